@@ -1,0 +1,54 @@
+"""Filter taps of a separable resampling: area average when shrinking, Catmull-Rom cubic when enlarging."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from streamdeblur.kernels.jit import kernel
+
+
+@kernel
+def tap_count(step: float) -> int:
+    """Taps per output cell when one cell covers `step` source samples."""
+    return int(math.ceil(step)) + 1 if step >= 1.0 else 4
+
+
+@kernel
+def cubic(distance: float) -> float:
+    """Catmull-Rom cubic (Keys 1981, a = -1/2) at `distance` samples from its centre."""
+    x = abs(distance)
+    if x < 1.0:
+        return (1.5 * x - 2.5) * x * x + 1.0
+    if x < 2.0:
+        return ((-0.5 * x + 2.5) * x - 4.0) * x + 2.0
+    return 0.0
+
+
+@kernel
+def make_taps(count: int, origin: float, step: float) -> tuple[np.ndarray, np.ndarray]:
+    """First source sample and weights of each output cell.
+
+    Cell ``j`` covers ``[origin + j * step, origin + (j + 1) * step)`` in a source whose sample ``i`` covers ``[i, i + 1)``.
+
+    Returns ``first`` int64 [count] (may lie outside the source: the caller repeats the border) and ``weights``
+    float32 [count, taps], each row summing to 1.
+    """
+    taps = tap_count(step)
+    first = np.empty(count, np.int64)
+    weights = np.zeros((count, taps), np.float32)
+    for j in range(count):
+        begin = origin + j * step
+        if step >= 1.0:
+            first[j] = int(math.floor(begin))
+            for t in range(taps):
+                left = max(begin, float(first[j] + t))
+                right = min(begin + step, float(first[j] + t + 1))
+                weights[j, t] = max(0.0, right - left) / step
+        else:
+            centre = begin + 0.5 * step - 0.5
+            first[j] = int(math.floor(centre)) - 1
+            for t in range(taps):
+                weights[j, t] = cubic(centre - (first[j] + t))
+    return first, weights

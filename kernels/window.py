@@ -1,0 +1,212 @@
+"""The two pixel kernels: read a window of a frame as RGB, and add a residual back to its planes.
+
+Both work on *components*. A component is one of Y, U, V (or R, G, B) as it lies in memory: ``planes[c]`` is a
+C-contiguous uint8 or uint16 array [rows, samples per line], and ``layout[c]`` = (offset, stride, width, height, shift)
+says where its samples are: sample (x, y) is ``planes[c][y, offset + x * stride]``, its code value that ``>> shift`` (formats such as
+p010le keep theirs in the high bits). So planar, interleaved and packed formats of any depth take the same path.
+
+``grid[c]`` = (origin_x, step_x, origin_y, step_y) maps one sampling grid to the other, in samples; a component whose
+resolution is halved has its own grid.
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from streamdeblur.kernels.jit import kernel
+from streamdeblur.kernels.resampling import make_taps
+
+
+@kernel
+def _gather_line(line, layout, weight, first, row):  # type: ignore[no-untyped-def]
+    """Add ``weight * samples[first : first + len(row)]`` of one line of a component to `row`."""
+    offset, stride = layout[0], layout[1]
+    begin = offset + first * stride
+    if stride == 1:
+        samples = line[begin : begin + row.size]
+        for i in range(row.size):
+            row[i] += weight * samples[i]
+    else:
+        samples = line[begin : begin + (row.size - 1) * stride + 1 : stride]
+        for i in range(row.size):
+            row[i] += weight * samples[i]
+
+
+@kernel
+def _resample_line(row, first, weights, out):  # type: ignore[no-untyped-def]
+    """Horizontal taps of one line; `row` begins at source sample ``first[0]``."""
+    taps = weights.shape[1]
+    # Unsigned indices spare the test for negative ones, which Python's rules ask for at every access.
+    one, two, three = np.uint64(1), np.uint64(2), np.uint64(3)
+    if taps == 4:
+        # Written out: the cubic case is the common one, and LLVM does not unroll a loop of unknown length.
+        for j in range(out.size):
+            i = np.uint64(first[j] - first[0])
+            near = weights[j, one] * row[i + one] + weights[j, two] * row[i + two]
+            out[j] = weights[j, 0] * row[i] + near + weights[j, three] * row[i + three]
+    else:
+        for j in range(out.size):
+            i = np.uint64(first[j] - first[0])
+            total = weights[j, 0] * row[i]
+            for t in range(1, taps):
+                total += weights[j, t] * row[i + np.uint64(t)]
+            out[j] = total
+
+
+@kernel
+def _sample_line(plane, layout, first_y, weights_y, first_x, weights_x, row, out):  # type: ignore[no-untyped-def]
+    """One output line of one component: vertical taps into `row`, border samples repeated, then horizontal taps."""
+    width, height = layout[2], layout[3]
+    begin = first_x[0]
+    inside_begin = min(max(begin, 0), width - 1)
+    inside_end = max(min(begin + row.size, width), inside_begin + 1)
+    left = min(max(inside_begin - begin, 0), row.size - 1)
+    right = min(max(inside_end - begin, left + 1), row.size)
+    row[:] = 0.0
+    inside = row[left:right]
+    for t in range(weights_y.size):
+        if weights_y[t] != 0.0:
+            y = min(max(first_y + t, 0), height - 1)
+            _gather_line(plane[y], layout, weights_y[t], inside_begin, inside)
+    row[:left] = row[left]
+    row[right:] = row[right - 1]
+    _resample_line(row, first_x, weights_x, out)
+
+
+@kernel
+def crop_components(planes, layout, grid, to_rgb, out):  # type: ignore[no-untyped-def]
+    """Resample a window of a frame to RGB, colour conversion included.
+
+    planes: tuple of three uint8 or uint16 arrays [rows, samples]; layout: int64 [3, 5]; grid: float64 [3, 4], where output pixel
+    (0, 0) begins in the component and how many samples one output pixel covers; to_rgb: float32 [3, 4], samples to RGB in
+    [0, 255], last column the constant; out: uint8 [height, width, 3], written.
+    """
+    height, width = out.shape[0], out.shape[1]
+    taps_x = (
+        make_taps(width, grid[0, 0], grid[0, 1]),
+        make_taps(width, grid[1, 0], grid[1, 1]),
+        make_taps(width, grid[2, 0], grid[2, 1]),
+    )
+    taps_y = (
+        make_taps(height, grid[0, 2], grid[0, 3]),
+        make_taps(height, grid[1, 2], grid[1, 3]),
+        make_taps(height, grid[2, 2], grid[2, 3]),
+    )
+    longest = 0
+    for c in range(3):
+        first, weights = taps_x[c]
+        longest = max(longest, first[width - 1] - first[0] + weights.shape[1])
+    row = np.empty(longest, np.float32)
+    lines = np.empty((3, width), np.float32)
+    for y in range(height):
+        for c in range(3):
+            first_x, weights_x = taps_x[c]
+            first_y, weights_y = taps_y[c]
+            span = first_x[width - 1] - first_x[0] + weights_x.shape[1]
+            _sample_line(planes[c], layout[c], first_y[y], weights_y[y], first_x, weights_x, row[:span], lines[c])
+        for k in range(3):
+            for x in range(width):
+                value = to_rgb[k, 0] * lines[0, x] + to_rgb[k, 1] * lines[1, x] + to_rgb[k, 2] * lines[2, x] + to_rgb[k, 3]
+                out[y, x, k] = np.uint8(min(max(value + np.float32(0.5), np.float32(0.0)), np.float32(255.0)))
+
+
+@kernel
+def feather(position, width):  # type: ignore[no-untyped-def]
+    """Weight of the mask at `position` in [0, 1] across a window: 0 at its edges, 1 from `width` inwards (smoothstep)."""
+    t = min(position, 1.0 - position) / width
+    if t <= 0.0:
+        return 0.0
+    if t >= 1.0:
+        return 1.0
+    return t * t * (3.0 - 2.0 * t)
+
+
+@kernel
+def _mask_line(begin, count, origin, step, width):  # type: ignore[no-untyped-def]
+    """Feather weights float32 [count] of samples ``begin ...``, whose centres map to ``origin + (i + 0.5) * step``."""
+    mask = np.empty(count, np.float32)
+    for i in range(count):
+        mask[i] = feather(origin + (begin + i + 0.5) * step, width)
+    return mask
+
+
+@kernel
+def _add_line(line, layout, begin, delta, maximum):  # type: ignore[no-untyped-def]
+    """Add `delta` (code values) to samples ``begin ...`` of a line, rounded and clipped to [0, maximum]."""
+    offset, stride, shift = layout[0], layout[1], layout[4]
+    half, lowest, highest = np.float32(0.5), np.float32(0.0), np.float32(maximum)
+    start = offset + begin * stride
+    if stride == 1 and shift == 0:
+        samples = line[start : start + delta.size]
+        for i in range(delta.size):
+            # Truncation rounds to nearest here: the clipped value is never negative.
+            samples[i] = np.int32(min(max(np.float32(samples[i]) + delta[i] + half, lowest), highest))
+    else:
+        spaced = line[start : start + (delta.size - 1) * stride + 1 : stride]
+        for i in range(delta.size):
+            spaced[i] = np.int32(min(max(np.float32(spaced[i] >> shift) + delta[i] + half, lowest), highest)) << shift
+
+
+@kernel
+def paste_component(plane, layout, grid, residual, width, windows, maximum):  # type: ignore[no-untyped-def]
+    """Add a feathered residual to one component of a frame, in place.
+
+    plane, layout (int64 [5]): the component; grid: float64 [4], the crop coordinate in [0, size) where sample (0, 0) of the component
+    begins, and how many crop pixels one sample covers, for x then y; residual: float32 [size, size] in code values; width: of the
+    feather, as a share of the window; windows: float64 [n, 4], (origin_x, step_x, origin_y, step_y) of the other windows in the
+    frame, in units of *their* side: where masks overlap, they are scaled to sum to 1; maximum: largest code value.
+    """
+    size = residual.shape[0]
+    begin_x = max(0, int(math.ceil(-grid[0] / grid[1] - 0.5)))
+    end_x = min(layout[2], int(math.floor((size - grid[0]) / grid[1] + 0.5)))
+    begin_y = max(0, int(math.ceil(-grid[2] / grid[3] - 0.5)))
+    end_y = min(layout[3], int(math.floor((size - grid[2]) / grid[3] + 0.5)))
+    if end_x <= begin_x or end_y <= begin_y:
+        return
+    count = end_x - begin_x
+    first_x, weights_x = make_taps(count, grid[0] + begin_x * grid[1], grid[1])
+    first_y, weights_y = make_taps(end_y - begin_y, grid[2] + begin_y * grid[3], grid[3])
+    mask_x = _mask_line(begin_x, count, grid[0] / size, grid[1] / size, width)
+    mask_y = _mask_line(begin_y, end_y - begin_y, grid[2] / size, grid[3] / size, width)
+    others_x = np.empty((windows.shape[0], count), np.float32)
+    for n in range(windows.shape[0]):
+        others_x[n] = _mask_line(begin_x, count, windows[n, 0], windows[n, 1], width)
+    source = np.array([0, 1, size, size, 0], np.int64)
+    row = np.empty(first_x[count - 1] - first_x[0] + weights_x.shape[1], np.float32)
+    delta = np.empty(count, np.float32)
+    total = np.empty(count, np.float32)
+    for y in range(begin_y, end_y):
+        if mask_y[y - begin_y] == 0.0:
+            continue
+        _sample_line(residual, source, first_y[y - begin_y], weights_y[y - begin_y], first_x, weights_x, row, delta)
+        for i in range(count):
+            total[i] = mask_x[i] * mask_y[y - begin_y]
+            delta[i] *= total[i]
+        for n in range(windows.shape[0]):
+            other_y = np.float32(feather(windows[n, 2] + (y + 0.5) * windows[n, 3], width))
+            if other_y > 0.0:
+                for i in range(count):
+                    total[i] += others_x[n, i] * other_y
+        if windows.shape[0] > 0:
+            for i in range(count):
+                if total[i] > 1.0:
+                    delta[i] /= total[i]
+        _add_line(plane[y], layout, begin_x, delta, maximum)
+
+
+@kernel
+def residual_components(restored, crop, from_rgb, out):  # type: ignore[no-untyped-def]
+    """Residual of each component: ``out[c] = from_rgb[c] . (restored - crop)``.
+
+    restored, crop: uint8 [size, size, 3] RGB; from_rgb: float32 [3, 3], RGB in [0, 255] to code values (strength included);
+    out: float32 [3, size, size], written.
+    """
+    for y in range(crop.shape[0]):
+        for x in range(crop.shape[1]):
+            red = np.float32(restored[y, x, 0]) - np.float32(crop[y, x, 0])
+            green = np.float32(restored[y, x, 1]) - np.float32(crop[y, x, 1])
+            blue = np.float32(restored[y, x, 2]) - np.float32(crop[y, x, 2])
+            for c in range(3):
+                out[c, y, x] = from_rgb[c, 0] * red + from_rgb[c, 1] * green + from_rgb[c, 2] * blue

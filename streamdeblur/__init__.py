@@ -1,0 +1,41 @@
+"""streamdeblur removes motion blur from the faces in video: live, in batch, and inside other pipelines."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from streamdeblur.deblurrer import FaceDeblurrer, Statistics
+    from streamdeblur.errors import StreamDeblurError
+    from streamdeblur.faces.detect import Face
+    from streamdeblur.options import Options
+    from streamdeblur.video.transcode import Progress, Summary, deblur_video
+
+__version__ = "0.1.0"
+
+# Imported on first use, so that `import streamdeblur` costs nothing.
+_HOMES = {
+    "Face": "faces.detect",
+    "FaceDeblurrer": "deblurrer",
+    "Options": "options",
+    "Progress": "video.transcode",
+    "Statistics": "deblurrer",
+    "StreamDeblurError": "errors",
+    "Summary": "video.transcode",
+    "deblur_video": "video.transcode",
+}
+
+__all__ = [
+    "Face", "FaceDeblurrer", "Options", "Progress", "Statistics", "StreamDeblurError", "Summary", "deblur_video",
+]  # fmt: skip
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'streamdeblur' has no attribute '{name}'")
+    return getattr(import_module(f"streamdeblur.{_HOMES[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_HOMES])

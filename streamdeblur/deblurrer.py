@@ -1,0 +1,201 @@
+"""FaceDeblurrer: one frame in, one frame out."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.engines import Engine, Ticket, open_engine
+from streamdeblur.faces.detect import Detector, Face, faces_from_boxes, open_detector
+from streamdeblur.faces.find import FaceFinder
+from streamdeblur.faces.sharpness import SHARP_BELOW, blur_of
+from streamdeblur.faces.window import FaceWindow, Restoration, crop, paste
+from streamdeblur.network import Network
+from streamdeblur.options import Options
+from streamdeblur.video.copying import copy_frame
+from streamdeblur.video.planes import Planes, array_planes, frame_planes
+from streamdeblur.weights import default_network
+
+if TYPE_CHECKING:
+    import av
+
+Item = TypeVar("Item")
+
+FRAMES_IN_FLIGHT = 4
+"""Frames of a stream whose crops may be with the engine at the same time."""
+
+
+@dataclass
+class Statistics:
+    """What a deblurrer did since it was made or reset."""
+
+    frames: int = 0
+    faces: int = 0
+    """Faces found, one per face and frame."""
+    restored: int = 0
+    skipped_sharp: int = 0
+    """Faces that were sharp already and left alone."""
+    failed: int = 0
+    """Faces for which the network gave NaN: passed through unrestored."""
+
+
+@dataclass(eq=False)
+class _Pending:
+    """The faces of one frame while the engine works on them."""
+
+    windows: list[FaceWindow]
+    strengths: list[float]
+    crops: NDArray[np.uint8]
+    ticket: Ticket
+
+
+class FaceDeblurrer:
+    """Removes motion blur from the faces of a stream of frames; remembers the faces from frame to frame.
+
+    To be used by one thread at a time, for one stream; call `reset` before another.
+    """
+
+    def __init__(self, options: Options | None = None, *, throughput: bool = False, **settings: Any) -> None:
+        """Open the detector and the engine.
+
+        `settings` are fields of `Options` (``FaceDeblurrer(strength=0.8)``). `throughput`: for files, where several frames
+        may be in flight; otherwise each frame has all cores.
+
+        Raises:
+            OptionError, NetworkError, EngineError, DetectorError: a setting cannot be used here; the message says why.
+        """
+        options = options or Options()
+        self.options = options.changed(**settings) if settings else options
+        self.network = Network.read(self.options.weights or default_network())
+        self.engine: Engine = open_engine(self.options.engine, self.network, throughput=throughput)
+        self.detector: Detector = open_detector(self.options.detector, self.engine.name)
+        self._finder = FaceFinder(
+            self.detector, detect_every=self.options.detect_every, min_face=self.options.min_face
+        )
+        self.statistics = Statistics()
+
+    def __enter__(self) -> FaceDeblurrer:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Free the engine."""
+        self.engine.close()
+
+    def reset(self) -> None:
+        """Forget the stream so far, for another one."""
+        self._finder.reset()
+        self.statistics = Statistics()
+
+    def __call__(
+        self, frame: NDArray[np.uint8] | av.VideoFrame, faces: Sequence[Any] | NDArray[np.floating] | None = None
+    ) -> Any:
+        """The next frame of the stream with sharp faces; the frame given is not changed.
+
+        frame: uint8 RGB [H, W, 3] or gray [H, W], or an av.VideoFrame in a pixel format of `layout_of`; faces: boxes
+        x0, y0, x1, y1 in pixels [N, 4] or `Face`s from the caller's own tracker, instead of the detector's.
+        Returns the same type and size.
+
+        Raises:
+            ValueError: an array of another type or shape, or a box without area.
+            InputError: a pixel format that cannot be edited.
+        """
+        if isinstance(frame, np.ndarray):
+            if frame.dtype != np.uint8 or frame.ndim not in (2, 3) or (frame.ndim == 3 and frame.shape[2] != 3) or not frame.size:
+                raise ValueError(f"A frame is uint8 RGB [H, W, 3] or gray [H, W] (got {frame.dtype} {list(frame.shape)}).")
+            copied: Any = np.array(frame, order="C")
+            planes = array_planes(copied)
+        else:
+            copied = copy_frame(frame)
+            planes = frame_planes(copied)
+        self._finish(planes, self._begin(planes, faces))
+        return copied
+
+    def restore(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
+        """Restore crops, uint8 RGB [N, 256, 256, 3], each a square about 1.7 times its face; returns the same shape."""
+        return self.engine.infer(crops)
+
+    def stream(self, frames: Iterable[Item | av.VideoFrame]) -> Iterator[Item | av.VideoFrame]:
+        """Deblur frames *in place* and yield them in order, several in flight; anything else is passed on in its turn.
+
+        The fastest way through a file: while the engine works on the crops of one frame, the faces of the next are found.
+        """
+        import av
+
+        waiting: deque[tuple[Any, Planes | None, _Pending | None]] = deque()
+        in_flight = 0
+        for item in frames:
+            planes, pending = None, None
+            if isinstance(item, av.VideoFrame):
+                pending = self._begin(frame_planes(item), None)
+                in_flight += pending is not None
+            waiting.append((item, planes, pending))
+            while waiting and (waiting[0][2] is None or in_flight > FRAMES_IN_FLIGHT):
+                in_flight -= waiting[0][2] is not None
+                yield self._complete(*waiting.popleft())
+        while waiting:
+            yield self._complete(*waiting.popleft())
+
+    def _complete(self, item: Any, planes: Planes | None, pending: _Pending | None) -> Any:
+        if pending is not None:
+            # The decoder may still predict from this picture: it gets its own copy where it is shared.
+            item.make_writable()
+            self._finish(frame_planes(item), pending)
+        return item
+
+    def _begin(self, planes: Planes, faces: Sequence[Any] | NDArray[np.floating] | None) -> _Pending | None:
+        """Find the faces of a frame, read their crops and hand them to the engine."""
+        scale = self.network.window_scale
+        self.statistics.frames += 1
+        if faces is None:
+            tracks = self._finder.update(planes)
+            found = [(track.window(scale), track.gate) for track in tracks]
+        else:
+            found = [(FaceWindow.around(face.box, scale), None) for face in faces_from_boxes(faces)]
+        windows, strengths, crops = [], [], []
+        for window, gate in found:
+            if not window.inside(planes.width, planes.height):
+                continue
+            self.statistics.faces += 1
+            cropped = crop(planes, window)
+            share = self._share(cropped, window, gate)
+            if share > 0.0:
+                windows.append(window)
+                strengths.append(share * self.options.strength)
+                crops.append(cropped)
+            else:
+                self.statistics.skipped_sharp += 1
+        if not crops:
+            return None
+        batch = np.stack(crops)
+        return _Pending(windows, strengths, batch, self.engine.submit(batch))
+
+    def _share(self, cropped: NDArray[np.uint8], window: FaceWindow, gate: Any) -> float:
+        """How much of its restoration a face gets: 0 where it is sharp already."""
+        if self.options.always:
+            return 1.0
+        blur = blur_of(cropped, window.side)
+        return gate.share(blur) if gate is not None else float(blur > SHARP_BELOW)
+
+    def _finish(self, planes: Planes, pending: _Pending | None) -> None:
+        """Wait for the restored crops of a frame and paste them."""
+        if pending is None:
+            return
+        batch = pending.ticket.result()
+        restorations = [
+            Restoration(window, cropped, restored, strength)
+            for window, cropped, restored, strength, finite in zip(
+                pending.windows, pending.crops, batch.crops, pending.strengths, batch.finite, strict=True
+            )
+            if finite
+        ]
+        self.statistics.restored += len(restorations)
+        self.statistics.failed += len(pending.windows) - len(restorations)
+        paste(planes, restorations)

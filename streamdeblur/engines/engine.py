@@ -1,0 +1,96 @@
+"""Engine: crops in, restored crops out; and the one that every `Graph` becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.engines.graph import Graph, Tensors
+from streamdeblur.errors import EngineError
+from streamdeblur.kernels.tensors import quantise
+
+Crops = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, eq=False)
+class Restored:
+    """What an engine made of a batch of crops."""
+
+    crops: Crops
+    """uint8 RGB [N, 256, 256, 3]; a crop for which the network gave NaN is as it came."""
+    finite: NDArray[np.bool_]
+    """bool [N]: False where the network gave NaN or infinity."""
+
+
+class Ticket(Protocol):
+    """A batch in flight."""
+
+    def result(self) -> Restored:
+        """Wait for the batch. Raises EngineError where the device failed."""
+
+
+class Engine(Protocol):
+    """Runs the deblurring network. To be called from one thread at a time."""
+
+    @property
+    def name(self) -> str:
+        """As `open_engine` takes it."""
+
+    @property
+    def reason(self) -> str:
+        """Why this engine was chosen, and on which device it runs."""
+
+    def infer(self, crops: Crops) -> Crops:
+        """Restore crops, uint8 RGB [N, 256, 256, 3] with any N >= 0; returns the same shape."""
+
+    def submit(self, crops: Crops) -> Ticket:
+        """Start on a batch, not to be changed until its ticket has its result; several may be in flight."""
+
+    def close(self) -> None:
+        """Wait for what is in flight and free the device."""
+
+
+class GraphTicket:
+    """The crops of a batch in flight, one future each."""
+
+    def __init__(self, crops: Crops, futures: Sequence[Future[Tensors]]) -> None:
+        self._crops, self._futures = crops, futures
+
+    def result(self) -> Restored:
+        restored, finite = self._crops.copy(), np.ones(len(self._crops), np.bool_)
+        for n, future in enumerate(self._futures):
+            try:
+                images = future.result()[0]
+            except Exception as error:
+                # whatever the runtime raises, the user needs to know that the device failed
+                raise EngineError(f"The engine failed on a crop: {error}") from error
+            quantise(images, restored[n : n + 1], finite[n : n + 1])
+            if not finite[n]:
+                restored[n] = self._crops[n]
+        return Restored(restored, finite)
+
+
+class GraphEngine:
+    """An engine on any `Graph` of the deblurring network."""
+
+    def __init__(self, name: str, reason: str, graph: Graph) -> None:
+        self.name = name
+        self.reason = f"{reason} ({graph.description})"
+        self._graph = graph
+
+    def infer(self, crops: Crops) -> Crops:
+        return self.submit(crops).result().crops
+
+    def submit(self, crops: Crops) -> GraphTicket:
+        if crops.ndim != 4 or crops.shape[1:] != (256, 256, 3) or crops.dtype != np.uint8:
+            raise ValueError(f"Crops are uint8 [N, 256, 256, 3] (got {crops.dtype} {list(crops.shape)}).")
+        crops = np.ascontiguousarray(crops)
+        return GraphTicket(crops, [self._graph.submit(crop) for crop in crops])
+
+    def close(self) -> None:
+        self._graph.close()

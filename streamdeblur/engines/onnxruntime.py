@@ -1,0 +1,65 @@
+"""ONNX Runtime: on the CPU where OpenVINO is absent, and on GPUs through its providers."""
+
+from __future__ import annotations
+
+import os
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.engines.graph import GraphSpec, Tensors
+from streamdeblur.errors import EngineError
+
+GPU_PROVIDERS = {
+    "tensorrt": "TensorrtExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "directml": "DmlExecutionProvider",
+}
+"""Short name to ONNX Runtime's name, fastest first."""
+PROVIDERS = {**GPU_PROVIDERS, "cpu": "CPUExecutionProvider"}
+
+
+def installed_providers() -> list[str]:
+    """Short names of the providers that the installed build of ONNX Runtime has, fastest first."""
+    import onnxruntime
+
+    available = onnxruntime.get_available_providers()
+    return [name for name, provider in PROVIDERS.items() if provider in available]
+
+
+class OnnxRuntimeGraph:
+    """A graph on one of ONNX Runtime's providers; those operations that the provider lacks run on the CPU."""
+
+    def __init__(self, spec: GraphSpec, provider: str = "cpu") -> None:
+        """Raises EngineError where the provider is not installed or finds no device."""
+        import onnxruntime
+
+        if provider not in installed_providers():
+            raise EngineError(
+                f"ONNX Runtime has no provider '{provider}' here. Installed: {', '.join(installed_providers())}."
+            )
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+        providers = list(dict.fromkeys([PROVIDERS[provider], "CPUExecutionProvider"]))
+        self._session = onnxruntime.InferenceSession(spec.model, options, providers=providers)
+        if self._session.get_providers()[0] != PROVIDERS[provider]:
+            raise EngineError(f"ONNX Runtime's provider '{provider}' found no device that it can use.")
+        self._spec = spec
+        self._worker = ThreadPoolExecutor(1, "onnxruntime")
+        self.description = f"{provider.upper()}, f32"
+
+    def submit(self, image: NDArray[np.uint8]) -> Future[Tensors]:
+        return self._worker.submit(self._run, image)
+
+    def _run(self, image: NDArray[np.uint8]) -> Tensors:
+        tensor = np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32)
+        if self._spec.divisor != 1.0:
+            tensor /= np.float32(self._spec.divisor)
+        outputs = self._session.run(list(self._spec.outputs), {self._spec.input_name: tensor})
+        return [np.asarray(output, np.float32) for output in outputs]
+
+    def close(self) -> None:
+        self._worker.shutdown()

@@ -1,0 +1,82 @@
+"""OpenVINO: the default engine on CPUs; bf16 where the CPU computes in it, the compiled network cached on disk."""
+
+from __future__ import annotations
+
+import threading
+from concurrent.futures import Future
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.caches import cache_folder
+from streamdeblur.engines.graph import GraphSpec, Tensors
+
+REQUESTS = 4
+"""Pictures in flight at most: two on the cores, two ready to follow."""
+
+
+@lru_cache(maxsize=1)
+def _core() -> Any:
+    import openvino
+
+    core = openvino.Core()
+    folder = cache_folder("openvino")
+    if folder is not None:
+        core.set_property({"CACHE_DIR": str(folder)})
+    return core
+
+
+def precision() -> str:
+    """'bf16' where the CPU computes in it (AMX or AVX512-BF16), else 'f32'."""
+    return "bf16" if "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
+
+
+class OpenVINOGraph:
+    """A graph on the CPU. Pictures run one by one: on a CPU, batches of a fixed shape gain nothing, and batch sizes stay free."""
+
+    def __init__(self, spec: GraphSpec) -> None:
+        import openvino
+        from openvino.preprocess import PrePostProcessor
+
+        model = _core().read_model(spec.model, b"")
+        model.reshape({spec.input_name: [1, 3, spec.height, spec.width]})
+        steps = PrePostProcessor(model)
+        steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
+        steps.input().model().set_layout(openvino.Layout("NCHW"))
+        steps.input().preprocess().convert_element_type(openvino.Type.f32).scale(spec.divisor)
+        self.description = f"CPU, {precision()}"
+        settings = {"INFERENCE_PRECISION_HINT": precision(), "PERFORMANCE_HINT": "LATENCY"}
+        if spec.throughput:
+            # Streams that share no barrier lose less to the decoder and encoder that run beside them.
+            settings |= {"PERFORMANCE_HINT": "THROUGHPUT", "ENABLE_CPU_PINNING": False}
+        compiled = _core().compile_model(steps.build(), "CPU", settings)
+        self._outputs = [compiled.output(name) for name in spec.outputs]
+        self._free = [compiled.create_infer_request() for _ in range(REQUESTS)]
+        self._all = list(self._free)
+        self._available = threading.Semaphore(REQUESTS)
+
+    def submit(self, image: NDArray[np.uint8]) -> Future[Tensors]:
+        self._available.acquire()
+        request = self._free.pop()
+        future: Future[Tensors] = Future()
+        request.set_callback(self._finish, (request, future))
+        request.start_async([image[None]], share_inputs=True)
+        return future
+
+    def _finish(self, user_data: tuple[Any, Future[Tensors]]) -> None:
+        request, future = user_data
+        try:
+            tensors = [np.array(request.get_tensor(output).data) for output in self._outputs]
+            outcome: Any = future.set_result
+        except Exception as error:
+            # OpenVINO raises RuntimeError subclasses of its own here; whoever waits must see it
+            tensors, outcome = error, future.set_exception  # type: ignore[assignment]
+        self._free.append(request)
+        self._available.release()
+        outcome(tensors)
+
+    def close(self) -> None:
+        for request in self._all:
+            request.wait()

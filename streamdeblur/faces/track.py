@@ -1,0 +1,148 @@
+"""FaceTracker: one identity and one smooth window per face over time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.faces.detect import Face, intersection_over_union
+from streamdeblur.faces.sharpness import SharpnessGate
+from streamdeblur.faces.window import FaceWindow
+
+STILL_GAIN = 0.12
+"""Share of a small innovation that is followed: detections of a still face jitter by about 1 % of its size."""
+JITTER, MOTION = 0.03, 0.15
+"""Innovations, in face sizes: below the first it is jitter, above the second it is motion and followed at once."""
+VELOCITY_GAIN = 0.35
+"""Share of the innovation, as far as it is motion, that goes into the velocity."""
+VELOCITY_DECAY = 0.85
+"""Velocity kept from frame to frame: a face that is lost comes to rest, one that moves keeps being pushed."""
+SIZE_JITTER, SIZE_MOTION = 0.06, 0.30
+"""The same for the logarithm of the size."""
+REACH = 1.2
+"""Farthest distance, in face sizes, between prediction and detection of one face."""
+SIZE_RATIO = 2.0
+"""Largest ratio of the two sizes."""
+SAME_FACE = 0.5
+"""Two tracks whose boxes share this much (IoU) follow the same face."""
+
+
+def _followed(innovation: float, jitter: float, motion: float) -> float:
+    """Gain in [STILL_GAIN, 1] for a normalised innovation: smoothstep from jitter to motion."""
+    t = min(max((innovation - jitter) / (motion - jitter), 0.0), 1.0)
+    return STILL_GAIN + (1.0 - STILL_GAIN) * t * t * (3.0 - 2.0 * t)
+
+
+@dataclass(eq=False)
+class Track:
+    """A face over time: a constant-velocity filter whose gain grows with the innovation."""
+
+    identity: int
+    centre: NDArray[np.float64]
+    """float64 [2]: x, y in pixels, predicted or corrected."""
+    size: float
+    """Longer side of the face box in pixels."""
+    aspect: NDArray[np.float64] = field(default_factory=lambda: np.array([1.0, 1.0]))
+    """Width and height of the box in units of `size`."""
+    velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
+    """Pixels per frame."""
+    missed: int = 0
+    """Frames since the last detection."""
+    gate: SharpnessGate = field(default_factory=SharpnessGate, repr=False)
+
+    @classmethod
+    def start(cls, identity: int, face: Face) -> Track:
+        width, height = face.box[2] - face.box[0], face.box[3] - face.box[1]
+        aspect = np.array([width, height]) / face.size
+        return cls(identity, _centre(face), face.size, aspect)
+
+    @property
+    def box(self) -> NDArray[np.float64]:
+        half = self.size * self.aspect / 2
+        return np.concatenate([self.centre - half, self.centre + half])
+
+    def window(self, scale: float) -> FaceWindow:
+        """The square window, `scale` times the face."""
+        return FaceWindow(float(self.centre[0]), float(self.centre[1]), scale * self.size)
+
+    def predict(self) -> None:
+        """Move on by one frame."""
+        self.centre = self.centre + self.velocity
+        self.velocity = self.velocity * VELOCITY_DECAY
+        self.missed += 1
+
+    def correct(self, face: Face) -> None:
+        """Take in the detection of this frame."""
+        innovation = _centre(face) - self.centre
+        gain = _followed(float(np.hypot(*innovation)) / self.size, JITTER, MOTION)
+        self.centre = self.centre + gain * innovation
+        self.velocity = self.velocity + VELOCITY_GAIN * (gain - STILL_GAIN) / (1 - STILL_GAIN) * innovation
+        growth = float(np.log(face.size / self.size))
+        self.size *= float(np.exp(_followed(abs(growth), SIZE_JITTER, SIZE_MOTION) * growth))
+        self.missed = 0
+
+    def distance(self, face: Face) -> float:
+        """How far a detection is from the prediction, in face sizes; infinite where it cannot be the same face."""
+        ratio = face.size / self.size
+        apart = float(np.hypot(*(_centre(face) - self.centre))) / self.size
+        return apart if apart < REACH and 1 / SIZE_RATIO < ratio < SIZE_RATIO else float("inf")
+
+
+def _centre(face: Face) -> NDArray[np.float64]:
+    return (face.box[:2] + face.box[2:]).astype(np.float64) / 2
+
+
+class FaceTracker:
+    """Keeps the tracks of a stream. Each frame: `predict`, then `correct` with what was detected."""
+
+    def __init__(self, patience: int = 12) -> None:
+        """`patience`: frames without detection after which a track ends."""
+        self.tracks: list[Track] = []
+        self._patience = patience
+        self._next_identity = 1
+
+    def reset(self) -> None:
+        """Forget all tracks (a scene cut); identities are not used again."""
+        self.tracks = []
+
+    def predict(self) -> None:
+        """Move all tracks on by one frame."""
+        for track in self.tracks:
+            track.predict()
+
+    def correct(self, faces: Sequence[Face], tracks: Sequence[Track], *, start: bool) -> None:
+        """Give each of `tracks` the face that is nearest to its prediction; `start` tracks for faces that nobody took.
+
+        Pairs are made in order of distance, each face and track once.
+        """
+        pairs = sorted(
+            ((track.distance(face), t, f) for t, track in enumerate(tracks) for f, face in enumerate(faces)),
+        )
+        taken_tracks: set[int] = set()
+        taken_faces: set[int] = set()
+        for distance, t, f in pairs:
+            if distance < float("inf") and t not in taken_tracks and f not in taken_faces:
+                tracks[t].correct(faces[f])
+                taken_tracks.add(t)
+                taken_faces.add(f)
+        if start:
+            for f, face in enumerate(faces):
+                if f not in taken_faces and not self._known(face):
+                    self.tracks.append(Track.start(self._next_identity, face))
+                    self._next_identity += 1
+
+    def _known(self, face: Face) -> bool:
+        """Whether a track of this frame follows the face already."""
+        return any(track.distance(face) < 0.5 and track.missed == 0 for track in self.tracks)
+
+    def prune(self, width: int, height: int) -> None:
+        """End tracks that were lost, left the frame, or follow the same face as an older one."""
+        kept: list[Track] = []
+        for track in self.tracks:
+            seen = track.missed <= self._patience and FaceWindow(*track.centre, track.size).inside(width, height)
+            if seen and all(intersection_over_union(track.box, other.box) < SAME_FACE for other in kept):
+                kept.append(track)
+        self.tracks = kept

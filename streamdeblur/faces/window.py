@@ -1,0 +1,114 @@
+"""FaceWindow: the square region of a frame that maps to a crop; reading it, and adding a restored crop back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.kernels.window import crop_components, paste_component, residual_components
+from streamdeblur.video.planes import Planes
+
+CROP_SIZE = 256
+"""Side of a crop in pixels: what the networks take (PAPER: all images are 256 x 256)."""
+
+FEATHER = 0.15
+"""Share of a window over which the mask rises from 0 at its edge to 1: in proportion, so large faces show no seam."""
+
+
+@dataclass(frozen=True)
+class FaceWindow:
+    """A square of a frame, in luma pixels; it may hang over the border."""
+
+    centre_x: float
+    centre_y: float
+    side: float
+
+    def __post_init__(self) -> None:
+        if not (self.side > 0 and np.isfinite([self.centre_x, self.centre_y, self.side]).all()):
+            raise ValueError(f"A face window needs finite values and a side above 0 (got {self}).")
+
+    @classmethod
+    def around(cls, box: Sequence[float] | NDArray[np.floating], scale: float) -> FaceWindow:
+        """The window centred on `box` (x0, y0, x1, y1 in pixels), `scale` times its longer side."""
+        x0, y0, x1, y1 = (float(v) for v in box)
+        return cls((x0 + x1) / 2, (y0 + y1) / 2, scale * max(x1 - x0, y1 - y0))
+
+    @property
+    def left(self) -> float:
+        return self.centre_x - self.side / 2
+
+    @property
+    def top(self) -> float:
+        return self.centre_y - self.side / 2
+
+    def touches(self, other: FaceWindow) -> bool:
+        """Whether the two windows share any pixel."""
+        reach = (self.side + other.side) / 2
+        return abs(self.centre_x - other.centre_x) < reach and abs(self.centre_y - other.centre_y) < reach
+
+    def inside(self, width: int, height: int) -> bool:
+        """Whether any pixel of a frame of this size lies in the window."""
+        return self.left < width and self.top < height and self.left + self.side > 0 and self.top + self.side > 0
+
+
+def crop_region(
+    planes: Planes, left: float, top: float, width: float, height: float, out: NDArray[np.uint8]
+) -> NDArray[np.uint8]:
+    """Resample the region of a frame that begins at (`left`, `top`) luma pixels to `out`, uint8 RGB [h, w, 3]; returns `out`.
+
+    Area average where it shrinks, cubic where it enlarges; what lies beyond the border repeats it.
+    """
+    grid = planes.component_grid(left, top)
+    grid[:, 1] *= width / out.shape[1]
+    grid[:, 3] *= height / out.shape[0]
+    crop_components(planes.channels, planes.memory, grid, planes.colour.to_rgb, out)
+    return out
+
+
+def crop(planes: Planes, window: FaceWindow) -> NDArray[np.uint8]:
+    """The crop of `window`: uint8 RGB [256, 256, 3]."""
+    out = np.empty((CROP_SIZE, CROP_SIZE, 3), np.uint8)
+    return crop_region(planes, window.left, window.top, window.side, window.side, out)
+
+
+@dataclass(frozen=True, eq=False)
+class Restoration:
+    """A restored crop and where it belongs."""
+
+    window: FaceWindow
+    crop: NDArray[np.uint8]
+    """uint8 RGB [256, 256, 3], as read from the frame."""
+    restored: NDArray[np.uint8]
+    """uint8 RGB [256, 256, 3], as the network returned it."""
+    strength: float = 1.0
+    """Share of the residual that is added."""
+
+
+def paste(planes: Planes, restorations: Sequence[Restoration]) -> None:
+    """Add ``strength * mask * upsample(restored - crop)`` of each restoration to the planes, in place, at their bit depth.
+
+    Pixels outside the windows are not touched. Where windows overlap, their masks are scaled to sum to at most 1.
+    """
+    for restoration in restorations:
+        others = [o.window for o in restorations if o is not restoration and o.window.touches(restoration.window)]
+        _paste_one(planes, restoration, others)
+
+
+def _paste_one(planes: Planes, restoration: Restoration, others: Sequence[FaceWindow]) -> None:
+    size = restoration.crop.shape[0]
+    residual = np.empty((3, size, size), np.float32)
+    from_rgb = planes.colour.from_rgb * np.float32(restoration.strength)
+    residual_components(restoration.restored, restoration.crop, from_rgb, residual)
+    for c, array in enumerate(planes.arrays):
+        grid = _window_grid(planes, c, restoration.window) * size
+        windows = np.array([_window_grid(planes, c, other) for other in others]).reshape(-1, 4)
+        paste_component(array, planes.memory[c], grid, residual[c], FEATHER, windows, planes.layout.maximum)
+
+
+def _window_grid(planes: Planes, c: int, window: FaceWindow) -> NDArray[np.float64]:
+    """Where sample (0, 0) of component `c` begins in the window, and samples' size, in units of its side: float64 [4]."""
+    origin_x, scale_x, origin_y, scale_y = planes.component_grid(window.left, window.top)[c]
+    return np.array([-origin_x / scale_x, 1 / scale_x, -origin_y / scale_y, 1 / scale_y]) / window.side

@@ -1,0 +1,90 @@
+"""Options: every setting of streamdeblur in one validated object."""
+
+from __future__ import annotations
+
+import difflib
+from pathlib import Path
+from typing import Any, Self
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from streamdeblur.errors import OptionError
+
+
+class Options(BaseModel):
+    """Settings of a `FaceDeblurrer` and of what is made with it. Frozen; the defaults are those of the command line."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    strength: float = Field(1.0, ge=0.0, le=1.0, description="Share of the restoration that is added to each face, 0 to 1.")
+    min_face: float = Field(40.0, ge=12.0, description="Size in pixels of the smallest face that is looked for.")
+    always: bool = Field(False, description="Restore faces that are sharp already, too.")
+    detector: str = Field("centerface", description="centerface, scrfd:FILE.onnx or scrfd:PACK (an InsightFace model pack).")
+    detect_every: int = Field(5, ge=1, le=120, description="Frames between two detections on the full frame.")
+    engine: str = Field("auto", description="auto, openvino, onnxruntime or onnxruntime:PROVIDER (cuda, tensorrt, coreml, directml).")
+    weights: Path | None = Field(None, description="A network exported by streamdeblur (ONNX) instead of the embedded one.")
+
+    codec: str | None = Field(None, description="FFmpeg's name of the video encoder; by default of the source's codec family.")
+    quality: float | None = Field(
+        None, ge=0, le=63, description="Constant quality on the encoder's own scale (CRF, CQ or QP); lower is better."
+    )
+    preset: str | None = Field(None, description="Speed preset of the encoder.")
+    start: float = Field(0.0, ge=0.0, description="Seconds of the input to leave out at its beginning.")
+    duration: float | None = Field(None, gt=0.0, description="Seconds of the input to process.")
+    side_by_side: bool = Field(False, description="Show the input at the left and the result at the right.")
+    overwrite: bool = Field(False, description="Replace outputs that exist.")
+    resume: bool = Field(False, description="Skip outputs that are complete.")
+    allow_network: bool = Field(False, description="Read URLs, and playlists that reach other files or hosts.")
+
+    @classmethod
+    def load(cls, config: Path | None = None, **settings: Any) -> Self:
+        """Options from a YAML file, then from `settings` (None leaves the file's value, or the default).
+
+        Raises:
+            OptionError: the file cannot be read, or a key or value is not valid.
+        """
+        given = read_config(config) if config else {}
+        given |= {name: value for name, value in settings.items() if value is not None}
+        try:
+            return cls(**given)
+        except ValidationError as error:
+            raise OptionError(_explain(error, config)) from None
+
+    def changed(self, **settings: Any) -> Self:
+        """A copy with other settings, validated.
+
+        Raises:
+            OptionError: a key or value is not valid.
+        """
+        return self.load(None, **{**self.model_dump(), **settings})
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """The settings in a YAML file; OptionError where it cannot be read or is not a list of ``name: value``."""
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise OptionError(f"Cannot read the configuration {path}: {error.strerror}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise OptionError(f"{path} is not valid YAML: {error}") from None
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise OptionError(f"{path} must hold lines of 'name: value' (got a {type(content).__name__}).")
+    # YAML files and command lines spell names with hyphens, Python with underscores
+    return {str(key).replace("-", "_"): value for key, value in content.items()}
+
+
+def _explain(error: ValidationError, config: Path | None) -> str:
+    problems = []
+    for problem in error.errors():
+        name = ".".join(str(part) for part in problem["loc"])
+        if problem["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(name, Options.model_fields, n=1, cutoff=0.5)
+            hint = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(Options.model_fields)}."
+            problems.append(f"unknown setting '{name}'. {hint}")
+        else:
+            problems.append(f"{name}: {problem['msg'].lower()} (got {problem['input']!r})")
+    where = f"In {config}: " if config else "Invalid setting: "
+    return where + "; ".join(problems)

@@ -1,0 +1,79 @@
+"""Matrices between the code values of a frame and RGB, from the frame's own colour tags (ITU-T H.273)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+# Luma coefficients (Kr, Kb) by H.273 MatrixCoefficients.
+LUMA_COEFFICIENTS = {
+    1: (0.2126, 0.0722),  # BT.709
+    4: (0.30, 0.11),  # FCC
+    5: (0.299, 0.114),  # BT.601, 625 lines
+    6: (0.299, 0.114),  # BT.601, 525 lines
+    7: (0.212, 0.087),  # SMPTE 240M
+    9: (0.2627, 0.0593),  # BT.2020
+    10: (0.2627, 0.0593),  # BT.2020, constant luminance: treated as non-constant
+}
+BT709, BT601 = 1, 6
+LIMITED_RANGE, FULL_RANGE = 1, 2
+"""AVCOL_RANGE_MPEG and AVCOL_RANGE_JPEG: black and white at 16 and 235 (of 8 bits), or code values use the whole range."""
+
+# Video without a tag is BT.709 from this many lines upwards, else BT.601, as players assume.
+HIGH_DEFINITION_LINES = 576
+
+
+@dataclass(frozen=True)
+class ColourMatrices:
+    """How the samples of a frame map to RGB."""
+
+    to_rgb: NDArray[np.float32]
+    """float32 [3, 4]: samples of the three components (and 1) to RGB in [0, 255]."""
+    from_rgb: NDArray[np.float32]
+    """float32 [3, 3]: a difference in RGB, in [0, 255] units, to a difference in code values."""
+
+
+def luma_coefficients(colorspace: int, height: int) -> tuple[float, float]:
+    """(Kr, Kb) of a frame tagged `colorspace`; by its height where the tag is absent or has no such coefficients."""
+    assumed = BT709 if height > HIGH_DEFINITION_LINES else BT601
+    return LUMA_COEFFICIENTS.get(colorspace, LUMA_COEFFICIENTS[assumed])
+
+
+def yuv_matrices(kr: float, kb: float, *, full_range: bool, depth: int, shift: int = 0) -> ColourMatrices:
+    """Matrices of Y'CbCr with luma coefficients `kr`, `kb` at `depth` bits, kept `shift` bits up in their samples."""
+    maximum, scale = (1 << depth) - 1, 1 << (depth - 8)
+    black, luma_span, chroma_span = (0, maximum, maximum) if full_range else (16 * scale, 219 * scale, 224 * scale)
+    kg = 1.0 - kr - kb
+    luma = np.array([kr, kg, kb])
+    analysis = np.stack(
+        [luma, (np.array([0.0, 0.0, 1.0]) - luma) / (2 - 2 * kb), (np.array([1.0, 0.0, 0.0]) - luma) / (2 - 2 * kr)]
+    )
+    from_rgb = np.diag([luma_span, chroma_span, chroma_span]) @ analysis / 255.0
+    offset = np.array([black, 1 << (depth - 1), 1 << (depth - 1)])
+    return _invert(from_rgb, offset, shift)
+
+
+def rgb_matrices(depth: int, shift: int = 0) -> ColourMatrices:
+    """Matrices of full-range RGB at `depth` bits."""
+    return _invert(np.eye(3) * ((1 << depth) - 1) / 255.0, np.zeros(3), shift)
+
+
+def gray_matrices(*, full_range: bool, depth: int, shift: int = 0) -> ColourMatrices:
+    """Matrices of a luma-only frame: the crop is gray, and the luma (BT.709) of a residual goes back."""
+    maximum, scale = (1 << depth) - 1, 1 << (depth - 8)
+    black, span = (0, maximum) if full_range else (16 * scale, 219 * scale)
+    kr, kb = LUMA_COEFFICIENTS[BT709]
+    from_rgb = np.zeros((3, 3))
+    from_rgb[0] = np.array([kr, 1 - kr - kb, kb]) * span / 255.0
+    to_rgb = np.zeros((3, 4))
+    to_rgb[:, 0] = 255.0 / span / (1 << shift)
+    to_rgb[:, 3] = -black * 255.0 / span
+    return ColourMatrices(to_rgb.astype(np.float32), from_rgb.astype(np.float32))
+
+
+def _invert(from_rgb: NDArray[np.float64], offset: NDArray[np.float64], shift: int) -> ColourMatrices:
+    inverse = np.linalg.inv(from_rgb)
+    to_rgb = np.concatenate([inverse / (1 << shift), -(inverse @ offset)[:, None]], axis=1)
+    return ColourMatrices(to_rgb.astype(np.float32), from_rgb.astype(np.float32))

@@ -1,0 +1,131 @@
+"""The planes of a frame as arrays, with everything that the pixel kernels need to know about them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.errors import InputError
+from streamdeblur.video.colour import (
+    FULL_RANGE,
+    LIMITED_RANGE,
+    ColourMatrices,
+    gray_matrices,
+    luma_coefficients,
+    rgb_matrices,
+    yuv_matrices,
+)
+from streamdeblur.video.layouts import Layout, layout_of
+
+if TYPE_CHECKING:
+    import av
+
+SampleArray = NDArray[np.uint8] | NDArray[np.uint16]
+
+
+@dataclass(frozen=True, eq=False)
+class Planes:
+    """A frame in its own pixel format, as views of its memory: writing to `arrays` changes the frame."""
+
+    arrays: tuple[SampleArray, ...]
+    """The plane of each component: uint8 or uint16 [rows, samples per line], C-contiguous."""
+    layout: Layout
+    width: int
+    height: int
+    colour: ColourMatrices
+    centred_chroma: bool = False
+    """Chroma lies between luma columns (JPEG), not on the even ones (MPEG-2 and later)."""
+
+    def __repr__(self) -> str:
+        return f"Planes({self.width}x{self.height}, {self.layout.family}, {self.layout.depth} bits)"
+
+    @property
+    def memory(self) -> NDArray[np.int64]:
+        """(offset, stride, width, height, shift) of each component: int64 [3, 5]; gray repeats its only one."""
+        return _memory(self.layout, self.width, self.height)
+
+    @property
+    def channels(self) -> tuple[SampleArray, SampleArray, SampleArray]:
+        """The three arrays that the crop kernel reads; gray repeats its only one."""
+        first = self.arrays[0]
+        return (first, *self.arrays[1:]) if len(self.arrays) == 3 else (first, first, first)
+
+    def component_grid(self, left: float, top: float) -> NDArray[np.float64]:
+        """Where the luma position (`left`, `top`) lies in each component, and samples per luma pixel.
+
+        Returns float64 [3, 4]: x, samples per column, y, samples per line.
+        """
+        grid = np.empty((3, 4))
+        for c in range(3):
+            component = self.layout.components[min(c, len(self.layout.components) - 1)]
+            # A co-sited chroma sample has its centre on that of an even luma column, half a column before the pair's centre.
+            cosited = 0.5 if component.horizontal > 1 and not self.centred_chroma else 0.0
+            grid[c] = (
+                (left + cosited) / component.horizontal,
+                1.0 / component.horizontal,
+                top / component.vertical,
+                1.0 / component.vertical,
+            )
+        return grid
+
+
+@lru_cache(maxsize=64)
+def _memory(layout: Layout, width: int, height: int) -> NDArray[np.int64]:
+    memory = np.empty((3, 5), np.int64)
+    for c in range(3):
+        component = layout.components[min(c, len(layout.components) - 1)]
+        columns = -(-width // component.horizontal)
+        lines = -(-height // component.vertical)
+        memory[c] = (component.offset, component.stride, columns, lines, layout.shift)
+    memory.flags.writeable = False
+    return memory
+
+
+@lru_cache(maxsize=64)
+def _matrices(layout: Layout, colorspace: int, full_range: bool, height: int) -> ColourMatrices:
+    if layout.family == "rgb":
+        return rgb_matrices(layout.depth, layout.shift)
+    if layout.family == "gray":
+        return gray_matrices(full_range=full_range, depth=layout.depth, shift=layout.shift)
+    kr, kb = luma_coefficients(colorspace, height)
+    return yuv_matrices(kr, kb, full_range=full_range, depth=layout.depth, shift=layout.shift)
+
+
+def frame_planes(frame: av.VideoFrame) -> Planes:
+    """Views of the planes of `frame`, which must stay alive as long as they are used.
+
+    Raises:
+        InputError: the pixel format is not one of `layout_of`.
+    """
+    layout = layout_of(frame.format.name)
+    if layout is None:
+        raise InputError(f"Pixel format {frame.format.name} cannot be edited in place. Convert the frame to yuv420p first.")
+    views = {}
+    for index in {component.plane for component in layout.components}:
+        plane = frame.planes[index]
+        flat = np.frombuffer(plane, layout.dtype)  # type: ignore[call-overload]
+        views[index] = flat.reshape(-1, plane.line_size // flat.itemsize)
+    # FFmpeg takes gray without a tag as full range, YUV without one as limited.
+    untagged_full = layout.full_range or layout.family == "gray"
+    full_range = frame.color_range == FULL_RANGE or (untagged_full and frame.color_range != LIMITED_RANGE)
+    return Planes(
+        tuple(views[component.plane] for component in layout.components),
+        layout,
+        frame.width,
+        frame.height,
+        _matrices(layout, int(frame.colorspace), full_range, frame.height),
+        centred_chroma=layout.full_range,
+    )
+
+
+def array_planes(array: NDArray[np.uint8]) -> Planes:
+    """Planes of a C-contiguous uint8 RGB [H, W, 3] or gray [H, W] array (full range)."""
+    layout = layout_of("rgb24" if array.ndim == 3 else "gray")
+    assert layout is not None
+    height, width = array.shape[:2]
+    flat = array.reshape(height, -1)
+    return Planes((flat,) * len(layout.components), layout, width, height, _matrices(layout, 2, True, height))
