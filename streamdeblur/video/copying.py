@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeblur.video.layouts import layout_of
+
 if TYPE_CHECKING:
     import av
 
@@ -18,13 +20,13 @@ def plane_lines(plane: av.video.plane.VideoPlane) -> NDArray[np.uint8]:
 
 def line_bytes(frame: av.VideoFrame, index: int) -> int:
     """Bytes per line of plane `index` that hold samples."""
-    return frame.planes[index].width * (plane_bits(frame, index) // 8)
-
-
-def plane_bits(frame: av.VideoFrame, index: int) -> int:
-    """Bits per sample position of a plane, all its interleaved components together, whole bytes each."""
-    components = [c for c in frame.format.components if c.plane == index]
-    return sum(-(-c.bits // 8) * 8 for c in components)
+    layout = layout_of(frame.format.name)
+    for component in layout.components if layout else ():
+        if component.plane == index:
+            columns = -(-frame.width // component.horizontal)
+            return columns * component.stride * np.dtype(layout.dtype).itemsize  # type: ignore[union-attr]
+    bits = max((c.bits for c in frame.format.components if c.plane == index), default=8)
+    return frame.planes[index].width * -(-bits // 8)
 
 
 def copy_tags(source: av.VideoFrame, target: av.VideoFrame) -> None:
@@ -47,3 +49,17 @@ def copy_frame(frame: av.VideoFrame) -> av.VideoFrame:
         target_lines[: lines.shape[0], :size] = lines[: target_lines.shape[0], :size]
     copy_tags(frame, copied)
     return copied
+
+
+def beside(left: av.VideoFrame, right: av.VideoFrame) -> av.VideoFrame:
+    """One frame with two of the same size and format beside each other, in their own pixel format."""
+    import av
+
+    wide = av.VideoFrame(left.width + right.width, left.height, left.format.name)
+    for index, target in enumerate(wide.planes):
+        size, total = line_bytes(left, index), line_bytes(wide, index)
+        sources = [plane_lines(frame.planes[index])[: target.height, :size] for frame in (left, right)]
+        # an odd width has one chroma column less than two of its halves
+        plane_lines(target)[: target.height, :total] = np.concatenate(sources, axis=1)[:, :total]
+    copy_tags(left, wide)
+    return wide

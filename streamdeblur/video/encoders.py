@@ -1,0 +1,179 @@
+"""Which encoder writes a video, in which pixel format, at which quality."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from streamdeblur.errors import OptionError
+
+if TYPE_CHECKING:
+    import av
+
+# Encoder of each codec family; a source in a family that is not here is written as H.264.
+ENCODER_OF_FAMILY = {
+    "h264": "libx264",
+    "hevc": "libx265",
+    "av1": "libsvtav1",
+    "vp9": "libvpx-vp9",
+    "vp8": "libvpx",
+    "mpeg4": "mpeg4",
+    "mpeg2video": "mpeg2video",
+    "mpeg1video": "mpeg2video",
+    "mjpeg": "mjpeg",
+    "prores": "prores_ks",
+    "dnxhd": "dnxhd",
+    "ffv1": "ffv1",
+    "ffvhuff": "ffvhuff",
+    "huffyuv": "huffyuv",
+    "utvideo": "utvideo",
+    "rawvideo": "rawvideo",
+    "png": "png",
+    "qtrle": "qtrle",
+    "gif": "gif",
+    "apng": "apng",
+}
+
+# Containers that take few codecs, and the family to write where they do not take the source's.
+FAMILY_OF_CONTAINER = {"webm": "vp9", "avi": "mpeg4", "gif": "gif", "apng": "apng"}
+
+QSCALE = 118
+"""FFmpeg's global_quality units per step of -q:v (FF_QP2LAMBDA)."""
+
+
+@dataclass(frozen=True)
+class EncoderDefaults:
+    """How one encoder is asked for constant quality that looks like the source, at a speed that does not dominate."""
+
+    quality: str
+    """Its option for constant quality; 'qscale' for FFmpeg's own -q:v."""
+    value: float
+    preset: str | None = None
+    speed: str | None = None
+    """Name of its option for the speed preset and default value of it."""
+    options: dict[str, str] = field(default_factory=dict)
+
+
+DEFAULTS = {
+    "libx264": EncoderDefaults("crf", 17, "preset", "faster"),
+    "libx265": EncoderDefaults("crf", 19, "preset", "faster", {"x265-params": "log-level=error"}),
+    "libsvtav1": EncoderDefaults("crf", 22, "preset", "9"),
+    "libvpx-vp9": EncoderDefaults("crf", 20, "cpu-used", "5", {"b": "0", "row-mt": "1", "deadline": "good"}),
+    "libvpx": EncoderDefaults("crf", 6, "cpu-used", "5", {"b": "40M", "deadline": "good"}),
+    "h264_nvenc": EncoderDefaults("cq", 19, "preset", "p4", {"rc": "vbr", "b": "0"}),
+    "hevc_nvenc": EncoderDefaults("cq", 21, "preset", "p4", {"rc": "vbr", "b": "0"}),
+    "av1_nvenc": EncoderDefaults("cq", 25, "preset", "p4", {"rc": "vbr", "b": "0"}),
+    "h264_qsv": EncoderDefaults("global_quality", 19, "preset", "medium"),
+    "hevc_qsv": EncoderDefaults("global_quality", 21, "preset", "medium"),
+    "av1_qsv": EncoderDefaults("global_quality", 25, "preset", "medium"),
+    "h264_amf": EncoderDefaults("qp_i", 19, "quality", "balanced", {"rc": "cqp"}),
+    "hevc_amf": EncoderDefaults("qp_i", 21, "quality", "balanced", {"rc": "cqp"}),
+    "h264_videotoolbox": EncoderDefaults("qscale", 65),
+    "hevc_videotoolbox": EncoderDefaults("qscale", 65),
+    "mpeg4": EncoderDefaults("qscale", 2),
+    "mpeg2video": EncoderDefaults("qscale", 2),
+    "mjpeg": EncoderDefaults("qscale", 2),
+    "prores_ks": EncoderDefaults("qscale", 4),
+}
+
+
+def open_codec(name: str) -> av.codec.Codec:
+    """FFmpeg's video encoder `name`; OptionError where there is none."""
+    import av
+
+    try:
+        codec = av.codec.Codec(name, "w")
+    except ValueError:
+        codec = None
+    if codec is None or codec.type != "video":
+        raise OptionError(f"Unknown video encoder '{name}'. Try {', '.join(sorted(DEFAULTS)[:6])} ...; 'streamdeblur doctor' lists all.")
+    return codec
+
+
+def choose_encoder(asked: str | None, source_family: str, container: av.container.OutputContainer) -> av.codec.Codec:
+    """The encoder that was asked for, else that of the source's codec family, else one that the container takes.
+
+    Raises:
+        OptionError: unknown encoder, or one whose codec the container does not take.
+    """
+    supported = container.supported_codecs
+    if asked is not None:
+        codec = open_codec(asked)
+        if codec.canonical_name not in supported and asked not in supported:
+            raise OptionError(f"A {container.format.name} file cannot hold {codec.canonical_name} video (--codec {asked}).")
+        return codec
+    fallback = FAMILY_OF_CONTAINER.get(container.format.name, "h264")
+    for family in (source_family, fallback, container.default_video_codec):
+        encoder = ENCODER_OF_FAMILY.get(family)
+        if encoder and family in supported:
+            return open_codec(encoder)
+    raise OptionError(f"A {container.format.name} file cannot hold video that streamdeblur writes. Use .mp4, .mkv, .mov, .webm or .avi.")
+
+
+def choose_pixel_format(wanted: str, codec: av.codec.Codec) -> str:
+    """The source's pixel format, or the encoder's one that loses least: in order of depth, subsampling, alpha."""
+    import av
+
+    formats = [f.name for f in codec.video_formats or []]
+    if not formats or wanted in formats:
+        return wanted
+    source = _qualities(av.VideoFormat(wanted))
+
+    def loss(name: str) -> tuple[Any, ...]:
+        target = _qualities(av.VideoFormat(name))
+        lost = [max(0, s - t) for s, t in zip(source, target, strict=True)]
+        gained = [max(0, t - s) for s, t in zip(source, target, strict=True)]
+        family = av.VideoFormat(name).is_rgb != av.VideoFormat(wanted).is_rgb
+        return (sum(lost[1:]), family, lost[0], sum(gained))
+
+    usable = [name for name in formats if av.VideoFormat(name).components]
+    return min(usable or formats, key=loss)
+
+
+def _qualities(pixel_format: av.VideoFormat) -> tuple[int, int, int, int]:
+    """(alpha, bits, chroma columns, chroma lines) of a format, larger is better."""
+    components = pixel_format.components
+    colour = [c for c in components if not c.is_alpha]
+    bits = max((c.bits for c in colour), default=0)
+    if len(colour) < 3:
+        return (len(components) - len(colour), bits, 0, 0)
+    return (len(components) - len(colour), bits, pixel_format.chroma_width(16) // 4, pixel_format.chroma_height(16) // 4)
+
+
+def configure(
+    context: av.VideoCodecContext, name: str, quality: float | None, preset: str | None, hdr: Sequence[str] = ()
+) -> None:
+    """Ask an encoder for constant quality and a speed preset, its own scales; `hdr`: parameters of HDR for x265, x264, SVT-AV1.
+
+    Raises:
+        OptionError: the encoder has no constant quality or no presets, and one was asked for.
+    """
+    private = {option.name for option in context.supported_options.private}
+    defaults = DEFAULTS.get(name) or _guess(private)
+    options = dict(defaults.options)
+    value = defaults.value if quality is None else quality
+    if defaults.quality == "qscale":
+        context.qscale = True
+        context.global_quality = round(value * QSCALE)
+    elif defaults.quality == "global_quality":
+        context.global_quality = round(value)
+    elif defaults.quality:
+        options[defaults.quality] = f"{value:g}"
+    elif quality is not None:
+        raise OptionError(f"The encoder {name} has no constant quality: leave --quality out.")
+    if defaults.preset:
+        options[defaults.preset] = preset or str(defaults.speed)
+    elif preset is not None:
+        raise OptionError(f"The encoder {name} has no presets: leave --preset out.")
+    parameters = {"libx265": "x265-params", "libx264": "x264-params", "libsvtav1": "svtav1-params"}.get(name)
+    if hdr and parameters:
+        options[parameters] = ":".join([*filter(None, [options.get(parameters)]), *hdr])
+    context.options = options
+
+
+def _guess(private: set[str]) -> EncoderDefaults:
+    """Settings for an encoder without an entry in DEFAULTS, from the options that it has."""
+    preset = next((option for option in ("preset", "cpu-used", "speed") if option in private), None)
+    quality = next((option for option in ("crf", "cq", "qp") if option in private), "")
+    return EncoderDefaults(quality, 20, preset, "medium" if preset == "preset" else "5")

@@ -1,0 +1,61 @@
+"""HDR side data of a frame (SMPTE ST 2086, CTA-861.3) as the encoders' own parameters."""
+
+from __future__ import annotations
+
+import struct
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import av
+
+# AVMasteringDisplayMetadata: 3 primaries (x, y), white point, luminance range as AVRational, then two flags.
+_MASTERING = struct.Struct("=" + "ii" * 10 + "ii")
+_LIGHT_LEVEL = struct.Struct("=II")
+DYNAMIC = ("DYNAMIC_HDR_PLUS", "DOVI_METADATA", "DOVI_RPU_BUFFER", "DYNAMIC_HDR_VIVID")
+
+
+def _side_data(frame: av.VideoFrame) -> dict[str, bytes]:
+    return {data.type.name: bytes(data) for data in frame.side_data}
+
+
+def hdr_parameters(frame: av.VideoFrame, encoder: str) -> list[str]:
+    """Mastering display and content light level of a frame, in the words of `encoder` (libx265, libx264, libsvtav1)."""
+    data = _side_data(frame)
+    parameters = []
+    content = data.get("MASTERING_DISPLAY_METADATA", b"")
+    if len(content) >= _MASTERING.size:
+        *numbers, has_primaries, has_luminance = _MASTERING.unpack_from(content)
+        ratios = [Fraction(n, d) if d else Fraction(0) for n, d in zip(numbers[::2], numbers[1::2], strict=True)]
+        if has_primaries and has_luminance:
+            parameters.append(_mastering(ratios, encoder))
+    content = data.get("CONTENT_LIGHT_LEVEL", b"")
+    if len(content) >= _LIGHT_LEVEL.size:
+        average = _LIGHT_LEVEL.unpack_from(content)
+        name = {"libx265": "max-cll", "libx264": "cll", "libsvtav1": "content-light"}.get(encoder, "max-cll")
+        parameters.append(f"{name}={average[0]},{average[1]}")
+    return parameters
+
+
+def _mastering(ratios: list[Fraction], encoder: str) -> str:
+    red, green, blue, white = (ratios[i : i + 2] for i in (0, 2, 4, 6))
+    darkest, brightest = ratios[8:]
+    if encoder == "libsvtav1":
+        points = "".join(f"{k}({float(p[0]):.5f},{float(p[1]):.5f})" for k, p in zip("GBR", (green, blue, red), strict=True))
+        display = f"{points}WP({float(white[0]):.5f},{float(white[1]):.5f})L({float(brightest):.4f},{float(darkest):.4f})"
+        return f"mastering-display={display}"
+    # ST 2086 units: 0.00002 of chromaticity, 0.0001 cd/m2
+    points = "".join(f"{k}({p[0] * 50000 // 1},{p[1] * 50000 // 1})" for k, p in zip("GBR", (green, blue, red), strict=True))
+    display = f"{points}WP({white[0] * 50000 // 1},{white[1] * 50000 // 1})L({brightest * 10000 // 1},{darkest * 10000 // 1})"
+    return f"{'mastering-display' if encoder == 'libx264' else 'master-display'}={display}"
+
+
+def dynamic_metadata(frame: av.VideoFrame) -> list[str]:
+    """Names of per-frame HDR metadata that no encoder here can carry over."""
+    return [name for name in _side_data(frame) if name in DYNAMIC]
+
+
+def display_matrix(frame: av.VideoFrame) -> list[int] | None:
+    """The 3 x 3 display matrix (rotation, flips) of a frame as nine fixed-point numbers, or None."""
+    content = _side_data(frame).get("DISPLAYMATRIX", b"")
+    return list(struct.unpack_from("=9i", content)) if len(content) >= 36 else None

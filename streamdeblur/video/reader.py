@@ -1,0 +1,222 @@
+"""Reader: decoded frames of a file's video stream, and the packets of all others, in the order of the file."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING, Union
+
+from streamdeblur.errors import InputError
+from streamdeblur.video.copying import copy_tags
+from streamdeblur.video.layouts import layout_of
+from streamdeblur.video.source import open_source
+
+if TYPE_CHECKING:
+    import av
+
+Item = Union["av.VideoFrame", "av.Packet"]
+
+MOST_ERRORS = 250
+"""Undecodable packets in a row after which reading ends."""
+REORDERING_SECONDS = 2
+"""How far packets of other streams may lie behind the video in a file."""
+
+
+class Reader:
+    """Reads one video stream frame by frame. Damaged parts are skipped and counted, never fatal once a frame was decoded."""
+
+    def __init__(
+        self, source: str | Path, *, start: float = 0.0, duration: float | None = None, allow_network: bool = False
+    ) -> None:
+        """Open `source` and decode its first frame; `start` and `duration` in seconds choose a part of it.
+
+        Raises:
+            InputError: it cannot be read, has no video, or none of its frames can be decoded.
+        """
+        self.source = source
+        self.warnings: list[str] = []
+        self.undecodable = 0
+        """Packets of the video stream that could not be decoded."""
+        self.container = open_source(source, allow_network=allow_network)
+        try:
+            self.stream = self._video_stream()
+            self.stream.thread_type = "AUTO"
+            self._begin, self._end = self._range(start, duration)
+            self.start_offset = Fraction(self._begin) if start else Fraction(0)
+            """Seconds to take off all time stamps: 0 unless a later part was asked for."""
+            self._items = self._read()
+            self._ahead: list[Item] = []
+            self.first_frame = self._first_frame()
+        except BaseException:
+            self.container.close()
+            raise
+
+    def _video_stream(self) -> av.VideoStream:
+        from av.stream import Disposition
+
+        streams = [s for s in self.container.streams.video if not s.disposition & Disposition.attached_pic]
+        if not streams:
+            kind = "no video stream" + (" (audio only)" if self.container.streams.audio else "")
+            raise InputError(f"{self.source} has {kind}.")
+        main = next((s for s in streams if s.disposition & Disposition.default), streams[0])
+        if main.codec_context is None:
+            raise InputError(f"{self.source}: its video codec is not known to this FFmpeg.")
+        if len(streams) > 1:
+            self.warnings.append(f"{len(streams)} video streams: only stream {main.index} is deblurred, the others are copied")
+        return main
+
+    @property
+    def others(self) -> list[av.stream.Stream]:
+        """All streams but the one that is decoded."""
+        return [stream for stream in self.container.streams if stream.index != self.stream.index]
+
+    @property
+    def total_frames(self) -> int | None:
+        """Frames that will come, as far as the file says."""
+        seconds = self._seconds()
+        whole = self.stream.frames or (round(seconds * self.stream.average_rate) if seconds and self.stream.average_rate else 0)
+        if not whole or not seconds:
+            return whole or None
+        asked = min(float(self._end), float(self._first) + seconds) - float(self._begin)
+        return max(1, round(whole * min(1.0, asked / seconds)))
+
+    def _seconds(self) -> float | None:
+        if self.stream.duration and self.stream.time_base:
+            return float(self.stream.duration * self.stream.time_base)
+        return self.container.duration / 1_000_000 if self.container.duration else None
+
+    def _range(self, start: float, duration: float | None) -> tuple[Fraction, Fraction | float]:
+        base = self.stream.time_base or Fraction(1, 1_000_000)
+        self._first = (self.stream.start_time or 0) * base
+        begin = self._first + Fraction(start).limit_denominator(1_000_000)
+        seconds = self._seconds()
+        if seconds is not None and start >= seconds:
+            raise InputError(f"--start {start:g} lies beyond the end of {self.source} ({seconds:.2f} s).")
+        if start:
+            self.container.seek(int(begin / base), stream=self.stream, backward=True)
+        return begin, float("inf") if duration is None else begin + Fraction(duration).limit_denominator(1_000_000)
+
+    def _first_frame(self) -> av.VideoFrame:
+        import av
+
+        for item in self._items:
+            self._ahead.append(item)
+            if isinstance(item, av.VideoFrame):
+                return item
+        raise InputError(f"No frame of {self.source} can be decoded.")
+
+    def __iter__(self) -> Iterator[Item]:
+        yield from self._ahead
+        self._ahead.clear()
+        yield from self._items
+
+    def close(self) -> None:
+        """Close the file."""
+        self.container.close()
+
+    def _read(self) -> Iterator[Item]:
+        import av
+
+        frames = 0
+        previous = None
+        for item in self._demux():
+            if isinstance(item, av.VideoFrame):
+                frame = self._stamped(item, previous)
+                previous = frame.pts
+                frames += 1
+                yield self._editable(frame)
+            else:
+                yield item
+        self._report(frames)
+
+    def _demux(self) -> Iterator[Item]:
+        """Frames and other packets within the range, until all streams have passed its end."""
+        errors = 0
+        ended = False
+        for packet in self._packets():
+            if packet.stream_index != self.stream.index:
+                if packet.size and self._wanted(packet.pts if packet.pts is not None else packet.dts, packet.time_base):
+                    yield packet
+                continue
+            if ended:
+                if packet.pts is not None and packet.pts * packet.time_base > self._end + REORDERING_SECONDS:
+                    return
+                continue
+            frames, damaged = self._decode(packet)
+            errors = errors + 1 if damaged else 0
+            if errors >= MOST_ERRORS:
+                self.warnings.append(f"gave up after {errors} packets in a row that cannot be decoded")
+                return
+            for frame in frames:
+                stamp = frame.pts if frame.pts is not None else frame.dts
+                if stamp is not None and stamp * self._base(frame) >= self._end:
+                    ended = True
+                elif self._wanted(stamp, self._base(frame)):
+                    yield frame
+
+    def _base(self, frame: av.VideoFrame) -> Fraction:
+        return frame.time_base or self.stream.time_base or Fraction(1, 1_000_000)
+
+    def _wanted(self, stamp: int | None, base: Fraction) -> bool:
+        return stamp is None or (self.start_offset == 0 or stamp * base >= self._begin) and stamp * base < self._end
+
+    def _packets(self) -> Iterator[av.Packet]:
+        import av
+
+        try:
+            yield from self.container.demux()
+        except (av.FFmpegError, OSError) as error:
+            self.warnings.append(f"reading ended early: {error.strerror or error}")
+            yield from self._flush()
+
+    def _flush(self) -> Iterator[av.Packet]:
+        import av
+
+        packet = av.Packet()
+        packet.stream = self.stream
+        yield packet
+
+    def _decode(self, packet: av.Packet) -> tuple[list[av.VideoFrame], bool]:
+        import av
+
+        try:
+            return list(packet.decode()), False  # type: ignore[arg-type]
+        except (av.FFmpegError, OSError):
+            self.undecodable += 1
+            return [], True
+
+    def _stamped(self, frame: av.VideoFrame, previous: int | None) -> av.VideoFrame:
+        """Time stamps pass unchanged; only a missing or repeated one is set right after the one before."""
+        if frame.time_base is None:
+            frame.time_base = self._base(frame)
+        if frame.pts is None:
+            frame.pts = frame.dts if frame.dts is not None else (previous or 0) + max(1, frame.duration)
+        if previous is not None and frame.pts <= previous:
+            frame.pts = previous + 1
+            self._warn_once("some time stamps went backwards or repeated; they were moved on by one tick")
+        return frame
+
+    def _editable(self, frame: av.VideoFrame) -> av.VideoFrame:
+        """The frame itself, or a conversion to a pixel format that can be edited in place."""
+        if layout_of(frame.format.name) is not None:
+            return frame
+        deep = any(component.bits > 8 for component in frame.format.components)
+        chosen = ("gbrp16le" if deep else "rgb24") if frame.format.is_rgb else ("yuv444p16le" if deep else "yuv444p")
+        if frame.format.has_palette:
+            chosen = "rgba"
+        converted = frame.reformat(format=chosen)
+        copy_tags(frame, converted)
+        self._warn_once(f"pixel format {frame.format.name} is converted to {chosen}")
+        return converted
+
+    def _warn_once(self, warning: str) -> None:
+        if warning not in self.warnings:
+            self.warnings.append(warning)
+
+    def _report(self, frames: int) -> None:
+        if self.undecodable:
+            self.warnings.append(f"{self.undecodable} damaged packets could not be decoded and were skipped")
+        whole = self.stream.frames
+        if whole and self._end == float("inf") and not self.start_offset and frames < whole:
+            self.warnings.append(f"the file ends early or is damaged: {frames} of {whole} frames could be decoded")

@@ -1,0 +1,68 @@
+"""Opening a video: which inputs are read, and clear words for those that are not."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streamdeblur.errors import InputError
+
+if TYPE_CHECKING:
+    import av
+
+# Demuxers that open further files or hosts named in the file that they read.
+REACHING_FORMATS = {"applehttp", "concat", "concatf", "dash", "hls", "imf", "rtp", "rtsp", "sap", "sdp", "sdr2", "webm_dash_manifest"}
+_URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:")
+
+
+def is_url(source: str | Path) -> bool:
+    """Whether FFmpeg would take `source` for a protocol's address and not for a file."""
+    return bool(_URL.match(str(source))) and not Path(source).exists()
+
+
+def open_source(source: str | Path, *, allow_network: bool = False) -> av.container.InputContainer:
+    """Open a video file; URLs, and playlists that reach other files or hosts, only with `allow_network`.
+
+    Raises:
+        InputError: it cannot be read, is not a video, or would reach further than allowed.
+    """
+    import av
+
+    if is_url(source):
+        if not allow_network:
+            raise InputError(f"{source} is a URL. Give --allow-network to read from the network.")
+        address = str(source)
+    else:
+        address = f"file:{_checked_file(Path(source))}"
+    options = {}
+    if not allow_network:
+        # FFmpeg itself refuses: whatever a file's content says, nothing but this file is opened.
+        allowed = [name for name in av.formats_available if name not in REACHING_FORMATS]
+        options = {"protocol_whitelist": "file", "format_whitelist": ",".join(sorted(allowed))}
+    try:
+        return av.open(address, options=options, metadata_errors="replace")
+    except av.ArgumentError as error:
+        if allow_network:
+            raise InputError(f"Cannot read {source}: {error.strerror}.") from None
+        raise InputError(
+            f"{source} is a playlist, or another file that reaches other files or hosts. Give --allow-network to follow it."
+        ) from None
+    except (av.FFmpegError, OSError) as error:
+        raise InputError(
+            f"Cannot read {source} as a video: {error.strerror or error}. It may be damaged, cut off, or no video at all."
+        ) from None
+
+
+def _checked_file(path: Path) -> Path:
+    try:
+        if path.is_dir():
+            raise InputError(f"{path} is a folder. Give a video file, or a folder with --out DIR.")
+        if path.is_file() and path.stat().st_size == 0:
+            raise InputError(f"{path} is empty.")
+        with path.open("rb"):
+            return path
+    except FileNotFoundError:
+        raise InputError(f"No such file: {path}.") from None
+    except OSError as error:
+        raise InputError(f"Cannot read {path}: {error.strerror}.") from None

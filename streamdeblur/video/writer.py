@@ -1,0 +1,275 @@
+"""Writer: encodes frames and writes them with all other streams, under a temporary name until the file is complete."""
+
+from __future__ import annotations
+
+import errno
+import os
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from fractions import Fraction
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from streamdeblur.errors import OptionError, OutputError
+from streamdeblur.options import Options
+from streamdeblur.video.copying import copy_tags, line_bytes, plane_lines
+from streamdeblur.video.encoders import choose_encoder, choose_pixel_format, configure
+from streamdeblur.video.hdr import display_matrix, dynamic_metadata, hdr_parameters
+from streamdeblur.video.reader import Reader
+from streamdeblur.video.streams import OtherStream, add_other_stream, copy_description
+
+if TYPE_CHECKING:
+    import av
+
+FRAME_DURATION = 1 << 8
+"""AV_CODEC_FLAG_FRAME_DURATION: packets keep the durations of their frames."""
+INTERLACED = (1 << 18) | (1 << 29)
+"""AV_CODEC_FLAG_INTERLACED_DCT | AV_CODEC_FLAG_INTERLACED_ME."""
+
+COARSE_TIME_BASE = {"mpeg4": 65535, "mpeg2video": None, "libxvid": 65535}
+"""Encoders with a limit on the denominator of the time base; None: the frame rate only."""
+
+MUXER_METADATA = {"major_brand", "minor_version", "compatible_brands", "encoder"}
+"""Written by the muxer itself."""
+
+
+def temporary_beside(target: Path) -> Path:
+    """A new empty file in the folder of `target`, of its kind; OutputError where none can be made."""
+    if not target.parent.is_dir():
+        raise OutputError(f"The folder {target.parent} does not exist. Create it first.")
+    try:
+        handle, name = tempfile.mkstemp(target.suffix, f".{target.stem[:60]}.partial-", target.parent)
+    except OSError as error:
+        raise OutputError(f"Cannot write in {target.parent}: {error.strerror}.") from None
+    os.close(handle)
+    # mkstemp makes private files; the finished one is to be like any other that the user makes
+    mask = os.umask(0)
+    os.umask(mask)
+    os.chmod(name, 0o666 & ~mask)
+    return Path(name)
+
+
+class Writer:
+    """Writes one video file. Use as a context manager: complete and renamed at its end, removed on an error."""
+
+    def __init__(self, target: Path, reader: Reader, options: Options) -> None:
+        """Choose encoder and pixel format and open the file; nothing is encoded yet.
+
+        Raises:
+            OptionError: an encoder, quality or preset that cannot be used.
+            OutputError: the folder or the kind of file cannot be written.
+        """
+        import av
+
+        self.target, self.reader, self.options = target, reader, options
+        self.warnings: list[str] = []
+        self.partial = temporary_beside(target)
+        try:
+            self.container = av.open(str(self.partial), "w", options=_container_options(target))
+        except (ValueError, av.FFmpegError):
+            self.partial.unlink()
+            raise OutputError(f"Unknown kind of video file '{target.name}'. Use .mp4, .mkv, .mov, .webm or .avi.") from None
+        try:
+            with self._explained():
+                self.stream = self._video_stream()
+                self._others = self._other_streams()
+                self._describe()
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _video_stream(self) -> av.VideoStream:
+        import av
+
+        frame, source = self.reader.first_frame, self.reader.stream
+        codec = choose_encoder(self.options.codec, source.codec_context.name, self.container)
+        stream = self.container.add_stream(codec.name, rate=source.average_rate or source.guessed_rate or 25)
+        assert isinstance(stream, av.VideoStream)
+        context = stream.codec_context
+        context.pix_fmt = choose_pixel_format(frame.format.name, codec)
+        if context.pix_fmt != frame.format.name:
+            lost = " (alpha is lost)" if _has_alpha(frame.format) and not _has_alpha(av.VideoFormat(context.pix_fmt)) else ""
+            self.warnings.append(f"{codec.name} does not take {frame.format.name}: written as {context.pix_fmt}{lost}")
+        context.width, context.height = self._size(frame, context.pix_fmt)
+        context.time_base = self._time_base(codec.name)
+        stream.time_base = context.time_base
+        context.sample_aspect_ratio = source.sample_aspect_ratio or Fraction(1, 1)
+        context.colorspace, context.color_range = frame.colorspace, frame.color_range
+        context.color_primaries, context.color_trc = frame.color_primaries, frame.color_trc
+        context.flags |= FRAME_DURATION
+        if frame.interlaced_frame:
+            context.flags |= INTERLACED
+            self.warnings.append("interlaced video: kept interlaced; deinterlace it first for the best faces")
+        context.thread_type = "AUTO"
+        configure(context, codec.name, self.options.quality, self.options.preset, hdr_parameters(frame, codec.name))
+        if dynamic_metadata(frame):
+            self.warnings.append(f"per-frame HDR metadata is not carried over: {', '.join(dynamic_metadata(frame))}")
+        matrix = display_matrix(frame)
+        if matrix is not None:
+            stream.set_display_matrix(matrix)
+        copy_description(source, stream)
+        return stream
+
+    def _size(self, frame: av.VideoFrame, pixel_format: str) -> tuple[int, int]:
+        """Frame size, padded by a line or column where the encoder's chroma needs even ones."""
+        import av
+
+        shape = av.VideoFormat(pixel_format)
+        columns, lines = 16 // shape.chroma_width(16), 16 // shape.chroma_height(16)
+        width = frame.width * (2 if self.options.side_by_side else 1)
+        padded = -(-width // columns) * columns, -(-frame.height // lines) * lines
+        if padded == (width, frame.height) or self.stream_takes_odd():
+            return width, frame.height
+        self.warnings.append(f"{width}x{frame.height} is padded to {padded[0]}x{padded[1]}: {pixel_format} is encoded in pairs")
+        return padded
+
+    def stream_takes_odd(self) -> bool:
+        """Whether the chosen codec keeps odd sizes as they are."""
+        return self.container.streams.video[0].codec_context.name in ("ffv1", "libvpx-vp9", "libvpx", "mjpeg", "rawvideo")
+
+    def _time_base(self, encoder: str) -> Fraction:
+        source = self.reader.stream
+        base = source.time_base or Fraction(1, 90000)
+        rate = source.average_rate or source.guessed_rate or Fraction(25)
+        if self.container.format.name == "avi" or COARSE_TIME_BASE.get(encoder, 0) is None:
+            if source.guessed_rate and source.average_rate and abs(source.guessed_rate / source.average_rate - 1) > 0.01:
+                self.warnings.append("the frame rate varies, which this kind of file cannot express: it is made constant")
+            return 1 / rate
+        limit = COARSE_TIME_BASE.get(encoder)
+        if limit and base.denominator > limit:
+            return 1 / rate if rate.numerator <= limit else Fraction(1, 60000)
+        return base
+
+    def _other_streams(self) -> dict[int, OtherStream]:
+        offset = self.reader.start_offset
+        added = {s.index: add_other_stream(self.container, s, offset, self.warnings) for s in self.reader.others}
+        return {index: stream for index, stream in added.items() if stream is not None}
+
+    def _describe(self) -> None:
+        source = self.reader.container
+        metadata = {k: v for k, v in source.metadata.items() if k not in MUXER_METADATA}
+        self.container.metadata.update(metadata)
+        chapters = source.chapters()
+        if chapters:
+            self.container.set_chapters(_shifted(chapters, self.reader.start_offset))
+
+    def __enter__(self) -> Writer:
+        return self
+
+    def write(self, frame: av.VideoFrame) -> None:
+        """Encode one frame. Raises OutputError or OptionError where that fails."""
+        with self._explained():
+            context = self.stream.codec_context
+            frame = fitted(frame, context.width, context.height, str(context.pix_fmt))
+            offset = self.reader.start_offset
+            if offset and frame.pts is not None and frame.time_base:
+                frame.pts -= round(offset / frame.time_base)
+            # Whatever kind of picture it was in the source, the encoder decides anew.
+            frame.pict_type = 0
+            self.container.mux(self.stream.encode(frame))
+
+    def copy(self, packet: av.Packet) -> None:
+        """Write a packet of another stream. Raises OutputError where that fails."""
+        other = self._others.get(packet.stream_index)
+        if other is not None:
+            with self._explained():
+                for written in other.packets(packet):
+                    self.container.mux_one(written)
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        if kind is not None:
+            self._abandon()
+            return
+        try:
+            with self._explained():
+                self.container.mux(self.stream.encode(None))
+                for other in self._others.values():
+                    for written in other.packets(None):
+                        self.container.mux_one(written)
+                self.container.close()
+                self.partial.replace(self.target)
+        except BaseException:
+            self._abandon()
+            raise
+
+    def _abandon(self) -> None:
+        import av
+
+        try:
+            self.container.close()
+        except (av.FFmpegError, OSError):
+            # the file is being thrown away: that its end cannot be written does not matter
+            pass
+        self.partial.unlink(missing_ok=True)
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        """Turn FFmpeg's errors into ours."""
+        import av
+
+        try:
+            yield
+        except (av.FFmpegError, OSError) as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+                raise OutputError(f"No space left to write {self.target}; nothing was kept.") from error
+            codec = self.container.streams.video[0].codec_context.name if self.container.streams.video else "the encoder"
+            detail = error.strerror or str(error)
+            if isinstance(error, av.ExternalError | av.ArgumentError | av.UnknownError | av.EncoderNotFoundError):
+                raise OptionError(
+                    f"{codec} cannot write this video ({detail}). Check --codec, --quality and --preset, and that its device is present."
+                ) from error
+            raise OutputError(f"Cannot write {self.target}: {detail}.") from error
+
+
+def _has_alpha(pixel_format: av.VideoFormat) -> bool:
+    return any(component.is_alpha for component in pixel_format.components)
+
+
+def _container_options(target: Path) -> dict[str, str]:
+    if target.suffix.lower() in (".mp4", ".mov", ".m4v"):
+        # metadata beyond the format's own fields, too
+        return {"movflags": "use_metadata_tags"}
+    return {}
+
+
+def _shifted(chapters: list[av.container.core.Chapter], offset: Fraction) -> list[av.container.core.Chapter]:
+    shifted = []
+    for chapter in chapters:
+        ticks = round(offset / chapter["time_base"]) if chapter["time_base"] else 0
+        if chapter["end"] > ticks:
+            shifted.append({**chapter, "start": max(0, chapter["start"] - ticks), "end": chapter["end"] - ticks})
+    return shifted  # type: ignore[return-value]
+
+
+def fitted(frame: av.VideoFrame, width: int, height: int, pixel_format: str) -> av.VideoFrame:
+    """The frame in the encoder's pixel format and size: padded by at most a line or column, resized if it differs by more."""
+    source = frame
+    if frame.format.name != pixel_format:
+        frame = frame.reformat(format=pixel_format, dst_colorspace=frame.colorspace, src_colorspace=frame.colorspace)
+        copy_tags(source, frame)
+    if (frame.width, frame.height) == (width, height):
+        return frame
+    if 0 <= width - frame.width <= 3 and 0 <= height - frame.height <= 3:
+        return padded(frame, width, height)
+    resized = frame.reformat(width=width, height=height)
+    copy_tags(source, resized)
+    return resized
+
+
+def padded(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+    """The frame with its last column and line repeated up to width x height."""
+    import av
+    import numpy as np
+
+    larger = av.VideoFrame(width, height, frame.format.name)
+    for index, (source, target) in enumerate(zip(frame.planes, larger.planes, strict=True)):
+        size, new_size = line_bytes(frame, index), line_bytes(larger, index)
+        sample = max(1, size // max(1, source.width))
+        lines, target_lines = plane_lines(source)[: source.height, :size], plane_lines(target)
+        edge = np.tile(lines[:, -sample:], (1, -(-(new_size - size) // sample)))
+        wide = np.concatenate([lines, edge], axis=1)[:, :new_size]
+        target_lines[: source.height, :new_size] = wide
+        target_lines[source.height : target.height, :new_size] = wide[-1:]
+    copy_tags(frame, larger)
+    return larger
