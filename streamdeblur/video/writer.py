@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import tempfile
 from collections.abc import Iterator
@@ -29,6 +30,9 @@ INTERLACED = (1 << 18) | (1 << 29)
 
 COARSE_TIME_BASE = {"mpeg4": 65535, "mpeg2video": None, "libxvid": 65535}
 """Encoders with a limit on the denominator of the time base; None: the frame rate only."""
+
+LARGEST_TIME_SCALE = 2**31 - 1
+"""Ticks per second that an MP4 file can express."""
 
 MUXER_METADATA = {"major_brand", "minor_version", "compatible_brands", "encoder"}
 """Written by the muxer itself."""
@@ -64,16 +68,16 @@ class Writer:
 
         self.target, self.reader, self.options = target, reader, options
         self.warnings: list[str] = []
+        self._others: dict[int, OtherStream] = {}
         self.partial = temporary_beside(target)
         try:
-            self.container = av.open(str(self.partial), "w", options=_container_options(target))
+            self.container = av.open(str(self.partial), "w", options=_container_options(target, reader))
         except (ValueError, av.FFmpegError):
             self.partial.unlink()
             raise OutputError(f"Unknown kind of video file '{target.name}'. Use .mp4, .mkv, .mov, .webm or .avi.") from None
         try:
             with self._explained():
-                self.stream = self._video_stream()
-                self._others = self._other_streams()
+                self._add_streams()
                 self._describe()
         except BaseException:
             self._abandon()
@@ -94,7 +98,8 @@ class Writer:
         context.width, context.height = self._size(frame, context.pix_fmt)
         context.time_base = self._time_base(codec.name)
         stream.time_base = context.time_base
-        context.sample_aspect_ratio = source.sample_aspect_ratio or Fraction(1, 1)
+        if source.sample_aspect_ratio:
+            context.sample_aspect_ratio = source.sample_aspect_ratio
         context.colorspace, context.color_range = frame.colorspace, frame.color_range
         context.color_primaries, context.color_trc = frame.color_primaries, frame.color_trc
         context.flags |= FRAME_DURATION
@@ -119,12 +124,12 @@ class Writer:
         columns, lines = 16 // shape.chroma_width(16), 16 // shape.chroma_height(16)
         width = frame.width * (2 if self.options.side_by_side else 1)
         padded = -(-width // columns) * columns, -(-frame.height // lines) * lines
-        if padded == (width, frame.height) or self.stream_takes_odd():
+        if padded == (width, frame.height) or self._takes_odd_sizes():
             return width, frame.height
         self.warnings.append(f"{width}x{frame.height} is padded to {padded[0]}x{padded[1]}: {pixel_format} is encoded in pairs")
         return padded
 
-    def stream_takes_odd(self) -> bool:
+    def _takes_odd_sizes(self) -> bool:
         """Whether the chosen codec keeps odd sizes as they are."""
         return self.container.streams.video[0].codec_context.name in ("ffv1", "libvpx-vp9", "libvpx", "mjpeg", "rawvideo")
 
@@ -141,10 +146,15 @@ class Writer:
             return 1 / rate if rate.numerator <= limit else Fraction(1, 60000)
         return base
 
-    def _other_streams(self) -> dict[int, OtherStream]:
-        offset = self.reader.start_offset
-        added = {s.index: add_other_stream(self.container, s, offset, self.warnings) for s in self.reader.others}
-        return {index: stream for index, stream in added.items() if stream is not None}
+    def _add_streams(self) -> None:
+        """Add the counterparts of all streams of the source, in its order."""
+        for source in self.reader.container.streams:
+            if source.index == self.reader.stream.index:
+                self.stream = self._video_stream()
+                continue
+            other = add_other_stream(self.container, source, self.reader.start_offset, self.warnings)
+            if other is not None:
+                self._others[source.index] = other
 
     def _describe(self) -> None:
         source = self.reader.container
@@ -226,11 +236,17 @@ def _has_alpha(pixel_format: av.VideoFormat) -> bool:
     return any(component.is_alpha for component in pixel_format.components)
 
 
-def _container_options(target: Path) -> dict[str, str]:
-    if target.suffix.lower() in (".mp4", ".mov", ".m4v"):
-        # metadata beyond the format's own fields, too
-        return {"movflags": "use_metadata_tags"}
-    return {}
+def _container_options(target: Path, reader: Reader) -> dict[str, str]:
+    """For the MP4 family: exact time stamps (edit lists count in the movie's time scale), and metadata beyond its own fields."""
+    if target.suffix.lower() not in (".mp4", ".mov", ".m4v"):
+        return {}
+    scales = [s.time_base.denominator for s in reader.container.streams if s.time_base and s.type in ("video", "audio")]
+    video = reader.stream.time_base.denominator if reader.stream.time_base else 90000
+    options = {"movflags": "use_metadata_tags", "video_track_timescale": str(video)}
+    if any(s.start_time for s in reader.container.streams):
+        movie = math.lcm(video, *scales)
+        options["movie_timescale"] = str(movie if movie <= LARGEST_TIME_SCALE else video)
+    return options
 
 
 def _shifted(chapters: list[av.container.core.Chapter], offset: Fraction) -> list[av.container.core.Chapter]:

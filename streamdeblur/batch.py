@@ -1,0 +1,80 @@
+"""Many files: which ones, where to, and what became of each."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from streamdeblur.errors import InputError, OutputError, StreamDeblurError
+
+VIDEO_SUFFIXES = {
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Job:
+    """One file to work on."""
+
+    source: Path
+    target: Path
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of one file."""
+
+    job: Job
+    status: Literal["done", "skipped", "failed"]
+    summary: Any = None
+    """What the work returned, where it was done."""
+    error: str = ""
+
+
+def plan(inputs: Sequence[Path], folder: Path, suffixes: set[str]) -> list[Job]:
+    """Files to work on and their targets in `folder`: same names; folders are searched with their subfolders, which are kept.
+
+    Raises:
+        InputError: nothing to do.
+        OutputError: two inputs would have the same target, or `folder` cannot be made.
+    """
+    jobs = []
+    for source in inputs:
+        if source.is_dir():
+            found = sorted(p for p in source.rglob("*") if p.suffix.lower() in suffixes and p.is_file() and p.name[0] != ".")
+            # results of an earlier run, where the output folder lies in the input folder, are not inputs
+            jobs += [Job(p, folder / p.relative_to(source)) for p in found if not p.is_relative_to(folder)]
+        else:
+            jobs.append(Job(source, folder / source.name))
+    if not jobs:
+        raise InputError(f"No files to work on in {', '.join(map(str, inputs))}. Known kinds: {', '.join(sorted(suffixes))}.")
+    targets: dict[Path, Path] = {}
+    for job in jobs:
+        if job.target in targets:
+            raise OutputError(f"{targets[job.target]} and {job.source} would both be written to {job.target}. Rename one.")
+        targets[job.target] = job.source
+    make_folder(folder)
+    return jobs
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents; OutputError where that fails."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"Cannot make the folder {folder}: {error.strerror}.") from None
+
+
+def run(jobs: Sequence[Job], work: Callable[[Job], Any], *, resume: bool) -> Iterator[Outcome]:
+    """Do `work` on each job; one that fails does not stop the others. `resume`: skip those whose target is complete."""
+    for job in jobs:
+        if resume and job.target.exists():
+            yield Outcome(job, "skipped")
+            continue
+        try:
+            make_folder(job.target.parent)
+            yield Outcome(job, "done", work(job))
+        except StreamDeblurError as error:
+            yield Outcome(job, "failed", error=str(error))

@@ -1,0 +1,110 @@
+"""What a command tells: progress and messages on stderr, results on stdout, errors in words."""
+
+from __future__ import annotations
+
+import json
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import typer
+
+from streamdeblur.errors import StreamDeblurError
+
+if TYPE_CHECKING:
+    from streamdeblur.video.transcode import Progress
+
+PLAIN_INTERVAL = 5.0
+"""Seconds between two lines of progress where stderr is not a terminal."""
+COMPILING_SECONDS = 2.5
+"""Kernels that load from the cache are faster than this."""
+
+
+def tell(message: str, *, quiet: bool = False) -> None:
+    """A line on stderr."""
+    if not quiet:
+        typer.echo(message, err=True)
+
+
+def print_json(content: dict[str, Any]) -> None:
+    """One JSON object on a line of its own: the last line of stdout."""
+    typer.echo(json.dumps(content, default=str))
+
+
+@contextmanager
+def exits() -> Iterator[None]:
+    """Turn errors into a message and an exit code: 2 for wrong input, 130 where the user interrupted."""
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
+    except StreamDeblurError as error:
+        tell(f"Error: {error}")
+        raise typer.Exit(2) from None
+    except KeyboardInterrupt:
+        tell("Interrupted; nothing half-written was left.")
+        raise typer.Exit(130) from None
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def prepare(*, quiet: bool) -> None:
+    """Load the pixel kernels, and say so where this machine compiles them for the first time."""
+    message = "Compiling the pixel kernels for this CPU (the first run only) ..."
+    timer = threading.Timer(COMPILING_SECONDS, tell, [message], {"quiet": quiet})
+    timer.start()
+    try:
+        from streamdeblur.warmup import compile_kernels
+
+        compile_kernels()
+    finally:
+        timer.cancel()
+
+
+class ProgressLine:
+    """Progress of one video: a bar on a terminal, a line now and then elsewhere, nothing where `quiet`."""
+
+    def __init__(self, name: str, *, quiet: bool) -> None:
+        self._name, self._quiet = name, quiet
+        self._bar: Any = None
+        self._told = time.monotonic()
+
+    def __enter__(self) -> ProgressLine:
+        if not self._quiet and sys.stderr.isatty():
+            from rich.console import Console
+            from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
+            from rich.progress import Progress as Bar
+
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.completed:.0f}/{task.fields[frames]} frames, {task.fields[fps]:.1f} fps"),
+                TextColumn("{task.fields[restored]} faces restored, ETA"),
+                TimeRemainingColumn(),
+            )
+            self._bar = Bar(*columns, console=Console(stderr=True), transient=True)
+            self._bar.start()
+            self._task = self._bar.add_task(self._name, total=None, frames="?", fps=0.0, restored=0)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def __call__(self, progress: Progress) -> None:
+        total = progress.total_frames
+        if self._bar is not None:
+            self._bar.update(
+                self._task, completed=progress.frames, total=total, frames=total or "?", fps=progress.fps, restored=progress.restored
+            )
+        elif not self._quiet and time.monotonic() - self._told >= PLAIN_INTERVAL:
+            self._told = time.monotonic()
+            left = f", ETA {max(0, total - progress.frames) / progress.fps:.0f} s" if total and progress.fps else ""
+            tell(f"{self._name}: {progress}{left}")

@@ -1,0 +1,23 @@
+"""Compiling the pixel kernels ahead of the first frame."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streamdeblur.faces.sharpness import blur_of
+from streamdeblur.faces.window import CROP_SIZE, FaceWindow, Restoration, crop, paste
+from streamdeblur.kernels.tensors import quantise
+from streamdeblur.video.planes import array_planes
+
+
+def compile_kernels() -> None:
+    """Run every pixel kernel once, as 8-bit video does: seconds on a machine's first run, then from the cache.
+
+    The kernels of deeper video are compiled when the first such frame comes.
+    """
+    planes = array_planes(np.zeros((32, 32, 3), np.uint8))
+    window = FaceWindow(16, 16, 128)
+    cropped = crop(planes, window)
+    paste(planes, [Restoration(window, cropped, cropped)])
+    quantise(np.zeros((1, 3, CROP_SIZE, CROP_SIZE), np.float32), np.empty_like(cropped)[None], np.ones(1, np.bool_))
+    blur_of(cropped, window.side)
