@@ -16,14 +16,15 @@ def quantise(images, out, finite):  # type: ignore[no-untyped-def]
     """
     scale, half = np.float32(255.0), np.float32(0.5)
     lowest, highest = np.float32(0.0), np.float32(255.0)
+    largest = np.float32(np.finfo(np.float32).max)
     for n in range(images.shape[0]):
-        # The sum of x - x is 0 for numbers, NaN as soon as one of them is not finite.
-        check = np.float32(0.0)
+        numbers = True
         for y in range(images.shape[2]):
             for c in range(3):
                 line = images[n, c, y]
                 for x in range(line.size):
                     value = line[x]
-                    check += value - value
+                    # comparisons with NaN are false
+                    numbers &= abs(value) <= largest
                     out[n, y, x, c] = np.uint8(min(max(value * scale + half, lowest), highest))
-        finite[n] = check == np.float32(0.0)
+        finite[n] = numbers

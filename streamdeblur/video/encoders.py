@@ -53,6 +53,8 @@ class EncoderDefaults:
     speed: str | None = None
     """Name of its option for the speed preset and default value of it."""
     options: dict[str, str] = field(default_factory=dict)
+    unit: int = QSCALE
+    """Steps of FFmpeg's global_quality per step of -q:v."""
 
 
 DEFAULTS = {
@@ -74,7 +76,7 @@ DEFAULTS = {
     "mpeg4": EncoderDefaults("qscale", 2),
     "mpeg2video": EncoderDefaults("qscale", 2),
     "mjpeg": EncoderDefaults("qscale", 2),
-    "prores_ks": EncoderDefaults("qscale", 4),
+    "prores_ks": EncoderDefaults("qscale", 4, unit=1),
 }
 
 
@@ -155,7 +157,7 @@ def configure(
     value = defaults.value if quality is None else quality
     if defaults.quality == "qscale":
         context.qscale = True
-        context.global_quality = round(value * QSCALE)
+        context.global_quality = round(value * defaults.unit)
     elif defaults.quality == "global_quality":
         context.global_quality = round(value)
     elif defaults.quality:

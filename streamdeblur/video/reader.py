@@ -135,7 +135,8 @@ class Reader:
         errors = 0
         ended = False
         for packet in self._packets():
-            if packet.stream_index != self.stream.index:
+            # (the packets that flush the decoders at the end name their stream only as an object)
+            if packet.stream.index != self.stream.index:
                 if packet.size and self._wanted(packet.pts if packet.pts is not None else packet.dts, packet.time_base):
                     yield packet
                 continue

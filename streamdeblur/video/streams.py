@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import av
-
-STRICT_CONTAINERS = {"mp4", "mov", "matroska", "webm", "avi", "ipod"}
-"""Containers whose list of codecs FFmpeg knows; others are tried as they are."""
 
 TEXT_FILTERS = {("mov_text", "subrip"): "mov2textsub", ("subrip", "mov_text"): "text2movsub", ("srt", "mov_text"): "text2movsub"}
 """Bit stream filters between text subtitles."""
@@ -62,7 +60,9 @@ class ConvertedAudio:
 
         self._source, self._target, self._offset = source, target, offset
         context = target.codec_context
-        self._resampler = AudioResampler(context.format, context.layout, context.rate)
+        context.open()
+        # 0 where the encoder takes any number of samples
+        self._resampler = AudioResampler(context.format, context.layout, context.rate, context.frame_size or None)
 
     def packets(self, packet: av.Packet | None) -> Iterator[av.Packet]:
         import av
@@ -99,11 +99,28 @@ def add_other_stream(
         return None
     try:
         return _add(container, source, offset, warnings)
-    except (av.FFmpegError, ValueError, TypeError, NotImplementedError) as error:
-        codec = source.codec_context.name if source.codec_context else "unknown"
-        reason = f": {error}" if str(error) else ""
-        warnings.append(f"{name} ({codec}) was left out: a {container.format.name} file does not take it{reason}")
+    except (av.FFmpegError, ValueError, TypeError, NotImplementedError):
+        if source.type != "data" or not source.container.chapters():
+            # (MP4 keeps its chapters in a data stream, too; the muxer makes it anew)
+            warnings.append(f"{name} ({_codec(source)}) was left out: a {container.format.name} file does not take it")
         return None
+
+
+def _codec(source: av.stream.Stream) -> str:
+    return source.codec_context.codec.canonical_name if source.codec_context else "unknown"
+
+
+def _accepts(kind: str, source: av.stream.Stream) -> bool:
+    """Whether a container of this kind takes packets of `source` as they are: tried on one in memory."""
+    import av
+
+    try:
+        with av.open(io.BytesIO(), "w", format=kind) as trial:
+            trial.add_stream_from_template(source)
+            trial.start_encoding()
+    except (av.FFmpegError, ValueError, TypeError):
+        return False
+    return True
 
 
 def _kinds(container: av.container.OutputContainer) -> set[str]:
@@ -115,20 +132,18 @@ def _add(
 ) -> OtherStream:
     import av
 
-    codec = source.codec_context.name if source.codec_context else ""
-    supported = container.supported_codecs
-    if codec in supported or container.format.name not in STRICT_CONTAINERS or not codec:
+    if _accepts(container.format.name, source):
         target = container.add_stream_from_template(source)
         copy_description(source, target)
         return CopiedStream(source, target, offset)
     if isinstance(source, av.AudioStream):
         audio = _audio_counterpart(container, source)
         copy_description(source, audio)
-        warnings.append(f"audio stream {source.index} was converted from {codec} to {audio.codec_context.name}")
+        warnings.append(f"audio stream {source.index} was converted from {_codec(source)} to {audio.codec_context.name}")
         return ConvertedAudio(source, audio, offset)
     for wanted in ("mov_text", "subrip"):
-        rewriting = TEXT_FILTERS.get((codec, wanted))
-        if rewriting and wanted in supported:
+        rewriting = TEXT_FILTERS.get((_codec(source), wanted))
+        if rewriting and wanted in container.supported_codecs:
             text = container.add_mux_stream(wanted)
             text.time_base = source.time_base
             copy_description(source, text)

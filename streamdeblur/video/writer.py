@@ -87,7 +87,7 @@ class Writer:
         import av
 
         frame, source = self.reader.first_frame, self.reader.stream
-        codec = choose_encoder(self.options.codec, source.codec_context.name, self.container)
+        codec = choose_encoder(self.options.codec, source.codec_context.codec.canonical_name, self.container)
         stream = self.container.add_stream(codec.name, rate=source.average_rate or source.guessed_rate or 25)
         assert isinstance(stream, av.VideoStream)
         context = stream.codec_context

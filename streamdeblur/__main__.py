@@ -1,0 +1,5 @@
+"""``python -m streamdeblur``: the command line."""
+
+from streamdeblur.cli import main
+
+main()

@@ -1,0 +1,64 @@
+"""Shared pictures, clips and one deblurrer for all tests."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from networks import write_network
+from streamdeblur import FaceDeblurrer
+from streamdeblur.demo.camera import HandheldCamera
+from streamdeblur.demo.run import group_photograph
+from videos import Recipe, write_video
+
+
+@pytest.fixture(scope="session")
+def photograph():
+    """uint8 RGB [886, 1280, 3]: six faces of about 110 px."""
+    return group_photograph()
+
+
+@pytest.fixture(scope="session")
+def face_picture(photograph):
+    """uint8 RGB [320, 426, 3] with one face of about 110 px."""
+    return np.ascontiguousarray(photograph[180:500, 384:810])
+
+
+@pytest.fixture(scope="session")
+def blurry_pictures(photograph):
+    """Two seconds at 25 fps of a hand-held camera over the photograph: uint8 RGB [360, 640, 3] each."""
+    camera = HandheldCamera(photograph, 640, 360)
+    return [blurry for blurry, _ in camera.frames(50)]
+
+
+@pytest.fixture(scope="session")
+def few_pictures(face_picture):
+    """Twelve frames of one slowly moving blurred face: uint8 RGB [240, 320, 3]."""
+    kernel = np.zeros((13, 13), np.float32)
+    kernel[6, 1:12] = 1 / 11
+    blurred = cv2.filter2D(face_picture, -1, kernel)
+    return [np.ascontiguousarray(blurred[20 + n : 260 + n, 60 + 2 * n : 380 + 2 * n]) for n in range(12)]
+
+
+@pytest.fixture(scope="session")
+def blurry_video(tmp_path_factory, blurry_pictures):
+    """H.264 in MP4 with B-frames and an AAC track."""
+    path = tmp_path_factory.mktemp("clips") / "blurry.mp4"
+    recipe = Recipe(options={"crf": "14", "preset": "veryfast", "bf": "3"}, audio="aac")
+    return write_video(path, blurry_pictures, recipe)
+
+
+@pytest.fixture(scope="session")
+def deblurrer():
+    """The product as it is installed, for files."""
+    with FaceDeblurrer(throughput=True) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="session")
+def inverting(tmp_path_factory):
+    """A deblurrer whose network turns every crop into its negative: whatever it touches is seen."""
+    network = write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert")
+    with FaceDeblurrer(weights=network, always=True, throughput=True) as opened:
+        yield opened

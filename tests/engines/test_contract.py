@@ -1,0 +1,107 @@
+"""What every engine does, each run for real."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from networks import write_network
+from streamdeblur.engines import engine_choices, open_engine
+from streamdeblur.errors import EngineError, NetworkError
+from streamdeblur.faces.window import FaceWindow, crop
+from streamdeblur.network import Network
+from streamdeblur.video.planes import array_planes
+from streamdeblur.weights import default_network
+
+ENGINES = [choice.name for choice in engine_choices() if choice.available]
+
+
+@pytest.fixture(scope="module")
+def crops(photograph):
+    planes = array_planes(photograph)
+    return np.stack([crop(planes, FaceWindow(x, y, 190)) for x, y in ((796, 412), (320, 207), (1178, 332), (113, 329))])
+
+
+@pytest.fixture(scope="module", params=[(name, throughput) for name in ENGINES for throughput in (False, True)])
+def engine(request):
+    name, throughput = request.param
+    opened = open_engine(name, Network.read(default_network()), throughput=throughput)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def expected(crops):
+    """The network as ONNX Runtime computes it in float32."""
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(str(default_network()), providers=["CPUExecutionProvider"])
+    tensor = crops.transpose(0, 3, 1, 2).astype(np.float32) / 255
+    return np.rint(session.run(["restored"], {"blurry": tensor})[0].transpose(0, 2, 3, 1) * 255).astype(int)
+
+
+@pytest.mark.parametrize("count", [0, 1, 3, 4])
+def test_any_number_of_crops(engine, crops, expected, count):
+    restored = engine.infer(crops[:count])
+    assert restored.shape == (count, 256, 256, 3)
+    assert restored.dtype == np.uint8
+    if count:
+        assert np.abs(restored - expected[:count]).max() <= 6
+        assert np.abs(restored - expected[:count]).mean() < 0.5
+
+
+def test_several_batches_in_flight_come_back_to_their_own_crops(engine, crops, expected):
+    tickets = [engine.submit(crops[n % 4 : n % 4 + 1]) for n in range(12)]
+    for n, ticket in enumerate(tickets):
+        assert np.abs(ticket.result().crops[0] - expected[n % 4]).max() <= 6
+
+
+def test_other_shapes_are_refused(engine):
+    for wrong in (np.zeros((1, 128, 128, 3), np.uint8), np.zeros((256, 256, 3), np.uint8), np.zeros((1, 256, 256, 3), np.float32)):
+        with pytest.raises(ValueError, match="Crops are uint8"):
+            engine.infer(wrong)
+
+
+def test_crops_are_not_changed(engine, crops):
+    before = crops.copy()
+    engine.infer(crops)
+    assert np.array_equal(before, crops)
+
+
+def test_it_says_what_it_is(engine):
+    assert engine.name in ENGINES
+    assert "CPU" in engine.reason
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_a_network_that_gives_nan_returns_the_crop_and_says_which(tmp_path, crops, name):
+    engine = open_engine(name, Network.read(write_network(tmp_path / "nan.onnx", "nan")))
+    batch = engine.submit(crops[:2]).result()
+    assert batch.finite.tolist() == [False, False]
+    assert np.array_equal(batch.crops, crops[:2])
+    engine.close()
+
+
+def test_auto_takes_the_fastest_and_unknown_names_are_refused(tmp_path):
+    network = Network.read(write_network(tmp_path / "same.onnx", "identity"))
+    assert open_engine("auto", network).name == ENGINES[0]
+    with pytest.raises(EngineError, match=r"Unknown engine 'warp'.*openvino"):
+        open_engine("warp", network)
+
+
+def test_a_provider_that_is_not_installed_is_refused(tmp_path):
+    network = Network.read(write_network(tmp_path / "same.onnx", "identity"))
+    with pytest.raises(EngineError, match="cuda"):
+        open_engine("onnxruntime:cuda", network)
+
+
+def test_the_network_tells_what_the_runtime_needs():
+    network = Network.read(default_network())
+    assert (network.crop_size, network.window_scale) == (256, 1.7)
+    assert network.training != "not stated"
+    assert network.licence != "not stated"
+
+
+def test_metadata_that_cannot_be_read_is_refused(tmp_path):
+    with pytest.raises(NetworkError, match="metadata"):
+        Network.read(write_network(tmp_path / "odd.onnx", "identity", metadata={"window_scale": "wide"}))

@@ -1,0 +1,247 @@
+"""Inputs and outputs that cannot be used: a clear error that names the file, and nothing left behind."""
+
+from __future__ import annotations
+
+import os
+import resource
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from networks import write_network
+from streamdeblur import FaceDeblurrer, deblur_video
+from streamdeblur.errors import InputError, NetworkError, OptionError, OutputError
+from videos import Recipe, read_frames, write_video
+
+
+@pytest.fixture
+def source(tmp_path, few_pictures):
+    return write_video(tmp_path / "in.mp4", few_pictures)
+
+
+def left(folder):
+    """Names in a folder, hidden ones too."""
+    return sorted(os.listdir(folder))
+
+
+def bad_inputs(folder, blurry_video):
+    """Name of the case -> (path, words that the message must hold)."""
+    def file(name, content):
+        (folder / name).write_bytes(content)
+        return folder / name
+
+    movie = blurry_video.read_bytes()
+    text = file("text.mp4", b"This is a text, not a video. " * 100)
+    playlist = file("list.m3u8", f"#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\n{blurry_video}\n#EXT-X-ENDLIST\n".encode())
+    concat = file("list.mp4", f"ffconcat version 1.0\nfile '{blurry_video}'\n".encode())
+    with av.open(str(folder / "sound.m4a"), "w") as container:
+        stream = container.add_stream("aac", rate=48000)
+        frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.int16), format="s16", layout="mono")
+        frame.rate = 48000
+        container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return {
+        "missing": (folder / "none.mp4", "No such file"),
+        "empty": (file("empty.mp4", b""), "is empty"),
+        "text": (text, "Cannot read"),
+        "moov missing": (file("cut.mp4", movie[: len(movie) // 3].replace(b"moov", b"free")), "Cannot read"),
+        "audio only": (folder / "sound.m4a", "audio only"),
+        "folder": (folder, "is a folder"),
+        "playlist": (playlist, "--allow-network"),
+        "concat script": (concat, "--allow-network"),
+        "URL": ("http://127.0.0.1:9/talk.mp4", "--allow-network"),
+        "concat protocol": (f"concat:{blurry_video}", "--allow-network"),
+    }
+
+
+CASES = (
+    "missing", "empty", "text", "moov missing", "audio only", "folder", "playlist", "concat script", "URL", "concat protocol",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_an_input_that_cannot_be_read_is_refused_by_name(tmp_path, blurry_video, case):
+    path, words = bad_inputs(tmp_path, blurry_video)[case]
+    before = left(tmp_path)
+    with pytest.raises(InputError) as error:
+        deblur_video(path, tmp_path / "out.mp4")
+    assert words in str(error.value)
+    assert str(path) in str(error.value)
+    assert left(tmp_path) == before
+
+
+def test_a_playlist_is_followed_when_that_is_allowed(tmp_path, few_pictures, deblurrer):
+    write_video(tmp_path / "part.ts", few_pictures)
+    (tmp_path / "list.m3u8").write_text("#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:0.48,\npart.ts\n#EXT-X-ENDLIST\n")
+    summary = deblur_video(tmp_path / "list.m3u8", tmp_path / "out.mp4", deblurrer=deblurrer, allow_network=True)
+    assert summary.frames == 12
+
+
+def fragmented(path, pictures):
+    """An MP4 whose index comes with each fragment, so that its beginning can be read alone."""
+    with av.open(str(path), "w", options={"movflags": "frag_keyframe+empty_moov"}) as container:
+        stream = container.add_stream("libx264", rate=25, options={"g": "5", "preset": "ultrafast"})
+        stream.height, stream.width = pictures[0].shape[:2]
+        for number, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+def faststart(path, pictures):
+    """An MP4 whose index lies before its data: cut off, it still promises all frames."""
+    with av.open(str(path), "w", options={"movflags": "faststart"}) as container:
+        stream = container.add_stream("libx264", rate=25, options={"g": "5", "preset": "ultrafast"})
+        stream.height, stream.width = pictures[0].shape[:2]
+        for number, picture in enumerate(pictures):
+            frame = av.VideoFrame.from_ndarray(picture, format="rgb24")
+            frame.pts = number
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode(None))
+    return path
+
+
+@pytest.mark.parametrize("make", [fragmented, faststart])
+def test_a_file_cut_off_in_its_data_gives_what_decodes_and_a_count(tmp_path, blurry_pictures, deblurrer, make):
+    whole = make(tmp_path / "whole.mp4", blurry_pictures).read_bytes()
+    (tmp_path / "cut.mp4").write_bytes(whole[: len(whole) * 6 // 10])
+    summary = deblur_video(tmp_path / "cut.mp4", tmp_path / "out.mp4", deblurrer=deblurrer)
+    assert 10 < summary.frames < 50
+    assert len(read_frames(tmp_path / "out.mp4")) == summary.frames
+    if make is faststart:
+        assert any(f"{summary.frames} of 50 frames" in warning for warning in summary.warnings)
+
+
+def test_a_frame_that_does_not_decode_is_skipped_and_counted(tmp_path, few_pictures, deblurrer):
+    source = write_video(tmp_path / "in.mov", few_pictures, Recipe(codec="png", pixel_format="rgb24", options={}))
+    content = bytearray(source.read_bytes())
+    with av.open(str(source)) as container:
+        position = content.index(b"IDAT", [packet.pos for packet in container.demux(video=0) if packet.size][6])
+    content[position + 8 : position + 400] = bytes(392)
+    source.write_bytes(content)
+    summary = deblur_video(source, tmp_path / "out.mov", deblurrer=deblurrer)
+    assert summary.frames == 11
+    assert any("1 damaged packet" in warning for warning in summary.warnings)
+
+
+def test_nan_from_the_network_passes_the_frame_through_and_is_counted(tmp_path, few_pictures):
+    source = write_video(tmp_path / "in.mkv", few_pictures, Recipe(codec="ffv1", options={}))
+    with FaceDeblurrer(weights=write_network(tmp_path / "nan.onnx", "nan"), always=True) as deblurrer:
+        summary = deblur_video(source, tmp_path / "out.mkv", deblurrer=deblurrer)
+    assert (summary.restored, summary.failed) == (0, 12)
+    assert any("NaN" in warning and "12" in warning for warning in summary.warnings)
+    for before, after in zip(read_frames(source), read_frames(tmp_path / "out.mkv"), strict=True):
+        assert np.array_equal(before.to_ndarray(), after.to_ndarray())
+
+
+def refuse(source, target, error, words, **settings):
+    before = left(source.parent)
+    with pytest.raises(error) as caught:
+        deblur_video(source, target, **settings)
+    assert words in str(caught.value)
+    assert left(source.parent) == before
+
+
+def test_outputs_that_cannot_be_written_are_refused(tmp_path, source):
+    refuse(source, tmp_path / "none" / "out.mp4", OutputError, "does not exist")
+    refuse(source, Path("/proc/out.mp4"), OutputError, "Cannot write in /proc")
+    refuse(source, source, OutputError, "is the input itself", overwrite=True)
+    refuse(source, tmp_path / "out.xyz", OutputError, "Unknown kind of video file")
+    refuse(source, tmp_path, OutputError, "is a folder")
+    link = tmp_path / "link.mp4"
+    link.symlink_to(source)
+    refuse(source, link, OutputError, "is the input itself", overwrite=True)
+
+
+def test_an_existing_target_is_only_replaced_when_asked(tmp_path, source, deblurrer):
+    target = tmp_path / "out.mp4"
+    target.write_bytes(b"precious")
+    refuse(source, target, OutputError, "--overwrite")
+    assert target.read_bytes() == b"precious"
+    deblur_video(source, target, deblurrer=deblurrer, overwrite=True)
+    assert len(read_frames(target)) == 12
+
+
+def test_a_target_that_fails_half_way_leaves_the_old_one(tmp_path, few_pictures, inverting, monkeypatch):
+    source = write_video(tmp_path / "in.mp4", few_pictures)
+    (tmp_path / "out.mp4").write_bytes(b"precious")
+    monkeypatch.setattr("streamdeblur.deblurrer.paste", lambda *_: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        deblur_video(source, tmp_path / "out.mp4", deblurrer=inverting, overwrite=True)
+    assert (tmp_path / "out.mp4").read_bytes() == b"precious"
+    assert left(tmp_path) == ["in.mp4", "out.mp4"]
+
+
+def test_settings_that_cannot_be_used_are_refused(tmp_path, source):
+    refuse(source, tmp_path / "out.mp4", OptionError, "Unknown video encoder 'libx999'", codec="libx999")
+    refuse(source, tmp_path / "out.webm", OptionError, "cannot hold h264", codec="libx264")
+    refuse(source, tmp_path / "out.mp4", Exception, "Unknown engine 'warp'", engine="warp")
+    refuse(source, tmp_path / "out.mp4", Exception, "Unknown detector 'eyes'", detector="eyes")
+    refuse(source, tmp_path / "out.mp4", OptionError, "preset", preset="warp speed")
+    refuse(source, tmp_path / "out.mp4", InputError, "beyond the end", start=20.0)
+    refuse(source, tmp_path / "out.mp4", OptionError, "strength", strength=3.0)
+    (tmp_path / "text.onnx").write_text("not a network")
+    refuse(source, tmp_path / "out.mp4", NetworkError, "not an ONNX file", weights=tmp_path / "text.onnx")
+    write_network(tmp_path / "small.onnx", "identity", side=128, metadata={"crop_size": "256"})
+    refuse(source, tmp_path / "out.mp4", NetworkError, "needed are", weights=tmp_path / "small.onnx")
+    refuse(source, tmp_path / "out.mp4", NetworkError, "none.onnx", weights=tmp_path / "none.onnx")
+
+
+def command(*arguments, **settings):
+    return subprocess.run(
+        [sys.executable, "-m", "streamdeblur", "video", *map(str, arguments)], capture_output=True, text=True, check=False, **settings
+    )
+
+
+def test_a_full_disk_ends_with_a_message_and_leaves_nothing(tmp_path, blurry_video):
+    """A limit on the size of files stands for a full disk: writing fails half-way in the same place."""
+    def limit():
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
+
+    environment = {**os.environ, "NUMBA_DISABLE_JIT_CACHE": "1"}
+    done = command(blurry_video, tmp_path / "out.mkv", "--codec", "ffv1", preexec_fn=limit, env=environment)
+    assert done.returncode == 2, done.stderr
+    assert "No space left" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert left(tmp_path) == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_cleanly(tmp_path, blurry_video, number):
+    arguments = [sys.executable, "-m", "streamdeblur", "video", str(blurry_video), str(tmp_path / "out.mkv"), "--codec", "libx265"]
+    process = subprocess.Popen([*arguments, "--preset", "veryslow"], stderr=subprocess.PIPE, text=True)
+    deadline = time.monotonic() + 60
+    while not left(tmp_path) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    time.sleep(2.0)  # in the midst of its frames: this encoder takes half a minute for them
+    process.send_signal(number)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130, errors
+    assert "Interrupted" in errors
+    assert "Traceback" not in errors
+    assert left(tmp_path) == []
+
+
+@pytest.mark.skipif(shutil.which("mount") is None or os.geteuid() != 0, reason="needs root to mount a small file system")
+def test_a_really_full_disk(tmp_path, blurry_video):
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(disk)], capture_output=True, check=False).returncode:
+        pytest.skip("this system does not let tests mount a file system")
+    try:
+        done = command(blurry_video, disk / "out.mkv", "--codec", "ffv1")
+        assert done.returncode == 2, done.stderr
+        assert "No space left" in done.stderr
+        assert left(disk) == []
+    finally:
+        subprocess.run(["umount", str(disk)], check=True)
