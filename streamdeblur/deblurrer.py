@@ -113,6 +113,7 @@ class FaceDeblurrer:
             copied: Any = np.array(frame, order="C")
             planes = array_planes(copied)
         else:
+            frame_planes(frame)  # refuses what cannot be edited before it is copied
             copied = copy_frame(frame)
             planes = frame_planes(copied)
         self._finish(planes, self._begin(planes, faces))

@@ -18,7 +18,7 @@ class Options(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     strength: float = Field(1.0, ge=0.0, le=1.0, description="Share of the restoration that is added to each face, 0 to 1.")
-    min_face: float = Field(40.0, ge=12.0, description="Size in pixels of the smallest face that is looked for.")
+    min_face: float = Field(48.0, ge=12.0, description="Size in pixels of the smallest face that is looked for.")
     always: bool = Field(False, description="Restore faces that are sharp already, too.")
     detector: str = Field("centerface", description="centerface, scrfd:FILE.onnx or scrfd:PACK (an InsightFace model pack).")
     detect_every: int = Field(5, ge=1, le=120, description="Frames between two detections on the full frame.")

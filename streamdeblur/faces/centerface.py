@@ -54,7 +54,7 @@ class CenterFace:
     """Anchor-free face detector; runs at the size of the picture, padded to a multiple of 32."""
 
     name = "centerface"
-    smallest_face = 10.0
+    smallest_face = 15.0
 
     def __init__(self, engine: str = "auto") -> None:
         """Raises DetectorError where its weights are missing."""

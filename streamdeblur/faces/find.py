@@ -56,7 +56,7 @@ class SceneCuts:
 class FaceFinder:
     """Full-frame detection every `detect_every` frames and wherever a face was lost, a local one around each face in between."""
 
-    def __init__(self, detector: Detector, *, detect_every: int = 5, min_face: float = 40.0) -> None:
+    def __init__(self, detector: Detector, *, detect_every: int = 5, min_face: float = 48.0) -> None:
         self._detector = detector
         self._detect_every = detect_every
         self._min_face = min_face

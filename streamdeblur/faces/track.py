@@ -12,9 +12,9 @@ from streamdeblur.faces.detect import Face, intersection_over_union
 from streamdeblur.faces.sharpness import SharpnessGate
 from streamdeblur.faces.window import FaceWindow
 
-STILL_GAIN = 0.12
+STILL_GAIN = 0.06
 """Share of a small innovation that is followed: detections of a still face jitter by about 1 % of its size."""
-JITTER, MOTION = 0.03, 0.15
+JITTER, MOTION = 0.025, 0.12
 """Innovations, in face sizes: below the first it is jitter, above the second it is motion and followed at once."""
 VELOCITY_GAIN = 0.35
 """Share of the innovation, as far as it is motion, that goes into the velocity."""
@@ -51,6 +51,8 @@ class Track:
     """Pixels per frame."""
     missed: int = 0
     """Frames since the last detection."""
+    corrections: int = 0
+    """Detections taken in: the first ones are averaged, so that a poor first box is soon forgotten."""
     gate: SharpnessGate = field(default_factory=SharpnessGate, repr=False)
 
     @classmethod
@@ -76,12 +78,15 @@ class Track:
 
     def correct(self, face: Face) -> None:
         """Take in the detection of this frame."""
+        self.corrections += 1
+        average = 1.0 / self.corrections
         innovation = _centre(face) - self.centre
-        gain = _followed(float(np.hypot(*innovation)) / self.size, JITTER, MOTION)
+        gain = max(average, _followed(float(np.hypot(*innovation)) / self.size, JITTER, MOTION))
         self.centre = self.centre + gain * innovation
-        self.velocity = self.velocity + VELOCITY_GAIN * (gain - STILL_GAIN) / (1 - STILL_GAIN) * innovation
+        if self.corrections > 2:
+            self.velocity = self.velocity + VELOCITY_GAIN * (gain - STILL_GAIN) / (1 - STILL_GAIN) * innovation
         growth = float(np.log(face.size / self.size))
-        self.size *= float(np.exp(_followed(abs(growth), SIZE_JITTER, SIZE_MOTION) * growth))
+        self.size *= float(np.exp(max(average, _followed(abs(growth), SIZE_JITTER, SIZE_MOTION)) * growth))
         self.missed = 0
 
     def distance(self, face: Face) -> float:

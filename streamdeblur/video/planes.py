@@ -102,7 +102,7 @@ def frame_planes(frame: av.VideoFrame) -> Planes:
         InputError: the pixel format is not one of `layout_of`.
     """
     layout = layout_of(frame.format.name)
-    if layout is None:
+    if layout is None or not frame.width * frame.height:
         raise InputError(f"Pixel format {frame.format.name} cannot be edited in place. Convert the frame to yuv420p first.")
     views = {}
     for index in {component.plane for component in layout.components}:

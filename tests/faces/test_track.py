@@ -1,0 +1,165 @@
+"""Following faces: smooth where they are still, quick where they move."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+
+from streamdeblur.faces.detect import Face, open_detector
+from streamdeblur.faces.find import FaceFinder, SceneCuts
+from streamdeblur.faces.track import FaceTracker, Track
+from streamdeblur.video.planes import array_planes
+
+
+@pytest.fixture(scope="module")
+def detector():
+    return open_detector("centerface")
+
+
+@pytest.fixture(scope="module")
+def portrait(photograph):
+    """One face of 137 px with its centre at (200, 200): uint8 RGB [400, 400, 3]."""
+    return np.ascontiguousarray(photograph[212:612, 597:997])
+
+
+def scene(portrait, x, y, size=137.0, shape=(720, 1280), seed=None):
+    """A gray frame with the portrait's face of `size` pixels centred at (x, y), with noise where a seed is given."""
+    scale = size / 137.0
+    matrix = np.array([[scale, 0, x - 200 * scale], [0, scale, y - 200 * scale]])
+    flags = cv2.INTER_AREA if scale < 1 else cv2.INTER_CUBIC
+    if scale < 0.5:
+        small = cv2.resize(portrait, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
+        matrix = np.array([[1.0, 0, x - 200 * scale], [0, 1.0, y - 200 * scale]])
+        frame = cv2.warpAffine(small, matrix, shape[::-1], flags=flags, borderValue=(90, 90, 90))
+    else:
+        frame = cv2.warpAffine(portrait, matrix, shape[::-1], flags=flags, borderValue=(90, 90, 90))
+    if seed is not None:
+        noise = np.random.default_rng(seed).normal(0, 4, frame.shape)
+        frame = np.clip(frame + noise, 0, 255).astype(np.uint8)
+    return array_planes(np.ascontiguousarray(frame))
+
+
+def test_the_window_of_a_still_face_hardly_moves(detector, portrait):
+    """Over two seconds of sensor noise it stays within 0.5 px rms, in place and in size."""
+    finder = FaceFinder(detector)
+    tracks = [finder.update(scene(portrait, 640.4, 360.7, seed=n))[0] for n in range(60)]
+    assert {track.identity for track in tracks} == {1}
+    finder = FaceFinder(detector)
+    windows = []
+    for n in range(60):
+        window = finder.update(scene(portrait, 640.4, 360.7, seed=n))[0].window(1.7)
+        windows.append((window.centre_x, window.centre_y, window.side / 2))
+    assert np.std(windows[5:], axis=0).max() < 0.5
+
+
+@pytest.mark.parametrize("direction", [(1.0, 0.0), (0.0, 1.0), (-0.7, -0.7)])
+def test_a_face_that_moves_by_half_its_width_is_followed_at_once(detector, portrait, direction):
+    finder = FaceFinder(detector)
+    x, y = 600.0, 350.0
+    for n in range(6):
+        finder.update(scene(portrait, x, y, seed=n))
+    before = finder.update(scene(portrait, x, y))[0].centre.copy()
+    step = 0.5 * 110 * np.array(direction)
+    after = finder.update(scene(portrait, *(np.array([x, y]) + step)))
+    assert len(after) == 1
+    assert after[0].identity == 1
+    assert np.hypot(*(after[0].centre - before - step)) < 0.1 * 137
+
+
+def test_steady_motion_is_followed_between_full_detections(detector, portrait):
+    finder = FaceFinder(detector, detect_every=30)
+    errors = []
+    for n in range(25):
+        track = finder.update(scene(portrait, 200 + 20 * n, 300 + 5 * n))[0]
+        errors.append(track.centre[0] - (200 + 20 * n))
+    assert np.abs(np.diff(errors[3:])).max() < 12
+    assert np.ptp(errors[3:]) < 0.15 * 137
+
+
+@pytest.mark.parametrize("size", [20, 45, 137, 400, 1000])
+def test_faces_from_20_to_1000_pixels(detector, portrait, size):
+    shape = (1440, 1920) if size > 500 else (720, 1280)
+    finder = FaceFinder(detector, min_face=20)
+    for n in range(3):
+        tracks = finder.update(scene(portrait, shape[1] / 2, shape[0] / 2, size, shape, seed=n))
+    assert len(tracks) == 1
+    assert tracks[0].size == pytest.approx(size, rel=0.25)
+
+
+def test_faces_below_the_smallest_are_not_returned(detector, portrait):
+    finder = FaceFinder(detector, min_face=80)
+    assert finder.update(scene(portrait, 640, 360, 50)) == []
+    assert len(finder.update(scene(portrait, 640, 360, 137))) <= 1
+
+
+def test_many_faces_keep_their_identities(detector, photograph):
+    finder = FaceFinder(detector)
+    seen = []
+    for n in range(12):
+        shifted = np.roll(photograph, 2 * n, axis=1)
+        tracks = finder.update(array_planes(np.ascontiguousarray(shifted)))
+        seen.append({track.identity: track.centre[0] - 2 * n for track in tracks})
+    assert len(seen[-1]) >= 5
+    for identity, x in seen[-1].items():
+        assert abs(seen[0].get(identity, x) - x) < 30
+
+
+def test_a_face_that_leaves_the_frame_is_followed_to_the_border_and_forgotten(detector, portrait):
+    finder = FaceFinder(detector)
+    for n in range(30):
+        tracks = finder.update(scene(portrait, 1150 + 9 * n, 360))
+        if n == 8:
+            assert len(tracks) == 1
+            window = tracks[0].window(1.7)
+            assert window.left + window.side > 1280
+    assert tracks == []
+
+
+def test_a_scene_cut_starts_new_tracks_in_its_first_frame(detector, portrait, photograph):
+    finder = FaceFinder(detector)
+    for n in range(4):
+        assert [t.identity for t in finder.update(scene(portrait, 300, 300, seed=n))] == [1]
+    cut = np.ascontiguousarray(photograph[:720])
+    tracks = finder.update(array_planes(cut))
+    assert finder.cuts == 1
+    assert len(tracks) >= 4
+    assert all(track.identity > 1 for track in tracks)
+
+
+def test_motion_noise_and_a_change_of_exposure_are_no_cuts(portrait):
+    cuts = SceneCuts()
+    frames = [scene(portrait, 300 + 40 * n, 300, seed=n) for n in range(5)]
+    dimmed = [array_planes((frames[4].arrays[0].reshape(720, 1280, 3) * (1 - 0.05 * n)).astype(np.uint8)) for n in range(5)]
+    assert not any(cuts(planes) for planes in frames + dimmed)
+
+
+def test_a_lost_face_is_predicted_for_a_while(detector, portrait):
+    finder = FaceFinder(detector, detect_every=3)
+    for n in range(5):
+        finder.update(scene(portrait, 300 + 15 * n, 300))
+    hidden = array_planes(np.full((720, 1280, 3), 90, np.uint8))
+    found = [len(finder.update(hidden)) for _ in range(12)]
+    assert found[0] == 1
+    assert found[-1] == 0
+
+
+def face(x, y, size, score=0.9):
+    return Face(np.array([x - size / 2, y - size / 2, x + size / 2, y + size / 2], np.float32), score)
+
+
+def test_two_faces_that_pass_each_other_keep_their_identities():
+    tracker = FaceTracker()
+    for n in range(30):
+        tracker.predict()
+        tracker.correct([face(100 + 8 * n, 100, 50), face(340 - 8 * n, 140, 55)], list(tracker.tracks), start=True)
+        tracker.prune(640, 480)
+    ends = {track.identity: track.centre[0] for track in tracker.tracks}
+    assert ends == {1: pytest.approx(332, abs=8), 2: pytest.approx(108, abs=8)}
+
+
+def test_two_tracks_on_one_face_become_one():
+    tracker = FaceTracker()
+    tracker.tracks = [Track.start(1, face(100, 100, 50)), Track.start(2, face(104, 100, 50))]
+    tracker.prune(640, 480)
+    assert [track.identity for track in tracker.tracks] == [1]

@@ -1,0 +1,133 @@
+"""FaceDeblurrer: the Python interface as the README shows it."""
+
+from __future__ import annotations
+
+import av
+import cv2
+import numpy as np
+import pytest
+
+from frames import plane_bytes
+from streamdeblur import Face, FaceDeblurrer
+from streamdeblur.errors import InputError
+
+
+@pytest.fixture(scope="module")
+def blurred(face_picture):
+    kernel = np.zeros((15, 15), np.float32)
+    kernel[7, 1:14] = 1 / 13
+    return cv2.filter2D(face_picture, -1, kernel)
+
+
+@pytest.fixture
+def fresh(deblurrer):
+    deblurrer.reset()
+    return deblurrer
+
+
+def box_of(picture, deblurrer):
+    return max(deblurrer.detector.detect(picture), key=lambda face: face.score).box
+
+
+def error(a, b):
+    return np.abs(a.astype(float) - b).mean()
+
+
+def test_a_blurred_face_comes_closer_to_the_sharp_one(fresh, blurred, face_picture):
+    before = blurred.copy()
+    sharp = fresh(blurred)
+    assert (sharp.dtype, sharp.shape) == (np.uint8, blurred.shape)
+    assert np.array_equal(blurred, before)
+    x0, y0, x1, y1 = box_of(face_picture, fresh).astype(int)
+    face = np.s_[y0:y1, x0:x1]
+    assert error(sharp[face], face_picture[face]) < 0.8 * error(blurred[face], face_picture[face])
+    assert np.array_equal(sharp[:10], blurred[:10])
+
+
+def test_boxes_and_faces_of_the_callers_own_tracker(fresh, blurred):
+    box = box_of(blurred, fresh)
+    from_box = fresh(blurred, faces=[box.tolist()])
+    assert np.array_equal(from_box, fresh(blurred, faces=np.array([box])))
+    assert np.array_equal(from_box, fresh(blurred, faces=[Face(box)]))
+    assert not np.array_equal(from_box, blurred)
+    assert np.array_equal(fresh(blurred, faces=[]), blurred)
+    assert np.array_equal(fresh(blurred, faces=[[-500, -500, -400, -400]]), blurred)
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "nv12", "yuv422p10le", "rgb24", "yuyv422"])
+def test_video_frames_come_back_in_their_own_format(fresh, blurred, pixel_format):
+    frame = av.VideoFrame.from_ndarray(blurred, format="rgb24").reformat(format=pixel_format)
+    frame.pts = 77
+    before = plane_bytes(frame)
+    sharp = fresh(frame)
+    assert (sharp.format.name, sharp.width, sharp.height, sharp.pts) == (pixel_format, frame.width, frame.height, 77)
+    assert all(np.array_equal(a, b) for a, b in zip(before, plane_bytes(frame), strict=True))
+    assert not all(np.array_equal(a, b) for a, b in zip(before, plane_bytes(sharp), strict=True))
+
+
+def test_gray_pictures(fresh, blurred):
+    gray = np.ascontiguousarray(blurred[..., 1])
+    sharp = fresh(gray)
+    assert sharp.shape == gray.shape
+    assert not np.array_equal(sharp, gray)
+
+
+def test_views_that_are_not_contiguous(fresh, blurred):
+    box = [box_of(blurred, fresh)]
+    mirrored = blurred[:, ::-1]
+    x0, y0, x1, y1 = box[0]
+    width = blurred.shape[1]
+    assert np.array_equal(
+        fresh(mirrored, faces=[[width - x1, y0, width - x0, y1]]),
+        fresh(np.ascontiguousarray(mirrored), faces=[[width - x1, y0, width - x0, y1]]),
+    )
+
+
+@pytest.mark.parametrize(
+    "wrong", [np.zeros((9, 9, 4), np.uint8), np.zeros((9, 9, 3), np.float32), np.zeros((0, 9, 3), np.uint8), np.zeros(9, np.uint8)]
+)
+def test_arrays_of_another_kind_are_refused(fresh, wrong):
+    with pytest.raises(ValueError, match="A frame is uint8"):
+        fresh(wrong)
+
+
+def test_pixel_formats_that_cannot_be_edited_are_refused(fresh):
+    with pytest.raises(InputError, match="pal8"):
+        fresh(av.VideoFrame(64, 64, "pal8"))
+
+
+def test_crops(fresh, blurred):
+    crops = np.stack([cv2.resize(blurred, (256, 256))] * 3)
+    restored = fresh.restore(crops)
+    assert (restored.shape, restored.dtype) == (crops.shape, np.uint8)
+    assert not np.array_equal(restored, crops)
+
+
+def test_a_sharp_face_is_left_alone_unless_asked(face_picture, fresh):
+    sharp = cv2.detailEnhance(cv2.resize(face_picture, None, fx=1.0, fy=1.0), sigma_s=5, sigma_r=0.2)
+    box = [box_of(face_picture, fresh)]
+    assert np.array_equal(fresh(sharp, faces=box), sharp)
+    assert fresh.statistics.skipped_sharp == 1
+    with FaceDeblurrer(always=True) as always:
+        assert not np.array_equal(always(sharp, faces=box), sharp)
+
+
+def test_statistics_and_reset(fresh, blurred):
+    fresh(blurred)
+    assert fresh.statistics.frames == 1
+    assert fresh.statistics.faces >= 1
+    assert fresh.statistics.restored == fresh.statistics.faces
+    fresh.reset()
+    assert fresh.statistics.frames == 0
+
+
+def test_streams_keep_the_order_and_pass_other_things_on(fresh, blurred):
+    frames = []
+    for n in range(9):
+        frame = av.VideoFrame.from_ndarray(blurred if n % 3 else np.full_like(blurred, 90), format="rgb24")
+        frame.pts = n
+        frames += [frame, f"packet {n}"]
+    out = list(fresh.stream(iter(frames)))
+    assert [item if isinstance(item, str) else item.pts for item in out] == [
+        value for n in range(9) for value in (n, f"packet {n}")
+    ]
