@@ -11,7 +11,7 @@ BOX = 9
 
 
 @kernel
-def reduced_luma(crop, begin, end, factor):  # type: ignore[no-untyped-def]
+def reduced_luma(crop, begin, end, factor):
     """Green of the square ``[begin, end)`` of a crop (uint8 [H, W, 3]), averaged over factor x factor: float32 [h, h]."""
     size = (end - begin) // factor
     luma = np.zeros((size, size), np.float32)
@@ -22,7 +22,7 @@ def reduced_luma(crop, begin, end, factor):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _blur_along_lines(luma):  # type: ignore[no-untyped-def]
+def _blur_along_lines(luma):
     before, after = (BOX + 1) // 2, BOX // 2
     total, lost = 0.0, 0.0
     for y in range(luma.shape[0]):
@@ -37,7 +37,7 @@ def _blur_along_lines(luma):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def blur_effect(luma):  # type: ignore[no-untyped-def]
+def blur_effect(luma):
     """Blur of a picture in [0, 1]: how much of its variation, along its blurrier axis, a box blur would leave.
 
     0 is sharp, 1 smooth (F. Crete et al., "The blur effect: perception and estimation with a new no-reference perceptual

@@ -8,7 +8,7 @@ from streamdeblur.kernels.jit import kernel
 
 
 @kernel
-def quantise(images, out, finite):  # type: ignore[no-untyped-def]
+def quantise(images, out, finite):
     """Round network outputs to pixels, and say which of them are numbers throughout.
 
     images: float32 [N, 3, H, W] in [0, 1]; out: uint8 [N, H, W, 3], written; finite: bool [N], written, False where an image

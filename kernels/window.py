@@ -20,7 +20,7 @@ from streamdeblur.kernels.resampling import make_taps
 
 
 @kernel
-def _gather_line(line, layout, weight, first, row):  # type: ignore[no-untyped-def]
+def _gather_line(line, layout, weight, first, row):
     """Add ``weight * samples[first : first + len(row)]`` of one line of a component to `row`."""
     offset, stride = layout[0], layout[1]
     begin = offset + first * stride
@@ -35,7 +35,7 @@ def _gather_line(line, layout, weight, first, row):  # type: ignore[no-untyped-d
 
 
 @kernel
-def _resample_line(row, first, weights, out):  # type: ignore[no-untyped-def]
+def _resample_line(row, first, weights, out):
     """Horizontal taps of one line; `row` begins at source sample ``first[0]``."""
     taps = weights.shape[1]
     # Unsigned indices spare the test for negative ones, which Python's rules ask for at every access.
@@ -56,7 +56,7 @@ def _resample_line(row, first, weights, out):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _sample_line(plane, layout, first_y, weights_y, first_x, weights_x, row, out):  # type: ignore[no-untyped-def]
+def _sample_line(plane, layout, first_y, weights_y, first_x, weights_x, row, out):
     """One output line of one component: vertical taps into `row`, border samples repeated, then horizontal taps."""
     width, height = layout[2], layout[3]
     begin = first_x[0]
@@ -76,7 +76,7 @@ def _sample_line(plane, layout, first_y, weights_y, first_x, weights_x, row, out
 
 
 @kernel
-def crop_components(planes, layout, grid, to_rgb, out):  # type: ignore[no-untyped-def]
+def crop_components(planes, layout, grid, to_rgb, out):
     """Resample a window of a frame to RGB, colour conversion included.
 
     planes: tuple of three uint8 or uint16 arrays [rows, samples]; layout: int64 [3, 5]; grid: float64 [3, 4], where output pixel
@@ -113,7 +113,7 @@ def crop_components(planes, layout, grid, to_rgb, out):  # type: ignore[no-untyp
 
 
 @kernel
-def feather(position, width):  # type: ignore[no-untyped-def]
+def feather(position, width):
     """Weight of the mask at `position` in [0, 1] across a window: 0 at its edges, 1 from `width` inwards (smoothstep)."""
     t = min(position, 1.0 - position) / width
     if t <= 0.0:
@@ -124,7 +124,7 @@ def feather(position, width):  # type: ignore[no-untyped-def]
 
 
 @kernel
-def _mask_line(begin, count, origin, step, width):  # type: ignore[no-untyped-def]
+def _mask_line(begin, count, origin, step, width):
     """Feather weights float32 [count] of samples ``begin ...``, whose centres map to ``origin + (i + 0.5) * step``."""
     mask = np.empty(count, np.float32)
     for i in range(count):
@@ -133,7 +133,7 @@ def _mask_line(begin, count, origin, step, width):  # type: ignore[no-untyped-de
 
 
 @kernel
-def _add_line(line, layout, begin, delta, maximum):  # type: ignore[no-untyped-def]
+def _add_line(line, layout, begin, delta, maximum):
     """Add `delta` (code values) to samples ``begin ...`` of a line, rounded and clipped to [0, maximum]."""
     offset, stride, shift = layout[0], layout[1], layout[4]
     half, lowest, highest = np.float32(0.5), np.float32(0.0), np.float32(maximum)
@@ -150,7 +150,7 @@ def _add_line(line, layout, begin, delta, maximum):  # type: ignore[no-untyped-d
 
 
 @kernel
-def paste_component(plane, layout, grid, residual, width, windows, maximum):  # type: ignore[no-untyped-def]
+def paste_component(plane, layout, grid, residual, width, windows, maximum):
     """Add a feathered residual to one component of a frame, in place.
 
     plane, layout (int64 [5]): the component; grid: float64 [4], the crop coordinate in [0, size) where sample (0, 0) of the component
@@ -197,7 +197,7 @@ def paste_component(plane, layout, grid, residual, width, windows, maximum):  # 
 
 
 @kernel
-def residual_components(restored, crop, from_rgb, out):  # type: ignore[no-untyped-def]
+def residual_components(restored, crop, from_rgb, out):
     """Residual of each component: ``out[c] = from_rgb[c] . (restored - crop)``.
 
     restored, crop: uint8 [size, size, 3] RGB; from_rgb: float32 [3, 3], RGB in [0, 255] to code values (strength included);

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -13,6 +14,10 @@ if TYPE_CHECKING:
     from streamdeblur.video.transcode import Progress, Summary, deblur_video
 
 __version__ = "0.1.0"
+
+# In a checkout, kernels/, training/ and configs/ stand beside this folder; the build maps them into the package.
+if not (Path(__file__).parent / "kernels").is_dir():
+    __path__.append(str(Path(__file__).parents[1]))
 
 # Imported on first use, so that `import streamdeblur` costs nothing.
 _HOMES = {

@@ -1,0 +1,162 @@
+"""The command line, run as users run it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from videos import read_frames, write_video
+
+
+def run(*arguments, **settings):
+    return subprocess.run(
+        [sys.executable, "-m", "streamdeblur", *map(str, arguments)], capture_output=True, text=True, check=False, timeout=240, **settings
+    )
+
+
+@pytest.fixture
+def source(tmp_path, few_pictures):
+    return write_video(tmp_path / "talk.mp4", few_pictures)
+
+
+def test_one_file_with_json_on_the_last_line(tmp_path, source):
+    done = run("video", source, tmp_path / "sharp.mp4", "--json")
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout.splitlines()[-1])
+    wanted = {"frames", "seconds", "fps", "faces", "restored", "skipped_sharp", "engine", "detector", "warnings"}
+    assert wanted <= set(summary)
+    assert (summary["frames"], summary["restored"]) == (12, 12)
+    assert len(read_frames(tmp_path / "sharp.mp4")) == 12
+
+
+def test_quiet_says_nothing(tmp_path, source):
+    done = run("video", source, tmp_path / "sharp.mp4", "--quiet")
+    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["none.mp4", "out.mp4"], "No such file: none.mp4"),
+        (["talk.mp4"], "an input and an output"),
+        (["talk.mp4", "out.mp4", "--codec", "libx999"], "libx999"),
+        (["talk.mp4", "out.mp4", "--strength", "7"], "strength"),
+        (["talk.mp4", "out.mp4", "--strength", "much"], "valid number"),
+        (["talk.mp4", "out.mp4", "--strenght", "1"], "--strength"),
+        (["talk.mp4", "out.mp4", "--config", "bad.yaml"], "Did you mean 'codec'"),
+        (["talk.mp4", "nowhere/out.mp4"], "does not exist"),
+    ],
+)
+def test_wrong_use_exits_with_2_and_without_a_traceback(tmp_path, source, arguments, words):
+    (tmp_path / "bad.yaml").write_text("codek: libx264\n")
+    done = run("video", *arguments, cwd=tmp_path)
+    assert done.returncode == 2
+    assert words in " ".join(re.sub(r"[│╭╮╰╯─]", " ", done.stderr).split())
+    assert "Traceback" not in done.stderr
+    assert sorted(os.listdir(tmp_path)) == ["bad.yaml", "talk.mp4"]
+
+
+def test_a_configuration_file_is_used(tmp_path, source):
+    (tmp_path / "archive.yaml").write_text("codec: ffv1\nstrength: 0.5\n")
+    done = run("video", source, tmp_path / "out.mkv", "--config", tmp_path / "archive.yaml")
+    assert done.returncode == 0, done.stderr
+    import av
+
+    with av.open(str(tmp_path / "out.mkv")) as container:
+        assert container.streams.video[0].codec_context.name == "ffv1"
+
+
+def test_several_files_a_failing_one_and_resuming(tmp_path, few_pictures):
+    inputs = tmp_path / "in"
+    (inputs / "day 2").mkdir(parents=True)
+    for name in ("a.mp4", "b.mp4", "day 2/c.mkv"):
+        write_video(inputs / name, few_pictures)
+    (inputs / "broken.mp4").write_bytes(b"no video")
+    (inputs / "notes.txt").write_text("not for us")
+    done = run("video", inputs, "--out", tmp_path / "out", "--json")
+    assert done.returncode == 1
+    assert "broken.mp4" in done.stderr
+    report = json.loads(done.stdout.splitlines()[-1])
+    assert (report["done"], report["failed"]) == (3, 1)
+    names = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.m*"))
+    assert names == ["a.mp4", "b.mp4", "day 2/c.mkv"]
+
+    before = (tmp_path / "out" / "b.mp4").stat().st_mtime_ns
+    (tmp_path / "out" / "a.mp4").unlink()
+    done = run("video", inputs, "--out", tmp_path / "out", "--resume")
+    assert done.returncode == 1
+    assert re.search(r"a\.mp4.*done", done.stdout)
+    assert re.search(r"b\.mp4.*skipped", done.stdout)
+    assert re.search(r"broken\.mp4.*failed", done.stdout)
+    assert (tmp_path / "out" / "b.mp4").stat().st_mtime_ns == before
+
+    done = run("video", inputs, "--out", tmp_path / "out")
+    assert done.returncode == 1
+    assert "--overwrite" in done.stderr
+
+
+def test_inputs_of_the_same_name_are_refused(tmp_path, source):
+    (tmp_path / "other").mkdir()
+    other = tmp_path / "other" / "talk.mp4"
+    other.write_bytes(source.read_bytes())
+    done = run("video", source, other, "--out", tmp_path / "out")
+    assert done.returncode == 2
+    assert "would both be written" in done.stderr
+
+
+def test_pictures(tmp_path, face_picture):
+    blurred = cv2.blur(face_picture, (11, 1))
+    for name in ("a.png", "b.jpg", "c.webp"):
+        cv2.imwrite(str(tmp_path / name), blurred[..., ::-1])
+    done = run("image", tmp_path / "a.png", tmp_path / "sharp.png", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["restored"] >= 1
+    sharp = cv2.imread(str(tmp_path / "sharp.png"))[..., ::-1]
+    assert sharp.shape == blurred.shape
+    assert np.array_equal(sharp[:5], blurred[:5])
+    assert not np.array_equal(sharp, blurred)
+    done = run("image", tmp_path / "a.png", tmp_path / "b.jpg", tmp_path / "c.webp", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr
+    assert sorted(os.listdir(tmp_path / "out")) == ["a.png", "b.jpg", "c.webp"]
+
+
+def test_the_doctor_says_what_will_be_used():
+    found = json.loads(run("doctor", "--json").stdout)
+    assert [engine["name"] for engine in found["engines"] if engine["chosen"]] == ["openvino"]
+    assert "libx264" in found["encoders"]
+    assert found["cpu"]["cores"] >= 1
+    text = run("doctor").stdout
+    assert "used by 'auto'" in text
+    assert "centerface" in text
+
+
+def test_the_demonstration(tmp_path):
+    done = run("demo", "--out", tmp_path / "demo", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "SSIM" in done.stdout
+    assert sorted(os.listdir(tmp_path / "demo")) == ["before_after.png", "blurry.mp4", "restored.mp4"]
+
+
+def test_help_loads_nothing_heavy_and_names_every_command():
+    done = run("--help")
+    assert all(name in done.stdout for name in ("video", "image", "demo", "doctor", "Exit codes"))
+    loaded = subprocess.run(
+        [sys.executable, "-X", "importtime", "-m", "streamdeblur", "--help"], capture_output=True, text=True, check=True
+    ).stderr
+    for heavy in ("numpy", "av", "numba", "pydantic", "openvino", "onnx", "cv2"):
+        assert not re.search(rf"\| +{heavy}$", loaded, re.MULTILINE), heavy
+
+
+def test_nothing_imports_torch():
+    code = (
+        "import sys, streamdeblur, streamdeblur.deblurrer, streamdeblur.image, streamdeblur.video.transcode, "
+        "streamdeblur.faces.scrfd, streamdeblur.faces.centerface; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,78 @@
+"""Places where there is little to stand on: read-only folders, no home, forked processes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import streamdeblur
+from streamdeblur import kernels
+
+CODE = """
+import numpy as np
+import streamdeblur
+from streamdeblur import FaceDeblurrer
+assert streamdeblur.__file__.startswith({place!r}), streamdeblur.__file__
+picture = np.random.default_rng(0).integers(0, 255, (200, 200, 3)).astype(np.uint8)
+with FaceDeblurrer() as deblurrer:
+    out = deblurrer(picture, faces=[[60, 60, 140, 140]])
+assert out.shape == picture.shape
+print("done")
+"""
+
+FORKING = """
+import multiprocessing
+import numpy as np
+from streamdeblur import FaceDeblurrer
+from streamdeblur.warmup import compile_kernels
+
+def work(seed):
+    picture = np.random.default_rng(seed).integers(0, 255, (200, 200, 3)).astype(np.uint8)
+    with FaceDeblurrer() as deblurrer:
+        return int(deblurrer(picture, faces=[[60, 60, 140, 140]]).sum())
+
+if __name__ == "__main__":
+    compile_kernels()
+    with multiprocessing.get_context("fork").Pool(2) as pool:
+        first = pool.map(work, [0, 1, 0, 1])
+    assert first[0] == first[2] and first[1] == first[3] and first[0] != first[1], first
+    print("done")
+"""
+
+
+def run(code, environment, folder):
+    command = [sys.executable, "-c", code]
+    return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, check=False, timeout=200)
+
+
+def test_a_read_only_installation_without_a_home(tmp_path):
+    """Files stand where the caches would be made, which refuses even root."""
+    place = tmp_path / "site"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(streamdeblur.__file__).parent, place / "streamdeblur", ignore=ignored)
+    # where the installation is an editable one, the kernels lie elsewhere
+    shutil.copytree(Path(kernels.__file__).parent, place / "streamdeblur" / "kernels", ignore=ignored, dirs_exist_ok=True)
+    shutil.rmtree(place / "streamdeblur" / "kernels" / "__pycache__", ignore_errors=True)
+    (place / "streamdeblur" / "kernels" / "__pycache__").write_text("")
+    environment = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA_", "XDG_"))}
+    environment |= {"PYTHONPATH": str(place), "HOME": "/dev/null", "STREAMDEBLUR_CACHE": "/dev/null", "PYTHONDONTWRITEBYTECODE": "1"}
+    done = run(CODE.format(place=str(place)), environment, tmp_path)
+    assert done.stdout == "done\n", done.stderr
+    assert (place / "streamdeblur" / "kernels" / "__pycache__").is_file()
+
+
+def test_a_read_only_installation_caches_in_the_users_folder(tmp_path):
+    environment = dict(os.environ) | {"STREAMDEBLUR_CACHE": str(tmp_path / "cache")}
+    code = CODE.format(place="/")
+    assert run(code, environment, tmp_path).stdout == "done\n"
+    assert any((tmp_path / "cache" / "openvino").iterdir())
+
+
+def test_forked_workers(tmp_path):
+    script = tmp_path / "forking.py"
+    script.write_text(FORKING)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=200)
+    assert done.stdout == "done\n", done.stderr
