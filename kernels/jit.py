@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar, cast
 
 import numba
+from numpy.typing import NDArray
+
+Array = NDArray[Any]
+"""An array as a kernel takes it: its docstring says of what, Numba compiles for the type that comes."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
@@ -20,9 +25,7 @@ def kernel(function: Function) -> Function:
     written (a read-only container without a home), the kernel is compiled anew in each process.
     """
     dispatcher = numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy")(function)
-    try:
+    # (RuntimeError: Numba found no folder that it may write to)
+    with suppress(RuntimeError):
         dispatcher.enable_caching()
-    except RuntimeError:
-        # Numba found no folder that it may write to: it works all the same, without a cache.
-        pass
     return cast(Function, dispatcher)

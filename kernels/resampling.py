@@ -6,13 +6,13 @@ import math
 
 import numpy as np
 
-from streamdeblur.kernels.jit import kernel
+from streamdeblur.kernels.jit import Array, kernel
 
 
 @kernel
 def tap_count(step: float) -> int:
     """Taps per output cell when one cell covers `step` source samples."""
-    return int(math.ceil(step)) + 1 if step >= 1.0 else 4
+    return math.ceil(step) + 1 if step >= 1.0 else 4
 
 
 @kernel
@@ -27,7 +27,7 @@ def cubic(distance: float) -> float:
 
 
 @kernel
-def make_taps(count: int, origin: float, step: float) -> tuple[np.ndarray, np.ndarray]:
+def make_taps(count: int, origin: float, step: float) -> tuple[Array, Array]:
     """First source sample and weights of each output cell.
 
     Cell ``j`` covers ``[origin + j * step, origin + (j + 1) * step)`` in a source whose sample ``i`` covers ``[i, i + 1)``.
@@ -41,14 +41,14 @@ def make_taps(count: int, origin: float, step: float) -> tuple[np.ndarray, np.nd
     for j in range(count):
         begin = origin + j * step
         if step >= 1.0:
-            first[j] = int(math.floor(begin))
+            first[j] = math.floor(begin)
             for t in range(taps):
                 left = max(begin, float(first[j] + t))
                 right = min(begin + step, float(first[j] + t + 1))
                 weights[j, t] = max(0.0, right - left) / step
         else:
             centre = begin + 0.5 * step - 0.5
-            first[j] = int(math.floor(centre)) - 1
+            first[j] = math.floor(centre) - 1
             for t in range(taps):
                 weights[j, t] = cubic(centre - (first[j] + t))
     return first, weights

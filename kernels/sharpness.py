@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from streamdeblur.kernels.jit import kernel
+from streamdeblur.kernels.jit import Array, kernel
 
 BOX = 9
 """Samples of the box filter that the picture is compared with (Crete et al. 2007)."""
 
 
 @kernel
-def reduced_luma(crop, begin, end, factor):
+def reduced_luma(crop: Array, begin: int, end: int, factor: int) -> Array:
     """Green of the square ``[begin, end)`` of a crop (uint8 [H, W, 3]), averaged over factor x factor: float32 [h, h]."""
     size = (end - begin) // factor
     luma = np.zeros((size, size), np.float32)
@@ -22,7 +22,7 @@ def reduced_luma(crop, begin, end, factor):
 
 
 @kernel
-def _blur_along_lines(luma):
+def _blur_along_lines(luma: Array) -> float:
     before, after = (BOX + 1) // 2, BOX // 2
     total, lost = 0.0, 0.0
     for y in range(luma.shape[0]):
@@ -37,7 +37,7 @@ def _blur_along_lines(luma):
 
 
 @kernel
-def blur_effect(luma):
+def blur_effect(luma: Array) -> float:
     """Blur of a picture in [0, 1]: how much of its variation, along its blurrier axis, a box blur would leave.
 
     0 is sharp, 1 smooth (F. Crete et al., "The blur effect: perception and estimation with a new no-reference perceptual

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from streamdeblur.kernels.jit import kernel
+from streamdeblur.kernels.jit import Array, kernel
 
 
 @kernel
-def quantise(images, out, finite):
+def quantise(images: Array, out: Array, finite: Array) -> None:
     """Round network outputs to pixels, and say which of them are numbers throughout.
 
     images: float32 [N, 3, H, W] in [0, 1]; out: uint8 [N, H, W, 3], written; finite: bool [N], written, False where an image

@@ -2,8 +2,8 @@
 
 Both work on *components*. A component is one of Y, U, V (or R, G, B) as it lies in memory: ``planes[c]`` is a
 C-contiguous uint8 or uint16 array [rows, samples per line], and ``layout[c]`` = (offset, stride, width, height, shift)
-says where its samples are: sample (x, y) is ``planes[c][y, offset + x * stride]``, its code value that ``>> shift`` (formats such as
-p010le keep theirs in the high bits). So planar, interleaved and packed formats of any depth take the same path.
+says where its samples are: sample (x, y) is ``planes[c][y, offset + x * stride]``, its code value that ``>> shift`` (p010le and
+its kin keep theirs in the high bits). So planar, interleaved and packed formats of any depth take the same path.
 
 ``grid[c]`` = (origin_x, step_x, origin_y, step_y) maps one sampling grid to the other, in samples; a component whose
 resolution is halved has its own grid.
@@ -15,12 +15,12 @@ import math
 
 import numpy as np
 
-from streamdeblur.kernels.jit import kernel
+from streamdeblur.kernels.jit import Array, kernel
 from streamdeblur.kernels.resampling import make_taps
 
 
 @kernel
-def _gather_line(line, layout, weight, first, row):
+def _gather_line(line: Array, layout: Array, weight: float, first: int, row: Array) -> None:
     """Add ``weight * samples[first : first + len(row)]`` of one line of a component to `row`."""
     offset, stride = layout[0], layout[1]
     begin = offset + first * stride
@@ -35,7 +35,7 @@ def _gather_line(line, layout, weight, first, row):
 
 
 @kernel
-def _resample_line(row, first, weights, out):
+def _resample_line(row: Array, first: Array, weights: Array, out: Array) -> None:
     """Horizontal taps of one line; `row` begins at source sample ``first[0]``."""
     taps = weights.shape[1]
     # Unsigned indices spare the test for negative ones, which Python's rules ask for at every access.
@@ -56,7 +56,9 @@ def _resample_line(row, first, weights, out):
 
 
 @kernel
-def _sample_line(plane, layout, first_y, weights_y, first_x, weights_x, row, out):
+def _sample_line(
+    plane: Array, layout: Array, first_y: int, weights_y: Array, first_x: Array, weights_x: Array, row: Array, out: Array
+) -> None:
     """One output line of one component: vertical taps into `row`, border samples repeated, then horizontal taps."""
     width, height = layout[2], layout[3]
     begin = first_x[0]
@@ -76,7 +78,7 @@ def _sample_line(plane, layout, first_y, weights_y, first_x, weights_x, row, out
 
 
 @kernel
-def crop_components(planes, layout, grid, to_rgb, out):
+def crop_components(planes: tuple[Array, Array, Array], layout: Array, grid: Array, to_rgb: Array, out: Array) -> None:
     """Resample a window of a frame to RGB, colour conversion included.
 
     planes: tuple of three uint8 or uint16 arrays [rows, samples]; layout: int64 [3, 5]; grid: float64 [3, 4], where output pixel
@@ -113,7 +115,7 @@ def crop_components(planes, layout, grid, to_rgb, out):
 
 
 @kernel
-def feather(position, width):
+def feather(position: float, width: float) -> float:
     """Weight of the mask at `position` in [0, 1] across a window: 0 at its edges, 1 from `width` inwards (smoothstep)."""
     t = min(position, 1.0 - position) / width
     if t <= 0.0:
@@ -124,7 +126,7 @@ def feather(position, width):
 
 
 @kernel
-def _mask_line(begin, count, origin, step, width):
+def _mask_line(begin: int, count: int, origin: float, step: float, width: float) -> Array:
     """Feather weights float32 [count] of samples ``begin ...``, whose centres map to ``origin + (i + 0.5) * step``."""
     mask = np.empty(count, np.float32)
     for i in range(count):
@@ -133,7 +135,7 @@ def _mask_line(begin, count, origin, step, width):
 
 
 @kernel
-def _add_line(line, layout, begin, delta, maximum):
+def _add_line(line: Array, layout: Array, begin: int, delta: Array, maximum: int) -> None:
     """Add `delta` (code values) to samples ``begin ...`` of a line, rounded and clipped to [0, maximum]."""
     offset, stride, shift = layout[0], layout[1], layout[4]
     half, lowest, highest = np.float32(0.5), np.float32(0.0), np.float32(maximum)
@@ -150,19 +152,21 @@ def _add_line(line, layout, begin, delta, maximum):
 
 
 @kernel
-def paste_component(plane, layout, grid, residual, width, windows, maximum):
+def paste_component(
+    plane: Array, layout: Array, grid: Array, residual: Array, width: float, windows: Array, maximum: int
+) -> None:
     """Add a feathered residual to one component of a frame, in place.
 
-    plane, layout (int64 [5]): the component; grid: float64 [4], the crop coordinate in [0, size) where sample (0, 0) of the component
+    plane, layout (int64 [5]): the component; grid: float64 [4], the crop coordinate where sample (0, 0) of the component
     begins, and how many crop pixels one sample covers, for x then y; residual: float32 [size, size] in code values; width: of the
     feather, as a share of the window; windows: float64 [n, 4], (origin_x, step_x, origin_y, step_y) of the other windows in the
     frame, in units of *their* side: where masks overlap, they are scaled to sum to 1; maximum: largest code value.
     """
     size = residual.shape[0]
-    begin_x = max(0, int(math.ceil(-grid[0] / grid[1] - 0.5)))
-    end_x = min(layout[2], int(math.floor((size - grid[0]) / grid[1] + 0.5)))
-    begin_y = max(0, int(math.ceil(-grid[2] / grid[3] - 0.5)))
-    end_y = min(layout[3], int(math.floor((size - grid[2]) / grid[3] + 0.5)))
+    begin_x = max(0, math.ceil(-grid[0] / grid[1] - 0.5))
+    end_x = min(layout[2], math.floor((size - grid[0]) / grid[1] + 0.5))
+    begin_y = max(0, math.ceil(-grid[2] / grid[3] - 0.5))
+    end_y = min(layout[3], math.floor((size - grid[2]) / grid[3] + 0.5))
     if end_x <= begin_x or end_y <= begin_y:
         return
     count = end_x - begin_x
@@ -197,7 +201,7 @@ def paste_component(plane, layout, grid, residual, width, windows, maximum):
 
 
 @kernel
-def residual_components(restored, crop, from_rgb, out):
+def residual_components(restored: Array, crop: Array, from_rgb: Array, out: Array) -> None:
     """Residual of each component: ``out[c] = from_rgb[c] . (restored - crop)``.
 
     restored, crop: uint8 [size, size, 3] RGB; from_rgb: float32 [3, 3], RGB in [0, 255] to code values (strength included);

@@ -11,9 +11,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.engines import Engine, Ticket, open_engine
-from streamdeblur.faces.detect import Detector, Face, faces_from_boxes, open_detector
+from streamdeblur.faces.detect import Detector, faces_from_boxes, open_detector
 from streamdeblur.faces.find import FaceFinder
-from streamdeblur.faces.sharpness import SHARP_BELOW, blur_of
+from streamdeblur.faces.sharpness import SHARP_BELOW, SharpnessGate, blur_of
 from streamdeblur.faces.window import FaceWindow, Restoration, crop, paste
 from streamdeblur.network import Network
 from streamdeblur.options import Options
@@ -74,9 +74,7 @@ class FaceDeblurrer:
         self.network = Network.read(self.options.weights or default_network())
         self.engine: Engine = open_engine(self.options.engine, self.network, throughput=throughput)
         self.detector: Detector = open_detector(self.options.detector, self.engine.name)
-        self._finder = FaceFinder(
-            self.detector, detect_every=self.options.detect_every, min_face=self.options.min_face
-        )
+        self._finder = FaceFinder(self.detector, detect_every=self.options.detect_every, min_face=self.options.min_face)
         self.statistics = Statistics()
 
     def __enter__(self) -> FaceDeblurrer:
@@ -157,7 +155,7 @@ class FaceDeblurrer:
         self.statistics.frames += 1
         if faces is None:
             tracks = self._finder.update(planes)
-            found = [(track.window(scale), track.gate) for track in tracks]
+            found: list[tuple[FaceWindow, SharpnessGate | None]] = [(track.window(scale), track.gate) for track in tracks]
         else:
             found = [(FaceWindow.around(face.box, scale), None) for face in faces_from_boxes(faces)]
         windows, strengths, crops = [], [], []
@@ -178,7 +176,7 @@ class FaceDeblurrer:
         batch = np.stack(crops)
         return _Pending(windows, strengths, batch, self.engine.submit(batch))
 
-    def _share(self, cropped: NDArray[np.uint8], window: FaceWindow, gate: Any) -> float:
+    def _share(self, cropped: NDArray[np.uint8], window: FaceWindow, gate: SharpnessGate | None) -> float:
         """How much of its restoration a face gets: 0 where it is sharp already."""
         if self.options.always:
             return 1.0

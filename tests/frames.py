@@ -38,10 +38,13 @@ def plane_bytes(frame):
     contents = []
     for index, plane in enumerate(frame.planes):
         lines = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-        visible = max(
-            component.offset + (-(-frame.width // component.horizontal) - 1) * component.stride + 1
-            for component in layout_of(frame.format.name).components
-            if component.plane == index
-        ) * np.dtype(layout_of(frame.format.name).dtype).itemsize
+        visible = (
+            max(
+                component.offset + (-(-frame.width // component.horizontal) - 1) * component.stride + 1
+                for component in layout_of(frame.format.name).components
+                if component.plane == index
+            )
+            * np.dtype(layout_of(frame.format.name).dtype).itemsize
+        )
         contents.append(lines[:, :visible].copy())
     return contents

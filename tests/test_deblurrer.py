@@ -84,7 +84,8 @@ def test_views_that_are_not_contiguous(fresh, blurred):
 
 
 @pytest.mark.parametrize(
-    "wrong", [np.zeros((9, 9, 4), np.uint8), np.zeros((9, 9, 3), np.float32), np.zeros((0, 9, 3), np.uint8), np.zeros(9, np.uint8)]
+    "wrong",
+    [np.zeros((9, 9, 4), np.uint8), np.zeros((9, 9, 3), np.float32), np.zeros((0, 9, 3), np.uint8), np.zeros(9, np.uint8)],
 )
 def test_arrays_of_another_kind_are_refused(fresh, wrong):
     with pytest.raises(ValueError, match="A frame is uint8"):

@@ -58,7 +58,12 @@ def test_a_read_only_installation_without_a_home(tmp_path):
     shutil.rmtree(place / "streamdeblur" / "kernels" / "__pycache__", ignore_errors=True)
     (place / "streamdeblur" / "kernels" / "__pycache__").write_text("")
     environment = {k: v for k, v in os.environ.items() if not k.startswith(("NUMBA_", "XDG_"))}
-    environment |= {"PYTHONPATH": str(place), "HOME": "/dev/null", "STREAMDEBLUR_CACHE": "/dev/null", "PYTHONDONTWRITEBYTECODE": "1"}
+    environment |= {
+        "PYTHONPATH": str(place),
+        "HOME": "/dev/null",
+        "STREAMDEBLUR_CACHE": "/dev/null",
+        "PYTHONDONTWRITEBYTECODE": "1",
+    }
     done = run(CODE.format(place=str(place)), environment, tmp_path)
     assert done.stdout == "done\n", done.stderr
     assert (place / "streamdeblur" / "kernels" / "__pycache__").is_file()

@@ -20,10 +20,8 @@ def resampling_matrix(count, origin, step, size):
     for j in range(count):
         begin = origin + j * step
         for i in range(int(np.floor(begin)) - 3, int(np.ceil(begin + step)) + 4):
-            if step >= 1:
-                weight = max(0.0, min(begin + step, i + 1) - max(begin, i)) / step
-            else:
-                weight = cubic(begin + step / 2 - 0.5 - i)
+            covered = max(0.0, min(begin + step, i + 1) - max(begin, i)) / step
+            weight = covered if step >= 1 else cubic(begin + step / 2 - 0.5 - i)
             matrix[j, min(max(i, 0), size - 1)] += weight
     return matrix
 

@@ -34,7 +34,7 @@ class Recipe:
     interlaced: bool = False
 
 
-def write_video(path, pictures, recipe=Recipe()):  # noqa: B008
+def write_video(path, pictures, recipe=Recipe()):
     """Encode pictures (uint8 RGB [H, W, 3]) into `path`."""
     height, width = pictures[0].shape[:2]
     with av.open(str(path), "w") as container:
@@ -117,9 +117,7 @@ def read_frames(path):
 
 def frame_bytes(frame):
     """The visible bytes of each plane of a frame, one array [lines, bytes] each."""
-    return [
-        plane_lines(plane)[: plane.height, : line_bytes(frame, index)].copy() for index, plane in enumerate(frame.planes)
-    ]
+    return [plane_lines(plane)[: plane.height, : line_bytes(frame, index)].copy() for index, plane in enumerate(frame.planes)]
 
 
 def stamps(path):

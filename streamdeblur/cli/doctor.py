@@ -27,7 +27,9 @@ def _print(found: dict[str, Any]) -> None:
     packages = ", ".join(f"{name} {version or '(absent)'}" for name, version in found["packages"].items())
     typer.echo(f"Packages: {packages}")
     cpu = found["cpu"]
-    typer.echo(f"CPU: {cpu['name']}, {cpu['cores']} cores, {', '.join(cpu['features']) or 'no vector extensions known to matter'}")
+    typer.echo(
+        f"CPU: {cpu['name']}, {cpu['cores']} cores, {', '.join(cpu['features']) or 'no vector extensions known to matter'}"
+    )
     typer.echo("Engines, fastest first:")
     for engine in found["engines"]:
         mark = "used by 'auto'" if engine["chosen"] else "available" if engine["available"] else "absent"

@@ -19,7 +19,9 @@ Out = Annotated[Path | None, typer.Option("--out", help="Folder for the results 
 
 
 @accepts(*RESTORATION, "overwrite", "resume")
-def command(paths: Paths, out: Out = None, config: Config = None, quiet: Quiet = False, json: Json = False, **settings: Any) -> None:
+def command(
+    paths: Paths, out: Out = None, config: Config = None, quiet: Quiet = False, json: Json = False, **settings: Any
+) -> None:
     with exits():
         options = Options.load(config, **settings)
         from streamdeblur.image import SUFFIXES
@@ -51,7 +53,9 @@ def _run(jobs: list[batch.Job], options: Options, *, single: bool, quiet: bool, 
             if json:
                 print_json(vars(summary))
             elif not quiet:
-                typer.echo(f"{summary.output}: {summary.faces} faces, {summary.restored} restored, {summary.skipped_sharp} sharp already")
+                typer.echo(
+                    f"{summary.output}: {summary.faces} faces, {summary.restored} restored, {summary.skipped_sharp} sharp already"
+                )
             return
         outcomes = list(batch.run(jobs, work, resume=options.resume))
     report_outcomes(outcomes, ("faces", "restored", "skipped_sharp"), quiet=quiet, json=json)

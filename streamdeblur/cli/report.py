@@ -102,7 +102,12 @@ class ProgressLine:
         total = progress.total_frames
         if self._bar is not None:
             self._bar.update(
-                self._task, completed=progress.frames, total=total, frames=total or "?", fps=progress.fps, restored=progress.restored
+                self._task,
+                completed=progress.frames,
+                total=total,
+                frames=total or "?",
+                fps=progress.fps,
+                restored=progress.restored,
             )
         elif not self._quiet and time.monotonic() - self._told >= PLAIN_INTERVAL:
             self._told = time.monotonic()

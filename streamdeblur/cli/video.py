@@ -26,7 +26,9 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the
 @accepts(
     *STREAM, "codec", "quality", "preset", "start", "duration", "side_by_side", "overwrite", "resume", "allow_network",
 )  # fmt: skip
-def command(paths: Paths, out: Out = None, config: Config = None, quiet: Quiet = False, json: Json = False, **settings: Any) -> None:
+def command(
+    paths: Paths, out: Out = None, config: Config = None, quiet: Quiet = False, json: Json = False, **settings: Any
+) -> None:
     with exits():
         options = Options.load(config, **settings)
         if out is None:

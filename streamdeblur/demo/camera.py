@@ -51,7 +51,9 @@ class HandheldCamera:
         matrix = np.array([[cosine, -sine, 0.0], [sine, cosine, 0.0]])
         matrix[:, 2] = np.array([self.width / 2, self.height / 2]) - matrix[:, :2] @ centre
         size = (self.width, self.height)
-        return cv2.warpAffine(self.photograph, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT).astype(np.uint8)
+        return cv2.warpAffine(self.photograph, matrix, size, flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REFLECT).astype(
+            np.uint8
+        )
 
     def frames(self, count: int) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
         """(blurry, sharp) frames, uint8 RGB [height, width, 3]."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -121,15 +123,15 @@ def _part(frame: Frame, face: Face) -> Frame:
 
 def _measure(sharp: list[Frame], before: list[Frame], after: list[Frame], faces: list[list[Face]]) -> NDArray[np.float64]:
     """One row per face: frame, number of the face in it, SSIM before and after, PSNR before and after."""
-    from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+    metrics: Any = import_module("skimage.metrics")
 
     rows = []
     for number, found in enumerate(faces):
         for index, face in enumerate(found):
             reference = _part(sharp[number], face)
             parts = [_part(frames[number], face) for frames in (before, after)]
-            ssim = [structural_similarity(reference, part, channel_axis=2) for part in parts]
-            psnr = [peak_signal_noise_ratio(reference, part) for part in parts]
+            ssim = [float(metrics.structural_similarity(reference, part, channel_axis=2)) for part in parts]
+            psnr = [float(metrics.peak_signal_noise_ratio(reference, part)) for part in parts]
             rows.append([number, index, *ssim, *psnr])
     if not rows:
         raise InputError("No face was found in the demonstration's photograph.")

@@ -37,9 +37,7 @@ class OnnxRuntimeGraph:
         import onnxruntime
 
         if provider not in installed_providers():
-            raise EngineError(
-                f"ONNX Runtime has no provider '{provider}' here. Installed: {', '.join(installed_providers())}."
-            )
+            raise EngineError(f"ONNX Runtime has no provider '{provider}' here. Installed: {', '.join(installed_providers())}.")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0

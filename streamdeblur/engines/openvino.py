@@ -47,7 +47,7 @@ class OpenVINOGraph:
         steps.input().model().set_layout(openvino.Layout("NCHW"))
         steps.input().preprocess().convert_element_type(openvino.Type.f32).scale(spec.divisor)
         self.description = f"CPU, {precision()}"
-        settings = {"INFERENCE_PRECISION_HINT": precision(), "PERFORMANCE_HINT": "LATENCY"}
+        settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision(), "PERFORMANCE_HINT": "LATENCY"}
         if spec.throughput:
             # Streams that share no barrier lose less to the decoder and encoder that run beside them.
             settings |= {"PERFORMANCE_HINT": "THROUGHPUT", "ENABLE_CPU_PINNING": False}

@@ -47,7 +47,7 @@ def _weights() -> bytes:
         for axis, dimension in enumerate(value.type.tensor_type.shape.dim):
             if axis != 1:
                 dimension.dim_param = f"{value.name}_{axis}"
-    return model.SerializeToString()
+    return bytes(model.SerializeToString())
 
 
 class CenterFace:

@@ -147,7 +147,7 @@ class FaceTracker:
         """End tracks that were lost, left the frame, or follow the same face as an older one."""
         kept: list[Track] = []
         for track in self.tracks:
-            seen = track.missed <= self._patience and FaceWindow(*track.centre, track.size).inside(width, height)
+            seen = track.missed <= self._patience and track.window(1.0).inside(width, height)
             if seen and all(intersection_over_union(track.box, other.box) < SAME_FACE for other in kept):
                 kept.append(track)
         self.tracks = kept

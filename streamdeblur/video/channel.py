@@ -10,7 +10,7 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 
-class ChannelAborted(Exception):
+class ChannelAbortedError(Exception):
     """The other side stopped: this one has nothing more to do."""
 
 
@@ -24,12 +24,12 @@ class Channel(Generic[Item]):
         self._closed = self._aborted = False
 
     def send(self, item: Item) -> None:
-        """Wait for room and append. Raises ChannelAborted where the channel was aborted."""
+        """Wait for room and append. Raises ChannelAbortedError where the channel was aborted."""
         with self._changed:
             while len(self._items) >= self._capacity and not self._aborted:
                 self._changed.wait()
             if self._aborted:
-                raise ChannelAborted
+                raise ChannelAbortedError
             self._items.append(item)
             self._changed.notify_all()
 
@@ -52,7 +52,7 @@ class Channel(Generic[Item]):
                 while not self._items and not self._closed and not self._aborted:
                     self._changed.wait()
                 if self._aborted:
-                    raise ChannelAborted
+                    raise ChannelAbortedError
                 if not self._items:
                     return
                 item = self._items.popleft()

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 def plane_lines(plane: av.video.plane.VideoPlane) -> NDArray[np.uint8]:
     """A plane as uint8 [lines, bytes per line], padding included; writing to it changes the frame."""
-    return np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
+    return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
 
 
 def line_bytes(frame: av.VideoFrame, index: int) -> int:

@@ -89,7 +89,9 @@ def open_codec(name: str) -> av.codec.Codec:
     except ValueError:
         codec = None
     if codec is None or codec.type != "video":
-        raise OptionError(f"Unknown video encoder '{name}'. Try {', '.join(sorted(DEFAULTS)[:6])} ...; 'streamdeblur doctor' lists all.")
+        raise OptionError(
+            f"Unknown video encoder '{name}'. Try {', '.join(sorted(DEFAULTS)[:6])} ...; 'streamdeblur doctor' lists all."
+        )
     return codec
 
 
@@ -110,7 +112,9 @@ def choose_encoder(asked: str | None, source_family: str, container: av.containe
         encoder = ENCODER_OF_FAMILY.get(family)
         if encoder and family in supported:
             return open_codec(encoder)
-    raise OptionError(f"A {container.format.name} file cannot hold video that streamdeblur writes. Use .mp4, .mkv, .mov, .webm or .avi.")
+    raise OptionError(
+        f"A {container.format.name} file cannot hold video that streamdeblur writes. Use .mp4, .mkv, .mov, .webm or .avi."
+    )
 
 
 def choose_pixel_format(wanted: str, codec: av.codec.Codec) -> str:

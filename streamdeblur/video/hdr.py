@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 from fractions import Fraction
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import av
@@ -16,7 +16,8 @@ DYNAMIC = ("DYNAMIC_HDR_PLUS", "DOVI_METADATA", "DOVI_RPU_BUFFER", "DYNAMIC_HDR_
 
 
 def _side_data(frame: av.VideoFrame) -> dict[str, bytes]:
-    return {data.type.name: bytes(data) for data in frame.side_data}
+    container: Any = frame.side_data
+    return {data.type.name: bytes(data) for data in container}
 
 
 def hdr_parameters(frame: av.VideoFrame, encoder: str) -> list[str]:

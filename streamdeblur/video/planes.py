@@ -107,7 +107,7 @@ def frame_planes(frame: av.VideoFrame) -> Planes:
     views = {}
     for index in {component.plane for component in layout.components}:
         plane = frame.planes[index]
-        flat = np.frombuffer(plane, layout.dtype)  # type: ignore[call-overload]
+        flat = np.frombuffer(memoryview(plane), layout.dtype)
         views[index] = flat.reshape(-1, plane.line_size // flat.itemsize)
     # FFmpeg takes gray without a tag as full range, YUV without one as limited.
     untagged_full = layout.full_range or layout.family == "gray"

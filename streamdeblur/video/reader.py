@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Union
+from typing import TYPE_CHECKING, Any, Union
 
 from streamdeblur.errors import InputError
 from streamdeblur.video.copying import copy_tags
@@ -15,7 +15,7 @@ from streamdeblur.video.source import open_source
 if TYPE_CHECKING:
     import av
 
-Item = Union["av.VideoFrame", "av.Packet"]
+Item = Union["av.VideoFrame", "av.Packet[Any]"]
 
 MOST_ERRORS = 250
 """Undecodable packets in a row after which reading ends."""
@@ -160,9 +160,9 @@ class Reader:
         return frame.time_base or self.stream.time_base or Fraction(1, 1_000_000)
 
     def _wanted(self, stamp: int | None, base: Fraction) -> bool:
-        return stamp is None or (self.start_offset == 0 or stamp * base >= self._begin) and stamp * base < self._end
+        return stamp is None or ((self.start_offset == 0 or stamp * base >= self._begin) and stamp * base < self._end)
 
-    def _packets(self) -> Iterator[av.Packet]:
+    def _packets(self) -> Iterator[av.Packet[Any]]:
         import av
 
         try:
@@ -171,18 +171,18 @@ class Reader:
             self.warnings.append(f"reading ended early: {error.strerror or error}")
             yield from self._flush()
 
-    def _flush(self) -> Iterator[av.Packet]:
+    def _flush(self) -> Iterator[av.Packet[Any]]:
         import av
 
-        packet = av.Packet()
+        packet: av.Packet[Any] = av.Packet()
         packet.stream = self.stream
         yield packet
 
-    def _decode(self, packet: av.Packet) -> tuple[list[av.VideoFrame], bool]:
+    def _decode(self, packet: av.Packet[Any]) -> tuple[list[av.VideoFrame], bool]:
         import av
 
         try:
-            return list(packet.decode()), False  # type: ignore[arg-type]
+            return list(packet.decode()), False
         except (av.FFmpegError, OSError):
             self.undecodable += 1
             return [], True

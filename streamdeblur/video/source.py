@@ -12,7 +12,20 @@ if TYPE_CHECKING:
     import av
 
 # Demuxers that open further files or hosts named in the file that they read.
-REACHING_FORMATS = {"applehttp", "concat", "concatf", "dash", "hls", "imf", "rtp", "rtsp", "sap", "sdp", "sdr2", "webm_dash_manifest"}
+REACHING_FORMATS = {
+    "applehttp",
+    "concat",
+    "concatf",
+    "dash",
+    "hls",
+    "imf",
+    "rtp",
+    "rtsp",
+    "sap",
+    "sdp",
+    "sdr2",
+    "webm_dash_manifest",
+}
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:")
 
 

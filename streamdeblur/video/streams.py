@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import av
@@ -20,7 +20,7 @@ STALE_METADATA = {"encoder", "duration", "number_of_frames", "number_of_bytes", 
 class OtherStream(Protocol):
     """A stream of the output that is fed with packets of the source."""
 
-    def packets(self, packet: av.Packet | None) -> Iterator[av.Packet]:
+    def packets(self, packet: av.Packet[Any] | None) -> Iterator[av.Packet[Any]]:
         """Packets to write for one of the source; for None, those that are left at the end."""
 
 
@@ -35,7 +35,7 @@ class CopiedStream:
         self._target, self._offset = target, offset
         self._filter = BitStreamFilterContext(bit_stream_filter, source) if bit_stream_filter else None
 
-    def packets(self, packet: av.Packet | None) -> Iterator[av.Packet]:
+    def packets(self, packet: av.Packet[Any] | None) -> Iterator[av.Packet[Any]]:
         if self._filter is None:
             if packet is not None:
                 yield self._addressed(packet)
@@ -43,7 +43,7 @@ class CopiedStream:
             for filtered in self._filter.filter(packet):
                 yield self._addressed(filtered)
 
-    def _addressed(self, packet: av.Packet) -> av.Packet:
+    def _addressed(self, packet: av.Packet[Any]) -> av.Packet[Any]:
         shift = round(self._offset / packet.time_base) if self._offset else 0
         if shift:
             packet.pts = None if packet.pts is None else packet.pts - shift
@@ -64,7 +64,7 @@ class ConvertedAudio:
         # 0 where the encoder takes any number of samples
         self._resampler = AudioResampler(context.format, context.layout, context.rate, context.frame_size or None)
 
-    def packets(self, packet: av.Packet | None) -> Iterator[av.Packet]:
+    def packets(self, packet: av.Packet[Any] | None) -> Iterator[av.Packet[Any]]:
         import av
 
         try:
@@ -79,7 +79,7 @@ class ConvertedAudio:
             yield from self._encode(None)
             yield from self._target.encode(None)
 
-    def _encode(self, frame: av.AudioFrame | None) -> Iterator[av.Packet]:
+    def _encode(self, frame: av.AudioFrame | None) -> Iterator[av.Packet[Any]]:
         for resampled in self._resampler.resample(frame):
             yield from self._target.encode(resampled)
 
@@ -127,9 +127,7 @@ def _kinds(container: av.container.OutputContainer) -> set[str]:
     return {"attachment"} if container.format.name in ("matroska", "webm") else set()
 
 
-def _add(
-    container: av.container.OutputContainer, source: av.stream.Stream, offset: Fraction, warnings: list[str]
-) -> OtherStream:
+def _add(container: av.container.OutputContainer, source: av.stream.Stream, offset: Fraction, warnings: list[str]) -> OtherStream:
     import av
 
     if _accepts(container.format.name, source):

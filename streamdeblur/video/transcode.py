@@ -16,7 +16,7 @@ import av
 from streamdeblur.deblurrer import FaceDeblurrer, Statistics
 from streamdeblur.errors import OutputError
 from streamdeblur.options import Options
-from streamdeblur.video.channel import Channel, ChannelAborted
+from streamdeblur.video.channel import Channel, ChannelAbortedError
 from streamdeblur.video.copying import beside, copy_frame
 from streamdeblur.video.reader import Item, Reader
 from streamdeblur.video.source import is_url
@@ -95,9 +95,7 @@ def deblur_video(
     options = options.changed(**settings) if settings else options
     target = Path(target)
     check_target(source, target, overwrite=options.overwrite)
-    reader = Reader(
-        source, start=options.start, duration=options.duration, allow_network=options.allow_network
-    )
+    reader = Reader(source, start=options.start, duration=options.duration, allow_network=options.allow_network)
     try:
         # Everything that can be refused is refused before the networks are loaded.
         with Writer(target, reader, options) as writer:
@@ -126,9 +124,7 @@ def check_target(source: str | Path, target: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{target} exists. Give --overwrite to replace it.")
 
 
-def _run(
-    reader: Reader, deblurrer: FaceDeblurrer, writer: Writer, on_progress: Callable[[Progress], object] | None
-) -> int:
+def _run(reader: Reader, deblurrer: FaceDeblurrer, writer: Writer, on_progress: Callable[[Progress], object] | None) -> int:
     """Run the three stages to the end; returns the number of frames. The first error of any stage ends all and is raised."""
     decoded: Channel[Item] = Channel(QUEUED)
     restored: Channel[tuple[Any, av.VideoFrame | None]] = Channel(QUEUED)
@@ -138,7 +134,7 @@ def _run(
         def run() -> None:
             try:
                 work()
-            except ChannelAborted:
+            except ChannelAbortedError:
                 pass
             except BaseException as error:
                 failures.append(error)
@@ -164,9 +160,10 @@ def _run(
     threads = [stage(read), stage(write)]
     frames = 0
     try:
-        with suppress(ChannelAborted):
-            for frames, item, original in _restored(decoded, deblurrer, reader, writer.options, on_progress):
+        with suppress(ChannelAbortedError):
+            for count, item, original in _restored(decoded, deblurrer, reader, writer.options, on_progress):
                 restored.send((item, original))
+                frames = count
             restored.close()
     except BaseException:
         decoded.abort()

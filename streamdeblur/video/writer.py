@@ -7,10 +7,10 @@ import math
 import os
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from streamdeblur.errors import OptionError, OutputError
 from streamdeblur.options import Options
@@ -179,7 +179,7 @@ class Writer:
             frame.pict_type = 0
             self.container.mux(self.stream.encode(frame))
 
-    def copy(self, packet: av.Packet) -> None:
+    def copy(self, packet: av.Packet[Any]) -> None:
         """Write a packet of another stream. Raises OutputError where that fails."""
         other = self._others.get(packet.stream_index)
         if other is not None:
@@ -206,11 +206,9 @@ class Writer:
     def _abandon(self) -> None:
         import av
 
-        try:
+        # the file is being thrown away: that its end cannot be written does not matter
+        with suppress(av.FFmpegError, OSError):
             self.container.close()
-        except (av.FFmpegError, OSError):
-            # the file is being thrown away: that its end cannot be written does not matter
-            pass
         self.partial.unlink(missing_ok=True)
 
     @contextmanager
@@ -227,7 +225,7 @@ class Writer:
             detail = error.strerror or str(error)
             if isinstance(error, av.ExternalError | av.ArgumentError | av.UnknownError | av.EncoderNotFoundError):
                 raise OptionError(
-                    f"{codec} cannot write this video ({detail}). Check --codec, --quality and --preset, and that its device is present."
+                    f"{codec} cannot write this video ({detail}). Check --codec, --quality and --preset, and its device."
                 ) from error
             raise OutputError(f"Cannot write {self.target}: {detail}.") from error
 

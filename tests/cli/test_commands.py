@@ -17,7 +17,12 @@ from videos import read_frames, write_video
 
 def run(*arguments, **settings):
     return subprocess.run(
-        [sys.executable, "-m", "streamdeblur", *map(str, arguments)], capture_output=True, text=True, check=False, timeout=240, **settings
+        [sys.executable, "-m", "streamdeblur", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=240,
+        **settings,
     )
 
 

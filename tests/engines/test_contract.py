@@ -57,7 +57,11 @@ def test_several_batches_in_flight_come_back_to_their_own_crops(engine, crops, e
 
 
 def test_other_shapes_are_refused(engine):
-    for wrong in (np.zeros((1, 128, 128, 3), np.uint8), np.zeros((256, 256, 3), np.uint8), np.zeros((1, 256, 256, 3), np.float32)):
+    for wrong in (
+        np.zeros((1, 128, 128, 3), np.uint8),
+        np.zeros((256, 256, 3), np.uint8),
+        np.zeros((1, 256, 256, 3), np.float32),
+    ):
         with pytest.raises(ValueError, match="Crops are uint8"):
             engine.infer(wrong)
 

@@ -71,8 +71,10 @@ def test_a_crop_that_comes_back_unchanged_leaves_every_byte(pixel_format):
 @pytest.mark.parametrize("other", ["alpha", "padding"])
 def test_samples_that_are_not_colour_are_left_alone(other):
     frame = random_frame("rgba" if other == "alpha" else "yuva444p10le")
-    alpha = (lambda: plane_bytes(frame)[0][:, 3::4]) if other == "alpha" else (
-        lambda: np.frombuffer(frame.planes[3], np.uint8).copy()
+    alpha = (
+        (lambda: plane_bytes(frame)[0][:, 3::4])
+        if other == "alpha"
+        else (lambda: np.frombuffer(frame.planes[3], np.uint8).copy())
     )
     before = alpha()
     planes = frame_planes(frame)

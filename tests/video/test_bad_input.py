@@ -33,6 +33,7 @@ def left(folder):
 
 def bad_inputs(folder, blurry_video):
     """Name of the case -> (path, words that the message must hold)."""
+
     def file(name, content):
         (folder / name).write_bytes(content)
         return folder / name
@@ -198,12 +199,17 @@ def test_settings_that_cannot_be_used_are_refused(tmp_path, source):
 
 def command(*arguments, **settings):
     return subprocess.run(
-        [sys.executable, "-m", "streamdeblur", "video", *map(str, arguments)], capture_output=True, text=True, check=False, **settings
+        [sys.executable, "-m", "streamdeblur", "video", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        check=False,
+        **settings,
     )
 
 
 def test_a_full_disk_ends_with_a_message_and_leaves_nothing(tmp_path, blurry_video):
     """A limit on the size of files stands for a full disk: writing fails half-way in the same place."""
+
     def limit():
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
@@ -218,7 +224,16 @@ def test_a_full_disk_ends_with_a_message_and_leaves_nothing(tmp_path, blurry_vid
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_cleanly(tmp_path, blurry_video, number):
-    arguments = [sys.executable, "-m", "streamdeblur", "video", str(blurry_video), str(tmp_path / "out.mkv"), "--codec", "libx265"]
+    arguments = [
+        sys.executable,
+        "-m",
+        "streamdeblur",
+        "video",
+        str(blurry_video),
+        str(tmp_path / "out.mkv"),
+        "--codec",
+        "libx265",
+    ]
     process = subprocess.Popen([*arguments, "--preset", "veryslow"], stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not left(tmp_path) and time.monotonic() < deadline:
@@ -236,7 +251,9 @@ def test_an_interrupt_ends_cleanly(tmp_path, blurry_video, number):
 def test_a_really_full_disk(tmp_path, blurry_video):
     disk = tmp_path / "disk"
     disk.mkdir()
-    if subprocess.run(["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(disk)], capture_output=True, check=False).returncode:
+    if subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=100k", "tmpfs", str(disk)], capture_output=True, check=False
+    ).returncode:
         pytest.skip("this system does not let tests mount a file system")
     try:
         done = command(blurry_video, disk / "out.mkv", "--codec", "ffv1")

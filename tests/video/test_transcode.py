@@ -88,8 +88,8 @@ def test_saturated_colours_pass_the_whole_path_within_one_code_value(tmp_path, c
         def detect(self, rgb):
             from streamdeblur.faces.detect import Face
 
-            side = 55 * rgb.shape[0] / 128
-            return [Face(np.array([rgb.shape[1] / 2 - side / 2, rgb.shape[0] / 2 - side / 2] * 2, np.float32) + [0, 0, side, side])]
+            half, x, y = 55 * rgb.shape[0] / 256, rgb.shape[1] / 2, rgb.shape[0] / 2
+            return [Face(np.array([x - half, y - half, x + half, y + half], np.float32))]
 
     with FaceDeblurrer(weights=network, always=True) as deblurrer:
         deblurrer._finder._detector = OneFace()
@@ -185,11 +185,18 @@ def test_audio_is_converted_where_the_container_does_not_take_it(tmp_path, few_p
 @pytest.mark.parametrize(
     ("source", "codec", "family"),
     [
-        ("in.mp4", "libx264", "h264"), ("in.mp4", "libx265", "hevc"), ("in.webm", "libvpx-vp9", "vp9"), ("in.webm", "libvpx", "vp8"),
-        ("in.mkv", "libsvtav1", "av1"), ("in.avi", "mpeg4", "mpeg4"), ("in.mov", "prores_ks", "prores"), ("in.avi", "mjpeg", "mjpeg"),
-        ("in.mkv", "mpeg2video", "mpeg2video"), ("in.mkv", "ffv1", "ffv1"),
+        ("in.mp4", "libx264", "h264"),
+        ("in.mp4", "libx265", "hevc"),
+        ("in.webm", "libvpx-vp9", "vp9"),
+        ("in.webm", "libvpx", "vp8"),
+        ("in.mkv", "libsvtav1", "av1"),
+        ("in.avi", "mpeg4", "mpeg4"),
+        ("in.mov", "prores_ks", "prores"),
+        ("in.avi", "mjpeg", "mjpeg"),
+        ("in.mkv", "mpeg2video", "mpeg2video"),
+        ("in.mkv", "ffv1", "ffv1"),
     ],
-)  # fmt: skip
+)
 def test_the_codec_family_of_the_source_is_kept(tmp_path, few_pictures, deblurrer, source, codec, family):
     pixel_format = {"prores_ks": "yuv422p10le", "mjpeg": "yuvj420p"}.get(codec, "yuv420p")
     options = {"preset": "10"} if codec == "libsvtav1" else {}
