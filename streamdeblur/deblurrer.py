@@ -19,6 +19,7 @@ from streamdeblur.network import Network
 from streamdeblur.options import Options
 from streamdeblur.video.copying import copy_frame
 from streamdeblur.video.planes import Planes, array_planes, frame_planes
+from streamdeblur.warmup import compile_kernels
 from streamdeblur.weights import default_network
 
 if TYPE_CHECKING:
@@ -71,6 +72,7 @@ class FaceDeblurrer:
         """
         options = options or Options()
         self.options = options.changed(**settings) if settings else options
+        compile_kernels()
         self.network = Network.read(self.options.weights or default_network())
         self.engine: Engine = open_engine(self.options.engine, self.network, throughput=throughput)
         self.detector: Detector = open_detector(self.options.detector, self.engine.name)

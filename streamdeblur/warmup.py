@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+import threading
+
 import numpy as np
 
 from streamdeblur.faces.sharpness import blur_of
@@ -10,11 +13,26 @@ from streamdeblur.kernels.tensors import quantise
 from streamdeblur.video.planes import array_planes
 
 
+SLOW_SECONDS = 2.5
+"""Kernels that come from the cache are faster than this."""
+
+
 def compile_kernels() -> None:
     """Run every pixel kernel once, as 8-bit video does: seconds on a machine's first run, then from the cache.
 
-    The kernels of deeper video are compiled when the first such frame comes.
+    Says so in the log where it takes long. The kernels of deeper video are compiled when the first such frame comes.
     """
+    message = "Compiling the pixel kernels for this CPU (the first run only) ..."
+    timer = threading.Timer(SLOW_SECONDS, logging.getLogger(__name__).info, [message])
+    timer.daemon = True
+    timer.start()
+    try:
+        _run_all()
+    finally:
+        timer.cancel()
+
+
+def _run_all() -> None:
     planes = array_planes(np.zeros((32, 32, 3), np.uint8))
     window = FaceWindow(16, 16, 128)
     cropped = crop(planes, window)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from streamdeblur.cli.report import ProgressLine, exits, prepare, print_json, tell
+from streamdeblur.cli.report import ProgressLine, exits, print_json, tell
 
 Folder = Annotated[Path, typer.Option("--out", help="Folder for the clips and the picture.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result.")]
@@ -15,9 +15,8 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the
 
 
 def command(out: Folder = Path("streamdeblur-demo"), quiet: Quiet = False, json: Json = False) -> None:
-    with exits():
-        prepare(quiet=quiet)
-        from streamdeblur.demo.run import run_demo
+    with exits(quiet=quiet):
+            from streamdeblur.demo.run import run_demo
 
         tell("Moving a virtual camera over a group photo, and deblurring what it sees ...", quiet=quiet)
         with ProgressLine("demo", quiet=quiet) as progress:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from streamdeblur import batch
-from streamdeblur.cli.report import exits, prepare, print_json, tell
+from streamdeblur.cli.report import exits, print_json, tell
 from streamdeblur.cli.settings import RESTORATION, accepts
 from streamdeblur.cli.video import Config, Json, Quiet, report_outcomes
 from streamdeblur.errors import OptionError
@@ -22,7 +22,7 @@ Out = Annotated[Path | None, typer.Option("--out", help="Folder for the results 
 def command(
     paths: Paths, out: Out = None, config: Config = None, quiet: Quiet = False, json: Json = False, **settings: Any
 ) -> None:
-    with exits():
+    with exits(quiet=quiet):
         options = Options.load(config, **settings)
         from streamdeblur.image import SUFFIXES
 
@@ -39,7 +39,6 @@ def _run(jobs: list[batch.Job], options: Options, *, single: bool, quiet: bool, 
     from streamdeblur.deblurrer import FaceDeblurrer
     from streamdeblur.image import ImageSummary, deblur_image
 
-    prepare(quiet=quiet)
     with FaceDeblurrer(options) as deblurrer:
 
         def work(job: batch.Job) -> ImageSummary:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
+import logging
 import signal
 import sys
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 PLAIN_INTERVAL = 5.0
 """Seconds between two lines of progress where stderr is not a terminal."""
-COMPILING_SECONDS = 2.5
-"""Kernels that load from the cache are faster than this."""
 
 
 def tell(message: str, *, quiet: bool = False) -> None:
@@ -35,9 +33,20 @@ def print_json(content: dict[str, Any]) -> None:
     typer.echo(json.dumps(content, default=str))
 
 
+class _Lines(logging.Handler):
+    """Shows what the package logs as lines on stderr."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        tell(record.getMessage())
+
+
 @contextmanager
-def exits() -> Iterator[None]:
-    """Turn errors into a message and an exit code: 2 for wrong input, 130 where the user interrupted."""
+def exits(*, quiet: bool = False) -> Iterator[None]:
+    """Show the log unless `quiet`, and turn errors into a message and an exit code: 2 for wrong input, 130 on an interrupt."""
+    log = logging.getLogger("streamdeblur")
+    log.setLevel(logging.WARNING if quiet else logging.INFO)
+    log.addHandler(_Lines())
+    log.propagate = False
     previous = signal.signal(signal.SIGTERM, _interrupt)
     try:
         yield
@@ -53,19 +62,6 @@ def exits() -> Iterator[None]:
 
 def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
-
-
-def prepare(*, quiet: bool) -> None:
-    """Load the pixel kernels, and say so where this machine compiles them for the first time."""
-    message = "Compiling the pixel kernels for this CPU (the first run only) ..."
-    timer = threading.Timer(COMPILING_SECONDS, tell, [message], {"quiet": quiet})
-    timer.start()
-    try:
-        from streamdeblur.warmup import compile_kernels
-
-        compile_kernels()
-    finally:
-        timer.cancel()
 
 
 class ProgressLine:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from streamdeblur import batch
-from streamdeblur.cli.report import ProgressLine, exits, prepare, print_json, tell
+from streamdeblur.cli.report import ProgressLine, exits, print_json, tell
 from streamdeblur.cli.settings import STREAM, accepts
 from streamdeblur.errors import OptionError
 from streamdeblur.options import Options
@@ -29,7 +29,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the
 def command(
     paths: Paths, out: Out = None, config: Config = None, quiet: Quiet = False, json: Json = False, **settings: Any
 ) -> None:
-    with exits():
+    with exits(quiet=quiet):
         options = Options.load(config, **settings)
         if out is None:
             if len(paths) != 2:
@@ -45,7 +45,6 @@ def _one(source: str, target: Path, options: Options, *, quiet: bool, json: bool
     if options.resume and target.exists():
         tell(f"{target} is complete already: skipped.", quiet=quiet)
         return
-    prepare(quiet=quiet)
     with ProgressLine(Path(source).name, quiet=quiet) as progress:
         summary = deblur_video(source, target, options, on_progress=progress)
     _print_summary(summary, quiet=quiet or json)
@@ -69,7 +68,6 @@ def _many(inputs: list[Path], folder: Path, options: Options, *, quiet: bool, js
     from streamdeblur.video.transcode import deblur_video
 
     jobs = batch.plan(inputs, folder, batch.VIDEO_SUFFIXES)
-    prepare(quiet=quiet)
     with FaceDeblurrer(options, throughput=True) as deblurrer:
 
         def work(job: batch.Job) -> Summary:
