@@ -11,8 +11,8 @@ from streamdeblur.kernels.jit import Array, kernel
 
 @kernel
 def tap_count(step: float) -> int:
-    """Taps per output cell when one cell covers `step` source samples."""
-    return math.ceil(step) + 1 if step >= 1.0 else 4
+    """Taps per output cell when one cell covers `step` source samples: at least 4, for which the inner loop is written out."""
+    return max(4, math.ceil(step) + 1)
 
 
 @kernel

@@ -8,6 +8,18 @@ from streamdeblur.kernels.jit import Array, kernel
 
 
 @kernel
+def interleave(red: Array, green: Array, blue: Array, out: Array) -> None:
+    """Three uint8 [n] to the uint8 [n, 3] `out`."""
+    # Flat, with unsigned indices: in this form LLVM turns the three stores into vector shuffles.
+    flat = out.reshape(-1)
+    for x in range(red.size):
+        at = np.uint64(3 * x)
+        flat[at] = red[x]
+        flat[at + np.uint64(1)] = green[x]
+        flat[at + np.uint64(2)] = blue[x]
+
+
+@kernel
 def quantise(images: Array, out: Array, finite: Array) -> None:
     """Round network outputs to pixels, and say which of them are numbers throughout.
 
@@ -17,14 +29,16 @@ def quantise(images: Array, out: Array, finite: Array) -> None:
     scale, half = np.float32(255.0), np.float32(0.5)
     lowest, highest = np.float32(0.0), np.float32(255.0)
     largest = np.float32(np.finfo(np.float32).max)
+    rgb = np.empty((3, images.shape[3]), np.uint8)
     for n in range(images.shape[0]):
         numbers = True
         for y in range(images.shape[2]):
             for c in range(3):
-                line = images[n, c, y]
+                line, channel = images[n, c, y], rgb[c]
                 for x in range(line.size):
                     value = line[x]
                     # comparisons with NaN are false
                     numbers &= abs(value) <= largest
-                    out[n, y, x, c] = np.uint8(min(max(value * scale + half, lowest), highest))
+                    channel[x] = np.int32(min(max(value * scale + half, lowest), highest))
+            interleave(rgb[0], rgb[1], rgb[2], out[n, y])
         finite[n] = numbers

@@ -17,6 +17,7 @@ import numpy as np
 
 from streamdeblur.kernels.jit import Array, kernel
 from streamdeblur.kernels.resampling import make_taps
+from streamdeblur.kernels.tensors import interleave
 
 
 @kernel
@@ -41,7 +42,7 @@ def _resample_line(row: Array, first: Array, weights: Array, out: Array) -> None
     # Unsigned indices spare the test for negative ones, which Python's rules ask for at every access.
     one, two, three = np.uint64(1), np.uint64(2), np.uint64(3)
     if taps == 4:
-        # Written out: the cubic case is the common one, and LLVM does not unroll a loop of unknown length.
+        # Written out: most windows have 4 taps, and LLVM does not unroll a loop of unknown length.
         for j in range(out.size):
             i = np.uint64(first[j] - first[0])
             near = weights[j, one] * row[i + one] + weights[j, two] * row[i + two]
@@ -78,6 +79,19 @@ def _sample_line(
 
 
 @kernel
+def _mix_line(lines: Array, to_rgb: Array, rgb: Array, out: Array) -> None:
+    """Colour conversion of one line, float32 [3, width] to uint8 [width, 3], by way of `rgb`, uint8 [3, width]."""
+    half, lowest, highest = np.float32(0.5), np.float32(0.0), np.float32(255.0)
+    first, second, third = lines[0], lines[1], lines[2]
+    for k in range(3):
+        a, b, c, constant = to_rgb[k, 0], to_rgb[k, 1], to_rgb[k, 2], to_rgb[k, 3] + half
+        channel = rgb[k]
+        for x in range(first.size):
+            channel[x] = np.int32(min(max(a * first[x] + b * second[x] + c * third[x] + constant, lowest), highest))
+    interleave(rgb[0], rgb[1], rgb[2], out)
+
+
+@kernel
 def crop_components(planes: tuple[Array, Array, Array], layout: Array, grid: Array, to_rgb: Array, out: Array) -> None:
     """Resample a window of a frame to RGB, colour conversion included.
 
@@ -101,17 +115,14 @@ def crop_components(planes: tuple[Array, Array, Array], layout: Array, grid: Arr
         first, weights = taps_x[c]
         longest = max(longest, first[width - 1] - first[0] + weights.shape[1])
     row = np.empty(longest, np.float32)
-    lines = np.empty((3, width), np.float32)
+    lines, rgb = np.empty((3, width), np.float32), np.empty((3, width), np.uint8)
     for y in range(height):
         for c in range(3):
             first_x, weights_x = taps_x[c]
             first_y, weights_y = taps_y[c]
             span = first_x[width - 1] - first_x[0] + weights_x.shape[1]
             _sample_line(planes[c], layout[c], first_y[y], weights_y[y], first_x, weights_x, row[:span], lines[c])
-        for k in range(3):
-            for x in range(width):
-                value = to_rgb[k, 0] * lines[0, x] + to_rgb[k, 1] * lines[1, x] + to_rgb[k, 2] * lines[2, x] + to_rgb[k, 3]
-                out[y, x, k] = np.uint8(min(max(value + np.float32(0.5), np.float32(0.0)), np.float32(255.0)))
+        _mix_line(lines, to_rgb, rgb, out[y])
 
 
 @kernel
@@ -207,10 +218,15 @@ def residual_components(restored: Array, crop: Array, from_rgb: Array, out: Arra
     restored, crop: uint8 [size, size, 3] RGB; from_rgb: float32 [3, 3], RGB in [0, 255] to code values (strength included);
     out: float32 [3, size, size], written.
     """
-    for y in range(crop.shape[0]):
-        for x in range(crop.shape[1]):
-            red = np.float32(restored[y, x, 0]) - np.float32(crop[y, x, 0])
-            green = np.float32(restored[y, x, 1]) - np.float32(crop[y, x, 1])
-            blue = np.float32(restored[y, x, 2]) - np.float32(crop[y, x, 2])
-            for c in range(3):
-                out[c, y, x] = from_rgb[c, 0] * red + from_rgb[c, 1] * green + from_rgb[c, 2] * blue
+    pixels = crop.shape[0] * crop.shape[1]
+    after, before = restored.reshape(-1), crop.reshape(-1)
+    planes = out.reshape((3, pixels))
+    first, second, third = planes[0], planes[1], planes[2]
+    for i in range(pixels):
+        at = np.uint64(3 * i)
+        red = np.float32(after[at]) - np.float32(before[at])
+        green = np.float32(after[at + np.uint64(1)]) - np.float32(before[at + np.uint64(1)])
+        blue = np.float32(after[at + np.uint64(2)]) - np.float32(before[at + np.uint64(2)])
+        first[i] = from_rgb[0, 0] * red + from_rgb[0, 1] * green + from_rgb[0, 2] * blue
+        second[i] = from_rgb[1, 0] * red + from_rgb[1, 1] * green + from_rgb[1, 2] * blue
+        third[i] = from_rgb[2, 0] * red + from_rgb[2, 1] * green + from_rgb[2, 2] * blue

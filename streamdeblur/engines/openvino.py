@@ -16,6 +16,9 @@ from streamdeblur.engines.graph import GraphSpec, Tensors
 REQUESTS = 4
 """Pictures in flight at most: two on the cores, two ready to follow."""
 
+SMALL_PIXELS = 128 * 128
+"""Pictures up to this size run on one core: sharing them costs more than it gains."""
+
 
 @lru_cache(maxsize=1)
 def _core() -> Any:
@@ -51,6 +54,8 @@ class OpenVINOGraph:
         if spec.throughput:
             # Streams that share no barrier lose less to the decoder and encoder that run beside them.
             settings |= {"PERFORMANCE_HINT": "THROUGHPUT", "ENABLE_CPU_PINNING": False}
+        elif spec.height * spec.width <= SMALL_PIXELS:
+            settings["INFERENCE_NUM_THREADS"] = 1
         compiled = _core().compile_model(steps.build(), "CPU", settings)
         self._outputs = [compiled.output(name) for name in spec.outputs]
         self._free = [compiled.create_infer_request() for _ in range(REQUESTS)]

@@ -101,14 +101,18 @@ def _paste_one(planes: Planes, restoration: Restoration, others: Sequence[FaceWi
     size = restoration.crop.shape[0]
     residual = np.empty((3, size, size), np.float32)
     from_rgb = planes.colour.from_rgb * np.float32(restoration.strength)
-    residual_components(restoration.restored, restoration.crop, from_rgb, residual)
+    restored, cropped = np.ascontiguousarray(restoration.restored), np.ascontiguousarray(restoration.crop)
+    residual_components(restored, cropped, from_rgb, residual)
+    grid = _window_grid(planes, restoration.window) * size
+    windows = np.array([_window_grid(planes, other) for other in others]).reshape(-1, 3, 4)
     for c, array in enumerate(planes.arrays):
-        grid = _window_grid(planes, c, restoration.window) * size
-        windows = np.array([_window_grid(planes, c, other) for other in others]).reshape(-1, 4)
-        paste_component(array, planes.memory[c], grid, residual[c], FEATHER, windows, planes.layout.maximum)
+        paste_component(array, planes.memory[c], grid[c], residual[c], FEATHER, windows[:, c], planes.layout.maximum)
 
 
-def _window_grid(planes: Planes, c: int, window: FaceWindow) -> NDArray[np.float64]:
-    """Where sample (0, 0) of component `c` begins in the window, and samples' size, in units of its side: float64 [4]."""
-    origin_x, scale_x, origin_y, scale_y = planes.component_grid(window.left, window.top)[c]
-    return np.array([-origin_x / scale_x, 1 / scale_x, -origin_y / scale_y, 1 / scale_y]) / window.side
+def _window_grid(planes: Planes, window: FaceWindow) -> NDArray[np.float64]:
+    """Where sample (0, 0) of each component begins in the window, and samples' size, in units of its side: float64 [3, 4]."""
+    grid = planes.component_grid(window.left, window.top)
+    scale = grid[:, 1::2]
+    return (
+        np.stack([-grid[:, 0] / scale[:, 0], 1 / scale[:, 0], -grid[:, 2] / scale[:, 1], 1 / scale[:, 1]], axis=1) / window.side
+    )

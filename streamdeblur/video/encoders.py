@@ -58,7 +58,7 @@ class EncoderDefaults:
 
 
 DEFAULTS = {
-    "libx264": EncoderDefaults("crf", 17, "preset", "faster"),
+    "libx264": EncoderDefaults("crf", 17, "preset", "veryfast"),
     "libx265": EncoderDefaults("crf", 19, "preset", "faster", {"x265-params": "log-level=error"}),
     "libsvtav1": EncoderDefaults("crf", 22, "preset", "9"),
     "libvpx-vp9": EncoderDefaults("crf", 20, "cpu-used", "5", {"b": "0", "row-mt": "1", "deadline": "good"}),

@@ -19,7 +19,7 @@ from streamdeblur.video.colour import (
     rgb_matrices,
     yuv_matrices,
 )
-from streamdeblur.video.layouts import Layout, layout_of
+from streamdeblur.video.layouts import Component, Layout, layout_of
 
 if TYPE_CHECKING:
     import av
@@ -59,25 +59,33 @@ class Planes:
 
         Returns float64 [3, 4]: x, samples per column, y, samples per line.
         """
-        grid = np.empty((3, 4))
-        for c in range(3):
-            component = self.layout.components[min(c, len(self.layout.components) - 1)]
-            # A co-sited chroma sample has its centre on that of an even luma column, half a column before the pair's centre.
-            cosited = 0.5 if component.horizontal > 1 and not self.centred_chroma else 0.0
-            grid[c] = (
-                (left + cosited) / component.horizontal,
-                1.0 / component.horizontal,
-                top / component.vertical,
-                1.0 / component.vertical,
-            )
-        return grid
+        return _siting(self.layout) * (left, 1.0, top, 1.0) + _offsets(self.layout, self.centred_chroma)
+
+
+@lru_cache(maxsize=64)
+def _siting(layout: Layout) -> NDArray[np.float64]:
+    """Samples per luma pixel of each component, for x, x, y, y: float64 [3, 4]."""
+    rows = [(1 / c.horizontal, 1 / c.horizontal, 1 / c.vertical, 1 / c.vertical) for c in _three(layout)]
+    return np.array(rows)
+
+
+@lru_cache(maxsize=64)
+def _offsets(layout: Layout, centred_chroma: bool) -> NDArray[np.float64]:
+    """How far each component's first sample lies from the luma's, in its own samples, in the order of `_siting`."""
+    # A co-sited chroma sample has its centre on that of an even luma column, half a column before the pair's centre.
+    cosited = [0.5 / c.horizontal if c.horizontal > 1 and not centred_chroma else 0.0 for c in _three(layout)]
+    return np.array([(x, 0.0, 0.0, 0.0) for x in cosited])
+
+
+def _three(layout: Layout) -> tuple[Component, ...]:
+    """The components that the kernels work on; gray repeats its only one."""
+    return layout.components if len(layout.components) == 3 else layout.components[:1] * 3
 
 
 @lru_cache(maxsize=64)
 def _memory(layout: Layout, width: int, height: int) -> NDArray[np.int64]:
     memory = np.empty((3, 5), np.int64)
-    for c in range(3):
-        component = layout.components[min(c, len(layout.components) - 1)]
+    for c, component in enumerate(_three(layout)):
         columns = -(-width // component.horizontal)
         lines = -(-height // component.vertical)
         memory[c] = (component.offset, component.stride, columns, lines, layout.shift)

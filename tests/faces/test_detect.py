@@ -12,7 +12,7 @@ from streamdeblur.errors import DetectorError
 from streamdeblur.faces.detect import Face, faces_from_boxes, intersection_over_union, merge, open_detector
 
 SCRFD = Path(__file__).parents[3] / "shared" / "models" / "scrfd_500m_kps.onnx"
-CENTRES = [(113, 329), (256, 18), (320, 207), (517, 337), (796, 412), (1178, 332)]
+CENTRES = [(113, 329), (954, 134), (320, 207), (517, 337), (796, 412), (1178, 332)]
 
 needs_scrfd = pytest.mark.skipif(
     not SCRFD.is_file(), reason="no SCRFD weights beside the checkout (they may not be redistributed)"

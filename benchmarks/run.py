@@ -1,0 +1,55 @@
+"""All benchmarks: a table in Markdown and JSON.
+
+python benchmarks/run.py                      # prints the table
+python benchmarks/run.py --out docs           # and writes docs/benchmarks.md and docs/benchmarks.json
+python benchmarks/run.py engine kernels --rounds 9
+python benchmarks/run.py transcode --real CLIP.mp4
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from datetime import date
+from pathlib import Path
+
+import engine
+import kernels
+import transcode
+from harness import machine, table
+
+import streamdeblur
+
+INTRODUCTION = """# Benchmarks
+
+Made by `python benchmarks/run.py --out docs` on {day} with streamdeblur {version}, on: {machine}.
+Each ratio is the median of ratios measured in turn in one run. Above 1 streamdeblur is faster; for memory, it grew. In the
+transcodes every frame's face is restored (`--always`).
+
+"""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("names", nargs="*", choices=["kernels", "engine", "transcode", []], help="which; all by default")
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--real", type=Path, help="a clip of your own for the transcode")
+    parser.add_argument("--out", type=Path, help="folder for benchmarks.md and benchmarks.json")
+    arguments = parser.parse_args()
+    rows = []
+    for name in arguments.names or ["kernels", "engine", "transcode"]:
+        if name == "transcode":
+            rows += transcode.measure(arguments.rounds, arguments.real)
+        else:
+            rows += {"kernels": kernels, "engine": engine}[name].measure(arguments.rounds)
+    text = INTRODUCTION.format(day=date.today(), version=streamdeblur.__version__, machine=machine()) + table(rows) + "\n"
+    print(text)
+    if arguments.out:
+        arguments.out.joinpath("benchmarks.md").write_text(text)
+        arguments.out.joinpath("benchmarks.json").write_text(
+            json.dumps({"machine": machine(), "rows": [vars(row) for row in rows]}, indent=1) + "\n"
+        )
+
+
+if __name__ == "__main__":
+    main()
