@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import cv2
+
 from streamdeblur.demo.camera import HandheldCamera
 from streamdeblur.demo.run import group_photograph
 

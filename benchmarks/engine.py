@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 
 import numpy as np
+
 from harness import Row, in_turn, ratio
 from streamdeblur.demo.run import group_photograph
 from streamdeblur.engines import engine_choices, open_engine

@@ -2,7 +2,7 @@
 
 python benchmarks/run.py                      # prints the table
 python benchmarks/run.py --out docs           # and writes docs/benchmarks.md and docs/benchmarks.json
-python benchmarks/run.py engine kernels --rounds 9
+python benchmarks/run.py engine pixels --rounds 9
 python benchmarks/run.py transcode --real CLIP.mp4
 """
 
@@ -14,11 +14,10 @@ from datetime import date
 from pathlib import Path
 
 import engine
-import kernels
+import pixels
+import streamdeblur
 import transcode
 from harness import machine, table
-
-import streamdeblur
 
 INTRODUCTION = """# Benchmarks
 
@@ -31,17 +30,17 @@ transcodes every frame's face is restored (`--always`).
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", choices=["kernels", "engine", "transcode", []], help="which; all by default")
+    parser.add_argument("names", nargs="*", choices=["pixels", "engine", "transcode", []], help="which; all by default")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--real", type=Path, help="a clip of your own for the transcode")
     parser.add_argument("--out", type=Path, help="folder for benchmarks.md and benchmarks.json")
     arguments = parser.parse_args()
     rows = []
-    for name in arguments.names or ["kernels", "engine", "transcode"]:
+    for name in arguments.names or ["pixels", "engine", "transcode"]:
         if name == "transcode":
             rows += transcode.measure(arguments.rounds, arguments.real)
         else:
-            rows += {"kernels": kernels, "engine": engine}[name].measure(arguments.rounds)
+            rows += {"pixels": pixels, "engine": engine}[name].measure(arguments.rounds)
     text = INTRODUCTION.format(day=date.today(), version=streamdeblur.__version__, machine=machine()) + table(rows) + "\n"
     print(text)
     if arguments.out:

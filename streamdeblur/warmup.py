@@ -12,7 +12,6 @@ from streamdeblur.faces.window import CROP_SIZE, FaceWindow, Restoration, crop, 
 from streamdeblur.kernels.tensors import quantise
 from streamdeblur.video.planes import array_planes
 
-
 SLOW_SECONDS = 2.5
 """Kernels that come from the cache are faster than this."""
 

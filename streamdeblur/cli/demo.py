@@ -16,7 +16,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the
 
 def command(out: Folder = Path("streamdeblur-demo"), quiet: Quiet = False, json: Json = False) -> None:
     with exits(quiet=quiet):
-            from streamdeblur.demo.run import run_demo
+        from streamdeblur.demo.run import run_demo
 
         tell("Moving a virtual camera over a group photo, and deblurring what it sees ...", quiet=quiet)
         with ProgressLine("demo", quiet=quiet) as progress:

@@ -44,6 +44,8 @@ def _one(source: str, target: Path, options: Options, *, quiet: bool, json: bool
 
     if options.resume and target.exists():
         tell(f"{target} is complete already: skipped.", quiet=quiet)
+        if json:
+            print_json({"input": source, "output": str(target), "status": "skipped"})
         return
     with ProgressLine(Path(source).name, quiet=quiet) as progress:
         summary = deblur_video(source, target, options, on_progress=progress)

@@ -78,7 +78,7 @@ class Reader:
         whole = self.stream.frames or (round(seconds * self.stream.average_rate) if seconds and self.stream.average_rate else 0)
         if not whole or not seconds:
             return whole or None
-        asked = min(float(self._end), float(self._first) + seconds) - float(self._begin)
+        asked = min(float(self._end), float(self._first_time()) + seconds) - float(self._begin)
         return max(1, round(whole * min(1.0, asked / seconds)))
 
     def _seconds(self) -> float | None:
@@ -86,10 +86,12 @@ class Reader:
             return float(self.stream.duration * self.stream.time_base)
         return self.container.duration / 1_000_000 if self.container.duration else None
 
+    def _first_time(self) -> Fraction:
+        return (self.stream.start_time or 0) * (self.stream.time_base or Fraction(1, 1_000_000))
+
     def _range(self, start: float, duration: float | None) -> tuple[Fraction, Fraction | float]:
         base = self.stream.time_base or Fraction(1, 1_000_000)
-        self._first = (self.stream.start_time or 0) * base
-        begin = self._first + Fraction(start).limit_denominator(1_000_000)
+        begin = self._first_time() + Fraction(start).limit_denominator(1_000_000)
         seconds = self._seconds()
         if seconds is not None and start >= seconds:
             raise InputError(f"--start {start:g} lies beyond the end of {self.source} ({seconds:.2f} s).")

@@ -19,7 +19,6 @@ from streamdeblur.options import Options
 from streamdeblur.video.channel import Channel, ChannelAbortedError
 from streamdeblur.video.copying import beside, copy_frame
 from streamdeblur.video.reader import Item, Reader
-from streamdeblur.video.source import is_url
 from streamdeblur.video.writer import Writer
 
 QUEUED = 6
@@ -118,7 +117,7 @@ def check_target(source: str | Path, target: Path, *, overwrite: bool) -> None:
     """Refuse a target that is the source, a folder, or exists. Raises OutputError."""
     if target.is_dir():
         raise OutputError(f"{target} is a folder. Name a file in it, or give --out {target}.")
-    if not is_url(source) and target.exists() and os.path.samefile(source, target) if Path(source).exists() else False:
+    if target.exists() and Path(source).exists() and os.path.samefile(source, target):
         raise OutputError(f"{target} is the input itself. Choose another name for the output.")
     if target.exists() and not overwrite:
         raise OutputError(f"{target} exists. Give --overwrite to replace it.")
@@ -165,13 +164,15 @@ def _run(reader: Reader, deblurrer: FaceDeblurrer, writer: Writer, on_progress: 
                 restored.send((item, original))
                 frames = count
             restored.close()
-    except BaseException:
-        decoded.abort()
-        restored.abort()
-        raise
-    finally:
         for thread in threads:
             thread.join()
+    except BaseException:
+        # the writer is about to throw its file away: no thread may still be writing to it
+        decoded.abort()
+        restored.abort()
+        for thread in threads:
+            thread.join()
+        raise
     if failures:
         raise failures[0]
     return frames

@@ -9,6 +9,7 @@ from collections.abc import Callable
 import av
 import cv2
 import numpy as np
+
 from harness import Row, in_turn, ratio
 from streamdeblur.demo.run import group_photograph
 from streamdeblur.faces.window import FaceWindow, Restoration, crop, paste
