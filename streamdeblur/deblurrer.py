@@ -112,6 +112,8 @@ class FaceDeblurrer:
                 raise ValueError(f"A frame is uint8 RGB [H, W, 3] or gray [H, W] (got {frame.dtype} {list(frame.shape)}).")
             copied: Any = np.array(frame, order="C")
             planes = array_planes(copied)
+        elif not hasattr(frame, "planes"):
+            raise ValueError(f"A frame is a uint8 array or an av.VideoFrame (got {type(frame).__name__}).")
         else:
             frame_planes(frame)  # refuses what cannot be edited before it is copied
             copied = copy_frame(frame)

@@ -76,7 +76,9 @@ def read_config(path: Path) -> dict[str, Any]:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise OptionError(f"Cannot read the configuration {path}: {error.strerror}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise OptionError(f"{path} is not valid YAML: it is no text.") from None
+    except yaml.YAMLError as error:
         raise OptionError(f"{path} is not valid YAML: {error}") from None
     if content is None:
         return {}

@@ -92,6 +92,11 @@ def test_arrays_of_another_kind_are_refused(fresh, wrong):
         fresh(wrong)
 
 
+def test_other_things_are_refused(fresh):
+    with pytest.raises(ValueError, match="got str"):
+        fresh("portrait.jpg")
+
+
 def test_pixel_formats_that_cannot_be_edited_are_refused(fresh):
     with pytest.raises(InputError, match="pal8"):
         fresh(av.VideoFrame(64, 64, "pal8"))

@@ -16,7 +16,7 @@ COMMANDS = {
 }
 
 HELP = "streamdeblur removes motion blur from the faces in video."
-EPILOG = "Exit codes: 0 done; 1 some of several files failed; 2 wrong input, output or setting; 130 interrupted."
+EPILOG = "Exit codes: 0 done; 1 a file given with --out failed; 2 wrong input, output or setting; 130 interrupted."
 
 
 def build(command: str | None) -> typer.Typer:

@@ -15,7 +15,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the
 
 
 def command(out: Folder = Path("streamdeblur-demo"), quiet: Quiet = False, json: Json = False) -> None:
-    with exits(quiet=quiet):
+    with exits(quiet=quiet, json=json):
         from streamdeblur.demo.run import run_demo
 
         tell("Moving a virtual camera over a group photo, and deblurring what it sees ...", quiet=quiet)

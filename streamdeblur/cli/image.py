@@ -22,7 +22,7 @@ Out = Annotated[Path | None, typer.Option("--out", help="Folder for the results 
 def command(
     paths: Paths, out: Out = None, config: Config = None, quiet: Quiet = False, json: Json = False, **settings: Any
 ) -> None:
-    with exits(quiet=quiet):
+    with exits(quiet=quiet, json=json):
         options = Options.load(config, **settings)
         from streamdeblur.image import SUFFIXES
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import json
 import logging
+import os
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from json import dumps
 from typing import TYPE_CHECKING, Any
 
 import typer
@@ -30,7 +31,7 @@ def tell(message: str, *, quiet: bool = False) -> None:
 
 def print_json(content: dict[str, Any]) -> None:
     """One JSON object on a line of its own: the last line of stdout."""
-    typer.echo(json.dumps(content, default=str))
+    typer.echo(dumps(content, default=str))
 
 
 class _Lines(logging.Handler):
@@ -41,7 +42,7 @@ class _Lines(logging.Handler):
 
 
 @contextmanager
-def exits(*, quiet: bool = False) -> Iterator[None]:
+def exits(*, quiet: bool = False, json: bool = False) -> Iterator[None]:
     """Show the log unless `quiet`, and turn errors into a message and an exit code: 2 for wrong input, 130 on an interrupt."""
     log = logging.getLogger("streamdeblur")
     log.setLevel(logging.WARNING if quiet else logging.INFO)
@@ -52,10 +53,16 @@ def exits(*, quiet: bool = False) -> Iterator[None]:
         yield
     except StreamDeblurError as error:
         tell(f"Error: {error}")
+        if json:
+            print_json({"error": str(error), "exit_code": 2})
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         tell("Interrupted; nothing half-written was left.")
-        raise typer.Exit(130) from None
+        if json:
+            print_json({"error": "interrupted", "exit_code": 130})
+        sys.stdout.flush()
+        # All is tidy by now; an orderly exit would take down threads of the engines in the midst of their work, which aborts.
+        os._exit(130)
     finally:
         signal.signal(signal.SIGTERM, previous)
 

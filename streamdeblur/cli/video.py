@@ -29,7 +29,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the
 def command(
     paths: Paths, out: Out = None, config: Config = None, quiet: Quiet = False, json: Json = False, **settings: Any
 ) -> None:
-    with exits(quiet=quiet):
+    with exits(quiet=quiet, json=json):
         options = Options.load(config, **settings)
         if out is None:
             if len(paths) != 2:

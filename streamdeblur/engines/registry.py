@@ -21,6 +21,15 @@ class Choice:
     """Why it is worth trying, or why it cannot be used here."""
 
 
+GPU_NAMES = {
+    "onnxruntime:cuda": "onnxruntime-gpu",
+    "onnxruntime:tensorrt": "onnxruntime-gpu",
+    "onnxruntime:directml": "onnxruntime-directml",
+    "onnxruntime:coreml": "onnxruntime (on macOS)",
+}
+"""Engines that come with other builds of ONNX Runtime, each to be installed in place of onnxruntime."""
+
+
 def engine_choices() -> list[Choice]:
     """Every engine, fastest first, whether it can be used here, and why."""
     return [*_onnxruntime_gpu(), _openvino(), _onnxruntime_cpu()]
@@ -76,6 +85,10 @@ def open_engine(name: str, network: Network, *, throughput: bool = False) -> Eng
     choices = engine_choices()
     if name != "auto" and name not in {choice.name for choice in choices}:
         known = ", ".join(["auto", *(choice.name for choice in choices)])
+        if name in GPU_NAMES:
+            raise EngineError(
+                f"The ONNX Runtime installed here lacks what {name} needs: pip install {GPU_NAMES[name]}. Here: {known}."
+            )
         raise EngineError(f"Unknown engine '{name}'. Here there are: {known}.")
     spec = GraphSpec(network.model, ("restored",), network.crop_size, network.crop_size, 255.0, throughput=throughput)
     failures = []

@@ -49,7 +49,7 @@ class Scrfd:
 
 
 def _weights(source: str) -> Path:
-    if Path(source).suffix == ".onnx":
+    if Path(source).suffix == ".onnx" or Path(source).exists():
         if not Path(source).is_file():
             raise DetectorError(f"No such file: {source}. Give --detector scrfd:FILE.onnx an SCRFD network.")
         return Path(source)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -31,12 +32,13 @@ ENCODER_OF_FAMILY = {
     "rawvideo": "rawvideo",
     "png": "png",
     "qtrle": "qtrle",
-    "gif": "gif",
-    "apng": "apng",
 }
 
+SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".nut")
+"""Kinds of files that are written."""
+
 # Containers that take few codecs, and the family to write where they do not take the source's.
-FAMILY_OF_CONTAINER = {"webm": "vp9", "avi": "mpeg4", "gif": "gif", "apng": "apng"}
+FAMILY_OF_CONTAINER = {"webm": "vp9", "avi": "mpeg4"}
 
 QSCALE = 118
 """FFmpeg's global_quality units per step of -q:v (FF_QP2LAMBDA)."""
@@ -90,7 +92,7 @@ def open_codec(name: str) -> av.codec.Codec:
         codec = None
     if codec is None or codec.type != "video":
         raise OptionError(
-            f"Unknown video encoder '{name}'. Try {', '.join(sorted(DEFAULTS)[:6])} ...; 'streamdeblur doctor' lists all."
+            f"Unknown video encoder '{name}'. Try {', '.join(list(DEFAULTS)[:5])} ...; 'streamdeblur doctor' lists all."
         )
     return codec
 
@@ -101,20 +103,30 @@ def choose_encoder(asked: str | None, source_family: str, container: av.containe
     Raises:
         OptionError: unknown encoder, or one whose codec the container does not take.
     """
-    supported = container.supported_codecs
     if asked is not None:
         codec = open_codec(asked)
-        if codec.canonical_name not in supported and asked not in supported:
+        if not _takes(container.format.name, asked):
             raise OptionError(f"A {container.format.name} file cannot hold {codec.canonical_name} video (--codec {asked}).")
         return codec
-    fallback = FAMILY_OF_CONTAINER.get(container.format.name, "h264")
-    for family in (source_family, fallback, container.default_video_codec):
+    for family in (source_family, FAMILY_OF_CONTAINER.get(container.format.name, "h264")):
         encoder = ENCODER_OF_FAMILY.get(family)
-        if encoder and family in supported:
+        if encoder and _takes(container.format.name, encoder):
             return open_codec(encoder)
     raise OptionError(
         f"A {container.format.name} file cannot hold video that streamdeblur writes. Use .mp4, .mkv, .mov, .webm or .avi."
     )
+
+
+def _takes(kind: str, encoder: str) -> bool:
+    """Whether a container of this kind takes what `encoder` writes: tried on one in memory."""
+    import av
+
+    try:
+        with av.open(io.BytesIO(), "w", format=kind) as trial:
+            trial.add_stream(encoder, rate=25)
+    except (ValueError, av.FFmpegError):
+        return False
+    return True
 
 
 def choose_pixel_format(wanted: str, codec: av.codec.Codec) -> str:

@@ -19,6 +19,8 @@ Item = Union["av.VideoFrame", "av.Packet[Any]"]
 
 MOST_ERRORS = 250
 """Undecodable packets in a row after which reading ends."""
+EARLY_SECONDS = 0.5
+"""How much shorter than it says a file may be before it counts as cut off."""
 REORDERING_SECONDS = 2
 """How far packets of other streams may lie behind the video in a file."""
 
@@ -36,6 +38,7 @@ class Reader:
         """
         self.source = source
         self.warnings: list[str] = []
+        self._latest = Fraction(0)
         self.undecodable = 0
         """Packets of the video stream that could not be decoded."""
         self.container = open_source(source, allow_network=allow_network)
@@ -65,11 +68,6 @@ class Reader:
         if len(streams) > 1:
             self.warnings.append(f"{len(streams)} video streams: only stream {main.index} is deblurred, the others are copied")
         return main
-
-    @property
-    def others(self) -> list[av.stream.Stream]:
-        """All streams but the one that is decoded."""
-        return [stream for stream in self.container.streams if stream.index != self.stream.index]
 
     @property
     def total_frames(self) -> int | None:
@@ -137,10 +135,11 @@ class Reader:
         errors = 0
         ended = False
         for packet in self._packets():
+            self._note_end(packet)
             # (the packets that flush the decoders at the end name their stream only as an object)
             if packet.stream.index != self.stream.index:
                 if packet.size and self._wanted(packet.pts if packet.pts is not None else packet.dts, packet.time_base):
-                    yield packet
+                    yield self._cut(packet)
                 continue
             if ended:
                 if packet.pts is not None and packet.pts * packet.time_base > self._end + REORDERING_SECONDS:
@@ -157,6 +156,17 @@ class Reader:
                     ended = True
                 elif self._wanted(stamp, self._base(frame)):
                     yield frame
+
+    def _note_end(self, packet: av.Packet[Any]) -> None:
+        """Remember how far the file reached, over all streams."""
+        if packet.pts is not None and packet.time_base:
+            self._latest = max(self._latest, (packet.pts + (packet.duration or 0)) * packet.time_base)
+
+    def _cut(self, packet: av.Packet[Any]) -> av.Packet[Any]:
+        """A packet of another stream; a long one (a subtitle) ends where the range does."""
+        if self._end != float("inf") and packet.pts is not None and packet.duration:
+            packet.duration = min(packet.duration, max(1, round(self._end / packet.time_base) - packet.pts))
+        return packet
 
     def _base(self, frame: av.VideoFrame) -> Fraction:
         return frame.time_base or self.stream.time_base or Fraction(1, 1_000_000)
@@ -220,6 +230,11 @@ class Reader:
     def _report(self, frames: int) -> None:
         if self.undecodable:
             self.warnings.append(f"{self.undecodable} damaged packets could not be decoded and were skipped")
-        whole = self.stream.frames
-        if whole and self._end == float("inf") and not self.start_offset and frames < whole:
+        if self._end != float("inf") or self.start_offset:
+            return
+        whole, length = self.stream.frames, (self.container.duration or 0) / 1_000_000
+        reached = float(self._latest) - (self.container.start_time or 0) / 1_000_000
+        if whole and frames < whole:
             self.warnings.append(f"the file ends early or is damaged: {frames} of {whole} frames could be decoded")
+        elif not whole and reached < length - EARLY_SECONDS:
+            self.warnings.append(f"the file ends early: {reached:.1f} of {length:.1f} s, {frames} frames")

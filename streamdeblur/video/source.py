@@ -42,12 +42,8 @@ def open_source(source: str | Path, *, allow_network: bool = False) -> av.contai
     """
     import av
 
-    if is_url(source):
-        if not allow_network:
-            raise InputError(f"{source} is a URL. Give --allow-network to read from the network.")
-        address = str(source)
-    else:
-        address = f"file:{_checked_file(Path(source))}"
+    check_source(source, allow_network=allow_network)
+    address = str(source) if is_url(source) else f"file:{source}"
     options = {}
     if not allow_network:
         # FFmpeg itself refuses: whatever a file's content says, nothing but this file is opened.
@@ -62,19 +58,24 @@ def open_source(source: str | Path, *, allow_network: bool = False) -> av.contai
             f"{source} is a playlist, or another file that reaches other files or hosts. Give --allow-network to follow it."
         ) from None
     except (av.FFmpegError, OSError) as error:
-        raise InputError(
-            f"Cannot read {source} as a video: {error.strerror or error}. It may be damaged, cut off, or no video at all."
-        ) from None
+        hint = "Is the address right?" if is_url(source) else "It may be damaged, cut off, or no video at all."
+        raise InputError(f"Cannot read {source} as a video: {error.strerror or error}. {hint}") from None
 
 
-def _checked_file(path: Path) -> Path:
+def check_source(source: str | Path, *, allow_network: bool) -> None:
+    """Refuse what is no file that can be read, and URLs unless they are allowed. Raises InputError."""
+    if is_url(source):
+        if not allow_network:
+            raise InputError(f"{source} is a URL. Give --allow-network to read from the network.")
+        return
+    path = Path(source)
     try:
         if path.is_dir():
             raise InputError(f"{path} is a folder. Give a video file, or a folder with --out DIR.")
         if path.is_file() and path.stat().st_size == 0:
             raise InputError(f"{path} is empty.")
         with path.open("rb"):
-            return path
+            return
     except FileNotFoundError:
         raise InputError(f"No such file: {path}.") from None
     except OSError as error:

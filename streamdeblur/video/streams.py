@@ -114,6 +114,9 @@ def _accepts(kind: str, source: av.stream.Stream) -> bool:
     """Whether a container of this kind takes packets of `source` as they are: tried on one in memory."""
     import av
 
+    if kind == "mpegts" and source.type in ("subtitle", "data") and not _codec(source).startswith(("dvb", "hdmv", "pgs")):
+        # the muxer takes anything, as private data that nobody can read
+        return False
     try:
         with av.open(io.BytesIO(), "w", format=kind) as trial:
             trial.add_stream_from_template(source)
@@ -145,6 +148,7 @@ def _add(container: av.container.OutputContainer, source: av.stream.Stream, offs
             text = container.add_mux_stream(wanted)
             text.time_base = source.time_base
             copy_description(source, text)
+            warnings.append(f"subtitle stream {source.index} was converted from {_codec(source)} to {wanted}")
             return CopiedStream(source, text, offset, rewriting)
     raise ValueError("it can be neither copied nor converted")
 

@@ -19,6 +19,7 @@ from streamdeblur.options import Options
 from streamdeblur.video.channel import Channel, ChannelAbortedError
 from streamdeblur.video.copying import beside, copy_frame
 from streamdeblur.video.reader import Item, Reader
+from streamdeblur.video.source import check_source
 from streamdeblur.video.writer import Writer
 
 QUEUED = 6
@@ -93,6 +94,7 @@ def deblur_video(
     options = options or (deblurrer.options if deblurrer else Options())
     options = options.changed(**settings) if settings else options
     target = Path(target)
+    check_source(source, allow_network=options.allow_network)
     check_target(source, target, overwrite=options.overwrite)
     reader = Reader(source, start=options.start, duration=options.duration, allow_network=options.allow_network)
     try:
@@ -120,7 +122,7 @@ def check_target(source: str | Path, target: Path, *, overwrite: bool) -> None:
     if target.exists() and Path(source).exists() and os.path.samefile(source, target):
         raise OutputError(f"{target} is the input itself. Choose another name for the output.")
     if target.exists() and not overwrite:
-        raise OutputError(f"{target} exists. Give --overwrite to replace it.")
+        raise OutputError(f"{target} exists. Give --overwrite (overwrite=True) to replace it.")
 
 
 def _run(reader: Reader, deblurrer: FaceDeblurrer, writer: Writer, on_progress: Callable[[Progress], object] | None) -> int:

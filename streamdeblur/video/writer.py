@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from streamdeblur.errors import OptionError, OutputError
 from streamdeblur.options import Options
 from streamdeblur.video.copying import copy_tags, line_bytes, plane_lines
-from streamdeblur.video.encoders import choose_encoder, choose_pixel_format, configure
+from streamdeblur.video.encoders import SUFFIXES, choose_encoder, choose_pixel_format, configure
 from streamdeblur.video.hdr import display_matrix, dynamic_metadata, hdr_parameters
 from streamdeblur.video.reader import Reader
 from streamdeblur.video.streams import OtherStream, add_other_stream, copy_description
@@ -69,12 +69,14 @@ class Writer:
         self.target, self.reader, self.options = target, reader, options
         self.warnings: list[str] = []
         self._others: dict[int, OtherStream] = {}
+        if target.suffix.lower() not in SUFFIXES:
+            raise OutputError(f"Unknown kind of video file '{target.name}'. Use {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
         self.partial = temporary_beside(target)
         try:
             self.container = av.open(str(self.partial), "w", options=_container_options(target, reader))
         except (ValueError, av.FFmpegError):
             self.partial.unlink()
-            raise OutputError(f"Unknown kind of video file '{target.name}'. Use .mp4, .mkv, .mov, .webm or .avi.") from None
+            raise OutputError(f"This FFmpeg cannot write {target.suffix} files.") from None
         try:
             with self._explained():
                 self._add_streams()
@@ -223,7 +225,9 @@ class Writer:
                 raise OutputError(f"No space left to write {self.target}; nothing was kept.") from error
             codec = self.container.streams.video[0].codec_context.name if self.container.streams.video else "the encoder"
             detail = error.strerror or str(error)
-            if isinstance(error, av.ExternalError | av.ArgumentError | av.UnknownError | av.EncoderNotFoundError):
+            refused = isinstance(error, av.ExternalError | av.ArgumentError | av.UnknownError | av.EncoderNotFoundError)
+            # (hardware encoders without their device say "operation not permitted", too)
+            if refused or error.errno in (errno.EPERM, errno.ENODEV, errno.ENXIO, errno.ENOSYS):
                 raise OptionError(
                     f"{codec} cannot write this video ({detail}). Check --codec, --quality and --preset, and its device."
                 ) from error

@@ -68,6 +68,11 @@ def test_wrong_use_exits_with_2_and_without_a_traceback(tmp_path, source, argume
     assert sorted(os.listdir(tmp_path)) == ["bad.yaml", "talk.mp4"]
 
 
+def test_json_tells_errors_too(tmp_path):
+    done = run("video", "none.mp4", "out.mp4", "--json", cwd=tmp_path)
+    assert json.loads(done.stdout) == {"error": "No such file: none.mp4.", "exit_code": 2}
+
+
 def test_a_configuration_file_is_used(tmp_path, source):
     (tmp_path / "archive.yaml").write_text("codec: ffv1\nstrength: 0.5\n")
     done = run("video", source, tmp_path / "out.mkv", "--config", tmp_path / "archive.yaml")

@@ -122,6 +122,22 @@ def test_a_file_cut_off_in_its_data_gives_what_decodes_and_a_count(tmp_path, blu
         assert any(f"{summary.frames} of 50 frames" in warning for warning in summary.warnings)
 
 
+def test_a_matroska_file_that_is_cut_off_says_so(tmp_path, blurry_pictures, deblurrer):
+    whole = write_video(tmp_path / "whole.mkv", blurry_pictures, Recipe(audio="aac")).read_bytes()
+    (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) // 2])
+    summary = deblur_video(tmp_path / "cut.mkv", tmp_path / "out.mkv", deblurrer=deblurrer)
+    assert 5 < summary.frames < 45
+    assert any("ends early" in warning for warning in summary.warnings)
+
+
+def test_transport_streams_keep_the_codec_and_say_what_they_cannot_hold(tmp_path, few_pictures, deblurrer):
+    source = write_video(tmp_path / "in.mkv", few_pictures, Recipe(audio="aac", subtitles=True))
+    summary = deblur_video(source, tmp_path / "out.ts", deblurrer=deblurrer)
+    with av.open(str(tmp_path / "out.ts")) as container:
+        assert [s.codec_context.name for s in container.streams] == ["h264", "aac"]
+    assert any("subtitle" in warning and "left out" in warning for warning in summary.warnings)
+
+
 def test_a_frame_that_does_not_decode_is_skipped_and_counted(tmp_path, few_pictures, deblurrer):
     source = write_video(tmp_path / "in.mov", few_pictures, Recipe(codec="png", pixel_format="rgb24", options={}))
     content = bytearray(source.read_bytes())
@@ -157,6 +173,7 @@ def test_outputs_that_cannot_be_written_are_refused(tmp_path, source):
     refuse(source, Path("/proc/out.mp4"), OutputError, "Cannot write in /proc")
     refuse(source, source, OutputError, "is the input itself", overwrite=True)
     refuse(source, tmp_path / "out.xyz", OutputError, "Unknown kind of video file")
+    refuse(source, tmp_path / "out.gif", OutputError, "Unknown kind of video file")
     refuse(source, tmp_path, OutputError, "is a folder")
     link = tmp_path / "link.mp4"
     link.symlink_to(source)
@@ -186,6 +203,8 @@ def test_settings_that_cannot_be_used_are_refused(tmp_path, source):
     refuse(source, tmp_path / "out.mp4", OptionError, "Unknown video encoder 'libx999'", codec="libx999")
     refuse(source, tmp_path / "out.webm", OptionError, "cannot hold h264", codec="libx264")
     refuse(source, tmp_path / "out.mp4", Exception, "Unknown engine 'warp'", engine="warp")
+    refuse(source, tmp_path / "out.mp4", Exception, "onnxruntime-gpu", engine="onnxruntime:cuda")
+    refuse(source, tmp_path / "out.mp4", OptionError, "its device", codec="h264_nvenc")
     refuse(source, tmp_path / "out.mp4", Exception, "Unknown detector 'eyes'", detector="eyes")
     refuse(source, tmp_path / "out.mp4", OptionError, "preset", preset="warp speed")
     refuse(source, tmp_path / "out.mp4", InputError, "beyond the end", start=20.0)

@@ -168,7 +168,8 @@ def test_subtitles_chapters_metadata_and_attachments_are_kept(tmp_path, few_pict
 
 def test_text_subtitles_are_rewritten_for_the_other_container(tmp_path, few_pictures, deblurrer):
     source = write_video(tmp_path / "in.mkv", few_pictures, Recipe(subtitles=True))
-    deblur_video(source, tmp_path / "out.mp4", deblurrer=deblurrer)
+    summary = deblur_video(source, tmp_path / "out.mp4", deblurrer=deblurrer)
+    assert any("converted from subrip to mov_text" in warning for warning in summary.warnings)
     assert any(b"Hello" in payload for payload in payloads(tmp_path / "out.mp4", "subtitle"))
 
 
