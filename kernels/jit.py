@@ -28,4 +28,23 @@ def kernel(function: Function) -> Function:
     # (RuntimeError: Numba found no folder that it may write to)
     with suppress(RuntimeError):
         dispatcher.enable_caching()
+        _tolerate_failures(dispatcher._cache)
     return cast(Function, dispatcher)
+
+
+def _tolerate_failures(cache: Any) -> None:
+    """Make a cache that cannot be written (full disk), or read (cut off, of another LLVM), one that is done without."""
+    load, save = cache.load_overload, cache.save_overload
+
+    def load_or_compile(*arguments: Any) -> Any:
+        try:
+            return load(*arguments)
+        except Exception:
+            # whatever a damaged file makes of pickle and LLVM, compiling anew is the answer
+            return None
+
+    def save_if_possible(*arguments: Any) -> None:
+        with suppress(OSError):
+            save(*arguments)
+
+    cache.load_overload, cache.save_overload = load_or_compile, save_if_possible

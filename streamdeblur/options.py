@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
 
@@ -71,7 +72,14 @@ class Options(BaseModel):
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The settings in a YAML file; OptionError where it cannot be read or is not a list of ``name: value``."""
+    """The settings in a YAML file, or in the shipped one of that name ('archive', 'preview').
+
+    Raises:
+        OptionError: it cannot be read, or is not a list of ``name: value``.
+    """
+    shipped = Path(str(files("streamdeblur.configs"))) / f"{path.name}.yaml"
+    if not path.exists() and path.name == str(path) and shipped.is_file():
+        path = shipped
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
     except OSError as error:

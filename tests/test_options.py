@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from streamdeblur import Options
@@ -34,6 +36,13 @@ def test_what_is_wrong_with_a_file_is_said(tmp_path, content, words):
     with pytest.raises(OptionError, match=words) as error:
         Options.load(config)
     assert str(config) in str(error.value)
+
+
+def test_shipped_files_are_known_by_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert Options.load(Path("archive")).codec == "ffv1"
+    Path("archive").write_text("codec: libx264\n")
+    assert Options.load(Path("archive")).codec == "libx264"
 
 
 def test_an_empty_file_is_the_defaults_and_a_missing_one_an_error(tmp_path):

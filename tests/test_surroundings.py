@@ -8,11 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import streamdeblur
 from streamdeblur import kernels
 
 CODE = """
 import numpy as np
+import pytest
+
 import streamdeblur
 from streamdeblur import FaceDeblurrer
 assert streamdeblur.__file__.startswith({place!r}), streamdeblur.__file__
@@ -74,6 +78,28 @@ def test_a_read_only_installation_caches_in_the_users_folder(tmp_path):
     code = CODE.format(place="/")
     assert run(code, environment, tmp_path).stdout == "done\n"
     assert any((tmp_path / "cache" / "openvino").iterdir())
+
+
+@pytest.mark.parametrize("damage", ["cut off", "no room"])
+def test_a_damaged_or_unwritable_kernel_cache_is_done_without(tmp_path, damage):
+    place = tmp_path / "site"
+    ignored = shutil.ignore_patterns("__pycache__")
+    shutil.copytree(Path(streamdeblur.__file__).parent, place / "streamdeblur", ignore=ignored)
+    keep = ignored if damage == "no room" else None
+    shutil.copytree(Path(kernels.__file__).parent, place / "streamdeblur" / "kernels", ignore=keep, dirs_exist_ok=True)
+    environment = dict(os.environ) | {"PYTHONPATH": str(place)}
+    code = CODE.format(place=str(place))
+    if damage == "no room":
+        limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
+        code = limit + "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n" + code
+    else:
+        # the tests before this one have compiled the kernels
+        compiled = list((place / "streamdeblur" / "kernels" / "__pycache__").glob("*.nbc"))
+        assert compiled
+        for file in compiled:
+            file.write_bytes(file.read_bytes()[:500])
+    done = run(code, environment, tmp_path)
+    assert done.stdout == "done\n", done.stderr
 
 
 def test_forked_workers(tmp_path):

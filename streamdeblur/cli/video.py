@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 
 Paths = Annotated[list[str], typer.Argument(help="INPUT OUTPUT; or with --out any number of video files and folders.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for the results of several inputs, under the same names.")]
-Config = Annotated[Path | None, typer.Option("--config", help="YAML file with settings (names as here); options here win.")]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", help="YAML file with settings, or a shipped one: archive, preview. Options here win."),
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors and warnings.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")]
 
