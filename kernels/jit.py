@@ -24,7 +24,7 @@ def kernel(function: Function) -> Function:
     The cache lies beside the source where that is writable, else in the user's cache folder; where neither can be
     written (a read-only container without a home), the kernel is compiled anew in each process.
     """
-    dispatcher = numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy")(function)
+    dispatcher: Any = numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy")(function)
     # (RuntimeError: Numba found no folder that it may write to)
     with suppress(RuntimeError):
         dispatcher.enable_caching()
