@@ -1,0 +1,78 @@
+"""The blocks that the hourglass and the generator are made of."""
+
+from __future__ import annotations
+
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval
+
+
+def zeroed(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
+    """The layer with all weights zero: a branch that ends in it changes nothing at first."""
+    nn.init.zeros_(layer.weight)
+    if layer.bias is not None:
+        nn.init.zeros_(layer.bias)
+    return layer
+
+
+class ResnetLayer(nn.Sequential):
+    """Convolution, batch normalisation, ReLU (Sec. 3.1)."""
+
+    def __init__(self, channels: int, filters: int, size: int, stride: int = 1) -> None:
+        super().__init__(nn.Conv2d(channels, filters, size, stride, size // 2), nn.BatchNorm2d(filters), nn.ReLU())
+
+    def fold(self) -> None:
+        """Move the batch normalisation of prediction into the convolution."""
+        convolution, normalisation = self[0], self[1]
+        assert isinstance(convolution, nn.Conv2d)
+        if isinstance(normalisation, nn.BatchNorm2d):
+            self[0] = fuse_conv_bn_eval(convolution.eval(), normalisation.eval())
+            self[1] = nn.Identity()
+
+
+class ResnetBlock(nn.Module):
+    """Three resnet layers and the path around them (Sec. 3.1); 1 x 1, 3 x 3, 1 x 1 at half the width, as in Newell et al. 2016."""
+
+    def __init__(self, channels: int, filters: int) -> None:
+        super().__init__()
+        half = filters // 2
+        self.layers = nn.Sequential(ResnetLayer(channels, half, 1), ResnetLayer(half, half, 3), ResnetLayer(half, filters, 1))
+        self.around = nn.Identity() if channels == filters else nn.Conv2d(channels, filters, 1)
+
+    def forward(self, features: Tensor) -> Tensor:
+        """[N, channels, h, w] to [N, filters, h, w]."""
+        return self.layers(features) + self.around(features)
+
+
+class ModulatedBlock(nn.Module):
+    """Two 3 x 3 convolutions whose branch begins at zero; the blur code scales the channels between them.
+
+    The blur of a crop is nearly one kernel, and plain convolutions cannot adapt to it. Without batch normalisation the block is as
+    dense as it gets, which is what CPUs are fast at.
+    """
+
+    def __init__(self, channels: int, code: int) -> None:
+        super().__init__()
+        self.widen = nn.Conv2d(channels, channels, 3, padding=1)
+        self.narrow = zeroed(nn.Conv2d(channels, channels, 3, padding=1))
+        self.scale = zeroed(nn.Linear(code, channels))
+
+    def forward(self, features: Tensor, code: Tensor) -> Tensor:
+        """features: [N, channels, h, w], also the shape of what is returned; code: [N, code]."""
+        hidden = F.relu(self.widen(features))
+        scale = 1.0 + self.scale(code)
+        return features + self.narrow(hidden * scale[:, :, None, None].to(hidden.dtype))
+
+
+class ModulatedBlocks(nn.Module):
+    """A row of modulated blocks."""
+
+    def __init__(self, count: int, channels: int, code: int) -> None:
+        super().__init__()
+        self.blocks = nn.ModuleList(ModulatedBlock(channels, code) for _ in range(count))
+
+    def forward(self, features: Tensor, code: Tensor) -> Tensor:
+        """See `ModulatedBlock`."""
+        for block in self.blocks:
+            features = block(features, code)
+        return features

@@ -1,0 +1,36 @@
+"""The blur code: what kind of blur a whole crop has, as a short vector."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+VARIANCE_FLOOR = 1e-4
+
+
+class BlurCode(nn.Module):
+    """Mean and deviation over the crop of a few convolutions of it, through two dense layers, in [-1, 1].
+
+    The statistics are taken in float32 also under reduced precision.
+    """
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(
+            nn.Conv2d(3, 48, 8, 4, 2),
+            nn.ReLU(),
+            nn.Conv2d(48, 64, 3, 2, 1),
+            nn.ReLU(),
+            nn.Conv2d(64, 96, 3, 1, 1),
+            nn.ReLU(),
+            nn.Conv2d(96, 128, 3, 2, 1),
+            nn.ReLU(),
+        )
+        self.dense = nn.Sequential(nn.Linear(256, size), nn.ReLU(), nn.Linear(size, size), nn.Tanh())
+
+    def forward(self, blurry: Tensor) -> Tensor:
+        """blurry: [N, 3, H, W], RGB in [0, 1]; returns [N, size]."""
+        features = self.layers(blurry).float()
+        mean = features.mean((2, 3))
+        variance = (features.square().mean((2, 3)) - mean.square()).clamp_min(0.0)
+        return self.dense(torch.cat([mean, (variance + VARIANCE_FLOOR).sqrt()], dim=1))

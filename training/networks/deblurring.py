@@ -1,0 +1,37 @@
+"""Both steps as they are exported: one blurry crop in, the restored and the coarse one out."""
+
+from __future__ import annotations
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from streamdeblur.training.networks.discriminator import DiscriminatorPreset
+from streamdeblur.training.networks.generator import GeneratorPreset, TwoPathGenerator
+from streamdeblur.training.networks.hourglass import Hourglass, HourglassPreset
+
+
+class Preset(BaseModel):
+    """Shapes of all networks: `paper` to the letter, or `lite` for CPUs."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    name: str = Field(default="paper", description="Written into the exported file.")
+    hourglass: HourglassPreset = HourglassPreset()
+    generator: GeneratorPreset = GeneratorPreset()
+    discriminator: DiscriminatorPreset = DiscriminatorPreset()
+
+
+class TwoStep(nn.Module):
+    """H, then G_bl; what remains of the method at prediction."""
+
+    def __init__(self, hourglass: Hourglass, generator: TwoPathGenerator | None) -> None:
+        """Without a generator the coarse image is also the restored one."""
+        super().__init__()
+        self.hourglass = hourglass
+        self.generator = generator
+
+    def forward(self, blurry: Tensor) -> tuple[Tensor, Tensor]:
+        """(restored, coarse), clamped to [0, 1]; all three float [N, 3, H, W], RGB in [0, 1]."""
+        coarse, code = self.hourglass(blurry)
+        restored = coarse if self.generator is None else self.generator(blurry, coarse, code)
+        return restored.clamp(0.0, 1.0), coarse.clamp(0.0, 1.0)

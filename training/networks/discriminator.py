@@ -1,0 +1,44 @@
+"""The discriminator D: is this the sharp image, or the generator's, given the blurry one?"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+
+class DiscriminatorPreset(BaseModel):
+    """Shape of a `Discriminator`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    widths: tuple[int, int, int, int] = Field(default=(64, 128, 256, 512), description="Channels of the first four layers.")
+    normalised: bool = Field(default=True, description="Batch normalisation on layers 2 to 4.")
+
+
+class Discriminator(nn.Module):
+    """Five layers of 4 x 4 convolutions, three of stride 2; each output judges a patch of 70 x 70 pixels.
+
+    The paper gives the number of layers; the rest is the patch discriminator of Isola et al. 2017. Its penultimate layer's features
+    are the projection pi of eq. 5.
+    """
+
+    def __init__(self, preset: DiscriminatorPreset) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        channels = 6
+        for number, (width, stride) in enumerate(zip(preset.widths, (2, 2, 2, 1), strict=True)):
+            layers += [nn.Conv2d(channels, width, 4, stride, 1), nn.LeakyReLU(0.2)]
+            if preset.normalised and number:
+                layers.append(nn.BatchNorm2d(width))
+            channels = width
+        self.projection = nn.Sequential(*layers)
+        self.verdict = nn.Conv2d(channels, 1, 4, 1, 1)
+
+    def forward(self, condition: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits [N, 1, h, w], positive for "sharp", and the features pi [N, C, h + 1, w + 1].
+
+        condition: the blurry images, images: the sharp or generated ones; both [N, 3, H, W] in [0, 1], H and W at least 32.
+        """
+        features = self.projection(torch.cat([condition, images], dim=1))
+        return self.verdict(features), features

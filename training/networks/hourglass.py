@@ -1,0 +1,94 @@
+"""Step 1: the hourglass H restores low and middle frequencies (Sec. 3.1)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch.nn.functional as F  # noqa: N812
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from streamdeblur.training.networks.blocks import ResnetBlock, ResnetLayer
+from streamdeblur.training.networks.blur_code import BlurCode
+from streamdeblur.training.networks.unet import UnetDecoder, UnetEncoder
+
+
+class HourglassPreset(BaseModel):
+    """Shape of an `Hourglass`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    kind: Literal["newell", "modulated"] = Field(default="newell", description="The paper's, or the dense one for CPUs.")
+    width: int = Field(default=256, ge=4, description="newell: channels everywhere.")
+    depth: int = Field(default=4, ge=1, le=6, description="newell: halvings below a quarter of the resolution.")
+    widths: tuple[int, int, int] = Field(default=(32, 64, 128), description="modulated: channels at 1/4, 1/8 and 1/16.")
+    encoder_blocks: tuple[int, int, int] = Field(default=(1, 1, 2), description="modulated: blocks at each level going down.")
+    decoder_blocks: tuple[int, int] = Field(default=(1, 1), description="modulated: blocks at 1/4 and 1/8 going up.")
+    code: int = Field(default=96, ge=1, description="modulated: size of the blur code.")
+
+
+class Hourglass(nn.Module):
+    """H: blurry to coarse images, by a correction that is predicted at a quarter of the resolution and added to the input.
+
+    In the kind `modulated` the blur code steers every block; the generator is given the same code.
+    """
+
+    def __init__(self, preset: HourglassPreset) -> None:
+        super().__init__()
+        self.preset = preset
+        self.code: nn.Module | None = None
+        if preset.kind == "newell":
+            self.body: nn.Module = Newell(preset.width, preset.depth)
+        else:
+            self.code = BlurCode(preset.code)
+            self.encoder = UnetEncoder(3, preset.widths, preset.encoder_blocks, preset.code)
+            self.decoder = UnetDecoder(preset.widths, preset.decoder_blocks, preset.code)
+
+    def forward(self, blurry: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Coarse images, not clamped, and the blur code [N, code] (None in kind `newell`).
+
+        blurry: float [N, 3, H, W] in [0, 1], H and W multiples of 16 (modulated) or 4 * 2**depth (newell).
+        """
+        code = self.blur_code(blurry)
+        if code is None:
+            return blurry + self.body(blurry).float(), None
+        return blurry + self.decoder(self.encoder(blurry, code), code).float(), code
+
+    def blur_code(self, images: Tensor) -> Tensor | None:
+        """The blur code of images, [N, code]; None in kind `newell`."""
+        return None if self.code is None else self.code(images)
+
+
+class Newell(nn.Module):
+    """The hourglass of Newell et al. 2016 "off the shelf", its prediction unfolded from 1/4 of the resolution to pixels."""
+
+    def __init__(self, width: int, depth: int) -> None:
+        super().__init__()
+        half = width // 2
+        self.stem = nn.Sequential(
+            ResnetLayer(3, half // 2, 7, stride=2),
+            ResnetBlock(half // 2, half),
+            nn.MaxPool2d(2),
+            ResnetBlock(half, half),
+            ResnetBlock(half, width),
+        )
+        self.levels = Level(width, depth)
+        self.head = nn.Sequential(ResnetBlock(width, width), ResnetLayer(width, width, 1), nn.Conv2d(width, 48, 1))
+
+    def forward(self, blurry: Tensor) -> Tensor:
+        return F.pixel_shuffle(self.head(self.levels(self.stem(blurry))), 4)
+
+
+class Level(nn.Module):
+    """One resolution of the hourglass: a lateral connection with a block of its own, and the way through the next lower one."""
+
+    def __init__(self, width: int, depth: int) -> None:
+        super().__init__()
+        self.lateral = ResnetBlock(width, width)
+        self.down = nn.Sequential(nn.MaxPool2d(2), ResnetBlock(width, width))
+        self.inner = Level(width, depth - 1) if depth > 1 else ResnetBlock(width, width)
+        self.up = ResnetBlock(width, width)
+
+    def forward(self, features: Tensor) -> Tensor:
+        below = self.up(self.inner(self.down(features)))
+        return self.lateral(features) + F.interpolate(below, scale_factor=2.0, mode="nearest")

@@ -1,0 +1,49 @@
+"""Encoder and decoder for CPUs (preset `lite`): the roles of the hourglass and of Table 3, made of few, dense layers.
+
+The first convolution has stride 4, so no layer is thin and large; the last one writes 4 x 4 pixels per position. The decoder writes
+*detail*, which is added to a base image; its last layer begins at zero, so training begins from that image.
+"""
+
+from __future__ import annotations
+
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from streamdeblur.training.networks.blocks import ModulatedBlocks, zeroed
+
+STRIDE = 4
+"""Of the first layer; sizes of images are multiples of 4 times it."""
+
+Levels = tuple[Tensor, Tensor, Tensor]
+"""Features at 1/4, 1/8 and 1/16 of the image's size."""
+
+
+class UnetEncoder(nn.Module):
+    """Images [N, channels, H, W] to features at three levels."""
+
+    def __init__(self, channels: int, widths: tuple[int, int, int], blocks: tuple[int, int, int], code: int) -> None:
+        super().__init__()
+        self.stem = nn.Conv2d(channels, widths[0], 2 * STRIDE, STRIDE, STRIDE // 2)
+        self.levels = nn.ModuleList(ModulatedBlocks(count, width, code) for count, width in zip(blocks, widths, strict=True))
+        self.down = nn.ModuleList(nn.Conv2d(fine, wide, 2, 2) for fine, wide in zip(widths, widths[1:], strict=False))
+
+    def forward(self, images: Tensor, code: Tensor) -> Levels:
+        fine = self.levels[0](self.stem(images), code)
+        middle = self.levels[1](self.down[0](fine), code)
+        return fine, middle, self.levels[2](self.down[1](middle), code)
+
+
+class UnetDecoder(nn.Module):
+    """The encoder's features to detail [N, 3, H, W]; two U-net skips, which are added."""
+
+    def __init__(self, widths: tuple[int, int, int], blocks: tuple[int, int], code: int) -> None:
+        super().__init__()
+        self.up = nn.ModuleList(nn.Conv2d(wide, fine * 4, 1) for fine, wide in zip(widths, widths[1:], strict=False))
+        self.levels = nn.ModuleList(ModulatedBlocks(count, width, code) for count, width in zip(blocks, widths, strict=False))
+        self.head = zeroed(nn.Conv2d(widths[0], 3 * STRIDE**2, 3, padding=1))
+
+    def forward(self, levels: Levels, code: Tensor) -> Tensor:
+        fine, middle, coarse = levels
+        middle = self.levels[1](middle + F.pixel_shuffle(self.up[1](coarse), 2), code)
+        fine = self.levels[0](fine + F.pixel_shuffle(self.up[0](middle), 2), code)
+        return F.pixel_shuffle(self.head(fine), STRIDE)
