@@ -29,3 +29,7 @@ class EngineError(StreamDeblurError):
 
 class DetectorError(StreamDeblurError):
     """A face detector cannot be opened."""
+
+
+class TrainingError(StreamDeblurError):
+    """A training cannot go on; its last good checkpoint is whole."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import typing
 from importlib.resources import files
 from pathlib import Path
 from typing import Any, Self
@@ -60,7 +61,7 @@ class Options(BaseModel):
         try:
             return cls(**given)
         except ValidationError as error:
-            raise OptionError(_explain(error, config)) from None
+            raise OptionError(explain(error, cls, config)) from None
 
     def changed(self, **settings: Any) -> Self:
         """A copy with other settings, validated.
@@ -72,13 +73,13 @@ class Options(BaseModel):
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The settings in a YAML file, or in the shipped one of that name ('archive', 'preview').
+    """The settings in a YAML file, or in the shipped one of that name ('archive', 'preview', 'lite', 'ablations/final').
 
     Raises:
         OptionError: it cannot be read, or is not a list of ``name: value``.
     """
-    shipped = Path(str(files("streamdeblur.configs"))) / f"{path.name}.yaml"
-    if not path.exists() and path.name == str(path) and shipped.is_file():
+    shipped = Path(str(files("streamdeblur.configs"))) / f"{path}.yaml"
+    if not path.exists() and not path.is_absolute() and ".." not in path.parts and shipped.is_file():
         path = shipped
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
@@ -96,15 +97,27 @@ def read_config(path: Path) -> dict[str, Any]:
     return {str(key).replace("-", "_"): value for key, value in content.items()}
 
 
-def _explain(error: ValidationError, config: Path | None) -> str:
+def explain(error: ValidationError, model: type[BaseModel], config: Path | None) -> str:
+    """What is wrong with settings, in words: each key with its value, unknown keys with the nearest known one."""
     problems = []
     for problem in error.errors():
-        name = ".".join(str(part) for part in problem["loc"])
+        location = [part for part in problem["loc"] if isinstance(part, str)]
+        name = ".".join(location)
         if problem["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(name, Options.model_fields, n=1, cutoff=0.5)
-            hint = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(Options.model_fields)}."
+            known = _fields_at(model, location[:-1])
+            near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
+            hint = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(known)}."
             problems.append(f"unknown setting '{name}'. {hint}")
         else:
             problems.append(f"{name}: {problem['msg'].lower()} (got {problem['input']!r})")
     where = f"In {config}: " if config else "Invalid setting: "
     return where + "; ".join(problems)
+
+
+def _fields_at(model: type[BaseModel], location: list[str]) -> list[str]:
+    """Names of the fields of the model that lies at `location` within another."""
+    for name in location:
+        annotation = model.model_fields[name].annotation
+        kinds = [kind for kind in (annotation, *typing.get_args(annotation)) if isinstance(kind, type)]
+        model = next((kind for kind in kinds if issubclass(kind, BaseModel)), model)
+    return list(model.model_fields)

@@ -12,7 +12,14 @@ COMMANDS = {
     "video": "Deblur the faces of video files.",
     "image": "Deblur the faces of pictures.",
     "demo": "Show what streamdeblur does, on a clip that it makes itself.",
+    "blur": "Blur sharp video as an exposure would, to train and to measure with.",
+    "export": "Write a trained network as the ONNX file that the other commands run.",
     "doctor": "Show what streamdeblur found on this machine: versions, engines, detectors, codecs.",
+}
+
+GROUPS = {
+    "dataset": "Make data sets of face clips, and pairs of blurry and sharp crops, from videos and pictures.",
+    "train": "Train the two steps of the method.",
 }
 
 HELP = "streamdeblur removes motion blur from the faces in video."
@@ -20,7 +27,7 @@ EPILOG = "Exit codes: 0 done; 1 a file given with --out failed; 2 wrong input, o
 
 
 def build(command: str | None) -> typer.Typer:
-    """The application; of its commands only `command` is imported, the others are known by name."""
+    """The application; of its commands and groups only `command` is imported, the others are known by name."""
     app = typer.Typer(
         name="streamdeblur", help=HELP, epilog=EPILOG, no_args_is_help=True, pretty_exceptions_enable=False, add_completion=False
     )
@@ -28,6 +35,11 @@ def build(command: str | None) -> typer.Typer:
     for name, summary in COMMANDS.items():
         function = import_module(f"streamdeblur.cli.{name}").command if name == command else _placeholder
         app.command(name, help=summary, epilog=EPILOG)(function)
+    for name, summary in GROUPS.items():
+        group = import_module(f"streamdeblur.cli.{name}").app if name == command else typer.Typer()
+        if name != command:
+            group.command()(_placeholder)
+        app.add_typer(group, name=name, help=summary, epilog=EPILOG, no_args_is_help=True)
     return app
 
 

@@ -1,0 +1,180 @@
+"""From a run to the ONNX file that the runtime reads: one graph, two outputs."""
+
+from __future__ import annotations
+
+import io
+import json
+import logging
+import warnings
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import onnx
+import onnxruntime
+import torch
+from onnx import helper, numpy_helper
+from torch import nn
+
+from streamdeblur.errors import InputError, NetworkError, OutputError
+from streamdeblur.faces.window import CROP_SIZE
+from streamdeblur.training.checkpoint import State, read_checkpoint
+from streamdeblur.training.config import TrainingConfig
+from streamdeblur.training.data.windows import WINDOW_SCALE
+from streamdeblur.training.networks.blocks import ResnetLayer
+from streamdeblur.training.networks.deblurring import TwoStep
+from streamdeblur.training.networks.generator import TwoPathGenerator
+from streamdeblur.training.networks.hourglass import Hourglass
+from streamdeblur.training.run import CHECKPOINT, CONFIG
+from streamdeblur.training.weights import averaged
+
+OPSET = 17
+HALF_FROM = 1024
+"""Numbers in a constant from which it is worth storing at half precision."""
+TOLERANCE = {"float32": 1e-4, "float16": 2e-2}
+"""Largest difference from torch, in [0, 1], that an export may have."""
+
+Precision = Literal["float32", "float16"]
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written."""
+
+    path: Path
+    parameters: int
+    bytes: int
+    difference: float
+    """Largest difference between ONNX Runtime's and torch's images, in [0, 1]."""
+
+
+def export(run: Path, out: Path, *, precision: Precision = "float32", card: Path | None = None, licence: str = "MIT") -> Exported:
+    """Write the network of a run with its averaged weights. `precision` is that of the stored weights; the graph computes in float32.
+
+    Raises:
+        InputError: `run` is no run, or the card cannot be read.
+        NetworkError: ONNX Runtime computes something else than torch.
+        OutputError: `out` cannot be written.
+    """
+    network, metadata = open_trained(run)
+    if card is not None:
+        try:
+            metadata["model_card"] = card.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"Cannot read the model card {card}: {error}") from None
+    for module in network.modules():
+        if isinstance(module, ResnetLayer):
+            module.fold()
+    model = _graph_of(network)
+    metadata["shared_weights"] = json.dumps(_shared(network, model))
+    if precision == "float16":
+        _store_at_half_precision(model)
+    helper.set_model_props(model, {**metadata, "licence": licence})
+    content = model.SerializeToString()
+    difference = _difference(network, content)
+    if not difference <= TOLERANCE[precision]:
+        raise NetworkError(f"The exported network differs from the trained one by {difference:.2g}; nothing was written.")
+    partial = out.with_name(f".{out.name}.part")
+    try:
+        partial.write_bytes(content)
+        partial.replace(out)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise OutputError(f"Cannot write {out}: {error.strerror}.") from None
+    return Exported(out, sum(p.numel() for p in network.parameters()), len(content), difference)
+
+
+def open_trained(run: Path) -> tuple[TwoStep, dict[str, str]]:
+    """The network of a run's folder as it predicts, with its averaged weights, and what is to be said of it.
+
+    Raises:
+        InputError: the folder holds no run, or a damaged one.
+    """
+    try:
+        kept = json.loads((run / CONFIG).read_text(encoding="utf-8"))
+        config = TrainingConfig(**kept["config"])
+    except (OSError, ValueError, KeyError):
+        raise InputError(f"{run} is not the folder of a run. Give one that 'streamdeblur train' made.") from None
+    state = read_checkpoint(run / CHECKPOINT)
+    network = _restore(kept["step"], config, state).eval().requires_grad_(False)
+    metadata = {
+        "preset": config.network.name,
+        "crop_size": str(CROP_SIZE),
+        "window_scale": str(WINDOW_SCALE),
+        "input_range": "0..1 RGB",
+        "training": f"{kept['step']}: {state['images']:,} images",
+        "config": json.dumps(kept["config"]),
+    }
+    return network, metadata
+
+
+def _restore(step: str, config: TrainingConfig, state: State) -> TwoStep:
+    hourglass = Hourglass(config.network.hourglass)
+    if step == "hourglass" or config.cgan.generator == "hourglass":
+        hourglass.load_state_dict(averaged(state))
+        return TwoStep(hourglass, None)
+    hourglass.load_state_dict(state["hourglass"])
+    generator = TwoPathGenerator(config.network.generator, config.network.hourglass.code)
+    generator.load_state_dict(averaged(state))
+    generator.sharp_encoder = None
+    return TwoStep(hourglass, generator)
+
+
+def _graph_of(network: nn.Module) -> onnx.ModelProto:
+    """The ONNX graph, its constants named as the weights are."""
+    buffer = io.BytesIO()
+    with warnings.catch_warnings():
+        # the exporter by tracing is the one that needs no further package and keeps the names of weights
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            network,
+            (torch.rand(1, 3, CROP_SIZE, CROP_SIZE),),
+            buffer,
+            input_names=["blurry"],
+            output_names=["restored", "coarse"],
+            dynamic_axes={name: {0: "N"} for name in ("blurry", "restored", "coarse")},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+    return onnx.load_model_from_string(buffer.getvalue())
+
+
+def _shared(network: nn.Module, model: onnx.ModelProto) -> dict[str, str]:
+    """The exporter keeps equal weights once: names of those that are not in the graph, with the name that stands for them."""
+    kept = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    shared = {}
+    for name, weight in network.state_dict().items():
+        if name not in kept and weight.is_floating_point():
+            shared[name] = next(other for other, array in kept.items() if np.array_equal(array, weight.numpy()))
+    return shared
+
+
+def _store_at_half_precision(model: onnx.ModelProto) -> None:
+    """Keep large constants as float16; the runtime converts them once, when it loads the graph."""
+    casts = []
+    for tensor in model.graph.initializer:
+        array = numpy_helper.to_array(tensor)
+        if array.dtype != np.float32 or array.size < HALF_FROM:
+            continue
+        whole = f"{tensor.name}.float32"
+        for node in model.graph.node:
+            node.input[:] = [whole if name == tensor.name else name for name in node.input]
+        casts.append(helper.make_node("Cast", [tensor.name], [whole], to=onnx.TensorProto.FLOAT))
+        tensor.CopyFrom(numpy_helper.from_array(array.astype(np.float16), tensor.name))
+    rest = list(model.graph.node)
+    del model.graph.node[:]
+    model.graph.node.extend([*casts, *rest])
+
+
+def _difference(network: nn.Module, content: bytes) -> float:
+    """Largest difference between the graph in ONNX Runtime and the network in torch, over batches of one and of two."""
+    logging.getLogger("onnxruntime").setLevel(logging.ERROR)
+    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    random = torch.Generator().manual_seed(0)
+    largest = 0.0
+    for count in (1, 2):
+        blurry = torch.rand(count, 3, CROP_SIZE, CROP_SIZE, generator=random)
+        for image, expected in zip(session.run(None, {"blurry": blurry.numpy()}), network(blurry), strict=True):
+            largest = max(largest, float(np.abs(image - expected.numpy()).max()))
+    return largest

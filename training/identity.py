@@ -1,0 +1,88 @@
+"""The identity ("VGG") term of the paper's self evaluation: features of a network that knows faces (Sec. 5.3)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+from streamdeblur.errors import InputError, OptionError
+from streamdeblur.training.onnx_module import OnnxModule
+
+Extractor = Callable[[Tensor], Tensor]
+"""Images, float [N, 3, H, W], RGB in [0, 1], to features of any shape; can be differentiated."""
+
+VGG16 = (64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 512, 512, 512, "pool", 512, 512, 512, "pool")
+"""Layers of Simonyan & Zisserman 2015, configuration D."""
+VGG_MEAN, VGG_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+ONNX_SIDE = 112
+"""Side of the input of a network whose file does not say it."""
+
+
+def vgg16() -> nn.Sequential:
+    """The convolutional part of VGG-16; its names are those of torchvision's weights (``features.0.weight`` ...)."""
+    layers: list[nn.Module] = []
+    channels = 3
+    for width in VGG16:
+        if isinstance(width, int):
+            layers += [nn.Conv2d(channels, width, 3, padding=1), nn.ReLU()]
+            channels = width
+        else:
+            layers.append(nn.MaxPool2d(2))
+    return nn.Sequential(*layers)
+
+
+def open_extractor(name: str, device: torch.device) -> Extractor:
+    """A feature extractor: FILE.onnx (InsightFace's ArcFace, say), or vgg16:FILE.safetensors.
+
+    An ONNX network is given what such networks expect: RGB in [-1, 1] at the size of its input.
+
+    Raises:
+        OptionError: `name` is neither.
+        InputError: the file cannot be read, or its network cannot be run with torch.
+    """
+    kind, _, file = name.partition(":")
+    if kind == "vgg16" and file:
+        return _Scaled(_load_vgg(Path(file)), None, VGG_MEAN, VGG_DEVIATION).to(device)
+    if name.endswith(".onnx"):
+        network = OnnxModule(Path(name))
+        side = network.input_side or ONNX_SIDE
+        return _Scaled(network, side, (0.5,) * 3, (0.5,) * 3).to(device)
+    raise OptionError(
+        f"The identity term needs a network of faces (got {name or 'none'!r}). Give --identity FILE.onnx or vgg16:FILE.safetensors."
+    )
+
+
+def _load_vgg(path: Path) -> nn.Module:
+    network = vgg16()
+    try:
+        kept = load_file(path)
+        names = {name: name.removeprefix("features.") for name in kept}
+        network.load_state_dict({names[name]: value for name, value in kept.items() if names[name] in network.state_dict()})
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"Cannot read the weights {path}: {error}") from None
+    except RuntimeError:
+        raise InputError(f"{path} does not hold the weights of VGG-16: 'features.0.weight' to 'features.28.bias'.") from None
+    return network
+
+
+class _Scaled(nn.Module):
+    """A frozen network behind the scaling that its input needs."""
+
+    def __init__(self, network: nn.Module, side: int | None, mean: tuple[float, ...], deviation: tuple[float, ...]) -> None:
+        super().__init__()
+        self.network = network.eval().requires_grad_(False)
+        self.side = side
+        self.register_buffer("mean", torch.tensor(mean).view(1, 3, 1, 1))
+        self.register_buffer("deviation", torch.tensor(deviation).view(1, 3, 1, 1))
+
+    def forward(self, images: Tensor) -> Tensor:
+        if self.side is not None:
+            images = F.interpolate(images, (self.side, self.side), mode="bilinear", align_corners=False, antialias=True)
+        features: Tensor = self.network((images - self.mean) / self.deviation)
+        return features
