@@ -1,7 +1,7 @@
 """Step 2: the conditional GAN with two pathways; the hourglass is frozen.
 
-streamdeblur train cgan CONFIG --hourglass RUN --stills DIR --clips DIR --run DIR                          # one process
-torchrun --nproc-per-node 4 -m streamdeblur train cgan CONFIG --hourglass RUN --clips DIR --run DIR        # several
+streamdeblur train cgan CONFIG --hourglass RUN --stills DIR --clips DIR --out DIR                          # one process
+torchrun --nproc-per-node 4 -m streamdeblur train cgan CONFIG --hourglass RUN --clips DIR --out DIR        # several
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from streamdeblur.training.weights import load_weights
 
 
 def build_pathways(config: TrainingConfig, hourglass: Path | None, init: Path | None, *, begun: bool) -> BothPathways:
-    """The networks that the configuration asks for, with their first weights; those of a run that has `begun` are in its checkpoint.
+    """The networks that the configuration asks for, with their first weights; a run that has `begun` keeps its own.
 
     Raises:
         OptionError: the generator needs a trained hourglass, and none was given.
@@ -92,7 +92,7 @@ def train_cgan(
 ) -> None:
     """Train G_bl, G_s and D until the run's images are seen; goes on where `folder` holds a checkpoint.
 
-    hourglass: a run of step 1, a checkpoint or an exported ONNX file; init: the first weights of the generator, of the same kinds;
+    hourglass: a run of step 1, a checkpoint or an exported ONNX file; init: the first weights of the generator, likewise;
     identity: a network of faces for the identity term, see `open_extractor`.
 
     Raises:

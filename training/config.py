@@ -10,12 +10,13 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from streamdeblur.errors import OptionError
 from streamdeblur.options import explain, read_config
 from streamdeblur.training.data.recipe import Recipe
+from streamdeblur.training.data.sources import Direction
 from streamdeblur.training.networks.deblurring import Preset
 from streamdeblur.training.optimisers import OptimiserSettings
 
 
 class StepSettings(BaseModel):
-    """How one of the two networks is trained. Everything is counted in images seen, so that batch size and machine do not matter."""
+    """How one of the two networks is trained. Counted in images seen, whatever the batch size and the machine."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -31,6 +32,8 @@ class StepSettings(BaseModel):
     severity_until: float = Field(default=0.5, ge=0, le=1, description="Share of the run after which severity is 1.")
     checkpoint_minutes: float = Field(default=5.0, gt=0, le=10, description="Minutes between two checkpoints.")
     validate_images: int = Field(default=40_000, ge=1, description="Images between two validations.")
+    validate_pairs: int = Field(default=96, ge=1, description="Pairs of a validation.")
+    pairs: Direction = Field(default="all", description="Of ready-made pairs: all, or forward ones only.")
     recipe: Recipe | None = Field(default=None, description="Pairs of this step, where they differ from the other's.")
 
     @property

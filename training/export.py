@@ -50,7 +50,7 @@ class Exported:
 
 
 def export(run: Path, out: Path, *, precision: Precision = "float32", card: Path | None = None, licence: str = "MIT") -> Exported:
-    """Write the network of a run with its averaged weights. `precision` is that of the stored weights; the graph computes in float32.
+    """Write the network of a run with its averaged weights, stored at `precision`; the graph computes in float32.
 
     Raises:
         InputError: `run` is no run, or the card cannot be read.

@@ -1,7 +1,7 @@
 """Step 1: the hourglass.
 
-streamdeblur train hourglass CONFIG --stills DIR --run DIR                                   # one process, on a CPU or a GPU
-torchrun --nproc-per-node 4 -m streamdeblur train hourglass CONFIG --stills DIR --run DIR    # several
+streamdeblur train hourglass CONFIG --stills DIR --out DIR                                   # one process, on a CPU or a GPU
+torchrun --nproc-per-node 4 -m streamdeblur train hourglass CONFIG --stills DIR --out DIR    # several
 """
 
 from __future__ import annotations

@@ -54,7 +54,7 @@ def open_extractor(name: str, device: torch.device) -> Extractor:
         side = network.input_side or ONNX_SIDE
         return _Scaled(network, side, (0.5,) * 3, (0.5,) * 3).to(device)
     raise OptionError(
-        f"The identity term needs a network of faces (got {name or 'none'!r}). Give --identity FILE.onnx or vgg16:FILE.safetensors."
+        f"The identity term needs a network of faces (got {name or 'none'!r}). Give --identity FILE.onnx or vgg16:FILE."
     )
 
 

@@ -16,7 +16,7 @@ from streamdeblur.errors import TrainingError
 from streamdeblur.training.batches import Batch, Batches
 from streamdeblur.training.checkpoint import random_state, restore_random_state
 from streamdeblur.training.config import StepSettings
-from streamdeblur.training.data.recipe import PairMaker
+from streamdeblur.training.data.sources import PairSource
 from streamdeblur.training.learner import Learner
 from streamdeblur.training.memory import keep_freed_memory
 from streamdeblur.training.progress import Pace
@@ -36,8 +36,8 @@ class Stateful(Protocol):
 class Data:
     """What a training reads."""
 
-    training: PairMaker
-    held_out: PairMaker
+    training: PairSource
+    held_out: PairSource
     """Makes the pairs of the validation."""
 
 
@@ -85,7 +85,7 @@ class Loop:
             rank=fabric.global_rank,
             processes=fabric.world_size,
         )
-        validation = Validation(data.held_out) if self._run.writes else None
+        validation = Validation(data.held_out, settings.validate_pairs) if self._run.writes else None
         self._pace = Pace(settings.images)
         try:
             for batch in batches:

@@ -28,10 +28,10 @@ def orthogonalise(matrices: Tensor) -> Tensor:
 
 
 class Muon(torch.optim.Optimizer):
-    """Steepest descent under the spectral norm (K. Jordan et al., "Muon: an optimizer for hidden layers in neural networks", 2024).
+    """Steepest descent under the spectral norm (K. Jordan et al., "Muon: an optimizer for hidden layers", 2024).
 
-    A convolution [out, in, k, k] is taken as the matrix [out, in * k * k]. Unlike `torch.optim.Muon`, it takes convolutions as they
-    are, and matrices of one shape are made orthogonal together, which on a CPU is most of the speed.
+    A convolution [out, in, k, k] is taken as the matrix [out, in * k * k]. Unlike `torch.optim.Muon`, this takes convolutions,
+    and matrices of one shape are made orthogonal together, which on a CPU is most of the speed.
     """
 
     def __init__(self, parameters: Iterable[nn.Parameter], rate: float = 0.02, momentum: float = 0.95) -> None:

@@ -35,18 +35,21 @@ class OnnxModule(nn.Module):
         except Exception as error:
             # (protobuf and onnx raise errors of many kinds)
             raise InputError(f"Cannot read the network {path}: {error}") from None
-        unknown = sorted({node.op_type for node in graph.node} - OPERATORS.keys())
+        constants = {n.output[0]: onnx.helper.get_attribute_value(n.attribute[0]) for n in graph.node if n.op_type == "Constant"}
+        constants |= {tensor.name: tensor for tensor in graph.initializer}
+        nodes = [node for node in graph.node if node.op_type != "Constant"]
+        unknown = sorted({node.op_type for node in nodes} - OPERATORS.keys())
         if unknown:
             raise InputError(
                 f"{path} has operators that cannot be run with torch: {', '.join(unknown)}. Known: {', '.join(OPERATORS)}."
             )
         self._names: dict[str, str] = {}
-        for number, tensor in enumerate(graph.initializer):
-            self._names[tensor.name] = f"constant{number}"
+        for number, (name, tensor) in enumerate(constants.items()):
+            self._names[name] = f"constant{number}"
             self.register_buffer(f"constant{number}", torch.from_numpy(np.array(onnx.numpy_helper.to_array(tensor))))
         self._nodes = [
             (OPERATORS[n.op_type], {a.name: onnx.helper.get_attribute_value(a) for a in n.attribute}, list(n.input), n.output[0])
-            for n in graph.node
+            for n in nodes
         ]
         inputs = [value for value in graph.input if value.name not in self._names]
         self._input, self._output = inputs[0].name, graph.output[0].name

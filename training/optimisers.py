@@ -31,7 +31,7 @@ class OptimiserSettings(BaseModel):
 
 
 def build_optimisers(network: nn.Module, settings: OptimiserSettings) -> list[torch.optim.Optimizer]:
-    """The optimisers of a network. Muon takes the hidden convolutions: those that a block holds, neither the first nor the last layer."""
+    """The optimisers of a network. Muon takes the convolutions of the blocks, neither the first nor the last layer."""
     if settings.kind == "adam":
         return [torch.optim.Adam(network.parameters(), settings.rate, settings.betas)]
     hidden = [parameter for name, parameter in network.named_parameters() if parameter.ndim == 4 and ".blocks." in name]

@@ -25,8 +25,8 @@ _log = logging.getLogger(__name__)
 class Run:
     """One step of a training in its folder; only the main process writes.
 
-    The folder holds ``checkpoint.safetensors`` (all that is needed to go on), ``config.json``, ``log.jsonl`` (one line per validation) and
-    the events that TensorBoard shows.
+    The folder holds ``checkpoint.safetensors`` (all that is needed to go on), ``config.json``, ``log.jsonl`` (a line per validation)
+    and the events that TensorBoard shows.
     """
 
     def __init__(self, folder: Path, step_name: str, config: TrainingConfig, *, writes: bool = True) -> None:
@@ -100,10 +100,10 @@ class Run:
 def _compare(kept: State, asked: State, folder: Path) -> None:
     if kept.get("step") != asked["step"]:
         raise OptionError(
-            f"{folder} holds a run of '{kept.get('step')}', not of '{asked['step']}'. Name another folder with --run."
+            f"{folder} holds a run of '{kept.get('step')}', not of '{asked['step']}'. Name another folder with --out."
         )
     if kept.get("config") != asked["config"]:
         differing = sorted(name for name in asked["config"] if kept["config"].get(name) != asked["config"][name])
         raise OptionError(
-            f"{folder} holds a run of another configuration (it differs in: {', '.join(differing)}). Name another folder with --run."
+            f"{folder} holds a run of another configuration (differing in {', '.join(differing)}). Name another folder with --out."
         )

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from streamdeblur.training.batches import collate
-from streamdeblur.training.data.recipe import Pair, PairMaker
+from streamdeblur.training.data.recipe import Pair
+from streamdeblur.training.data.sources import PairSource
 
-PAIRS = 96
 AT_ONCE = 8
 SHOWN = 4
 
@@ -24,8 +24,8 @@ def psnr(images: Tensor, targets: Tensor) -> Tensor:
 class Validation:
     """A fixed set of pairs, the same at every validation of a run."""
 
-    def __init__(self, maker: PairMaker, count: int = PAIRS) -> None:
-        self._pairs: Sequence[Pair] = [maker.pair(index) for index in range(count)]
+    def __init__(self, source: PairSource, count: int) -> None:
+        self._pairs: Sequence[Pair] = [source.pair(index) for index in range(count)]
 
     @torch.no_grad()
     def __call__(self, network: nn.Module) -> tuple[dict[str, float], Tensor]:

@@ -15,7 +15,7 @@ from streamdeblur.training.run import CHECKPOINT
 
 
 def load_weights(network: nn.Module, path: Path, part: str) -> None:
-    """Give `network` the weights of one part, 'hourglass' or 'generator', of a run's folder, a checkpoint or an exported ONNX file.
+    """Give `network` the weights of one part, 'hourglass' or 'generator', of a run's folder, a checkpoint or an ONNX file.
 
     Of a run the averaged weights are taken. Parts that exist in training only (the sharp pathway) may be missing.
 

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamdeblur.cli.report import exits
+from streamdeblur.cli.report import exits, tell
 from streamdeblur.errors import OptionError
 
 if TYPE_CHECKING:
@@ -17,9 +19,10 @@ if TYPE_CHECKING:
 app = typer.Typer()
 
 Config = Annotated[Path, typer.Argument(help="YAML file, or a shipped one: lite, paper, ablations/final ...")]
-RunFolder = Annotated[Path, typer.Option("--run", help="Folder of the run; where it holds a checkpoint, the run goes on.")]
+RunFolder = Annotated[Path, typer.Option("--out", help="Folder of the run; where it holds a checkpoint, the run goes on.")]
 Stills = Annotated[list[Path] | None, typer.Option(help="Sharp faces: made by 'dataset stills', or a folder of pictures.")]
 Clips = Annotated[list[Path] | None, typer.Option(help="Face clips: made by 'dataset build'.")]
+Pairs = Annotated[list[Path] | None, typer.Option(help="Ready-made pairs: made by 'dataset pairs'; instead of the two above.")]
 HeldOutStills = Annotated[Path | None, typer.Option(help="Stills of other people, to validate with.")]
 HeldOutClips = Annotated[Path | None, typer.Option(help="Clips of other people, to validate with.")]
 Init = Annotated[Path | None, typer.Option(help="Begin with these weights: a run, a checkpoint, or an exported ONNX file.")]
@@ -31,15 +34,20 @@ def hourglass(
     run: RunFolder,
     stills: Stills = None,
     clips: Clips = None,
+    pairs: Pairs = None,
     held_out_stills: HeldOutStills = None,
     held_out_clips: HeldOutClips = None,
     init: Init = None,
 ) -> None:
     """Step 1: the hourglass, which restores low and middle frequencies."""
     with exits():
-        loaded, data = _prepare(config, "hourglass", stills, clips, held_out_stills, held_out_clips)
-        from streamdeblur.training.hourglass import train_hourglass
+        _check_sources(stills, clips, pairs)
+        with _training_extra():
+            from streamdeblur.training.config import TrainingConfig
+            from streamdeblur.training.hourglass import train_hourglass
 
+        loaded = TrainingConfig.load(config)
+        data = _open(loaded, loaded.hourglass, stills, clips, pairs, held_out_stills, held_out_clips)
         train_hourglass(loaded, data, run, init)
 
 
@@ -50,6 +58,7 @@ def cgan(
     hourglass: Annotated[Path | None, typer.Option(help="Step 1: its run, a checkpoint, or an exported ONNX file.")] = None,
     stills: Stills = None,
     clips: Clips = None,
+    pairs: Pairs = None,
     held_out_stills: HeldOutStills = None,
     held_out_clips: HeldOutClips = None,
     init: Init = None,
@@ -59,38 +68,49 @@ def cgan(
 ) -> None:
     """Step 2: the conditional GAN, which restores high frequencies; the hourglass stays as it is."""
     with exits():
-        loaded, data = _prepare(config, "cgan", stills, clips, held_out_stills, held_out_clips)
-        from streamdeblur.training.cgan import train_cgan
+        _check_sources(stills, clips, pairs)
+        with _training_extra():
+            from streamdeblur.training.cgan import train_cgan
+            from streamdeblur.training.config import TrainingConfig
 
+        loaded = TrainingConfig.load(config)
+        data = _open(loaded, loaded.cgan, stills, clips, pairs, held_out_stills, held_out_clips)
         train_cgan(loaded, data, run, hourglass, init, identity)
 
 
-def _prepare(
-    config: Path,
-    step_name: str,
-    stills: list[Path] | None,
-    clips: list[Path] | None,
-    held_out_stills: Path | None,
-    held_out_clips: Path | None,
-) -> tuple[TrainingConfig, Data]:
-    if not stills and not clips:
-        raise OptionError("Nothing to train on: give --stills, --clips or both.")
+@contextmanager
+def _training_extra() -> Iterator[None]:
+    """Says what to install where torch and its like are missing."""
     try:
-        from streamdeblur.training.config import TrainingConfig
-        from streamdeblur.training.data.sources import open_sources
-        from streamdeblur.training.loop import Data
+        yield
     except ImportError as error:
         raise OptionError(f"Training needs {error.name}. Install it with: pip install 'streamdeblur[train]'") from None
-    loaded = TrainingConfig.load(config)
-    settings: StepSettings = getattr(loaded, step_name)
-    recipe = loaded.recipe_of(settings)
-    training = open_sources(stills or [], clips or [], recipe, loaded.seed)
+
+
+def _check_sources(stills: list[Path] | None, clips: list[Path] | None, pairs: list[Path] | None) -> None:
+    if not stills and not clips and not pairs:
+        raise OptionError("Nothing to train on: give --stills, --clips or --pairs.")
+    if pairs and (stills or clips):
+        raise OptionError("Give either --pairs or --stills and --clips.")
+
+
+def _open(
+    config: TrainingConfig,
+    settings: StepSettings,
+    stills: list[Path] | None,
+    clips: list[Path] | None,
+    pairs: list[Path] | None,
+    held_out_stills: Path | None,
+    held_out_clips: Path | None,
+) -> Data:
+    from streamdeblur.training.data.sources import StoredPairs, open_maker
+    from streamdeblur.training.loop import Data
+
+    recipe, seed = config.recipe_of(settings), config.seed
+    training = StoredPairs(pairs, settings.pairs, seed) if pairs else open_maker(stills or [], clips or [], recipe, seed)
     others = [folder for folder in (held_out_stills, held_out_clips) if folder]
-    held_out = (
-        training
-        if not others
-        else open_sources(
-            [held_out_stills] if held_out_stills else [], [held_out_clips] if held_out_clips else [], recipe, loaded.seed
-        )
-    )
-    return loaded, Data(training, held_out)
+    if not others:
+        tell("No --held-out-stills or --held-out-clips: the figures on the way are of people that are trained on.")
+        return Data(training, training)
+    kept_stills = [held_out_stills] if held_out_stills else []
+    return Data(training, open_maker(kept_stills, [held_out_clips] if held_out_clips else [], recipe, seed))

@@ -5,6 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from streamdeblur.training.networks.blocks import FoldingConv
+
 VARIANCE_FLOOR = 1e-4
 
 
@@ -17,13 +19,13 @@ class BlurCode(nn.Module):
     def __init__(self, size: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            nn.Conv2d(3, 48, 8, 4, 2),
+            FoldingConv(3, 48, 4),
             nn.ReLU(),
-            nn.Conv2d(48, 64, 3, 2, 1),
+            FoldingConv(48, 64, 2),
             nn.ReLU(),
-            nn.Conv2d(64, 96, 3, 1, 1),
+            nn.Conv2d(64, 96, 3, padding=1),
             nn.ReLU(),
-            nn.Conv2d(96, 128, 3, 2, 1),
+            FoldingConv(96, 128, 2),
             nn.ReLU(),
         )
         self.dense = nn.Sequential(nn.Linear(256, size), nn.ReLU(), nn.Linear(size, size), nn.Tanh())

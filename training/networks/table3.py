@@ -1,8 +1,8 @@
 """Encoder and decoder of the generator to the letter of Table 3 (preset `paper`).
 
-Each convolution is followed by a ReLU, then batch normalisation; the first and the last layer have none. What the table leaves open:
-the U-net skips join encoder layers 2 and 3 to the decoder layers of the same resolution (concatenated, as in Ronneberger et al. 2015);
-the residual connections carry no filter, so resolution is matched by averaging or repeating, channels by zeros or averaging.
+Each convolution is followed by a ReLU, then batch normalisation; the first and the last layer have none. What the table leaves
+open: the U-net skips join encoder layers 2 and 3 to the decoder layers of the same resolution (concatenated, as in Ronneberger et
+al. 2015); the residual connections carry no filter, so resolution is matched by averaging or repeating, channels by zeros or averaging.
 """
 
 from __future__ import annotations

@@ -1,15 +1,17 @@
 """Encoder and decoder for CPUs (preset `lite`): the roles of the hourglass and of Table 3, made of few, dense layers.
 
-The first convolution has stride 4, so no layer is thin and large; the last one writes 4 x 4 pixels per position. The decoder writes
+The first convolution folds 4 x 4 pixels, so no layer is thin and large; the last one unfolds them. The decoder writes
 *detail*, which is added to a base image; its last layer begins at zero, so training begins from that image.
 """
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from streamdeblur.training.networks.blocks import ModulatedBlocks, zeroed
+from streamdeblur.training.networks.blocks import FoldingConv, ModulatedBlocks, zeroed
 
 STRIDE = 4
 """Of the first layer; sizes of images are multiples of 4 times it."""
@@ -23,9 +25,9 @@ class UnetEncoder(nn.Module):
 
     def __init__(self, channels: int, widths: tuple[int, int, int], blocks: tuple[int, int, int], code: int) -> None:
         super().__init__()
-        self.stem = nn.Conv2d(channels, widths[0], 2 * STRIDE, STRIDE, STRIDE // 2)
+        self.stem = FoldingConv(channels, widths[0], STRIDE)
         self.levels = nn.ModuleList(ModulatedBlocks(count, width, code) for count, width in zip(blocks, widths, strict=True))
-        self.down = nn.ModuleList(nn.Conv2d(fine, wide, 2, 2) for fine, wide in zip(widths, widths[1:], strict=False))
+        self.down = nn.ModuleList(FoldingConv(fine, wide, 2) for fine, wide in pairwise(widths))
 
     def forward(self, images: Tensor, code: Tensor) -> Levels:
         fine = self.levels[0](self.stem(images), code)
@@ -38,7 +40,7 @@ class UnetDecoder(nn.Module):
 
     def __init__(self, widths: tuple[int, int, int], blocks: tuple[int, int], code: int) -> None:
         super().__init__()
-        self.up = nn.ModuleList(nn.Conv2d(wide, fine * 4, 1) for fine, wide in zip(widths, widths[1:], strict=False))
+        self.up = nn.ModuleList(nn.Conv2d(wide, fine * 4, 1) for fine, wide in pairwise(widths))
         self.levels = nn.ModuleList(ModulatedBlocks(count, width, code) for count, width in zip(blocks, widths, strict=False))
         self.head = zeroed(nn.Conv2d(widths[0], 3 * STRIDE**2, 3, padding=1))
 

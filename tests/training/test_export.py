@@ -1,0 +1,77 @@
+"""What is exported is what was trained, and the runtime runs it."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+
+from streamdeblur import FaceDeblurrer
+from streamdeblur.errors import InputError, OutputError
+from streamdeblur.network import Network
+from streamdeblur.training.cgan import train_cgan
+from streamdeblur.training.export import export, open_trained
+from streamdeblur.training.hourglass import train_hourglass
+from trainings import TINY_LITE, TINY_PAPER, data_for, load
+
+
+@pytest.fixture(scope="module", params=["lite", "paper"])
+def run(request, tmp_path_factory, faces):
+    folder = tmp_path_factory.mktemp(request.param)
+    config = load(folder / "config.yaml", request.param, {"lite": TINY_LITE, "paper": TINY_PAPER}[request.param])
+    train_hourglass(config, data_for(config, "hourglass", faces), folder / "hourglass")
+    train_cgan(config, data_for(config, "cgan", faces), folder / "cgan", folder / "hourglass")
+    return folder / "cgan"
+
+
+@pytest.mark.parametrize(("precision", "tolerance"), [("float32", 1e-5), ("float16", 5e-3)])
+def test_the_graph_computes_what_torch_does(tmp_path, run, precision, tolerance):
+    exported = export(run, tmp_path / "network.onnx", precision=precision)
+    assert exported.difference < tolerance
+    network, _ = open_trained(run)
+    blurry = np.random.default_rng(1).random((3, 3, 256, 256), np.float32)
+    import torch
+
+    session = onnxruntime.InferenceSession(str(exported.path))
+    assert [output.name for output in session.get_outputs()] == ["restored", "coarse"]
+    for image, expected in zip(session.run(None, {"blurry": blurry}), network(torch.from_numpy(blurry)), strict=True):
+        assert np.abs(image - expected.numpy()).max() < tolerance
+
+
+def test_nothing_of_training_is_left_in_the_graph(tmp_path, run):
+    export(run, tmp_path / "network.onnx")
+    graph = onnx.load(str(tmp_path / "network.onnx")).graph
+    assert "Dropout" not in {node.op_type for node in graph.node}
+    assert not [tensor.name for tensor in graph.initializer if "sharp_encoder" in tensor.name]
+
+
+def test_half_precision_halves_the_file(tmp_path, run):
+    whole, half = (export(run, tmp_path / f"{name}.onnx", precision=name).bytes for name in ("float32", "float16"))
+    assert half < 0.8 * whole
+
+
+def test_the_runtime_knows_and_runs_it(tmp_path, run, faces):
+    card = tmp_path / "card.md"
+    card.write_text("# A card\n")
+    export(run, tmp_path / "network.onnx", card=card, licence="CC0")
+    network = Network.read(tmp_path / "network.onnx")
+    assert (network.crop_size, network.window_scale, network.licence) == (256, 1.7, "CC0")
+    assert network.training == f"cgan: {8 if network.preset == 'lite' else 4} images"
+    metadata = {item.key: item.value for item in onnx.load(str(tmp_path / "network.onnx")).metadata_props}
+    assert metadata["model_card"] == "# A card\n"
+    assert json.loads(metadata["config"])["network"]["name"] == network.preset
+    with FaceDeblurrer(weights=tmp_path / "network.onnx") as deblurrer:
+        assert deblurrer.restore(np.stack(faces[:1])).shape == (1, 256, 256, 3)
+
+
+def test_what_is_no_run_is_refused(tmp_path):
+    with pytest.raises(InputError, match="not the folder of a run"):
+        export(tmp_path, tmp_path / "network.onnx")
+
+
+def test_where_nothing_can_be_written_nothing_is_left(tmp_path, run):
+    with pytest.raises(OutputError, match="Cannot write"):
+        export(run, tmp_path / "absent" / "network.onnx")

@@ -1,0 +1,59 @@
+"""The identity term runs any network of faces, and gradients pass through it."""
+
+from __future__ import annotations
+
+import numpy as np
+import onnx
+import onnxruntime
+import pytest
+import torch
+from onnx import TensorProto, helper
+from safetensors.torch import save_file
+
+from streamdeblur.errors import InputError, OptionError
+from streamdeblur.training.identity import open_extractor, vgg16
+from streamdeblur.training.onnx_module import OnnxModule
+
+CPU = torch.device("cpu")
+
+
+def test_an_onnx_network_computes_the_same_with_torch(identity_network):
+    images = np.random.default_rng(0).standard_normal((2, 3, 32, 32)).astype(np.float32)
+    expected = onnxruntime.InferenceSession(str(identity_network)).run(None, {"input": images})[0]
+    computed = OnnxModule(identity_network)(torch.from_numpy(images)).detach().numpy()
+    assert np.abs(computed - expected).max() < 1e-4
+
+
+def test_gradients_reach_the_image(identity_network):
+    extractor = open_extractor(str(identity_network), CPU)
+    images = torch.rand(2, 3, 256, 256, requires_grad=True)
+    extractor(images).square().sum().backward()
+    assert images.grad.abs().max() > 0
+    assert not any(parameter.requires_grad for parameter in extractor.parameters())
+
+
+def test_vgg_16_is_read_by_the_names_of_its_weights(tmp_path):
+    torch.manual_seed(0)
+    network = vgg16()
+    kept = {f"features.{name}": value for name, value in network.state_dict().items()} | {"classifier.0.weight": torch.zeros(1)}
+    save_file(kept, tmp_path / "vgg.safetensors")
+    images = torch.rand(1, 3, 64, 64)
+    mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
+    deviation = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
+    features = open_extractor(f"vgg16:{tmp_path}/vgg.safetensors", CPU)(images)
+    assert torch.allclose(features, network((images - mean) / deviation))
+    save_file({"features.0.weight": torch.zeros(1)}, tmp_path / "other.safetensors")
+    with pytest.raises(InputError, match="does not hold the weights of VGG-16"):
+        open_extractor(f"vgg16:{tmp_path}/other.safetensors", CPU)
+
+
+def test_networks_that_cannot_be_run_are_named(tmp_path):
+    node = helper.make_node("Erf", ["input"], ["output"])
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, 8, 8]) for name in ("input", "output")]
+    onnx.save(helper.make_model(helper.make_graph([node], "g", values[:1], values[1:])), str(tmp_path / "erf.onnx"))
+    with pytest.raises(InputError, match="Erf"):
+        open_extractor(str(tmp_path / "erf.onnx"), CPU)
+    with pytest.raises(InputError, match="Cannot read"):
+        open_extractor(str(tmp_path / "absent.onnx"), CPU)
+    with pytest.raises(OptionError, match="--identity"):
+        open_extractor("", CPU)

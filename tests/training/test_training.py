@@ -1,0 +1,144 @@
+"""Runs resume to the same weights, agree over processes, and stop in words."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from streamdeblur.cli.train import hourglass
+from streamdeblur.errors import NetworkError, OptionError, TrainingError
+from streamdeblur.training.cgan import train_cgan
+from streamdeblur.training.checkpoint import read_checkpoint
+from streamdeblur.training.export import export, open_trained
+from streamdeblur.training.hourglass import train_hourglass
+from trainings import TINY_LITE, TINY_PAPER, data_for, load, write_config
+
+STREAMDEBLUR = [sys.executable, "-m", "streamdeblur"]
+ABLATIONS = [
+    "cgan-no-hg-only-2mf2",
+    "cgan-no-hg",
+    "hg-disc",
+    "hg-disc-vgg",
+    "hg-vanilla-cgan",
+    "vanilla-cgan-vgg",
+    "hg-vanilla-cgan-vgg",
+    "final",
+]
+
+
+def weights(folder):
+    """All averaged and trained weights of a run, flat."""
+    state = read_checkpoint(folder / "checkpoint.safetensors")
+    tensors = [*state["learner"]["network"].values(), *(v for v in state["average"].values() if isinstance(v, torch.Tensor))]
+    return torch.cat([tensor.flatten().double() for tensor in tensors])
+
+
+@pytest.fixture(scope="module")
+def hourglass_run(tmp_path_factory, faces):
+    """A run of step 1 of the smallest `lite`, two steps long."""
+    folder = tmp_path_factory.mktemp("hourglass")
+    config = load(folder / "config.yaml", "lite", TINY_LITE)
+    train_hourglass(config, data_for(config, "hourglass", faces), folder / "run")
+    return folder / "run"
+
+
+def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, faces_folder, faces):
+    often = {"hourglass": {"images": 60, "checkpoint_minutes": 1e-6}}
+    path = write_config(tmp_path / "config.yaml", "lite", TINY_LITE, often)
+    folder = tmp_path / "killed"
+    command = [*STREAMDEBLUR, "train", "hourglass", str(path), "--stills", str(faces_folder), "--out", str(folder)]
+    running = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    checkpoint = folder / "checkpoint.safetensors"
+    while not checkpoint.exists() or read_checkpoint(checkpoint)["images"] < 8:
+        assert running.poll() is None, "the training ended before it could be killed"
+        time.sleep(0.01)
+    running.send_signal(signal.SIGKILL)
+    running.wait()
+    assert read_checkpoint(checkpoint)["images"] < 60
+    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
+    hourglass(path, tmp_path / "whole", stills=[faces_folder])
+    assert torch.equal(weights(folder), weights(tmp_path / "whole"))
+
+
+def test_two_processes_train_as_one(tmp_path, faces_folder):
+    path = write_config(tmp_path / "config.yaml", "lite", TINY_LITE)
+    arguments = ["train", "hourglass", str(path), "--stills", str(faces_folder), "--out"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29617"]
+    subprocess.run([*torchrun, "-m", "streamdeblur", *arguments, str(tmp_path / "two")], check=True, capture_output=True)
+    hourglass(path, tmp_path / "one", stills=[faces_folder])
+    assert torch.allclose(weights(tmp_path / "two"), weights(tmp_path / "one"), atol=2e-4)
+
+
+@pytest.mark.parametrize("name", ABLATIONS)
+def test_each_variant_of_the_self_evaluation_trains(tmp_path, faces, identity_network, name):
+    config = load(tmp_path / "config.yaml", f"ablations/{name}", TINY_PAPER)
+    data = data_for(config, "cgan", faces)
+    hourglass = None
+    if config.network.generator.conditioned and config.cgan.generator == "two_path":
+        train_hourglass(config, data_for(config, "hourglass", faces), tmp_path / "hourglass")
+        hourglass = tmp_path / "hourglass"
+    train_cgan(config, data, tmp_path / "run", hourglass, identity=str(identity_network))
+    network, metadata = open_trained(tmp_path / "run")
+    assert (network.generator is None) == name.startswith("hg-disc")
+    assert metadata["preset"] == name
+    assert metadata["training"] == "cgan: 4 images"
+
+
+def test_a_training_without_its_hourglass_says_so(tmp_path, faces):
+    config = load(tmp_path / "config.yaml", "lite", TINY_LITE)
+    with pytest.raises(OptionError, match="--hourglass RUN"):
+        train_cgan(config, data_for(config, "cgan", faces), tmp_path / "run")
+
+
+def test_a_hourglass_of_another_shape_is_refused(tmp_path, faces, hourglass_run):
+    config = load(tmp_path / "config.yaml", "lite", TINY_LITE, {"network": {"hourglass": {"widths": [16, 8, 8]}}})
+    with pytest.raises(NetworkError, match="of this shape"):
+        train_cgan(config, data_for(config, "cgan", faces), tmp_path / "run", hourglass_run)
+
+
+def test_a_loss_that_is_no_number_ends_the_run_and_keeps_its_checkpoint(tmp_path, faces):
+    exploding = {
+        "hourglass": {"images": 400, "checkpoint_minutes": 1e-6, "optimiser": {"muon_rate": 1e18, "rate": 1e18, "clip": 0}}
+    }
+    config = load(tmp_path / "config.yaml", "lite", TINY_LITE, exploding)
+    with pytest.raises(TrainingError, match=r"Step \d+.*not (a number|numbers).*last good state"):
+        train_hourglass(config, data_for(config, "hourglass", faces), tmp_path / "run")
+    assert torch.isfinite(weights(tmp_path / "run")).all()
+
+
+def test_another_configuration_does_not_go_on_in_a_runs_folder(tmp_path, faces, hourglass_run):
+    config = load(tmp_path / "config.yaml", "lite", TINY_LITE, {"seed": 7})
+    with pytest.raises(OptionError, match=r"another configuration.*seed"):
+        train_hourglass(config, data_for(config, "hourglass", faces), hourglass_run)
+    config = load(tmp_path / "config.yaml", "lite", TINY_LITE)
+    with pytest.raises(OptionError, match="run of 'hourglass', not of 'cgan'"):
+        train_cgan(config, data_for(config, "cgan", faces), hourglass_run, hourglass_run)
+
+
+def test_figures_are_logged(hourglass_run):
+    lines = [json.loads(line) for line in (hourglass_run / "log.jsonl").read_text().splitlines()]
+    assert lines[-1]["images"] == 8
+    assert {"gain", "gain/synthetic", "psnr/sharp"} <= lines[-1].keys()
+    assert list(hourglass_run.glob("events.out.tfevents.*"))
+
+
+def test_a_run_begins_with_exported_weights(tmp_path, faces, hourglass_run):
+    config = load(tmp_path / "config.yaml", "lite", TINY_LITE)
+    train_cgan(config, data_for(config, "cgan", faces), tmp_path / "run", hourglass_run)
+    network, _ = open_trained(tmp_path / "run")
+    export(tmp_path / "run", tmp_path / "network.onnx")
+    still = {"cgan": {"optimiser": {"rate": 1e-12, "muon_rate": 1e-12}}}
+    config = load(tmp_path / "config.yaml", "lite", TINY_LITE, still)
+    onnx = tmp_path / "network.onnx"
+    train_cgan(config, data_for(config, "cgan", faces), tmp_path / "again", onnx, init=onnx)
+    again, _ = open_trained(tmp_path / "again")
+    blurry = torch.rand(1, 3, 256, 256)
+    for image, expected in zip(again(blurry), network(blurry), strict=True):
+        assert torch.allclose(image, expected, atol=1e-5)
+    assert not torch.equal(network(blurry)[0], blurry)
