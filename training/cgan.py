@@ -133,8 +133,8 @@ def train_cgan(
             average.update(pathways.trained)
 
 
-def predictor(pathways: BothPathways, average: WeightAverage) -> TwoStep:
+def predictor(pathways: BothPathways, average: WeightAverage[Hourglass | TwoPathGenerator]) -> TwoStep:
     """What would be exported now."""
-    if pathways.generator is None:
+    if isinstance(average.network, Hourglass):
         return TwoStep(average.network, None)
     return TwoStep(pathways.hourglass, average.network)

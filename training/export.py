@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
+import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -123,21 +123,20 @@ def _restore(step: str, config: TrainingConfig, state: State) -> TwoStep:
 
 def _graph_of(network: nn.Module) -> onnx.ModelProto:
     """The ONNX graph, its constants named as the weights are."""
-    buffer = io.BytesIO()
-    with warnings.catch_warnings():
+    with tempfile.NamedTemporaryFile(suffix=".onnx") as file, warnings.catch_warnings():
         # the exporter by tracing is the one that needs no further package and keeps the names of weights
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network,
             (torch.rand(1, 3, CROP_SIZE, CROP_SIZE),),
-            buffer,
+            file.name,
             input_names=["blurry"],
             output_names=["restored", "coarse"],
             dynamic_axes={name: {0: "N"} for name in ("blurry", "restored", "coarse")},
             opset_version=OPSET,
             dynamo=False,
         )
-    return onnx.load_model_from_string(buffer.getvalue())
+        return onnx.load(file.name)
 
 
 def _shared(network: nn.Module, model: onnx.ModelProto) -> dict[str, str]:

@@ -74,6 +74,9 @@ def _load_vgg(path: Path) -> nn.Module:
 class _Scaled(nn.Module):
     """A frozen network behind the scaling that its input needs."""
 
+    mean: Tensor
+    deviation: Tensor
+
     def __init__(self, network: nn.Module, side: int | None, mean: tuple[float, ...], deviation: tuple[float, ...]) -> None:
         super().__init__()
         self.network = network.eval().requires_grad_(False)

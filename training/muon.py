@@ -24,7 +24,8 @@ def orthogonalise(matrices: Tensor) -> Tensor:
     for _ in range(ITERATIONS):
         square = wide @ wide.mT
         wide = a * wide + (b * square + c * square @ square) @ wide
-    return (wide.mT if tall else wide).float()
+    result: Tensor = (wide.mT if tall else wide).float()
+    return result
 
 
 class Muon(torch.optim.Optimizer):

@@ -116,7 +116,13 @@ def _reshape(attributes: Attributes, inputs: list[Any]) -> Tensor:
     # (0 keeps a dimension)
     sides = [images.shape[n] if side == 0 else side for n, side in enumerate(shape.tolist())]
     # files that were written for one image say 1 where they mean the batch
-    return images.reshape([images.shape[0], *sides[1:]])
+    flat: Tensor = images.reshape([images.shape[0], *sides[1:]])
+    return flat
+
+
+def _first(inputs: list[Any]) -> Tensor:
+    kept: Tensor = inputs[0]
+    return kept
 
 
 OPERATORS: dict[str, Operator] = {
@@ -126,11 +132,11 @@ OPERATORS: dict[str, Operator] = {
     "Clip": lambda a, x: x[0].clamp(a.get("min", x[1] if len(x) > 1 else None), a.get("max", x[2] if len(x) > 2 else None)),  # type: ignore[union-attr]
     "Concat": lambda a, x: torch.cat(x, dim=a["axis"]),  # type: ignore[arg-type]
     "Conv": _convolve,
-    "Dropout": lambda _, x: x[0],  # type: ignore[return-value]
+    "Dropout": lambda _, x: _first(x),
     "Flatten": lambda a, x: x[0].flatten(a.get("axis", 1)),  # type: ignore[union-attr]
     "Gemm": _gemm,
     "GlobalAveragePool": lambda _, x: x[0].mean((2, 3), keepdim=True),  # type: ignore[union-attr]
-    "Identity": lambda _, x: x[0],  # type: ignore[return-value]
+    "Identity": lambda _, x: _first(x),
     "MatMul": lambda _, x: x[0] @ x[1],  # type: ignore[operator]
     "MaxPool": _max_pool,
     "Mul": lambda _, x: x[0] * x[1],  # type: ignore[operator]

@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 class Run:
     """One step of a training in its folder; only the main process writes.
 
-    The folder holds ``checkpoint.safetensors`` (all that is needed to go on), ``config.json``, ``log.jsonl`` (a line per validation)
+    The folder holds ``checkpoint.safetensors`` (all that is needed to go on), ``config.json``, ``log.jsonl`` (its validations)
     and the events that TensorBoard shows.
     """
 
@@ -105,5 +105,5 @@ def _compare(kept: State, asked: State, folder: Path) -> None:
     if kept.get("config") != asked["config"]:
         differing = sorted(name for name in asked["config"] if kept["config"].get(name) != asked["config"][name])
         raise OptionError(
-            f"{folder} holds a run of another configuration (differing in {', '.join(differing)}). Name another folder with --out."
+            f"{folder} holds a run of another configuration (differing in {', '.join(differing)}). Name another folder."
         )

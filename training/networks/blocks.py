@@ -41,7 +41,9 @@ class ResnetBlock(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """[N, channels, h, w] to [N, filters, h, w]."""
-        return self.layers(features) + self.around(features)
+        filtered: Tensor = self.layers(features)
+        around: Tensor = self.around(features)
+        return filtered + around
 
 
 class FoldingConv(nn.Conv2d):
@@ -57,7 +59,7 @@ class FoldingConv(nn.Conv2d):
     def forward(self, images: Tensor) -> Tensor:
         """[N, channels, H, W] to [N, filters, H / factor, W / factor]."""
         if not self.training:
-            return super().forward(images)
+            return F.conv2d(images, self.weight, self.bias, self.stride)
         return F.conv2d(F.pixel_unshuffle(images, self.kernel_size[0]), self.weight.flatten(1)[:, :, None, None], self.bias)
 
 
@@ -78,7 +80,8 @@ class ModulatedBlock(nn.Module):
         """features: [N, channels, h, w], also the shape of what is returned; code: [N, code]."""
         hidden = F.relu(self.widen(features))
         scale = 1.0 + self.scale(code)
-        return features + self.narrow(hidden * scale[:, :, None, None].to(hidden.dtype))
+        branch: Tensor = self.narrow(hidden * scale[:, :, None, None].to(hidden.dtype))
+        return features + branch
 
 
 class ModulatedBlocks(nn.Module):

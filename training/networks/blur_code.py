@@ -35,4 +35,5 @@ class BlurCode(nn.Module):
         features = self.layers(blurry).float()
         mean = features.mean((2, 3))
         variance = (features.square().mean((2, 3)) - mean.square()).clamp_min(0.0)
-        return self.dense(torch.cat([mean, (variance + VARIANCE_FLOOR).sqrt()], dim=1))
+        code: Tensor = self.dense(torch.cat([mean, (variance + VARIANCE_FLOOR).sqrt()], dim=1))
+        return code

@@ -19,8 +19,8 @@ class DiscriminatorPreset(BaseModel):
 class Discriminator(nn.Module):
     """Five layers of 4 x 4 convolutions, three of stride 2; each output judges a patch of 70 x 70 pixels.
 
-    The paper gives the number of layers; the rest is the patch discriminator of Isola et al. 2017. The features of its penultimate
-    layer are the projection pi of eq. 5.
+    The paper gives the number of layers; the rest is the patch discriminator of Isola et al. 2017. Its penultimate layer gives
+    the projection pi of eq. 5.
     """
 
     def __init__(self, preset: DiscriminatorPreset) -> None:

@@ -57,8 +57,10 @@ class TwoPathGenerator(nn.Module):
         """G_bl: restored images, not clamped. Images float [N, 3, H, W] in [0, 1]; table3: 256 x 256, unet: multiples of 16."""
         images = torch.cat([blurry, coarse], dim=1) if self.preset.conditioned else blurry
         if code is None:
-            return self.decoder(*self.blurry_encoder(images)).float()
-        return coarse + self.decoder(self.blurry_encoder(images, code), code).float()
+            restored: Tensor = self.decoder(*self.blurry_encoder(images)).float()
+            return restored
+        detail: Tensor = self.decoder(self.blurry_encoder(images, code), code).float()
+        return coarse + detail
 
     @property
     def needs_hourglass(self) -> bool:
@@ -70,8 +72,10 @@ class TwoPathGenerator(nn.Module):
         if self.sharp_encoder is None:
             raise ValueError("This generator has no sharp pathway.")
         if code is None:
-            return self.decoder(*self.sharp_encoder(sharp)).float()
-        return low_pass(sharp) + self.decoder(self.sharp_encoder(sharp, code), code).float()
+            reconstructed: Tensor = self.decoder(*self.sharp_encoder(sharp)).float()
+            return reconstructed
+        detail: Tensor = self.decoder(self.sharp_encoder(sharp, code), code).float()
+        return low_pass(sharp) + detail
 
 
 def low_pass(images: Tensor) -> Tensor:

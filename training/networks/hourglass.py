@@ -91,4 +91,5 @@ class Level(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         below = self.up(self.inner(self.down(features)))
-        return self.lateral(features) + F.interpolate(below, scale_factor=2.0, mode="nearest")
+        lateral: Tensor = self.lateral(features)
+        return lateral + F.interpolate(below, scale_factor=2.0, mode="nearest")

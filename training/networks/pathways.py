@@ -30,7 +30,7 @@ class BothPathways(nn.Module):
         return self
 
     @property
-    def trained(self) -> nn.Module:
+    def trained(self) -> Hourglass | TwoPathGenerator:
         """The part whose weights change."""
         return self.hourglass if self.generator is None else self.generator
 

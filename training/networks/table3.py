@@ -2,7 +2,8 @@
 
 Each convolution is followed by a ReLU, then batch normalisation; the first and the last layer have none. What the table leaves
 open: the U-net skips join encoder layers 2 and 3 to the decoder layers of the same resolution (concatenated, as in Ronneberger et
-al. 2015); the residual connections carry no filter, so resolution is matched by averaging or repeating, channels by zeros or averaging.
+al. 2015); the residual connections carry no filter, so size is matched by averaging or repeating, channels by zeros
+or averaging.
 """
 
 from __future__ import annotations
@@ -33,7 +34,7 @@ def shrunk(features: Tensor, channels: int) -> Tensor:
 
 def enlarged(features: Tensor, channels: int) -> Tensor:
     """The same past two layers of the decoder: repeated, with neighbouring channels averaged."""
-    folded = features.unflatten(1, (channels, features.shape[1] // channels)).mean(2)
+    folded = torch.unflatten(features, 1, (channels, features.shape[1] // channels)).mean(2)
     return F.interpolate(folded, scale_factor=RESIDUAL_FACTOR, mode="nearest")
 
 
