@@ -1,0 +1,31 @@
+"""Convolution with a kernel that is mostly zeros: a path of light."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streamdeblur.kernels.jit import Array, kernel
+
+
+@kernel
+def convolve_taps(light: Array, rows: Array, columns: Array, weights: Array, out: Array) -> None:
+    """Weighted sum of shifted pictures: ``out[y, x] = sum_t weights[t] * light[y + rows[t], x + columns[t]]``.
+
+    light: float32 [H, W, 3]; rows, columns: int64 [taps], not negative; weights: float32 [taps]; out: float32 [h, w, 3],
+    written, with ``h + max(rows) <= H`` and ``w + max(columns) <= W``. The number of taps is a multiple of 4 (tap 0 may be
+    repeated with weight 0).
+    """
+    lines = light.reshape((light.shape[0], light.shape[1] * 3))
+    width = out.shape[1] * 3
+    for y in range(out.shape[0]):
+        total = out[y].reshape(-1)
+        total[:] = np.float32(0.0)
+        # four at a time, so that the sum is loaded and stored once for four products
+        for t in range(0, weights.size, 4):
+            first = lines[y + rows[t], 3 * columns[t] : 3 * columns[t] + width]
+            second = lines[y + rows[t + 1], 3 * columns[t + 1] : 3 * columns[t + 1] + width]
+            third = lines[y + rows[t + 2], 3 * columns[t + 2] : 3 * columns[t + 2] + width]
+            fourth = lines[y + rows[t + 3], 3 * columns[t + 3] : 3 * columns[t + 3] + width]
+            a, b, c, d = weights[t], weights[t + 1], weights[t + 2], weights[t + 3]
+            for i in range(width):
+                total[i] += (a * first[i] + b * second[i]) + (c * third[i] + d * fourth[i])

@@ -1,0 +1,81 @@
+"""Between code values and light: views of an image through a response's table, and back.
+
+A *view* is a rectangle of an image that may hang over its border, where the image is mirrored (the border line itself is not
+repeated).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streamdeblur.kernels.jit import Array, kernel
+
+BLOCK = 1024
+"""Samples worked on at a time: they stay in the fastest cache."""
+
+
+@kernel
+def mirrored(index: int, size: int) -> int:
+    """The index within [0, size) that `index` is mirrored to, by any number of reflections at the first and last samples."""
+    if size == 1:
+        return 0
+    period = 2 * size - 2
+    inside = index % period
+    return inside if inside < size else period - inside
+
+
+@kernel
+def _columns(left: int, width: int, image_width: int) -> tuple[int, int]:
+    """First and last (exclusive) column of a view that lie within the image."""
+    begin = min(max(-left, 0), width)
+    return begin, max(begin, min(width, image_width - left))
+
+
+@kernel
+def read_light(image: Array, left: int, top: int, table: Array, out: Array) -> None:
+    """Light of a view: ``out[y, x] = table[image[top + y, left + x]]``, mirrored beyond the border.
+
+    image: uint8 [H, W, 3]; table: [256] of any kind; out: [h, w, 3] of the table's kind, written.
+    """
+    width, image_width = out.shape[1], image.shape[1]
+    begin, end = _columns(left, width, image_width)
+    outside = np.empty(begin + width - end, np.int64)
+    for x in range(outside.size):
+        outside[x] = mirrored(left + (x if x < begin else x - begin + end), image_width)
+    samples, results = image.reshape((image.shape[0], 3 * image_width)), out.reshape((out.shape[0], 3 * width))
+    for y in range(out.shape[0]):
+        row, line = samples[mirrored(top + y, image.shape[0])], results[y]
+        source, target = row[3 * (left + begin) : 3 * (left + end)], line[3 * begin : 3 * end]
+        for i in range(target.size):
+            at = np.uint64(i)
+            target[at] = table[np.uint64(source[at])]
+        for x in range(outside.size):
+            column = x if x < begin else x - begin + end
+            for c in range(3):
+                line[3 * column + c] = table[np.uint64(row[3 * outside[x] + c])]
+
+
+@kernel
+def look_up(indices: Array, table: Array, out: Array) -> None:
+    """``out = table[indices]``: integers [n] of any kind, not negative."""
+    for i in range(out.size):
+        at = np.uint64(i)
+        out[at] = table[np.uint64(indices[at])]
+
+
+@kernel
+def write_codes(light: Array, scale: float, table: Array, out: Array) -> None:
+    """Code values of light, clipped and rounded: ``out = table[light * scale]``.
+
+    light: float32, any shape; scale: light to indices of the table; table: uint8 [n], n <= 65536; out: uint8 of the shape of
+    `light`, written.
+    """
+    source, target = light.reshape(-1), out.reshape(-1)
+    factor, half, last, none = np.float32(scale), np.float32(0.5), np.float32(table.size - 1), np.float32(0.0)
+    indices = np.empty(BLOCK, np.uint16)
+    for begin in range(0, source.size, BLOCK):
+        part = source[begin : begin + BLOCK]
+        # this loop is vectorised, looking up cannot be
+        for i in range(part.size):
+            indices[i] = np.int32(min(max(part[i] * factor + half, none), last))
+        look_up(indices, table, target[begin : begin + BLOCK])

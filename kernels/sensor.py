@@ -1,0 +1,66 @@
+"""What a sensor makes of light: shot and read noise, clipping, the camera curve, code values; all in one pass."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streamdeblur.kernels.jit import Array, kernel
+from streamdeblur.kernels.light import BLOCK, look_up
+
+BYTES_MEAN, BYTES_VARIANCE = np.int32(510), 4 * (256**2 - 1) / 12
+"""Of the sum of four uniform bytes."""
+
+
+@kernel
+def brighten(light: Array, threshold: float, gain: float) -> None:
+    """Make white lights brighter than white, in place: by `gain` where all channels have the light 1, fading to 1 at `threshold`.
+
+    Pixels are scaled as a whole: their colour stays. light: float32 [H, W, 3] in [0, 1].
+    """
+    samples = light.reshape(-1)
+    low, slope, more = np.float32(threshold), np.float32(1.0 / (1.0 - threshold)), np.float32(gain - 1.0)
+    one, none = np.float32(1.0), np.float32(0.0)
+    for i in range(samples.size // 3):
+        at = np.uint64(3 * i)
+        # without a branch, so that it is vectorised: most pixels are multiplied by 1
+        red, green, blue = samples[at], samples[at + np.uint64(1)], samples[at + np.uint64(2)]
+        beyond = max((min(min(red, green), blue) - low) * slope, none)
+        factor = one + more * beyond * beyond
+        samples[at] = red * factor
+        samples[at + np.uint64(1)] = green * factor
+        samples[at + np.uint64(2)] = blue * factor
+
+
+@kernel
+def bits_of(counter: np.uint32) -> np.uint32:
+    """32 random bits of a counter: the hash `lowbias32` of C. Wellons."""
+    bits = np.uint32((counter ^ np.uint32(counter >> np.uint32(16))) * np.uint32(0x7FEB352D))
+    bits = np.uint32((bits ^ np.uint32(bits >> np.uint32(15))) * np.uint32(0x846CA68B))
+    return np.uint32(bits ^ np.uint32(bits >> np.uint32(16)))
+
+
+@kernel
+def expose(light: Array, shot: float, read: float, key: int, scale: float, table: Array, out: Array) -> None:
+    """Shot and read noise in light, then clipping and the camera curve: ``out = table[clip(light + noise) * scale]``, rounded.
+
+    light: float32, any shape, not negative, 1 is the light of code value 255; shot: variance per unit of light; read:
+    variance in the dark; key: 32 bits, the noise of sample i depends on `key` and i alone; scale: light to indices of the
+    table; table: uint8 [n], n <= 65536; out: uint8 of the shape of `light`, written.
+
+    The noise is a sum of four uniform bytes: normal but for its tails, which end at 3.5 standard deviations.
+    """
+    source, target = light.reshape(-1), out.reshape(-1)
+    factor, half, last, none = np.float32(scale), np.float32(0.5), np.float32(table.size - 1), np.float32(0.0)
+    # the deviation of a sample, in units of that of the sum of bytes
+    slope, dark = np.float32(shot / BYTES_VARIANCE), np.float32(read / BYTES_VARIANCE)
+    indices = np.empty(BLOCK, np.uint16)
+    for begin in range(0, source.size, BLOCK):
+        part = source[begin : begin + BLOCK]
+        start = np.uint32(np.uint32(key) + np.uint32(begin))
+        for i in range(part.size):
+            bits = bits_of(np.uint32(start + np.uint32(i)))
+            pairs = np.uint32((bits & np.uint32(0x00FF00FF)) + (np.uint32(bits >> np.uint32(8)) & np.uint32(0x00FF00FF)))
+            total = np.int32((pairs & np.uint32(0xFFFF)) + np.uint32(pairs >> np.uint32(16)))
+            value = part[i] + np.float32(total - BYTES_MEAN) * np.sqrt(slope * part[i] + dark)
+            indices[i] = np.int32(min(max(value * factor + half, none), last))
+        look_up(indices, table, target[begin : begin + BLOCK])

@@ -1,0 +1,101 @@
+"""Paths of a shaking camera, and the light that they leave on the sensor."""
+
+from __future__ import annotations
+
+import math
+
+from streamdeblur.kernels.jit import Array, kernel
+
+
+@kernel
+def markov_path(normals: Array, chances: Array, traits: Array, path: Array) -> None:
+    """A camera-shake trajectory by the Markov process of Kupyn et al. 2018 (DeblurGAN, Algorithm 1), of constant speed.
+
+    normals: float32 [steps - 1, 2] standard normal; chances: float32 [steps - 1, 2] uniform in [0, 1), of a sudden shake and
+    of its direction; traits: float64 [5], (first direction in radians, pull to the start, probability of a sudden shake,
+    strength of the normal shake, anxiety that scales them all); path: float32 [steps, 2], written, in units of its whole
+    length.
+    """
+    angle, pull, sudden, strength, anxiety = traits[0], traits[1], traits[2], traits[3], traits[4]
+    steps = path.shape[0]
+    stride = 1.0 / (steps - 1)
+    x, y = 0.0, 0.0
+    velocity_x, velocity_y = math.cos(angle) * stride, math.sin(angle) * stride
+    path[0, 0], path[0, 1] = 0.0, 0.0
+    for t in range(steps - 1):
+        change_x = anxiety * (strength * normals[t, 0] - pull * x) * stride
+        change_y = anxiety * (strength * normals[t, 1] - pull * y) * stride
+        if chances[t, 0] < sudden * anxiety:
+            # back the way it came, give or take half a radian
+            turn = math.pi + chances[t, 1] - 0.5
+            cosine, sine = 2.0 * math.cos(turn), 2.0 * math.sin(turn)
+            change_x += cosine * velocity_x - sine * velocity_y
+            change_y += sine * velocity_x + cosine * velocity_y
+        velocity_x += change_x
+        velocity_y += change_y
+        scale = stride / max(math.sqrt(velocity_x * velocity_x + velocity_y * velocity_y), 1e-12)
+        velocity_x *= scale
+        velocity_y *= scale
+        x += velocity_x
+        y += velocity_y
+        path[t + 1, 0], path[t + 1, 1] = x, y
+
+
+@kernel
+def sum_of_waves(amplitudes: Array, phases: Array, steps: Array, path: Array) -> None:
+    """Sums of sine waves at equal intervals, each by turning a pointer.
+
+    amplitudes, phases: float64 [axes, waves]; steps: float64 [waves], radians from one sample to the next; path: float32
+    [samples, axes], written.
+    """
+    path[:] = 0.0
+    for axis in range(path.shape[1]):
+        for k in range(steps.size):
+            sine = amplitudes[axis, k] * math.sin(phases[axis, k])
+            cosine = amplitudes[axis, k] * math.cos(phases[axis, k])
+            turn_sine, turn_cosine = math.sin(steps[k]), math.cos(steps[k])
+            for t in range(path.shape[0]):
+                path[t, axis] += sine
+                sine, cosine = sine * turn_cosine + cosine * turn_sine, cosine * turn_cosine - sine * turn_sine
+
+
+@kernel
+def _offset(path: Array, axis: int, scale: float, side: int) -> float:
+    """What to add along an axis so that the scaled path has its mean in the middle of `side` pixels, or else lies within them."""
+    lowest, highest, total = path[0, axis], path[0, axis], 0.0
+    for t in range(path.shape[0]):
+        lowest, highest = min(lowest, path[t, axis]), max(highest, path[t, axis])
+        total += path[t, axis]
+    offset = 0.5 * (side - 1) - scale * total / path.shape[0]
+    return float(min(max(offset, -scale * lowest), side - 1 - scale * highest))
+
+
+@kernel
+def expose(path: Array, span: float, light: Array) -> None:
+    """The light that a point leaves on a sensor while it runs along a path, scaled to `span` pixels along its longer axis.
+
+    Bilinear, so that the centroid of the light is the path's mean, which is the middle of the picture unless the path would
+    reach beyond its border; then it is moved by as little as needed.
+
+    path: float32 [points, 2], x and y, equal times apart; light: float32 [size, size] with size > span, written, its sum 1.
+    """
+    lowest_x, highest_x, lowest_y, highest_y = path[0, 0], path[0, 0], path[0, 1], path[0, 1]
+    for t in range(path.shape[0]):
+        lowest_x, highest_x = min(lowest_x, path[t, 0]), max(highest_x, path[t, 0])
+        lowest_y, highest_y = min(lowest_y, path[t, 1]), max(highest_y, path[t, 1])
+    longest = max(highest_x - lowest_x, highest_y - lowest_y)
+    scale = span / longest if longest > 0.0 else 0.0
+    left, top = _offset(path, 0, scale, light.shape[1]), _offset(path, 1, scale, light.shape[0])
+    # (rounding may leave a point a hair outside)
+    last_x, last_y = light.shape[1] - 1.000001, light.shape[0] - 1.000001
+    light[:] = 0.0
+    each = 1.0 / path.shape[0]
+    for t in range(path.shape[0]):
+        at_x = min(max(scale * path[t, 0] + left, 0.0), last_x)
+        at_y = min(max(scale * path[t, 1] + top, 0.0), last_y)
+        x, y = int(at_x), int(at_y)
+        right, below = at_x - x, at_y - y
+        light[y, x] += each * (1.0 - right) * (1.0 - below)
+        light[y, x + 1] += each * right * (1.0 - below)
+        light[y + 1, x] += each * (1.0 - right) * below
+        light[y + 1, x + 1] += each * right * below

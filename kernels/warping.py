@@ -1,0 +1,133 @@
+"""Pictures seen by a camera that moves, turns and zooms a little."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from streamdeblur.kernels.jit import Array, kernel
+
+
+@kernel
+def count_steps(poses: Array, corner: float, longest: float, counts: Array) -> None:
+    """How often each frame of an exposure must be added so that no pixel moves further than `longest` from one time to the next.
+
+    poses: float32 [points, 4] of the camera, x, y (pixels), angle (radians) and logarithm of the zoom, at equal intervals
+    over the exposure; corner: pixels from the centre of turning to a corner; counts: int64 [frames], written, 1 or more each.
+    """
+    last, frames = poses.shape[0] - 1, counts.size
+    travelled, border = 0.0, 0.0
+    frame = 0
+    for i in range(last):
+        x, y = poses[i + 1, 0] - poses[i, 0], poses[i + 1, 1] - poses[i, 1]
+        turned = abs(poses[i + 1, 2] - poses[i, 2]) + abs(poses[i + 1, 3] - poses[i, 3])
+        length = math.sqrt(x * x + y * y) + corner * turned
+        # a stretch may reach into the next frame, or span several
+        while frame < frames and (frame + 1) * last <= (i + 1) * frames:
+            end = travelled + length * ((frame + 1) * last / frames - i)
+            counts[frame] = max(1, math.ceil((end - border) / longest))
+            border = end
+            frame += 1
+        travelled += length
+
+
+@kernel
+def path_matrices(poses: Array, counts: Array, middle_x: float, middle_y: float, origin: float, out: Array) -> None:
+    """Where each pixel of a picture looks, from each place on a camera's path at which a frame is added.
+
+    poses, counts: see `count_steps`; middle_x, middle_y: the pixel about which the picture is turned and zoomed; origin:
+    pixels by which the picture that is looked at begins before it, left and above; out: float64 [sum(counts), 2, 3], written.
+    """
+    last, frames = poses.shape[0] - 1, counts.size
+    n = 0
+    for frame in range(frames):
+        for k in range(counts[frame]):
+            at = (frame + (k + 0.5) / counts[frame]) * last / frames
+            i = min(int(at), last - 1)
+            share = at - i
+            pose = (1.0 - share) * poses[i] + share * poses[i + 1]
+            zoom = math.exp(pose[3])
+            cosine, sine = zoom * math.cos(pose[2]), zoom * math.sin(pose[2])
+            out[n, 0, 0], out[n, 0, 1] = cosine, -sine
+            out[n, 1, 0], out[n, 1, 1] = sine, cosine
+            out[n, 0, 2] = middle_x - cosine * middle_x + sine * middle_y + pose[0] + origin
+            out[n, 1, 2] = middle_y - sine * middle_x - cosine * middle_y + pose[1] + origin
+            n += 1
+
+
+@kernel
+def pixel_numbers(width: int) -> Array:
+    """The pixel that each sample of a line of RGB belongs to: float32 [3 * width], 0 0 0 1 1 1 ..."""
+    numbers = np.empty(3 * width, np.float32)
+    for x in range(width):
+        numbers[3 * x : 3 * x + 3] = x
+    return numbers
+
+
+@kernel
+def _steady(fraction: float, slope: float) -> float:
+    """How many pixels further a position's fraction, now in [0, 1), stays there when it changes by `slope` per pixel."""
+    if slope > 0.0:
+        return (1.0 - fraction) / slope
+    if slope < 0.0:
+        return -fraction / slope
+    return 1e9
+
+
+@kernel
+def _add_run(
+    above: Array, below: Array, numbers: Array, right: float, right_step: float, down: float, down_step: float, weight: float,
+    total: Array,
+) -> None:  # fmt: skip
+    """Add the samples of a run of pixels, whose positions keep their whole parts, to a line.
+
+    above, below: float32 [3 * (n + 1)], the lines on either side; numbers: `pixel_numbers`; right, down: fractions of the
+    first pixel's position, and their change per pixel; total: float32 [3 * n], changed in place.
+    """
+    first_x, step_x = np.float32(right), np.float32(right_step)
+    first_y, step_y = np.float32(down), np.float32(down_step)
+    share = np.float32(weight)
+    above_next, below_next = above[3:], below[3:]
+    for i in range(total.size):
+        x, y = first_x + step_x * numbers[i], first_y + step_y * numbers[i]
+        upper = above[i] + x * (above_next[i] - above[i])
+        lower = below[i] + x * (below_next[i] - below[i])
+        total[i] += share * (upper + y * (lower - upper))
+
+
+@kernel
+def _add_line(lines: Array, matrix: Array, y: int, numbers: Array, weight: float, line: Array) -> None:
+    """Line y of `add_warped` for one pose."""
+    width = line.size // 3
+    slope_x, slope_y = matrix[0, 0] - 1.0, matrix[1, 0]
+    start_x = matrix[0, 1] * y + matrix[0, 2]
+    start_y = matrix[1, 1] * y + matrix[1, 2]
+    x = 0
+    while x < width:
+        at_x, at_y = start_x + matrix[0, 0] * x, start_y + slope_y * x
+        column, row = math.floor(at_x), math.floor(at_y)
+        right, down = at_x - column, at_y - row
+        steady = min(_steady(right, slope_x), _steady(down, slope_y))
+        count = min(width - x, max(1, math.ceil(steady)))
+        begin, end = 3 * column, 3 * (column + count + 1)
+        run = line[3 * x : 3 * (x + count)]
+        _add_run(lines[row, begin:end], lines[row + 1, begin:end], numbers, right, slope_x, down, slope_y, weight, run)
+        x += count
+
+
+@kernel
+def add_warped(light: Array, matrices: Array, numbers: Array, weight: float, total: Array) -> None:
+    """Add a picture as a moving camera sees it, bilinear: ``total[y, x] += weight * light[matrix @ (x, y, 1)]`` for each matrix.
+
+    light: float32 [H, W, 3], large enough for every position and its neighbours to the right and below (the caller sees to it);
+    matrices: float64 [n, 2, 3], positions x and y in `light`, all but translations (turned and zoomed by at most a tenth);
+    numbers: `pixel_numbers(w)`; total: float32 [h, w, 3], changed in place.
+
+    A line is cut into runs of pixels whose positions keep their whole parts: in these, all loads are of neighbours.
+    """
+    lines = light.reshape((light.shape[0], 3 * light.shape[1]))
+    sums = total.reshape((total.shape[0], 3 * total.shape[1]))
+    for y in range(total.shape[0]):
+        for n in range(matrices.shape[0]):
+            _add_line(lines, matrices[n], y, numbers, weight, sums[y])
