@@ -13,9 +13,11 @@ import json
 from datetime import date
 from pathlib import Path
 
+import blur
 import engine
 import pixels
 import streamdeblur
+import training
 import transcode
 from harness import machine, table
 
@@ -27,20 +29,22 @@ transcodes every frame's face is restored (`--always`).
 
 """
 
+MEASURES = {"pixels": pixels, "engine": engine, "blur": blur, "training": training}
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", choices=["pixels", "engine", "transcode", []], help="which; all by default")
+    parser.add_argument("names", nargs="*", choices=[*MEASURES, "transcode", []], help="which; all by default")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--real", type=Path, help="a clip of your own for the transcode")
     parser.add_argument("--out", type=Path, help="folder for benchmarks.md and benchmarks.json")
     arguments = parser.parse_args()
     rows = []
-    for name in arguments.names or ["pixels", "engine", "transcode"]:
+    for name in arguments.names or [*MEASURES, "transcode"]:
         if name == "transcode":
             rows += transcode.measure(arguments.rounds, arguments.real)
         else:
-            rows += {"pixels": pixels, "engine": engine}[name].measure(arguments.rounds)
+            rows += MEASURES[name].measure(arguments.rounds)
     text = INTRODUCTION.format(day=date.today(), version=streamdeblur.__version__, machine=machine()) + table(rows) + "\n"
     print(text)
     if arguments.out:

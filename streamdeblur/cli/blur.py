@@ -64,7 +64,8 @@ def command(
     with exits(quiet=quiet, json=json):
         options = _options(
             scheme=scheme, response=response, camera=camera, extents=extents, longest=longest, every=every, seed=seed,
-            detector=detector, min_face=min_face, start=start, duration=duration, codec=codec, quality=quality, overwrite=overwrite,
+            detector=detector, min_face=min_face, start=start, duration=duration, codec=codec, quality=quality,
+            overwrite=overwrite,
         )  # fmt: skip
         video = out.suffix.lower() in batch.VIDEO_SUFFIXES
         if source.is_dir():

@@ -1,0 +1,70 @@
+"""What becomes of a picture on its way through a stream: smaller and larger again, JPEG, H.264."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import cast
+
+import av
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+Image = NDArray[np.uint8]
+
+FPS = 30
+
+
+def down_and_up(image: Image, factor: float) -> Image:
+    """`image`, uint8 [H, W, 3], through a size `factor` times smaller: bilinear both ways, as scalers of live video are."""
+    height, width = image.shape[:2]
+    small = max(1, round(width / factor)), max(1, round(height / factor))
+    smaller = cv2.resize(image, small, interpolation=cv2.INTER_LINEAR)
+    return cast(Image, cv2.resize(smaller, (width, height), interpolation=cv2.INTER_LINEAR))
+
+
+def jpeg(image: Image, quality: float) -> Image:
+    """`image`, uint8 RGB [H, W, 3], through JPEG of this quality (1 to 100), its chroma halved as most cameras do."""
+    settings = [cv2.IMWRITE_JPEG_QUALITY, round(quality)]
+    _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), settings)
+    decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
+    assert decoded is not None
+    return cast(Image, cv2.cvtColor(decoded, cv2.COLOR_BGR2RGB))
+
+
+def h264(image: Image, quantiser: float, moved: tuple[float, float]) -> Image:
+    """`image`, uint8 RGB [H, W, 3] with even sides, as the second frame of an H.264 stream: predicted from another one.
+
+    quantiser: of the P frame, 0 to 51; moved: by how many pixels (x, y) the picture moved since the frame before, of which
+    `image` is predicted. In memory, in a stream of its own: the result depends on the arguments alone.
+    """
+    height, width = image.shape[:2]
+    shift = np.array([[1.0, 0.0, -moved[0]], [0.0, 1.0, -moved[1]]])
+    before = cv2.warpAffine(image, shift, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    encoder = _encoder(width, height, round(quantiser))
+    decoder = av.CodecContext.create("h264", "r")
+    # the frame's own thread: several decoding threads would hold frames back
+    decoder.thread_count = 1
+    assert isinstance(decoder, av.VideoCodecContext)
+    decoded: list[av.VideoFrame] = []
+    for number, picture in enumerate((before, image)):
+        planes = cast(Image, cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420))
+        frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
+        frame.pts, frame.time_base = number, Fraction(1, FPS)
+        for packet in encoder.encode(frame):
+            decoded += decoder.decode(packet)
+    decoded += decoder.decode(None)
+    return cast(Image, cv2.cvtColor(decoded[-1].to_ndarray(), cv2.COLOR_YUV2RGB_I420))
+
+
+def _encoder(width: int, height: int, quantiser: int) -> av.VideoCodecContext:
+    """An encoder as live streams use it: fast, without frames that wait for later ones."""
+    encoder = av.CodecContext.create("libx264", "w")
+    assert isinstance(encoder, av.VideoCodecContext)
+    encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
+    encoder.time_base, encoder.thread_count = Fraction(1, FPS), 1
+    # The fastest preset, but with what every decoder has and every camera uses. A picture that is unlike the one before would
+    # begin with an intra frame: here it must not.
+    settings = "scenecut=0:cabac=1:no-deblock=0"
+    encoder.options = {"preset": "ultrafast", "tune": "zerolatency", "qp": str(quantiser), "x264-params": settings}
+    return encoder

@@ -1,0 +1,188 @@
+"""What the rules of an exposure must know of each frame: a small luma, the motion since the frame before, the parts of the
+faces."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+LUMA_SIDE = 128
+"""Longer side of the luma that frames are compared in."""
+FLOW_SIDE = 32
+"""Longer side of the grid on which motion is kept."""
+
+REPEATED = 0.12
+"""Mean change of the luma, in code values, below which a frame repeats the one before. Frames that a conversion of the frame rate
+repeated differ by 0.01 to 0.1 after compression, those of a person sitting still by 0.2 and more."""
+CUT_CHANGE, CUT_LEVELS = 25.0, 0.35
+"""A cut changes the luma by this many code values on average, and moves this share of it to other levels."""
+
+MARK_UP_68 = ((36, 42), (42, 48), (27, 36), (48, 68))
+"""Eyes, nose and mouth in the 68-point mark-up."""
+MARK_SIDE = 0.3
+"""Side of the square that stands for the part around a single landmark, in spans of all landmarks."""
+BOX_PARTS = np.array(
+    [(0.12, 0.3, 0.44, 0.5), (0.56, 0.3, 0.88, 0.5), (0.35, 0.4, 0.65, 0.72), (0.28, 0.68, 0.72, 0.9)], np.float32
+)
+"""Where eyes, nose and mouth lie in a face box: x0, y0, x1, y1 in its units."""
+
+
+def face_parts(box: NDArray[np.floating], landmarks: NDArray[np.floating] | None = None) -> NDArray[np.float32]:
+    """Boxes x0, y0, x1, y1 of the parts of a face: float32 [parts, 4] in pixels.
+
+    From landmarks [K, 2] where given (eyes, nose and mouth of 68, else a square around each), otherwise from the face box [4].
+    """
+    if landmarks is None:
+        x0, y0, x1, y1 = (float(v) for v in box)
+        size, origin = np.array([x1 - x0, y1 - y0] * 2, np.float32), np.array([x0, y0] * 2, np.float32)
+        return BOX_PARTS * size + origin
+    points = np.asarray(landmarks, np.float32)
+    if len(points) == 68:
+        groups = [points[begin:end] for begin, end in MARK_UP_68]
+        return np.array([[*group.min(axis=0), *group.max(axis=0)] for group in groups], np.float32)
+    reach = MARK_SIDE / 2 * np.ptp(points, axis=0).max()
+    return np.concatenate([points - reach, points + reach], axis=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Observation:
+    """One frame, as the rules see it."""
+
+    number: int
+    """Of the frame in its clip or video, from 0."""
+    luma: NDArray[np.uint8]
+    """uint8 [h, w, 1], its longer side at most 128."""
+    motion: NDArray[np.float32]
+    """Motion since the frame before, in pixels of the frame: float32 [h, w, 2] on a coarse grid; zero for the first one and a
+    cut."""
+    faces: Mapping[int, NDArray[np.float32]] = field(default_factory=dict)
+    """Parts of each face, float32 [parts, 4] in pixels, under its number."""
+    region: tuple[slice, slice] = (slice(None), slice(None))
+    """Lines and columns of the motion grid that the faces cover; all without a face."""
+    cut: bool = False
+    """This frame begins a new shot."""
+    repeated: bool = False
+    """This frame is the one before once more."""
+
+    pixel: float = 1.0
+    """Pixels of the frame per pixel of the luma."""
+
+    @property
+    def path(self) -> float:
+        """Length of the motion since the frame before: mean over the faces, or else over the frame, in pixels."""
+        return mean_length(self.motion[self.region])
+
+    def thinned(self) -> Observation:
+        """Without its luma, and motion as one vector of the length of `path`: what PrAvg needs, small enough to keep of many
+        clips."""
+        motion = np.array([[[self.path, 0.0]]], np.float32)
+        return replace(self, luma=self.luma[:1, :1].copy(), motion=motion, faces={}, region=(slice(None), slice(None)))
+
+
+def mean_length(motion: NDArray[np.float32]) -> float:
+    """Mean length of vectors, float32 [h, w, 2]."""
+    return float(np.sqrt(np.einsum("yxc,yxc->yx", motion, motion)).mean())
+
+
+class Observer:
+    """Observes the frames of one video, one after the other. For one thread at a time."""
+
+    def __init__(self) -> None:
+        self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
+        self._previous: NDArray[np.uint8] | None = None
+        self._count = 0
+
+    def __call__(
+        self,
+        frame: NDArray[np.uint8],
+        boxes: Mapping[int, NDArray[np.floating]] | None = None,
+        landmarks: Mapping[int, NDArray[np.floating]] | None = None,
+    ) -> Observation:
+        """Observe the next frame.
+
+        frame: uint8 RGB [H, W, 3]; boxes: face boxes (x0, y0, x1, y1 in pixels) under a number for each face that stays the
+        same from frame to frame; landmarks: [K, 2] under the same numbers.
+        """
+        height, width = frame.shape[:2]
+        pixel = max(1.0, max(height, width) / LUMA_SIDE)
+        luma = _small_luma(frame, pixel)
+        previous, self._previous = self._previous, luma
+        number, self._count = self._count, self._count + 1
+        boxes, landmarks = boxes or {}, landmarks or {}
+        faces = {name: face_parts(box, landmarks.get(name)) for name, box in boxes.items()}
+        motion = np.zeros((*_grid(luma), 2), np.float32)
+        cut = repeated = False
+        if previous is not None and previous.shape != luma.shape:
+            cut = True
+        elif previous is not None:
+            change = float(cv2.absdiff(previous, luma).mean())
+            cut, repeated = change >= CUT_CHANGE and _other_levels(previous, luma) >= CUT_LEVELS, change < REPEATED
+            if not cut and not repeated:
+                motion = self._motion(previous, luma, pixel)
+        region = _region(list(boxes.values()), motion.shape, height, width)
+        return Observation(number, luma[..., None], motion, faces, region, cut, repeated, pixel)
+
+    def _motion(self, previous: NDArray[np.uint8], luma: NDArray[np.uint8], pixel: float) -> NDArray[np.float32]:
+        """Dense motion by DIS (Kroeger et al. 2016), averaged over the cells of the grid."""
+        flow = self._flow.calc(previous, luma, np.zeros((*luma.shape, 2), np.float32))
+        lines, columns = _grid(luma)
+        coarse = cv2.resize(flow, (columns, lines), interpolation=cv2.INTER_AREA)
+        return np.asarray(coarse, np.float32) * np.float32(pixel)
+
+
+def observe(
+    frames: Sequence[NDArray[np.uint8]] | NDArray[np.uint8],
+    boxes: NDArray[np.floating] | None = None,
+    landmarks: NDArray[np.floating] | None = None,
+) -> list[Observation]:
+    """Observe the frames of a clip of one face: uint8 [T, H, W, 3]; boxes [T, 4]; landmarks [T, K, 2]. In their order, all of
+    them."""
+    observer = Observer()
+    return [
+        observer(
+            frame,
+            None if boxes is None else {0: boxes[i]},
+            None if landmarks is None else {0: landmarks[i]},
+        )
+        for i, frame in enumerate(frames)
+    ]
+
+
+def _small_luma(frame: NDArray[np.uint8], pixel: float) -> NDArray[np.uint8]:
+    height, width = frame.shape[:2]
+    size = max(16, round(width / pixel)), max(16, round(height / pixel))
+    luma = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    # whole squares are averaged, and the rest of the way is less than a factor of two: averages over parts of pixels are slow
+    whole = int(pixel)
+    if whole > 1:
+        lines, columns = height // whole, width // whole
+        luma = cv2.resize(luma[: lines * whole, : columns * whole], (columns, lines), interpolation=cv2.INTER_AREA)
+    return np.asarray(luma if size == (width, height) else cv2.resize(luma, size, interpolation=cv2.INTER_LINEAR), np.uint8)
+
+
+def _grid(luma: NDArray[np.uint8]) -> tuple[int, int]:
+    """Lines and columns of the motion grid."""
+    reduction = max(1.0, max(luma.shape) / FLOW_SIDE)
+    return max(1, round(luma.shape[0] / reduction)), max(1, round(luma.shape[1] / reduction))
+
+
+def _other_levels(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
+    counts = [np.bincount(luma.ravel() >> 3, minlength=32) for luma in (first, second)]
+    return float(np.abs(counts[0] - counts[1]).sum() / 2 / first.size)
+
+
+def _region(boxes: Sequence[NDArray[np.floating]], grid: tuple[int, ...], height: int, width: int) -> tuple[slice, slice]:
+    if not boxes:
+        return slice(None), slice(None)
+    x0, y0 = np.min([box[:2] for box in boxes], axis=0)
+    x1, y1 = np.max([box[2:] for box in boxes], axis=0)
+
+    def cells(begin: float, end: float, side: int, count: int) -> slice:
+        first = int(np.clip(begin / side * count, 0, count - 1))
+        return slice(first, int(np.clip(np.ceil(end / side * count), first + 1, count)))
+
+    return cells(y0, y1, height, grid[0]), cells(x0, x1, width, grid[1])

@@ -1,0 +1,132 @@
+"""psi-hat, the camera's response: which code value each amount of light becomes, and back.
+
+Frames are averaged in light, not in code values (eq. 9 of the paper). A response is a pair of tables, so that every kernel
+takes any of them at the same cost; light is an integer, so that sums over frames are exact whatever their order.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.errors import InputError, OptionError
+
+FINE = 65535
+"""Light of code value 255 where the response is not linear: the darkest step of sRGB is 20 of these units."""
+
+
+@dataclass(frozen=True, eq=False)
+class Response:
+    """A camera response as two tables."""
+
+    name: str
+    to_light: NDArray[np.uint16]
+    """Light of each code value: uint16 [256], rising from 0."""
+    to_code: NDArray[np.uint8]
+    """Nearest code value of each amount of light: uint8 [full + 1]."""
+
+    def __post_init__(self) -> None:
+        light = self.to_light.astype(np.int64)
+        if light.shape != (256,) or light[0] != 0 or light[-1] < 255 or (np.diff(light) <= 0).any():
+            raise ValueError(f"A response rises from 0 over 256 code values (got {self.name!r}: {light[:4]} ... {light[-4:]}).")
+
+    def __repr__(self) -> str:
+        return f"Response({self.name}, light 0 to {self.full})"
+
+    @property
+    def full(self) -> int:
+        """The light of code value 255: 255 for `identity`, 65535 for all others."""
+        return int(self.to_light[-1])
+
+    @classmethod
+    def from_curve(cls, name: str, curve: NDArray[np.floating], full: int = FINE) -> Response:
+        """The response whose code values have the light `curve`, [256], in [0, 1] and not falling.
+
+        Neighbouring code values differ by one unit of light at least, so that every one of them comes back.
+        """
+        codes = np.arange(256)
+        rising = np.maximum.accumulate(np.rint(np.clip(curve, 0.0, 1.0) * full) - codes) + codes
+        light = np.minimum(rising, full - 255 + codes).astype(np.uint16)
+        # halfway between the light of two code values the nearer one changes
+        borders = (light[1:].astype(np.float64) + light[:-1]) / 2
+        return cls(name, light, np.searchsorted(borders, np.arange(full + 1), side="right").astype(np.uint8))
+
+    def linearise(self, image: NDArray[np.uint8]) -> NDArray[np.uint16]:
+        """Light of an image: uint8 of any shape to uint16 in [0, full]."""
+        return self.to_light[image]
+
+    def develop(self, light: NDArray[np.integer]) -> NDArray[np.uint8]:
+        """Code values of integer light of any shape; above `full` it clips."""
+        codes: NDArray[np.uint8] = self.to_code[np.clip(light, 0, self.full)]
+        return codes
+
+    def save(self, path: Path) -> None:
+        """Write the response as a small JSON file, which `open_response("fitted:PATH")` reads."""
+        path.write_text(json.dumps({"light": [round(v / self.full, 7) for v in self.to_light.tolist()]}) + "\n", encoding="utf-8")
+
+
+@cache
+def identity() -> Response:
+    """Code values are taken for light, as the paper's plain averages do: integer-exact."""
+    return Response.from_curve("identity", np.arange(256) / 255, full=255)
+
+
+@cache
+def srgb() -> Response:
+    """The sRGB curve of IEC 61966-2-1."""
+    code = np.arange(256) / 255
+    return Response.from_curve("srgb", np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4))
+
+
+def gamma(exponent: float) -> Response:
+    """A pure power.
+
+    Raises:
+        OptionError: an exponent outside [0.5, 5].
+    """
+    if not 0.5 <= exponent <= 5.0:
+        raise OptionError(f"The exponent of a gamma response lies between 0.5 and 5 (got {exponent:g}).")
+    return Response.from_curve(f"gamma:{exponent:g}", (np.arange(256) / 255) ** exponent)
+
+
+def fitted(path: Path) -> Response:
+    """A response that was fitted to pairs (`fit_response`) and saved.
+
+    Raises:
+        InputError: the file cannot be read, or does not hold a rising curve of 256 values.
+    """
+    try:
+        curve = np.array(json.loads(path.read_text(encoding="utf-8"))["light"], np.float64)
+    except OSError as error:
+        raise InputError(f"Cannot read the response {path}: {error.strerror}.") from None
+    except (ValueError, KeyError, TypeError):
+        raise InputError(f'{path} is not a fitted response: a JSON file {{"light": [256 rising values from 0 to 1]}}.') from None
+    rising = curve.shape == (256,) and curve[0] == 0 and curve[-1] == 1 and bool((np.diff(curve) >= 0).all())
+    if not rising:
+        raise InputError(f"{path} is not a fitted response: its 'light' must be 256 rising values from 0 to 1.")
+    return Response.from_curve(f"fitted:{path}", curve)
+
+
+def open_response(name: str) -> Response:
+    """The response of this name: identity, srgb, gamma:EXPONENT (gamma alone: 2.2) or fitted:FILE.json.
+
+    Raises:
+        OptionError: there is none of this name.
+        InputError: a fitted one cannot be read.
+    """
+    kind, _, value = name.partition(":")
+    if kind == "fitted" and value:
+        return fitted(Path(value))
+    if kind == "gamma":
+        try:
+            return gamma(float(value or 2.2))
+        except ValueError:
+            raise OptionError(f"Unknown response '{name}'. Write gamma:2.2.") from None
+    if name not in ("identity", "srgb"):
+        raise OptionError(f"Unknown response '{name}'. Known: identity, srgb, gamma:EXPONENT, fitted:FILE.json.")
+    return identity() if name == "identity" else srgb()

@@ -1,0 +1,134 @@
+"""Random blur kernels of a shaking camera: seeded, of a chosen extent, centred on their centroid.
+
+Two families:
+
+- `markov`: the Markov process of Kupyn et al. 2018 (after Boracchi & Foi 2012): a point of constant speed with inertia, random
+  acceleration, a pull to where it began and now and then a sudden shake; a random part of it is the exposure.
+- `handshake`: in the manner of Hradis et al. 2015: seconds of hand-shake, a sum of waves from slow sway to tremor (0.3 to
+  12 Hz) whose amplitude falls with frequency; an exposure of 20 ms to 1.5 s is cut from it.
+
+The *extent* of a kernel is the larger side of the box that its footprint fills: the path's span in pixels, and one more for
+the pixel itself; extent 1 is no blur at all. It is exact in continuous coordinates; with sub-pixel positions the box of taps
+above zero has ceil(extent) or one more on its larger side.
+
+A kernel's centroid is its centre, so that blur does not shift the picture. The few lopsided paths that would then reach
+beyond the array are moved inside by as little as needed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.kernels.trajectories import expose, markov_path, sum_of_waves
+
+SIZE = 41
+"""Side of a kernel's array, and its largest extent."""
+
+Family = Literal["markov", "handshake"]
+
+MARKOV_STEPS = 2000
+MARKOV_LENGTH = 60.0
+"""Steps and length in pixels of a trajectory of Kupyn et al., for which their constants hold."""
+MARKOV_ANXIETY = (0.01, 0.009, 0.008, 0.007, 0.005, 0.003)
+MARKOV_PART = (0.1, 1.0)
+"""Share of the trajectory that falls into the exposure."""
+
+WAVES = 10
+WAVE_HERTZ = (0.3, 12.0)
+WAVE_FALL = 1.3
+"""Amplitude falls with this power of the frequency: between a random walk (1) and what a heavy camera damps (2)."""
+WAVE_SECONDS = (0.02, 1.5)
+WAVE_SAMPLES = 400
+
+
+def markov_trajectory(random: np.random.Generator) -> NDArray[np.float32]:
+    """A trajectory of the Markov process: float32 [points, 2], x and y, of a length of at most 1."""
+    normals = random.standard_normal((MARKOV_STEPS - 1, 2), np.float32)
+    chances = random.random((MARKOV_STEPS - 1, 2), np.float32)
+    direction, pull, sudden, strength, part = random.random(5)
+    anxiety = MARKOV_ANXIETY[random.integers(len(MARKOV_ANXIETY))]
+    path = np.empty((MARKOV_STEPS, 2), np.float32)
+    # the pull acts on pixels, the path here is in units of its length
+    traits = np.array([2 * np.pi * direction, 0.7 * pull * MARKOV_LENGTH, 0.2 * sudden, 10.0 * strength, anxiety])
+    markov_path(normals, chances, traits, path)
+    return path[: int(MARKOV_STEPS * (MARKOV_PART[0] + (MARKOV_PART[1] - MARKOV_PART[0]) * part))]
+
+
+def handshake(random: np.random.Generator, axes: int, samples: int, seconds: float) -> NDArray[np.float32]:
+    """Hand-shake along `axes` independent axes over `seconds`, at `samples` equal intervals: float32 [samples, axes], smooth."""
+    lowest, highest = np.log(WAVE_HERTZ)
+    hertz = np.exp(lowest + (highest - lowest) * (np.arange(WAVES) + random.random(WAVES)) / WAVES)
+    amplitudes = random.random((axes, WAVES)) * hertz**-WAVE_FALL
+    path = np.empty((samples, axes), np.float32)
+    sum_of_waves(amplitudes, 2 * np.pi * random.random((axes, WAVES)), 2 * np.pi * hertz * seconds / samples, path)
+    return path
+
+
+def handshake_trajectory(random: np.random.Generator) -> NDArray[np.float32]:
+    """A trajectory of the hand: float32 [points, 2], x and y."""
+    shortest, longest = np.log(WAVE_SECONDS)
+    seconds = float(np.exp(random.uniform(shortest, longest)))
+    return handshake(random, 2, WAVE_SAMPLES, seconds)
+
+
+_FAMILIES: dict[Family, Callable[[np.random.Generator], NDArray[np.float32]]] = {
+    "markov": markov_trajectory,
+    "handshake": handshake_trajectory,
+}
+
+
+def kernel_of(trajectory: NDArray[np.float32], extent: float, size: int = SIZE) -> NDArray[np.float32]:
+    """The blur kernel of a trajectory (float32 [points, 2], x and y, equal times apart), scaled to `extent` pixels.
+
+    Returns float32 [size, size], its sum 1.
+
+    Raises:
+        ValueError: an extent outside [1, size].
+    """
+    if not 1.0 <= extent <= size:
+        raise ValueError(f"The extent of a kernel lies between 1 and {size} px (got {extent:g}).")
+    light = np.empty((size, size), np.float32)
+    expose(trajectory, extent - 1.0, light)
+    return light
+
+
+def trimmed(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The middle of a kernel [size, size] that holds all of its light: float32 [k, k], k odd."""
+    lines, columns = np.nonzero(kernel)
+    middle = kernel.shape[0] // 2
+    reach = int(max(np.abs(lines - middle).max(), np.abs(columns - middle).max()))
+    return kernel[middle - reach : middle + reach + 1, middle - reach : middle + reach + 1]
+
+
+def draw_kernel(
+    random: np.random.Generator, extent: float, family: Family | None = None, size: int = SIZE
+) -> NDArray[np.float32]:
+    """A random kernel of this extent in pixels, of either family where none is named: float32 [size, size], its sum 1."""
+    if family is None:
+        family = "markov" if random.random() < 0.5 else "handshake"
+    return kernel_of(_FAMILIES[family](random), extent, size)
+
+
+def draw_kernels(
+    seed: int,
+    extents: Sequence[float] | NDArray[np.floating],
+    family: Family | None = None,
+    *,
+    size: int = SIZE,
+    workers: int = 2,
+) -> NDArray[np.float32]:
+    """Random kernels, one per extent: float32 [n, size, size]. Kernel i depends on `seed`, i and its extent alone."""
+    kernels = np.empty((len(extents), size, size), np.float32)
+
+    def draw(numbers: range) -> None:
+        for i in numbers:
+            kernels[i] = draw_kernel(np.random.default_rng((seed, i)), float(extents[i]), family, size)
+
+    with ThreadPoolExecutor(workers) as pool:
+        list(pool.map(draw, (range(w, len(extents), workers) for w in range(workers))))
+    return kernels
