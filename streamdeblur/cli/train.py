@@ -114,3 +114,21 @@ def _open(
         return Data(training, training)
     kept_stills = [held_out_stills] if held_out_stills else []
     return Data(training, open_maker(kept_stills, [held_out_clips] if held_out_clips else [], recipe, seed))
+
+
+@app.command()
+def measure(
+    network: Annotated[Path, typer.Argument(help="ONNX file that 'export' wrote.")],
+    held_out_stills: HeldOutStills = None,
+    held_out_clips: HeldOutClips = None,
+    seed: Annotated[int, typer.Option(help="Of the blurry inputs.")] = 0,
+) -> None:
+    """The figures of a model card: PSNR and SSIM on people that were not trained on, as a table in Markdown."""
+    with exits():
+        if held_out_stills is None and held_out_clips is None:
+            raise OptionError("Nothing to measure on: give --held-out-stills, --held-out-clips or both.")
+        from streamdeblur.training import measuring
+
+        typer.echo(measuring.HEADER)
+        for figures in measuring.measure(network, held_out_stills, held_out_clips, seed):
+            typer.echo(str(figures))

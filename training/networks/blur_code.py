@@ -23,9 +23,9 @@ class BlurCode(nn.Module):
             nn.ReLU(),
             FoldingConv(48, 64, 2),
             nn.ReLU(),
-            nn.Conv2d(64, 96, 3, padding=1),
+            FoldingConv(64, 128, 2),
             nn.ReLU(),
-            FoldingConv(96, 128, 2),
+            nn.Conv2d(128, 128, 3, padding=1),
             nn.ReLU(),
         )
         self.dense = nn.Sequential(nn.Linear(256, size), nn.ReLU(), nn.Linear(size, size), nn.Tanh())

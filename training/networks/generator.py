@@ -41,23 +41,23 @@ class TwoPathGenerator(nn.Module):
         """`code` is the size of the hourglass's blur code (kind `unet`)."""
         super().__init__()
         self.preset = preset
-        channels = 6 if preset.conditioned else 3
+        images = 2 if preset.conditioned else 1
         if preset.kind == "table3":
-            self.blurry_encoder: nn.Module = Table3Encoder(channels, preset.width)
+            self.blurry_encoder: nn.Module = Table3Encoder(3 * images, preset.width)
             self.sharp_encoder: nn.Module | None = Table3Encoder(3, preset.width)
             self.decoder: nn.Module = Table3Decoder(preset.width)
         else:
-            self.blurry_encoder = UnetEncoder(channels, preset.widths, preset.encoder_blocks, code)
-            self.sharp_encoder = UnetEncoder(3, preset.widths, preset.encoder_blocks, code)
+            self.blurry_encoder = UnetEncoder(images, preset.widths, preset.encoder_blocks, code)
+            self.sharp_encoder = UnetEncoder(1, preset.widths, preset.encoder_blocks, code)
             self.decoder = UnetDecoder(preset.widths, preset.decoder_blocks, code)
         if not preset.sharp_pathway:
             self.sharp_encoder = None
 
     def forward(self, blurry: Tensor, coarse: Tensor, code: Tensor | None) -> Tensor:
         """G_bl: restored images, not clamped. Images float [N, 3, H, W] in [0, 1]; table3: 256 x 256, unet: multiples of 16."""
-        images = torch.cat([blurry, coarse], dim=1) if self.preset.conditioned else blurry
+        images = [blurry, coarse] if self.preset.conditioned else [blurry]
         if code is None:
-            restored: Tensor = self.decoder(*self.blurry_encoder(images)).float()
+            restored: Tensor = self.decoder(*self.blurry_encoder(torch.cat(images, dim=1))).float()
             return restored
         detail: Tensor = self.decoder(self.blurry_encoder(images, code), code).float()
         return coarse + detail
@@ -74,7 +74,7 @@ class TwoPathGenerator(nn.Module):
         if code is None:
             reconstructed: Tensor = self.decoder(*self.sharp_encoder(sharp)).float()
             return reconstructed
-        detail: Tensor = self.decoder(self.sharp_encoder(sharp, code), code).float()
+        detail: Tensor = self.decoder(self.sharp_encoder([sharp], code), code).float()
         return low_pass(sharp) + detail
 
 

@@ -41,7 +41,7 @@ class Hourglass(nn.Module):
             self.body: nn.Module = Newell(preset.width, preset.depth)
         else:
             self.code = BlurCode(preset.code)
-            self.encoder = UnetEncoder(3, preset.widths, preset.encoder_blocks, preset.code)
+            self.encoder = UnetEncoder(1, preset.widths, preset.encoder_blocks, preset.code)
             self.decoder = UnetDecoder(preset.widths, preset.decoder_blocks, preset.code)
 
     def forward(self, blurry: Tensor) -> tuple[Tensor, Tensor | None]:
@@ -52,7 +52,7 @@ class Hourglass(nn.Module):
         code = self.blur_code(blurry)
         if code is None:
             return blurry + self.body(blurry).float(), None
-        return blurry + self.decoder(self.encoder(blurry, code), code).float(), code
+        return blurry + self.decoder(self.encoder([blurry], code), code).float(), code
 
     def blur_code(self, images: Tensor) -> Tensor | None:
         """The blur code of images, [N, code]; None in kind `newell`."""

@@ -6,8 +6,11 @@ The first convolution folds 4 x 4 pixels, so no layer is thin and large; the las
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import reduce
 from itertools import pairwise
 
+import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
@@ -21,16 +24,18 @@ Levels = tuple[Tensor, Tensor, Tensor]
 
 
 class UnetEncoder(nn.Module):
-    """Images [N, channels, H, W] to features at three levels."""
+    """Images, each [N, 3, H, W], to features at three levels: the first layer sees them as one image of more channels."""
 
-    def __init__(self, channels: int, widths: tuple[int, int, int], blocks: tuple[int, int, int], code: int) -> None:
+    def __init__(self, images: int, widths: tuple[int, int, int], blocks: tuple[int, int, int], code: int) -> None:
         super().__init__()
-        self.stem = FoldingConv(channels, widths[0], STRIDE)
+        # the convolution of a concatenation is the sum of one convolution each, and nothing has to be copied
+        self.stems = nn.ModuleList(FoldingConv(3, widths[0], STRIDE) for _ in range(images))
         self.levels = nn.ModuleList(ModulatedBlocks(count, width, code) for count, width in zip(blocks, widths, strict=True))
         self.down = nn.ModuleList(FoldingConv(fine, wide, 2) for fine, wide in pairwise(widths))
 
-    def forward(self, images: Tensor, code: Tensor) -> Levels:
-        fine = self.levels[0](self.stem(images), code)
+    def forward(self, images: Sequence[Tensor], code: Tensor) -> Levels:
+        stems = [stem(image) for stem, image in zip(self.stems, images, strict=True)]
+        fine = self.levels[0](reduce(torch.add, stems), code)
         middle = self.levels[1](self.down[0](fine), code)
         return fine, middle, self.levels[2](self.down[1](middle), code)
 
@@ -42,7 +47,7 @@ class UnetDecoder(nn.Module):
         super().__init__()
         self.up = nn.ModuleList(nn.Conv2d(wide, fine * 4, 1) for fine, wide in pairwise(widths))
         self.levels = nn.ModuleList(ModulatedBlocks(count, width, code) for count, width in zip(blocks, widths, strict=False))
-        self.head = zeroed(nn.Conv2d(widths[0], 3 * STRIDE**2, 3, padding=1))
+        self.head = zeroed(nn.Conv2d(widths[0], 3 * STRIDE**2, 1))
 
     def forward(self, levels: Levels, code: Tensor) -> Tensor:
         fine, middle, coarse = levels
