@@ -30,7 +30,11 @@ Model = TypeVar("Model", bound=BaseModel)
 def _option(model: type[BaseModel], name: str, *flags: str) -> Any:
     """A command-line option from a field of the settings; not given, it is None and the field's default holds."""
     field = model.model_fields[name]
-    return typer.Option(*flags, help=field.description, show_default=str(field.default))
+    return typer.Option(
+        *flags,
+        help=field.description,
+        show_default=f"{field.default:g}" if isinstance(field.default, float) else str(field.default),
+    )
 
 
 Out = Annotated[Path, typer.Argument(help="Folder of the data set.")]
@@ -237,7 +241,9 @@ def _run(work: Callable[..., dict[str, Any]], out: Path, terms: _Terms) -> None:
         print_json({"out": out, "kind": kind, **counts, "bad": bad, "seconds": seconds})
     elif not terms.quiet:
         total = sum(kept.values())
-        typer.echo(f"{out}: {total} {kind} of {files} files in {seconds:.0f} s ({kept['train']} train, {kept['test']} test)")
+        sources = "clips" if kind == "pairs" else "files"
+        sides = f"{kept['train']} train, {kept['test']} test"
+        typer.echo(f"{out}: {total} {kind} ({sides}) of {files} {sources} in {seconds:.0f} s")
         if dropped:
             typer.echo("Left out: " + ", ".join(f"{count} {reason}" for reason, count in dropped.items()))
 

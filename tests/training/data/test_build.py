@@ -12,9 +12,9 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
+
 from datasets import HEIGHT, PLACES, WIDTH, invoke, shard_bytes, shot
 from parts_for_tests import job_that_dies, job_that_works
-
 from streamdeblur.errors import InputError, OutputError
 from streamdeblur.training.data.build import build_dataset
 from streamdeblur.training.data.changes import cuts, repeats

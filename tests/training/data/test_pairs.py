@@ -6,8 +6,8 @@ import json
 
 import numpy as np
 import pytest
-from datasets import invoke
 
+from datasets import invoke
 from streamdeblur.errors import InputError
 from streamdeblur.training.data.drawn import build_drawn_pairs
 from streamdeblur.training.data.pairs import SAME_BLUR_DB, PairOptions, build_pairs

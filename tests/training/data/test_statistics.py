@@ -9,9 +9,9 @@ from collections import Counter
 import numpy as np
 import onnx
 import pytest
-from datasets import invoke
 from onnx import TensorProto, helper
 
+from datasets import invoke
 from streamdeblur.errors import InputError
 from streamdeblur.training.data.ages import AgeModel, find_age_model
 from streamdeblur.training.data.statistics import EDGES, measure

@@ -5,9 +5,9 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from datasets import PLACES
 from PIL import Image
 
+from datasets import PLACES
 from streamdeblur.errors import InputError
 from streamdeblur.training.data.duplicates import DISTANCE, Seen, perceptual_hash
 from streamdeblur.training.data.identities import Identities, split_of
@@ -61,7 +61,6 @@ def test_one_crop_of_each_sharp_face(built):
         box = np.array(record["box"])
         assert (box[2:] - box[:2]).max() == pytest.approx(256 / 1.7, rel=0.15)
         assert (box[:2] + box[2:]) / 2 == pytest.approx([128, 128], abs=30)
-    # pictures in the order of their names; the people of the group photograph come after those that were there before
     assert found["anna/turned.jpg"] == ["anna"]
     assert found["bert/a.png"] == ["bert"]
     assert summary["bert/b.jpg"]["dropped"] == {"duplicates": 1}

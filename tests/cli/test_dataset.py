@@ -1,0 +1,36 @@
+"""``streamdeblur dataset``: wrong use is answered in words."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from datasets import invoke
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["build", "nowhere", "out"], "No such file or folder: nowhere"),
+        (["build", "empty", "out"], "There is nothing to work on in empty"),
+        (["build", "bad", "out"], "1 of 1 files could not be used"),
+        (["build", "bad", "out", "--held-out", "2"], "held_out"),
+        (["build", "bad", "out", "--detector", "eyes"], "Unknown detector 'eyes'"),
+        (["build", "bad", "out", "--identities", "bad/a.mp4"], "it needs file and identity"),
+        (["build", "bad/a.mp4", "bad/a.mp4"], "Cannot make the folder"),
+        (["stills", "bad", "out"], "There is nothing to work on in bad"),
+        (["pairs", "empty", "out"], "streamdeblur dataset build"),
+        (["stats", "empty"], "streamdeblur dataset build"),
+    ],
+)
+def test_wrong_use_exits_with_2_and_leaves_nothing(tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "bad").mkdir()
+    (tmp_path / "bad" / "a.mp4").write_text("no video")
+    done = invoke(*arguments, "--json")
+    assert done.exit_code == 2, done.output
+    assert words in done.stderr
+    assert words in json.loads(done.stdout.splitlines()[-1])["error"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["bad", "empty"]

@@ -1,0 +1,54 @@
+"""Ages, estimated by InsightFace's model where the user has it: the histogram of the paper's Fig. 7."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.errors import InputError
+
+MODEL = "genderage.onnx"
+USUAL_FOLDER = Path("~/.insightface/models")
+"""Where InsightFace keeps the model packs that it downloads (buffalo_l, buffalo_s ... hold this model)."""
+
+
+def find_age_model(given: Path | None = None) -> Path | None:
+    """The file that was given, else the first one in InsightFace's usual folder; None where there is none.
+
+    Raises:
+        InputError: the file that was given does not exist.
+    """
+    if given is not None:
+        if not given.is_file():
+            raise InputError(f"No such file: {given}. Give InsightFace's {MODEL}.")
+        return given
+    return next(iter(sorted(USUAL_FOLDER.expanduser().glob(f"*/{MODEL}"))), None)
+
+
+class AgeModel:
+    """InsightFace's estimate of age in years."""
+
+    def __init__(self, path: Path) -> None:
+        """Raises InputError where it is not that model."""
+        from importlib import import_module
+
+        import onnxruntime
+
+        try:
+            session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+            self._model: Any = import_module("insightface.model_zoo.attribute").Attribute(str(path), session)
+        except Exception as error:
+            # InsightFace asserts, onnxruntime raises its own types: all mean that this file is no such network
+            raise InputError(f"{path} is not InsightFace's {MODEL}: {error}") from None
+        if self._model.taskname != "genderage":
+            raise InputError(f"{path} is not InsightFace's {MODEL}: it has {self._model.output_shape} outputs.")
+
+    def __call__(self, rgb: NDArray[np.uint8], box: NDArray[np.floating]) -> int:
+        """Years of the face in `box` (x0, y0, x1, y1 in pixels) of a picture, uint8 RGB [H, W, 3]."""
+        from insightface.app.common import Face
+
+        _, age = self._model.get(np.ascontiguousarray(rgb[..., ::-1]), Face(bbox=np.asarray(box, np.float32)))
+        return int(age)

@@ -1,0 +1,61 @@
+"""The face detector of a process that makes a data set."""
+
+from __future__ import annotations
+
+import time
+from functools import lru_cache
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.faces.detect import Detector, Face, open_detector
+from streamdeblur.faces.find import FaceFinder
+
+TRIES = 4
+"""Times that a detection is tried."""
+OVERVIEW = 320
+"""Longer side in pixels of the smallest view in which faces are looked for."""
+VIEW = 128
+"""Side of the picture of a crop in which its face is found again: the face is about 64 px of it."""
+
+
+class PatientDetector:
+    """A detector that tries again: processes that compile a network at the same moment disturb each other in OpenVINO's cache."""
+
+    def __init__(self, detector: Detector) -> None:
+        self._detector = detector
+        self.name, self.smallest_face = detector.name, detector.smallest_face
+
+    def detect(self, rgb: NDArray[np.uint8]) -> list[Face]:
+        for _ in range(TRIES - 1):
+            try:
+                return self._detector.detect(rgb)
+            except RuntimeError:
+                time.sleep(0.2)
+        return self._detector.detect(rgb)
+
+
+@lru_cache(maxsize=1)
+def shared_detector(name: str) -> Detector:
+    """The detector of this name, opened once. Raises DetectorError."""
+    return PatientDetector(open_detector(name))
+
+
+def open_finder(detector: Detector, width: int, height: int, min_face: float) -> FaceFinder:
+    """A finder for pictures of width x height, of faces of `min_face` pixels and of somewhat smaller ones."""
+    # (in a view of less than OVERVIEW pixels, detectors see little even of large faces)
+    return FaceFinder(detector, min_face=min(0.8 * min_face, detector.smallest_face * max(width, height) / OVERVIEW))
+
+
+def find_again(picture: NDArray[np.uint8], expected: NDArray[np.floating], detector: Detector) -> Face | None:
+    """The face of a crop, uint8 RGB [S, S, 3], nearest to the box where it is expected; None where it is not seen."""
+    view = cv2.resize(picture, (VIEW, VIEW), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
+    faces = [face.moved(VIEW / len(picture), 0.0, 0.0) for face in detector.detect(view)]
+    size = float((expected[2:] - expected[:2]).max())
+
+    def distance(face: Face) -> float:
+        return float(np.hypot(*((face.box[:2] + face.box[2:]) - (expected[:2] + expected[2:])))) / (2 * size)
+
+    near = [face for face in faces if distance(face) < 0.5 and 0.6 < face.size / size < 1.6]
+    return min(near, key=distance) if near else None

@@ -1,0 +1,39 @@
+"""The settings of the commands that make data sets."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+
+
+class FaceOptions(BaseModel):
+    """Which faces are kept, and how they are split."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    min_face: float = Field(
+        default=125.0, ge=32.0, description="Smallest face in pixels; one of 125 is enlarged by 1.2 for a crop of 256 px."
+    )
+    min_sharpness: float = Field(
+        default=30.0, ge=0.0, description="Least sharpness: variance of the Laplacian of the face in a crop of 256 px."
+    )
+    held_out: float = Field(default=0.1, ge=0.0, le=1.0, description="Share of the people that go to test/ instead of train/.")
+    detector: str = Field(default="centerface", description="centerface, scrfd:FILE.onnx or scrfd:PACK.")
+
+    @property
+    def of_parts(self) -> dict[str, Any]:
+        """The settings that a part depends on: who is held out is decided when the shards are written."""
+        return self.model_dump(exclude={"held_out"})
+
+
+class BuildOptions(FaceOptions):
+    """What is kept of videos."""
+
+    min_frames: int = Field(default=30, ge=3, description="Shortest run of sequential frames, repeated ones not counted.")
+
+
+class StillsOptions(FaceOptions):
+    """What is kept of pictures."""
+
+    cropped: bool = Field(default=False, description="The pictures are square crops of a face already: no faces are looked for.")

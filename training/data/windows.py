@@ -1,0 +1,112 @@
+"""Where clips are cut from a video: windows that stand still while a face moves in them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.faces.window import CROP_SIZE
+
+WINDOW_SCALE = 1.7
+"""Side of a face window in face sizes, of the window that is a crop of 256 px."""
+CLIP_SCALE = 2.0
+"""Side of a clip's window in face sizes, where the frame is large enough: the face moves, and a virtual camera may."""
+LEAST_SCALE = 1.3
+"""Side of the tightest window, where the frame ends close to the face."""
+MARGIN = 0.1
+"""Share of its size that is kept free on each side of a face."""
+LONGEST = 500
+"""Frames of a clip at most."""
+AS_IT_IS = 0.1
+"""A window whose scale is this close to 1 is not resampled, which would only soften it."""
+
+
+@dataclass(frozen=True)
+class ClipWindow:
+    """A square of the frame that stands still from frame `begin` to before frame `end`."""
+
+    begin: int
+    end: int
+    left: int
+    top: int
+    side: int
+    """In pixels of the frame; the square lies within it."""
+    size: int
+    """Side of the clip's frames in pixels."""
+    face: float
+    """Median face size in pixels of the frame."""
+
+    @property
+    def scale(self) -> float:
+        """Pixels of the clip per pixel of the frame."""
+        return self.size / self.side
+
+    def inside(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """x, y pairs [..., 2] in pixels of the frame, in pixels of the clip."""
+        return (points - (self.left, self.top)) * self.scale
+
+
+def largest_scale(min_face: float) -> float:
+    """By which the smallest face is enlarged, and a hundredth more: the sides of windows are whole pixels."""
+    return 1.01 * CROP_SIZE / (WINDOW_SCALE * min_face)
+
+
+def clip_windows(boxes: Sequence[NDArray[np.float64]], begin: int, picture: tuple[int, int, int, int]) -> list[ClipWindow]:
+    """Cut a run of a face into pieces that a still window covers, as long as they can be.
+
+    boxes: x0, y0, x1, y1 of the face in each frame from frame `begin`; picture: left, top, right and bottom of that part of
+    the frames in which windows may be. Pieces whose face fills it are left out.
+    """
+    x, y, width, height = picture[0], picture[1], picture[2] - picture[0], picture[3] - picture[1]
+    boxes = [box - (x, y, x, y) for box in boxes]
+    windows = []
+    first = 0
+    while first < len(boxes):
+        last = _reach(boxes, first, width, height)
+        window = _window(np.array(boxes[first:last]), begin + first, width, height)
+        if window is not None:
+            windows.append(replace(window, left=window.left + x, top=window.top + y))
+        first = last
+    return windows
+
+
+def _reach(boxes: Sequence[NDArray[np.float64]], first: int, width: int, height: int) -> int:
+    """Index after the last frame that one window covers together with frame `first`."""
+    low, high = np.full(2, np.inf), np.full(2, -np.inf)
+    for n in range(first, min(len(boxes), first + LONGEST)):
+        size = (boxes[n][2:] - boxes[n][:2]).max()
+        low = np.minimum(low, np.maximum(boxes[n][:2] - MARGIN * size, 0))
+        high = np.maximum(high, np.minimum(boxes[n][2:] + MARGIN * size, (width, height)))
+        if n > first and (high - low).max() > min(CLIP_SCALE * size, width, height):
+            return n
+    return min(len(boxes), first + LONGEST)
+
+
+def _window(boxes: NDArray[np.float64], begin: int, width: int, height: int) -> ClipWindow | None:
+    face = float(np.median((boxes[:, 2:] - boxes[:, :2]).max(axis=1)))
+    covered = np.array([boxes[:, :2].min(axis=0), boxes[:, 2:].max(axis=0)])
+    placed = place_square(covered.mean(axis=0), face, CLIP_SCALE, width, height)
+    if placed is None:
+        return None
+    left, top, side = placed
+    scale = max(CROP_SIZE / (WINDOW_SCALE * face), CROP_SIZE / side)
+    if abs(scale - 1) < AS_IT_IS and side >= CROP_SIZE:
+        size = side = side // 2 * 2
+    else:
+        size = max(CROP_SIZE, round(side * scale / 2) * 2)
+    return ClipWindow(begin, begin + len(boxes), left, top, side, size, face)
+
+
+def place_square(centre: NDArray[np.float64], face: float, scale: float, width: int, height: int) -> tuple[int, int, int] | None:
+    """Left, top and side of a square within a picture, `scale` times a face of this size, as near to `centre` as it can be.
+
+    Smaller where the picture is; None where that is less than `LEAST_SCALE` times the face.
+    """
+    side = int(min(scale * face, width, height))
+    if side < LEAST_SCALE * face:
+        return None
+    left, top = (min(max(round(c - side / 2), 0), whole - side) for c, whole in zip(centre, (width, height), strict=True))
+    return left, top, side
