@@ -15,8 +15,6 @@ from streamdeblur import kernels
 
 CODE = """
 import numpy as np
-import pytest
-
 import streamdeblur
 from streamdeblur import FaceDeblurrer
 assert streamdeblur.__file__.startswith({place!r}), streamdeblur.__file__
@@ -24,6 +22,16 @@ picture = np.random.default_rng(0).integers(0, 255, (200, 200, 3)).astype(np.uin
 with FaceDeblurrer() as deblurrer:
     out = deblurrer(picture, faces=[[60, 60, 140, 140]])
 assert out.shape == picture.shape
+print("done")
+"""
+
+KERNEL = """
+import numpy as np
+from streamdeblur.kernels import tensors
+assert tensors.__file__.startswith({place!r}), tensors.__file__
+images, out, finite = np.ones((1, 3, 4, 4), np.float32), np.empty((1, 4, 4, 3), np.uint8), np.empty(1, np.bool_)
+tensors.quantise(images, out, finite)
+assert (out == 255).all() and finite.all()
 print("done")
 """
 
@@ -88,7 +96,7 @@ def test_a_damaged_or_unwritable_kernel_cache_is_done_without(tmp_path, damage):
     keep = ignored if damage == "no room" else None
     shutil.copytree(Path(kernels.__file__).parent, place / "streamdeblur" / "kernels", ignore=keep, dirs_exist_ok=True)
     environment = dict(os.environ) | {"PYTHONPATH": str(place)}
-    code = CODE.format(place=str(place))
+    code = KERNEL.format(place=str(place))
     if damage == "no room":
         limit = "import resource, signal; signal.signal(signal.SIGXFSZ, signal.SIG_IGN); "
         code = limit + "resource.setrlimit(resource.RLIMIT_FSIZE, (2000, 2000))\n" + code

@@ -36,6 +36,14 @@ def precision() -> str:
     return "bf16" if "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
 
 
+def _compile(model: Any, settings: dict[str, Any]) -> Any:
+    """The compiled model; without the cache where another process that writes it at the same moment is in the way."""
+    try:
+        return _core().compile_model(model, "CPU", settings)
+    except RuntimeError:
+        return _core().compile_model(model, "CPU", {**settings, "CACHE_DIR": ""})
+
+
 class OpenVINOGraph:
     """A graph on the CPU. Pictures run one by one: on a CPU, batches of a fixed shape gain nothing, and batch sizes stay free."""
 
@@ -56,7 +64,7 @@ class OpenVINOGraph:
             settings |= {"PERFORMANCE_HINT": "THROUGHPUT", "ENABLE_CPU_PINNING": False}
         elif spec.height * spec.width <= SMALL_PIXELS:
             settings["INFERENCE_NUM_THREADS"] = 1
-        compiled = _core().compile_model(steps.build(), "CPU", settings)
+        compiled = _compile(steps.build(), settings)
         self._outputs = [compiled.output(name) for name in spec.outputs]
         self._free = [compiled.create_infer_request() for _ in range(REQUESTS)]
         self._all = list(self._free)

@@ -125,7 +125,7 @@ def test_a_flat_patch_is_read_and_written_with_the_matrix_of_its_frame(pixel_for
         assert abs(int(centre) - code) <= 1 << (depth - 8), (c, centre, code)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     x=st.floats(-150, 250), y=st.floats(-150, 250), side=st.floats(0.5, 400),
     pixel_format=st.sampled_from(["yuv420p", "nv12", "rgb24", "yuv422p10le"]),

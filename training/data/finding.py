@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from functools import lru_cache
 
 import cv2
@@ -12,34 +11,16 @@ from numpy.typing import NDArray
 from streamdeblur.faces.detect import Detector, Face, open_detector
 from streamdeblur.faces.find import FaceFinder
 
-TRIES = 4
-"""Times that a detection is tried."""
 OVERVIEW = 320
 """Longer side in pixels of the smallest view in which faces are looked for."""
 VIEW = 128
 """Side of the picture of a crop in which its face is found again: the face is about 64 px of it."""
 
 
-class PatientDetector:
-    """A detector that tries again: processes that compile a network at the same moment disturb each other in OpenVINO's cache."""
-
-    def __init__(self, detector: Detector) -> None:
-        self._detector = detector
-        self.name, self.smallest_face = detector.name, detector.smallest_face
-
-    def detect(self, rgb: NDArray[np.uint8]) -> list[Face]:
-        for _ in range(TRIES - 1):
-            try:
-                return self._detector.detect(rgb)
-            except RuntimeError:
-                time.sleep(0.2)
-        return self._detector.detect(rgb)
-
-
 @lru_cache(maxsize=1)
 def shared_detector(name: str) -> Detector:
     """The detector of this name, opened once. Raises DetectorError."""
-    return PatientDetector(open_detector(name))
+    return open_detector(name)
 
 
 def open_finder(detector: Detector, width: int, height: int, min_face: float) -> FaceFinder:
