@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
@@ -17,11 +18,14 @@ from streamdeblur.network import Network
 from streamdeblur.training.data.recipe import Pair, PairMaker, Recipe, Shares
 from streamdeblur.training.data.sensor import Sensor
 from streamdeblur.training.data.sources import open_maker
+from streamdeblur.training.recognition import Recognised, Recogniser, identity_cosine, landmark_error
 
 NOISE = 1.5
 """Standard deviation in code values of the noise that the synthetic protocol adds, as any camera does."""
 VISIBLE_BLUR_DB = 34.0
 """PrAvg windows whose blurred PSNR is above this hardly moved; they are left out."""
+GMSD_CONSTANT = 170.0
+"""c of GMSD, for 8-bit luma."""
 TRIES = 20
 """Pairs that are looked at for each that is wanted."""
 
@@ -65,26 +69,63 @@ PROTOCOLS = (
 )
 
 
+Values = dict[str, float]
+"""One figure of each kind, of one image against the sharp one."""
+
+COLUMNS = {
+    "psnr": ("PSNR dB", ".2f"),
+    "ssim": ("SSIM", ".3f"),
+    "gmsd": ("GMSD", ".3f"),
+    "landmarks": ("landmark error %", ".2f"),
+    "identity": ("identity cosine", ".3f"),
+}
+"""Title and format of each figure. Of GMSD and the landmark error, less is better."""
+
+
 @dataclass(frozen=True)
 class Figures:
-    """Means over the pairs of a protocol; PSNR in dB."""
+    """Means over the pairs of a protocol, of the blurry and of the restored images."""
 
     protocol: str
     pairs: int
-    blurred_psnr: float
-    restored_psnr: float
-    blurred_ssim: float
-    restored_ssim: float
+    blurred: Values
+    restored: Values
 
     def __str__(self) -> str:
-        return (
-            f"| {self.protocol} ({self.pairs}) | {self.blurred_psnr:.2f} / {self.blurred_ssim:.3f} | "
-            f"{self.restored_psnr:.2f} / {self.restored_ssim:.3f} | "
-            f"{self.restored_psnr - self.blurred_psnr:+.2f} / {self.restored_ssim - self.blurred_ssim:+.3f} |"
-        )
+        cells = [
+            f"{self.blurred[name]:{form}} -> {self.restored[name]:{form}}"
+            for name, (_, form) in COLUMNS.items()
+            if name in self.blurred
+        ]
+        return f"| {self.protocol} ({self.pairs}) | {' | '.join(cells)} |"
 
 
-HEADER = "| input (pairs) | blurred, PSNR / SSIM | restored | gain |\n| --- | --- | --- | --- |"
+def header(figures: Figures) -> str:
+    """The head of the table that these figures are a line of."""
+    titles = [title for name, (title, _) in COLUMNS.items() if name in figures.blurred]
+    return f"| input (pairs), blurred -> restored | {' | '.join(titles)} |\n|{' --- |' * (len(titles) + 1)}"
+
+
+class Examiner:
+    """Compares images with the sharp ones; with dlib installed (extra `eval`), as other programs see them, too."""
+
+    def __init__(self) -> None:
+        self._recognise: Recogniser | None = None
+        with suppress(ImportError):
+            self._recognise = Recogniser()
+
+    def __call__(self, pair: Pair, restored: Image) -> tuple[Values, Values]:
+        """Figures of the blurry and of the restored image."""
+        true = self._recognise(pair.sharp) if self._recognise else None
+        return self._values(pair.blurry, pair.sharp, true), self._values(restored, pair.sharp, true)
+
+    def _values(self, image: Image, sharp: Image, true: Recognised | None) -> Values:
+        ssim = structural_similarity(image, sharp, channel_axis=2, data_range=255)  # type: ignore[no-untyped-call]
+        values = {"psnr": psnr_of(image, sharp), "ssim": float(ssim), "gmsd": gmsd(image, sharp)}
+        if self._recognise and true:
+            seen = self._recognise(image)
+            values |= {"landmarks": 100 * landmark_error(seen, true), "identity": identity_cosine(seen, true)}
+        return values
 
 
 def measure(network: Path, stills: Path | None, clips: Path | None, seed: int = 0) -> Iterator[Figures]:
@@ -96,6 +137,7 @@ def measure(network: Path, stills: Path | None, clips: Path | None, seed: int = 
     """
     model = Network.read(network).model
     session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    examine = Examiner()
 
     def restore(blurry: Image) -> Image:
         planes = (blurry.astype(np.float32) / 255.0).transpose(2, 0, 1)[None]
@@ -103,20 +145,17 @@ def measure(network: Path, stills: Path | None, clips: Path | None, seed: int = 
         return np.asarray(np.rint(255.0 * restored.transpose(1, 2, 0)), np.uint8)
 
     for protocol in PROTOCOLS:
-        from_stills = protocol.scheme in ("synthetic", "sharp")
-        if (stills if from_stills else clips) is None:
+        chosen = stills if protocol.scheme in ("synthetic", "sharp") else clips
+        if chosen is None:
             continue
-        maker = open_maker(
-            [stills] if from_stills and stills else [], [clips] if not from_stills and clips else [], protocol.recipe(), seed
-        )
-        pairs = list(_pairs(maker, protocol, seed))
-        if not pairs:
+        maker = open_maker([chosen] if chosen is stills else [], [chosen] if chosen is clips else [], protocol.recipe(), seed)
+        values = [examine(pair, restore(pair.blurry)) for pair in _pairs(maker, protocol, seed)]
+        if not values:
             raise InputError(f"None of the clips moves enough for the protocol {protocol.name}.")
-        with ThreadPoolExecutor(2) as pool:
-            blurred = list(pool.map(_quality, [p.blurry for p in pairs], [p.sharp for p in pairs]))
-            restored = list(pool.map(_quality, [restore(p.blurry) for p in pairs], [p.sharp for p in pairs]))
-        (psnr, ssim), (better_psnr, better_ssim) = (np.mean(values, axis=0) for values in (blurred, restored))
-        yield Figures(protocol.name, len(pairs), psnr, better_psnr, ssim, better_ssim)
+        blurred, restored = (
+            {name: float(np.mean([of[name] for of in side])) for name in side[0]} for side in zip(*values, strict=True)
+        )
+        yield Figures(protocol.name, len(values), blurred, restored)
 
 
 def _pairs(maker: PairMaker, protocol: Protocol, seed: int) -> Iterator[Pair]:
@@ -140,5 +179,20 @@ def psnr_of(image: Image, sharp: Image) -> float:
     return 100.0 if error == 0.0 else float(10.0 * np.log10(255.0**2 / error))
 
 
-def _quality(image: Image, sharp: Image) -> tuple[float, float]:
-    return psnr_of(image, sharp), float(structural_similarity(image, sharp, channel_axis=2, data_range=255))  # type: ignore[no-untyped-call]
+def gmsd(image: Image, sharp: Image) -> float:
+    """Gradient magnitude similarity deviation of two uint8 RGB images: a perceptual distance, 0 where they are the same.
+
+    W. Xue et al., "Gradient magnitude similarity deviation: a highly efficient perceptual image quality index", 2014.
+    """
+    first, second = (_gradient_magnitude(picture) for picture in (image, sharp))
+    similarity = (2 * first * second + GMSD_CONSTANT) / (first**2 + second**2 + GMSD_CONSTANT)
+    return float(similarity.std())
+
+
+def _gradient_magnitude(picture: Image) -> NDArray[np.float32]:
+    """Of the luma at half the resolution, by Prewitt's filters."""
+    luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    half = cv2.blur(luma, (2, 2))[::2, ::2]
+    across = np.array([[1, 0, -1]] * 3, np.float32) / 3
+    gradients = [cv2.filter2D(half, -1, kernel) for kernel in (across, across.T)]
+    return np.asarray(np.hypot(*gradients), np.float32)

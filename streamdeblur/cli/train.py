@@ -123,12 +123,13 @@ def measure(
     held_out_clips: HeldOutClips = None,
     seed: Annotated[int, typer.Option(help="Of the blurry inputs.")] = 0,
 ) -> None:
-    """The figures of a model card: PSNR and SSIM on people that were not trained on, as a table in Markdown."""
+    """The figures of a model card, on people that were not trained on, as a table in Markdown."""
     with exits():
         if held_out_stills is None and held_out_clips is None:
             raise OptionError("Nothing to measure on: give --held-out-stills, --held-out-clips or both.")
         from streamdeblur.training import measuring
 
-        typer.echo(measuring.HEADER)
-        for figures in measuring.measure(network, held_out_stills, held_out_clips, seed):
+        for number, figures in enumerate(measuring.measure(network, held_out_stills, held_out_clips, seed)):
+            if number == 0:
+                typer.echo(measuring.header(figures))
             typer.echo(str(figures))
