@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import partial
 
-from streamdeblur.training.data.parts import Job
+from streamdeblur.training.data.building.parts import Job
 from streamdeblur.training.data.shards import Sample, json_bytes
 
 

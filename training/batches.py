@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from streamdeblur.training.data.blur.trajectories import SIZE as KERNEL_SIZE
 from streamdeblur.training.data.recipe import Pair
-from streamdeblur.training.data.trajectories import SIZE as KERNEL_SIZE
 
 MakePair = Callable[[int, float], Pair]
 """The pair of an index, at a severity of 0 to 1; depends on nothing else."""

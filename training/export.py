@@ -21,7 +21,7 @@ from streamdeblur.errors import InputError, NetworkError, OutputError
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.training.checkpoint import State, read_checkpoint
 from streamdeblur.training.config import TrainingConfig
-from streamdeblur.training.data.windows import WINDOW_SCALE
+from streamdeblur.training.data.building.windows import WINDOW_SCALE
 from streamdeblur.training.networks.blocks import ResnetLayer
 from streamdeblur.training.networks.deblurring import TwoStep
 from streamdeblur.training.networks.generator import TwoPathGenerator

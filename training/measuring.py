@@ -15,8 +15,8 @@ from skimage.metrics import structural_similarity
 
 from streamdeblur.errors import InputError
 from streamdeblur.network import Network
+from streamdeblur.training.data.blur.sensor import Sensor
 from streamdeblur.training.data.recipe import Pair, PairMaker, Recipe, Shares
-from streamdeblur.training.data.sensor import Sensor
 from streamdeblur.training.data.sources import open_maker
 from streamdeblur.training.recognition import Recognised, Recogniser, identity_cosine, landmark_error
 

@@ -13,8 +13,8 @@ from streamdeblur.cli.report import PLAIN_INTERVAL, exits, print_json, tell
 from streamdeblur.errors import OptionError
 
 if TYPE_CHECKING:
-    from streamdeblur.training.data.blur import BlurSummary
-    from streamdeblur.training.data.exposures import BlurOptions
+    from streamdeblur.training.data.blur.exposures import BlurOptions
+    from streamdeblur.training.data.blur.video import BlurSummary
 
 Input = Annotated[Path, typer.Argument(help="A video file, or a folder of them.")]
 Output = Annotated[
@@ -82,7 +82,7 @@ def _options(**settings: Any) -> BlurOptions:
     from pydantic import ValidationError
 
     from streamdeblur.options import explain
-    from streamdeblur.training.data.exposures import BlurOptions
+    from streamdeblur.training.data.blur.exposures import BlurOptions
 
     try:
         return BlurOptions(**settings)
@@ -125,7 +125,7 @@ def _check_targets(jobs: list[batch.Job]) -> None:
 
 
 def _blur(source: Path, out: Path, options: BlurOptions, *, video: bool, quiet: bool) -> BlurSummary:
-    from streamdeblur.training.data.blur import blur_video
+    from streamdeblur.training.data.blur.video import blur_video
 
     summary = blur_video(source, out, options, video=video, on_progress=None if quiet else _Progress(source.name))
     for warning in summary.warnings:

@@ -17,7 +17,7 @@ from streamdeblur.cli.report import exits, print_json, tell
 from streamdeblur.cli.steps import StepLine
 from streamdeblur.errors import OptionError
 from streamdeblur.options import explain, read_config
-from streamdeblur.training.data.options import BuildOptions, FaceOptions, StillsOptions
+from streamdeblur.training.data.building.options import BuildOptions, FaceOptions, StillsOptions
 
 if TYPE_CHECKING:
     from streamdeblur.training.data.recipe import Recipe
@@ -73,8 +73,8 @@ def build(
     What was interrupted goes on where it was. The same videos give the same bytes.
     """
     with exits(quiet=quiet, json=json):
-        from streamdeblur.training.data.build import build_dataset
-        from streamdeblur.training.data.identities import Identities
+        from streamdeblur.training.data.building.build import build_dataset
+        from streamdeblur.training.data.building.identities import Identities
 
         options = _validated(
             BuildOptions,
@@ -110,8 +110,8 @@ def stills(
 ) -> None:
     """Cut the sharp faces out of pictures, as crops of 256 px."""
     with exits(quiet=quiet, json=json):
-        from streamdeblur.training.data.identities import Identities
-        from streamdeblur.training.data.stills import build_stills
+        from streamdeblur.training.data.building.identities import Identities
+        from streamdeblur.training.data.building.stills import build_stills
 
         options = _validated(
             StillsOptions, cropped=cropped, min_face=min_face, min_sharpness=min_sharpness, held_out=held_out, detector=detector
@@ -148,8 +148,8 @@ def pairs(
     Reverse pairs whose blur is essentially that of a forward one (40 dB and more between the blurry faces) are skipped.
     """
     with exits(quiet=quiet, json=json):
-        from streamdeblur.training.data.drawn import build_drawn_pairs
-        from streamdeblur.training.data.pairs import PairOptions, build_pairs, split_folders
+        from streamdeblur.training.data.building.drawn import build_drawn_pairs
+        from streamdeblur.training.data.building.pairs import PairOptions, build_pairs, split_folders
 
         recipe = _recipe(config)
         options = _validated(PairOptions, schemes=scheme, every=every, reverse=reverse, recipe=recipe)

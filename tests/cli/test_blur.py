@@ -20,10 +20,10 @@ from pydantic import ValidationError
 
 from shaking import panned
 from streamdeblur.errors import OutputError, StreamDeblurError
-from streamdeblur.training.data.blur import blur_video
-from streamdeblur.training.data.exposures import BlurOptions, Exposer, Frame
-from streamdeblur.training.data.observation import Observer
-from streamdeblur.training.data.response import srgb
+from streamdeblur.training.data.blur.exposures import BlurOptions, Exposer, Frame
+from streamdeblur.training.data.blur.observation import Observer
+from streamdeblur.training.data.blur.response import srgb
+from streamdeblur.training.data.blur.video import blur_video
 from videos import Recipe, frame_bytes, read_frames, stamps, write_video
 
 

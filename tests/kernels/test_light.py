@@ -8,7 +8,7 @@ import pytest
 import blur_twins
 from streamdeblur.kernels.averaging import add_light, mean_codes
 from streamdeblur.kernels.light import read_light, write_codes
-from streamdeblur.training.data.response import srgb
+from streamdeblur.training.data.blur.response import srgb
 
 VIEWS = {
     "inside": (3, 5, 20, 16),

@@ -8,7 +8,7 @@ import pytest
 import blur_twins
 from streamdeblur.kernels.convolution import convolve_taps
 from streamdeblur.kernels.sensor import brighten, expose
-from streamdeblur.training.data.response import identity, srgb
+from streamdeblur.training.data.blur.response import identity, srgb
 
 
 def test_only_what_is_nearly_white_becomes_brighter():

@@ -8,9 +8,9 @@ from numpy.typing import NDArray
 
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.kernels.light import read_light, write_codes
-from streamdeblur.training.data.averaging import Clip
-from streamdeblur.training.data.response import Response
-from streamdeblur.training.data.synthetic import light_table
+from streamdeblur.training.data.blur.averaging import Clip
+from streamdeblur.training.data.blur.response import Response
+from streamdeblur.training.data.blur.synthetic import light_table
 
 CROP = CROP_SIZE
 """Side of a crop in pixels."""

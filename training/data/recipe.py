@@ -17,15 +17,15 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from streamdeblur.kernels.light import read_light
 from streamdeblur.kernels.sensor import brighten
-from streamdeblur.training.data.averaging import Clip, Window, distinct_frames, pravg, vla
-from streamdeblur.training.data.camera import CameraPath, gather
+from streamdeblur.training.data.blur.averaging import Clip, Window, distinct_frames, pravg, vla
+from streamdeblur.training.data.blur.camera import CameraPath, gather
+from streamdeblur.training.data.blur.observation import Observation, observe
+from streamdeblur.training.data.blur.response import Response, open_response
+from streamdeblur.training.data.blur.rules import StopRules
+from streamdeblur.training.data.blur.sensor import HIGHLIGHT, Degradations, Sensor, degrade, disc
+from streamdeblur.training.data.blur.synthetic import convolve, light_table
+from streamdeblur.training.data.blur.trajectories import SIZE, draw_kernel, trimmed
 from streamdeblur.training.data.crops import CROP, STILL_JITTER, STILL_SCALES, Image, face_square, mirror, scaled, square, to_crop
-from streamdeblur.training.data.observation import Observation, observe
-from streamdeblur.training.data.response import Response, open_response
-from streamdeblur.training.data.rules import StopRules
-from streamdeblur.training.data.sensor import HIGHLIGHT, Degradations, Sensor, degrade, disc
-from streamdeblur.training.data.synthetic import convolve, light_table
-from streamdeblur.training.data.trajectories import SIZE, draw_kernel, trimmed
 
 Scheme = Literal["synthetic", "vla", "pravg", "vla+camera", "pravg+camera", "sharp", "mild"]
 Spread = Literal["log-uniform", "uniform"]

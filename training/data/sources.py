@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.errors import InputError
-from streamdeblur.training.data.averaging import Clip as AveragedClip
+from streamdeblur.training.data.blur.averaging import Clip as AveragedClip
 from streamdeblur.training.data.recipe import Pair, PairMaker, Recipe
 from streamdeblur.training.data.store import open_clips, open_pairs, open_stills
 

@@ -12,9 +12,9 @@ import numpy as np
 from streamdeblur.errors import InputError
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.training.data.ages import AgeModel
-from streamdeblur.training.data.identities import SPLITS
+from streamdeblur.training.data.building.identities import SPLITS
+from streamdeblur.training.data.building.windows import WINDOW_SCALE
 from streamdeblur.training.data.shards import Sample, find_shards, read_samples, shards_in
-from streamdeblur.training.data.windows import WINDOW_SCALE
 
 EDGES: dict[str, Sequence[float]] = {
     "length": (0, 30, 50, 75, 100, 150, 200, 300, 400, 500),
@@ -126,7 +126,7 @@ def _values(records: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
 
 def _age(sample: Sample, record: dict[str, Any], model: AgeModel) -> int:
     """Of the face in a still, or in the first frame of a clip, as in the paper."""
-    from streamdeblur.training.data.pictures import decode_picture, first_frame
+    from streamdeblur.training.data.building.pictures import decode_picture, first_frame
 
     if "mp4" in sample.files:
         return model(first_frame(sample.files["mp4"]), np.array(record["boxes"][0]))

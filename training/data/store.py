@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 
 from streamdeblur.errors import InputError
 from streamdeblur.faces.window import CROP_SIZE
+from streamdeblur.training.data.building.pictures import PICTURES, decode_picture
 from streamdeblur.training.data.decoded import Decoded, Entry, Kind, digest_of, open_decoded
-from streamdeblur.training.data.pictures import PICTURES, decode_picture
 from streamdeblur.training.data.shards import Sample, find_shards, json_bytes, read_samples
 
 Item = TypeVar("Item")

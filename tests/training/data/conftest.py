@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from datasets import write_videos
-from streamdeblur.training.data.build import build_dataset
-from streamdeblur.training.data.options import BuildOptions
+from streamdeblur.training.data.building.build import build_dataset
+from streamdeblur.training.data.building.options import BuildOptions
 
 OPTIONS = BuildOptions(min_frames=10, held_out=0.5)
 

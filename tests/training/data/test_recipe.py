@@ -13,10 +13,10 @@ import pytest
 from pydantic import ValidationError
 
 from shaking import Clip, panned, steady
+from streamdeblur.training.data.blur.response import srgb
+from streamdeblur.training.data.blur.sensor import Sensor
+from streamdeblur.training.data.blur.synthetic import blur_image
 from streamdeblur.training.data.recipe import PairMaker, Recipe, Shares
-from streamdeblur.training.data.response import srgb
-from streamdeblur.training.data.sensor import Sensor
-from streamdeblur.training.data.synthetic import blur_image
 
 SCHEMES = ["synthetic", "vla", "pravg", "vla+camera", "pravg+camera", "sharp", "mild"]
 

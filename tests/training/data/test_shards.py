@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from streamdeblur.errors import InputError, OutputError
-from streamdeblur.training.data.pictures import decode_picture, jpeg_bytes, png_bytes
+from streamdeblur.training.data.building.pictures import decode_picture, jpeg_bytes, png_bytes
 from streamdeblur.training.data.shards import Sample, json_bytes, read_sample, read_samples, write_shards
 from streamdeblur.training.data.store import open_clips, open_pairs, open_stills
 

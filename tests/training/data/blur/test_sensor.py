@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from streamdeblur.training.data.compression import down_and_up, h264, jpeg
-from streamdeblur.training.data.response import srgb
-from streamdeblur.training.data.sensor import Degradation, Degradations, Sensor, degrade, disc
-from streamdeblur.training.data.synthetic import light_table
+from streamdeblur.training.data.blur.compression import down_and_up, h264, jpeg
+from streamdeblur.training.data.blur.response import srgb
+from streamdeblur.training.data.blur.sensor import Degradation, Degradations, Sensor, degrade, disc
+from streamdeblur.training.data.blur.synthetic import light_table
 
 
 @pytest.fixture(scope="module")

@@ -10,10 +10,10 @@ from typing import Any
 
 from streamdeblur.errors import InputError
 from streamdeblur.faces.window import CROP_SIZE
-from streamdeblur.training.data.assembly import Source, Step, make_data_set, sources_sample
-from streamdeblur.training.data.identities import Split
-from streamdeblur.training.data.pairs import pair_sample
-from streamdeblur.training.data.parts import Job
+from streamdeblur.training.data.building.assembly import Source, Step, make_data_set, sources_sample
+from streamdeblur.training.data.building.identities import Split
+from streamdeblur.training.data.building.pairs import pair_sample
+from streamdeblur.training.data.building.parts import Job
 from streamdeblur.training.data.recipe import PairMaker, Recipe
 from streamdeblur.training.data.shards import SHARD_BYTES, Sample, json_bytes
 from streamdeblur.training.data.store import open_clips, open_stills

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from streamdeblur.errors import InputError
 from streamdeblur.faces.detect import Detector
-from streamdeblur.training.data.changes import Change, Changes, Extent, cuts, luma_of, repeats
-from streamdeblur.training.data.finding import open_finder
+from streamdeblur.training.data.building.changes import Change, Changes, Extent, cuts, luma_of, repeats
+from streamdeblur.training.data.building.finding import open_finder
 from streamdeblur.video.planes import Planes, array_planes, frame_planes
 from streamdeblur.video.reader import Reader
 

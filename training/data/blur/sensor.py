@@ -18,9 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from streamdeblur.kernels.light import write_codes
 from streamdeblur.kernels.sensor import expose
-from streamdeblur.training.data.compression import down_and_up, h264, jpeg
-from streamdeblur.training.data.response import Response
-from streamdeblur.training.data.synthetic import convolve
+from streamdeblur.training.data.blur.compression import down_and_up, h264, jpeg
+from streamdeblur.training.data.blur.response import Response
+from streamdeblur.training.data.blur.synthetic import convolve
 
 FULL_WELL = 20_000.0
 """Electrons of a pixel at the light of code value 255 and gain 1, of a small camera: their number's root is its shot noise."""

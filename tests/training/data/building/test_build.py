@@ -16,10 +16,10 @@ import pytest
 from datasets import HEIGHT, PLACES, WIDTH, invoke, shard_bytes, shot
 from parts_for_tests import job_that_dies, job_that_works
 from streamdeblur.errors import InputError, OutputError
-from streamdeblur.training.data.build import build_dataset
-from streamdeblur.training.data.changes import cuts, repeats
-from streamdeblur.training.data.options import BuildOptions
-from streamdeblur.training.data.parts import make_parts
+from streamdeblur.training.data.building.build import build_dataset
+from streamdeblur.training.data.building.changes import cuts, repeats
+from streamdeblur.training.data.building.options import BuildOptions
+from streamdeblur.training.data.building.parts import make_parts
 from streamdeblur.training.data.shards import find_shards, read_samples
 from streamdeblur.training.data.store import open_clips
 from videos import Recipe, read_frames, write_video

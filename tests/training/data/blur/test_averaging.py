@@ -7,7 +7,7 @@ import pytest
 
 import blur_twins
 from shaking import Clip, panned, steady
-from streamdeblur.training.data.averaging import (
+from streamdeblur.training.data.blur.averaging import (
     RunningSum,
     average_clip,
     average_clips,
@@ -16,9 +16,9 @@ from streamdeblur.training.data.averaging import (
     vla,
     windows_of,
 )
-from streamdeblur.training.data.observation import observe
-from streamdeblur.training.data.response import identity, srgb
-from streamdeblur.training.data.rules import StopRules, parts_overlap
+from streamdeblur.training.data.blur.observation import observe
+from streamdeblur.training.data.blur.response import identity, srgb
+from streamdeblur.training.data.blur.rules import StopRules, parts_overlap
 
 LAX = StopRules(least_overlap=0, least_similarity=0, least_progress=0, still_below=0, longest=21)
 """Rules that nothing breaks; each test makes one of them strict."""

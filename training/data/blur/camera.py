@@ -17,10 +17,10 @@ from numpy.typing import NDArray
 from streamdeblur.kernels.light import read_light
 from streamdeblur.kernels.sensor import brighten
 from streamdeblur.kernels.warping import add_warped, count_steps, path_matrices, pixel_numbers
-from streamdeblur.training.data.response import Response
-from streamdeblur.training.data.sensor import HIGHLIGHT
-from streamdeblur.training.data.synthetic import light_table
-from streamdeblur.training.data.trajectories import WAVE_SECONDS, handshake
+from streamdeblur.training.data.blur.response import Response
+from streamdeblur.training.data.blur.sensor import HIGHLIGHT
+from streamdeblur.training.data.blur.synthetic import light_table
+from streamdeblur.training.data.blur.trajectories import WAVE_SECONDS, handshake
 
 LARGEST_STEP = 1.5
 """Pixels that any part of the picture moves from one addition of a frame to the next, at most."""

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from shaking import panned, steady
-from streamdeblur.training.data.camera import LARGEST_STEP, CameraPath, gather
-from streamdeblur.training.data.response import identity, srgb
-from streamdeblur.training.data.synthetic import develop, light_table
+from streamdeblur.training.data.blur.camera import LARGEST_STEP, CameraPath, gather
+from streamdeblur.training.data.blur.response import identity, srgb
+from streamdeblur.training.data.blur.synthetic import develop, light_table
 
 
 def draw(seed, frames=7, extent=12.0, size=(96, 80)):

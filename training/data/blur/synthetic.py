@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from streamdeblur.kernels.convolution import convolve_taps
 from streamdeblur.kernels.light import read_light, write_codes
-from streamdeblur.training.data.response import Response
+from streamdeblur.training.data.blur.response import Response
 
 FFT_FROM_TAPS = 240
 """Taps from which transforms are faster than sums. One core, 256 px RGB: 240 taps take 2.2 ms, transforms for any kernel 2.2

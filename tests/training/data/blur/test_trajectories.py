@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamdeblur.training.data.trajectories import SIZE, draw_kernel, draw_kernels, kernel_of, trimmed
+from streamdeblur.training.data.blur.trajectories import SIZE, draw_kernel, draw_kernels, kernel_of, trimmed
 
 FAMILIES = ["markov", "handshake"]
 

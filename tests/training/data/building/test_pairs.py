@@ -9,8 +9,8 @@ import pytest
 
 from datasets import invoke
 from streamdeblur.errors import InputError
-from streamdeblur.training.data.drawn import build_drawn_pairs
-from streamdeblur.training.data.pairs import SAME_BLUR_DB, PairOptions, build_pairs
+from streamdeblur.training.data.building.drawn import build_drawn_pairs
+from streamdeblur.training.data.building.pairs import SAME_BLUR_DB, PairOptions, build_pairs
 from streamdeblur.training.data.recipe import PairMaker, Recipe
 from streamdeblur.training.data.store import open_clips, open_pairs
 

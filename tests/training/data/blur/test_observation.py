@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from shaking import panned, steady
-from streamdeblur.training.data.observation import face_parts, observe
+from streamdeblur.training.data.blur.observation import face_parts, observe
 
 
 @pytest.mark.parametrize("scale", [1, 3])

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from streamdeblur.errors import InputError, OptionError
-from streamdeblur.training.data.fitting import fit_response
-from streamdeblur.training.data.response import Response, gamma, identity, open_response, srgb
+from streamdeblur.training.data.blur.fitting import fit_response
+from streamdeblur.training.data.blur.response import Response, gamma, identity, open_response, srgb
 
 CODES = np.arange(256, dtype=np.uint8)
 
@@ -82,7 +82,7 @@ def moving_examples(photograph, response, noise=1.0):
 
 
 def test_a_response_is_found_from_pairs_and_saved(photograph, tmp_path, monkeypatch):
-    monkeypatch.setattr("streamdeblur.training.data.fitting.SAMPLES", 1500)
+    monkeypatch.setattr("streamdeblur.training.data.blur.fitting.SAMPLES", 1500)
     truth = gamma(2.6)
     found = fit_response(moving_examples(photograph, truth))
     curve, other = found.to_light / found.full, srgb().to_light / 65535

@@ -11,17 +11,17 @@ import numpy as np
 
 from streamdeblur.batch import VIDEO_SUFFIXES
 from streamdeblur.errors import OutputError, StreamDeblurError
-from streamdeblur.training.data.assembly import Source, Step, make_data_set, sources_sample
-from streamdeblur.training.data.clips import FOUND, ClipMaker, Cut, make_clips
+from streamdeblur.training.data.building.assembly import Source, Step, make_data_set, sources_sample
+from streamdeblur.training.data.building.clips import FOUND, ClipMaker, Cut, make_clips
+from streamdeblur.training.data.building.files import find_files, part_name
+from streamdeblur.training.data.building.finding import shared_detector
+from streamdeblur.training.data.building.identities import Identities, Identity, split_of
+from streamdeblur.training.data.building.options import BuildOptions
+from streamdeblur.training.data.building.parts import Job
+from streamdeblur.training.data.building.tracks import Survey, survey
+from streamdeblur.training.data.building.windows import clip_windows, largest_scale
 from streamdeblur.training.data.decoded import digest_of
-from streamdeblur.training.data.files import find_files, part_name
-from streamdeblur.training.data.finding import shared_detector
-from streamdeblur.training.data.identities import Identities, Identity, split_of
-from streamdeblur.training.data.options import BuildOptions
-from streamdeblur.training.data.parts import Job
 from streamdeblur.training.data.shards import SHARD_BYTES, Sample, json_bytes
-from streamdeblur.training.data.tracks import Survey, survey
-from streamdeblur.training.data.windows import clip_windows, largest_scale
 
 
 def build_dataset(

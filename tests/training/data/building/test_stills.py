@@ -9,10 +9,10 @@ from PIL import Image
 
 from datasets import PLACES
 from streamdeblur.errors import InputError
-from streamdeblur.training.data.duplicates import DISTANCE, Seen, perceptual_hash
-from streamdeblur.training.data.identities import Identities, split_of
-from streamdeblur.training.data.options import StillsOptions
-from streamdeblur.training.data.stills import build_stills
+from streamdeblur.training.data.building.duplicates import DISTANCE, Seen, perceptual_hash
+from streamdeblur.training.data.building.identities import Identities, split_of
+from streamdeblur.training.data.building.options import StillsOptions
+from streamdeblur.training.data.building.stills import build_stills
 from streamdeblur.training.data.store import open_stills
 
 

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from streamdeblur.errors import OutputError
 from streamdeblur.options import Options
-from streamdeblur.training.data.exposures import BlurOptions, Exposure
+from streamdeblur.training.data.blur.exposures import BlurOptions, Exposure
 from streamdeblur.video.colour import FULL_RANGE, LIMITED_RANGE, luma_coefficients
 from streamdeblur.video.copying import copy_tags
 from streamdeblur.video.reader import Reader

@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from streamdeblur.errors import OutputError, StreamDeblurError
 from streamdeblur.faces.detect import Detector
 from streamdeblur.faces.window import CROP_SIZE, crop_region
-from streamdeblur.training.data.assembly import Source, Step, make_data_set, sources_sample
-from streamdeblur.training.data.duplicates import perceptual_hash
-from streamdeblur.training.data.files import find_files, part_name
-from streamdeblur.training.data.finding import find_again, open_finder, shared_detector
-from streamdeblur.training.data.identities import Identities, Identity, split_of
-from streamdeblur.training.data.options import StillsOptions
-from streamdeblur.training.data.parts import Job
-from streamdeblur.training.data.pictures import PICTURES, decode_picture, jpeg_bytes
-from streamdeblur.training.data.quality import sharpness
+from streamdeblur.training.data.building.assembly import Source, Step, make_data_set, sources_sample
+from streamdeblur.training.data.building.duplicates import perceptual_hash
+from streamdeblur.training.data.building.files import find_files, part_name
+from streamdeblur.training.data.building.finding import find_again, open_finder, shared_detector
+from streamdeblur.training.data.building.identities import Identities, Identity, split_of
+from streamdeblur.training.data.building.options import StillsOptions
+from streamdeblur.training.data.building.parts import Job
+from streamdeblur.training.data.building.pictures import PICTURES, decode_picture, jpeg_bytes
+from streamdeblur.training.data.building.quality import sharpness
+from streamdeblur.training.data.building.windows import WINDOW_SCALE, largest_scale, place_square
 from streamdeblur.training.data.shards import SHARD_BYTES, Sample, json_bytes
-from streamdeblur.training.data.windows import WINDOW_SCALE, largest_scale, place_square
 from streamdeblur.video.planes import array_planes
 
 CHUNK = 64

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 import blur_twins
-from streamdeblur.training.data import synthetic
-from streamdeblur.training.data.response import identity, open_response, srgb
-from streamdeblur.training.data.synthetic import blur_image, convolve
-from streamdeblur.training.data.trajectories import draw_kernel
+from streamdeblur.training.data.blur import synthetic
+from streamdeblur.training.data.blur.response import identity, open_response, srgb
+from streamdeblur.training.data.blur.synthetic import blur_image, convolve
+from streamdeblur.training.data.blur.trajectories import draw_kernel
 
 WAYS = {"sums": 10_000, "transforms": 0}
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field
 
 from streamdeblur.kernels.similarity import ssim
-from streamdeblur.training.data.observation import Observation
+from streamdeblur.training.data.blur.observation import Observation
 
 StoppedBy = Literal["overlap", "quality", "oscillation", "cut", "still", "longest", "end", "predefined"]
 

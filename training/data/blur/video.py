@@ -16,9 +16,9 @@ from streamdeblur.errors import InputError, OutputError
 from streamdeblur.faces.detect import open_detector
 from streamdeblur.faces.find import FaceFinder
 from streamdeblur.faces.window import crop_region
-from streamdeblur.training.data.exposures import BlurOptions, Exposer, Frame
-from streamdeblur.training.data.observation import Observer
-from streamdeblur.training.data.pairfiles import PairSink, open_sink
+from streamdeblur.training.data.blur.exposures import BlurOptions, Exposer, Frame
+from streamdeblur.training.data.blur.observation import Observer
+from streamdeblur.training.data.blur.pairfiles import PairSink, open_sink
 from streamdeblur.video.planes import frame_planes
 from streamdeblur.video.reader import Reader
 

@@ -13,10 +13,10 @@ from typing import Any
 
 from streamdeblur.batch import make_folder
 from streamdeblur.errors import InputError, OutputError
+from streamdeblur.training.data.building.duplicates import Seen
+from streamdeblur.training.data.building.identities import SPLITS, Split
+from streamdeblur.training.data.building.parts import Job, make_parts, part_path
 from streamdeblur.training.data.decoded import FOLDER as DECODED
-from streamdeblur.training.data.duplicates import Seen
-from streamdeblur.training.data.identities import SPLITS, Split
-from streamdeblur.training.data.parts import Job, make_parts, part_path
 from streamdeblur.training.data.shards import PARTS, SUMMARY, Sample, json_bytes, read_sample, read_samples, write_shards
 from streamdeblur.video.writer import temporary_beside
 

@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
 from streamdeblur.faces.window import CROP_SIZE
-from streamdeblur.training.data.assembly import Source, Step, make_data_set, sources_sample
-from streamdeblur.training.data.averaging import Average, average_clip
-from streamdeblur.training.data.identities import SPLITS, Split
-from streamdeblur.training.data.parts import Job
-from streamdeblur.training.data.pictures import png_bytes
+from streamdeblur.training.data.blur.averaging import Average, average_clip
+from streamdeblur.training.data.blur.response import open_response
+from streamdeblur.training.data.building.assembly import Source, Step, make_data_set, sources_sample
+from streamdeblur.training.data.building.identities import SPLITS, Split
+from streamdeblur.training.data.building.parts import Job
+from streamdeblur.training.data.building.pictures import png_bytes
 from streamdeblur.training.data.recipe import Recipe
-from streamdeblur.training.data.response import open_response
 from streamdeblur.training.data.shards import SHARD_BYTES, Sample, json_bytes, shards_in
 from streamdeblur.training.data.store import Clip, Clips, open_clips
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.errors import InputError
-from streamdeblur.training.data.response import Response
+from streamdeblur.training.data.blur.response import Response
 
 KNOTS = 12
 """Stretches of the curve, each with a slope of its own."""

@@ -11,13 +11,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from streamdeblur.training.data.averaging import RunningSum, Window, pravg, vla
-from streamdeblur.training.data.camera import CameraPath, gather
-from streamdeblur.training.data.observation import Observation
-from streamdeblur.training.data.response import Response, open_response
-from streamdeblur.training.data.rules import StopRules
-from streamdeblur.training.data.synthetic import blur_image, develop
-from streamdeblur.training.data.trajectories import draw_kernel
+from streamdeblur.training.data.blur.averaging import RunningSum, Window, pravg, vla
+from streamdeblur.training.data.blur.camera import CameraPath, gather
+from streamdeblur.training.data.blur.observation import Observation
+from streamdeblur.training.data.blur.response import Response, open_response
+from streamdeblur.training.data.blur.rules import StopRules
+from streamdeblur.training.data.blur.synthetic import blur_image, develop
+from streamdeblur.training.data.blur.trajectories import draw_kernel
 
 if TYPE_CHECKING:
     import av

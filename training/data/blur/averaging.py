@@ -15,9 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.kernels.averaging import add_light, mean_codes
-from streamdeblur.training.data.observation import Observation, mean_length, observe
-from streamdeblur.training.data.response import Response
-from streamdeblur.training.data.rules import StoppedBy, StopRules
+from streamdeblur.training.data.blur.observation import Observation, mean_length, observe
+from streamdeblur.training.data.blur.response import Response
+from streamdeblur.training.data.blur.rules import StoppedBy, StopRules
 
 
 class Clip(Protocol):

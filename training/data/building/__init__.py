@@ -1,0 +1,1 @@
+"""Data sets of faces from any folder of videos and pictures."""
