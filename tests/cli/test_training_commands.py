@@ -1,0 +1,33 @@
+"""train and export say what is wrong."""
+
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from streamdeblur.cli import build
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("train", "hourglass", "lite", "--out", "run"), "--stills, --clips or --pairs"),
+        (("train", "cgan", "lite", "--out", "run", "--pairs", "a", "--stills", "b"), "either --pairs or"),
+        (("train", "hourglass", "absent", "--out", "run", "--stills", "."), "Cannot read the configuration absent"),
+        (("train", "hourglass", "wrong.yaml", "--out", "run", "--stills", "."), "Did you mean 'batch'?"),
+        (("train", "hourglass", "lite", "--out", "run", "--stills", "empty"), "holds nothing to train with"),
+        (("train", "hourglass", "lite", "--out", "run", "--clips", "absent"), "absent"),
+        (("train", "measure", "absent.onnx"), "Nothing to measure on"),
+        (("export", "empty", "out.onnx"), "not the folder of a run"),
+    ],
+)
+def test_what_cannot_be_used_is_named(tmp_path, monkeypatch, arguments, words):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "wrong.yaml").write_text("base: lite\nhourglass: {batches: 3}\n")
+    done = CliRunner().invoke(build(arguments[0]), arguments)
+    assert done.exit_code == 2, done.output
+    assert words in " ".join(done.stderr.split())
+    assert "Traceback" not in done.stderr
+    assert not (tmp_path / "run").exists()
+    assert not (tmp_path / "out.onnx").exists()

@@ -1,0 +1,87 @@
+"""Batches are made ahead, in order, each from its number alone."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from streamdeblur.training.batches import Batches
+from streamdeblur.training.data.recipe import Pair
+
+
+def make(index, severity):
+    """A pair that shows its own number and severity."""
+    sharp = np.full((256, 256, 3), index, np.uint8)
+    sharp[:, :, 1] = np.arange(256)
+    kernel = np.full((41, 41), 1 / 1681, np.float32) if index % 2 else None
+    return Pair(np.full((256, 256, 3), round(100 * severity), np.uint8), sharp, kernel, {})
+
+
+def batches(**changes):
+    settings = {"size": 4, "crop": 64, "severity": lambda number: number / 10, "seed": 3}
+    return Batches(make, **(settings | changes))
+
+
+def first(count, **changes):
+    made = batches(**changes)
+    row = iter(made)
+    kept = [next(row) for _ in range(count)]
+    made.close()
+    return kept
+
+
+def numbers(batch):
+    """The numbers of the pairs in a batch."""
+    return (batch.sharp[:, 0, 0, 0] * 255).round().int().tolist()
+
+
+def test_batches_come_in_order_with_their_severity():
+    row = first(3)
+    assert [numbers(batch) for batch in row] == [[0, 1, 2, 3], [4, 5, 6, 7], [8, 9, 10, 11]]
+    assert [round(batch.blurry[0, 0, 0, 0].item() * 255) for batch in row] == [0, 10, 20]
+    assert row[0].blurry.shape == (4, 3, 64, 64)
+    assert row[0].blurry.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_a_batch_does_not_depend_on_those_before():
+    late, early = first(1, first=2)[0], first(3)[2]
+    assert torch.equal(late.sharp, early.sharp)
+
+
+def test_processes_share_what_one_would_see():
+    halves = [first(2, rank=rank, processes=2) for rank in (0, 1)]
+    whole = first(2)
+    for n in range(2):
+        assert sorted(numbers(halves[0][n]) + numbers(halves[1][n])) == numbers(whole[n])
+        merged = torch.stack([halves[0][n].sharp, halves[1][n].sharp], dim=1).flatten(0, 1)
+        assert torch.equal(merged, whole[n].sharp)
+    with pytest.raises(ValueError, match="cannot be shared"):
+        batches(processes=3)
+
+
+def test_both_images_are_cut_at_the_same_place():
+    def gradients(index, severity):
+        image = np.stack([np.tile(np.arange(256, dtype=np.uint8), (256, 1))] * 3, axis=-1)
+        return Pair(image, image, None, {})
+
+    made = Batches(gradients, size=8, crop=64, severity=lambda number: 1.0, seed=0)
+    batch = made.batch(0)
+    made.close()
+    assert torch.equal(batch.blurry, batch.sharp)
+    assert len({image[0, 0, 0].item() for image in batch.sharp}) > 1
+
+
+def test_unknown_kernels_are_zero():
+    kernels = first(1)[0].kernels
+    assert kernels.sum((1, 2)).round(decimals=4).tolist() == [0, 1, 0, 1]
+
+
+def test_an_error_in_the_background_is_raised():
+    def fail(index, severity):
+        raise OSError("no such clip")
+
+    made = Batches(fail, size=2, crop=64, severity=lambda number: 0.0, seed=0)
+    with pytest.raises(OSError, match="no such clip"):
+        next(iter(made))
+    made.close()
