@@ -102,8 +102,15 @@ def _compare(kept: State, asked: State, folder: Path) -> None:
         raise OptionError(
             f"{folder} holds a run of '{kept.get('step')}', not of '{asked['step']}'. Name another folder with --out."
         )
-    if kept.get("config") != asked["config"]:
-        differing = sorted(name for name in asked["config"] if kept["config"].get(name) != asked["config"][name])
+    before, now = (_part_of(state["config"], asked["step"]) for state in (kept, asked))
+    if before != now:
+        differing = sorted(name for name in now if before[name] != now[name])
         raise OptionError(
             f"{folder} holds a run of another configuration (differing in {', '.join(differing)}). Name another folder."
         )
+
+
+def _part_of(config: State, step: str) -> State:
+    """What a step depends on in a configuration: that of the other step may change."""
+    network = config["network"]["hourglass"] if step == "hourglass" else config["network"]
+    return {"seed": config["seed"], "network": network, "recipe": config[step]["recipe"] or config["recipe"], step: config[step]}
