@@ -95,11 +95,11 @@ def _one(source: Path, out: Path, options: BlurOptions, *, video: bool, quiet: b
     if json:
         print_json(summary.as_dict())
     elif not quiet:
-        rules = ", ".join(f"{count} {rule}" for rule, count in sorted(summary.stopped_by.items()))
-        typer.echo(
-            f"{summary.output}: {summary.pairs} pairs of {summary.frames} frames in {summary.seconds:.1f} s; "
-            f"{summary.mean_length:g} frames per average ({rules})"
-        )
+        averaged = ""
+        if options.scheme == "vla":
+            rules = ", ".join(f"{count} {rule}" for rule, count in sorted(summary.stopped_by.items()))
+            averaged = f"; {summary.mean_length:g} frames per average (stopped by: {rules})"
+        typer.echo(f"{summary.output}: {summary.pairs} pairs of {summary.frames} frames in {summary.seconds:.1f} s{averaged}")
 
 
 def _many(folder: Path, out: Path, options: BlurOptions, *, quiet: bool, json: bool) -> None:
