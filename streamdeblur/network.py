@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from streamdeblur.errors import NetworkError
+from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE
 
 
 @dataclass(frozen=True)
@@ -20,8 +21,8 @@ class Network:
     model: bytes = field(repr=False)
     """The ONNX file's content."""
     preset: str = "unknown"
-    crop_size: int = 256
-    window_scale: float = 1.7
+    crop_size: int = CROP_SIZE
+    window_scale: float = WINDOW_SCALE
     """Side of a face window in units of the face box that the network was trained on."""
     training: str = "not stated"
     licence: str = "not stated"
@@ -48,7 +49,7 @@ class Network:
             raise NetworkError(f"{path} is not an ONNX file. Give --weights a network exported by streamdeblur.")
         metadata = {item.key: item.value for item in model.metadata_props}
         try:
-            crop_size, scale = int(metadata.get("crop_size", 256)), float(metadata.get("window_scale", 1.7))
+            crop_size, scale = int(metadata.get("crop_size", CROP_SIZE)), float(metadata.get("window_scale", WINDOW_SCALE))
         except ValueError as error:
             raise NetworkError(f"{path} has metadata that cannot be read: {error}.") from None
         _check_interface(path, model.graph, crop_size)

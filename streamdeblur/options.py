@@ -14,10 +14,26 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from streamdeblur.errors import OptionError
 
 
-class Options(BaseModel):
-    """Settings of a `FaceDeblurrer` and of what is made with it. Frozen; the defaults are those of the command line."""
+class Settings(BaseModel):
+    """What every set of settings keeps to: frozen, and unknown names are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @classmethod
+    def validated(cls, values: dict[str, Any], config: Path | None = None) -> Self:
+        """Settings with `values`, which came from the file `config` if one is given.
+
+        Raises:
+            OptionError: a key or value is not valid.
+        """
+        try:
+            return cls.model_validate(values)
+        except ValidationError as error:
+            raise OptionError(_explanation(error, cls, config)) from None
+
+
+class Options(Settings):
+    """Settings of a `FaceDeblurrer` and of what is made with it. The defaults are those of the command line."""
 
     strength: float = Field(
         default=1.0, ge=0.0, le=1.0, description="Share of the restoration that is added to each face, 0 to 1."
@@ -58,10 +74,7 @@ class Options(BaseModel):
         """
         given = read_config(config) if config else {}
         given |= {name: value for name, value in settings.items() if value is not None}
-        try:
-            return cls(**given)
-        except ValidationError as error:
-            raise OptionError(explain(error, cls, config)) from None
+        return cls.validated(given, config)
 
     def changed(self, **settings: Any) -> Self:
         """A copy with other settings, validated.
@@ -97,7 +110,7 @@ def read_config(path: Path) -> dict[str, Any]:
     return {str(key).replace("-", "_"): value for key, value in content.items()}
 
 
-def explain(error: ValidationError, model: type[BaseModel], config: Path | None) -> str:
+def _explanation(error: ValidationError, model: type[BaseModel], config: Path | None) -> str:
     """What is wrong with settings, in words: each key with its value, unknown keys with the nearest known one."""
     problems = []
     for problem in error.errors():

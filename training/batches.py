@@ -11,7 +11,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from streamdeblur.training.data.blur.trajectories import SIZE as KERNEL_SIZE
 from streamdeblur.training.data.recipe import Pair
 
 MakePair = Callable[[int, float], Pair]
@@ -29,12 +28,10 @@ class Batch:
     """float32 [N, 3, S, S], RGB in [0, 1], channels last in memory."""
     sharp: Tensor
     """The same of the sharp images."""
-    kernels: Tensor
-    """float32 [N, 41, 41], each with sum 1, or all zero where the blur is not of one known kernel."""
 
     def to(self, device: torch.device) -> Batch:
         """The batch on another device."""
-        return Batch(self.blurry.to(device), self.sharp.to(device), self.kernels.to(device))
+        return Batch(self.blurry.to(device), self.sharp.to(device))
 
 
 def collate(pairs: list[Pair]) -> Batch:
@@ -43,9 +40,7 @@ def collate(pairs: list[Pair]) -> Batch:
     def images(arrays: list[np.ndarray]) -> Tensor:
         return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).float().div_(255)
 
-    empty = np.zeros((KERNEL_SIZE, KERNEL_SIZE), np.float32)
-    kernels = torch.from_numpy(np.stack([empty if pair.kernel is None else pair.kernel for pair in pairs]))
-    return Batch(images([pair.blurry for pair in pairs]), images([pair.sharp for pair in pairs]), kernels)
+    return Batch(images([pair.blurry for pair in pairs]), images([pair.sharp for pair in pairs]))
 
 
 def cut(pair: Pair, size: int, random: np.random.Generator) -> Pair:

@@ -5,20 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Field
 
-from streamdeblur.errors import OptionError
-from streamdeblur.options import explain, read_config
+from streamdeblur.options import Settings, read_config
 from streamdeblur.training.data.recipe import Recipe
 from streamdeblur.training.data.sources import Direction
 from streamdeblur.training.networks.deblurring import Preset
 from streamdeblur.training.optimisers import OptimiserSettings
 
 
-class StepSettings(BaseModel):
+class StepSettings(Settings):
     """How one of the two networks is trained. Counted in images seen, whatever the batch size and the machine."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     images: int = Field(default=1_000_000, ge=1, description="Images to train on in all.")
     batch: int = Field(default=32, ge=1, description="Images per step, over all processes.")
@@ -54,10 +51,8 @@ class HourglassSettings(StepSettings):
     loss: Literal["l1", "relative_charbonnier"] = Field(default="l1", description="Eq. 2, or its form for mixed inputs.")
 
 
-class Weights(BaseModel):
+class Weights(Settings):
     """Weights of the terms of eqs. 4 and 7."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     adversarial: float = Field(default=1.0, ge=0, description="Eq. 3.")
     content: float = Field(default=100.0, ge=0, description="lambda_ci of eq. 4.")
@@ -78,10 +73,8 @@ class CganSettings(StepSettings):
     discriminator_optimiser: OptimiserSettings = OptimiserSettings()
 
 
-class TrainingConfig(BaseModel):
+class TrainingConfig(Settings):
     """All of a training: shapes, data, both steps."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     seed: int = 0
     network: Preset = Preset()
@@ -98,10 +91,7 @@ class TrainingConfig(BaseModel):
         Raises:
             OptionError: the file cannot be read, or a key or value is not valid.
         """
-        try:
-            return cls(**_with_base(read_config(path)))
-        except ValidationError as error:
-            raise OptionError(explain(error, cls, path)) from None
+        return cls.validated(_with_base(read_config(path)), path)
 
     def recipe_of(self, step: StepSettings) -> Recipe:
         """The pairs that a step is trained on."""

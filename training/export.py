@@ -18,10 +18,9 @@ from onnx import helper, numpy_helper
 from torch import nn
 
 from streamdeblur.errors import InputError, NetworkError, OutputError
-from streamdeblur.faces.window import CROP_SIZE
+from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE
 from streamdeblur.training.checkpoint import State, read_checkpoint
 from streamdeblur.training.config import TrainingConfig
-from streamdeblur.training.data.building.windows import WINDOW_SCALE
 from streamdeblur.training.networks.blocks import ResnetLayer
 from streamdeblur.training.networks.deblurring import TwoStep
 from streamdeblur.training.networks.generator import TwoPathGenerator

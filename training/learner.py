@@ -20,6 +20,7 @@ class Learner:
         self.part = network if part is None else part
         self._fabric, self._settings, self._steps = fabric, settings, steps
         self._optimisers = build_optimisers(self.part, settings)
+        # (torch's stubs know no memory format alone)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         # the network as Fabric runs it: in reduced precision, over several processes
         self.model, *self._wrapped = fabric.setup(network, *self._optimisers)

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from streamdeblur.errors import InputError
 
 Attributes = dict[str, Any]
-Operator = Callable[[Attributes, list[Tensor | None]], Tensor]
+Operator = Callable[[Attributes, list[Any]], Tensor]
+"""From a node's attributes and inputs, each a tensor, or None where it is left out."""
 
 
 class OnnxModule(nn.Module):
@@ -120,30 +121,25 @@ def _reshape(attributes: Attributes, inputs: list[Any]) -> Tensor:
     return flat
 
 
-def _first(inputs: list[Any]) -> Tensor:
-    kept: Tensor = inputs[0]
-    return kept
-
-
 OPERATORS: dict[str, Operator] = {
-    "Add": lambda _, x: x[0] + x[1],  # type: ignore[operator]
+    "Add": lambda _, x: x[0] + x[1],
     "AveragePool": _average_pool,
     "BatchNormalization": _normalise,
-    "Clip": lambda a, x: x[0].clamp(a.get("min", x[1] if len(x) > 1 else None), a.get("max", x[2] if len(x) > 2 else None)),  # type: ignore[union-attr]
-    "Concat": lambda a, x: torch.cat(x, dim=a["axis"]),  # type: ignore[arg-type]
+    "Clip": lambda a, x: x[0].clamp(a.get("min", x[1] if len(x) > 1 else None), a.get("max", x[2] if len(x) > 2 else None)),
+    "Concat": lambda a, x: torch.cat(x, dim=a["axis"]),
     "Conv": _convolve,
-    "Dropout": lambda _, x: _first(x),
-    "Flatten": lambda a, x: x[0].flatten(a.get("axis", 1)),  # type: ignore[union-attr]
+    "Dropout": lambda _, x: x[0],
+    "Flatten": lambda a, x: x[0].flatten(a.get("axis", 1)),
     "Gemm": _gemm,
-    "GlobalAveragePool": lambda _, x: x[0].mean((2, 3), keepdim=True),  # type: ignore[union-attr]
-    "Identity": lambda _, x: _first(x),
-    "MatMul": lambda _, x: x[0] @ x[1],  # type: ignore[operator]
+    "GlobalAveragePool": lambda _, x: x[0].mean((2, 3), keepdim=True),
+    "Identity": lambda _, x: x[0],
+    "MatMul": lambda _, x: x[0] @ x[1],
     "MaxPool": _max_pool,
-    "Mul": lambda _, x: x[0] * x[1],  # type: ignore[operator]
+    "Mul": lambda _, x: x[0] * x[1],
     "PRelu": _prelu,
-    "Relu": lambda _, x: F.relu(x[0]),  # type: ignore[arg-type]
+    "Relu": lambda _, x: F.relu(x[0]),
     "Reshape": _reshape,
-    "Sigmoid": lambda _, x: torch.sigmoid(x[0]),  # type: ignore[arg-type]
-    "Sub": lambda _, x: x[0] - x[1],  # type: ignore[operator]
+    "Sigmoid": lambda _, x: torch.sigmoid(x[0]),
+    "Sub": lambda _, x: x[0] - x[1],
 }
 """What each operator computes, from its attributes and inputs."""

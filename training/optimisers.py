@@ -6,16 +6,15 @@ from collections.abc import Sequence
 from typing import Literal
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import nn
 
+from streamdeblur.options import Settings
 from streamdeblur.training.muon import Muon
 
 
-class OptimiserSettings(BaseModel):
+class OptimiserSettings(Settings):
     """How the weights follow the gradients."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["muon", "adam"] = Field(
         default="adam", description="Muon on hidden convolutions and AdamW on the rest; or Adam."

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.training.data.building.windows import WINDOW_SCALE
+from streamdeblur.faces.window import WINDOW_SCALE
 
 Image = NDArray[np.uint8]
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streamdeblur import batch
-from streamdeblur.cli.report import PLAIN_INTERVAL, exits, print_json, tell
+from streamdeblur.cli.report import exits, print_json, tell
+from streamdeblur.cli.steps import StepLine
+from streamdeblur.cli.video import Json, Quiet, report_outcomes
 from streamdeblur.errors import OptionError
 
 if TYPE_CHECKING:
@@ -37,8 +38,6 @@ Duration = Annotated[float | None, typer.Option(help="Seconds of the input to us
 Codec = Annotated[str | None, typer.Option(help="Of a video output: FFmpeg's name of the encoder.")]
 Quality = Annotated[float | None, typer.Option(help="Of a video output: constant quality on the encoder's scale.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace outputs that exist.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors and warnings.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")]
 
 
 def command(
@@ -62,10 +61,14 @@ def command(
     json: Json = False,
 ) -> None:
     with exits(quiet=quiet, json=json):
-        options = _options(
-            scheme=scheme, response=response, camera=camera, extents=extents, longest=longest, every=every, seed=seed,
-            detector=detector, min_face=min_face, start=start, duration=duration, codec=codec, quality=quality,
-            overwrite=overwrite,
+        from streamdeblur.training.data.blur.exposures import BlurOptions
+
+        options = BlurOptions.validated(
+            {
+                "scheme": scheme, "response": response, "camera": camera, "extents": extents, "longest": longest,
+                "every": every, "seed": seed, "detector": detector, "min_face": min_face, "start": start,
+                "duration": duration, "codec": codec, "quality": quality, "overwrite": overwrite,
+            }
         )  # fmt: skip
         video = out.suffix.lower() in batch.VIDEO_SUFFIXES
         if source.is_dir():
@@ -76,18 +79,6 @@ def command(
             _many(source, out, options, quiet=quiet, json=json)
         else:
             _one(source, out, options, video=video, quiet=quiet, json=json)
-
-
-def _options(**settings: Any) -> BlurOptions:
-    from pydantic import ValidationError
-
-    from streamdeblur.options import explain
-    from streamdeblur.training.data.blur.exposures import BlurOptions
-
-    try:
-        return BlurOptions(**settings)
-    except ValidationError as error:
-        raise OptionError(explain(error, BlurOptions, None)) from None
 
 
 def _one(source: Path, out: Path, options: BlurOptions, *, video: bool, quiet: bool, json: bool) -> None:
@@ -103,8 +94,6 @@ def _one(source: Path, out: Path, options: BlurOptions, *, video: bool, quiet: b
 
 
 def _many(folder: Path, out: Path, options: BlurOptions, *, quiet: bool, json: bool) -> None:
-    from streamdeblur.cli.video import report_outcomes
-
     jobs = [batch.Job(job.source, job.target.with_suffix("")) for job in batch.plan([folder], out, batch.VIDEO_SUFFIXES)]
     _check_targets(jobs)
 
@@ -127,24 +116,10 @@ def _check_targets(jobs: list[batch.Job]) -> None:
 def _blur(source: Path, out: Path, options: BlurOptions, *, video: bool, quiet: bool) -> BlurSummary:
     from streamdeblur.training.data.blur.video import blur_video
 
-    summary = blur_video(source, out, options, video=video, on_progress=None if quiet else _Progress(source.name))
+    with StepLine(source.name, quiet=quiet) as line:
+        summary = blur_video(
+            source, out, options, video=video, on_progress=lambda frames, total: line.show(frames, total, "frames")
+        )
     for warning in summary.warnings:
         tell(f"Warning: {source.name}: {warning}")
     return summary
-
-
-class _Progress:
-    """A line on stderr now and then."""
-
-    def __init__(self, name: str) -> None:
-        self._name = name
-        self._began = self._told = time.monotonic()
-
-    def __call__(self, frames: int, total: int | None) -> None:
-        now = time.monotonic()
-        if now - self._told < PLAIN_INTERVAL:
-            return
-        self._told = now
-        speed = frames / (now - self._began)
-        left = f"/{total}, {speed:.1f} fps, ETA {max(0, total - frames) / speed:.0f} s" if total else f", {speed:.1f} fps"
-        tell(f"{self._name}: frame {frames}{left}")

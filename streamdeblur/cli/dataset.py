@@ -8,23 +8,22 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from streamdeblur.cli.report import exits, print_json, tell
 from streamdeblur.cli.steps import StepLine
+from streamdeblur.cli.video import Json, Quiet
 from streamdeblur.errors import OptionError
-from streamdeblur.options import explain, read_config
+from streamdeblur.options import read_config
 from streamdeblur.training.data.building.options import BuildOptions, FaceOptions, StillsOptions
 
 if TYPE_CHECKING:
     from streamdeblur.training.data.recipe import Recipe
 
 app = typer.Typer()
-
-Model = TypeVar("Model", bound=BaseModel)
 
 
 def _option(model: type[BaseModel], name: str, *flags: str) -> Any:
@@ -48,8 +47,6 @@ Table = Annotated[
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes.", show_default="one for each core")]
 ShardMegabytes = Annotated[int, typer.Option("--shard-mb", min=1, help="Largest size of a shard in MB.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a data set made of other files or settings.")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors and warnings.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")]
 
 
 @app.command()
@@ -76,13 +73,14 @@ def build(
         from streamdeblur.training.data.building.build import build_dataset
         from streamdeblur.training.data.building.identities import Identities
 
-        options = _validated(
-            BuildOptions,
-            min_face=min_face,
-            min_frames=min_frames,
-            min_sharpness=min_sharpness,
-            held_out=held_out,
-            detector=detector,
+        options = BuildOptions.validated(
+            _given(
+                min_face=min_face,
+                min_frames=min_frames,
+                min_sharpness=min_sharpness,
+                held_out=held_out,
+                detector=detector,
+            )
         )
         known = Identities.read(identities)
 
@@ -113,8 +111,8 @@ def stills(
         from streamdeblur.training.data.building.identities import Identities
         from streamdeblur.training.data.building.stills import build_stills
 
-        options = _validated(
-            StillsOptions, cropped=cropped, min_face=min_face, min_sharpness=min_sharpness, held_out=held_out, detector=detector
+        options = StillsOptions.validated(
+            _given(cropped=cropped, min_face=min_face, min_sharpness=min_sharpness, held_out=held_out, detector=detector)
         )
         known = Identities.read(identities)
 
@@ -152,7 +150,7 @@ def pairs(
         from streamdeblur.training.data.building.pairs import PairOptions, build_pairs, split_folders
 
         recipe = _recipe(config)
-        options = _validated(PairOptions, schemes=scheme, every=every, reverse=reverse, recipe=recipe)
+        options = PairOptions.validated(_given(schemes=scheme, every=every, reverse=reverse, recipe=recipe))
 
         def work(**settings: Any) -> dict[str, Any]:
             if draw is None:
@@ -191,12 +189,9 @@ def stats(
             print_statistics(found)
 
 
-def _validated(model: type[Model], **given: Any) -> Model:
-    """Settings, those that are None left at their defaults. Raises OptionError."""
-    try:
-        return model(**{name: value for name, value in given.items() if value is not None})
-    except ValidationError as error:
-        raise OptionError(explain(error, model, None)) from None
+def _given(**settings: Any) -> dict[str, Any]:
+    """Those that are not None: the others keep their defaults."""
+    return {name: value for name, value in settings.items() if value is not None}
 
 
 def _recipe(config: Path | None) -> Recipe:
@@ -204,10 +199,7 @@ def _recipe(config: Path | None) -> Recipe:
     from streamdeblur.training.data.recipe import Recipe
 
     content = read_config(config) if config else {}
-    try:
-        return Recipe.model_validate(content.get("recipe", content))
-    except ValidationError as error:
-        raise OptionError(explain(error, Recipe, config)) from None
+    return Recipe.validated(content.get("recipe", content), config)
 
 
 @dataclass(frozen=True)

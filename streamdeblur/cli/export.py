@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from streamdeblur.cli.report import exits, print_json
+from streamdeblur.cli.report import exits, needs_extra, print_json
 from streamdeblur.cli.video import Json, Quiet
 from streamdeblur.errors import OutputError
 
@@ -25,10 +25,9 @@ def command(
     with exits(quiet=quiet, json=json):
         if out.exists() and not overwrite:
             raise OutputError(f"{out} exists. Add --overwrite to replace it.")
-        try:
+        with needs_extra("train", "Exporting"):
             from streamdeblur.training.export import export
-        except ImportError as error:
-            raise OutputError(f"Exporting needs {error.name}. Install it with: pip install 'streamdeblur[train]'") from None
+
         exported = export(run, out, precision=precision, card=card, licence=licence)
         if json:
             print_json(vars(exported))

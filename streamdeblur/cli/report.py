@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
-from streamdeblur.errors import StreamDeblurError
+from streamdeblur.errors import OptionError, StreamDeblurError
 
 if TYPE_CHECKING:
     from streamdeblur.video.transcode import Progress
@@ -65,6 +65,15 @@ def exits(*, quiet: bool = False, json: bool = False) -> Iterator[None]:
         os._exit(130)
     finally:
         signal.signal(signal.SIGTERM, previous)
+
+
+@contextmanager
+def needs_extra(name: str, purpose: str) -> Iterator[None]:
+    """Says what to install where imports within find a package of the extra `name` missing."""
+    try:
+        yield
+    except ImportError as error:
+        raise OptionError(f"{purpose} needs {error.name}. Install it with: pip install 'streamdeblur[{name}]'") from None
 
 
 def _interrupt(*_: object) -> None:

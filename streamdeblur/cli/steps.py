@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 class StepLine:
-    """Shows how far a data set is; nothing where `quiet`."""
+    """Shows how far a data set or a video is; nothing where `quiet`."""
 
     def __init__(self, name: str, *, quiet: bool) -> None:
         self._name, self._quiet = name, quiet
@@ -41,10 +41,15 @@ class StepLine:
             self._bar.stop()
 
     def __call__(self, step: Step) -> None:
+        self.show(step.done, step.total, step.title)
+
+    def show(self, done: int, total: int | None, title: str) -> None:
+        """So many are done; the total may not be known. `title` tells what was done last, or what is counted."""
         now = time.monotonic()
         if self._bar is not None:
-            self._bar.update(self._task, completed=step.done, total=step.total, title=step.title)
+            self._bar.update(self._task, completed=done, total=total, title=title)
         elif not self._quiet and now - self._told >= PLAIN_INTERVAL:
             self._told = now
-            left = (now - self._began) * (step.total - step.done) / step.done
-            tell(f"{self._name}: {step.done} of {step.total} ({step.title}), ETA {left:.0f} s")
+            left = f", ETA {(now - self._began) * max(0, total - done) / done:.0f} s" if total and done else ""
+            of = f" of {total}" if total else ""
+            tell(f"{self._name}: {done}{of} ({title}){left}")

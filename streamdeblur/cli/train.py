@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamdeblur.cli.report import exits, tell
+from streamdeblur.cli.report import exits, needs_extra, tell
 from streamdeblur.errors import OptionError
 
 if TYPE_CHECKING:
@@ -28,6 +27,40 @@ HeldOutClips = Annotated[Path | None, typer.Option(help="Clips of other people, 
 Init = Annotated[Path | None, typer.Option(help="Begin with these weights: a run, a checkpoint, or an exported ONNX file.")]
 
 
+@dataclass(frozen=True)
+class _Sources:
+    """Where a training finds its faces. Raises OptionError where that is nowhere, or ambiguous."""
+
+    stills: list[Path] | None
+    clips: list[Path] | None
+    pairs: list[Path] | None
+    held_out_stills: Path | None
+    held_out_clips: Path | None
+
+    def __post_init__(self) -> None:
+        if not self.stills and not self.clips and not self.pairs:
+            raise OptionError("Nothing to train on: give --stills, --clips or --pairs.")
+        if self.pairs and (self.stills or self.clips):
+            raise OptionError("Give either --pairs or --stills and --clips.")
+
+    def open(self, config: TrainingConfig, settings: StepSettings) -> Data:
+        """The pairs of one step."""
+        from streamdeblur.training.data.sources import StoredPairs, open_maker
+        from streamdeblur.training.loop import Data
+
+        recipe, seed = config.recipe_of(settings), config.seed
+        training = (
+            StoredPairs(self.pairs, settings.pairs, seed)
+            if self.pairs
+            else open_maker(self.stills or [], self.clips or [], recipe, seed)
+        )
+        stills, clips = ([folder] if folder else [] for folder in (self.held_out_stills, self.held_out_clips))
+        if not stills and not clips:
+            tell("No --held-out-stills or --held-out-clips: the figures on the way are of people that are trained on.")
+            return Data(training, training)
+        return Data(training, open_maker(stills, clips, recipe, seed))
+
+
 @app.command()
 def hourglass(
     config: Config,
@@ -41,14 +74,13 @@ def hourglass(
 ) -> None:
     """Step 1: the hourglass, which restores low and middle frequencies."""
     with exits():
-        _check_sources(stills, clips, pairs)
-        with _training_extra():
+        sources = _Sources(stills, clips, pairs, held_out_stills, held_out_clips)
+        with needs_extra("train", "Training"):
             from streamdeblur.training.config import TrainingConfig
             from streamdeblur.training.hourglass import train_hourglass
 
         loaded = TrainingConfig.load(config)
-        data = _open(loaded, loaded.hourglass, stills, clips, pairs, held_out_stills, held_out_clips)
-        train_hourglass(loaded, data, run, init)
+        train_hourglass(loaded, sources.open(loaded, loaded.hourglass), run, init)
 
 
 @app.command()
@@ -68,52 +100,13 @@ def cgan(
 ) -> None:
     """Step 2: the conditional GAN, which restores high frequencies; the hourglass stays as it is."""
     with exits():
-        _check_sources(stills, clips, pairs)
-        with _training_extra():
+        sources = _Sources(stills, clips, pairs, held_out_stills, held_out_clips)
+        with needs_extra("train", "Training"):
             from streamdeblur.training.cgan import train_cgan
             from streamdeblur.training.config import TrainingConfig
 
         loaded = TrainingConfig.load(config)
-        data = _open(loaded, loaded.cgan, stills, clips, pairs, held_out_stills, held_out_clips)
-        train_cgan(loaded, data, run, hourglass, init, identity)
-
-
-@contextmanager
-def _training_extra() -> Iterator[None]:
-    """Says what to install where torch and its like are missing."""
-    try:
-        yield
-    except ImportError as error:
-        raise OptionError(f"Training needs {error.name}. Install it with: pip install 'streamdeblur[train]'") from None
-
-
-def _check_sources(stills: list[Path] | None, clips: list[Path] | None, pairs: list[Path] | None) -> None:
-    if not stills and not clips and not pairs:
-        raise OptionError("Nothing to train on: give --stills, --clips or --pairs.")
-    if pairs and (stills or clips):
-        raise OptionError("Give either --pairs or --stills and --clips.")
-
-
-def _open(
-    config: TrainingConfig,
-    settings: StepSettings,
-    stills: list[Path] | None,
-    clips: list[Path] | None,
-    pairs: list[Path] | None,
-    held_out_stills: Path | None,
-    held_out_clips: Path | None,
-) -> Data:
-    from streamdeblur.training.data.sources import StoredPairs, open_maker
-    from streamdeblur.training.loop import Data
-
-    recipe, seed = config.recipe_of(settings), config.seed
-    training = StoredPairs(pairs, settings.pairs, seed) if pairs else open_maker(stills or [], clips or [], recipe, seed)
-    others = [folder for folder in (held_out_stills, held_out_clips) if folder]
-    if not others:
-        tell("No --held-out-stills or --held-out-clips: the figures on the way are of people that are trained on.")
-        return Data(training, training)
-    kept_stills = [held_out_stills] if held_out_stills else []
-    return Data(training, open_maker(kept_stills, [held_out_clips] if held_out_clips else [], recipe, seed))
+        train_cgan(loaded, sources.open(loaded, loaded.cgan), run, hourglass, init, identity)
 
 
 @app.command()
@@ -127,7 +120,8 @@ def measure(
     with exits():
         if held_out_stills is None and held_out_clips is None:
             raise OptionError("Nothing to measure on: give --held-out-stills, --held-out-clips or both.")
-        from streamdeblur.training import measuring
+        with needs_extra("train", "Measuring"):
+            from streamdeblur.training import measuring
 
         for number, figures in enumerate(measuring.measure(network, held_out_stills, held_out_clips, seed)):
             if number == 0:

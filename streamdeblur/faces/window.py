@@ -14,6 +14,9 @@ from streamdeblur.video.planes import Planes
 CROP_SIZE = 256
 """Side of a crop in pixels: what the networks take (PAPER: all images are 256 x 256)."""
 
+WINDOW_SCALE = 1.7
+"""Side of the window around a face in sizes of its box: what this project's networks are trained on."""
+
 FEATHER = 0.15
 """Share of a window over which the mask rises from 0 at its edge to 1: in proportion, so large faces show no seam."""
 

@@ -72,11 +72,6 @@ def test_both_images_are_cut_at_the_same_place():
     assert len({image[0, 0, 0].item() for image in batch.sharp}) > 1
 
 
-def test_unknown_kernels_are_zero():
-    kernels = first(1)[0].kernels
-    assert kernels.sum((1, 2)).round(decimals=4).tolist() == [0, 1, 0, 1]
-
-
 def test_an_error_in_the_background_is_raised():
     def fail(index, severity):
         raise OSError("no such clip")

@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.faces.window import CROP_SIZE
+from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE
 from streamdeblur.kernels.light import read_light, write_codes
 from streamdeblur.training.data.blur.averaging import Clip
 from streamdeblur.training.data.blur.response import Response
@@ -14,8 +14,6 @@ from streamdeblur.training.data.blur.synthetic import light_table
 
 CROP = CROP_SIZE
 """Side of a crop in pixels."""
-WINDOW_SCALE = 1.7
-"""Side of the window around a face in sizes of its box."""
 CENTRE_JITTER = 0.04
 """By how much of its side a window may be off centre, either way."""
 SIZE_JITTER = (0.8, 1.25)

@@ -8,15 +8,16 @@ import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from streamdeblur.kernels.light import read_light
 from streamdeblur.kernels.sensor import brighten
+from streamdeblur.options import Settings
 from streamdeblur.training.data.blur.averaging import Clip, Window, distinct_frames, pravg, vla
 from streamdeblur.training.data.blur.camera import CameraPath, gather
 from streamdeblur.training.data.blur.observation import Observation, observe
@@ -32,10 +33,8 @@ Spread = Literal["log-uniform", "uniform"]
 _log = logging.getLogger(__name__)
 
 
-class Shares(BaseModel):
+class Shares(Settings):
     """How much of each kind of blur there is; their sum does not matter."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     synthetic: float = Field(default=0.5, ge=0, description="Stills convolved with one kernel.")
     vla: float = Field(default=0.03, ge=0, description="Clips, variable length averaging.")
@@ -46,10 +45,8 @@ class Shares(BaseModel):
     mild: float = Field(default=0.125, ge=0, description="Synthetic blur that hardly shows.")
 
 
-class Recipe(BaseModel):
+class Recipe(Settings):
     """What pairs are made of. Frozen; extents are in px of the 256 px crop, as of blur kernels (`trajectories`)."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     shares: Shares = Shares()
     extents: tuple[float, float] = Field(default=(3.0, 34.0), description="Of synthetic blur.")
@@ -135,7 +132,7 @@ class PairMaker:
             shares["synthetic"] += sum(shares.pop(name) for name in averaged)
         if not sum(shares.values()):
             raise ValueError("All shares of the recipe are zero.")
-        return list(shares), np.cumsum(list(shares.values())) / sum(shares.values())  # type: ignore[arg-type]
+        return cast(list[Scheme], list(shares)), np.cumsum(list(shares.values())) / sum(shares.values())
 
     def prepare(self, workers: int = 2) -> None:
         """Observe all clips now, instead of each when it is first needed (about a second per 1,000 frames)."""

@@ -10,10 +10,9 @@ from typing import Any
 import numpy as np
 
 from streamdeblur.errors import InputError
-from streamdeblur.faces.window import CROP_SIZE
+from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE
 from streamdeblur.training.data.ages import AgeModel
 from streamdeblur.training.data.building.identities import SPLITS
-from streamdeblur.training.data.building.windows import WINDOW_SCALE
 from streamdeblur.training.data.shards import Sample, find_shards, read_samples, shards_in
 
 EDGES: dict[str, Sequence[float]] = {

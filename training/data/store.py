@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from abc import abstractmethod
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -51,8 +52,8 @@ class Store(Sequence[Item], Generic[Item]):
         shard = self._shards[number]
         return shard, shard.entries[index - self._ends[number] + len(shard.entries)]
 
-    def _item(self, shard: Decoded, entry: Entry) -> Item:
-        raise NotImplementedError
+    @abstractmethod
+    def _item(self, shard: Decoded, entry: Entry) -> Item: ...
 
     @property
     def keys(self) -> list[str]:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
+from streamdeblur.options import Settings
 from streamdeblur.training.networks.discriminator import DiscriminatorPreset
 from streamdeblur.training.networks.generator import GeneratorPreset, TwoPathGenerator
 from streamdeblur.training.networks.hourglass import Hourglass, HourglassPreset
 
 
-class Preset(BaseModel):
+class Preset(Settings):
     """Shapes of all networks: `paper` to the letter, or `lite` for CPUs."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     name: str = Field(default="paper", description="Written into the exported file.")
     hourglass: HourglassPreset = HourglassPreset()

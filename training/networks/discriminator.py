@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import torch
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
+from streamdeblur.options import Settings
 
-class DiscriminatorPreset(BaseModel):
+
+class DiscriminatorPreset(Settings):
     """Shape of a `Discriminator`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     widths: tuple[int, int, int, int] = Field(default=(64, 128, 256, 512), description="Channels of the first four layers.")
     normalised: bool = Field(default=True, description="Batch normalisation on layers 2 to 4.")

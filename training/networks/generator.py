@@ -6,9 +6,10 @@ from typing import Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
+from streamdeblur.options import Settings
 from streamdeblur.training.networks.table3 import Table3Decoder, Table3Encoder
 from streamdeblur.training.networks.unet import UnetDecoder, UnetEncoder
 
@@ -16,10 +17,8 @@ LOW_PASS = 8
 """Factor by which a sharp image is shrunk and enlarged again to be the base of its own reconstruction (kind `unet`)."""
 
 
-class GeneratorPreset(BaseModel):
+class GeneratorPreset(Settings):
     """Shape of a `TwoPathGenerator`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["table3", "unet"] = Field(default="table3", description="The paper's, or the dense one for CPUs.")
     conditioned: bool = Field(default=True, description="G_bl sees the coarse image beside the blurry one.")

@@ -5,18 +5,17 @@ from __future__ import annotations
 from typing import Literal
 
 import torch.nn.functional as F  # noqa: N812
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 from torch import Tensor, nn
 
+from streamdeblur.options import Settings
 from streamdeblur.training.networks.blocks import ResnetBlock, ResnetLayer
 from streamdeblur.training.networks.blur_code import BlurCode
 from streamdeblur.training.networks.unet import UnetDecoder, UnetEncoder
 
 
-class HourglassPreset(BaseModel):
+class HourglassPreset(Settings):
     """Shape of an `Hourglass`."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     kind: Literal["newell", "modulated"] = Field(default="newell", description="The paper's, or the dense one for CPUs.")
     width: int = Field(default=256, ge=4, description="newell: channels everywhere.")

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
+from streamdeblur.options import Settings
 from streamdeblur.training.data.blur.averaging import RunningSum, Window, pravg, vla
 from streamdeblur.training.data.blur.camera import CameraPath, gather
 from streamdeblur.training.data.blur.observation import Observation
@@ -26,10 +27,8 @@ SHORTEST = 3
 """Frames of an average at least: fewer are no exposure."""
 
 
-class BlurOptions(BaseModel):
+class BlurOptions(Settings):
     """How sharp video is blurred. Frozen; the defaults are those of the command line."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     scheme: str = Field(default="vla", description="vla, pravg:L (L frames, odd) or synthetic.")
     response: str = Field(default="srgb", description="Where light adds up: identity, srgb, gamma:EXPONENT or fitted:FILE.json.")

@@ -11,18 +11,17 @@ from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from streamdeblur.kernels.similarity import ssim
+from streamdeblur.options import Settings
 from streamdeblur.training.data.blur.observation import Observation
 
 StoppedBy = Literal["overlap", "quality", "oscillation", "cut", "still", "longest", "end", "predefined"]
 
 
-class StopRules(BaseModel):
+class StopRules(Settings):
     """When a window of VLA is large enough. Frozen; motions are in shares of the frame's longer side."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     least_overlap: float = Field(default=0.05, ge=0, le=1, description="(i) Mean overlap of the parts of first and last frame.")
     least_similarity: float = Field(default=0.8, ge=0, le=1, description="(ii) SSIM of the average to the middle frame.")

@@ -14,10 +14,11 @@ from typing import Self
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from streamdeblur.kernels.light import write_codes
 from streamdeblur.kernels.sensor import expose
+from streamdeblur.options import Settings
 from streamdeblur.training.data.blur.compression import down_and_up, h264, jpeg
 from streamdeblur.training.data.blur.response import Response
 from streamdeblur.training.data.blur.synthetic import convolve
@@ -32,10 +33,8 @@ STREAM_MOTION = 4.0
 """Pixels by which a picture moves from one frame of an H.264 stream to the next, at most."""
 
 
-class Degradation(BaseModel):
+class Degradation(Settings):
     """How often a degradation occurs, and how strongly."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     probability: float = Field(ge=0.0, le=1.0)
     mild: float = Field(gt=0.0, description="Value at its mildest; values are log-uniform from here ...")
@@ -51,10 +50,8 @@ class Degradation(BaseModel):
         return float(self.mild * (self.severe / self.mild) ** (share * severity))
 
 
-class Sensor(BaseModel):
+class Sensor(Settings):
     """The degradations of a training set. Frozen; `Sensor.none()` has none."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     highlights: Degradation = Field(
         default=Degradation(probability=0.3, mild=1.2, severe=4.0),

@@ -14,12 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.faces.detect import Detector
-from streamdeblur.faces.window import CROP_SIZE, crop_region
+from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE, crop_region
 from streamdeblur.training.data.building.duplicates import perceptual_hash
 from streamdeblur.training.data.building.finding import find_again
 from streamdeblur.training.data.building.quality import Motion, sharpness
 from streamdeblur.training.data.building.tracks import Survey, upright_frames
-from streamdeblur.training.data.building.windows import WINDOW_SCALE, ClipWindow
+from streamdeblur.training.data.building.windows import ClipWindow
 from streamdeblur.video.planes import Planes
 
 ENCODER = {"crf": "10", "preset": "fast", "threads": "1", "x264-params": "mbtree=0"}

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
+
+from streamdeblur.options import Settings
 
 
-class FaceOptions(BaseModel):
+class FaceOptions(Settings):
     """Which faces are kept, and how they are split."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     min_face: float = Field(
         default=125.0, ge=32.0, description="Smallest face in pixels; one of 125 is enlarged by 1.2 for a crop of 256 px."

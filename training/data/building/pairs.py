@@ -11,9 +11,10 @@ from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import BaseModel, ConfigDict, Field, field_validator
+from pydantic import Field, field_validator
 
 from streamdeblur.faces.window import CROP_SIZE
+from streamdeblur.options import Settings
 from streamdeblur.training.data.blur.averaging import Average, average_clip
 from streamdeblur.training.data.blur.response import open_response
 from streamdeblur.training.data.building.assembly import Source, Step, make_data_set, sources_sample
@@ -28,10 +29,8 @@ SAME_BLUR_DB = 40.0
 """A reverse pair is skipped if its blurry face is this near (PSNR) to that of a forward pair: 2 code values on average."""
 
 
-class PairOptions(BaseModel):
+class PairOptions(Settings):
     """Which pairs are made."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
 
     schemes: tuple[str, ...] = Field(default=("vla",), min_length=1, description="vla, and pravg:L with any odd L.")
     every: int = Field(default=5, ge=1, description="Frames from one middle frame to the next.")

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from streamdeblur.errors import OutputError, StreamDeblurError
 from streamdeblur.faces.detect import Detector
-from streamdeblur.faces.window import CROP_SIZE, crop_region
+from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE, crop_region
 from streamdeblur.training.data.building.assembly import Source, Step, make_data_set, sources_sample
 from streamdeblur.training.data.building.duplicates import perceptual_hash
 from streamdeblur.training.data.building.files import find_files, part_name
@@ -23,7 +23,7 @@ from streamdeblur.training.data.building.options import StillsOptions
 from streamdeblur.training.data.building.parts import Job
 from streamdeblur.training.data.building.pictures import PICTURES, decode_picture, jpeg_bytes
 from streamdeblur.training.data.building.quality import sharpness
-from streamdeblur.training.data.building.windows import WINDOW_SCALE, largest_scale, place_square
+from streamdeblur.training.data.building.windows import largest_scale, place_square
 from streamdeblur.training.data.shards import SHARD_BYTES, Sample, json_bytes
 from streamdeblur.video.planes import array_planes
 

@@ -8,10 +8,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.faces.window import CROP_SIZE
+from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE
 
-WINDOW_SCALE = 1.7
-"""Side of a face window in face sizes, of the window that is a crop of 256 px."""
 CLIP_SCALE = 2.0
 """Side of a clip's window in face sizes, where the frame is large enough: the face moves, and a virtual camera may."""
 LEAST_SCALE = 1.3
