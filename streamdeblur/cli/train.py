@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -25,6 +26,11 @@ Pairs = Annotated[list[Path] | None, typer.Option(help="Ready-made pairs: made b
 HeldOutStills = Annotated[Path | None, typer.Option(help="Stills of other people, to validate with.")]
 HeldOutClips = Annotated[Path | None, typer.Option(help="Clips of other people, to validate with.")]
 Init = Annotated[Path | None, typer.Option(help="Begin with these weights: a run, a checkpoint, or an exported ONNX file.")]
+
+
+def _is_helper() -> bool:
+    """Is this one of several processes that torchrun started, and not the first? They say nothing but errors."""
+    return os.environ.get("RANK", "0") != "0"
 
 
 @dataclass(frozen=True)
@@ -56,7 +62,10 @@ class _Sources:
         )
         stills, clips = ([folder] if folder else [] for folder in (self.held_out_stills, self.held_out_clips))
         if not stills and not clips:
-            tell("No --held-out-stills or --held-out-clips: the figures on the way are of people that are trained on.")
+            tell(
+                "No --held-out-stills or --held-out-clips: the figures on the way are of people that are trained on.",
+                quiet=_is_helper(),
+            )
             return Data(training, training)
         return Data(training, open_maker(stills, clips, recipe, seed))
 
@@ -73,7 +82,7 @@ def hourglass(
     init: Init = None,
 ) -> None:
     """Step 1: the hourglass, which restores low and middle frequencies."""
-    with exits():
+    with exits(quiet=_is_helper()):
         sources = _Sources(stills, clips, pairs, held_out_stills, held_out_clips)
         with needs_extra("train", "Training"):
             from streamdeblur.training.config import TrainingConfig
@@ -99,7 +108,7 @@ def cgan(
     ] = "",
 ) -> None:
     """Step 2: the conditional GAN, which restores high frequencies; the hourglass stays as it is."""
-    with exits():
+    with exits(quiet=_is_helper()):
         sources = _Sources(stills, clips, pairs, held_out_stills, held_out_clips)
         with needs_extra("train", "Training"):
             from streamdeblur.training.cgan import train_cgan

@@ -69,8 +69,9 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, faces_folder, faces)
 def test_two_processes_train_as_one(tmp_path, faces_folder):
     path = write_config(tmp_path / "config.yaml", "lite", TINY_LITE)
     arguments = ["train", "hourglass", str(path), "--stills", str(faces_folder), "--out"]
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "29617"]
-    subprocess.run([*torchrun, "-m", "streamdeblur", *arguments, str(tmp_path / "two")], check=True, capture_output=True)
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", "-m", "streamdeblur"]
+    both = subprocess.run([*torchrun, *arguments, str(tmp_path / "two")], check=True, capture_output=True, text=True)
+    assert both.stderr.count("people that are trained on") == 1, "one of them speaks"
     hourglass(path, tmp_path / "one", stills=[faces_folder])
     assert torch.allclose(weights(tmp_path / "two"), weights(tmp_path / "one"), atol=2e-4)
 
