@@ -35,14 +35,15 @@ def _columns(left: int, width: int, image_width: int) -> tuple[int, int]:
 def read_light(image: Array, left: int, top: int, table: Array, out: Array) -> None:
     """Light of a view: ``out[y, x] = table[image[top + y, left + x]]``, mirrored beyond the border.
 
-    image: uint8 [H, W, 3]; table: [256] of any kind; out: [h, w, 3] of the table's kind, written.
+    image: uint8 [H, W, 3]; table: [256] of any kind; out: [h, w, 3] of the table's kind, contiguous, written.
     """
     width, image_width = out.shape[1], image.shape[1]
     begin, end = _columns(left, width, image_width)
     outside = np.empty(begin + width - end, np.int64)
     for x in range(outside.size):
         outside[x] = mirrored(left + (x if x < begin else x - begin + end), image_width)
-    samples, results = image.reshape((image.shape[0], 3 * image_width)), out.reshape((out.shape[0], 3 * width))
+    samples = np.ascontiguousarray(image).reshape((image.shape[0], 3 * image_width))
+    results = out.reshape((out.shape[0], 3 * width))
     for y in range(out.shape[0]):
         row, line = samples[mirrored(top + y, image.shape[0])], results[y]
         source, target = row[3 * (left + begin) : 3 * (left + end)], line[3 * begin : 3 * end]

@@ -54,6 +54,13 @@ def test_a_picture_that_may_not_be_written_is_read(image):
     assert np.array_equal(out, image)
 
 
+def test_a_part_of_a_larger_picture_is_read(image):
+    part, table = image[3:20, 4:25], np.arange(256, dtype=np.uint8)
+    out = np.empty((30, 30, 3), np.uint8)
+    read_light(part, -5, -6, table, out)
+    assert np.array_equal(out, blur_twins.view(part, -5, -6, 30, 30))
+
+
 @pytest.mark.parametrize("count", [1, 3, 7, 21, 255])
 def test_means_are_rounded_exactly(count):
     table = srgb().to_code
