@@ -149,7 +149,7 @@ def _plain_vla(clip: Clip, response: Response, rules: StopRules) -> int:
     windows = [_plain_window(seen, middle, response, rules) for middle in range(0, len(seen), EVERY)]
     for first, last in windows:
         response.develop(np.rint(response.to_light[clip.frames[first : last + 1]].mean(axis=0)).astype(np.int64))
-    return len(windows)
+    return sum(last > first for first, last in windows)
 
 
 def _plain_window(seen: list[Observation], middle: int, response: Response, rules: StopRules) -> tuple[int, int]:

@@ -60,7 +60,7 @@ def _batches(config: TrainingConfig, settings: HourglassSettings) -> Batches:
     photograph = group_photograph()
     stills = [photograph[y : y + 320, x : x + 320] for y in (100, 300) for x in range(0, 900, 150)]
     maker = PairMaker(stills, [], config.recipe_of(settings))
-    return Batches(maker.pair, size=settings.batch, crop=settings.crop, severity=lambda step: 1.0, seed=0)
+    return Batches(maker.pair, size=settings.batch, crop=settings.crop, severity=lambda step: 1.0)
 
 
 def _step(config: TrainingConfig, settings: HourglassSettings, precision: str) -> Callable[[Batch], None]:

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from streamdeblur.training.data.recipe import Pair
 
-MakePair = Callable[[int, float], Pair]
-"""The pair of an index, at a severity of 0 to 1; depends on nothing else."""
+MakePair = Callable[[int, float, int], Pair]
+"""The pair of an index, at a severity of 0 to 1 and of a size in pixels; depends on nothing else."""
 
 BATCHES_AHEAD = 4
 WORKERS = 2
@@ -43,16 +43,6 @@ def collate(pairs: list[Pair]) -> Batch:
     return Batch(images([pair.blurry for pair in pairs]), images([pair.sharp for pair in pairs]))
 
 
-def cut(pair: Pair, size: int, random: np.random.Generator) -> Pair:
-    """A random square of both images, `size` pixels wide."""
-    room = pair.sharp.shape[0] - size
-    if room <= 0:
-        return pair
-    top, left = random.integers(0, room + 1, 2)
-    part = (slice(top, top + size), slice(left, left + size))
-    return Pair(pair.blurry[part], pair.sharp[part], pair.kernel, pair.record)
-
-
 class Batches:
     """An endless row of batches; batch n holds the pairs n * size to (n + 1) * size - 1, whatever was read before.
 
@@ -66,7 +56,6 @@ class Batches:
         size: int,
         crop: int,
         severity: Callable[[int], float],
-        seed: int,
         first: int = 0,
         rank: int = 0,
         processes: int = 1,
@@ -74,7 +63,7 @@ class Batches:
         """`severity` is that of a batch by its number; `first` is the number of the batch to begin with."""
         if size % processes:
             raise ValueError(f"A batch of {size} cannot be shared by {processes} processes.")
-        self._make, self._size, self._crop, self._severity, self._seed = make, size, crop, severity, seed
+        self._make, self._size, self._crop, self._severity = make, size, crop, severity
         self._rank, self._processes = rank, processes
         self._number = first
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="pairs")
@@ -90,10 +79,7 @@ class Batches:
     def batch(self, number: int) -> Batch:
         """This process's share of one batch."""
         indices = range(number * self._size + self._rank, (number + 1) * self._size, self._processes)
-        return collate([self._pair(index, self._severity(number)) for index in indices])
-
-    def _pair(self, index: int, severity: float) -> Pair:
-        return cut(self._make(index, severity), self._crop, np.random.default_rng((self._seed, index)))
+        return collate([self._make(index, self._severity(number), self._crop) for index in indices])
 
     def close(self) -> None:
         """End the background threads."""

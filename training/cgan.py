@@ -115,7 +115,7 @@ def train_cgan(
         if pathways.generator is not None:
             parts["hourglass"] = pathways.hourglass
         loop = Loop(fabric, run, settings, parts)
-        for step, batch in loop.steps(data, config.seed, lambda: predictor(pathways, average)):
+        for step, batch in loop.steps(data, lambda: predictor(pathways, average)):
             restored, reconstructed = learner.model(batch.blurry, batch.sharp)
             if settings.weights.adversarial or settings.weights.projection:
                 discriminator.requires_grad_(True)

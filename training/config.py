@@ -19,7 +19,9 @@ class StepSettings(Settings):
 
     images: int = Field(default=1_000_000, ge=1, description="Images to train on in all.")
     batch: int = Field(default=32, ge=1, description="Images per step, over all processes.")
-    crop: int = Field(default=256, ge=64, le=256, description="Side in pixels of the squares that are trained on.")
+    crop: int = Field(
+        default=256, ge=64, le=256, multiple_of=16, description="Side in pixels of the squares that are trained on."
+    )
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(
         default="bf16-mixed", description="As Lightning Fabric names them."
     )

@@ -45,7 +45,7 @@ def train_hourglass(config: TrainingConfig, data: Data, folder: Path, init: Path
 
     with Run(folder, "hourglass", config, writes=fabric.is_global_zero) as run:
         loop = Loop(fabric, run, settings, {"learner": learner, "average": average})
-        for step, batch in loop.steps(data, config.seed, lambda: TwoStep(average.network, None)):
+        for step, batch in loop.steps(data, lambda: TwoStep(average.network, None)):
             coarse, _ = learner.model(batch.blurry)
             loss = hourglass_loss(settings, coarse, batch.sharp, batch.blurry)
             loop.check({"coarse": loss})

@@ -69,7 +69,7 @@ class Loop:
             restore_random_state(state["random"])
             self._step = state["images"] // settings.batch
 
-    def steps(self, data: Data, seed: int, predict: Callable[[], nn.Module]) -> Iterator[tuple[int, Batch]]:
+    def steps(self, data: Data, predict: Callable[[], nn.Module]) -> Iterator[tuple[int, Batch]]:
         """The number of each step that is left, and its batch; after each step, keeps what is due.
 
         `predict` gives the network that is validated.
@@ -80,7 +80,6 @@ class Loop:
             size=settings.batch,
             crop=settings.crop,
             severity=settings.severity,
-            seed=seed,
             first=self._step,
             rank=fabric.global_rank,
             processes=fabric.world_size,

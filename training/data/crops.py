@@ -43,26 +43,33 @@ def face_square(random: np.random.Generator, clip: Clip, frame: int) -> tuple[in
     return round(centre_x + off_x * whole - whole / 2), round(centre_y + off_y * whole - whole / 2), whole
 
 
-def square(frame: Image, left: int, top: int, side: int, response: Response) -> Image:
-    """A square of a frame as a crop: uint8 [256, 256, 3], resampled in light where its side differs; mirrored beyond the
-    border."""
-    crop = np.empty((CROP, CROP, 3), np.uint8)
-    if side == CROP:
+def part_of(random: np.random.Generator, left: int, top: int, side: int, size: int) -> tuple[int, int, int]:
+    """Where a random part of a crop's square begins, and its side: that of `size` of the crop's 256 px."""
+    part = round(side * size / CROP)
+    across, down = random.integers(0, side - part + 1, 2).tolist() if part < side else (0, 0)
+    return left + across, top + down, part
+
+
+def square(frame: Image, left: int, top: int, side: int, response: Response, size: int = CROP) -> Image:
+    """A square of a frame at the size of a crop or of a part of one: uint8 [size, size, 3], resampled in light where its side
+    differs; mirrored beyond the border."""
+    crop = np.empty((size, size, 3), np.uint8)
+    if side == size:
         read_light(frame, left, top, np.arange(256, dtype=np.uint8), crop)
         return crop
     light = np.empty((side, side, 3), np.float32)
     read_light(frame, left, top, light_table(response), light)
-    write_codes(to_crop(light), response.full, response.to_code, crop)
+    write_codes(resized(light, size), response.full, response.to_code, crop)
     return crop
 
 
-def to_crop(light: Light) -> Light:
-    """Square light, float32 [side, side, 3], at the size of a crop."""
+def resized(light: Light, size: int) -> Light:
+    """Square light, float32 [side, side, 3], at another size: float32 [size, size, 3]."""
     side = light.shape[0]
-    if side == CROP:
+    if side == size:
         return light
-    way = cv2.INTER_AREA if side > CROP else cv2.INTER_CUBIC
-    return np.maximum(cv2.resize(light, (CROP, CROP), interpolation=way), np.float32(0.0))
+    way = cv2.INTER_AREA if side > size else cv2.INTER_CUBIC
+    return np.maximum(cv2.resize(light, (size, size), interpolation=way), np.float32(0.0))
 
 
 def scaled(image: Image, scale: float) -> Image:

@@ -26,7 +26,18 @@ from streamdeblur.training.data.blur.rules import StopRules
 from streamdeblur.training.data.blur.sensor import HIGHLIGHT, Degradations, Sensor, degrade, disc
 from streamdeblur.training.data.blur.synthetic import convolve, light_table
 from streamdeblur.training.data.blur.trajectories import SIZE, draw_kernel, trimmed
-from streamdeblur.training.data.crops import CROP, STILL_JITTER, STILL_SCALES, Image, face_square, mirror, scaled, square, to_crop
+from streamdeblur.training.data.crops import (
+    CROP,
+    STILL_JITTER,
+    STILL_SCALES,
+    Image,
+    face_square,
+    mirror,
+    part_of,
+    resized,
+    scaled,
+    square,
+)
 
 Scheme = Literal["synthetic", "vla", "pravg", "vla+camera", "pravg+camera", "sharp", "mild"]
 Spread = Literal["log-uniform", "uniform"]
@@ -83,9 +94,9 @@ class Pair:
     """A blurry crop and what it should have been."""
 
     blurry: Image
-    """uint8 RGB [256, 256, 3]."""
+    """uint8 RGB [S, S, 3]; S is 256 for a whole crop."""
     sharp: Image
-    """uint8 RGB [256, 256, 3], without any degradation."""
+    """uint8 RGB [S, S, 3], without any degradation."""
     kernel: NDArray[np.float32] | None
     """The kernel, float32 [41, 41], where the whole blur is one (defocus included); None where frames were averaged."""
     record: dict[str, Any]
@@ -93,6 +104,17 @@ class Pair:
 
     def __repr__(self) -> str:
         return f"Pair({self.record})"
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What is known of a pair before its picture is chosen."""
+
+    scheme: Scheme
+    severity: float
+    size: int
+    degradations: Degradations
+    response: Response
 
 
 class _Plan:
@@ -139,18 +161,16 @@ class PairMaker:
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(self._plan, range(len(self.clips))))
 
-    def pair(self, index: int, severity: float = 1.0) -> Pair:
+    def pair(self, index: int, severity: float = 1.0, size: int = CROP) -> Pair:
         """Pair number `index`. severity in [0, 1] scales the recipe's: 0 is clean, with extents up to the middle of their
-        ranges."""
+        ranges. Of a `size` below 256 px, even, only a random part of the crop is made."""
         random = np.random.default_rng((self.seed, index))
         scheme = self._schemes[int(np.searchsorted(self._bounds, random.random(), side="right"))]
         degradations = self.recipe.sensor.draw(random, severity * self.recipe.severity if scheme != "sharp" else 0.0)
         flipped = bool(random.random() < 0.5)
         response = self._responses[int(random.integers(len(self._responses)))]
-        if scheme in ("synthetic", "mild", "sharp"):
-            pair = self._from_still(random, scheme, severity, degradations, response)
-        else:
-            pair = self._from_clip(random, scheme, severity, degradations, response)
+        make = self._from_still if scheme in ("synthetic", "mild", "sharp") else self._from_clip
+        pair = make(random, _Order(scheme, severity, size, degradations, response))
         pair.record.update(
             scheme=scheme, response=response.name, severity=severity, flipped=flipped, degradations=degradations.record()
         )
@@ -161,20 +181,20 @@ class PairMaker:
 
     # From stills
 
-    def _from_still(
-        self, random: np.random.Generator, scheme: Scheme, severity: float, degradations: Degradations, response: Response
-    ) -> Pair:
-        extents = {"synthetic": self.recipe.extents, "mild": self.recipe.mild_extents, "sharp": (1.0, 1.0)}[scheme]
-        extent = _draw_extent(random, extents, self.recipe.spread, severity)
+    def _from_still(self, random: np.random.Generator, order: _Order) -> Pair:
+        size, degradations, response = order.size, order.degradations, order.response
+        extents = {"synthetic": self.recipe.extents, "mild": self.recipe.mild_extents, "sharp": (1.0, 1.0)}[order.scheme]
+        extent = _draw_extent(random, extents, self.recipe.spread, order.severity)
         kernel = draw_kernel(random, extent)
         image, left, top, record = self._still(random)
-        sharp = image[top : top + CROP, left : left + CROP].copy()
+        left, top, _ = part_of(random, left, top, CROP, size)
+        sharp = image[top : top + size, left : left + size].copy()
         record["extent"] = round(extent, 2)
-        if scheme == "sharp":
+        if order.scheme == "sharp":
             return Pair(sharp.copy(), sharp, kernel, record)
         middle = trimmed(kernel)
         reach = middle.shape[0] // 2
-        light = np.empty((CROP + 2 * reach, CROP + 2 * reach, 3), np.float32)
+        light = np.empty((size + 2 * reach, size + 2 * reach, 3), np.float32)
         read_light(image, left - reach, top - reach, light_table(response), light)
         if degradations.highlights is not None:
             brighten(light, HIGHLIGHT, degradations.highlights)
@@ -204,24 +224,24 @@ class PairMaker:
 
     # From clips
 
-    def _from_clip(
-        self, random: np.random.Generator, scheme: Scheme, severity: float, degradations: Degradations, response: Response
-    ) -> Pair:
+    def _from_clip(self, random: np.random.Generator, order: _Order) -> Pair:
+        size, degradations, response = order.size, order.degradations, order.response
         number = int(random.integers(len(self.clips)))
-        extent = (
-            _draw_extent(random, self.recipe.camera_extents, self.recipe.spread, severity) if scheme.endswith("camera") else 1.0
-        )
+        extent = 1.0
+        if order.scheme.endswith("camera"):
+            extent = _draw_extent(random, self.recipe.camera_extents, self.recipe.spread, order.severity)
         length = int(random.choice(self.recipe.lengths))
-        window = self._window(random, number, scheme, length)
+        window = self._window(random, number, order.scheme, length)
         clip = self.clips[number]
         left, top, side = face_square(random, clip, window.middle)
         scale = CROP / side
+        left, top, side = part_of(random, left, top, side, size)
         # the extent is one of the crop's pixels
         extent_there = 1.0 + (extent - 1.0) / scale
         path = CameraPath.draw(random, window.length, extent_there, side, side)
         frames = [clip.frames[i] for i in window.frames]
         light = gather(frames, path, left, top, response, degradations.highlights)
-        blurry = degrade(to_crop(light), degradations, response)
+        blurry = degrade(resized(light, size), degradations, response)
         record = {
             "clip": number,
             "length": window.length,
@@ -231,7 +251,7 @@ class PairMaker:
             "motion_px": round(window.motion_px * scale, 2),
             "extent": round(extent, 2),
         }
-        return Pair(blurry, square(clip.frames[window.middle], left, top, side, self._responses[0]), None, record)
+        return Pair(blurry, square(clip.frames[window.middle], left, top, side, self._responses[0], size), None, record)
 
     def _plan(self, number: int) -> _Plan:
         """The windows of a clip, found when it is first needed."""

@@ -13,7 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.errors import InputError
+from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.training.data.blur.averaging import Clip as AveragedClip
+from streamdeblur.training.data.crops import part_of
 from streamdeblur.training.data.recipe import Pair, PairMaker, Recipe
 from streamdeblur.training.data.store import open_clips, open_pairs, open_stills
 
@@ -41,8 +43,9 @@ class Several(Sequence[Item], Generic[Item]):
 class PairSource(Protocol):
     """An endless, numbered row of pairs; each depends on its number and the severity alone."""
 
-    def pair(self, index: int, severity: float = 1.0) -> Pair:
-        """Pair number `index`; severity in [0, 1] scales blur and degradations where pairs are made on the way."""
+    def pair(self, index: int, severity: float = 1.0, size: int = CROP_SIZE) -> Pair:
+        """Pair number `index`, or a random part of it that is `size` pixels wide; severity in [0, 1] scales blur and
+        degradations where pairs are made on the way."""
         ...
 
 
@@ -68,12 +71,15 @@ class StoredPairs:
     def _shuffled(self, epoch: int) -> NDArray[np.int64]:
         return np.random.default_rng((self._seed, epoch)).permutation(self._chosen)
 
-    def pair(self, index: int, severity: float = 1.0) -> Pair:
-        """Pair number `index`; what is stored stays as severe as it is."""
+    def pair(self, index: int, severity: float = 1.0, size: int = CROP_SIZE) -> Pair:
+        """Pair number `index`, or a random part of it that is `size` pixels wide; what is stored stays as severe as it is."""
         epoch, place = divmod(index, len(self._chosen))
         blurry, sharp, record = self._pairs[int(self._order(epoch)[place])]
-        if np.random.default_rng((self._seed, index)).random() < 0.5:
+        random = np.random.default_rng((self._seed, index))
+        if random.random() < 0.5:
             blurry, sharp = blurry[:, ::-1], sharp[:, ::-1]
+        left, top, _ = part_of(random, 0, 0, CROP_SIZE, size)
+        blurry, sharp = (image[top : top + size, left : left + size] for image in (blurry, sharp))
         return Pair(blurry, sharp, None, record)
 
 

@@ -131,6 +131,31 @@ def test_faces_of_another_size_are_brought_to_that_of_a_crop(photograph):
         assert pair.sharp.std() > 20
 
 
+def test_a_part_of_a_crop_is_blurred_as_the_whole(stills, clips):
+    """Training cuts parts out of crops; only they are made."""
+    for scheme in ("synthetic", "pravg"):
+        maker, places = PairMaker(stills, clips, recipe(scheme)), set()
+        for n in range(6):
+            whole, part = maker.pair(n), maker.pair(n, size=100)
+            assert part.blurry.shape == part.sharp.shape == (100, 100, 3)
+            _, _, (left, top), _ = cv2.minMaxLoc(cv2.matchTemplate(whole.sharp, part.sharp, cv2.TM_SQDIFF))
+            places.add((left, top))
+            there = slice(top, top + 100), slice(left, left + 100)
+            assert np.array_equal(whole.sharp[there], part.sharp)
+            # (beyond the border of a still the whole has its mirror image)
+            assert np.median(np.abs(whole.blurry[there].astype(int) - part.blurry)) == 0
+        assert len(places) > 3
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_part_has_its_size_whatever_is_done_to_it(stills, clips, scheme):
+    always = {name: 1.0 for name, field in Sensor.model_fields.items() if field.annotation is float}
+    maker = PairMaker(stills, clips, recipe(scheme, sensor=Sensor(**always)))
+    for n in range(4):
+        pair = maker.pair(n, size=96)
+        assert pair.blurry.shape == pair.sharp.shape == (96, 96, 3)
+
+
 def test_severity_begins_clean_and_mild(stills, clips):
     maker = PairMaker(stills, clips, recipe("synthetic", sensor=Sensor()))
     clean, full = ([maker.pair(n, severity) for n in range(30)] for severity in (0.0, 1.0))

@@ -45,6 +45,14 @@ def test_half_of_them_are_mirrored_both_images_alike(stored):
     assert all(np.array_equal(pair.blurry, pair.sharp) for pair in pairs)
 
 
+def test_parts_are_cut_out_of_both_images_alike(stored):
+    source = StoredPairs([stored], "all", seed=1)
+    parts = [source.pair(index, size=64) for index in range(30)]
+    assert {pair.sharp.shape for pair in parts} == {(64, 64, 3)}
+    assert all(np.array_equal(pair.blurry, pair.sharp) for pair in parts)
+    assert len({int(pair.sharp[0].sum()) - int(pair.sharp[0, 0].sum()) * 64 for pair in parts}) > 3, "at various places"
+
+
 def test_forward_pairs_alone(stored):
     assert sorted(shown(StoredPairs([stored], "forward", seed=1), range(4))) == [0, 1, 2, 3]
 

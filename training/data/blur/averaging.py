@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.kernels.averaging import add_light, mean_codes
-from streamdeblur.training.data.blur.observation import Observation, mean_length, observe
+from streamdeblur.kernels.motion import add_motion, mean_length
+from streamdeblur.training.data.blur.observation import Observation, observe
 from streamdeblur.training.data.blur.response import Response
 from streamdeblur.training.data.blur.rules import StoppedBy, StopRules
 
@@ -92,8 +93,7 @@ class _Growth:
         follower = self.distinct[self.middle - self.reach]
         self.reach += 1
         for motion in (follower.motion[region], last.motion[region]):
-            self._net += motion
-            self.path += mean_length(motion)
+            self.path += add_motion(motion, self._net)
         for luma in (first.luma, last.luma):
             add_light(luma, 0, 0, self._light, self._total)
 

@@ -3,12 +3,15 @@ faces."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+
+from streamdeblur.kernels.motion import mean_length
 
 LUMA_SIDE = 128
 """Longer side of the luma that frames are compared in."""
@@ -81,11 +84,6 @@ class Observation:
         clips."""
         motion = np.array([[[self.path, 0.0]]], np.float32)
         return replace(self, luma=self.luma[:1, :1].copy(), motion=motion, faces={}, region=(slice(None), slice(None)))
-
-
-def mean_length(motion: NDArray[np.float32]) -> float:
-    """Mean length of vectors, float32 [h, w, 2]."""
-    return float(np.sqrt(np.einsum("yxc,yxc->yx", motion, motion)).mean())
 
 
 class Observer:
@@ -178,11 +176,12 @@ def _other_levels(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
 def _region(boxes: Sequence[NDArray[np.floating]], grid: tuple[int, ...], height: int, width: int) -> tuple[slice, slice]:
     if not boxes:
         return slice(None), slice(None)
-    x0, y0 = np.min([box[:2] for box in boxes], axis=0)
-    x1, y1 = np.max([box[2:] for box in boxes], axis=0)
+    # plain numbers: NumPy takes longer over four of them than over the luma
+    sides = list(zip(*(box.tolist() for box in boxes), strict=True))
 
     def cells(begin: float, end: float, side: int, count: int) -> slice:
-        first = int(np.clip(begin / side * count, 0, count - 1))
-        return slice(first, int(np.clip(np.ceil(end / side * count), first + 1, count)))
+        first = min(max(int(begin / side * count), 0), count - 1)
+        return slice(first, min(max(math.ceil(end / side * count), first + 1), count))
 
+    x0, y0, x1, y1 = min(sides[0]), min(sides[1]), max(sides[2]), max(sides[3])
     return cells(y0, y1, height, grid[0]), cells(x0, x1, width, grid[1])

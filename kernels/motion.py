@@ -1,0 +1,30 @@
+"""Fields of motion on a coarse grid: so small that NumPy would spend its time on the calls."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from streamdeblur.kernels.jit import Array, kernel
+
+
+@kernel
+def mean_length(motion: Array) -> float:
+    """Mean length of vectors: float32 [h, w, 2]."""
+    total = 0.0
+    for y in range(motion.shape[0]):
+        for x in range(motion.shape[1]):
+            across, down = motion[y, x, 0], motion[y, x, 1]
+            total += np.sqrt(across * across + down * down)
+    mean: float = total / (motion.shape[0] * motion.shape[1])
+    return mean
+
+
+@kernel
+def add_motion(motion: Array, net: Array) -> float:
+    """Go on by a motion: ``net += motion``, both float32 [h, w, 2]; returns its mean length."""
+    for y in range(motion.shape[0]):
+        for x in range(motion.shape[1]):
+            net[y, x, 0] += motion[y, x, 0]
+            net[y, x, 1] += motion[y, x, 1]
+    length: float = mean_length(motion)
+    return length
