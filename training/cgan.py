@@ -53,6 +53,8 @@ def build_pathways(config: TrainingConfig, hourglass: Path | None, init: Path | 
         raise OptionError("Step 2 needs a trained hourglass: give --hourglass RUN, a folder that 'train hourglass' made.")
     if init is not None:
         load_weights(generator, init, "generator")
+    elif hourglass is not None and config.network.generator.kind == "unet":
+        generator.begin_as(first)
     return BothPathways(first, generator)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
+from pydantic import ValidationError
 
 from streamdeblur.training.networks.blocks import FoldingConv, ResnetLayer
 from streamdeblur.training.networks.deblurring import Preset, TwoStep
@@ -136,8 +137,31 @@ def test_the_dense_networks_begin_with_what_they_are_given(height, width):
     blurry = torch.rand(2, 3, height, width)
     coarse, code = hourglass(blurry)
     assert torch.equal(coarse, blurry)
-    assert torch.equal(generator(blurry, coarse, code), coarse)
+    assert torch.equal(generator(blurry, coarse, code), blurry)
     assert torch.equal(generator.reconstruct(blurry, code), low_pass(blurry))
+
+
+def test_a_generator_begins_as_a_wider_hourglass():
+    torch.manual_seed(0)
+    hourglass = Hourglass(LITE_HOURGLASS).eval()
+    for weights in hourglass.parameters():
+        torch.nn.init.normal_(weights, 0.0, 0.1)
+    generator = TwoPathGenerator(LITE_GENERATOR.model_copy(update={"widths": (12, 10, 8)}), 8).eval()
+    generator.begin_as(hourglass)
+    blurry = torch.rand(2, 3, 64, 64)
+    coarse, code = hourglass(blurry)
+    assert (coarse - blurry).abs().mean() > 0.1
+    assert torch.allclose(generator(blurry, coarse, code), coarse, atol=1e-5)
+    generator(blurry, coarse, code).sum().backward()
+    added = generator.blurry_encoder.stems[1].weight.grad[8:]
+    assert added.abs().sum() == 0, "what the new channels see reaches nothing yet ..."
+    assert generator.decoder.head.weight.grad[:, 8:].abs().sum() > 0, "... but the layers after them learn to use it"
+
+
+def test_a_generator_that_cannot_begin_as_the_hourglass_is_refused():
+    for change in ({"widths": (8, 8, 4)}, {"encoder_blocks": (1, 1, 2)}):
+        with pytest.raises(ValidationError, match="begins as a modulated hourglass"):
+            Preset(hourglass=LITE_HOURGLASS, generator=GeneratorPreset(**{**LITE_GENERATOR.model_dump(), **change}))
 
 
 def test_a_folding_convolution_is_a_strided_one():

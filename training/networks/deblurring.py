@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from pydantic import Field
+from typing import Self
+
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from streamdeblur.options import Settings
@@ -18,6 +20,15 @@ class Preset(Settings):
     hourglass: HourglassPreset = HourglassPreset()
     generator: GeneratorPreset = GeneratorPreset()
     discriminator: DiscriminatorPreset = DiscriminatorPreset()
+
+    @model_validator(mode="after")
+    def _check_generator(self) -> Self:
+        first, second = self.hourglass, self.generator
+        if second.kind == "unet":
+            same = (first.encoder_blocks, first.decoder_blocks) == (second.encoder_blocks, second.decoder_blocks)
+            if first.kind != "modulated" or not same or any(a > b for a, b in zip(first.widths, second.widths, strict=True)):
+                raise ValueError("a unet generator begins as a modulated hourglass: it has its blocks, and no fewer channels")
+        return self
 
 
 class TwoStep(nn.Module):

@@ -10,8 +10,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from streamdeblur.options import Settings
+from streamdeblur.training.networks.hourglass import Hourglass
 from streamdeblur.training.networks.table3 import Table3Decoder, Table3Encoder
-from streamdeblur.training.networks.unet import UnetDecoder, UnetEncoder
+from streamdeblur.training.networks.unet import UnetDecoder, UnetEncoder, widen
 
 LOW_PASS = 8
 """Factor by which a sharp image is shrunk and enlarged again to be the base of its own reconstruction (kind `unet`)."""
@@ -53,13 +54,27 @@ class TwoPathGenerator(nn.Module):
             self.sharp_encoder = None
 
     def forward(self, blurry: Tensor, coarse: Tensor, code: Tensor | None) -> Tensor:
-        """G_bl: restored images, not clamped. Images float [N, 3, H, W] in [0, 1]; table3: 256 x 256, unet: multiples of 16."""
+        """G_bl: restored images, not clamped. Images float [N, 3, H, W] in [0, 1]; table3: 256 x 256, unet: multiples of 16,
+        and the detail is added to the blurry ones."""
         images = [blurry, coarse] if self.preset.conditioned else [blurry]
         if code is None:
             restored: Tensor = self.decoder(*self.blurry_encoder(torch.cat(images, dim=1))).float()
             return restored
         detail: Tensor = self.decoder(self.blurry_encoder(images, code), code).float()
-        return coarse + detail
+        return blurry + detail
+
+    def begin_as(self, hourglass: Hourglass) -> None:
+        """Begin as a wider copy of the hourglass (kind `unet`): the first restored images are the coarse ones.
+
+        From random weights G_bl learns once more what the hourglass knows before it can better it.
+        """
+        assert isinstance(self.blurry_encoder, UnetEncoder)
+        widen(self.blurry_encoder, hourglass.encoder)
+        widen(self.decoder, hourglass.decoder)
+        with torch.no_grad():
+            # the coarse image is seen by the other channels alone
+            for weights in self.blurry_encoder.stems[-1].parameters() if self.preset.conditioned else ():
+                weights[: hourglass.preset.widths[0]] = 0
 
     @property
     def needs_hourglass(self) -> bool:

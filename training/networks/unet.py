@@ -23,6 +23,21 @@ Levels = tuple[Tensor, Tensor, Tensor]
 """Features at 1/4, 1/8 and 1/16 of the image's size."""
 
 
+def widen(wide: nn.Module, narrow: nn.Module) -> None:
+    """Make `wide` compute what `narrow` computes, in its first channels; both have the same layers.
+
+    The other channels keep their own first weights, but nothing of them reaches the first ones yet (T. Chen et al., "Net2Net:
+    accelerating learning via knowledge transfer", 2016).
+    """
+    weights = wide.state_dict()
+    for name, value in narrow.state_dict().items():
+        rows = weights[name][: len(value)]
+        rows.zero_()
+        if value.ndim > 1:
+            rows = rows[:, : value.shape[1]]
+        rows.copy_(value)
+
+
 class UnetEncoder(nn.Module):
     """Images, each [N, 3, H, W], to features at three levels: the first layer sees them as one image of more channels."""
 
