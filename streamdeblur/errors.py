@@ -33,3 +33,7 @@ class DetectorError(StreamDeblurError):
 
 class TrainingError(StreamDeblurError):
     """A training cannot go on; its last good checkpoint is whole."""
+
+
+class MethodError(StreamDeblurError):
+    """A method that is evaluated cannot be opened, or fails on a face."""

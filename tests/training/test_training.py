@@ -98,7 +98,7 @@ def test_a_training_without_its_hourglass_says_so(tmp_path, faces):
 
 
 def test_a_hourglass_of_another_shape_is_refused(tmp_path, faces, hourglass_run):
-    config = load(tmp_path / "config.yaml", "lite", TINY_LITE, {"network": {"hourglass": {"widths": [16, 8, 8]}}})
+    config = load(tmp_path / "config.yaml", "lite", TINY_LITE, {"network": {"hourglass": {"widths": [4, 8, 8]}}})
     with pytest.raises(NetworkError, match="of this shape"):
         train_cgan(config, data_for(config, "cgan", faces), tmp_path / "run", hourglass_run)
 

@@ -1,0 +1,168 @@
+"""Cases of one picture or clip: blurry faces, made in the way of a protocol. Each depends on a seed and its own name alone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE
+from streamdeblur.training.data.blur.averaging import Clip as Footage
+from streamdeblur.training.data.blur.averaging import Window, distinct_frames, pravg, vla
+from streamdeblur.training.data.blur.camera import CameraPath, gather
+from streamdeblur.training.data.blur.exposures import SHORTEST
+from streamdeblur.training.data.blur.observation import observe
+from streamdeblur.training.data.blur.response import Response
+from streamdeblur.training.data.blur.synthetic import blur_image, develop
+from streamdeblur.training.data.blur.trajectories import draw_kernel
+from streamdeblur.training.data.building.quality import sharpness
+from streamdeblur.training.data.building.windows import AS_IT_IS
+from streamdeblur.training.data.crops import resized, square
+from streamdeblur.training.evaluation.cases import Case, Image, Points
+from streamdeblur.training.evaluation.sources.dataset import Clip, Face, Still
+from streamdeblur.training.evaluation.sources.marks import COUNT
+from streamdeblur.training.evaluation.sources.pictures import points_in
+
+EXTENTS = (4.0, 34.0)
+"""Extents in px of synthetic blur, uniform; see `trajectories`."""
+CAMERA_EXTENTS = (4.0, 24.0)
+"""Extents in px of a crop of the camera's path during an average, uniform."""
+GOLDEN = (5**0.5 - 1) / 2
+
+Scheme = Literal["pravg", "vla", "synthetic", "as-is", "sharp"]
+
+
+@dataclass(frozen=True)
+class Blurring:
+    """How sharp faces become blurry ones."""
+
+    scheme: Scheme
+    length: int
+    """Frames of an average of PrAvg."""
+    camera: bool
+    """Whether a camera shakes during an average."""
+    response: Response
+    """Where light adds up."""
+    seed: int
+
+    @property
+    def averages(self) -> bool:
+        """Whether it needs frames one after the other."""
+        return self.scheme in ("pravg", "vla")
+
+    def still(self, still: Still) -> Iterator[Case]:
+        """The one case of a picture. Raises InputError where it cannot be read."""
+        yield self._of_face(still, still.name, still.open(), {})
+
+    def clip(self, clip: Clip) -> Iterator[Case]:
+        """The cases of a clip, well spread over it however many are taken: one for each frame, or for each that is the middle of
+        an average. Raises InputError where it cannot be read."""
+        footage = clip.open()
+        random = self._random(clip.name)
+        if self.averages:
+            for window in self._windows(footage, random):
+                yield self._average(clip, footage, window)
+            return
+        for frame in spread(len(footage.frames), random):
+            face = _Place.of(footage, frame).face(footage, frame, self.response)
+            yield self._of_face(clip, _case_name(clip, frame), face, {"frame": frame})
+
+    def _random(self, *names: str) -> np.random.Generator:
+        """Random numbers of their own for everything that has a name, whatever else is made."""
+        digest = hashlib.sha256("\0".join([self.scheme, *names]).encode()).digest()
+        return np.random.default_rng([self.seed, int.from_bytes(digest)])
+
+    def _windows(self, footage: Footage, random: np.random.Generator) -> Iterator[Window]:
+        distinct = distinct_frames(observe(footage.frames, footage.boxes, footage.landmarks))
+        for middle in spread(len(distinct), random):
+            vla_wanted = self.scheme == "vla"
+            window = vla(distinct, middle, self.response) if vla_wanted else pravg(distinct, middle, self.length)
+            if window is not None and window.length >= SHORTEST:
+                yield window
+
+    def _of_face(self, source: Still | Clip, name: str, face: Face, record: dict[str, Any]) -> Case:
+        sharp: Image | None = face.crop
+        blurry, kernel, reference = face.crop, None, None
+        if self.scheme == "synthetic":
+            random = self._random(name, "kernel")
+            extent = float(random.uniform(*EXTENTS))
+            kernel = draw_kernel(random, extent)
+            blurry = blur_image(face.crop, kernel, self.response)
+            record = record | {"extent": round(extent, 2)}
+            if self.response.name != "identity":
+                # the kernel is the blur of light, and no kernel that of code values
+                kernel = None
+        elif self.scheme == "as-is":
+            sharp = None
+            reference = source.reference.open().crop if source.reference else None
+        record = self._record(face.crop) | record
+        return Case(name, blurry, sharp, source.group, source.identity, reference, face.landmarks, kernel, record)
+
+    def _average(self, clip: Clip, footage: Footage, window: Window) -> Case:
+        name, place = _case_name(clip, window.middle), _Place.of(footage, window.middle)
+        random = self._random(name, "camera")
+        scale = CROP_SIZE / place.side
+        extent = float(random.uniform(*CAMERA_EXTENTS)) if self.camera else 1.0
+        # the extent is one of the crop's pixels
+        path = CameraPath.draw(random, window.length, 1.0 + (extent - 1.0) / scale, place.side, place.side)
+        light = gather([footage.frames[n] for n in window.frames], path, place.left, place.top, self.response)
+        face = place.face(footage, window.middle, self.response)
+        record = self._record(face.crop) | {
+            "length": window.length,
+            "first": window.frames[0],
+            "frame": window.middle,
+            "last": window.frames[-1],
+            "stopped_by": window.stopped_by,
+            "motion_px": round(window.motion_px * scale, 2),
+            "extent": round(extent, 2),
+        }
+        blurry = develop(resized(light, CROP_SIZE), self.response)
+        return Case(name, blurry, face.crop, clip.group, clip.identity, None, face.landmarks, None, record)
+
+    def _record(self, crop: Image) -> dict[str, Any]:
+        """What is said of every case; the sharpness is that of the crop before it was blurred."""
+        return {"scheme": self.scheme, "response": self.response.name, "seed": self.seed, "sharpness": round(sharpness(crop), 1)}
+
+
+def _case_name(clip: Clip, frame: int) -> str:
+    return f"{clip.name}/{frame:06d}"
+
+
+@dataclass(frozen=True)
+class _Place:
+    """The window of a face in a frame of a clip; it may hang over the border, beyond which the frame is mirrored."""
+
+    left: int
+    top: int
+    side: int
+
+    @classmethod
+    def of(cls, footage: Footage, frame: int) -> _Place:
+        """The square of 1.7 times the face box, or of 256 px where that is nearly the same: resampling would only soften it."""
+        assert footage.boxes is not None
+        x0, y0, x1, y1 = (float(v) for v in footage.boxes[frame])
+        side = max(16, round(WINDOW_SCALE * max(x1 - x0, y1 - y0)))
+        if abs(side / CROP_SIZE - 1.0) < AS_IT_IS:
+            side = CROP_SIZE
+        return cls(round((x0 + x1 - side) / 2), round((y0 + y1 - side) / 2), side)
+
+    def face(self, footage: Footage, frame: int, response: Response) -> Face:
+        """The face in it, with its landmarks where it was marked by hand."""
+        crop = square(footage.frames[frame], self.left, self.top, self.side, response)
+        landmarks: Points | None = None
+        if footage.landmarks is not None and footage.landmarks.shape[1] == COUNT:
+            landmarks = points_in(footage.landmarks[frame], self.left, self.top, CROP_SIZE / self.side)
+        return Face(crop, landmarks)
+
+
+def spread(count: int, random: np.random.Generator) -> list[int]:
+    """The numbers 0 to count - 1 in an order whose every beginning is spread over them evenly, from a random start.
+
+    Multiples of the golden ratio modulo 1 in rising order: those of any interval lie at two or three distances from each other
+    (three-distance theorem).
+    """
+    values = (random.random() + GOLDEN * np.arange(count)) % 1.0
+    return [int(number) for number in np.argsort(values)]
