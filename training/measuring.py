@@ -7,25 +7,23 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-import cv2
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
-from skimage.metrics import structural_similarity
 
 from streamdeblur.errors import InputError
 from streamdeblur.network import Network
 from streamdeblur.training.data.blur.sensor import Sensor
 from streamdeblur.training.data.recipe import Pair, PairMaker, Recipe, Shares
 from streamdeblur.training.data.sources import open_maker
+from streamdeblur.training.evaluation.metrics.fidelity import gmsd, ssim
+from streamdeblur.training.evaluation.metrics.fidelity import psnr as psnr_of
 from streamdeblur.training.recognition import Recognised, Recogniser, identity_cosine, landmark_error
 
 NOISE = 1.5
 """Standard deviation in code values of the noise that the synthetic protocol adds, as any camera does."""
 VISIBLE_BLUR_DB = 34.0
 """PrAvg windows whose blurred PSNR is above this hardly moved; they are left out."""
-GMSD_CONSTANT = 170.0
-"""c of GMSD, for 8-bit luma."""
 TRIES = 20
 """Pairs that are looked at for each that is wanted."""
 
@@ -120,8 +118,7 @@ class Examiner:
         return self._values(pair.blurry, pair.sharp, true), self._values(restored, pair.sharp, true)
 
     def _values(self, image: Image, sharp: Image, true: Recognised | None) -> Values:
-        ssim = structural_similarity(image, sharp, channel_axis=2, data_range=255)  # type: ignore[no-untyped-call]
-        values = {"psnr": psnr_of(image, sharp), "ssim": float(ssim), "gmsd": gmsd(image, sharp)}
+        values = {"psnr": psnr_of(image, sharp), "ssim": ssim(image, sharp), "gmsd": gmsd(image, sharp)}
         if self._recognise and true:
             seen = self._recognise(image)
             values |= {"landmarks": 100 * landmark_error(seen, true), "identity": identity_cosine(seen, true)}
@@ -171,28 +168,3 @@ def _pairs(maker: PairMaker, protocol: Protocol, seed: int) -> Iterator[Pair]:
         found += 1
         if found == protocol.count:
             return
-
-
-def psnr_of(image: Image, sharp: Image) -> float:
-    """Peak signal to noise ratio in dB of two uint8 images; 100 where they are the same."""
-    error = float(np.square(image.astype(np.float32) - sharp).mean())
-    return 100.0 if error == 0.0 else float(10.0 * np.log10(255.0**2 / error))
-
-
-def gmsd(image: Image, sharp: Image) -> float:
-    """Gradient magnitude similarity deviation of two uint8 RGB images: a perceptual distance, 0 where they are the same.
-
-    W. Xue et al., "Gradient magnitude similarity deviation: a highly efficient perceptual image quality index", 2014.
-    """
-    first, second = (_gradient_magnitude(picture) for picture in (image, sharp))
-    similarity = (2 * first * second + GMSD_CONSTANT) / (first**2 + second**2 + GMSD_CONSTANT)
-    return float(similarity.std())
-
-
-def _gradient_magnitude(picture: Image) -> NDArray[np.float32]:
-    """Of the luma at half the resolution, by Prewitt's filters."""
-    luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
-    half = cv2.blur(luma, (2, 2))[::2, ::2]
-    across = np.array([[1, 0, -1]] * 3, np.float32) / 3
-    gradients = [cv2.filter2D(half, -1, kernel) for kernel in (across, across.T)]
-    return np.asarray(np.hypot(*gradients), np.float32)

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.faces.window import WINDOW_SCALE
+from streamdeblur.errors import OptionError
+from streamdeblur.training.evaluation.metrics.dlib_models import DlibEmbedder, DlibLocaliser
+from streamdeblur.training.evaluation.metrics.identity import cosine
+from streamdeblur.training.evaluation.metrics.landmarks import landmark_error as error_of_points
 
 Image = NDArray[np.uint8]
 
@@ -23,38 +26,29 @@ class Recognised:
 
 
 class Recogniser:
-    """dlib's 68-point predictor (Kazemi & Sullivan 2014) and its face embedding, on crops whose face is in their middle."""
+    """dlib's 68-point predictor and its face embedding, on crops whose face is in their middle."""
 
     def __init__(self) -> None:
         """
         Raises:
             ImportError: dlib or its models are not installed.
         """
-        import dlib
-        import face_recognition_models as models
-
-        self._dlib = dlib
-        self._predictor = dlib.shape_predictor(models.pose_predictor_model_location())
-        self._embedder = dlib.face_recognition_model_v1(models.face_recognition_model_location())
+        try:
+            self._localise, self._embed = DlibLocaliser(), DlibEmbedder()
+        except OptionError as error:
+            raise ImportError(str(error)) from None
 
     def __call__(self, crop: Image) -> Recognised:
         """crop: uint8 RGB [S, S, 3], a face window."""
-        side = crop.shape[0]
-        margin = round(side * (1 - 1 / WINDOW_SCALE) / 2)
-        box = self._dlib.rectangle(margin, margin, side - margin, side - margin)
-        pixels = np.ascontiguousarray(crop)
-        shape = self._predictor(pixels, box)
-        embedding = np.array(self._embedder.compute_face_descriptor(pixels, shape))
-        landmarks = np.array([(point.x, point.y) for point in shape.parts()], np.float64)
-        return Recognised(landmarks, embedding / np.linalg.norm(embedding))
+        landmarks = self._localise(crop)
+        return Recognised(landmarks, self._embed(crop, landmarks))
 
 
 def landmark_error(seen: Recognised, true: Recognised) -> float:
-    """Mean distance of the 68 points, in shares of the diagonal of the box around the true ones (Sec. 5.2)."""
-    diagonal = float(np.linalg.norm(true.landmarks.max(0) - true.landmarks.min(0)))
-    return float(np.linalg.norm(seen.landmarks - true.landmarks, axis=1).mean()) / diagonal
+    """See `metrics.landmarks.landmark_error`."""
+    return error_of_points(seen.landmarks, true.landmarks)
 
 
 def identity_cosine(seen: Recognised, true: Recognised) -> float:
     """Cosine of two embeddings."""
-    return float(seen.embedding @ true.embedding)
+    return cosine(seen.embedding, true.embedding)

@@ -132,8 +132,7 @@ class _Run:
             restored = method.restore(cases)
             examined = [_examine(self._examiner, case, image) for case, image in zip(cases, restored, strict=True)]
         else:
-            # the networks use all cores by themselves; a user's function may not be started twice
-            apart = isinstance(method, FaceByFace) and method.fingerprint
+            apart = isinstance(method, FaceByFace) and method.apart
             restored = list(self._pool.map(_restore_one, [method] * len(cases), cases)) if apart else method.restore(cases)
             examined = list(self._pool.map(_examine_there, cases, restored))
         return zip(cases, restored, examined, strict=True)

@@ -72,7 +72,7 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairedTest:
     """Two methods on the same faces."""
 
     first: str
@@ -89,7 +89,7 @@ class Summary:
     faces: int
     groups: int
     rows: list[Row]
-    tests: list[Comparison]
+    tests: list[PairedTest]
     failed: dict[str, str]
     pseudo: bool
     """Landmarks were not marked by hand: what the localiser finds in the sharp face stands for them."""
@@ -165,7 +165,7 @@ def _place(method: str, name: str, figures: dict[str, dict[str, Interval]]) -> i
     return place if place <= 3 else None
 
 
-def _tests(by_method: dict[str, list[Result]], names: Sequence[str], seed: int) -> list[Comparison]:
+def _tests(by_method: dict[str, list[Result]], names: Sequence[str], seed: int) -> list[PairedTest]:
     """Every two methods that compete, by the first of PSNR, AUC and cosine that there is, and blurred against each."""
     column = next((name for name in ("psnr", "auc", "cosine") if name in names), None)
     if column is None:
@@ -173,7 +173,7 @@ def _tests(by_method: dict[str, list[Result]], names: Sequence[str], seed: int) 
     found = []
     for first, second in combinations([name for name in by_method if name != UPPER], 2):
         one, other = (COLUMNS[column].parts(by_method[name]) for name in (first, second))
-        found.append(Comparison(first, second, column, paired_p_value(one, other, _groups(by_method[first]), seed)))
+        found.append(PairedTest(first, second, column, paired_p_value(one, other, _groups(by_method[first]), seed)))
     return found
 
 

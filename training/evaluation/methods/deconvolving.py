@@ -24,7 +24,7 @@ def blind(prior: str, final: str) -> FaceByFace:
     if final and final not in FINAL_STEPS:
         raise OptionError(f"Unknown final step in '{name}'. Known: {', '.join(f'{prior}:{step}' for step in FINAL_STEPS)}.")
     chosen, step = KERNEL_PRIORS[prior], FINAL_STEPS[final or "tv"]
-    return FaceByFace(name, versioned(f"{chosen!r} {ESTIMATION!r} {step!r}"), partial(_restored, chosen, step))
+    return FaceByFace(name, versioned(f"{chosen!r} {ESTIMATION!r} {step!r}"), partial(_restored, chosen, step), apart=True)
 
 
 def _restored(prior: Prior, final: Final, case: Case) -> Image:
@@ -33,7 +33,7 @@ def _restored(prior: Prior, final: Final, case: Case) -> Image:
 
 def known_kernel() -> FaceByFace:
     """Total variation with the true kernel of a case."""
-    return FaceByFace("tv-oracle", versioned(f"true kernel {KNOWN_KERNEL!r}"), _restored_by_true_kernel)
+    return FaceByFace("tv-oracle", versioned(f"true kernel {KNOWN_KERNEL!r}"), _restored_by_true_kernel, apart=True)
 
 
 def _restored_by_true_kernel(case: Case) -> Image:

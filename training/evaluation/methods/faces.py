@@ -22,6 +22,8 @@ class FaceByFace:
     name: str
     fingerprint: str
     function: Callable[[Case], Image]
+    apart: bool = False
+    """It is slow on one core and can be sent to other processes: several faces may be restored side by side."""
 
     def restore(self, cases: Sequence[Case]) -> list[Image]:
         """Restored faces of some cases, in their order.
