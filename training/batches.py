@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from streamdeblur.training.data.blur.trajectories import SIZE
 from streamdeblur.training.data.recipe import Pair
 
 MakePair = Callable[[int, float, int], Pair]
@@ -28,10 +29,12 @@ class Batch:
     """float32 [N, 3, S, S], RGB in [0, 1], channels last in memory."""
     sharp: Tensor
     """The same of the sharp images."""
+    kernels: Tensor
+    """float32 [N, 41, 41]: the kernels that blurred the crops; zero where the blur is not one kernel."""
 
     def to(self, device: torch.device) -> Batch:
         """The batch on another device."""
-        return Batch(self.blurry.to(device), self.sharp.to(device))
+        return Batch(self.blurry.to(device), self.sharp.to(device), self.kernels.to(device))
 
 
 def collate(pairs: list[Pair]) -> Batch:
@@ -40,7 +43,9 @@ def collate(pairs: list[Pair]) -> Batch:
     def images(arrays: list[np.ndarray]) -> Tensor:
         return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).float().div_(255)
 
-    return Batch(images([pair.blurry for pair in pairs]), images([pair.sharp for pair in pairs]))
+    unknown = np.zeros((SIZE, SIZE), np.float32)
+    kernels = np.stack([unknown if pair.kernel is None else pair.kernel for pair in pairs])
+    return Batch(images([pair.blurry for pair in pairs]), images([pair.sharp for pair in pairs]), torch.from_numpy(kernels))
 
 
 class Batches:

@@ -14,23 +14,26 @@ from torch import Tensor
 from streamdeblur.errors import OptionError
 from streamdeblur.training.average import WeightAverage
 from streamdeblur.training.batches import Batch
-from streamdeblur.training.config import CganSettings, TrainingConfig
+from streamdeblur.training.config import CganSettings, TrainingConfig, Weights
 from streamdeblur.training.identity import Extractor, open_extractor
 from streamdeblur.training.learner import Learner
 from streamdeblur.training.loop import Data, Loop, Stateful, launch
 from streamdeblur.training.losses import (
     adversarial_loss,
+    deconvolution_loss,
     discriminator_loss,
     gradient_l1,
+    kernel_loss,
     l1,
     projection_loss,
     relative_charbonnier,
 )
 from streamdeblur.training.networks.deblurring import TwoStep
+from streamdeblur.training.networks.deconvolution import Deconvolved, half_luma, half_size
 from streamdeblur.training.networks.discriminator import Discriminator
 from streamdeblur.training.networks.generator import TwoPathGenerator
 from streamdeblur.training.networks.hourglass import Hourglass
-from streamdeblur.training.networks.pathways import BothPathways
+from streamdeblur.training.networks.pathways import BothPathways, Restoration
 from streamdeblur.training.run import CHECKPOINT, Run
 from streamdeblur.training.weights import load_weights
 
@@ -61,13 +64,12 @@ def build_pathways(config: TrainingConfig, hourglass: Path | None, init: Path | 
 def generator_losses(
     settings: CganSettings,
     batch: Batch,
-    restored: Tensor,
-    reconstructed: Tensor | None,
+    made: Restoration,
     discriminator: Discriminator,
     extractor: Extractor | None,
 ) -> dict[str, Tensor]:
     """The weighted terms of eq. 7 (and the identity term of Sec. 5.3) that are not weighted zero."""
-    weights = settings.weights
+    weights, restored = settings.weights, made.restored
     if settings.content_loss == "l1":
         content = l1(restored, batch.sharp)
     else:
@@ -75,8 +77,8 @@ def generator_losses(
     terms = {"content": weights.content * content}
     if weights.gradient:
         terms["gradient"] = weights.gradient * gradient_l1(restored, batch.sharp)
-    if reconstructed is not None and weights.reconstruction:
-        terms["reconstruction"] = weights.reconstruction * l1(reconstructed, batch.sharp)
+    if made.reconstructed is not None and weights.reconstruction:
+        terms["reconstruction"] = weights.reconstruction * l1(made.reconstructed, batch.sharp)
     if weights.adversarial or weights.projection:
         verdict, features = discriminator(batch.blurry, restored)
         if weights.adversarial:
@@ -84,9 +86,20 @@ def generator_losses(
         if weights.projection:
             _, targets = discriminator(batch.blurry, batch.sharp)
             terms["projection"] = weights.projection * projection_loss(features, targets.detach())
+    if made.deconvolved is not None:
+        terms |= deconvolution_losses(weights, batch, made.deconvolved)
     if extractor is not None and weights.identity:
         terms["identity"] = weights.identity * l1(extractor(restored), extractor(batch.sharp).detach())
     return terms
+
+
+def deconvolution_losses(weights: Weights, batch: Batch, deconvolved: Deconvolved) -> dict[str, Tensor]:
+    """The weighted terms that teach the deconvolution, which would hardly find a kernel by the restored image alone."""
+    sharp, blurry = half_luma(batch.sharp), half_luma(batch.blurry)
+    return {
+        "kernel": weights.kernel * kernel_loss(deconvolved.kernel, half_size(batch.kernels)),
+        "deconvolved": weights.deconvolved * deconvolution_loss(deconvolved.planes, sharp, blurry),
+    }
 
 
 def train_cgan(
@@ -118,17 +131,17 @@ def train_cgan(
             parts["hourglass"] = pathways.hourglass
         loop = Loop(fabric, run, settings, parts)
         for step, batch in loop.steps(data, lambda: predictor(pathways, average)):
-            restored, reconstructed = learner.model(batch.blurry, batch.sharp)
+            made: Restoration = learner.model(batch.blurry, batch.sharp)
             if settings.weights.adversarial or settings.weights.projection:
                 discriminator.requires_grad_(True)
                 real, _ = judge.model(batch.blurry, batch.sharp)
-                generated, _ = judge.model(batch.blurry, restored.detach())
+                generated, _ = judge.model(batch.blurry, made.restored.detach())
                 verdict = discriminator_loss(real, generated)
                 loop.check({"discriminator": verdict})
                 judge.descend(verdict, step)
             discriminator.requires_grad_(False)
             with fabric.autocast():
-                terms = generator_losses(settings, batch, restored, reconstructed, discriminator, extractor)
+                terms = generator_losses(settings, batch, made, discriminator, extractor)
             total = torch.stack([term.float() for term in terms.values()]).sum()
             loop.check({"total": total, **terms})
             learner.descend(total, step)

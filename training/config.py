@@ -61,6 +61,8 @@ class Weights(Settings):
     gradient: float = Field(default=100.0, ge=0, description="lambda_cg of eq. 4.")
     projection: float = Field(default=8.0, ge=0, description="lambda_p of eq. 7.")
     reconstruction: float = Field(default=100.0, ge=0, description="lambda_r of eq. 7.")
+    kernel: float = Field(default=0.5, ge=0, description="Of the deconvolution's kernel, where the true one is known.")
+    deconvolved: float = Field(default=1.0, ge=0, description="Of the image that the deconvolution gives.")
     identity: float = Field(default=0.0, ge=0, description="Of the features of a network of faces (Sec. 5.3); 0 does without.")
 
 

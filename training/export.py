@@ -133,9 +133,37 @@ def _graph_of(network: nn.Module) -> onnx.ModelProto:
             output_names=["restored", "coarse"],
             dynamic_axes={name: {0: "N"} for name in ("blurry", "restored", "coarse")},
             opset_version=OPSET,
+            # engines fold constants themselves, and a training can begin with weights only under their own names
+            do_constant_folding=False,
             dynamo=False,
         )
-        return onnx.load(file.name)
+        model = onnx.load(file.name)
+    _gather_constants(model)
+    return model
+
+
+def _gather_constants(model: onnx.ModelProto) -> None:
+    """Make the large constants that stand among the nodes initializers, equal ones once."""
+    names: dict[bytes, str] = {}
+    rest = []
+    for node in model.graph.node:
+        tensor = node.attribute[0].t if node.op_type == "Constant" else None
+        if tensor is None or np.prod(tensor.dims) < HALF_FROM:
+            rest.append(node)
+            continue
+        content = tensor.SerializeToString()
+        if content not in names:
+            names[content] = tensor.name = node.output[0]
+            model.graph.initializer.append(tensor)
+        _rename(model, node.output[0], names[content])
+    del model.graph.node[:]
+    model.graph.node.extend(rest)
+
+
+def _rename(model: onnx.ModelProto, old: str, new: str) -> None:
+    """Let all nodes read `new` where they read `old`."""
+    for node in model.graph.node:
+        node.input[:] = [new if name == old else name for name in node.input]
 
 
 def _shared(network: nn.Module, model: onnx.ModelProto) -> dict[str, str]:
@@ -156,8 +184,7 @@ def _store_at_half_precision(model: onnx.ModelProto) -> None:
         if array.dtype != np.float32 or array.size < HALF_FROM:
             continue
         whole = f"{tensor.name}.float32"
-        for node in model.graph.node:
-            node.input[:] = [whole if name == tensor.name else name for name in node.input]
+        _rename(model, tensor.name, whole)
         casts.append(helper.make_node("Cast", [tensor.name], [whole], to=onnx.TensorProto.FLOAT))
         tensor.CopyFrom(numpy_helper.from_array(array.astype(np.float16), tensor.name))
     rest = list(model.graph.node)

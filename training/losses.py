@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
@@ -16,15 +17,34 @@ def l1(images: Tensor, targets: Tensor) -> Tensor:
     return (images - targets).abs().mean()
 
 
+def relative_distances(images: Tensor, targets: Tensor, blurry: Tensor) -> Tensor:
+    """The Charbonnier distance of each sample, [N], divided by how far its blurry input is from the target."""
+    distance = ((images - targets).square() + CHARBONNIER**2).sqrt() - CHARBONNIER
+    difficulty = (blurry - targets).abs().mean((1, 2, 3)) + EASY
+    return distance.mean((1, 2, 3)) / difficulty
+
+
 def relative_charbonnier(images: Tensor, targets: Tensor, blurry: Tensor) -> Tensor:
     """Eq. 2 for mixed inputs: a smooth l1, each sample divided by how far its blurry input is from the target.
 
     With the plain l1 of eq. 2, sharp inputs dominate the gradient, which does not vanish at zero error. The Charbonnier distance
     (Charbonnier et al. 1994) is quadratic near zero, and dividing gives mild and strong blur the same say.
     """
-    distance = ((images - targets).square() + CHARBONNIER**2).sqrt() - CHARBONNIER
-    difficulty = (blurry - targets).abs().mean((1, 2, 3)) + EASY
-    return (distance.mean((1, 2, 3)) / difficulty).mean()
+    return relative_distances(images, targets, blurry).mean()
+
+
+def deconvolution_loss(planes: Tensor, targets: Tensor, blurry: Tensor) -> Tensor:
+    """How far deconvolved planes [N, R, h, w], one of each response, are from the target [N, 1, h, w]: the better one counts, for
+    light adds up under one of them."""
+    distances = [relative_distances(plane[:, None], targets, blurry) for plane in planes.unbind(1)]
+    return torch.stack(distances).amin(0).mean()
+
+
+def kernel_loss(kernels: Tensor, targets: Tensor) -> Tensor:
+    """One less the cosine between estimated kernels and true ones, [N, 1, k, k]; targets that are zero are not known."""
+    known = targets.flatten(1).any(1)
+    cosine = F.cosine_similarity(kernels.flatten(1), targets.flatten(1))
+    return ((1.0 - cosine) * known).sum() / known.sum().clamp_min(1)
 
 
 def gradients(images: Tensor) -> tuple[Tensor, Tensor]:

@@ -51,7 +51,9 @@ class OpenVINOGraph:
         import openvino
         from openvino.preprocess import PrePostProcessor
 
-        model = _core().read_model(spec.model, b"")
+        whole = _core().read_model(spec.model, b"")
+        # outputs that nobody wants are not computed
+        model = openvino.Model([whole.output(name).node for name in spec.outputs], whole.get_parameters())
         model.reshape({spec.input_name: [1, 3, spec.height, spec.width]})
         steps = PrePostProcessor(model)
         steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))

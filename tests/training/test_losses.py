@@ -53,3 +53,18 @@ def test_adversarial_terms():
 
 def test_projection():
     assert losses.projection_loss(torch.tensor([[1.0, -2.0]]), torch.tensor([[0.5, 1.0]])).item() == pytest.approx(3.5 / 2)
+
+
+def test_the_better_response_of_a_deconvolution_counts():
+    target, blurry = torch.tensor([[[[0.5, 0.25]]]]), torch.tensor([[[[0.5, 0.75]]]])
+    planes = torch.tensor([[[[0.5, 0.25]], [[0.9, 0.9]]], [[[0.0, 0.0]], [[0.5, 0.5]]]])
+    # of the first sample one plane is right; of the second the other one is better, by 0 and 0.25
+    expected = (math.hypot(0.25, 0.01) - 0.01) / 2 / (0.5 / 2 + 0.08)
+    both = losses.deconvolution_loss(planes, target.expand(2, -1, -1, -1), blurry.expand(2, -1, -1, -1))
+    assert both.item() == pytest.approx(expected / 2)
+
+
+def test_kernels_that_are_not_known_teach_nothing():
+    estimated = torch.tensor([[[[1.0, 0.0]]], [[[0.5, 0.5]]]])
+    assert losses.kernel_loss(estimated, torch.tensor([[[[1.0, 1.0]]], [[[0.0, 0.0]]]])).item() == pytest.approx(1 - 0.5**0.5)
+    assert losses.kernel_loss(estimated, torch.zeros(2, 1, 1, 2)).item() == 0.0

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from streamdeblur.training.networks.blocks import FoldingConv, ResnetLayer
 from streamdeblur.training.networks.deblurring import Preset, TwoStep
+from streamdeblur.training.networks.deconvolution import DeconvolutionPreset
 from streamdeblur.training.networks.discriminator import Discriminator
 from streamdeblur.training.networks.generator import GeneratorPreset, TwoPathGenerator, low_pass
 from streamdeblur.training.networks.hourglass import Hourglass, HourglassPreset
@@ -146,15 +147,16 @@ def test_a_generator_begins_as_a_wider_hourglass():
     hourglass = Hourglass(LITE_HOURGLASS).eval()
     for weights in hourglass.parameters():
         torch.nn.init.normal_(weights, 0.0, 0.1)
-    generator = TwoPathGenerator(LITE_GENERATOR.model_copy(update={"widths": (12, 10, 8)}), 8).eval()
+    wider = {"widths": (12, 10, 8), "deconvolution": DeconvolutionPreset()}
+    generator = TwoPathGenerator(LITE_GENERATOR.model_copy(update=wider), 8).eval()
     generator.begin_as(hourglass)
     blurry = torch.rand(2, 3, 64, 64)
     coarse, code = hourglass(blurry)
     assert (coarse - blurry).abs().mean() > 0.1
     assert torch.allclose(generator(blurry, coarse, code), coarse, atol=1e-5)
     generator(blurry, coarse, code).sum().backward()
-    added = generator.blurry_encoder.stems[1].weight.grad[8:]
-    assert added.abs().sum() == 0, "what the new channels see reaches nothing yet ..."
+    for stem in generator.blurry_encoder.stems[1:]:
+        assert stem.weight.grad[8:].abs().sum() == 0, "what the new channels see reaches nothing yet ..."
     assert generator.decoder.head.weight.grad[:, 8:].abs().sum() > 0, "... but the layers after them learn to use it"
 
 
@@ -183,7 +185,8 @@ def test_step_2_leaves_the_hourglass_as_it_is():
     hourglass = Hourglass(HourglassPreset(width=8, depth=2))
     pathways = BothPathways(hourglass, TwoPathGenerator(GeneratorPreset(width=1 / 32), 0)).train()
     before = {name: value.clone() for name, value in hourglass.state_dict().items()}
-    restored, reconstructed = pathways(torch.rand(2, 3, 256, 256), torch.rand(2, 3, 256, 256))
+    restored, reconstructed, deconvolved = pathways(torch.rand(2, 3, 256, 256), torch.rand(2, 3, 256, 256))
+    assert deconvolved is None
     (restored.sum() + reconstructed.sum()).backward()
     assert all(parameter.grad is None for parameter in hourglass.parameters())
     assert all(torch.equal(before[name], value) for name, value in hourglass.state_dict().items())

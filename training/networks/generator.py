@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from streamdeblur.options import Settings
+from streamdeblur.training.networks.blocks import FoldingConv
+from streamdeblur.training.networks.deconvolution import RESPONSES, Deconvolution, DeconvolutionPreset, Deconvolved
 from streamdeblur.training.networks.hourglass import Hourglass
 from streamdeblur.training.networks.table3 import Table3Decoder, Table3Encoder
-from streamdeblur.training.networks.unet import UnetDecoder, UnetEncoder, widen
+from streamdeblur.training.networks.unet import STRIDE, UnetDecoder, UnetEncoder, image_stem, widen
 
 LOW_PASS = 8
 """Factor by which a sharp image is shrunk and enlarged again to be the base of its own reconstruction (kind `unet`)."""
@@ -28,6 +30,13 @@ class GeneratorPreset(Settings):
     widths: tuple[int, int, int] = Field(default=(48, 80, 160), description="unet: channels at 1/4, 1/8 and 1/16.")
     encoder_blocks: tuple[int, int, int] = Field(default=(1, 1, 2), description="unet: blocks at each level of the encoder.")
     decoder_blocks: tuple[int, int] = Field(default=(1, 1), description="unet: blocks at 1/4 and 1/8 of the decoder.")
+    deconvolution: DeconvolutionPreset | None = Field(default=None, description="unet: G_bl sees a deconvolved image, too.")
+
+    @model_validator(mode="after")
+    def _check_deconvolution(self) -> Self:
+        if self.deconvolution is not None and (self.kind != "unet" or not self.conditioned):
+            raise ValueError("the deconvolution needs a coarse image and the kind 'unet'")
+        return self
 
 
 class TwoPathGenerator(nn.Module):
@@ -42,26 +51,37 @@ class TwoPathGenerator(nn.Module):
         super().__init__()
         self.preset = preset
         images = 2 if preset.conditioned else 1
+        self.deconvolution = None if preset.deconvolution is None else Deconvolution(preset.deconvolution)
         if preset.kind == "table3":
             self.blurry_encoder: nn.Module = Table3Encoder(3 * images, preset.width)
             self.sharp_encoder: nn.Module | None = Table3Encoder(3, preset.width)
             self.decoder: nn.Module = Table3Decoder(preset.width)
         else:
-            self.blurry_encoder = UnetEncoder(images, preset.widths, preset.encoder_blocks, code)
-            self.sharp_encoder = UnetEncoder(1, preset.widths, preset.encoder_blocks, code)
+            stems = [image_stem(preset.widths[0]) for _ in range(images)]
+            if self.deconvolution is not None:
+                stems.append(FoldingConv(RESPONSES, preset.widths[0], STRIDE // 2))
+            self.blurry_encoder = UnetEncoder(stems, preset.widths, preset.encoder_blocks, code)
+            self.sharp_encoder = UnetEncoder([image_stem(preset.widths[0])], preset.widths, preset.encoder_blocks, code)
             self.decoder = UnetDecoder(preset.widths, preset.decoder_blocks, code)
         if not preset.sharp_pathway:
             self.sharp_encoder = None
 
     def forward(self, blurry: Tensor, coarse: Tensor, code: Tensor | None) -> Tensor:
         """G_bl: restored images, not clamped. Images float [N, 3, H, W] in [0, 1]; table3: 256 x 256, unet: multiples of 16,
-        and the detail is added to the blurry ones."""
-        images = [blurry, coarse] if self.preset.conditioned else [blurry]
+        squares for a deconvolution, and the detail is added to the blurry ones."""
+        return self.restore(blurry, coarse, code)[0]
+
+    def restore(self, blurry: Tensor, coarse: Tensor, code: Tensor | None) -> tuple[Tensor, Deconvolved | None]:
+        """G_bl, and what its deconvolution found on the way."""
+        inputs = [blurry, coarse] if self.preset.conditioned else [blurry]
         if code is None:
-            restored: Tensor = self.decoder(*self.blurry_encoder(torch.cat(images, dim=1))).float()
-            return restored
-        detail: Tensor = self.decoder(self.blurry_encoder(images, code), code).float()
-        return blurry + detail
+            restored: Tensor = self.decoder(*self.blurry_encoder(torch.cat(inputs, dim=1))).float()
+            return restored, None
+        deconvolved = None if self.deconvolution is None else self.deconvolution(blurry, coarse)
+        if deconvolved is not None:
+            inputs.append(deconvolved.planes)
+        detail: Tensor = self.decoder(self.blurry_encoder(inputs, code), code).float()
+        return blurry + detail, deconvolved
 
     def begin_as(self, hourglass: Hourglass) -> None:
         """Begin as a wider copy of the hourglass (kind `unet`): the first restored images are the coarse ones.
@@ -72,9 +92,10 @@ class TwoPathGenerator(nn.Module):
         widen(self.blurry_encoder, hourglass.encoder)
         widen(self.decoder, hourglass.decoder)
         with torch.no_grad():
-            # the coarse image is seen by the other channels alone
-            for weights in self.blurry_encoder.stems[-1].parameters() if self.preset.conditioned else ():
-                weights[: hourglass.preset.widths[0]] = 0
+            # what the hourglass does not see is seen by the other channels alone
+            for stem in self.blurry_encoder.stems[1:]:
+                for weights in stem.parameters():
+                    weights[: hourglass.preset.widths[0]] = 0
 
     @property
     def needs_hourglass(self) -> bool:

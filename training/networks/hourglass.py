@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from streamdeblur.options import Settings
 from streamdeblur.training.networks.blocks import ResnetBlock, ResnetLayer
 from streamdeblur.training.networks.blur_code import BlurCode
-from streamdeblur.training.networks.unet import UnetDecoder, UnetEncoder
+from streamdeblur.training.networks.unet import UnetDecoder, UnetEncoder, image_stem
 
 
 class HourglassPreset(Settings):
@@ -40,7 +40,7 @@ class Hourglass(nn.Module):
             self.body: nn.Module = Newell(preset.width, preset.depth)
         else:
             self.code = BlurCode(preset.code)
-            self.encoder = UnetEncoder(1, preset.widths, preset.encoder_blocks, preset.code)
+            self.encoder = UnetEncoder([image_stem(preset.widths[0])], preset.widths, preset.encoder_blocks, preset.code)
             self.decoder = UnetDecoder(preset.widths, preset.decoder_blocks, preset.code)
 
     def forward(self, blurry: Tensor) -> tuple[Tensor, Tensor | None]:

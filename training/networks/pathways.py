@@ -2,13 +2,24 @@
 
 from __future__ import annotations
 
-from typing import Self
+from typing import NamedTuple, Self
 
 import torch
 from torch import Tensor, nn
 
+from streamdeblur.training.networks.deconvolution import Deconvolved
 from streamdeblur.training.networks.generator import TwoPathGenerator
 from streamdeblur.training.networks.hourglass import Hourglass
+
+
+class Restoration(NamedTuple):
+    """What both pathways make of a batch; images float [N, 3, H, W], not clamped."""
+
+    restored: Tensor
+    reconstructed: Tensor | None
+    """The sharp images from themselves, where there is a sharp pathway."""
+    deconvolved: Deconvolved | None
+    """What the generator's deconvolution found, where it has one."""
 
 
 class BothPathways(nn.Module):
@@ -34,15 +45,15 @@ class BothPathways(nn.Module):
         """The part whose weights change."""
         return self.hourglass if self.generator is None else self.generator
 
-    def forward(self, blurry: Tensor, sharp: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Restored images, and the sharp ones from themselves (None without that pathway); all float [N, 3, H, W]."""
+    def forward(self, blurry: Tensor, sharp: Tensor) -> Restoration:
+        """Images float [N, 3, H, W], RGB in [0, 1]."""
         if self.generator is None:
-            return self.hourglass(blurry)[0], None
+            return Restoration(self.hourglass(blurry)[0], None, None)
         with torch.no_grad():
             coarse, code = self.hourglass(blurry)
-        restored = self.generator(blurry, coarse, code)
+        restored, deconvolved = self.generator.restore(blurry, coarse, code)
         if self.generator.sharp_encoder is None:
-            return restored, None
+            return Restoration(restored, None, deconvolved)
         with torch.no_grad():
             sharp_code = self.hourglass.blur_code(sharp)
-        return restored, self.generator.reconstruct(sharp, sharp_code)
+        return Restoration(restored, self.generator.reconstruct(sharp, sharp_code), deconvolved)

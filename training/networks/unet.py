@@ -23,6 +23,11 @@ Levels = tuple[Tensor, Tensor, Tensor]
 """Features at 1/4, 1/8 and 1/16 of the image's size."""
 
 
+def image_stem(width: int) -> FoldingConv:
+    """The first layer for an image [N, 3, H, W]."""
+    return FoldingConv(3, width, STRIDE)
+
+
 def widen(wide: nn.Module, narrow: nn.Module) -> None:
     """Make `wide` compute what `narrow` computes, in its first channels; both have the same layers.
 
@@ -39,17 +44,20 @@ def widen(wide: nn.Module, narrow: nn.Module) -> None:
 
 
 class UnetEncoder(nn.Module):
-    """Images, each [N, 3, H, W], to features at three levels: the first layer sees them as one image of more channels."""
+    """Images and other planes to features at three levels: the first layer sees them as one image of more channels."""
 
-    def __init__(self, images: int, widths: tuple[int, int, int], blocks: tuple[int, int, int], code: int) -> None:
+    def __init__(
+        self, stems: Sequence[FoldingConv], widths: tuple[int, int, int], blocks: tuple[int, int, int], code: int
+    ) -> None:
+        """Each of the `stems` takes one of the inputs to `widths[0]` channels at 1/4 of the image's size."""
         super().__init__()
         # the convolution of a concatenation is the sum of one convolution each, and nothing has to be copied
-        self.stems = nn.ModuleList(FoldingConv(3, widths[0], STRIDE) for _ in range(images))
+        self.stems = nn.ModuleList(stems)
         self.levels = nn.ModuleList(ModulatedBlocks(count, width, code) for count, width in zip(blocks, widths, strict=True))
         self.down = nn.ModuleList(FoldingConv(fine, wide, 2) for fine, wide in pairwise(widths))
 
-    def forward(self, images: Sequence[Tensor], code: Tensor) -> Levels:
-        stems = [stem(image) for stem, image in zip(self.stems, images, strict=True)]
+    def forward(self, inputs: Sequence[Tensor], code: Tensor) -> Levels:
+        stems = [stem(planes) for stem, planes in zip(self.stems, inputs, strict=True)]
         fine = self.levels[0](reduce(torch.add, stems), code)
         middle = self.levels[1](self.down[0](fine), code)
         return fine, middle, self.levels[2](self.down[1](middle), code)
