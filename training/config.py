@@ -109,5 +109,5 @@ def _with_base(content: dict[str, Any]) -> dict[str, Any]:
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
     """`base` with its values replaced by those of `changes`, level by level."""
-    both = {key: _merged(base[key], changes[key]) for key in base.keys() & changes.keys() if isinstance(base[key], dict)}
-    return {**base, **changes, **both}
+    both = [key for key in base.keys() & changes.keys() if isinstance(base[key], dict) and isinstance(changes[key], dict)]
+    return {**base, **changes, **{key: _merged(base[key], changes[key]) for key in both}}

@@ -1,0 +1,31 @@
+"""A configuration may hold what differs from another one."""
+
+from __future__ import annotations
+
+import pytest
+
+from streamdeblur.errors import OptionError
+from streamdeblur.training.config import TrainingConfig
+
+
+def load(folder, text):
+    (folder / "mine.yaml").write_text(text)
+    return TrainingConfig.load(folder / "mine.yaml")
+
+
+def test_values_are_replaced_level_by_level(tmp_path):
+    lite = TrainingConfig.load("lite")
+    mine = load(tmp_path, "base: lite\nnetwork: {generator: {widths: [48, 80, 144]}}\n")
+    assert mine.network.generator.widths == (48, 80, 144)
+    assert mine.network.generator.deconvolution == lite.network.generator.deconvolution
+    assert mine.cgan == lite.cgan
+
+
+def test_a_part_can_be_left_out(tmp_path):
+    mine = load(tmp_path, "base: lite\nnetwork: {generator: {deconvolution: null}}\n")
+    assert mine.network.generator.deconvolution is None
+
+
+def test_a_part_that_is_no_part_is_refused(tmp_path):
+    with pytest.raises(OptionError, match=r"mine\.yaml.*network"):
+        load(tmp_path, "base: lite\nnetwork: 3\n")
