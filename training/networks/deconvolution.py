@@ -18,14 +18,7 @@ from torch import Tensor, nn
 
 from streamdeblur.options import Settings
 from streamdeblur.training.networks.blocks import FoldingConv, zeroed
-from streamdeblur.training.networks.fourier import (
-    KERNEL_SIDE,
-    Fourier,
-    conjugate_times,
-    fourier,
-    power,
-    times,
-)
+from streamdeblur.training.networks.fourier import KERNEL_SIDE, Fourier, conjugate_times, fourier, power, times
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of R, G and B (Rec. 601)."""
@@ -37,6 +30,8 @@ AMENDS = 0.1
 """Scale of what may be added to edges, so that it is learned about as fast as their weights."""
 FAINTEST = 1e-7
 """Mean power of edges below which a crop is flat, and has no kernel to be found."""
+DARKEST = 1e-4
+"""Added to light before its root is taken, whose slope is infinite at zero."""
 NOISE = -4.0
 """Power of the noise that the Wiener filter expects in units of the signal's, before the softplus, to begin with: 0.018."""
 
@@ -73,7 +68,12 @@ def under_both(luma: Tensor) -> Tensor:
 def code_values(planes: Tensor) -> Tensor:
     """The opposite of `under_both`, plane by plane: [N, 2, h, w]."""
     codes, light = _chosen(planes)
-    return planes * codes + (planes.clamp_min(0.0) + 1e-4).sqrt() * light
+    return planes * codes + (planes.clamp_min(0.0) + DARKEST).sqrt() * light
+
+
+def _exact(images: Tensor) -> torch.autocast:
+    """Without reduced precision, which loses what differences of spectra are made of while weights are learned."""
+    return torch.autocast(images.device.type, enabled=False)
 
 
 def _chosen(planes: Tensor) -> tuple[Tensor, Tensor]:
@@ -95,17 +95,17 @@ class Deconvolution(nn.Module):
 
     def forward(self, blurry: Tensor, coarse: Tensor) -> Deconvolved:
         """Images float [N, 3, S, S] in [0, 1], S a multiple of 4."""
-        with torch.autocast(blurry.device.type, enabled=False):
+        with _exact(blurry):
             given, base = half_luma(blurry.float()), half_luma(coarse.float()).clamp(0.0, 1.0)
         weights, amends = self.edges(torch.cat([given, base], 1))
-        with torch.autocast(blurry.device.type, enabled=False):
+        with _exact(blurry):
             transforms = fourier(int(given.shape[-1]), given.device)
             base = under_both(base)
             blurred = transforms.spectrum(under_both(given))
             edges = laplacian(base) * weights.float() + amends.float()
             kernels = self._least_squares(transforms, blurred, edges)
         kernel = self.cleaning(kernels * KERNEL_SIDE).float()
-        with torch.autocast(blurry.device.type, enabled=False):
+        with _exact(blurry):
             return Deconvolved(code_values(self._wiener(transforms, blurred, base, kernel)), kernel)
 
     def _least_squares(self, transforms: Fourier, blurry: Tensor, edges: Tensor) -> Tensor:
