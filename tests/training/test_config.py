@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from streamdeblur.errors import OptionError
@@ -14,7 +16,7 @@ def load(folder, text):
 
 
 def test_values_are_replaced_level_by_level(tmp_path):
-    lite = TrainingConfig.load("lite")
+    lite = TrainingConfig.load(Path("lite"))
     mine = load(tmp_path, "base: lite\nnetwork: {generator: {widths: [48, 80, 144]}}\n")
     assert mine.network.generator.widths == (48, 80, 144)
     assert mine.network.generator.deconvolution == lite.network.generator.deconvolution
