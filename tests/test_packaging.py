@@ -26,7 +26,7 @@ def built(tmp_path_factory):
 def test_the_wheel_holds_everything_that_runs_and_nothing_else(built):
     names = zipfile.ZipFile(built[0]).namelist()
     for needed in (
-        "streamdeblur/py.typed", "streamdeblur/kernels/window.py", "streamdeblur/weights/default.onnx",
+        "streamdeblur/py.typed", "streamdeblur/kernels/window.py", "streamdeblur/weights/lite.onnx",
         "streamdeblur/weights/MODEL_CARD.md",
         "streamdeblur/cli/video.py", "streamdeblur/configs/archive.yaml",
     ):  # fmt: skip

@@ -8,5 +8,5 @@ from pathlib import Path
 
 def default_network() -> Path:
     """Path of the default two-step network (ONNX); its model card lies beside it."""
-    with as_file(files(__name__) / "default.onnx") as path:
+    with as_file(files(__name__) / "lite.onnx") as path:
         return path

@@ -37,6 +37,12 @@ class _Residual(nn.Module):
         return self.pool(images + self.layers(images))
 
 
+@pytest.fixture(autouse=True)
+def seeded():
+    """Numbers that a test draws are the same in each run and in any order of the tests."""
+    torch.manual_seed(0)
+
+
 @pytest.fixture(scope="session")
 def identity_network(tmp_path_factory):
     """An ONNX file with the operators of the usual networks of faces, with weights at random."""
