@@ -31,6 +31,7 @@ Response = Annotated[str, typer.Option(help="Where light adds up: identity, srgb
 Localiser = Annotated[str, typer.Option(help="Finds landmarks: dlib, mesh[:FILE], insightface[:FILE] or none.")]
 Second = Annotated[str, typer.Option(help="Finds them once more; auto takes the first other one that is installed.")]
 Embedder = Annotated[str, typer.Option(help="Tells who a face is: dlib, arcface[:FILE] or none.")]
+Runs = Annotated[int, typer.Option(min=0, help="Clips of which frames in a row show whether a method flickers; 0: none.")]
 Workers = Annotated[int, typer.Option(min=1, help="Processes that examine faces and run the slow methods.")]
 List = Annotated[bool, typer.Option("--list", help="Show the methods and end.")]
 
@@ -46,6 +47,7 @@ def command(
     localiser: Localiser = "dlib",
     second: Second = "auto",
     embedder: Embedder = "dlib",
+    runs: Runs = 4,
     workers: Workers = 1,
     list_methods: List = False,
     quiet: Quiet = False,
@@ -71,7 +73,8 @@ def command(
         options = EvaluationOptions.validated(
             {
                 "protocols": _split(protocol), "methods": _split(methods), "limit": limit or None, "seed": seed,
-                "response": response, "localiser": localiser, "second": second, "embedder": embedder, "workers": workers,
+                "response": response, "localiser": localiser, "second": second, "embedder": embedder, "runs": runs,
+                "workers": workers,
             }
         )  # fmt: skip
         opened = open_data(data)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -14,7 +14,7 @@ from streamdeblur.training.data.blur.averaging import Clip as Footage
 from streamdeblur.training.data.blur.averaging import Window, distinct_frames, pravg, vla
 from streamdeblur.training.data.blur.camera import CameraPath, gather
 from streamdeblur.training.data.blur.exposures import SHORTEST
-from streamdeblur.training.data.blur.observation import observe
+from streamdeblur.training.data.blur.observation import Observation, observe
 from streamdeblur.training.data.blur.response import Response
 from streamdeblur.training.data.blur.synthetic import blur_image, develop
 from streamdeblur.training.data.blur.trajectories import draw_kernel
@@ -64,11 +64,31 @@ class Blurring:
         random = self._random(clip.name)
         if self.averages:
             for window in self._windows(footage, random):
-                yield self._average(clip, footage, window)
+                yield self._average(clip, footage, window, _Place.of(footage, window.middle))
             return
         for frame in spread(len(footage.frames), random):
             face = _Place.of(footage, frame).face(footage, frame, self.response)
             yield self._of_face(clip, _case_name(clip, frame), face, {"frame": frame})
+
+    def run(self, clip: Clip, length: int) -> list[Case]:
+        """The cases of so many frames in a row, in a window that stands still; none where the clip has no such run.
+
+        Only averages without a shaking camera: its path is drawn anew for each case.
+
+        Raises:
+            InputError: the clip cannot be read.
+        """
+        if not self.averages or self.camera:
+            return []
+        footage = clip.open()
+        distinct = distinct_frames(observe(footage.frames, footage.boxes, footage.landmarks))
+        for first in spread(max(0, len(distinct) - length + 1), self._random(clip.name, "run")):
+            windows = [self._window(distinct, middle) for middle in range(first, first + length)]
+            found = [window for window in windows if window is not None]
+            if len(found) == length:
+                place = _Place.of(footage, found[length // 2].middle)
+                return [self._average(clip, footage, window, place) for window in found]
+        return []
 
     def _random(self, *names: str) -> np.random.Generator:
         """Random numbers of their own for everything that has a name, whatever else is made."""
@@ -78,10 +98,13 @@ class Blurring:
     def _windows(self, footage: Footage, random: np.random.Generator) -> Iterator[Window]:
         distinct = distinct_frames(observe(footage.frames, footage.boxes, footage.landmarks))
         for middle in spread(len(distinct), random):
-            vla_wanted = self.scheme == "vla"
-            window = vla(distinct, middle, self.response) if vla_wanted else pravg(distinct, middle, self.length)
-            if window is not None and window.length >= SHORTEST:
+            window = self._window(distinct, middle)
+            if window is not None:
                 yield window
+
+    def _window(self, distinct: Sequence[Observation], middle: int) -> Window | None:
+        window = vla(distinct, middle, self.response) if self.scheme == "vla" else pravg(distinct, middle, self.length)
+        return window if window is not None and window.length >= SHORTEST else None
 
     def _of_face(self, source: Still | Clip, name: str, face: Face, record: dict[str, Any]) -> Case:
         sharp: Image | None = face.crop
@@ -101,8 +124,8 @@ class Blurring:
         record = self._record(face.crop) | record
         return Case(name, blurry, sharp, source.group, source.identity, reference, face.landmarks, kernel, record)
 
-    def _average(self, clip: Clip, footage: Footage, window: Window) -> Case:
-        name, place = _case_name(clip, window.middle), _Place.of(footage, window.middle)
+    def _average(self, clip: Clip, footage: Footage, window: Window, place: _Place) -> Case:
+        name = _case_name(clip, window.middle)
         random = self._random(name, "camera")
         scale = CROP_SIZE / place.side
         extent = float(random.uniform(*CAMERA_EXTENTS)) if self.camera else 1.0

@@ -15,9 +15,10 @@ from statistics import median
 
 from streamdeblur.errors import MethodError, OptionError
 from streamdeblur.training.evaluation.cases import Case, Comparison, Image, Method
-from streamdeblur.training.evaluation.examiner import Examiner, Figures, Instruments
+from streamdeblur.training.evaluation.examiner import NONE, Examiner, Figures, Instruments
 from streamdeblur.training.evaluation.methods import open_method
 from streamdeblur.training.evaluation.methods.faces import FaceByFace
+from streamdeblur.training.evaluation.metrics.temporal import Stability, stability
 from streamdeblur.training.evaluation.options import EvaluationOptions
 from streamdeblur.training.evaluation.protocols import Protocol, comparisons_of
 from streamdeblur.training.evaluation.results import Result, Results
@@ -25,6 +26,8 @@ from streamdeblur.training.evaluation.sources.dataset import DataSet
 
 AT_ONCE = 16
 """Cases that are restored before they are kept."""
+RUN = 12
+"""Frames in a row that are restored of one clip."""
 TIMED = 5
 """Faces that are restored one by one, with nothing beside, to time a method."""
 
@@ -40,6 +43,8 @@ class Evaluated:
     comparisons: Sequence[Comparison]
     results: dict[str, list[Result]]
     """Of each method, one for each case that it could work on."""
+    steadiness: dict[str, list[Stability]] = field(default_factory=dict)
+    """Of each method, one for each clip of which frames in a row were restored."""
     milliseconds: dict[str, float] = field(default_factory=dict)
     """Median time of each method for one face, by itself."""
     failed: dict[str, str] = field(default_factory=dict)
@@ -85,17 +90,21 @@ class _Run:
         self, results: Results, examiner: Examiner, pool: Executor | None, on_progress: Callable[[str, int, int], object]
     ) -> None:
         self._results, self._examiner, self._pool, self._on_progress = results, examiner, pool, on_progress
+        # frames in a row are compared with each other; landmarks and identities of all of them would take long
+        self._plain = Examiner(Instruments(NONE, NONE, NONE))
 
     def protocol(self, protocol: Protocol, data: DataSet, options: EvaluationOptions, methods: Sequence[Method]) -> Evaluated:
         cases = list(protocol.cases(data, options.limit, options.seed, options.response))
+        runs = protocol.runs(data, options.runs, RUN, options.seed, options.response)
         self._keep_inputs(str(protocol), cases)
         found = Evaluated(str(protocol), cases, comparisons_of(data, cases), {})
         for method in methods:
             try:
-                found.results[method.name] = self._method(found.protocol, cases, method)
+                found.results[method.name] = self._method(found.protocol, cases, method, self._examiner)
                 found.milliseconds[method.name] = self._results.milliseconds(
                     method.name, method.fingerprint, partial(_time, method, cases)
                 )
+                found.steadiness[method.name] = self._steadiness(found.protocol, runs, method)
             except MethodError as error:
                 log.warning("Warning: %s is left out of %s: %s", method.name, protocol, error)
                 found.failed[method.name] = str(error)
@@ -108,14 +117,29 @@ class _Run:
                 if picture is not None:
                     self._results.write_picture(path, picture)
 
-    def _method(self, protocol: str, cases: Sequence[Case], method: Method) -> list[Result]:
-        fingerprint = self._examiner.fingerprint
+    def _steadiness(self, protocol: str, runs: Sequence[Sequence[Case]], method: Method) -> list[Stability]:
+        title = f"{protocol} in a row"
+        found = []
+        for run in runs:
+            self._keep_inputs(title, run)
+            try:
+                self._method(title, run, method, self._plain)
+            except MethodError as error:
+                # such as a folder of results made elsewhere, which has none of these
+                log.warning("Warning: whether %s flickers is not measured: %s", method.name, error)
+                return []
+            restored = [self._results.read_picture(title, case.name, method.name) for case in run]
+            found.append(stability([_there(frame) for frame in restored], [_there(case.sharp) for case in run]))
+        return found
+
+    def _method(self, protocol: str, cases: Sequence[Case], method: Method, examiner: Examiner) -> list[Result]:
+        fingerprint = examiner.fingerprint
         kept = {case.name: self._results.find(protocol, case, method.name, method.fingerprint, fingerprint) for case in cases}
         missing = [case for case in cases if kept[case.name] is None]
         done = len(cases) - len(missing)
         for begin in range(0, len(missing), AT_ONCE):
             some = missing[begin : begin + AT_ONCE]
-            for case, restored, (figures, embedding) in self._made(method, some):
+            for case, restored, (figures, embedding) in self._made(method, some, examiner):
                 result = Result(
                     protocol, case.name, case.group, case.identity, case.digest, method.name, method.fingerprint, fingerprint,
                     figures, embedding,
@@ -126,16 +150,25 @@ class _Run:
             self._on_progress(f"{protocol}, {method.name}", done, len(cases))
         return [result for result in kept.values() if result is not None]
 
-    def _made(self, method: Method, cases: list[Case]) -> Iterator[tuple[Case, Image, tuple[Figures, list[float] | None]]]:
+    def _made(
+        self, method: Method, cases: list[Case], examiner: Examiner
+    ) -> Iterator[tuple[Case, Image, tuple[Figures, list[float] | None]]]:
         """Restored faces and their figures, in several processes where there are any."""
-        if self._pool is None:
-            restored = method.restore(cases)
-            examined = [_examine(self._examiner, case, image) for case, image in zip(cases, restored, strict=True)]
+        apart = isinstance(method, FaceByFace) and method.apart
+        if self._pool and apart:
+            restored = list(self._pool.map(_restore_one, [method] * len(cases), cases))
         else:
-            apart = isinstance(method, FaceByFace) and method.apart
-            restored = list(self._pool.map(_restore_one, [method] * len(cases), cases)) if apart else method.restore(cases)
+            restored = method.restore(cases)
+        if self._pool and examiner is self._examiner:
             examined = list(self._pool.map(_examine_there, cases, restored))
+        else:
+            examined = [_examine(examiner, case, image) for case, image in zip(cases, restored, strict=True)]
         return zip(cases, restored, examined, strict=True)
+
+
+def _there(picture: Image | None) -> Image:
+    assert picture is not None
+    return picture
 
 
 def _time(method: Method, cases: Sequence[Case]) -> float:

@@ -21,6 +21,9 @@ class EvaluationOptions(Settings):
     localiser: str = Field(default="dlib", description="Finds landmarks: dlib, mesh[:FILE], insightface[:FILE] or none.")
     second: str = Field(default="auto", description="Finds them once more: the same, or auto: the first that is installed.")
     embedder: str = Field(default="dlib", description="Tells who a face is: dlib, arcface[:FILE] or none.")
+    runs: int = Field(
+        default=4, ge=0, description="Clips of which frames in a row are restored, to see whether they flicker; of pravg and vla."
+    )
     workers: int = Field(default=1, ge=1, description="Processes that examine faces and run the slow methods.")
 
     @field_validator("protocols")

@@ -6,6 +6,7 @@ import hashlib
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import cast
@@ -80,6 +81,23 @@ class Protocol:
         if blurring.averages and not data.clips:
             raise InputError(f"The protocol {self} averages frames of clips, and {data.name} holds none ({data.kind}). {_OTHERS}")
         return self._dealt(data, limit, blurring)
+
+    def runs(self, data: DataSet, clips: int, length: int, seed: int, response: str = "identity") -> list[list[Case]]:
+        """Blurry frames in a row, `length` of each of so many clips at most; see `Blurring.run`. Fewer, or none, where the data
+        have no such frames or this protocol makes none.
+
+        Raises:
+            OptionError: the response is not known.
+        """
+        blurring = Blurring(self.scheme, self.length, self.camera, open_response(response), seed)
+        found: list[list[Case]] = []
+        for item in in_turn([*data.clips], (), seed):
+            if len(found) == clips:
+                break
+            with suppress(InputError):
+                run = blurring.run(cast(Clip, item), length)
+                found += [run] if run else []
+        return found
 
     def _dealt(self, data: DataSet, limit: int | None, blurring: Blurring) -> Iterator[Case]:
         items: list[Item] = [*data.clips] if blurring.averages else [*data.stills, *data.clips]

@@ -122,11 +122,13 @@ class Results:
         return self.folder / PICTURES / _file_name(protocol) / case / f"{_file_name(name)}.png"
 
     def write_picture(self, path: Path, picture: Image) -> None:
-        """Write a PNG, whole or not at all.
+        """Write a PNG, whole or not at all; one that is there already is left as it is.
 
         Raises:
             OutputError: it cannot be written.
         """
+        if (kept := _read_picture(path)) is not None and np.array_equal(kept, picture):
+            return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             unfinished = path.with_suffix(".part.png")
@@ -137,9 +139,14 @@ class Results:
 
     def read_picture(self, protocol: str, case: str, name: str) -> Image | None:
         """A picture that was kept; None where there is none."""
-        path = self.picture(protocol, case, name)
-        pixels = cv2.imdecode(np.fromfile(path, np.uint8), cv2.IMREAD_COLOR) if path.exists() else None
-        return None if pixels is None else np.ascontiguousarray(pixels[..., ::-1])
+        return _read_picture(self.picture(protocol, case, name))
+
+
+def _read_picture(path: Path) -> Image | None:
+    if not path.exists() or not (coded := np.fromfile(path, np.uint8)).size:
+        return None
+    pixels = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+    return None if pixels is None else np.ascontiguousarray(pixels[..., ::-1])
 
 
 def _file_name(name: str) -> str:

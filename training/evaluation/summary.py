@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from streamdeblur.training.evaluation.evaluate import Evaluated
 from streamdeblur.training.evaluation.metrics.landmarks import auc_parts, failures
+from streamdeblur.training.evaluation.metrics.temporal import Stability
 from streamdeblur.training.evaluation.metrics.verification import Verification, verify
 from streamdeblur.training.evaluation.results import Result
 from streamdeblur.training.evaluation.statistics import Interval, gap_closed, mean_interval, paired_p_value
@@ -72,6 +73,18 @@ class Row:
 
 
 @dataclass(frozen=True)
+class Steadiness:
+    """How much a method's video changes from frame to frame besides motion."""
+
+    method: str
+    clips: int
+    change: Interval
+    """Mean absolute difference of frames in a row after alignment, in code values."""
+    share: Interval
+    """The same in percent of the sharp video's: above 100 it flickers, below 100 details are missing that could."""
+
+
+@dataclass(frozen=True)
 class PairedTest:
     """Two methods on the same faces."""
 
@@ -95,6 +108,7 @@ class Summary:
     """Landmarks were not marked by hand: what the localiser finds in the sharp face stands for them."""
     ranking_holds: bool | None
     """Does the second localiser put the methods in the order of the first? None without one."""
+    steadiness: list[Steadiness] = field(default_factory=list)
     errors: dict[str, list[float]] = field(repr=False, default_factory=dict)
     """Landmark errors of each method's faces."""
     cosines: dict[str, list[float]] = field(repr=False, default_factory=dict)
@@ -129,9 +143,17 @@ def summarise(evaluated: Evaluated, seed: int = 0) -> Summary:
         evaluated.failed,
         any(case.landmarks is None for case in evaluated.cases),
         _ranking_holds(figures) if "auc_second" in names and "auc" in names else None,
+        [_steadiness(method, found, seed) for method, found in evaluated.steadiness.items() if found],
         {method: _of(results, "landmarks") for method, results in by_method.items()} if "auc" in names else {},
         {method: _of(results, "cosine") for method, results in by_method.items()} if "cosine" in names else {},
     )
+
+
+def _steadiness(method: str, found: Sequence[Stability], seed: int) -> Steadiness:
+    clips = range(len(found))
+    change = [one.restored.mean() for one in found]
+    share = [100 * one.restored.mean() / one.sharp.mean() for one in found]
+    return Steadiness(method, len(found), mean_interval(change, clips, seed), mean_interval(share, clips, seed))
 
 
 def _groups(results: Sequence[Result]) -> list[str]:

@@ -8,7 +8,7 @@ from html import escape
 from streamdeblur.training.evaluation.metrics.landmarks import LIMIT
 from streamdeblur.training.evaluation.report.panels import Panel, picture_address
 from streamdeblur.training.evaluation.report.plots import cosine_curves, error_curves
-from streamdeblur.training.evaluation.report.tables import Cell, Table, figures_table, notes, tests_table
+from streamdeblur.training.evaluation.report.tables import Cell, Table, figures_table, notes, steadiness_table, tests_table
 from streamdeblur.training.evaluation.summary import Summary
 
 STYLE = """
@@ -43,12 +43,13 @@ def page(title: str, made: Mapping[str, str], summaries: Sequence[Summary], pane
 
 def _section(summary: Summary, panels: Sequence[Panel]) -> str:
     told = "".join(f"<p>{escape(note)}</p>" for note in notes(summary))
+    steady = f"<h3>Steadiness</h3>{_table(steadiness_table(summary))}" if summary.steadiness else ""
     tests = f"<h3>Paired tests</h3>{_table(tests_table(summary))}" if summary.tests else ""
     shown = "".join(_panel(panel) for panel in panels)
     pictures = f"<h3>Pictures</h3>{shown}" if shown else ""
     return (
         f"<section><h2>{escape(summary.protocol)}</h2>{_table(figures_table(summary))}{told}"
-        f'<div class="curves">{_curves(summary)}</div>{tests}{pictures}</section>'
+        f'<div class="curves">{_curves(summary)}</div>{steady}{tests}{pictures}</section>'
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from streamdeblur.training.evaluation.report.tables import Cell, Table, figures_table, notes, tests_table
+from streamdeblur.training.evaluation.report.tables import Cell, Table, figures_table, notes, steadiness_table, tests_table
 from streamdeblur.training.evaluation.summary import Summary
 
 MARKS = {0: "{}", 1: "**{}** (1)", 2: "{} (2)", 3: "{} (3)"}
@@ -15,6 +15,8 @@ def markdown(title: str, made: Mapping[str, str], summaries: Sequence[Summary]) 
     parts = [f"# {title}", "\n".join(f"- {name}: {value}" for name, value in made.items())]
     for summary in summaries:
         parts += [f"## {summary.protocol}", table_text(figures_table(summary)), "\n\n".join(notes(summary))]
+        if summary.steadiness:
+            parts.append(table_text(steadiness_table(summary)))
         if summary.tests:
             parts.append(table_text(tests_table(summary)))
     return "\n\n".join(parts) + "\n"

@@ -80,6 +80,20 @@ def tests_table(summary: Summary) -> Table:
     return Table(["method", "against", f"p ({title})"], rows)
 
 
+def steadiness_table(summary: Summary) -> Table:
+    """Whether the frames of a restored video flicker."""
+    rows = [
+        [
+            Cell(one.method),
+            Cell(_number(one.change.value, ".2f"), _interval(one.change, ".2f")),
+            Cell(_number(one.share.value, ".0f"), _interval(one.share, ".0f")),
+            Cell(str(one.clips)),
+        ]
+        for one in summary.steadiness
+    ]
+    return Table(["method", "change between frames", "% of the sharp video's", "clips"], rows)
+
+
 def _p_value(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
@@ -94,5 +108,10 @@ def notes(summary: Summary) -> list[str]:
     if summary.ranking_holds is not None:
         holds = "puts the methods in the same order" if summary.ranking_holds else "puts the methods in ANOTHER order"
         told.append(f"The second localiser {holds} as the first.")
+    if summary.steadiness:
+        told.append(
+            "Change between frames: mean absolute difference, in code values, of frames in a row after alignment by the sharp "
+            "video's flow. Above 100 % a video flickers more than the sharp one; below, details are missing that could change."
+        )
     told += [f"Left out: {method}: {reason}" for method, reason in summary.failed.items()]
     return told

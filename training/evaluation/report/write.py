@@ -90,6 +90,7 @@ def as_json(summary: Summary) -> dict[str, Any]:
         "pseudo_ground_truth": summary.pseudo,
         "ranking_holds": summary.ranking_holds,
         "rows": rows,
+        "steadiness": [asdict(one) for one in summary.steadiness],
         "tests": [asdict(test) for test in summary.tests],
         "failed": summary.failed,
     }

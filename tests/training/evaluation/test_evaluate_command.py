@@ -1,0 +1,147 @@
+"""`streamdeblur evaluate`: what it keeps and does not do twice, what it says, and how it fails."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from streamdeblur.cli import build
+
+WITHOUT_MODELS = ("--localiser", "none", "--second", "none", "--embedder", "none")
+SYNTHETIC = ("--protocol", "synthetic", *WITHOUT_MODELS)
+
+
+def evaluate(*arguments):
+    return CliRunner().invoke(build("evaluate"), ["evaluate", *map(str, arguments)])
+
+
+def lines(folder):
+    return [json.loads(line) for line in (folder / "results.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory, faces_folder):
+    """The folder of an evaluation of two methods on five faces, and what it printed."""
+    folder = tmp_path_factory.mktemp("kept")
+    done = evaluate(faces_folder, *SYNTHETIC, "--methods", "blurred,unsharp", "--out", folder, "--json")
+    assert done.exit_code == 0, done.output
+    return folder, done
+
+
+def test_what_is_kept_is_not_done_again(kept, faces_folder):
+    folder, first = kept
+    before, written = lines(folder), {path: path.stat().st_mtime_ns for path in folder.rglob("*.png")}
+    again = evaluate(faces_folder, *SYNTHETIC, "--methods", "blurred,unsharp,oracle", "--out", folder, "--json")
+    added = lines(folder)[len(before) :]
+    assert lines(folder)[: len(before)] == before
+    assert [line["method"] for line in added] == ["oracle"] * 5
+    assert {path: path.stat().st_mtime_ns for path in written} == written
+    rows = [json.loads(done.stdout.splitlines()[-1])["protocols"][0]["rows"] for done in (first, again)]
+    assert [row["figures"] for row in rows[1][:2]] == [row["figures"] for row in rows[0]]
+
+
+def test_another_seed_blurs_otherwise(kept, faces_folder, tmp_path):
+    done = evaluate(faces_folder, *SYNTHETIC, "--methods", "blurred", "--seed", "1", "--out", tmp_path, "--limit", "2")
+    assert done.exit_code == 0
+    digests = {line["case"]: line["digest"] for line in lines(kept[0])}
+    assert all(digests[line["case"]] != line["digest"] for line in lines(tmp_path))
+
+
+def test_a_run_that_was_killed_goes_on(faces_folder, tmp_path):
+    options = (faces_folder, *SYNTHETIC, "--methods", "unsharp", "--out", tmp_path)
+    assert evaluate(*options).exit_code == 0
+    whole = (tmp_path / "results.jsonl").read_text()
+    (tmp_path / "results.jsonl").write_text(whole[: len(whole) // 2])
+    assert evaluate(*options).exit_code == 0
+    as_before = {line["case"]: line["figures"] for line in map(json.loads, whole.splitlines())}
+    assert {line["case"]: line["figures"] for line in lines(tmp_path)} == as_before
+
+
+def test_several_processes_find_the_same(kept, faces_folder, tmp_path):
+    done = evaluate(faces_folder, *SYNTHETIC, "--methods", "blurred,unsharp", "--out", tmp_path, "--workers", "2")
+    assert done.exit_code == 0, done.output
+    one, two = ({(line["case"], line["method"]): line["figures"] for line in lines(folder)} for folder in (kept[0], tmp_path))
+    assert all(one[key] == value for key, value in two.items())
+
+
+def test_a_method_that_cannot_work_is_left_out_and_named(faces_folder, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    method = f"folder:{tmp_path / 'elsewhere'}"
+    done = evaluate(faces_folder, *SYNTHETIC, "--methods", f"blurred,{method}", "--out", tmp_path / "out")
+    assert done.exit_code == 0
+    assert f"Left out: {method}" in (tmp_path / "out" / "report.md").read_text()
+
+
+def test_methods_are_listed():
+    done = evaluate("--list")
+    assert done.exit_code == 0
+    assert {line.split()[0] for line in done.stdout.splitlines()} >= {"blurred", "oracle", "ours", "dark-channel", "onnx:FILE"}
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (["--methods", "magic"], "Unknown method 'magic'"),
+        (["--protocol", "pravg:4"], "Unknown protocol 'pravg:4'"),
+        (["--protocol", "pravg:11"], "averages frames of clips"),
+        (["--localiser", "magic"], "magic"),
+        (["--localiser", "none", "--embedder", "none", "--response", "magic"], "magic"),
+        (["--limit", "-1"], "limit"),
+        (["--methods", "onnx:missing.onnx"], "missing.onnx"),
+    ],
+)
+def test_wrong_settings_are_said(faces_folder, tmp_path, options, said):
+    chosen = options if "--localiser" in options else [*WITHOUT_MODELS, *options]
+    done = evaluate(faces_folder, "--protocol", "synthetic", *chosen, "--out", tmp_path)
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert "Traceback" not in done.output
+
+
+def test_wrong_data_are_said(tmp_path, faces_folder):
+    (tmp_path / "notes.txt").write_text("nothing to see")
+    (tmp_path / "file").write_text("in the way")
+    for arguments, said in (
+        ([], "Name the data"),
+        ([tmp_path / "missing"], "missing"),
+        ([tmp_path], "is no data set"),
+        ([faces_folder, *SYNTHETIC, "--out", tmp_path / "file"], "file"),
+    ):
+        done = evaluate(*arguments)
+        assert (done.exit_code, "Traceback" in done.output) == (2, False), arguments
+        assert said in done.stderr
+
+
+def test_landmarks_and_identities_are_those_that_dlib_finds(faces_folder, tmp_path):
+    dlib = pytest.importorskip("dlib", reason="dlib comes with the extra eval")
+    models = pytest.importorskip("face_recognition_models", reason="dlib comes with the extra eval")
+    options = ("--protocol", "synthetic", "--methods", "blurred", "--second", "none", "--json", "--out", tmp_path)
+    done = evaluate(faces_folder, *options)
+    assert done.exit_code == 0, done.output
+    row = json.loads(done.stdout.splitlines()[-1])["protocols"][0]["rows"][0]
+
+    find = dlib.shape_predictor(models.pose_predictor_model_location())
+    embed = dlib.face_recognition_model_v1(models.face_recognition_model_location())
+    # the box of the face in a window of 1.7 times it
+    side = 256 / 1.7
+    box = dlib.rectangle(*(round(256 / 2 + sign * side / 2) for sign in (-1, -1, 1, 1)))
+    errors, cosines = [], []
+    for folder in (path.parent for path in sorted(tmp_path.rglob("sharp.png"))):
+        shapes, vectors = [], []
+        for name in ("blurred", "sharp"):
+            pixels = np.ascontiguousarray(cv2.imread(str(folder / f"{name}.png"))[..., ::-1])
+            shape = find(pixels, box)
+            shapes.append(np.array([(point.x, point.y) for point in shape.parts()], float))
+            vectors.append(np.array(embed.compute_face_descriptor(pixels, shape)))
+        seen, true = shapes
+        diagonal = np.hypot(*(true.max(0) - true.min(0)))
+        errors.append(np.hypot(*(seen - true).T).mean() / diagonal)
+        cosines.append(vectors[0] @ vectors[1] / np.linalg.norm(vectors[0]) / np.linalg.norm(vectors[1]))
+    assert row["figures"]["error"]["value"] == pytest.approx(100 * np.mean(errors), abs=0.05)
+    assert row["figures"]["auc"]["value"] == pytest.approx(np.mean(np.clip(1 - np.array(errors) / 0.08, 0, 1)), abs=5e-3)
+    assert row["figures"]["failure"]["value"] == pytest.approx(100 * np.mean(np.array(errors) > 0.08), abs=1e-9)
+    assert row["figures"]["cosine"]["value"] == pytest.approx(np.mean(cosines), abs=2e-3)
