@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE
+from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.training.data.blur.averaging import Clip as Footage
 from streamdeblur.training.data.blur.averaging import Window, distinct_frames, pravg, vla
 from streamdeblur.training.data.blur.camera import CameraPath, gather
@@ -19,7 +19,7 @@ from streamdeblur.training.data.blur.response import Response
 from streamdeblur.training.data.blur.synthetic import blur_image, develop
 from streamdeblur.training.data.blur.trajectories import draw_kernel
 from streamdeblur.training.data.building.quality import sharpness
-from streamdeblur.training.data.building.windows import AS_IT_IS
+from streamdeblur.training.data.building.windows import whole_square
 from streamdeblur.training.data.crops import resized, square
 from streamdeblur.training.evaluation.cases import Case, Image, Points
 from streamdeblur.training.evaluation.sources.dataset import Clip, Face, Still
@@ -164,13 +164,9 @@ class _Place:
 
     @classmethod
     def of(cls, footage: Footage, frame: int) -> _Place:
-        """The square of 1.7 times the face box, or of 256 px where that is nearly the same: resampling would only soften it."""
+        """The square of 1.7 times the face box; see `whole_square`."""
         assert footage.boxes is not None
-        x0, y0, x1, y1 = (float(v) for v in footage.boxes[frame])
-        side = max(16, round(WINDOW_SCALE * max(x1 - x0, y1 - y0)))
-        if abs(side / CROP_SIZE - 1.0) < AS_IT_IS:
-            side = CROP_SIZE
-        return cls(round((x0 + x1 - side) / 2), round((y0 + y1 - side) / 2), side)
+        return cls(*whole_square(footage.boxes[frame]))
 
     def face(self, footage: Footage, frame: int, response: Response) -> Face:
         """The face in it, with its landmarks where it was marked by hand."""

@@ -39,16 +39,21 @@ class Evaluated:
     """What one protocol gave."""
 
     protocol: str
-    cases: Sequence[Case]
+    marked: bool
+    """Whether the landmarks of all faces were marked by hand."""
     comparisons: Sequence[Comparison]
     results: dict[str, list[Result]]
     """Of each method, one for each case that it could work on."""
     steadiness: dict[str, list[Stability]] = field(default_factory=dict)
     """Of each method, one for each clip of which frames in a row were restored."""
     milliseconds: dict[str, float] = field(default_factory=dict)
-    """Median time of each method for one face, by itself."""
+    """Median time of each method for one face, by itself; none where nobody measured it."""
     failed: dict[str, str] = field(default_factory=dict)
     """Methods that could not work on these cases, and why."""
+    baseline: str = ""
+    """The method that all others are tested against; '' tests every two."""
+    grouped_by: str = "clips or pictures"
+    """What a group of cases is, for people."""
 
 
 def evaluate(
@@ -97,7 +102,8 @@ class _Run:
         cases = list(protocol.cases(data, options.limit, options.seed, options.response))
         runs = protocol.runs(data, options.runs, RUN, options.seed, options.response)
         self._keep_inputs(str(protocol), cases)
-        found = Evaluated(str(protocol), cases, comparisons_of(data, cases), {})
+        marked = all(case.landmarks is not None for case in cases)
+        found = Evaluated(str(protocol), marked, comparisons_of(data, cases), {})
         for method in methods:
             try:
                 found.results[method.name] = self._method(found.protocol, cases, method, self._examiner)

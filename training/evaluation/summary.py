@@ -52,6 +52,7 @@ COLUMNS = {
     "error": Column("landmark error %", "landmarks", ".2f", more_is_better=False, scale=100.0),
     "auc_second": Column("AUC, second localiser", "landmarks_second", ".3f", part=auc_parts),
     "cosine": Column("cosine", "cosine", ".3f"),
+    "frame": Column("PSNR dB, whole frame", "frame", ".2f"),
 }
 """The figures of a table, in their order; of those that the faces have."""
 
@@ -68,7 +69,8 @@ class Row:
     """The share of the blurred-to-oracle gap that was closed, by the name of the column."""
     places: dict[str, int]
     """1, 2 or 3 where the method has that place in a column; the bounds have none."""
-    milliseconds: float
+    milliseconds: float | None
+    """Median time for one face; None where nobody measured it."""
     verification: Verification | None = None
 
 
@@ -101,6 +103,8 @@ class Summary:
     protocol: str
     faces: int
     groups: int
+    grouped_by: str
+    """What a group of faces is, for people."""
     rows: list[Row]
     tests: list[PairedTest]
     failed: dict[str, str]
@@ -129,19 +133,20 @@ def summarise(evaluated: Evaluated, seed: int = 0) -> Summary:
             figures[method],
             _gaps(method, by_method, names, seed),
             {name: place for name in names if (place := _place(method, name, figures))},
-            evaluated.milliseconds[method],
+            evaluated.milliseconds.get(method),
             _verify(results, evaluated),
         )
         for method, results in by_method.items()
     ]
     return Summary(
         evaluated.protocol,
-        len(evaluated.cases),
-        len({case.group for case in evaluated.cases}),
+        len({result.case for results in by_method.values() for result in results}),
+        len({result.group for results in by_method.values() for result in results}),
+        evaluated.grouped_by,
         rows,
-        _tests(by_method, names, seed),
+        _tests(by_method, evaluated.baseline, names, seed),
         evaluated.failed,
-        any(case.landmarks is None for case in evaluated.cases),
+        not evaluated.marked,
         _ranking_holds(figures) if "auc_second" in names and "auc" in names else None,
         [_steadiness(method, found, seed) for method, found in evaluated.steadiness.items() if found],
         {method: _of(results, "landmarks") for method, results in by_method.items()} if "auc" in names else {},
@@ -187,13 +192,15 @@ def _place(method: str, name: str, figures: dict[str, dict[str, Interval]]) -> i
     return place if place <= 3 else None
 
 
-def _tests(by_method: dict[str, list[Result]], names: Sequence[str], seed: int) -> list[PairedTest]:
-    """Every two methods that compete, by the first of PSNR, AUC and cosine that there is, and blurred against each."""
+def _tests(by_method: dict[str, list[Result]], baseline: str, names: Sequence[str], seed: int) -> list[PairedTest]:
+    """Every two methods that compete, or the baseline and each other, by the first of PSNR, AUC and cosine that there is."""
     column = next((name for name in ("psnr", "auc", "cosine") if name in names), None)
     if column is None:
         return []
     found = []
     for first, second in combinations([name for name in by_method if name != UPPER], 2):
+        if baseline not in ("", first, second):
+            continue
         one, other = (COLUMNS[column].parts(by_method[name]) for name in (first, second))
         found.append(PairedTest(first, second, column, paired_p_value(one, other, _groups(by_method[first]), seed)))
     return found

@@ -70,12 +70,17 @@ def upright_frames(path: Path) -> Iterator[tuple[Planes, float]]:
         for item in reader:
             if isinstance(item, av.VideoFrame):
                 # (the planes are views of the frame, which lives as long as this generator waits)
-                yield _upright(item, path), float(item.time or 0.0)
+                yield upright(item, path), float(item.time or 0.0)
     finally:
         reader.close()
 
 
-def _upright(frame: av.VideoFrame, path: Path) -> Planes:
+def upright(frame: av.VideoFrame, path: Path) -> Planes:
+    """A frame of the video `path` as people see it; without rotation, views of the frame itself.
+
+    Raises:
+        InputError: it is no picture to learn from or to measure on (interlaced, HDR).
+    """
     if frame.interlaced_frame:
         raise InputError(f"{path.name} is interlaced: each frame shows two moments. Deinterlace it first (ffmpeg -vf bwdif).")
     if int(frame.color_trc) in HDR:
@@ -115,7 +120,7 @@ def survey(path: Path, detector: Detector, min_face: float) -> Survey:
         seen = {
             track.identity: track.box
             for track in finder.update(planes)
-            if track.missed <= MISSED and _whole(track.box, width, height)
+            if track.missed <= MISSED and is_whole(track.box, width, height)
         }
         done += [open_runs.pop(track) for track in list(open_runs) if track not in seen]
         for track, box in seen.items():
@@ -126,7 +131,8 @@ def survey(path: Path, detector: Detector, min_face: float) -> Survey:
     return Survey(extent.picture(), times, runs, repeats(np.array([c.block for c in changes])))
 
 
-def _whole(box: NDArray[np.float64], width: int, height: int) -> bool:
+def is_whole(box: NDArray[np.float64], width: int, height: int) -> bool:
+    """Whether a face box, x0, y0, x1, y1 in pixels, lies in the frame, but for a little."""
     outside = max(-box[0], -box[1], box[2] - width, box[3] - height)
     return bool(outside <= OUTSIDE * max(box[2] - box[0], box[3] - box[1]))
 

@@ -52,6 +52,16 @@ def largest_scale(min_face: float) -> float:
     return 1.01 * CROP_SIZE / (WINDOW_SCALE * min_face)
 
 
+def whole_square(box: Sequence[float] | NDArray[np.floating]) -> tuple[int, int, int]:
+    """Left, top and side, in whole pixels, of the window of a face box (x0, y0, x1, y1): a square of 1.7 times its longer side,
+    or of 256 px where that is nearly the same: resampling would only soften it. It may hang over the border."""
+    x0, y0, x1, y1 = (float(v) for v in box)
+    side = max(16, round(WINDOW_SCALE * max(x1 - x0, y1 - y0)))
+    if abs(side / CROP_SIZE - 1.0) < AS_IT_IS:
+        side = CROP_SIZE
+    return round((x0 + x1 - side) / 2), round((y0 + y1 - side) / 2), side
+
+
 def clip_windows(boxes: Sequence[NDArray[np.float64]], begin: int, picture: tuple[int, int, int, int]) -> list[ClipWindow]:
     """Cut a run of a face into pieces that a still window covers, as long as they can be.
 

@@ -14,12 +14,18 @@ def markdown(title: str, made: Mapping[str, str], summaries: Sequence[Summary]) 
     """The whole report: `made` says how it was made."""
     parts = [f"# {title}", "\n".join(f"- {name}: {value}" for name, value in made.items())]
     for summary in summaries:
-        parts += [f"## {summary.protocol}", table_text(figures_table(summary)), "\n\n".join(notes(summary))]
-        if summary.steadiness:
-            parts.append(table_text(steadiness_table(summary)))
-        if summary.tests:
-            parts.append(table_text(tests_table(summary)))
+        parts += [f"## {summary.protocol}", summary_text(summary)]
     return "\n\n".join(parts) + "\n"
+
+
+def summary_text(summary: Summary) -> str:
+    """All tables and notes of one protocol."""
+    parts = [table_text(figures_table(summary)), *notes(summary)]
+    if summary.steadiness:
+        parts.append(table_text(steadiness_table(summary)))
+    if summary.tests:
+        parts.append(table_text(tests_table(summary)))
+    return "\n\n".join(parts)
 
 
 def table_text(table: Table) -> str:

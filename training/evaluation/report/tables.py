@@ -33,13 +33,15 @@ def figures_table(summary: Summary) -> Table:
     names = list(summary.rows[0].figures)
     gap = next((name for name in ("auc", "ssim") if name in names and any(name in row.gaps for row in summary.rows)), None)
     verified = any(row.verification for row in summary.rows)
+    timed = any(row.milliseconds is not None for row in summary.rows)
     head = ["method", *(COLUMNS[name].title for name in names)]
     head += [f"gap closed % ({COLUMNS[gap].title})"] if gap else []
     head += ["verification %"] if verified else []
-    return Table([*head, "ms", "images"], [_row(row, names, gap, verified=verified) for row in summary.rows])
+    head += ["ms"] if timed else []
+    return Table([*head, "images"], [_row(row, names, gap, verified=verified, timed=timed) for row in summary.rows])
 
 
-def _row(row: Row, names: Sequence[str], gap: str | None, *, verified: bool) -> list[Cell]:
+def _row(row: Row, names: Sequence[str], gap: str | None, *, verified: bool, timed: bool) -> list[Cell]:
     cells = [Cell(row.method)]
     cells += [_cell(row.figures[name], COLUMNS[name], row.places.get(name, 0)) for name in names]
     if gap:
@@ -47,7 +49,9 @@ def _row(row: Row, names: Sequence[str], gap: str | None, *, verified: bool) -> 
     if verified:
         told = row.verification
         cells.append(Cell(f"{100 * told.mean:.1f}", f"± {100 * told.deviation:.1f}") if told else Cell(""))
-    return [*cells, Cell(f"{row.milliseconds:.1f}"), Cell(str(row.images))]
+    if timed:
+        cells.append(Cell("" if row.milliseconds is None else f"{row.milliseconds:.1f}"))
+    return [*cells, Cell(str(row.images))]
 
 
 def _cell(figure: Interval, column: Column, place: int) -> Cell:
@@ -100,7 +104,7 @@ def _p_value(value: float) -> str:
 
 def notes(summary: Summary) -> list[str]:
     """What a reader must know of the figures."""
-    told = [f"{summary.faces} faces of {summary.groups} clips or pictures. Intervals: 95 %, by a bootstrap over those."]
+    told = [f"{summary.faces} faces of {summary.groups} {summary.grouped_by}. Intervals: 95 %, by a bootstrap over those."]
     if summary.pseudo and summary.errors:
         told.append(
             "Landmarks are not marked by hand: what the localiser finds in the sharp face stands for them (pseudo ground truth)."

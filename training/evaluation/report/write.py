@@ -46,15 +46,16 @@ def write_report(folder: Path, made: Mapping[str, str], evaluated: Sequence[Eval
 
 def _panels(results: Results, evaluated: Evaluated) -> list[Panel]:
     """The best, the median and the worst faces of the first method that competes, by its gain in PSNR (or else by cosine)."""
-    own = next((name for name in evaluated.results if name not in (LOWER, UPPER) and evaluated.results[name]), None)
+    before = evaluated.baseline or LOWER
+    own = next((name for name in evaluated.results if name not in (before, UPPER) and evaluated.results[name]), None)
     own = own or next(iter(evaluated.results), None)
     if own is None:
         return []
-    before = {result.case: result.figures for result in evaluated.results.get(LOWER, ())}
+    blurry = {result.case: result.figures for result in evaluated.results.get(before, ()) if own != before}
     gains = {}
     for result in evaluated.results[own]:
         figure = next((name for name in ("psnr", "cosine") if name in result.figures), None)
-        gains[result.case] = result.figures[figure] - before.get(result.case, {}).get(figure, 0.0) if figure else 0.0
+        gains[result.case] = result.figures[figure] - blurry.get(result.case, {}).get(figure, 0.0) if figure else 0.0
     return [
         Panel(f"{rank}: {case}", _pictures(results, evaluated, case))
         for rank, cases in chosen_cases(gains).items()
