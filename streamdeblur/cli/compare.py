@@ -50,6 +50,6 @@ def command(
             typer.echo(summary_text(summary))
         page = write_report(out, {"videos": ", ".join(names), "found": str(faces)}, [found], [summary]) if out else None
         if json:
-            print_json({"report": page, "matched_frames": faces.matched, "faces": len(faces.sightings), **as_json(summary)})
+            print_json({"report": page, "matched_frames": faces.matched, "faces_found": len(faces.sightings), **as_json(summary)})
         elif not quiet and page:
             typer.echo(f"{page}")

@@ -1,0 +1,110 @@
+"""streamdeblur compare: what it prints, writes and refuses."""
+
+from __future__ import annotations
+
+import json
+
+import cv2
+import numpy as np
+import pytest
+import typer
+from typer.testing import CliRunner
+
+from datasets import shot
+from streamdeblur.cli.compare import command
+from videos import Recipe, write_video
+
+FAST = ("--localiser", "none", "--second", "none", "--embedder", "none", "--limit", "4")
+NEARLY_LOSSLESS = Recipe(options={"crf": "8", "preset": "ultrafast"})
+
+
+def invoke(*arguments):
+    app = typer.Typer()
+    app.command()(command)
+    return CliRunner().invoke(app, list(map(str, arguments)))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, photograph):
+    """Videos of a face: sharp, blurred, less blurred; and what is no video."""
+    folder = tmp_path_factory.mktemp("compare")
+    sharp = shot(photograph, "anna", 16, (2, 1))
+    for name, width in (("sharp", 1), ("blurred", 11), ("better", 5)):
+        write_video(folder / f"{name}.mp4", [cv2.blur(frame, (width, 1)) for frame in sharp], NEARLY_LOSSLESS)
+    write_video(folder / "short.mp4", [cv2.blur(frame, (11, 1)) for frame in sharp[:9]], NEARLY_LOSSLESS)
+    write_video(folder / "small.mp4", [np.ascontiguousarray(frame[:200]) for frame in sharp], NEARLY_LOSSLESS)
+    (folder / "text.mp4").write_text("This is no video.")
+    (folder / "empty.mp4").write_bytes(b"")
+    return folder
+
+
+def test_tables_and_report(folder, tmp_path):
+    out = tmp_path / "report"
+    done = invoke(
+        folder / "blurred.mp4", folder / "better.mp4", "--reference", folder / "sharp.mp4", "--out", out, "--json", *FAST
+    )
+    assert done.exit_code == 0, done.output
+    assert "16 of 16 frames of sharp.mp4 are in all videos, with 16 faces." in done.stderr
+    told = json.loads(done.stdout.splitlines()[-1])
+    assert (told["matched_frames"], told["faces_found"], told["faces"]) == (16, 16, 4)
+    blurred, better = told["rows"]
+    for figure in ("psnr", "ssim", "frame"):
+        assert better["figures"][figure]["value"] > blurred["figures"][figure]["value"]
+    assert better["figures"]["gmsd"]["value"] < blurred["figures"]["gmsd"]["value"]
+
+    pictures = sorted(path.name for path in out.rglob("*.png"))
+    assert pictures == ["better.mp4.png"] * 4 + ["blurred.mp4.png"] * 4 + ["sharp.png"] * 4
+    page, text = (out / "report.html").read_text(), (out / "report.md").read_text()
+    # the best, the median and the worst face, in three videos
+    assert page.count("data:image/jpeg") == 9
+    assert f"{better['figures']['psnr']['value']:.2f}" in page
+    assert "4 faces of 1 seconds of the video" in text
+    assert "| method | PSNR dB | SSIM |" in text
+    assert " ms |" not in text
+    assert json.loads((out / "report.json").read_text())["protocols"][0]["rows"] == told["rows"]
+
+
+def test_the_table_is_printed_and_nothing_is_written_without_a_folder(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    done = invoke(folder / "blurred.mp4", "--reference", folder / "sharp.mp4", *FAST)
+    assert done.exit_code == 0, done.output
+    assert "| blurred.mp4 |" in done.stdout
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_quiet_says_nothing(folder):
+    done = invoke(folder / "blurred.mp4", "--reference", folder / "sharp.mp4", "--quiet", *FAST)
+    assert (done.exit_code, done.output) == (0, "")
+
+
+def test_a_shorter_video_is_compared_as_far_as_it_goes(folder):
+    done = invoke(folder / "short.mp4", folder / "blurred.mp4", "--reference", folder / "sharp.mp4", "--json", *FAST)
+    assert done.exit_code == 0, done.output
+    assert "9 of 16 frames" in done.stderr
+    assert json.loads(done.stdout.splitlines()[-1])["matched_frames"] == 9
+
+
+@pytest.mark.parametrize(
+    ("videos", "reference", "words"),
+    [
+        (["none.mp4"], "sharp.mp4", "No such file"),
+        (["blurred.mp4"], "none.mp4", "No such file"),
+        (["blurred.mp4", "text.mp4"], "sharp.mp4", "text.mp4 as a video"),
+        (["blurred.mp4"], "text.mp4", "text.mp4 as a video"),
+        (["empty.mp4"], "sharp.mp4", "empty.mp4 is empty"),
+        (["."], "sharp.mp4", "is a folder"),
+        (["small.mp4"], "sharp.mp4", "320 x 200"),
+        (["blurred.mp4", "blurred.mp4"], "sharp.mp4", "given twice"),
+    ],
+)
+def test_bad_input_exits_with_2(folder, tmp_path, videos, reference, words):
+    done = invoke(*(folder / name for name in videos), "--reference", folder / reference, "--out", tmp_path / "out", *FAST)
+    assert done.exit_code == 2
+    assert words in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_instrument_exits_with_2_before_any_video_is_read(folder):
+    done = invoke(folder / "none.mp4", "--reference", folder / "sharp.mp4", "--localiser", "eyes")
+    assert done.exit_code == 2
+    assert "eyes" in done.stderr
