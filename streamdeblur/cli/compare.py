@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -36,15 +37,22 @@ def command(
             from streamdeblur.training.evaluation.examiner import Examiner, Instruments
             from streamdeblur.training.evaluation.report.markdown import summary_text
             from streamdeblur.training.evaluation.report.write import as_json, write_report
+            from streamdeblur.training.evaluation.results import Results
             from streamdeblur.training.evaluation.summary import summarise
 
+            if out:
+                # (the report's curves need it, and come last)
+                import_module("matplotlib")
         names = video_names(videos)
         examiner = Examiner(Instruments(localiser, second, embedder))
+        pictures = Results(out) if out else None
         with StepLine(reference.name, quiet=quiet) as line:
             faces = find_faces(reference, videos, lambda done, total: line.show(done, total, "frames, faces are found"))
         tell(f"{faces}.", quiet=quiet)
         with StepLine(reference.name, quiet=quiet) as line:
-            found = compare(faces, examiner, limit or None, out, lambda done, total: line.show(done, total, "frames, compared"))
+            found = compare(
+                faces, examiner, limit or None, pictures, lambda done, total: line.show(done, total, "frames, compared")
+            )
         summary = summarise(found)
         if not quiet and not json:
             typer.echo(summary_text(summary))

@@ -101,7 +101,14 @@ def test_bad_input_exits_with_2(folder, tmp_path, videos, reference, words):
     done = invoke(*(folder / name for name in videos), "--reference", folder / reference, "--out", tmp_path / "out", *FAST)
     assert done.exit_code == 2
     assert words in done.stderr
-    assert not (tmp_path / "out").exists()
+    assert list((tmp_path / "out").glob("*")) == []
+
+
+def test_a_report_that_cannot_be_written_is_refused_before_any_video_is_read(folder, tmp_path):
+    (tmp_path / "file").write_text("")
+    done = invoke(folder / "none.mp4", "--reference", folder / "sharp.mp4", "--out", tmp_path / "file" / "report", *FAST)
+    assert done.exit_code == 2
+    assert "Cannot write to" in done.stderr
 
 
 def test_an_unknown_instrument_exits_with_2_before_any_video_is_read(folder):

@@ -45,7 +45,7 @@ def compare(
     faces: Faces,
     examiner: Examiner,
     limit: int | None = 100,
-    pictures: Path | None = None,
+    pictures: Results | None = None,
     on_progress: Callable[[int, int], object] | None = None,
 ) -> Evaluated:
     """Read the videos again and examine so many of the faces: the same windows of 256 px in each video and in the sharp one.
@@ -57,14 +57,14 @@ def compare(
     Neighbouring frames are not independent of each other: the faces of a second are one group. The first video is what the others
     are tested against.
 
-    pictures: folder for the pictures of these faces, as a report shows them.
+    pictures: keeps the pictures of these faces, as a report shows them.
     `on_progress` is called with the frames read so far and how many there are.
 
     Raises:
         InputError: a video cannot be read.
         OutputError: the pictures cannot be written.
     """
-    look = _Look(faces, examiner, Results(pictures) if pictures else None)
+    look = _Look(faces, examiner, pictures)
     wanted, beginnings = _by_frame(faces.spread(limit)), _by_frame(faces.runs())
     for done, moment in enumerate(in_step(faces.sharp, faces.others), 1):
         look.examine(moment, wanted.get(moment.number, []))
@@ -72,7 +72,13 @@ def compare(
         if on_progress is not None:
             on_progress(done, faces.matched)
     return Evaluated(
-        look.title, False, [], look.results, look.steadiness, baseline=look.names[0], grouped_by="seconds of the video"
+        look.title,
+        marked=False,
+        comparisons=[],
+        results=look.results,
+        steadiness=look.steadiness,
+        baseline=look.names[0],
+        grouped_by="seconds of the video",
     )
 
 
