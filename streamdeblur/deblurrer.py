@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -10,10 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeblur.budget import Budget
 from streamdeblur.engines import Engine, Ticket, open_engine
 from streamdeblur.faces.detect import Detector, faces_from_boxes, open_detector
 from streamdeblur.faces.find import FaceFinder
-from streamdeblur.faces.sharpness import SHARP_BELOW, SharpnessGate, blur_of
+from streamdeblur.faces.sharpness import SHARP_BELOW, blur_of
+from streamdeblur.faces.track import Track
 from streamdeblur.faces.window import FaceWindow, Restoration, crop, paste
 from streamdeblur.network import Network
 from streamdeblur.options import Options
@@ -43,6 +46,8 @@ class Statistics:
     """Faces that were sharp already and left alone."""
     failed: int = 0
     """Faces for which the network gave NaN: passed through unrestored."""
+    passed_through: int = 0
+    """Blurred faces for which there was no time before the deadline."""
 
 
 @dataclass(eq=False)
@@ -53,6 +58,19 @@ class _Pending:
     strengths: list[float]
     crops: NDArray[np.uint8]
     ticket: Ticket
+    began: float
+
+
+@dataclass(eq=False)
+class _Blurred:
+    """A face that wants to be restored."""
+
+    window: FaceWindow
+    share: float
+    crop: NDArray[np.uint8]
+    urgency: float
+    """Larger for what is seen more: blur times size."""
+    identity: int | None
 
 
 class FaceDeblurrer:
@@ -77,6 +95,7 @@ class FaceDeblurrer:
         self.engine: Engine = open_engine(self.options.engine, self.network, throughput=throughput)
         self.detector: Detector = open_detector(self.options.detector, self.engine.name)
         self._finder = FaceFinder(self.detector, detect_every=self.options.detect_every, min_face=self.options.min_face)
+        self.budget = Budget()
         self.statistics = Statistics()
 
     def __enter__(self) -> FaceDeblurrer:
@@ -121,6 +140,23 @@ class FaceDeblurrer:
         self._finish(planes, self._begin(planes, faces))
         return copied
 
+    def edit(self, frame: av.VideoFrame | Planes, *, deadline: float | None = None) -> None:
+        """Deblur the next frame of the stream *in place*.
+
+        deadline (`time.monotonic`): the frame is done by then. Where there is no time for all faces, the most blurred and largest
+        are restored and the others pass through (`Statistics.passed_through`).
+
+        Raises:
+            InputError: a pixel format that cannot be edited; the frame is as it was.
+            EngineError: the engine failed; the frame is as it was.
+        """
+        if not isinstance(frame, Planes):
+            frame_planes(frame)
+            # the decoder may still predict from this picture: it gets its own copy where it is shared
+            frame.make_writable()
+            frame = frame_planes(frame)
+        self._finish(frame, self._begin(frame, None, deadline), deadline)
+
     def restore(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Restore crops, uint8 RGB [N, 256, 256, 3], each a square about 1.7 times its face; returns the same shape."""
         return self.engine.infer(crops)
@@ -153,52 +189,63 @@ class FaceDeblurrer:
             self._finish(frame_planes(item), pending)
         return item
 
-    def _begin(self, planes: Planes, faces: Sequence[Any] | NDArray[np.floating] | None) -> _Pending | None:
-        """Find the faces of a frame, read their crops and hand them to the engine."""
+    def _begin(
+        self, planes: Planes, faces: Sequence[Any] | NDArray[np.floating] | None, deadline: float | None = None
+    ) -> _Pending | None:
+        """Find the faces of a frame, read their crops and hand those that fit to the engine."""
+        blurred = self._blurred(planes, faces)
+        urgencies, identities = [one.urgency for one in blurred], [one.identity for one in blurred]
+        chosen = [blurred[n] for n in self.budget.choose(urgencies, identities, deadline)]
+        self.statistics.passed_through += len(blurred) - len(chosen)
+        if not chosen:
+            return None
+        crops = np.stack([one.crop for one in chosen])
+        strengths = [one.share * self.options.strength for one in chosen]
+        return _Pending([one.window for one in chosen], strengths, crops, self.engine.submit(crops), time.monotonic())
+
+    def _blurred(self, planes: Planes, faces: Sequence[Any] | NDArray[np.floating] | None) -> list[_Blurred]:
+        """The faces of a frame that are not sharp already."""
         scale = self.network.window_scale
         self.statistics.frames += 1
         if faces is None:
             tracks = self._finder.update(planes)
-            found: list[tuple[FaceWindow, SharpnessGate | None]] = [(track.window(scale), track.gate) for track in tracks]
+            found: list[tuple[FaceWindow, Track | None]] = [(track.window(scale), track) for track in tracks]
         else:
             found = [(FaceWindow.around(face.box, scale), None) for face in faces_from_boxes(faces)]
-        windows, strengths, crops = [], [], []
-        for window, gate in found:
+        blurred = []
+        for window, track in found:
             if not window.inside(planes.width, planes.height):
                 continue
             self.statistics.faces += 1
             cropped = crop(planes, window)
-            share = self._share(cropped, window, gate)
+            blur = 1.0 if self.options.always else blur_of(cropped, window.side)
+            share = self._share(blur, track)
             if share > 0.0:
-                windows.append(window)
-                strengths.append(share * self.options.strength)
-                crops.append(cropped)
+                blurred.append(_Blurred(window, share, cropped, blur * window.side, track.identity if track else None))
             else:
                 self.statistics.skipped_sharp += 1
-        if not crops:
-            return None
-        batch = np.stack(crops)
-        return _Pending(windows, strengths, batch, self.engine.submit(batch))
+        return blurred
 
-    def _share(self, cropped: NDArray[np.uint8], window: FaceWindow, gate: SharpnessGate | None) -> float:
+    def _share(self, blur: float, track: Track | None) -> float:
         """How much of its restoration a face gets: 0 where it is sharp already."""
         if self.options.always:
             return 1.0
-        blur = blur_of(cropped, window.side)
-        return gate.share(blur) if gate is not None else float(blur > SHARP_BELOW)
+        return track.gate.share(blur) if track is not None else float(blur > SHARP_BELOW)
 
-    def _finish(self, planes: Planes, pending: _Pending | None) -> None:
-        """Wait for the restored crops of a frame and paste them."""
+    def _finish(self, planes: Planes, pending: _Pending | None, deadline: float | None = None) -> None:
+        """Wait for the restored crops of a frame, or until the deadline, and paste them."""
         if pending is None:
             return
-        batch = pending.ticket.result()
+        batch = pending.ticket.result(deadline)
+        self.budget.learn(len(pending.windows), time.monotonic() - pending.began)
         restorations = [
             Restoration(window, cropped, restored, strength)
-            for window, cropped, restored, strength, finite in zip(
-                pending.windows, pending.crops, batch.crops, pending.strengths, batch.finite, strict=True
+            for window, cropped, restored, strength, usable in zip(
+                pending.windows, pending.crops, batch.crops, pending.strengths, batch.finite & batch.in_time, strict=True
             )
-            if finite
+            if usable
         ]
         self.statistics.restored += len(restorations)
-        self.statistics.failed += len(pending.windows) - len(restorations)
+        self.statistics.failed += int((~batch.finite).sum())
+        self.statistics.passed_through += int((~batch.in_time).sum())
         paste(planes, restorations)

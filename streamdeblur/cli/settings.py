@@ -11,14 +11,14 @@ from typing import Annotated, Any
 
 import typer
 
-from streamdeblur.options import Options
+from streamdeblur.options import Options, Settings
 
 RESTORATION = ("strength", "min_face", "always", "detector", "engine", "weights")
 STREAM = (*RESTORATION, "detect_every")
 
 
-def accepts(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
-    """Give a command, in place of its ``**settings``, one option for each of these fields; those not given are None."""
+def accepts(*names: str, model: type[Settings] = Options) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command, in place of its ``**settings``, an option for each of these fields of `model`; None where not given."""
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
         @functools.wraps(function)
@@ -27,7 +27,7 @@ def accepts(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]
 
         signature = inspect.signature(function, eval_str=True)
         own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
-        parameters = [*own, *(_parameter(name) for name in names)]
+        parameters = [*own, *(_parameter(name, model) for name in names)]
         command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
         command.__annotations__ = {p.name: p.annotation for p in parameters}
         return command
@@ -35,12 +35,23 @@ def accepts(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]
     return decorate
 
 
-def _parameter(name: str) -> inspect.Parameter:
-    field = Options.model_fields[name]
-    kinds = [kind for kind in typing.get_args(field.annotation) if kind is not types.NoneType] or [field.annotation]
+def _parameter(name: str, model: type[Settings]) -> inspect.Parameter:
+    field = model.model_fields[name]
+    kind = _kind(field.annotation)
     flag = f"--{name.replace('_', '-')}"
-    if kinds[0] is bool:
+    if kind is bool:
         flag += f"/--no-{flag[2:]}"
-    default = None if field.default is None or field.default is False else str(field.default)
+    shown = " ".join(field.default) if isinstance(field.default, tuple) else field.default
+    default = None if shown is None or shown is False else str(shown)
     option = typer.Option(flag, help=field.description, show_default=default or False)
-    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kinds[0] | None, option])
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option])
+
+
+def _kind(annotation: Any) -> Any:
+    """What typer makes of text for a field of this type: optional types without None, words as text, tuples as lists."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin is typing.Literal:
+        return str
+    if origin is tuple:
+        return list[arguments[0]]  # type: ignore[valid-type]
+    return next((kind for kind in arguments if kind is not types.NoneType), annotation)

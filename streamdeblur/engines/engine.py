@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -25,13 +26,19 @@ class Restored:
     """uint8 RGB [N, 256, 256, 3]; a crop for which the network gave NaN is as it came."""
     finite: NDArray[np.bool_]
     """bool [N]: False where the network gave NaN or infinity."""
+    in_time: NDArray[np.bool_]
+    """bool [N]: False where a crop was not ready by the deadline; it is as it came."""
 
 
 class Ticket(Protocol):
     """A batch in flight."""
 
-    def result(self) -> Restored:
-        """Wait for the batch. Raises EngineError where the device failed."""
+    def result(self, deadline: float | None = None) -> Restored:
+        """Wait for the batch, or until `deadline` (`time.monotonic`) for what is ready by then.
+
+        Raises:
+            EngineError: the device failed.
+        """
 
 
 class Engine(Protocol):
@@ -61,18 +68,21 @@ class GraphTicket:
     def __init__(self, crops: Crops, futures: Sequence[Future[Tensors]]) -> None:
         self._crops, self._futures = crops, futures
 
-    def result(self) -> Restored:
-        restored, finite = self._crops.copy(), np.ones(len(self._crops), np.bool_)
+    def result(self, deadline: float | None = None) -> Restored:
+        restored, finite, in_time = self._crops.copy(), *np.ones((2, len(self._crops)), np.bool_)
         for n, future in enumerate(self._futures):
             try:
-                images = future.result()[0]
+                images = future.result(None if deadline is None else max(0.0, deadline - time.monotonic()))[0]
+            except TimeoutError:
+                in_time[n] = False
+                continue
             except Exception as error:
                 # whatever the runtime raises, the user needs to know that the device failed
                 raise EngineError(f"The engine failed on a crop: {error}") from error
             quantise(images, restored[n : n + 1], finite[n : n + 1])
             if not finite[n]:
                 restored[n] = self._crops[n]
-        return Restored(restored, finite)
+        return Restored(restored, finite, in_time)
 
 
 class GraphEngine:

@@ -76,12 +76,13 @@ class OpenVINOGraph:
         self._available.acquire()
         request = self._free.pop()
         future: Future[Tensors] = Future()
-        request.set_callback(self._finish, (request, future))
+        # (the picture must live until it was read, even where nobody waits for the result any more)
+        request.set_callback(self._finish, (request, future, image))
         request.start_async([image[None]], share_inputs=True)
         return future
 
-    def _finish(self, user_data: tuple[Any, Future[Tensors]]) -> None:
-        request, future = user_data
+    def _finish(self, user_data: tuple[Any, Future[Tensors], NDArray[np.uint8]]) -> None:
+        request, future, _ = user_data
         try:
             tensors = [np.array(request.get_tensor(output).data) for output in self._outputs]
             outcome: Any = future.set_result

@@ -211,16 +211,9 @@ class Reader:
         return frame
 
     def _editable(self, frame: av.VideoFrame) -> av.VideoFrame:
-        """The frame itself, or a conversion to a pixel format that can be edited in place."""
-        if layout_of(frame.format.name) is not None:
-            return frame
-        deep = any(component.bits > 8 for component in frame.format.components)
-        chosen = ("gbrp16le" if deep else "rgb24") if frame.format.is_rgb else ("yuv444p16le" if deep else "yuv444p")
-        if frame.format.has_palette:
-            chosen = "rgba"
-        converted = frame.reformat(format=chosen)
-        copy_tags(frame, converted)
-        self._warn_once(f"pixel format {frame.format.name} is converted to {chosen}")
+        converted = editable(frame)
+        if converted is not frame:
+            self._warn_once(f"pixel format {frame.format.name} is converted to {converted.format.name}")
         return converted
 
     def _warn_once(self, warning: str) -> None:
@@ -238,3 +231,16 @@ class Reader:
             self.warnings.append(f"the file ends early or is damaged: {frames} of {whole} frames could be decoded")
         elif not whole and reached < length - EARLY_SECONDS:
             self.warnings.append(f"the file ends early: {reached:.1f} of {length:.1f} s, {frames} frames")
+
+
+def editable(frame: av.VideoFrame) -> av.VideoFrame:
+    """The frame itself, or a conversion to a pixel format that can be edited in place."""
+    if layout_of(frame.format.name) is not None:
+        return frame
+    deep = any(component.bits > 8 for component in frame.format.components)
+    chosen = ("gbrp16le" if deep else "rgb24") if frame.format.is_rgb else ("yuv444p16le" if deep else "yuv444p")
+    if frame.format.has_palette:
+        chosen = "rgba"
+    converted = frame.reformat(format=chosen)
+    copy_tags(frame, converted)
+    return converted

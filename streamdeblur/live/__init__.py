@@ -1,0 +1,1 @@
+"""Streams that do not wait: cameras, network streams, pipes."""

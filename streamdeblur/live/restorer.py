@@ -1,0 +1,99 @@
+"""Restorer: deblurs frame after frame until a deadline, and lets them pass while the engine is broken."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from streamdeblur.deblurrer import FaceDeblurrer, Statistics
+from streamdeblur.errors import EngineError, StreamDeblurError
+from streamdeblur.live.timing import Backoff
+from streamdeblur.options import Options
+
+if TYPE_CHECKING:
+    import av
+
+DeblurrerOpener = Callable[[Options], FaceDeblurrer]
+
+
+class Restorer:
+    """A `FaceDeblurrer` that is opened again, in the background, after its engine failed."""
+
+    def __init__(self, options: Options, say: Callable[[str], object], opener: DeblurrerOpener = FaceDeblurrer) -> None:
+        """
+        Raises:
+            OptionError, NetworkError, EngineError, DetectorError: it cannot be opened here.
+        """
+        self._options, self._say, self._opener = options, say, opener
+        self._deblurrer: FaceDeblurrer | None = opener(options)
+        self._past = Statistics()
+        self._backoff = Backoff()
+        self._opening: threading.Thread | None = None
+        self.strength = options.strength
+        self.paused = False
+
+    @property
+    def description(self) -> str:
+        """Engine and detector, for people."""
+        deblurrer = self._deblurrer
+        return f"{deblurrer.engine.name}, {deblurrer.detector.name}" if deblurrer else "no engine"
+
+    @property
+    def statistics(self) -> Statistics:
+        """Counts since the beginning, those of engines that failed among them."""
+        now = self._deblurrer.statistics if self._deblurrer else Statistics()
+        return Statistics(*(a + b for a, b in zip(vars(self._past).values(), vars(now).values(), strict=True)))
+
+    @property
+    def seconds_per_face(self) -> float:
+        """What a face is expected to take."""
+        return self._deblurrer.budget.seconds_per_face if self._deblurrer else 0.0
+
+    def edit(self, frame: av.VideoFrame, deadline: float | None) -> None:
+        """Deblur a frame in place, until the deadline (`time.monotonic`). Where that fails, the frame passes as it is."""
+        deblurrer = self._deblurrer
+        if deblurrer is None:
+            self._reopen()
+            return
+        if self.paused:
+            return
+        if deblurrer.options.strength != self.strength:
+            deblurrer.options = deblurrer.options.changed(strength=self.strength)
+        try:
+            deblurrer.edit(frame, deadline=deadline)
+            self._backoff.succeeded()
+        except EngineError as error:
+            self._failed(deblurrer, error)
+
+    def _failed(self, deblurrer: FaceDeblurrer, error: EngineError) -> None:
+        self._past = self.statistics
+        self._deblurrer = None
+        pause = self._backoff.failed()
+        self._say(f"Warning: {error} Faces pass as they are; trying again in {pause:g} s.")
+        threading.Thread(target=deblurrer.close, daemon=True).start()
+
+    def _reopen(self) -> None:
+        if self._opening is None and self._backoff.due():
+            self._opening = threading.Thread(target=self._open, name="engine", daemon=True)
+            self._opening.start()
+
+    def _open(self) -> None:
+        try:
+            self._deblurrer = self._opener(self._options.changed(strength=self.strength))
+            self._say("The engine works again.")
+        except StreamDeblurError:
+            self._backoff.failed()
+        finally:
+            self._opening = None
+
+    def reset(self) -> None:
+        """Forget the faces so far: the picture changed."""
+        if self._deblurrer is not None:
+            self._past = self.statistics
+            self._deblurrer.reset()
+
+    def close(self) -> None:
+        """Free the engine."""
+        if self._deblurrer is not None:
+            self._deblurrer.close()

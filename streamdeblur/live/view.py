@@ -1,0 +1,100 @@
+"""What is shown: the preview window with its overlay, and the split view."""
+
+from __future__ import annotations
+
+import os
+import platform
+from typing import TYPE_CHECKING
+
+import cv2
+
+from streamdeblur.errors import OutputError
+from streamdeblur.live.options import LiveOptions
+from streamdeblur.video.copying import copy_tags, line_bytes, plane_lines
+
+if TYPE_CHECKING:
+    import av
+
+    from streamdeblur.live.loop import LiveSummary
+
+TITLE = "streamdeblur"
+FONT = cv2.FONT_HERSHEY_SIMPLEX
+NO_SCREEN = "There is no screen for a preview. Send the frames elsewhere: --to camera, --to FILE.mkv or --to null."
+BLACK, WHITE = (0, 0, 0), (255, 255, 255)
+
+
+class Preview:
+    """A window. Only for the main thread."""
+
+    def __init__(self, options: LiveOptions) -> None:
+        """
+        Raises:
+            OutputError: there is no screen.
+        """
+        if platform.system() == "Linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+            # (OpenCV's window library would end the program)
+            raise OutputError(NO_SCREEN)
+        try:
+            cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+        except cv2.error:
+            raise OutputError(NO_SCREEN) from None
+        self.open = True
+        self.key = -1
+        """The key that was pressed last, -1 for none; see `cv2.waitKey`."""
+        self._sized = False
+
+    def show(self, frame: av.VideoFrame, summary: LiveSummary | None) -> None:
+        """Show a frame, with what the summary says over it."""
+        picture = frame.to_ndarray(format="bgr24")
+        if not self._sized:
+            cv2.resizeWindow(TITLE, frame.width, frame.height)
+            self._sized = True
+        if summary is not None:
+            write_lines(picture, overlay_lines(summary))
+        cv2.imshow(TITLE, picture)
+        self.poll()
+
+    def poll(self) -> None:
+        """Look for keys and for whether the window was closed."""
+        self.key = cv2.waitKey(1)
+        self.open = cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) >= 1
+
+    def close(self) -> None:
+        """Close the window."""
+        if self.open:
+            cv2.destroyWindow(TITLE)
+
+
+def overlay_lines(summary: LiveSummary) -> list[str]:
+    """What the overlay says."""
+    late = "  ".join(f"{name} {value:g}" for name, value in summary.latency_ms.items() if value is not None)
+    return [
+        f"{summary.fps:g} fps, {summary.dropped} dropped",
+        f"added latency in ms: {late or '-'}",
+        f"faces: {summary.restored} restored, {summary.passed_through} passed through",
+    ]
+
+
+def write_lines(picture: cv2.typing.MatLike, lines: list[str]) -> None:
+    """Write lines into the upper left corner of a picture, white on black outlines, legible on anything."""
+    scale = max(0.4, picture.shape[0] / 1200)
+    for number, line in enumerate(lines):
+        place = (round(16 * scale) + 4, round((34 + 34 * number) * scale))
+        cv2.putText(picture, line, place, FONT, scale, BLACK, max(2, round(5 * scale)), cv2.LINE_AA)
+        cv2.putText(picture, line, place, FONT, scale, WHITE, max(1, round(2 * scale)), cv2.LINE_AA)
+
+
+def split_view(original: av.VideoFrame, restored: av.VideoFrame) -> av.VideoFrame:
+    """A frame with the left half as it came and the right half restored, in its own pixel format."""
+    import av
+
+    both = av.VideoFrame(restored.width, restored.height, restored.format.name)
+    for index, target in enumerate(both.planes):
+        size = line_bytes(both, index)
+        # whole groups of samples, whatever the format packs together (3 bytes of RGB, 8 of deep RGBA)
+        middle = size // 2 // 48 * 48
+        left, right = (plane_lines(frame.planes[index])[: target.height] for frame in (original, restored))
+        lines = plane_lines(target)[: target.height]
+        lines[:, :middle], lines[:, middle:size] = left[:, :middle], right[:, middle:size]
+    copy_tags(restored, both)
+    return both

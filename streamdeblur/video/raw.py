@@ -1,0 +1,58 @@
+"""Frames as bytes without a container, as FFmpeg's rawvideo has them: plane after plane, line after line, without padding."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, BinaryIO
+
+import numpy as np
+
+from streamdeblur.errors import InputError, OptionError
+from streamdeblur.video.copying import line_bytes, plane_lines
+from streamdeblur.video.layouts import layout_of
+
+if TYPE_CHECKING:
+    import av
+
+
+class RawReader:
+    """Reads frames of one size and pixel format from a stream of bytes."""
+
+    def __init__(self, stream: BinaryIO, width: int, height: int, pixel_format: str) -> None:
+        """
+        Raises:
+            OptionError: the pixel format is not known, or its faces cannot be edited in place.
+        """
+        if layout_of(pixel_format) is None:
+            raise OptionError(
+                f"Raw frames cannot be of the pixel format '{pixel_format}'. Use yuv420p, nv12, yuyv422, rgb24 or bgr24."
+            )
+        self._stream, self._shape, self._format = stream, (width, height), pixel_format
+        self.frames = 0
+
+    def read(self) -> av.VideoFrame | None:
+        """The next frame; None at the end of the stream.
+
+        Raises:
+            InputError: the stream ends within a frame: most likely the size or the pixel format is wrong.
+        """
+        import av
+
+        frame = av.VideoFrame(*self._shape, self._format)
+        for index, plane in enumerate(frame.planes):
+            size = line_bytes(frame, index)
+            data = self._stream.read(size * plane.height)
+            if not data and index == 0:
+                return None
+            if len(data) < size * plane.height:
+                expected = f"{self._shape[0]}x{self._shape[1]} of the pixel format {self._format}"
+                raise InputError(f"The raw frames end within frame {self.frames + 1}. Are they {expected}?")
+            plane_lines(plane)[: plane.height, :size] = np.frombuffer(data, np.uint8).reshape(plane.height, size)
+        self.frames += 1
+        return frame
+
+
+def write_raw(stream: BinaryIO, frame: av.VideoFrame) -> None:
+    """Write a frame."""
+    for index, plane in enumerate(frame.planes):
+        lines = plane_lines(plane)[: plane.height, : line_bytes(frame, index)]
+        stream.write(np.ascontiguousarray(lines).data)
