@@ -1,0 +1,120 @@
+"""Mailbox, latencies, the steady delay, back-off, and the budget of a frame."""
+
+from __future__ import annotations
+
+import math
+import threading
+import time
+
+import numpy as np
+import pytest
+
+from streamdeblur.budget import FAITHFUL, Budget
+from streamdeblur.live.mailbox import Mailbox
+from streamdeblur.live.timing import FIRST_PAUSE, LONGEST_PAUSE, Backoff, Latencies, SteadyDelay
+
+
+def test_the_newest_item_wins_and_stale_ones_are_counted():
+    mailbox = Mailbox()
+    for number in range(5):
+        assert mailbox.put(number)
+    assert mailbox.take() == 4
+    assert mailbox.dropped == 4
+    assert mailbox.take(timeout=0.01) is None
+
+
+def test_a_patient_mailbox_loses_nothing():
+    mailbox, taken = Mailbox(patient=True), []
+
+    def put_all():
+        for number in range(50):
+            mailbox.put(number)
+        mailbox.close()
+
+    threading.Thread(target=put_all).start()
+    while not mailbox.ended:
+        taken.append(mailbox.take(1.0))
+    assert [item for item in taken if item is not None] == list(range(50))
+    assert mailbox.dropped == 0
+
+
+def test_a_closed_mailbox_gives_what_is_in_it_and_takes_no_more():
+    mailbox = Mailbox()
+    mailbox.put("last")
+    mailbox.close()
+    assert not mailbox.ended
+    assert not mailbox.put("late")
+    assert mailbox.take() == "last"
+    assert mailbox.ended
+    assert mailbox.take() is None
+
+
+def test_latencies_are_those_of_the_sorted_list():
+    seconds = np.random.default_rng(0).gamma(4.0, 0.005, 2001)
+    latencies = Latencies()
+    assert latencies.milliseconds() == {"p50": None, "p95": None, "p99": None}
+    for value in seconds:
+        latencies.add(value)
+    ordered = np.sort(seconds)
+    for share in (0.5, 0.95, 0.99, 1.0):
+        assert latencies.quantile(share) == pytest.approx(ordered[math.ceil(share * 2001) - 1], abs=1e-4)
+
+
+def test_the_steady_delay_is_what_most_frames_take():
+    random = np.random.default_rng(1)
+    delay = SteadyDelay(0.1)
+    late = []
+    for seconds in random.normal(0.02, 0.002, 3000):
+        late.append(seconds > delay.seconds)
+        delay.learn(seconds)
+    assert np.mean(late[500:]) < 0.12
+    assert delay.seconds < 0.028
+    for _ in range(100):
+        delay.learn(5.0)
+    assert delay.seconds == 0.1
+
+
+def test_attempts_become_rarer_until_one_succeeds():
+    backoff = Backoff()
+    assert backoff.due()
+    pauses = [backoff.failed() for _ in range(8)]
+    assert pauses[:3] == [FIRST_PAUSE, 2 * FIRST_PAUSE, 4 * FIRST_PAUSE]
+    assert max(pauses) == pauses[-1] == LONGEST_PAUSE
+    assert not backoff.due()
+    backoff.succeeded()
+    assert backoff.due()
+    assert backoff.failed() == FIRST_PAUSE
+
+
+def in_seconds(seconds):
+    return time.monotonic() + seconds
+
+
+def test_without_a_deadline_all_faces_are_restored():
+    assert Budget().choose([1.0, 5.0, 2.0], [None] * 3, None) == [0, 1, 2]
+
+
+def test_the_most_urgent_faces_that_fit_are_chosen_in_their_order():
+    budget = Budget()
+    budget.seconds_per_face = 0.1
+    assert budget.choose([1.0, 5.0, 2.0, 4.0], [1, 2, 3, 4], in_seconds(0.35)) == [1, 2, 3]
+    assert budget.choose([1.0, 5.0, 2.0, 4.0], [1, 2, 3, 4], in_seconds(0.15)) == [1]
+    assert budget.choose([1.0, 5.0], [1, 2], in_seconds(0.05)) == []
+    assert budget.choose([1.0, 5.0], [1, 2], in_seconds(-1.0)) == []
+
+
+def test_a_face_that_was_restored_stays_unless_another_is_clearly_more_urgent():
+    budget = Budget()
+    budget.seconds_per_face = 0.1
+    assert budget.choose([2.0, 1.9], [1, 2], in_seconds(0.15)) == [0]
+    assert budget.choose([2.0, 2.1], [1, 2], in_seconds(0.15)) == [0]
+    assert budget.choose([2.0, 2.0 * FAITHFUL + 0.1], [1, 2], in_seconds(0.15)) == [1]
+
+
+def test_the_expected_time_follows_slow_faces_at_once_and_fast_ones_slowly():
+    budget = Budget()
+    budget.seconds_per_face = 0.010
+    budget.learn(2, 0.060)
+    assert budget.seconds_per_face == pytest.approx(0.020)
+    budget.learn(1, 0.010)
+    assert 0.019 < budget.seconds_per_face < 0.020
