@@ -14,6 +14,7 @@ COMMANDS = {
     "demo": "Show what streamdeblur does, on a clip that it makes itself.",
     "blur": "Blur sharp video as an exposure would, to train and to measure with.",
     "live": "Deblur the faces of a camera or another stream, as it comes.",
+    "serve": "Show a page in the browser: webcam, pictures and clips, before and after.",
     "pipe": "Deblur the faces of frames on stdin, and write them to stdout.",
     "evaluate": "Measure how much of what blur took away comes back, for any method on any data.",
     "compare": "Measure how near videos are to a sharp one: the faces in them, and whether they flicker.",

@@ -1,0 +1,1 @@
+"""The page in the browser: webcam, pictures and clips through the deblurrer of this machine."""
