@@ -42,6 +42,8 @@ class Served:
 
     options: Options
     connections: set[RTCPeerConnection] = field(default_factory=set)
+    tasks: set[asyncio.Future[None]] = field(default_factory=set)
+    """(asyncio itself keeps no hold of what runs)"""
     uploads: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(MOST_UPLOADS))
 
 
@@ -116,7 +118,9 @@ def _serve_camera(connection: RTCPeerConnection, restorer: Restorer, served: Ser
         def change(message: Any) -> None:
             _change(restorer, message)
 
-        asyncio.ensure_future(_tell(channel, tracks, connection))
+        telling = asyncio.ensure_future(_tell(channel, tracks, connection))
+        served.tasks.add(telling)
+        telling.add_done_callback(served.tasks.discard)
 
     @connection.on("connectionstatechange")
     async def watch() -> None:

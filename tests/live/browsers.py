@@ -1,0 +1,83 @@
+"""A headless Chromium, spoken to over its DevTools protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import shutil
+import subprocess
+from contextlib import asynccontextmanager
+from itertools import count
+
+import aiohttp
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+FLAGS = (
+    "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+    "--autoplay-policy=no-user-gesture-required", "--remote-debugging-port=0", "--mute-audio",
+)  # fmt: skip
+
+
+class Page:
+    """One open page."""
+
+    def __init__(self, socket):
+        self._socket, self._numbers = socket, count(1)
+        self.asked = []
+        """Addresses that the page asked for."""
+
+    async def send(self, method, **parameters):
+        number = next(self._numbers)
+        await self._socket.send_json({"id": number, "method": method, "params": parameters})
+        async for message in self._socket:
+            told = json.loads(message.data)
+            if told.get("method") == "Network.requestWillBeSent":
+                self.asked.append(told["params"]["request"]["url"])
+            if told.get("id") == number:
+                assert "error" not in told, told
+                return told["result"]
+
+    async def run(self, script):
+        """The value of a script; promises are waited for."""
+        told = await self.send("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, userGesture=True)
+        assert "exceptionDetails" not in told, told["exceptionDetails"]
+        return told["result"].get("value")
+
+    async def until(self, script, seconds=60.0):
+        """Wait until a script is true."""
+        for _ in range(round(seconds / 0.25)):
+            if await self.run(script):
+                return
+            await asyncio.sleep(0.25)
+        raise AssertionError(
+            f"never true: {script}; the page says: {await self.run('document.getElementById(`status`).textContent')}"
+        )
+
+
+@asynccontextmanager
+async def page(address, profile, *flags, width=1000, height=800):
+    """Opens an address in a browser of its own."""
+    command = [CHROMIUM, *FLAGS, *flags, f"--user-data-dir={profile}", f"--window-size={width},{height}", "about:blank"]
+    browser = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        port_file = profile / "DevToolsActivePort"
+        for _ in range(240):
+            if port_file.exists() and port_file.read_text().count("\n"):
+                break
+            await asyncio.sleep(0.25)
+        port = port_file.read_text().splitlines()[0]
+        async with aiohttp.ClientSession() as session:
+            async with session.get(f"http://127.0.0.1:{port}/json") as answer:
+                targets = await answer.json()
+            target = next(one for one in targets if one["type"] == "page")
+            async with session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0) as socket:
+                opened = Page(socket)
+                await opened.send("Network.enable")
+                await opened.send("Page.enable")
+                await opened.send("Page.navigate", url=address)
+                await opened.until("document.readyState === 'complete' && location.href !== 'about:blank'")
+                yield opened
+    finally:
+        browser.terminate()
+        browser.wait(20)

@@ -1,0 +1,133 @@
+"""The page in a real browser, whose camera plays a blurry face."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from streamdeblur import Options
+from streamdeblur.demo.camera import HandheldCamera
+
+pytest.importorskip("aiortc", reason="aiortc comes with the extra live")
+
+from live.browsers import CHROMIUM, page
+from live.servers import served
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian: apt install chromium)")
+
+
+@pytest.fixture(scope="module")
+def camera_file(tmp_path_factory, photograph):
+    """What the browser's camera sees: a shaken view of the photograph, as YUV4MPEG2."""
+    path = tmp_path_factory.mktemp("camera") / "camera.y4m"
+    import av
+
+    from streamdeblur.video.raw import write_raw
+
+    pictures = [blurry for blurry, _ in HandheldCamera(photograph, 640, 480, shutter=1.0).frames(40)]
+    with path.open("wb") as file:
+        file.write(b"YUV4MPEG2 W640 H480 F25:1 Ip A1:1 C420jpeg\n")
+        for picture in [*pictures, *pictures[-2:0:-1]]:
+            file.write(b"FRAME\n")
+            write_raw(file, av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p"))
+    return path
+
+
+def sharpness(address):
+    """Mean gradient of a picture given as a data: address."""
+    picture = Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))).convert("L")
+    pixels = np.asarray(picture).astype(float)
+    return np.abs(np.diff(pixels, axis=0)).mean() + np.abs(np.diff(pixels, axis=1)).mean()
+
+
+BOTH_SIDES = """(() => {
+  const halves = [];
+  const make = (x) => {
+    const canvas = document.createElement("canvas");
+    canvas.width = incoming.videoWidth / 2; canvas.height = incoming.videoHeight;
+    canvas.getContext("2d").drawImage(incoming, x, 0, canvas.width, canvas.height, 0, 0, canvas.width, canvas.height);
+    return canvas.toDataURL("image/png");
+  };
+  const frame = document.createElement("canvas");
+  return [make(0), make(incoming.videoWidth / 2)];
+})()"""
+
+
+def test_the_camera_comes_back_sharper(camera_file, tmp_path):
+    async def visit():
+        with served(Options(always=True)) as (port, _):
+            address = f"http://127.0.0.1:{port}/"
+            async with page(address, tmp_path, f"--use-file-for-fake-video-capture={camera_file}") as opened:
+                await opened.run("document.getElementById('camera').click()")
+                await opened.until("Number(document.getElementById('restored').textContent) > 30", 120)
+                pairs = []
+                for _ in range(8):
+                    pairs.append(await opened.run(BOTH_SIDES))
+                    await asyncio.sleep(0.3)
+                figures = await opened.run("document.getElementById('latency').textContent")
+                await opened.run("document.getElementById('pause').click()")
+                pressed = await opened.run("document.getElementById('pause').getAttribute('aria-pressed')")
+                await opened.run("document.getElementById('camera').click()")
+                return pairs, figures, pressed, opened.asked, address
+
+    pairs, figures, pressed, asked, address = asyncio.run(visit())
+    gains = [sharpness(after) / sharpness(before) for before, after in pairs]
+    assert np.median(gains) > 1.03
+    assert "/" in figures
+    assert pressed == "true"
+    assert [one for one in asked if not one.startswith((address, "blob:", "data:"))] == []
+
+
+def test_a_dropped_picture_is_restored_and_can_be_kept(face_picture, tmp_path):
+    async def visit():
+        stream = io.BytesIO()
+        Image.fromarray(face_picture).save(stream, "PNG")
+        coded = base64.b64encode(stream.getvalue()).decode()
+        with served(Options(always=True)) as (port, _):
+            async with page(f"http://127.0.0.1:{port}/", tmp_path) as opened:
+                await opened.run(
+                    f"""(async () => {{
+                      const bytes = Uint8Array.from(atob("{coded}"), (c) => c.charCodeAt(0));
+                      const data = new DataTransfer();
+                      data.items.add(new File([bytes], "me & you.png", {{ type: "image/png" }}));
+                      stage.dispatchEvent(new DragEvent("drop", {{ dataTransfer: data, bubbles: true, cancelable: true }}));
+                    }})()"""
+                )
+                await opened.until("!document.getElementById('download').hidden && !!shown")
+                shape = await opened.run("[canvas.width, canvas.height]")
+                kept = await opened.run("document.getElementById('download').download")
+                return shape, kept, await opened.run("document.getElementById('status').textContent")
+
+    shape, kept, said = asyncio.run(visit())
+    assert shape == [426, 320]
+    assert kept == "restored.png"
+    assert "1 of 1 faces restored" in said
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(380, "dark"), (1000, "light")])
+def test_it_fits_the_screen_and_is_named_for_readers(tmp_path, width, scheme):
+    async def visit():
+        with served(Options()) as (port, _):
+            async with page(f"http://127.0.0.1:{port}/", tmp_path, width=width) as opened:
+                await opened.send(
+                    "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 500
+                )
+                await opened.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+                wide = await opened.run("document.documentElement.scrollWidth")
+                background = await opened.run("getComputedStyle(document.documentElement).colorScheme")
+                tree = (await opened.send("Accessibility.getFullAXTree"))["nodes"]
+                return wide, background, tree
+
+    wide, background, tree = asyncio.run(visit())
+    assert wide <= width
+    assert background == "light dark"
+    roles = {"button", "slider", "img", "link"}
+    named = [(n["role"]["value"], n.get("name", {}).get("value")) for n in tree if n.get("role", {}).get("value") in roles]
+    assert named
+    assert all(name for _, name in named), named
+    assert {"Start camera", "Pause restoring"} <= {name for role, name in named if role == "button"}

@@ -1,0 +1,184 @@
+"""The page's server: who is let in, what is refused, what is restored."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+import struct
+import zlib
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from networks import write_network
+from streamdeblur import Options
+from videos import write_video
+
+pytest.importorskip("aiortc", reason="aiortc comes with the extra live")
+
+from live.servers import request, served
+from streamdeblur.live.serve import server, uploads
+
+
+@pytest.fixture(scope="module")
+def options(tmp_path_factory):
+    network = write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert")
+    return Options(weights=network, always=True)
+
+
+@pytest.fixture(scope="module")
+def port(options):
+    with served(options) as (opened, _):
+        yield opened
+
+
+def problem(content):
+    return json.loads(content)["error"]
+
+
+def restore(port, name, content, **headers):
+    return request(port, "POST", "/restore", content, X_Name=name, **headers)
+
+
+def test_the_page_keeps_to_itself(port):
+    for path, kind in (
+        ("/", "text/html"),
+        ("/page.js", "text/javascript"),
+        ("/page.css", "text/css"),
+        ("/icon.svg", "image/svg+xml"),
+    ):
+        status, headers, content = request(port, "GET", path, origin=False)
+        assert status == 200
+        assert headers["Content-Type"].startswith(kind)
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert headers["X-Content-Type-Options"] == "nosniff"
+        addresses = re.findall(rb"(?:https?|wss?|stun|turn)://?[^\s\"'`)]+", content)
+        assert [a for a in addresses if a != b"http://www.w3.org/2000/svg"] == []
+
+
+@pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "http://localhost.evil.example"])
+def test_other_web_sites_are_refused(port, origin):
+    for method, path in (("GET", "/"), ("POST", "/offer"), ("POST", "/restore")):
+        status, _, content = request(port, method, path, b"{}" if method == "POST" else None, Origin=origin)
+        assert status == 403
+        assert "other web sites" in problem(content)
+
+
+def test_changes_without_an_origin_are_refused(port):
+    assert request(port, "POST", "/restore", b"x", origin=False, X_Name="a.png")[0] == 403
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example:80", "127.0.0.1.evil.example", "[::1", "", "127.0.0.1:1"])
+def test_names_that_others_point_here_are_refused(port, host):
+    assert request(port, "GET", "/", origin=False, Host=host)[0] in (400, 403)
+
+
+def test_this_machines_own_names_are_let_in(port):
+    for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}"):
+        assert request(port, "GET", "/", origin=False, Host=host)[0] == 200
+
+
+@pytest.mark.parametrize(
+    "path", ["/../../etc/passwd", "/page/../server.py", "/%2e%2e/%2e%2e/etc/passwd", "/server.py", "/page.html", "/.git"]
+)
+def test_no_other_file_is_given(port, path):
+    assert request(port, "GET", path, origin=False)[0] in (400, 404)
+
+
+def test_other_hosts_need_the_token(options):
+    with served(options, host="0.0.0.0") as (opened, access):
+        assert request(opened, "GET", "/", origin=False)[0] == 403
+        assert request(opened, "GET", "/?token=wrong", origin=False)[0] == 403
+        assert access.token in access.address("0.0.0.0")
+        status, headers, _ = request(opened, "GET", f"/?token={access.token}", origin=False)
+        assert status == 200
+        cookie = headers["Set-Cookie"]
+        assert "HttpOnly" in cookie
+        assert "SameSite=Strict" in cookie
+        assert request(opened, "GET", "/page.js", origin=False, Cookie=cookie.split(";")[0])[0] == 200
+        assert request(opened, "POST", "/restore", b"x", X_Name="a.png")[0] == 403
+
+
+def test_pictures_are_restored(port, face_picture):
+    stream = io.BytesIO()
+    Image.fromarray(face_picture).save(stream, "PNG")
+    status, headers, content = restore(port, "me.png", stream.getvalue())
+    assert status == 200
+    assert headers["Content-Type"] == "image/png"
+    assert headers["X-Told"].startswith("1 of 1 faces restored")
+    sharp = np.asarray(Image.open(io.BytesIO(content)))
+    changed = (sharp != face_picture).any(axis=2)
+    assert 0.03 < changed.mean() < 0.6
+    assert not changed[:8].any()
+
+
+def test_clips_are_restored(port, few_pictures, tmp_path):
+    clip = write_video(tmp_path / "clip.mp4", few_pictures)
+    status, headers, content = restore(port, "clip.mp4", clip.read_bytes())
+    assert status == 200
+    assert headers["Content-Type"] == "video/mp4"
+    assert headers["X-Told"].startswith("12 of 12 faces")
+    assert b"ftyp" in content[:16]
+
+
+def bomb(width, height):
+    """A PNG of a few bytes that claims to be large."""
+    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    chunks = [(b"IHDR", header), (b"IDAT", zlib.compress(b"\0" * 100)), (b"IEND", b"")]
+    parts = [struct.pack(">I", len(d)) + k + d + struct.pack(">I", zlib.crc32(k + d)) for k, d in chunks]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
+
+
+PLAYLIST = b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("a.png", b"", "empty"),
+        ("a.png", b"not a picture", "no picture"),
+        ("a.png", bomb(60_000, 60_000), "million pixels"),
+        ("a.jpg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no picture"),
+        ("a.mp4", b"not a clip", "Cannot read"),
+        ("a.mp4", PLAYLIST, "The file"),
+        ("a.mp4", b"ffconcat version 1.0\nfile /etc/passwd\n", "The file"),
+        ("a.exe", b"MZ", "Only .png"),
+        ("../../../etc/passwd", b"x", "Only .png"),
+        ("", b"x", "Only .png"),
+    ],
+)
+def test_hostile_uploads_are_refused_in_words_without_paths(port, name, content, said):
+    status, _, answer = restore(port, name, content)
+    assert status == 400
+    assert said in problem(answer)
+    assert "/tmp" not in problem(answer)
+
+
+def test_a_name_with_a_path_is_only_a_kind(port, face_picture):
+    stream = io.BytesIO()
+    Image.fromarray(face_picture).save(stream, "PNG")
+    status, headers, _ = restore(port, "../../../../tmp/x.png", stream.getvalue())
+    assert status == 200
+    assert headers["Content-Disposition"] == 'attachment; filename="restored.png"'
+
+
+def test_uploads_beyond_the_limit_are_not_read(port, monkeypatch):
+    monkeypatch.setattr(uploads, "LARGEST_BYTES", 1000)
+    assert restore(port, "a.png", b"x" * 2000)[0] == 413
+    # without a length that could be believed
+    status, _, answer = request(port, "POST", "/restore", iter([b"x" * 600] * 4), X_Name="a.png")
+    assert status == 400
+    assert "larger than" in problem(answer)
+
+
+@pytest.mark.parametrize("offer", [b"", b"{}", b"[]", b'{"sdp": "v=0", "type": "offer"}', b'{"sdp": 1, "type": 2}', b"\xff\xfe"])
+def test_hostile_offers_are_refused(port, offer):
+    status, _, answer = request(port, "POST", "/offer", offer, Content_Type="application/json")
+    assert status == 400
+    assert "offer" in problem(answer).lower()
+
+
+def test_large_offers_are_refused(port):
+    assert request(port, "POST", "/offer", b"x" * (server.LARGEST_OFFER + 1))[0] == 413
