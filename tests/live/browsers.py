@@ -37,6 +37,7 @@ class Page:
             if told.get("id") == number:
                 assert "error" not in told, told
                 return told["result"]
+        raise AssertionError(f"The browser ended during {method}.")
 
     async def run(self, script):
         """The value of a script; promises are waited for."""

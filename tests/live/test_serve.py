@@ -19,6 +19,7 @@ from videos import write_video
 pytest.importorskip("aiortc", reason="aiortc comes with the extra live")
 
 from live.servers import request, served
+
 from streamdeblur.live.serve import server, uploads
 
 
