@@ -25,6 +25,7 @@ COMMANDS = {
 GROUPS = {
     "dataset": "Make data sets of face clips, and pairs of blurry and sharp crops, from videos and pictures.",
     "train": "Train the two steps of the method.",
+    "gstreamer": "The element facedeblur for GStreamer.",
 }
 
 HELP = "streamdeblur removes motion blur from the faces in video."

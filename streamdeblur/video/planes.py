@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -127,6 +128,23 @@ def frame_planes(frame: av.VideoFrame) -> Planes:
         frame.height,
         _matrices(layout, int(frame.colorspace), full_range, frame.height),
         centred_chroma=layout.full_range,
+    )
+
+
+def planes_of_memory(
+    memory: NDArray[np.uint8], layout: Layout, width: int, height: int, offsets: Sequence[int], strides: Sequence[int],
+    *, colorspace: int, full_range: bool,
+) -> Planes:  # fmt: skip
+    """Planes in a block of memory, uint8 [N], as other frameworks hand it over: plane n begins at `offsets[n]` and has lines of
+    `strides[n]` bytes. colorspace: H.273 number of the matrix, 2 where it is not known."""
+    views = {}
+    for component in layout.components:
+        lines, offset, stride = -(-height // component.vertical), offsets[component.plane], strides[component.plane]
+        views[component.plane] = memory[offset : offset + lines * stride].view(layout.dtype).reshape(lines, -1)
+    arrays = tuple(views[component.plane] for component in layout.components)
+    full_range = full_range or layout.full_range
+    return Planes(
+        arrays, layout, width, height, _matrices(layout, colorspace, full_range, height), centred_chroma=layout.full_range
     )
 
 

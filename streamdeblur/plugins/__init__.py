@@ -1,0 +1,1 @@
+"""streamdeblur inside other programs. Each plugin imports its framework only when it is used."""
