@@ -9,6 +9,8 @@ FIRST_GUESS = 0.015
 """Seconds per face before any was measured."""
 RISE, FALL = 0.5, 0.05
 """How fast the expected time follows a slower and a faster measurement: being late is worse than leaving a face out."""
+HOPE = 0.98
+"""Where no face seems to fit, the expected time shrinks by this in each frame, so that one is tried again after a while."""
 FAITHFUL = 1.5
 """A face that was restored in the last frame counts as this much more urgent, so that faces do not take turns and flicker."""
 
@@ -25,19 +27,23 @@ class Budget:
 
         urgencies: one number for each face; identities: its track, None where it has none.
         """
-        order = range(len(urgencies))
-        if deadline is not None:
+        chosen = list(range(len(urgencies)))
+        if deadline is not None and chosen:
             room = int(max(0.0, deadline - time.monotonic()) / self.seconds_per_face)
-            if room < len(urgencies):
+            if room == 0:
+                self.seconds_per_face *= HOPE
+            if room < len(chosen):
                 weights = [
                     urgency * (FAITHFUL if identity in self._chosen else 1.0)
                     for urgency, identity in zip(urgencies, identities, strict=True)
                 ]
-                order = sorted(sorted(order, key=lambda n: -weights[n])[:room])  # type: ignore[assignment]
-        self._chosen = {identity for n in order if (identity := identities[n]) is not None}
-        return list(order)
+                chosen = sorted(sorted(chosen, key=lambda n: -weights[n])[:room])
+        self._chosen = {identity for n in chosen if (identity := identities[n]) is not None}
+        return chosen
 
-    def learn(self, faces: int, seconds: float) -> None:
-        """Take in how long some faces took together."""
-        difference = seconds / faces - self.seconds_per_face
+    def learn(self, ready: int, asked: int, seconds: float) -> None:
+        """Take in that of `asked` faces so many were ready after `seconds`."""
+        # (where one was not, its time is not known, only that it is longer)
+        taken = seconds / ready if ready == asked else max(1.5 * self.seconds_per_face, seconds / max(1, ready))
+        difference = taken - self.seconds_per_face
         self.seconds_per_face += (RISE if difference > 0 else FALL) * difference

@@ -14,10 +14,10 @@ from numpy.typing import NDArray
 from streamdeblur.budget import Budget
 from streamdeblur.engines import Engine, Ticket, open_engine
 from streamdeblur.faces.detect import Detector, faces_from_boxes, open_detector
-from streamdeblur.faces.find import FaceFinder
+from streamdeblur.faces.find import LOCAL_SIZE, FaceFinder
 from streamdeblur.faces.sharpness import SHARP_BELOW, blur_of
 from streamdeblur.faces.track import Track
-from streamdeblur.faces.window import FaceWindow, Restoration, crop, paste
+from streamdeblur.faces.window import CROP_SIZE, FaceWindow, Restoration, crop, paste
 from streamdeblur.network import Network
 from streamdeblur.options import Options
 from streamdeblur.video.copying import copy_frame
@@ -112,6 +112,17 @@ class FaceDeblurrer:
         """Forget the stream so far, for another one."""
         self._finder.reset()
         self.statistics = Statistics()
+
+    def warm_up(self, width: int, height: int) -> None:
+        """Compile what frames of this size need and measure what a face takes, so that the first frames are not late; resets."""
+        gray = np.full((height, width, 3), 128, np.uint8)
+        for _ in range(2):
+            self(gray)
+            self.detector.detect(np.full((LOCAL_SIZE, LOCAL_SIZE, 3), 128, np.uint8))
+            began = time.monotonic()
+            self.restore(np.full((1, CROP_SIZE, CROP_SIZE, 3), 128, np.uint8))
+            self.budget.seconds_per_face = time.monotonic() - began
+        self.reset()
 
     def __call__(
         self, frame: NDArray[np.uint8] | av.VideoFrame, faces: Sequence[Any] | NDArray[np.floating] | None = None
@@ -237,7 +248,7 @@ class FaceDeblurrer:
         if pending is None:
             return
         batch = pending.ticket.result(deadline)
-        self.budget.learn(len(pending.windows), time.monotonic() - pending.began)
+        self.budget.learn(int(batch.in_time.sum()), len(pending.windows), time.monotonic() - pending.began)
         restorations = [
             Restoration(window, cropped, restored, strength)
             for window, cropped, restored, strength, usable in zip(

@@ -38,7 +38,7 @@ def command(
         options = Options.load(config, **settings)
 
         from streamdeblur.deblurrer import FaceDeblurrer
-        from streamdeblur.video.raw import RawReader
+        from streamdeblur.video.raw import RawReader, discard_stdout
         from streamdeblur.video.y4m import Y4MReader
 
         source, target = sys.stdin.buffer, sys.stdout.buffer
@@ -53,7 +53,7 @@ def command(
                     _write(target, line, frame)
                 target.flush()
             except BrokenPipeError:
-                _ended_by_the_reader()
+                discard_stdout()
             _report(deblurrer, time.monotonic() - began, quiet=quiet, json=json)
 
 
@@ -97,13 +97,6 @@ def _write(target: BinaryIO, line: bytes, frame: av.VideoFrame) -> None:
         write_y4m(target, line, frame)
     else:
         write_raw(target, frame)
-
-
-def _ended_by_the_reader() -> None:
-    """The program that reads has ended, as `head` does: no fault. What Python would still write goes nowhere."""
-    import os
-
-    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _report(deblurrer: FaceDeblurrer, seconds: float, *, quiet: bool, json: bool) -> None:

@@ -48,6 +48,9 @@ class Capture:
         self._iterator = self._source.frames()
         self.first = self._first()
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
+        if self.paced and not self._source.ends:
+            # a device goes on while the rest is made ready: what it would keep for later is let go
+            self._thread.start()
 
     def _first(self) -> av.VideoFrame:
         try:
@@ -60,8 +63,10 @@ class Capture:
             raise
 
     def start(self) -> None:
-        """Begin; the first frame comes first where none is dropped."""
-        self._thread.start()
+        """Begin; what was dropped so far does not count."""
+        self.frames.dropped = 0
+        if self._thread.ident is None:
+            self._thread.start()
 
     def stop(self) -> None:
         """End, and free the device."""
@@ -83,7 +88,8 @@ class Capture:
                     self.trouble = None
                 if self._source.ends:
                     break
-            except StreamDeblurError as error:
+            except Exception as error:
+                # whatever devices and decoders raise: it may work again when it is opened again
                 self._lost(error, backoff.failed())
             self._source.close()
             self._open_again(backoff)
@@ -93,7 +99,7 @@ class Capture:
     def _deliver(self, frame: av.VideoFrame) -> bool:
         return self.frames.put(Captured(frame, time.monotonic()))
 
-    def _lost(self, error: StreamDeblurError, pause: float) -> None:
+    def _lost(self, error: Exception, pause: float) -> None:
         if self.trouble is None:
             self._say(f"Warning: {error} Trying again in {pause:g} s.")
         self.trouble = str(error)

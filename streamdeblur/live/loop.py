@@ -6,7 +6,8 @@ import threading
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
 
 from streamdeblur.live.capture import Capture, Captured
 from streamdeblur.live.mailbox import Mailbox
@@ -16,9 +17,12 @@ from streamdeblur.live.outlet import Outlet, Shown
 from streamdeblur.live.restorer import Restorer
 from streamdeblur.live.sinks import PREVIEW, sink_opener
 from streamdeblur.live.sources import Source, open_live_source
-from streamdeblur.live.timing import Latencies, SteadyDelay
+from streamdeblur.live.timing import TICKS, Latencies, SteadyDelay
 from streamdeblur.live.view import Preview, split_view
 from streamdeblur.video.copying import copy_frame
+
+if TYPE_CHECKING:
+    import av
 
 SILENCE = 1.0
 """Seconds without a frame after which the picture says so."""
@@ -71,17 +75,18 @@ class LiveLoop:
         Raises:
             StreamDeblurError: something cannot be opened; the message says what and why.
         """
-        self.options = options
+        self.options, self._say = options, say
         openers = {name: sink_opener(name, options) for name in options.to if name != PREVIEW}
         self.capture = Capture(lambda: source_opener(options), say)
         try:
             self.restorer = restorer or Restorer(options, say)
+            self.restorer.warm_up(self.capture.first.width, self.capture.first.height)
         except BaseException:
             self.capture.stop()
             raise
         # (latency is that of the first sink)
         self.outlets = [
-            Outlet(name, opener, say, (lambda _: None) if number else self._written)
+            Outlet(name, opener, say, (lambda _: None) if number else self._written, patient=not self.capture.paced)
             for number, (name, opener) in enumerate(openers.items())
         ]
         self.preview = Preview(options) if PREVIEW in options.to else None
@@ -97,7 +102,9 @@ class LiveLoop:
         self._running = False
         self._size: tuple[int, int] | None = None
         self._warned = False
-        self._say = say
+        self._stamp = -1
+        self._ended: float | None = None
+        self._problem: BaseException | None = None
 
     def run(self, on_tick: Callable[[LiveLoop], object] | None = None) -> LiveSummary:
         """Run; `on_tick` is called about 50 times a second, and may `stop`.
@@ -109,17 +116,20 @@ class LiveLoop:
         worker = threading.Thread(target=self._restore, name="restore", daemon=True)
         try:
             for outlet in self.outlets:
-                outlet.open(self.capture.first, self.capture.rate, self._began)
+                outlet.open(self.capture.first, self.capture.rate)
+            self._began = time.monotonic()
             self.capture.start()
             worker.start()
             self._show_all(on_tick)
         finally:
-            self._running = False
+            self._running, self._ended = False, time.monotonic()
             self.capture.stop()
             self._ready.close()
             if worker.ident is not None:
                 worker.join(timeout=5.0)
             self._close()
+        if self._problem:
+            raise self._problem
         return self.summary()
 
     def stop(self) -> None:
@@ -128,7 +138,7 @@ class LiveLoop:
 
     def summary(self) -> LiveSummary:
         """Counts so far."""
-        statistics, seconds = self.restorer.statistics, time.monotonic() - self._began
+        statistics, seconds = self.restorer.statistics, (self._ended or time.monotonic()) - self._began
         dropped = self.capture.frames.dropped + self._ready.dropped + sum(outlet.dropped for outlet in self.outlets)
         return LiveSummary(
             self._shown, round(self._shown / max(seconds, 1e-9), 2), dropped, statistics.passed_through, statistics.restored,
@@ -153,18 +163,24 @@ class LiveLoop:
     # In the thread "restore"
 
     def _restore(self) -> None:
-        while (captured := self.capture.frames.take(TICK)) is not None or not self.capture.frames.ended:
-            if captured is None:
-                continue
-            frame = captured.frame
-            if self._size != (frame.width, frame.height):
-                self._size = frame.width, frame.height
-                self.restorer.reset()
-            original = copy_frame(frame) if self.split else None
-            self.restorer.edit(frame, captured.at + self.budget if self._paced else None)
-            if not self._ready.put(_Restored(captured, original)):
-                break
-        self._ready.close()
+        try:
+            while (captured := self.capture.frames.take(TICK)) is not None or not self.capture.frames.ended:
+                if captured is not None and not self._ready.put(self._restored(captured)):
+                    break
+        except BaseException as error:
+            # (for the thread that called `run`)
+            self._problem = error
+        finally:
+            self._ready.close()
+
+    def _restored(self, captured: Captured) -> _Restored:
+        frame = captured.frame
+        if self._size != (frame.width, frame.height):
+            self._size = frame.width, frame.height
+            self.restorer.reset()
+        original = copy_frame(frame) if self.split else None
+        self.restorer.edit(frame, captured.at + self.budget if self._paced else None)
+        return _Restored(captured, original)
 
     # In the thread that called `run`
 
@@ -191,7 +207,9 @@ class LiveLoop:
             self._delay.learn(time.monotonic() - captured.at)
             time.sleep(max(0.0, captured.at + self._delay.seconds - time.monotonic()))
         frame = split_view(ready.original, captured.frame) if ready.original is not None else captured.frame
-        self._emit(Shown(frame, captured.at))
+        # a file that need not hurry keeps its own times
+        own = None if self._paced else captured.frame.time
+        self._emit(Shown(self._stamped(frame, captured.at - self._began if own is None else own), captured.at))
         self._warn_if_too_slow()
 
     def _emit(self, shown: Shown) -> None:
@@ -204,8 +222,18 @@ class LiveLoop:
                 self._written(shown)
 
     def _show_notice(self) -> None:
-        text = self.capture.trouble or f"Waiting for {self.capture.name}"
-        self._emit(Shown(notice(text, self.capture.first), time.monotonic(), restored=False))
+        late = self.restorer.description if self.capture.frames.full else self.capture.name
+        now = time.monotonic()
+        said = notice(self.capture.trouble or f"Waiting for {late}", self.capture.first)
+        self._emit(Shown(self._stamped(said, now - self._began), now, restored=False))
+
+    def _stamped(self, frame: av.VideoFrame, moment: float) -> av.VideoFrame:
+        """The frame with its time in the stream, in seconds, later than that of the frame before it."""
+        self._stamp = max(self._stamp + 1, round(moment * TICKS))
+        frame.pts, frame.time_base = self._stamp, Fraction(1, TICKS)
+        # (a decoder leaves its own type of picture, which an encoder would take for an order)
+        frame.pict_type = 0
+        return frame
 
     def _written(self, shown: Shown) -> None:
         if shown.restored:

@@ -40,6 +40,12 @@ class Mailbox(Generic[Item]):
             return item
 
     @property
+    def full(self) -> bool:
+        """Something waits to be taken."""
+        with self._changed:
+            return self._item is not None
+
+    @property
     def ended(self) -> bool:
         """Closed, and what was in it was taken."""
         with self._changed:

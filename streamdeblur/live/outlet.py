@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from streamdeblur.errors import OutputError, StreamDeblurError
+from streamdeblur.errors import StreamDeblurError
 from streamdeblur.live.sinks import Sink, SinkOpener
 from streamdeblur.live.timing import Backoff
 
@@ -29,15 +29,23 @@ class Shown:
 
 
 class Outlet:
-    """Takes frames without ever making anybody wait."""
+    """Takes frames without making anybody wait for its sink."""
 
-    def __init__(self, name: str, opener: SinkOpener, say: Callable[[str], object], written: Callable[[Shown], object]) -> None:
-        """`written` is called in the outlet's thread after each frame."""
+    def __init__(
+        self,
+        name: str,
+        opener: SinkOpener,
+        say: Callable[[str], object],
+        written: Callable[[Shown], object],
+        *,
+        patient: bool = False,
+    ) -> None:
+        """`written` is called in the outlet's thread after each frame. `patient`: `put` waits for room, so nothing is dropped."""
         self.name = name
         self.dropped = 0
         self.gone = False
         """Lost, and it cannot be opened again."""
-        self._opener, self._say, self._written = opener, say, written
+        self._opener, self._say, self._written, self._patient = opener, say, written, patient
         self._sink: Sink | None = None
         self._waiting: deque[Shown] = deque()
         self._closed = False
@@ -45,13 +53,13 @@ class Outlet:
         self._backoff = Backoff()
         self._thread = threading.Thread(target=self._run, name=f"outlet {name}", daemon=True)
 
-    def open(self, frame: av.VideoFrame, rate: Fraction, began: float) -> None:
+    def open(self, frame: av.VideoFrame, rate: Fraction) -> None:
         """Open the sink for frames like this one.
 
         Raises:
-            OutputError: it cannot be opened.
+            OutputError, OptionError: it cannot be opened.
         """
-        self._example, self._rate, self._began = frame, rate, began
+        self._example, self._rate = frame, rate
         self._sink = self._opener(frame, rate)
         self.steady, self._capacity = self._sink.steady, self._sink.capacity
         self._thread.start()
@@ -59,11 +67,12 @@ class Outlet:
     def put(self, shown: Shown) -> None:
         """Hand over a frame; the oldest one that waits is dropped where there are too many."""
         with self._changed:
-            if len(self._waiting) >= self._capacity:
-                self._waiting.popleft()
-                self.dropped += 1
+            if self._patient:
+                self._changed.wait_for(lambda: len(self._waiting) < self._capacity)
+            elif len(self._waiting) >= self._capacity:
+                self.dropped += self._waiting.popleft().restored
             self._waiting.append(shown)
-            self._changed.notify()
+            self._changed.notify_all()
 
     def close(self) -> None:
         """Write what waits and finish.
@@ -73,7 +82,7 @@ class Outlet:
         """
         with self._changed:
             self._closed = True
-            self._changed.notify()
+            self._changed.notify_all()
         if self._thread.ident is not None:
             self._thread.join()
         sink, self._sink = self._sink, None
@@ -87,39 +96,41 @@ class Outlet:
                 if not self._waiting:
                     return
                 shown = self._waiting.popleft()
+                self._changed.notify_all()
             self._write(shown)
 
     def _write(self, shown: Shown) -> None:
-        if self._sink is None and (self.gone or not self._reopened()):
-            self.dropped += 1
+        sink = self._sink or self._reopened()
+        if sink is None:
+            self.dropped += shown.restored
             return
-        assert self._sink is not None
         try:
-            self._sink.write(shown.frame, shown.captured - self._began)
-        except OutputError as error:
-            self._lost(error)
+            sink.write(shown.frame)
+        except Exception as error:
+            # whatever encoders and drivers raise: the other sinks go on, and this one may work again
+            self.dropped += shown.restored
+            self._lost(sink, error)
             return
         self._written(shown)
 
-    def _reopened(self) -> bool:
-        if not self._backoff.due():
-            return False
+    def _reopened(self) -> Sink | None:
+        if self.gone or not self._backoff.due():
+            return None
         try:
             self._sink = self._opener(self._example, self._rate)
         except StreamDeblurError:
             self._backoff.failed()
-            return False
+            return None
         self._backoff.succeeded()
         self._say(f"{self.name} is back.")
-        return True
+        return self._sink
 
-    def _lost(self, error: OutputError) -> None:
-        sink, self._sink = self._sink, None
-        assert sink is not None
+    def _lost(self, sink: Sink, error: Exception) -> None:
+        self._sink = None
         self.gone = not sink.lasting
         again = "" if self.gone else f" Trying again in {self._backoff.failed():g} s."
         self._say(f"Warning: {error}{again}")
         try:
             sink.close()
-        except OutputError as second:
+        except StreamDeblurError as second:
             self._say(f"Warning: {second}")

@@ -7,7 +7,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from streamdeblur.deblurrer import FaceDeblurrer, Statistics
-from streamdeblur.errors import EngineError, StreamDeblurError
 from streamdeblur.live.timing import Backoff
 from streamdeblur.options import Options
 
@@ -30,6 +29,7 @@ class Restorer:
         self._past = Statistics()
         self._backoff = Backoff()
         self._opening: threading.Thread | None = None
+        self._size = 0, 0
         self.strength = options.strength
         self.paused = False
 
@@ -60,13 +60,20 @@ class Restorer:
             return
         if deblurrer.options.strength != self.strength:
             deblurrer.options = deblurrer.options.changed(strength=self.strength)
+        self._size = frame.width, frame.height
         try:
             deblurrer.edit(frame, deadline=deadline)
             self._backoff.succeeded()
-        except EngineError as error:
+        except Exception as error:
+            # whatever the runtimes of detector and network raise: the stream goes on without them
             self._failed(deblurrer, error)
 
-    def _failed(self, deblurrer: FaceDeblurrer, error: EngineError) -> None:
+    def warm_up(self, width: int, height: int) -> None:
+        """Compile what frames of this size need, so that the first one is not late."""
+        if self._deblurrer is not None:
+            self._deblurrer.warm_up(width, height)
+
+    def _failed(self, deblurrer: FaceDeblurrer, error: Exception) -> None:
         self._past = self.statistics
         self._deblurrer = None
         pause = self._backoff.failed()
@@ -80,9 +87,12 @@ class Restorer:
 
     def _open(self) -> None:
         try:
-            self._deblurrer = self._opener(self._options.changed(strength=self.strength))
+            deblurrer = self._opener(self._options.changed(strength=self.strength))
+            deblurrer.warm_up(*self._size)
+            self._deblurrer = deblurrer
             self._say("The engine works again.")
-        except StreamDeblurError:
+        except Exception:
+            # (it was said already that it does not work)
             self._backoff.failed()
         finally:
             self._opening = None

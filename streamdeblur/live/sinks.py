@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import platform
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from fractions import Fraction
 from itertools import count
@@ -13,16 +13,15 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from streamdeblur.errors import OptionError, OutputError
 from streamdeblur.live.options import LiveOptions
+from streamdeblur.live.timing import TICKS
 from streamdeblur.video.encoders import SUFFIXES, choose_encoder, choose_pixel_format, configure
-from streamdeblur.video.raw import write_raw
-from streamdeblur.video.source import is_url
+from streamdeblur.video.raw import discard_stdout, write_raw
+from streamdeblur.video.source import is_url, without_protocol
 
 if TYPE_CHECKING:
     import av
 
 PREVIEW = "preview"
-TICKS = 90_000
-"""Time stamps of a recording per second."""
 STREAM_FORMATS = {"rtmp": "flv", "rtmps": "flv", "rtsp": "rtsp", "srt": "mpegts", "udp": "mpegts", "tcp": "mpegts"}
 STREAM_ENCODER = {"preset": "ultrafast", "tune": "zerolatency"}
 STREAM_BITRATE = 6_000_000
@@ -48,8 +47,8 @@ class Sink(Protocol):
     lasting: bool
     """What was lost can be opened again."""
 
-    def write(self, frame: av.VideoFrame, captured: float) -> None:
-        """Take a frame, which must not be changed; `captured`: seconds since the stream began.
+    def write(self, frame: av.VideoFrame) -> None:
+        """Take a frame, which must not be changed; its time stamp is that of its capture.
 
         Raises:
             OutputError: the sink is gone.
@@ -73,7 +72,7 @@ def sink_opener(name: str, options: LiveOptions) -> SinkOpener:
     if name == "null":
         return lambda frame, rate: _Null()
     if name == "-":
-        return lambda frame, rate: _Stdout()
+        return lambda frame, rate: _Stdout(frame)
     if family == "camera":
         return lambda frame, rate: _VirtualCamera(frame, rate, argument or None)
     if is_url(name):
@@ -87,13 +86,17 @@ def sink_opener(name: str, options: LiveOptions) -> SinkOpener:
         )
     if file.exists() and not options.overwrite:
         raise OptionError(f"{file} exists. Give --overwrite to replace it.")
-    parts = count(1)
-    return lambda frame, rate: _Recording(_part(file, next(parts)), frame, rate, options)
+    parts = _parts(file)
+    return lambda frame, rate: _Recording(next(parts), frame, rate, options)
 
 
-def _part(file: Path, number: int) -> Path:
-    """Where a recording goes on that broke off: beside what there is."""
-    return file if number == 1 else file.with_name(f"{file.stem}-{number}{file.suffix}")
+def _parts(file: Path) -> Iterator[Path]:
+    """Where a recording goes, and where it goes on when it broke off: beside what there is."""
+    yield file
+    for number in count(2):
+        part = file.with_name(f"{file.stem}-{number}{file.suffix}")
+        if not part.exists():
+            yield part
 
 
 class _Null:
@@ -101,7 +104,7 @@ class _Null:
     capacity = 1
     lasting = False
 
-    def write(self, frame: av.VideoFrame, captured: float) -> None:
+    def write(self, frame: av.VideoFrame) -> None:
         pass
 
     def close(self) -> None:
@@ -109,17 +112,21 @@ class _Null:
 
 
 class _Stdout:
-    """Raw frames on stdout."""
+    """Raw frames on stdout, all of the size and pixel format of the first one."""
 
     steady = False
     capacity = 1
     lasting = False
 
-    def write(self, frame: av.VideoFrame, captured: float) -> None:
+    def __init__(self, frame: av.VideoFrame) -> None:
+        self._shape = {"width": frame.width, "height": frame.height, "format": frame.format.name}
+
+    def write(self, frame: av.VideoFrame) -> None:
         try:
-            write_raw(sys.stdout.buffer, frame)
+            write_raw(sys.stdout.buffer, frame.reformat(**self._shape))
             sys.stdout.buffer.flush()
         except BrokenPipeError:
+            discard_stdout()
             raise OutputError("Nobody reads the raw frames any more.") from None
 
     def close(self) -> None:
@@ -147,7 +154,7 @@ class _VirtualCamera:
                 f"There is no virtual camera{f' {device}' if device else ''}. {help_}\nWhat was tried: {error}"
             ) from None
 
-    def write(self, frame: av.VideoFrame, captured: float) -> None:
+    def write(self, frame: av.VideoFrame) -> None:
         width, height = self._size
         planar = frame.reformat(width=width, height=height, format="yuv420p")
         try:
@@ -164,25 +171,22 @@ class _Encoded:
 
     def __init__(self, container: av.container.OutputContainer, stream: Any) -> None:
         self._container, self._stream = container, stream
-        self._previous = -1
+        self.frames = 0
 
-    def encode(self, frame: av.VideoFrame, captured: float) -> None:
+    def encode(self, frame: av.VideoFrame) -> None:
         """Encode a frame at its time; frames of another size are scaled to the first one's."""
-        import av
-
         target = self._stream.codec_context
         converted = frame.reformat(width=target.width, height=target.height, format=target.pix_fmt)
-        converted.pts = self._previous = max(self._previous + 1, round(captured * TICKS))
-        converted.time_base = Fraction(1, TICKS)
-        converted.pict_type = av.video.frame.PictureType.NONE
-        for packet in self._stream.encode(converted):
-            self._container.mux(packet)
+        self._container.mux(self._stream.encode(converted))
+        self.frames += 1
 
     def finish(self) -> None:
         """Write what the encoder holds back."""
-        for packet in self._stream.encode(None):
-            self._container.mux(packet)
-        self._container.close()
+        try:
+            if self.frames:
+                self._container.mux(self._stream.encode(None))
+        finally:
+            self._container.close()
 
 
 class _Recording:
@@ -198,23 +202,20 @@ class _Recording:
         self._file, self._unfinished = file, file.with_name(f".{file.stem}.part{file.suffix}")
         try:
             container = av.open(f"file:{self._unfinished}", "w")
-            codec = choose_encoder(options.codec, "h264", container)
-            stream: Any = container.add_stream(codec.name, rate=rate)
-            context = stream.codec_context
-            context.width, context.height = frame.width - frame.width % 2, frame.height - frame.height % 2
-            context.pix_fmt = choose_pixel_format(frame.format.name, codec)
-            context.time_base = Fraction(1, TICKS)
-            context.colorspace, context.color_range = frame.colorspace, frame.color_range
-            configure(context, codec.name, options.quality, options.preset or ("ultrafast" if codec.name == "libx264" else None))
-            self._encoded = _Encoded(container, stream)
         except (av.FFmpegError, OSError) as error:
             raise OutputError(f"Cannot write {file}: {error.strerror or error}.") from None
+        try:
+            self._encoded = _Encoded(container, _recorded_stream(container, frame, rate, options))
+        except BaseException:
+            container.close()
+            self._unfinished.unlink(missing_ok=True)
+            raise
 
-    def write(self, frame: av.VideoFrame, captured: float) -> None:
+    def write(self, frame: av.VideoFrame) -> None:
         import av
 
         try:
-            self._encoded.encode(frame, captured)
+            self._encoded.encode(frame)
         except (av.FFmpegError, OSError) as error:
             raise OutputError(f"Cannot write {self._file}: {error.strerror or error}.") from None
 
@@ -223,9 +224,25 @@ class _Recording:
 
         try:
             self._encoded.finish()
-            self._unfinished.replace(self._file)
+            if self._encoded.frames:
+                self._unfinished.replace(self._file)
+            else:
+                self._unfinished.unlink(missing_ok=True)
         except (av.FFmpegError, OSError) as error:
             raise OutputError(f"Cannot finish {self._file}: {error}. What there is lies in {self._unfinished}.") from None
+
+
+def _recorded_stream(container: av.container.OutputContainer, frame: av.VideoFrame, rate: Fraction, options: LiveOptions) -> Any:
+    """The video stream of a recording, for frames like this one."""
+    codec = choose_encoder(options.codec, "h264", container)
+    stream: Any = container.add_stream(codec.name, rate=rate)
+    context = stream.codec_context
+    context.width, context.height = frame.width - frame.width % 2, frame.height - frame.height % 2
+    context.pix_fmt = choose_pixel_format(frame.format.name, codec)
+    context.time_base = Fraction(1, TICKS)
+    context.colorspace, context.color_range = frame.colorspace, frame.color_range
+    configure(context, codec.name, options.quality, options.preset or ("ultrafast" if codec.name == "libx264" else None))
+    return stream
 
 
 class _Stream:
@@ -251,14 +268,15 @@ class _Stream:
             self._encoded = _Encoded(container, stream)
             container.start_encoding()
         except (av.FFmpegError, OSError) as error:
-            hint = " This FFmpeg was built without it." if isinstance(error, av.ProtocolNotFoundError) else ""
-            raise OutputError(f"Cannot send to {address}: {error.strerror or error}.{hint}") from None
+            if isinstance(error, av.ProtocolNotFoundError):
+                raise OutputError(without_protocol(address)) from None
+            raise OutputError(f"Cannot send to {address}: {error.strerror or error}.") from None
 
-    def write(self, frame: av.VideoFrame, captured: float) -> None:
+    def write(self, frame: av.VideoFrame) -> None:
         import av
 
         try:
-            self._encoded.encode(frame, captured)
+            self._encoded.encode(frame)
         except (av.FFmpegError, OSError) as error:
             raise OutputError(f"{self._address} is gone: {error.strerror or error}.") from None
 

@@ -14,7 +14,7 @@ from streamdeblur.live.cameras import open_camera
 from streamdeblur.live.options import LiveOptions
 from streamdeblur.video.copying import copy_frame
 from streamdeblur.video.raw import RawReader
-from streamdeblur.video.source import is_url, open_source
+from streamdeblur.video.source import is_url, open_source, without_protocol
 
 if TYPE_CHECKING:
     import av
@@ -25,6 +25,7 @@ PATTERN_SIZE, PATTERN_FPS, PATTERN_FRAMES = (1280, 720), 30, 40
 NETWORK_TIMEOUT = 5.0
 """Seconds without data after which a network stream counts as lost."""
 DEFAULT_RATE = Fraction(30)
+RECEIVE_ELSEWHERE = "Receive it with a program that has it: ffmpeg -i '{}' -f rawvideo -pix_fmt yuv420p - | streamdeblur live --source - --size 1280x720"
 DAMAGED_IN_A_ROW = 100
 """Packets that cannot be decoded after which a stream counts as lost."""
 
@@ -84,8 +85,9 @@ def _open_stream(address: str) -> av.container.InputContainer:
         # the user gave the address; nothing is buffered that could be shown
         return av.open(address, timeout=NETWORK_TIMEOUT, container_options={"fflags": "nobuffer", "rtsp_transport": "tcp"})
     except (av.FFmpegError, OSError) as error:
-        hint = "This FFmpeg was built without it." if isinstance(error, av.ProtocolNotFoundError) else "Is the address right?"
-        raise InputError(f"Cannot open {address}: {error.strerror or error}. {hint}") from None
+        if isinstance(error, av.ProtocolNotFoundError):
+            raise InputError(f"{without_protocol(address)} {RECEIVE_ELSEWHERE.format(address)}") from None
+        raise InputError(f"Cannot open {address}: {error.strerror or error}. Is the address right?") from None
 
 
 class _Decoded:
@@ -153,14 +155,18 @@ class _File:
 
 
 def at_their_time(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    """Frames at the distances of their time stamps; those that come too late, at once."""
+    """Frames at the distances of their time stamps; those that come too late, at once.
+
+    The clock begins when the second frame is asked for: who takes the first one may have to make ready for such frames.
+    """
     began: float | None = None
     for frame in frames:
         stamp = frame.time
-        if stamp is not None:
-            began = time.monotonic() - stamp if began is None else began
+        if began is not None and stamp is not None:
             time.sleep(max(0.0, began + stamp - time.monotonic()))
         yield frame
+        if began is None and stamp is not None:
+            began = time.monotonic() - stamp
 
 
 class _Pattern:

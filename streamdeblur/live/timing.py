@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import math
 import time
+from collections import deque
 
 import numpy as np
 
+TICKS = 90_000
+"""Time stamps per second, of frames on their way to the sinks."""
 BIN = 1e-4
 """Seconds: how exact latencies are told."""
 LONGEST = 5.0
 """Seconds; longer latencies count as this."""
-RISE, FALL = 0.3, 0.02
-"""How fast the steady delay follows later and earlier frames: about 15 of 16 frames are ready by then."""
+REMEMBERED = 100
+"""Frames from which the steady delay is known: some seconds."""
+IN_TIME = 0.95
+"""Share of the frames that are ready by the steady delay."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
 """Seconds between two attempts."""
 
@@ -50,11 +55,13 @@ class SteadyDelay:
         """`longest`: seconds at most."""
         self.seconds = 0.0
         self._longest = longest
+        self._past: deque[float] = deque(maxlen=REMEMBERED)
 
     def learn(self, seconds: float) -> None:
         """Take in how long a frame took until it was ready."""
-        difference = seconds - self.seconds
-        self.seconds = min(self._longest, max(0.0, self.seconds + (RISE if difference > 0 else FALL) * difference))
+        self._past.append(seconds)
+        ordered = sorted(self._past)
+        self.seconds = min(self._longest, ordered[math.ceil(IN_TIME * len(ordered)) - 1])
 
 
 class Backoff:

@@ -89,10 +89,10 @@ def split_view(original: av.VideoFrame, restored: av.VideoFrame) -> av.VideoFram
     import av
 
     both = av.VideoFrame(restored.width, restored.height, restored.format.name)
+    # whole groups of pixels that share chroma
+    columns = restored.width // 2 // 8 * 8
     for index, target in enumerate(both.planes):
-        size = line_bytes(both, index)
-        # whole groups of samples, whatever the format packs together (3 bytes of RGB, 8 of deep RGBA)
-        middle = size // 2 // 48 * 48
+        size, middle = line_bytes(both, index), line_bytes(both, index, columns)
         left, right = (plane_lines(frame.planes[index])[: target.height] for frame in (original, restored))
         lines = plane_lines(target)[: target.height]
         lines[:, :middle], lines[:, middle:size] = left[:, :middle], right[:, middle:size]

@@ -18,13 +18,13 @@ def plane_lines(plane: av.video.plane.VideoPlane) -> NDArray[np.uint8]:
     return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
 
 
-def line_bytes(frame: av.VideoFrame, index: int) -> int:
-    """Bytes per line of plane `index` that hold samples."""
+def line_bytes(frame: av.VideoFrame, index: int, columns: int | None = None) -> int:
+    """Bytes per line of plane `index` that hold samples: of all columns, or of the first ones of a frame that can be edited."""
     layout = layout_of(frame.format.name)
     for component in layout.components if layout else ():
         if component.plane == index:
-            columns = -(-frame.width // component.horizontal)
-            return columns * component.stride * np.dtype(layout.dtype).itemsize  # type: ignore[union-attr]
+            samples = -(-(frame.width if columns is None else columns) // component.horizontal)
+            return samples * component.stride * np.dtype(layout.dtype).itemsize  # type: ignore[union-attr]
     bits = max((c.bits for c in frame.format.components if c.plane == index), default=8)
     return frame.planes[index].width * -(-bits // 8)
 

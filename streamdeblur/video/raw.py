@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
@@ -14,14 +16,20 @@ if TYPE_CHECKING:
     import av
 
 
+LARGEST_SIDE = 16384
+"""Pixels."""
+
+
 class RawReader:
     """Reads frames of one size and pixel format from a stream of bytes."""
 
     def __init__(self, stream: BinaryIO, width: int, height: int, pixel_format: str) -> None:
         """
         Raises:
-            OptionError: the pixel format is not known, or its faces cannot be edited in place.
+            OptionError: the pixel format is not known, or its faces cannot be edited in place; or nobody has frames of this size.
         """
+        if not (0 < width <= LARGEST_SIDE and 0 < height <= LARGEST_SIDE):
+            raise OptionError(f"Raw frames cannot be {width}x{height}: a side has 1 to {LARGEST_SIDE} pixels.")
         if layout_of(pixel_format) is None:
             raise OptionError(
                 f"Raw frames cannot be of the pixel format '{pixel_format}'. Use yuv420p, nv12, yuyv422, rgb24 or bgr24."
@@ -56,3 +64,8 @@ def write_raw(stream: BinaryIO, frame: av.VideoFrame) -> None:
     for index, plane in enumerate(frame.planes):
         lines = plane_lines(plane)[: plane.height, : line_bytes(frame, index)]
         stream.write(np.ascontiguousarray(lines).data)
+
+
+def discard_stdout() -> None:
+    """Let what Python would still write to stdout go nowhere: the program that read it has ended, as `head` does."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

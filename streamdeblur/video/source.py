@@ -34,6 +34,11 @@ def is_url(source: str | Path) -> bool:
     return bool(_URL.match(str(source))) and not Path(source).exists()
 
 
+def without_protocol(address: str) -> str:
+    """Says that FFmpeg cannot speak what an address begins with."""
+    return f"Cannot open {address}: the FFmpeg inside PyAV was built without {address.partition(':')[0].upper()}."
+
+
 def open_source(source: str | Path, *, allow_network: bool = False) -> av.container.InputContainer:
     """Open a video file; URLs, and playlists that reach other files or hosts, only with `allow_network`.
 

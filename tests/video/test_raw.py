@@ -6,6 +6,7 @@ import io
 import json
 import subprocess
 import sys
+from fractions import Fraction
 
 import av
 import numpy as np
@@ -40,7 +41,7 @@ def test_raw_frames_are_laid_out_as_by_ffmpeg(pixel_format):
     write_raw(stream, frame)
     encoder = av.CodecContext.create("rawvideo", "w")
     encoder.width, encoder.height, encoder.pix_fmt = 64, 48, pixel_format
-    encoder.time_base = "1/25"
+    encoder.time_base = Fraction(1, 25)
     assert stream.getvalue() == b"".join(bytes(packet) for packet in encoder.encode(frame))
 
 
