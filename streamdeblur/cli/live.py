@@ -27,7 +27,9 @@ def command(
     headless: Headless = False, seconds: Seconds = None, config: Config = None, quiet: Quiet = False, json: Json = False,
     **settings: Any,
 ) -> None:  # fmt: skip
-    with exits(quiet=quiet, json=json):
+    # (stdout may hold the frames)
+    err = "-" in (settings.get("to") or [])
+    with exits(quiet=quiet, json=json, err=err):
         if headless and not settings.get("to"):
             settings["to"] = [] if config and "to" in read_config(config) else ["null"]
         settings = {name: value for name, value in settings.items() if value not in (None, [])}
@@ -42,10 +44,9 @@ def command(
         )
         summary = _run(loop, None if headless else _Keys(quiet=quiet), seconds)
         if json:
-            print_json(asdict(summary))
-        elif not quiet:
-            # (stdout may hold the frames)
-            tell(_told(summary))
+            print_json(asdict(summary), err=err)
+        else:
+            tell(_told(summary), quiet=quiet)
 
 
 def _run(loop: LiveLoop, keys: _Keys | None, seconds: float | None) -> LiveSummary:

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
 
 import typer
 
-from streamdeblur.cli.report import exits, tell
+from streamdeblur.cli.report import exits, print_json, tell
 from streamdeblur.cli.settings import STREAM, accepts
 from streamdeblur.cli.video import Config, Quiet
-from streamdeblur.errors import OptionError
+from streamdeblur.errors import InputError, OptionError
 from streamdeblur.options import Options
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def command(
     size: Size = None, pixel_format: Format = "yuv420p", live: Live = False, config: Config = None, quiet: Quiet = False,
     json: JsonOnError = False, **settings: Any,
 ) -> None:  # fmt: skip
-    with exits(quiet=quiet):
+    with exits(quiet=quiet, json=json, err=True):
         options = Options.load(config, **settings)
 
         from streamdeblur.deblurrer import FaceDeblurrer
@@ -51,7 +52,6 @@ def command(
                     target.write(y4m.header + b"\n")
                 for line, frame in _deblurred(deblurrer, _numbered(raw) if raw else iter(y4m or ()), live=live):
                     _write(target, line, frame)
-                target.flush()
             except BrokenPipeError:
                 discard_stdout()
             _report(deblurrer, time.monotonic() - began, quiet=quiet, json=json)
@@ -78,15 +78,22 @@ def _deblurred(
             deblurrer.edit(frame)
             yield line, frame
         return
-    lines: list[bytes] = []
+    lines: deque[bytes] = deque()
+    problem: list[InputError] = []
 
     def noted() -> Iterator[av.VideoFrame]:
-        for line, frame in frames:
-            lines.append(line)
-            yield frame
+        try:
+            for line, frame in frames:
+                lines.append(line)
+                yield frame
+        except InputError as error:
+            # the frames that came whole are written first
+            problem.append(error)
 
     for frame in deblurrer.stream(noted()):
-        yield lines.pop(0), frame
+        yield lines.popleft(), frame
+    if problem:
+        raise problem[0]
 
 
 def _write(target: BinaryIO, line: bytes, frame: av.VideoFrame) -> None:
@@ -97,14 +104,14 @@ def _write(target: BinaryIO, line: bytes, frame: av.VideoFrame) -> None:
         write_y4m(target, line, frame)
     else:
         write_raw(target, frame)
+    # (a reader that waits for this frame shall have all of it)
+    target.flush()
 
 
 def _report(deblurrer: FaceDeblurrer, seconds: float, *, quiet: bool, json: bool) -> None:
-    from json import dumps
-
     counts = asdict(deblurrer.statistics) | {"seconds": round(seconds, 1), "engine": deblurrer.engine.name}
     if json:
-        typer.echo(dumps(counts), err=True)
+        print_json(counts, err=True)
     else:
         tell(
             f"{counts['frames']} frames in {seconds:.1f} s ({counts['frames'] / seconds:.1f} fps); {counts['faces']} faces, "

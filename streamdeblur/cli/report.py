@@ -29,9 +29,9 @@ def tell(message: str, *, quiet: bool = False) -> None:
         typer.echo(message, err=True)
 
 
-def print_json(content: dict[str, Any]) -> None:
-    """One JSON object on a line of its own: the last line of stdout."""
-    typer.echo(dumps(content, default=str))
+def print_json(content: dict[str, Any], *, err: bool = False) -> None:
+    """One JSON object on a line of its own: the last line of stdout; with `err`, where stdout has frames, of stderr."""
+    typer.echo(dumps(content, default=str), err=err)
 
 
 class _Lines(logging.Handler):
@@ -42,8 +42,11 @@ class _Lines(logging.Handler):
 
 
 @contextmanager
-def exits(*, quiet: bool = False, json: bool = False) -> Iterator[None]:
-    """Show the log unless `quiet`, and turn errors into a message and an exit code: 2 for wrong input, 130 on an interrupt."""
+def exits(*, quiet: bool = False, json: bool = False, err: bool = False) -> Iterator[None]:
+    """Show the log unless `quiet`, and turn errors into a message and an exit code: 2 for wrong input, 130 on an interrupt.
+
+    json, err: see `print_json`.
+    """
     log = logging.getLogger("streamdeblur")
     log.setLevel(logging.WARNING if quiet else logging.INFO)
     log.addHandler(_Lines())
@@ -54,12 +57,12 @@ def exits(*, quiet: bool = False, json: bool = False) -> Iterator[None]:
     except StreamDeblurError as error:
         tell(f"Error: {error}")
         if json:
-            print_json({"error": str(error), "exit_code": 2})
+            print_json({"error": str(error), "exit_code": 2}, err=err)
         raise typer.Exit(2) from None
     except KeyboardInterrupt:
         tell("Interrupted; nothing half-written was left.")
         if json:
-            print_json({"error": "interrupted", "exit_code": 130})
+            print_json({"error": "interrupted", "exit_code": 130}, err=err)
         sys.stdout.flush()
         # All is tidy by now; an orderly exit would take down threads of the engines in the midst of their work, which aborts.
         os._exit(130)

@@ -25,7 +25,10 @@ PATTERN_SIZE, PATTERN_FPS, PATTERN_FRAMES = (1280, 720), 30, 40
 NETWORK_TIMEOUT = 5.0
 """Seconds without data after which a network stream counts as lost."""
 DEFAULT_RATE = Fraction(30)
-RECEIVE_ELSEWHERE = "Receive it with a program that has it: ffmpeg -i '{}' -f rawvideo -pix_fmt yuv420p - | streamdeblur live --source - --size 1280x720"
+RECEIVE_ELSEWHERE = (
+    "Receive it with a program that has it:\n"
+    "  ffmpeg -i '{}' -f rawvideo -pix_fmt yuv420p - | streamdeblur live --source - --size 1280x720"
+)
 DAMAGED_IN_A_ROW = 100
 """Packets that cannot be decoded after which a stream counts as lost."""
 
