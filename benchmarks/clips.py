@@ -16,33 +16,33 @@ SIZE = (1280, 720)
 FPS = 25
 
 
-def faces_clip(faces: int, seconds: float) -> Path:
-    """A 720p clip with this many blurred faces of about 140 px (0 to 6), H.264 at 25 fps, made once."""
+def faces_clip(faces: int, seconds: float, fps: int = FPS) -> Path:
+    """A 720p clip with this many blurred faces of about 140 px (0 to 6), in H.264, made once."""
     WORK.mkdir(exist_ok=True)
-    path = WORK / f"faces_{faces}_{seconds:g}s.mp4"
+    path = WORK / f"faces_{faces}_{seconds:.3g}s_{fps}fps.mp4"
     if path.is_file():
         return path
     partial = path.with_suffix(".partial.mp4")
     with av.open(str(partial), "w") as container:
-        stream = container.add_stream("libx264", rate=FPS, options={"crf": "18", "preset": "veryfast"})
+        stream = container.add_stream("libx264", rate=fps, options={"crf": "18", "preset": "veryfast"})
         stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
-        for number, picture in enumerate(_pictures(faces, round(seconds * FPS))):
+        for number, picture in enumerate(_pictures(faces, round(seconds * fps), fps)):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p", dst_colorspace="itu709")
-            frame.pts, frame.time_base = number, Fraction(1, FPS)
+            frame.pts, frame.time_base = number, Fraction(1, fps)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
     partial.rename(path)
     return path
 
 
-def _pictures(faces: int, count: int):
+def _pictures(faces: int, count: int, fps: int):
     """The camera's frames, forward and backward again; of the six faces those that are too many are hidden."""
     photograph = group_photograph()
     centres = [(796, 412), (320, 207), (517, 337), (113, 329), (1178, 332), (954, 134)]
     for x, y in centres[faces:]:
         patch = photograph[max(0, y - 110) : y + 110, max(0, x - 90) : x + 90]
         patch[:] = cv2.GaussianBlur(patch, (0, 0), 25)
-    camera = HandheldCamera(photograph, *SIZE, fps=FPS, shutter=0.6, subframes=7)
+    camera = HandheldCamera(photograph, *SIZE, fps=fps, shutter=0.6, subframes=7)
     period = [blurry for blurry, _ in camera.frames(min(count, 50))]
     cycle = period + period[-2:0:-1]
     for number in range(count):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import json
 import subprocess
@@ -16,6 +17,7 @@ from frames import random_frame
 from streamdeblur.errors import InputError, OptionError
 from streamdeblur.video.raw import RawReader, write_raw
 from streamdeblur.video.y4m import Y4MReader, write_y4m
+from videos import Recipe, frame_bytes, read_frames, write_video
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "nv12", "yuyv422", "rgb24", "bgr24", "yuv422p10le", "gray", "p010le"])
@@ -84,6 +86,8 @@ def test_y4m_frames_and_lines_are_kept(name, pixel_format):
         (b"RIFF\n", "no YUV4MPEG2"),
         (b"\x00" * 9000, "no YUV4MPEG2"),
         (b"YUV4MPEG2 W9x H8 C420\n", "header"),
+        (b"YUV4MPEG2 W0 H8 C420\n", "0x8"),
+        (b"YUV4MPEG2 W96 H999999999 C420\n", "96x999999999"),
         (b"YUV4MPEG2 W96 H72 C420p3\n", "header"),
         (b"YUV4MPEG2 W96 H72 C420\nFRAME\n" + b"x" * 100, "within frame 1"),
         (b"YUV4MPEG2 W96 H72 C420\nFRAMES?\n"[:-8] + b"NOISE\n" + b"x" * 100, "damaged after frame 0"),
@@ -130,3 +134,55 @@ def test_raw_pipes_need_the_right_size(few_pictures):
         assert failed.returncode == 2
         assert said in failed.stderr
         assert b"Traceback" not in failed.stderr
+
+
+def test_frames_that_came_whole_are_written_though_the_next_one_is_cut_off(few_pictures):
+    whole = y4m(b"YUV4MPEG2 W320 H240 F25:1 C420", [av.VideoFrame.from_ndarray(few_pictures[0]).reformat(format="yuv420p")] * 3)
+    done = pipe(whole[:-1000], "--json")
+    assert done.returncode == 2
+    assert b"end within frame 3" in done.stderr
+    assert json.loads(done.stderr.splitlines()[-1])["exit_code"] == 2
+    assert len(done.stdout) == len(whole) * 2 // 3 + 12
+
+
+def test_a_reader_that_leaves_is_no_fault(few_pictures):
+    frame = av.VideoFrame.from_ndarray(few_pictures[0]).reformat(format="yuv420p").to_ndarray().tobytes()
+    command = [sys.executable, "-m", "streamdeblur", "pipe", "--size", "320x240"]
+    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    process.stdin.write(frame * 8)
+    process.stdin.flush()
+    assert len(process.stdout.read(len(frame))) == len(frame)
+    process.stdout.close()
+    with contextlib.suppress(BrokenPipeError):
+        process.stdin.write(frame * 40)
+        process.stdin.close()
+    assert process.wait(60) == 0
+    said = process.stderr.read()
+    assert b"Traceback" not in said
+    assert b"Exception ignored" not in said
+
+
+@pytest.mark.parametrize(("pixel_format", "y4m_too"), [("yuv420p", True), ("rgb24", False), ("yuv422p10le", True)])
+def test_between_two_ffmpegs_all_but_the_face_is_exact(few_pictures, tmp_path, pixel_format, y4m_too):
+    """FFmpeg reads a lossless file, its frames go through the pipe, and FFmpeg writes a lossless file."""
+    ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="imageio-ffmpeg carries the ffmpeg of this test").get_ffmpeg_exe()
+    source = tmp_path / "in.mkv"
+    write_video(source, few_pictures[:4], Recipe("ffv1", pixel_format if pixel_format != "rgb24" else "gbrp", {}))
+    quiet, ours = [ffmpeg, "-v", "error", "-nostdin"], [sys.executable, "-m", "streamdeblur", "pipe", "--quiet", "--always"]
+    raw = ["-f", "rawvideo", "-pix_fmt", pixel_format]
+    chains = [(raw, ["--size", "320x240", "--format", pixel_format], [*raw, "-s", "320x240", "-r", "25"])]
+    if y4m_too:
+        chains.append((["-strict", "-1", "-f", "yuv4mpegpipe", "-pix_fmt", pixel_format], [], ["-f", "yuv4mpegpipe"]))
+    for number, (written, piped, read) in enumerate(chains):
+        result = tmp_path / f"out{number}.nut"
+        first = subprocess.Popen([*quiet, "-i", str(source), *written, "-"], stdout=subprocess.PIPE)
+        second = subprocess.Popen([*ours, *piped], stdin=first.stdout, stdout=subprocess.PIPE)
+        subprocess.run([*quiet, *read, "-i", "-", "-c:v", "rawvideo", str(result)], stdin=second.stdout, check=True, timeout=100)
+        assert (first.wait(20), second.wait(20)) == (0, 0)
+        before, after = ([frame.reformat(format=pixel_format) for frame in read_frames(path)] for path in (source, result))
+        assert len(after) == 4
+        for one, other in zip(before, after, strict=True):
+            changed = [a != b for a, b in zip(frame_bytes(one), frame_bytes(other), strict=True)]
+            assert 0.05 < changed[0].mean() < 0.7
+            # the window of the face does not reach the left border, nor the upper one
+            assert not any(plane[:4].any() or plane[:, :4].any() for plane in changed)

@@ -1,0 +1,152 @@
+"""streamdeblur live, as users run it: files, pipes, keys, signals."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from networks import write_network
+from videos import read_frames, write_video
+
+FRAME_BYTES = 320 * 240 * 3 // 2
+LIVE = [sys.executable, "-m", "streamdeblur", "live"]
+
+
+@pytest.fixture(scope="module")
+def clip(tmp_path_factory, few_pictures):
+    return write_video(tmp_path_factory.mktemp("clips") / "face.mp4", few_pictures)
+
+
+@pytest.fixture(scope="module")
+def inverting(tmp_path_factory):
+    return ["--always", "--weights", str(write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert"))]
+
+
+def live(*arguments, **settings):
+    command = [*LIVE, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, check=False, timeout=120, **settings)
+
+
+def started(*arguments, **settings):
+    return subprocess.Popen(
+        [*LIVE, *map(str, arguments)],
+        **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **settings},
+    )
+
+
+def test_the_summary_is_the_last_line_of_stdout(clip, inverting, tmp_path):
+    done = live("--source", clip, "--realtime", "--headless", "--json", "--to", tmp_path / "out.mkv", *inverting)
+    assert done.returncode == 0, done.stderr
+    summary = json.loads(done.stdout.splitlines()[-1])
+    assert {"frames", "fps", "dropped", "passed_through", "restored", "latency_ms"} <= set(summary)
+    assert set(summary["latency_ms"]) == {"p50", "p95", "p99"}
+    assert summary["frames"] + summary["dropped"] == 12
+    assert len(read_frames(tmp_path / "out.mkv")) == summary["frames"]
+
+
+def test_raw_frames_on_stdout_are_alone_there(clip, inverting):
+    done = live("--source", clip, "--headless", "--json", "--to", "-", *inverting)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout) == 12 * FRAME_BYTES
+    assert json.loads(done.stderr.splitlines()[-1])["frames"] == 12
+    before = np.concatenate([frame.to_ndarray().ravel() for frame in read_frames(clip)])
+    changed = np.frombuffer(done.stdout, np.uint8) != before
+    assert 0.05 < changed.mean() < 0.9
+
+
+def test_raw_frames_on_stdin_and_an_end_while_nothing_comes(clip, inverting):
+    process = started("--source", "-", "--size", "320x240", "--headless", "--json", "--seconds", "2", *inverting)
+    for frame in read_frames(clip)[:3]:
+        process.stdin.write(frame.to_ndarray().tobytes())
+        process.stdin.flush()
+    # (stdin stays open: whoever writes has nothing to say)
+    assert process.wait(60) == 0
+    assert json.loads(process.stdout.read().splitlines()[-1])["frames"] >= 1
+    assert b"Fatal" not in process.stderr.read()
+    process.stdin.close()
+
+
+def test_a_reader_that_leaves_ends_the_stream(inverting):
+    process = started("--source", "pattern", "--size", "320x240", "--headless", "--to", "-", *inverting)
+    assert len(process.stdout.read(3 * FRAME_BYTES)) == 3 * FRAME_BYTES
+    process.stdout.close()
+    assert process.wait(60) == 0
+    said = process.stderr.read()
+    assert b"Nobody reads the raw frames" in said
+    assert b"Traceback" not in said
+    assert b"Exception ignored" not in said
+
+
+@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_finishes_the_recording(inverting, tmp_path, sign):
+    recording = tmp_path / "out.mp4"
+    process = started(
+        "--source", "pattern", "--size", "320x240", "--headless", "--json", "--to", recording, "--to", "-", *inverting
+    )
+    process.stdout.read(10 * FRAME_BYTES)
+    process.send_signal(sign)
+    # (what comes meanwhile is read, or the process would wait for its reader)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    summary = json.loads(said.splitlines()[-1])
+    assert summary["frames"] >= 10
+    assert len(read_frames(recording)) == summary["frames"]
+    assert os.listdir(tmp_path) == ["out.mp4"]
+
+
+def test_keys_in_the_terminal(inverting):
+    pty = pytest.importorskip("pty", reason="terminals as this test makes them are of Unix")
+    ours, theirs = pty.openpty()
+    process = started("--source", "pattern", "--size", "320x240", "--to", "null", *inverting, stdin=theirs)
+    said = b""
+    for key, answer in (
+        (b"", b"Keys:"),
+        (b"-", b"Strength 0.9"),
+        (b"+", b"Strength 1.0"),
+        (b"s", b"Left half as it came"),
+        (b"p", b"Paused"),
+        (b"p", b"Restoring"),
+        (b"q", b"Ending"),
+    ):
+        os.write(ours, key)
+        while answer not in said:
+            piece = os.read(process.stderr.fileno(), 4096)
+            assert piece, said
+            said += piece
+    assert process.wait(60) == 0
+    os.close(ours)
+    os.close(theirs)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--source", "srt://127.0.0.1:9999"], "without SRT"),
+        (["--source", "pattern", "--to", "srt://127.0.0.1:9999"], "without SRT"),
+        (["--source", "none.mp4"], "No such file: none.mp4"),
+        (["--source", "pattern", "--size", "big"], "WIDTHxHEIGHT"),
+        (["--source", "pattern", "--budget", "-3"], "budget"),
+        (["--source", "-", "--size", "320x240", "--to", "null"], "no frame"),
+        (["--camera", "no such camera", "--to", "null"], "no such camera"),
+    ],
+)
+def test_what_cannot_be_is_said_in_words(arguments, words):
+    done = live(*arguments, "--headless", stdin=subprocess.DEVNULL, text=True)
+    assert done.returncode == 2
+    assert words in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_without_a_screen_the_preview_says_what_to_do(clip):
+    surroundings = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
+    if not sys.platform.startswith("linux"):
+        pytest.skip("other systems always have a screen")
+    done = live("--source", clip, env=surroundings, text=True)
+    assert done.returncode == 2
+    assert "--to camera" in done.stderr
