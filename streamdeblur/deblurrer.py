@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from streamdeblur.budget import Budget
 from streamdeblur.engines import Engine, Ticket, open_engine
-from streamdeblur.faces.detect import Detector, faces_from_boxes, open_detector
+from streamdeblur.faces.detect import Detector, open_detector
 from streamdeblur.faces.find import LOCAL_SIZE, FaceFinder
-from streamdeblur.faces.sharpness import SHARP_BELOW, blur_of
-from streamdeblur.faces.track import Track
+from streamdeblur.faces.given import Gates, given_faces
+from streamdeblur.faces.sharpness import SharpnessGate, blur_of
 from streamdeblur.faces.window import CROP_SIZE, FaceWindow, Restoration, crop, paste
 from streamdeblur.network import Network
 from streamdeblur.options import Options
@@ -95,6 +95,7 @@ class FaceDeblurrer:
         self.engine: Engine = open_engine(self.options.engine, self.network, throughput=throughput)
         self.detector: Detector = open_detector(self.options.detector, self.engine.name)
         self._finder = FaceFinder(self.detector, detect_every=self.options.detect_every, min_face=self.options.min_face)
+        self._gates = Gates()
         self.budget = Budget()
         self.statistics = Statistics()
 
@@ -111,6 +112,7 @@ class FaceDeblurrer:
     def reset(self) -> None:
         """Forget the stream so far, for another one."""
         self._finder.reset()
+        self._gates = Gates()
         self.statistics = Statistics()
 
     def warm_up(self, width: int, height: int) -> None:
@@ -138,8 +140,7 @@ class FaceDeblurrer:
             InputError: a pixel format that cannot be edited.
         """
         if isinstance(frame, np.ndarray):
-            if frame.dtype != np.uint8 or frame.ndim not in (2, 3) or (frame.ndim == 3 and frame.shape[2] != 3) or not frame.size:
-                raise ValueError(f"A frame is uint8 RGB [H, W, 3] or gray [H, W] (got {frame.dtype} {list(frame.shape)}).")
+            _refuse_other_arrays(frame)
             copied: Any = np.array(frame, order="C")
             planes = array_planes(copied)
         elif not hasattr(frame, "planes"):
@@ -150,6 +151,19 @@ class FaceDeblurrer:
             planes = frame_planes(copied)
         self._finish(planes, self._begin(planes, faces))
         return copied
+
+    def restore_detections(self, frame: NDArray[np.uint8] | av.VideoFrame, detections: Any) -> Any:
+        """The next frame with the faces sharp that a tracking pipeline found; the frame given is not changed.
+
+        frame: as for a call; detections: of faces, not of whole persons, in pixels: supervision's `Detections`, norfair's
+        `Detection`s or `TrackedObject`s, or boxes x0, y0, x1, y1 [N, 4]. Where a tracker numbers its faces, each fades in and out
+        of restoration by itself, as those of the built-in tracker do.
+
+        Raises:
+            ValueError: an array of another type or shape, or a box without area.
+            InputError: a pixel format that cannot be edited.
+        """
+        return self(frame, faces=detections)
 
     def edit(self, frame: av.VideoFrame | Planes, *, deadline: float | None = None) -> None:
         """Deblur the next frame of the stream *in place*.
@@ -172,37 +186,36 @@ class FaceDeblurrer:
         """Restore crops, uint8 RGB [N, 256, 256, 3], each a square about 1.7 times its face; returns the same shape."""
         return self.engine.infer(crops)
 
-    def stream(self, frames: Iterable[Item | av.VideoFrame]) -> Iterator[Item | av.VideoFrame]:
+    def stream(self, frames: Iterable[Item | av.VideoFrame], *, bgr: bool = False) -> Iterator[Item | av.VideoFrame]:
         """Deblur frames *in place* and yield them in order, several in flight; anything else is passed on in its turn.
+
+        frames: av.VideoFrames; arrays uint8 RGB [H, W, 3] (`bgr`: as OpenCV has them) or gray [H, W]; or pairs of such a frame and
+        the detections of its faces (see `restore_detections`). An array that is read-only or has gaps is yielded as a copy.
 
         The fastest way through a file: while the engine works on the crops of one frame, the faces of the next are found.
         """
-        import av
-
-        waiting: deque[tuple[Any, Planes | None, _Pending | None]] = deque()
+        waiting: deque[tuple[Any, Any, _Pending | None]] = deque()
         in_flight = 0
-        for item in frames:
-            planes, pending = None, None
-            if isinstance(item, av.VideoFrame):
-                pending = self._begin(frame_planes(item), None)
-                in_flight += pending is not None
-            waiting.append((item, planes, pending))
+        for given in frames:
+            item, frame, detections = _taken_apart(given)
+            pending = None if frame is None else self._begin(_planes_of(frame, bgr=bgr), detections)
+            in_flight += pending is not None
+            waiting.append((item, frame, pending))
             while waiting and (waiting[0][2] is None or in_flight > FRAMES_IN_FLIGHT):
                 in_flight -= waiting[0][2] is not None
-                yield self._complete(*waiting.popleft())
+                yield self._complete(*waiting.popleft(), bgr=bgr)
         while waiting:
-            yield self._complete(*waiting.popleft())
+            yield self._complete(*waiting.popleft(), bgr=bgr)
 
-    def _complete(self, item: Any, planes: Planes | None, pending: _Pending | None) -> Any:
+    def _complete(self, item: Any, frame: Any, pending: _Pending | None, *, bgr: bool) -> Any:
         if pending is not None:
-            # The decoder may still predict from this picture: it gets its own copy where it is shared.
-            item.make_writable()
-            self._finish(frame_planes(item), pending)
+            if not isinstance(frame, np.ndarray):
+                # The decoder may still predict from this picture: it gets its own copy where it is shared.
+                frame.make_writable()
+            self._finish(_planes_of(frame, bgr=bgr), pending)
         return item
 
-    def _begin(
-        self, planes: Planes, faces: Sequence[Any] | NDArray[np.floating] | None, deadline: float | None = None
-    ) -> _Pending | None:
+    def _begin(self, planes: Planes, faces: Any, deadline: float | None = None) -> _Pending | None:
         """Find the faces of a frame, read their crops and hand those that fit to the engine."""
         blurred = self._blurred(planes, faces)
         urgencies, identities = [one.urgency for one in blurred], [one.identity for one in blurred]
@@ -214,34 +227,30 @@ class FaceDeblurrer:
         strengths = [one.share * self.options.strength for one in chosen]
         return _Pending([one.window for one in chosen], strengths, crops, self.engine.submit(crops), time.monotonic())
 
-    def _blurred(self, planes: Planes, faces: Sequence[Any] | NDArray[np.floating] | None) -> list[_Blurred]:
-        """The faces of a frame that are not sharp already."""
+    def _windows(self, planes: Planes, faces: Any) -> list[tuple[FaceWindow, SharpnessGate, int | None]]:
+        """The window, the gate and the identity of each face, found here or given."""
         scale = self.network.window_scale
-        self.statistics.frames += 1
         if faces is None:
-            tracks = self._finder.update(planes)
-            found: list[tuple[FaceWindow, Track | None]] = [(track.window(scale), track) for track in tracks]
-        else:
-            found = [(FaceWindow.around(face.box, scale), None) for face in faces_from_boxes(faces)]
+            return [(track.window(scale), track.gate, track.identity) for track in self._finder.update(planes)]
+        given = given_faces(faces)
+        return [(FaceWindow.around(one.face.box, scale), self._gates.of(one.identity), one.identity) for one in given]
+
+    def _blurred(self, planes: Planes, faces: Any) -> list[_Blurred]:
+        """The faces of a frame that are not sharp already."""
+        self.statistics.frames += 1
         blurred = []
-        for window, track in found:
+        for window, gate, identity in self._windows(planes, faces):
             if not window.inside(planes.width, planes.height):
                 continue
             self.statistics.faces += 1
             cropped = crop(planes, window)
             blur = 1.0 if self.options.always else blur_of(cropped, window.side)
-            share = self._share(blur, track)
+            share = 1.0 if self.options.always else gate.share(blur)
             if share > 0.0:
-                blurred.append(_Blurred(window, share, cropped, blur * window.side, track.identity if track else None))
+                blurred.append(_Blurred(window, share, cropped, blur * window.side, identity))
             else:
                 self.statistics.skipped_sharp += 1
         return blurred
-
-    def _share(self, blur: float, track: Track | None) -> float:
-        """How much of its restoration a face gets: 0 where it is sharp already."""
-        if self.options.always:
-            return 1.0
-        return track.gate.share(blur) if track is not None else float(blur > SHARP_BELOW)
 
     def _finish(self, planes: Planes, pending: _Pending | None, deadline: float | None = None) -> None:
         """Wait for the restored crops of a frame, or until the deadline, and paste them."""
@@ -260,3 +269,27 @@ class FaceDeblurrer:
         self.statistics.failed += int((~batch.finite).sum())
         self.statistics.passed_through += int((~batch.in_time).sum())
         paste(planes, restorations)
+
+
+def _taken_apart(item: Any) -> tuple[Any, Any, Any]:
+    """An item of a stream: what is yielded for it, the frame in it (or None), and the detections that came with it (or None)."""
+    import av
+
+    pair = isinstance(item, tuple) and len(item) == 2
+    frame, detections = item if pair else (item, None)
+    if isinstance(frame, np.ndarray):
+        _refuse_other_arrays(frame)
+        if not (frame.flags.c_contiguous and frame.flags.writeable):
+            frame = np.array(frame, order="C")
+    elif not isinstance(frame, av.VideoFrame):
+        return item, None, None
+    return ((frame, detections) if pair else frame), frame, detections
+
+
+def _planes_of(frame: Any, *, bgr: bool) -> Planes:
+    return array_planes(frame, bgr=bgr) if isinstance(frame, np.ndarray) else frame_planes(frame)
+
+
+def _refuse_other_arrays(frame: NDArray[Any]) -> None:
+    if frame.dtype != np.uint8 or frame.ndim not in (2, 3) or (frame.ndim == 3 and frame.shape[2] != 3) or not frame.size:
+        raise ValueError(f"A frame is uint8 RGB [H, W, 3] or gray [H, W] (got {frame.dtype} {list(frame.shape)}).")

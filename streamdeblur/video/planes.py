@@ -148,9 +148,9 @@ def planes_of_memory(
     )
 
 
-def array_planes(array: NDArray[np.uint8]) -> Planes:
-    """Planes of a C-contiguous uint8 RGB [H, W, 3] or gray [H, W] array (full range)."""
-    layout = layout_of("rgb24" if array.ndim == 3 else "gray")
+def array_planes(array: NDArray[np.uint8], *, bgr: bool = False) -> Planes:
+    """Planes of a C-contiguous uint8 RGB (or BGR) [H, W, 3] or gray [H, W] array (full range)."""
+    layout = layout_of("gray" if array.ndim == 2 else "bgr24" if bgr else "rgb24")
     assert layout is not None
     height, width = array.shape[:2]
     flat = array.reshape(height, -1)
