@@ -12,12 +12,13 @@ from pathlib import Path
 import streamdeblur
 from streamdeblur.errors import OutputError, StreamDeblurError
 
-PLUGIN = '''"""The element facedeblur of streamdeblur, for GStreamer's Python loader; written by `streamdeblur gstreamer install`."""
+PLUGIN = '''"""The element facedeblur for GStreamer's Python loader; written by `streamdeblur gstreamer install`."""
 
 import sys
 
 if sys.version_info[:2] == {version!r}:
-    # In front: older packages of the system must not hide what streamdeblur needs. (gi is the system's: its loader has imported it.)
+    # In front, so that older packages of the system do not hide what streamdeblur needs.
+    # (gi remains that of the system: GStreamer's loader has imported it.)
     sys.path[:0] = {paths!r}
     try:
         from gi.repository import Gst

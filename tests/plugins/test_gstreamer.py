@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from plugins.launching import lines_of, open_gstreamer, statistics
 
 from frames import BT601, FULL, LIMITED
-from plugins.launching import lines_of, open_gstreamer, statistics
 from networks import write_network
 from streamdeblur import FaceDeblurrer
 from streamdeblur.video.copying import copy_frame, line_bytes
