@@ -1,23 +1,27 @@
-"""The element ``facedeblur`` of GStreamer: faces are restored in place, at the stream's own times."""
+"""The element ``facedeblur`` of GStreamer: faces are restored in place, at the stream's own times.
+
+GStreamer imports this file whenever it looks for plug-ins: what is heavy is imported when the element starts.
+"""
 
 from __future__ import annotations
 
 import time
-from typing import Any
+import traceback
+from typing import TYPE_CHECKING, Any
 
 import gi
-import numpy as np
 
 gi.require_version("Gst", "1.0")
 gi.require_version("GstBase", "1.0")
 gi.require_version("GstVideo", "1.0")
-from gi.repository import GLib, GObject, Gst, GstBase, GstVideo
+from gi.repository import GLib, GObject, Gst, GstBase, GstVideo  # noqa: E402
 
-from streamdeblur.deblurrer import FaceDeblurrer, Statistics
-from streamdeblur.errors import EngineError, StreamDeblurError
-from streamdeblur.options import Options
-from streamdeblur.video.layouts import layout_of
-from streamdeblur.video.planes import Planes, planes_of_memory
+from streamdeblur.errors import StreamDeblurError  # noqa: E402
+from streamdeblur.video.layouts import layout_of  # noqa: E402
+
+if TYPE_CHECKING:
+    from streamdeblur.deblurrer import FaceDeblurrer
+    from streamdeblur.video.planes import Planes
 
 FORMATS = {
     "I420": "yuv420p", "NV12": "nv12", "RGB": "rgb24", "BGR": "bgr24", "YUY2": "yuyv422", "UYVY": "uyvy422", "Y42B": "yuv422p",
@@ -26,18 +30,16 @@ FORMATS = {
 }  # fmt: skip
 """FFmpeg's names of GStreamer's formats."""
 CAPS = f"video/x-raw, format=(string){{ {', '.join(FORMATS)} }}, width=[1, 32767], height=[1, 32767]"
+FULL_RANGE = getattr(GstVideo.VideoColorRange, "0_255")
 STATISTICS_SECONDS = 1.0
-MATRICES = {
-    GstVideo.VideoColorMatrix.BT709: 1, GstVideo.VideoColorMatrix.FCC: 4, GstVideo.VideoColorMatrix.BT601: 6,
-    GstVideo.VideoColorMatrix.SMPTE240M: 7, GstVideo.VideoColorMatrix.BT2020: 9,
-}  # fmt: skip
-"""H.273 numbers of GStreamer's colour matrices."""
-FLAGS = GObject.ParamFlags.READWRITE | GObject.ParamFlags.CONSTRUCT
+ANY_TIME = GObject.ParamFlags.READWRITE | GObject.ParamFlags.CONSTRUCT
+AT_START = ANY_TIME | GObject.ParamFlags(Gst.PARAM_MUTABLE_READY)
 
 
 class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
     """Removes motion blur from faces."""
 
+    __gtype_name__ = "FaceDeblur"
     __gstmetadata__ = ("Face deblur", "Filter/Effect/Video", "Removes motion blur from faces", "streamdeblur")
     __gsttemplates__ = tuple(
         Gst.PadTemplate.new(name, direction, Gst.PadPresence.ALWAYS, Gst.Caps.from_string(CAPS))
@@ -45,16 +47,16 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
     )
 
     strength = GObject.Property(
-        type=float, default=1.0, minimum=0.0, maximum=1.0, flags=FLAGS, blurb="Share of the restoration that is added"
+        type=float, default=1.0, minimum=0.0, maximum=1.0, flags=ANY_TIME, blurb="Share of the restoration that is added"
     )
+    always = GObject.Property(type=bool, default=False, flags=ANY_TIME, blurb="Restore faces that are sharp already, too")
     min_face = GObject.Property(
-        type=float, default=48.0, minimum=12.0, maximum=4096.0, flags=FLAGS, blurb="Smallest face that is looked for, in pixels"
+        type=float, default=48.0, minimum=12.0, maximum=4096.0, flags=AT_START, blurb="Smallest face looked for, in pixels"
     )
-    always = GObject.Property(type=bool, default=False, flags=FLAGS, blurb="Restore faces that are sharp already, too")
-    engine = GObject.Property(type=str, default="auto", flags=FLAGS, blurb="auto, openvino, onnxruntime, onnxruntime:cuda ...")
-    detector = GObject.Property(type=str, default="centerface", flags=FLAGS, blurb="centerface, scrfd:FILE.onnx, scrfd:PACK")
+    engine = GObject.Property(type=str, default="auto", flags=AT_START, blurb="auto, openvino, onnxruntime, onnxruntime:cuda ...")
+    detector = GObject.Property(type=str, default="centerface", flags=AT_START, blurb="centerface, scrfd:FILE.onnx, scrfd:PACK")
     weights = GObject.Property(
-        type=str, default="", flags=FLAGS, blurb="A network exported by streamdeblur; empty: the embedded one"
+        type=str, default="", flags=AT_START, blurb="A network exported by streamdeblur (ONNX); empty: the embedded one"
     )
 
     def __init__(self) -> None:
@@ -62,28 +64,30 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
         self._deblurrer: FaceDeblurrer | None = None
         self._info: Any = None
         self._earliest = 0
-        self._passed = 0
+        self._late = 0
         self._told = 0.0
         self.set_in_place(True)
+
+    # What a Python element raises, GStreamer prints, and goes on as if all were well: every error is posted instead.
 
     def do_start(self) -> bool:
         """Open detector and engine."""
         try:
-            options = Options.load(
-                strength=self.strength, min_face=self.min_face, always=self.always, engine=self.engine, detector=self.detector,
+            from streamdeblur.deblurrer import FaceDeblurrer
+
+            self._deblurrer = FaceDeblurrer(
+                strength=self.strength, always=self.always, min_face=self.min_face, engine=self.engine, detector=self.detector,
                 weights=self.weights or None,
             )  # fmt: skip
-            self._deblurrer = FaceDeblurrer(options)
-        except StreamDeblurError as error:
-            self._post(str(error))
+        except Exception as error:
+            self._fail("facedeblur cannot start", error)
             return False
-        self._earliest = self._passed = 0
+        self._earliest = self._late = 0
         return True
 
     def do_stop(self) -> bool:
         """Free them."""
         if self._deblurrer is not None:
-            self._tell(self._deblurrer.statistics)
             self._deblurrer.close()
             self._deblurrer = None
         return True
@@ -91,9 +95,17 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
     def do_set_caps(self, incoming: Any, outgoing: Any) -> bool:
         """Another size or format."""
         self._info = GstVideo.VideoInfo.new_from_caps(incoming)
-        if self._deblurrer is not None:
-            self._deblurrer.reset()
+        self._forget_faces()
         return self._info is not None
+
+    def do_sink_event(self, event: Any) -> bool:
+        """A seek begins another stream; at the end of one, its statistics are told."""
+        if event.type == Gst.EventType.FLUSH_STOP:
+            self._earliest = 0
+            self._forget_faces()
+        elif event.type == Gst.EventType.EOS:
+            self._tell()
+        return bool(GstBase.BaseTransform.do_sink_event(self, event))
 
     def do_src_event(self, event: Any) -> bool:
         """Quality of service: frames that would come too late are passed on as they are, not dropped."""
@@ -105,23 +117,43 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
 
     def do_transform_ip(self, buffer: Any) -> Any:
         """Restore the faces of one frame."""
-        deblurrer = self._deblurrer
-        if deblurrer is None or self._info is None:
-            return Gst.FlowReturn.NOT_NEGOTIATED
         if self._is_late(buffer):
-            self._passed += 1
+            self._late += 1
             return Gst.FlowReturn.OK
-        if deblurrer.options.strength != self.strength:
-            deblurrer.options = deblurrer.options.changed(strength=self.strength)
         try:
-            with buffer.map(Gst.MapFlags.READ | Gst.MapFlags.WRITE) as mapped:
-                deblurrer.edit(self._planes(buffer, mapped.data))
-        except EngineError as error:
-            self._post(str(error))
+            self._edit(buffer)
+        except Exception as error:
+            self._fail("facedeblur cannot restore this frame", error)
             return Gst.FlowReturn.ERROR
         if time.monotonic() - self._told >= STATISTICS_SECONDS:
-            self._tell(deblurrer.statistics)
+            self._tell()
         return Gst.FlowReturn.OK
+
+    def _edit(self, buffer: Any) -> None:
+        deblurrer = self._deblurrer
+        assert deblurrer is not None, "GStreamer sent a frame to an element that was not started"
+        wanted = {"strength": self.strength, "always": self.always}
+        if any(getattr(deblurrer.options, name) != value for name, value in wanted.items()):
+            deblurrer.options = deblurrer.options.changed(**wanted)
+        with buffer.map(Gst.MapFlags.READ | Gst.MapFlags.WRITE) as mapped:
+            deblurrer.edit(self._planes(buffer, mapped.data))
+
+    def _planes(self, buffer: Any, memory: Any) -> Planes:
+        """The frame in the buffer's memory."""
+        import numpy as np
+
+        from streamdeblur.video.planes import planes_of_memory
+
+        info, meta = self._info, GstVideo.buffer_get_video_meta(buffer)
+        # a buffer may bring its own arrangement, other than that of its format
+        arrangement = meta or info
+        layout = layout_of(FORMATS[info.finfo.name])
+        assert layout is not None
+        return planes_of_memory(
+            np.frombuffer(memory, np.uint8), layout, info.width, info.height, arrangement.offset, arrangement.stride,
+            colorspace=GstVideo.VideoColorMatrix.to_iso(info.colorimetry.matrix),
+            full_range=info.colorimetry.range == FULL_RANGE,
+        )  # fmt: skip
 
     def _is_late(self, buffer: Any) -> bool:
         if buffer.pts == Gst.CLOCK_TIME_NONE:
@@ -129,31 +161,33 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
         running = self.segment.to_running_time(Gst.Format.TIME, buffer.pts)
         return bool(running != Gst.CLOCK_TIME_NONE and running < self._earliest)
 
-    def _planes(self, buffer: Any, memory: Any) -> Planes:
-        """The frame in the buffer's memory."""
-        info = self._info
-        meta = GstVideo.buffer_get_video_meta(buffer)
-        offsets, strides = (meta.offset, meta.stride) if meta else (info.offset, info.stride)
-        layout = layout_of(FORMATS[info.finfo.name])
-        assert layout is not None
-        return planes_of_memory(
-            np.frombuffer(memory, np.uint8), layout, info.width, info.height, offsets, strides,
-            colorspace=MATRICES.get(info.colorimetry.matrix, 2),
-            full_range=info.colorimetry.range == GstVideo.VideoColorRange._0_255,
-        )  # fmt: skip
+    def _forget_faces(self) -> None:
+        """Another stream comes; the statistics go on."""
+        if self._deblurrer is not None:
+            counts = self._deblurrer.statistics
+            self._deblurrer.reset()
+            self._deblurrer.statistics = counts
 
-    def _tell(self, counts: Statistics) -> None:
+    def _tell(self) -> None:
         """Post what was done so far as an element message."""
+        if self._deblurrer is None:
+            return
         self._told = time.monotonic()
+        counts = self._deblurrer.statistics
         told = Gst.Structure.new_empty("facedeblur")
-        for name in ("frames", "faces", "restored", "skipped_sharp", "failed"):
+        told.set_value("frames", counts.frames + self._late)
+        told.set_value("late-frames", self._late)
+        for name in ("faces", "restored", "skipped_sharp", "failed"):
             told.set_value(name.replace("_", "-"), getattr(counts, name))
-        told.set_value("passed-through", counts.passed_through + self._passed)
         self.post_message(Gst.Message.new_element(self, told))
 
-    def _post(self, text: str) -> None:
-        error = GLib.Error.new_literal(Gst.library_error_quark(), text, Gst.LibraryError.FAILED)
-        self.post_message(Gst.Message.new_error(self, error, None))
+    def _fail(self, what: str, error: Exception) -> None:
+        """End the pipeline with an error in words; where an unforeseen one came from is its debug information."""
+        foreseen = isinstance(error, StreamDeblurError)
+        text = str(error) if foreseen else f"{what}: {error}"
+        debug = "" if foreseen else "".join(traceback.format_exception(error))
+        told = GLib.Error.new_literal(Gst.library_error_quark(), text, Gst.LibraryError.FAILED)
+        self.post_message(Gst.Message.new_error(self, told, debug))
 
 
 GObject.type_register(FaceDeblur)

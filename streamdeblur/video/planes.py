@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import TYPE_CHECKING
@@ -141,11 +141,18 @@ def planes_of_memory(
     for component in layout.components:
         lines, offset, stride = -(-height // component.vertical), offsets[component.plane], strides[component.plane]
         views[component.plane] = memory[offset : offset + lines * stride].view(layout.dtype).reshape(lines, -1)
-    arrays = tuple(views[component.plane] for component in layout.components)
+    return planes_of_arrays(views, layout, width, height, colorspace=colorspace, full_range=full_range)
+
+
+def planes_of_arrays(
+    arrays: Mapping[int, SampleArray], layout: Layout, width: int, height: int, *, colorspace: int, full_range: bool
+) -> Planes:
+    """Planes of which each is an array, uint8 or uint16 [rows, samples per line], C-contiguous; `arrays` by their numbers in
+    `layout`. colorspace: H.273 number of the matrix, 2 where it is not known."""
+    components = tuple(arrays[component.plane] for component in layout.components)
     full_range = full_range or layout.full_range
-    return Planes(
-        arrays, layout, width, height, _matrices(layout, colorspace, full_range, height), centred_chroma=layout.full_range
-    )
+    matrices = _matrices(layout, colorspace, full_range, height)
+    return Planes(components, layout, width, height, matrices, centred_chroma=layout.full_range)
 
 
 def array_planes(array: NDArray[np.uint8], *, bgr: bool = False) -> Planes:

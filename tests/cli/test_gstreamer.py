@@ -1,0 +1,52 @@
+"""streamdeblur gstreamer: putting the element's file in place."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from plugins.launching import open_gstreamer
+
+from streamdeblur.plugins.gstreamer_install import plugin_text
+
+
+def run(*arguments, **environment):
+    command = [sys.executable, "-m", "streamdeblur", "gstreamer", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=240, env=os.environ | environment)
+
+
+def test_without_gstreamer_the_file_is_put_in_place_and_a_warning_says_so(tmp_path):
+    where = Path(run("where", XDG_DATA_HOME=str(tmp_path)).stdout.strip())
+    assert where == tmp_path / "gstreamer-1.0" / "plugins" / "python" / "facedeblur.py"
+    done = run("install", XDG_DATA_HOME=str(tmp_path), PATH="/nowhere")
+    assert done.returncode == 0, done.stderr
+    assert "gst-inspect-1.0 is not installed" in done.stderr
+    assert f'export GST_PLUGIN_PATH="{where.parent.parent}' in done.stdout
+    assert "FaceDeblur" in where.read_text(encoding="utf-8")
+    assert os.listdir(where.parent) == ["facedeblur.py"]
+
+
+def test_within_an_active_virtual_environment_gstreamer_takes_the_element(tmp_path):
+    open_gstreamer(tmp_path / "tried")
+    done = run("install", "--folder", tmp_path / "own", PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert f'export GST_PLUGIN_PATH="{tmp_path / "own"}' in done.stdout
+
+
+def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+    (tmp_path / "file").write_text("")
+    done = run("install", "--folder", tmp_path / "file", PATH="/nowhere")
+    assert done.returncode == 2
+    assert f"Cannot write {tmp_path / 'file'}" in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+def test_gstreamer_of_another_python_is_told_so(tmp_path):
+    """What another Python makes of the file: a reason instead of an element."""
+    text = plugin_text().replace(repr(sys.version_info[:2]), "(2, 7)")
+    code = text + "\nassert '__gstelementfactory__' not in globals()\n"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 0, done.stderr
+    assert f"but GStreamer runs Python {sys.version_info[0]}.{sys.version_info[1]}. Install streamdeblur" in done.stderr

@@ -1,0 +1,267 @@
+"""The element facedeblur in real pipelines of gst-launch-1.0."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from plugins.launching import lines_of, open_gstreamer, statistics
+
+from frames import BT601, FULL, LIMITED
+from networks import write_network
+from streamdeblur import FaceDeblurrer
+from streamdeblur.video.copying import copy_frame, line_bytes
+from streamdeblur.video.layouts import layout_of
+from videos import Recipe, rgb_to_frame, write_video
+
+FORMATS = {"I420": "yuv420p", "NV12": "nv12", "RGB": "rgb24", "BGR": "bgr24", "GRAY8": "gray", "P010_10LE": "p010le"}
+WIDTH, HEIGHT = 319, 240
+
+
+@pytest.fixture(scope="module")
+def gstreamer(tmp_path_factory):
+    return open_gstreamer(tmp_path_factory.mktemp("plugins"))
+
+
+@pytest.fixture(scope="module")
+def invert(tmp_path_factory):
+    """A network whose work is seen in every pixel that it touches."""
+    return write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert")
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    return tmp_path_factory.mktemp("streams")
+
+
+@pytest.fixture(scope="module")
+def frames(few_pictures):
+    """Six frames of a blurred face, of an odd width, in any pixel format."""
+
+    def made(pixel_format):
+        recipe = Recipe(pixel_format=pixel_format, colorspace=BT601, color_range=LIMITED)
+        if layout_of(pixel_format).family != "yuv":
+            recipe = Recipe(pixel_format=pixel_format, colorspace=BT601, color_range=FULL)
+        return [rgb_to_frame(picture[:, :WIDTH], recipe) for picture in few_pictures[:6]]
+
+    return made
+
+
+@pytest.fixture(scope="module")
+def expected(invert):
+    """What FaceDeblurrer makes of frames."""
+
+    def edited(frames):
+        copies = [copy_frame(frame) for frame in frames]
+        with FaceDeblurrer(weights=invert, always=True) as deblurrer:
+            for copied in copies:
+                deblurrer.edit(copied)
+            assert deblurrer.statistics.restored == len(frames)
+        return copies
+
+    return edited
+
+
+def strides(frame):
+    """Bytes per line as GStreamer has them where nothing else is said: multiples of four."""
+    return [-(-line_bytes(frame, index) // 4) * 4 for index in range(len(frame.planes))]
+
+
+def visible(contents, frames, lines):
+    """The bytes of all planes without the padding of their lines: uint8 [frames, bytes]."""
+    parts = []
+    for content, frame in zip(np.frombuffer(contents, np.uint8).reshape(len(frames), -1), frames, strict=True):
+        planes, begin = [], 0
+        for index, (plane, stride) in enumerate(zip(frame.planes, lines, strict=True)):
+            end = begin + plane.height * stride
+            planes.append(content[begin:end].reshape(-1, stride)[:, : line_bytes(frame, index)].ravel())
+            begin = end
+        parts.append(np.concatenate(planes))
+    return np.stack(parts)
+
+
+def raw_source(path, frames, name):
+    path.write_bytes(b"".join(lines_of(frame, strides(frame)) for frame in frames))
+    return f"filesrc location={path} ! rawvideoparse format={name.lower().replace('_', '-')} width={WIDTH} height={HEIGHT}"
+
+
+@pytest.fixture(scope="module")
+def processed(gstreamer, folder, frames, invert):
+    """Every format through its own pipeline, all in one process."""
+    pipelines = [
+        f"{raw_source(folder / name, frames(pixel_format), name)} ! facedeblur always=true weights={invert}"
+        f" ! filesink location={folder / name}.out"
+        for name, pixel_format in FORMATS.items()
+    ]
+    exit_code, said = gstreamer.launch(*pipelines)
+    assert exit_code == 0, said
+    assert "Traceback" not in said
+    return lambda name: (folder / f"{name}.out").read_bytes()
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_byte_is_what_the_deblurrer_makes_of_the_frame(name, processed, frames, expected):
+    """So that what lies outside of the faces is as it was, with lines that are padded, too."""
+    given = frames(FORMATS[name])
+    made = expected(given)
+    lines = strides(given[0])
+    after = visible(processed(name), given, lines)
+    want = visible(b"".join(lines_of(frame, lines) for frame in made), given, lines)
+    before = visible(b"".join(lines_of(frame, lines) for frame in given), given, lines)
+    np.testing.assert_array_equal(after, want)
+    assert 0.02 < (after != before).mean() < 0.7
+
+
+def test_lines_may_be_longer_than_the_format_asks_for(gstreamer, folder, frames, invert, processed):
+    """Buffers whose meta data say where the planes lie, as decoders and cameras make them."""
+    given = frames("yuv420p")
+    wide, chroma = 384, 192
+    offsets = [0, wide * HEIGHT, wide * HEIGHT + chroma * HEIGHT // 2]
+    (folder / "wide").write_bytes(b"".join(lines_of(frame, [wide, chroma, chroma]) for frame in given))
+    exit_code, said = gstreamer.launch(
+        f"filesrc location={folder / 'wide'} ! rawvideoparse format=i420 width={WIDTH} height={HEIGHT}"
+        f" plane-strides=<{wide},{chroma},{chroma}> plane-offsets=<{','.join(map(str, offsets))}>"
+        f" frame-size={offsets[2] + chroma * HEIGHT // 2} ! facedeblur always=true weights={invert}"
+        # a converter takes lines of any length; it only moves samples here
+        f" ! videoconvert ! video/x-raw,format=NV12 ! videoconvert ! video/x-raw,format=I420"
+        f" ! filesink location={folder / 'wide'}.out"
+    )
+    assert exit_code == 0, said
+    lines = strides(given[0])
+    after = visible((folder / "wide.out").read_bytes(), given, lines)
+    np.testing.assert_array_equal(after, visible(processed("I420"), given, lines))
+
+
+@pytest.fixture(scope="module")
+def video(folder, few_pictures):
+    """H.264 in MP4, twelve frames of a blurred face."""
+    return write_video(folder / "blurry.mp4", few_pictures, Recipe(options={"crf": "10", "preset": "veryfast"}))
+
+
+def test_a_file_comes_out_with_a_sharper_face(gstreamer, folder, video):
+    decoded = f"filesrc location={video} ! decodebin ! videoconvert ! video/x-raw,format=NV12"
+    exit_code, said = gstreamer.launch(
+        f"{decoded} ! filesink location={folder}/before", f"{decoded} ! facedeblur ! filesink location={folder}/after"
+    )
+    assert exit_code == 0, said
+    before, after = (
+        np.fromfile(folder / name, np.uint8).reshape(12, 360, 320)[:, :240].astype(np.float32) for name in ("before", "after")
+    )
+    changed = before != after
+    rows, columns = changed.any(axis=(0, 2)).nonzero()[0], changed.any(axis=(0, 1)).nonzero()[0]
+    assert rows.size < 240
+    assert columns.size < 320
+    middle = np.s_[:, rows[0] + 40 : rows[-1] - 40, columns[0] + 40 : columns[-1] - 40]
+    edges = [np.abs(np.diff(luma[middle], axis=2)).mean() for luma in (before, after)]
+    assert edges[1] > 1.15 * edges[0]
+    counts = statistics(said)
+    assert counts == {
+        "frames": 12, "late-frames": 0, "faces": 12, "restored": counts["restored"], "skipped-sharp": 12 - counts["restored"],
+        "failed": 0,
+    }  # fmt: skip
+    assert counts["restored"] >= 10
+
+
+@pytest.mark.parametrize(
+    ("setting", "words"),
+    [("engine=warp", "Unknown engine 'warp'"), ("weights=/nowhere.onnx", "/nowhere.onnx")],
+)
+def test_a_setting_that_cannot_be_used_ends_the_pipeline_in_words(gstreamer, video, setting, words):
+    exit_code, said = gstreamer.launch(f"filesrc location={video} ! decodebin ! videoconvert ! facedeblur {setting} ! fakesink")
+    assert exit_code != 0
+    told = [line for line in said.splitlines() if line.startswith("ERROR: from element") and "facedeblur0" in line]
+    assert words in told[0]
+    assert "Traceback" not in said
+
+
+def test_frames_that_come_too_late_pass_as_they_are(gstreamer, folder, frames, invert):
+    """The sink wants ten thousand frames a second."""
+    given = frames("yuv420p") * 10
+    source = raw_source(folder / "late", given, "I420")
+    exit_code, said = gstreamer.launch(
+        f"{source} framerate=10000/1 ! facedeblur always=true weights={invert}"
+        f" ! filesink sync=true qos=true max-lateness=-1 location={folder / 'late'}.out"
+    )
+    assert exit_code == 0, said
+    counts = statistics(said)
+    assert counts["frames"] == 60
+    assert counts["late-frames"] > 0
+    assert counts["restored"] == 60 - counts["late-frames"]
+    lines = strides(given[0])
+    before, after = (visible((folder / name).read_bytes(), given, lines) for name in ("late", "late.out"))
+    assert (before == after).all(axis=1).sum() == counts["late-frames"]
+
+
+STRENGTH = """
+pipeline = Gst.parse_launch(sys.argv[1])
+element, frames = pipeline.get_by_name("faces"), []
+
+def came(pad, info):
+    frames.append(info.get_buffer().pts)
+    if len(frames) == 4:
+        element.set_property("strength", 0.0)
+    return Gst.PadProbeReturn.OK
+
+element.get_static_pad("sink").add_probe(Gst.PadProbeType.BUFFER, came)
+pipeline.set_state(Gst.State.PLAYING)
+message = pipeline.get_bus().timed_pop_filtered(60 * Gst.SECOND, Gst.MessageType.EOS | Gst.MessageType.ERROR)
+pipeline.set_state(Gst.State.NULL)
+print(json.dumps(message.type == Gst.MessageType.EOS))
+"""
+
+
+def test_the_strength_may_change_while_it_runs(gstreamer, folder, frames, invert):
+    given = frames("nv12")
+    source = raw_source(folder / "strength", given, "NV12")
+    pipeline = f"{source} ! facedeblur name=faces always=true weights={invert} ! filesink location={folder / 'strength'}.out"
+    assert gstreamer.script(STRENGTH, pipeline)
+    lines = strides(given[0])
+    before, after = (visible((folder / name).read_bytes(), given, lines) for name in ("strength", "strength.out"))
+    assert (before == after).all(axis=1).tolist() == [False, False, False, True, True, True]
+
+
+SEEK = """
+pipeline = Gst.parse_launch(sys.argv[1])
+sums = []
+
+def came(pad, info):
+    buffer = info.get_buffer()
+    sums.append(GLib.compute_checksum_for_data(GLib.ChecksumType.SHA256, buffer.extract_dup(0, buffer.get_size())))
+    return Gst.PadProbeReturn.OK
+
+pipeline.get_by_name("faces").get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, came)
+ends = Gst.MessageType.EOS | Gst.MessageType.ERROR
+pipeline.set_state(Gst.State.PLAYING)
+told = pipeline.get_bus().timed_pop_filtered(60 * Gst.SECOND, ends)
+pipeline.seek_simple(Gst.Format.TIME, Gst.SeekFlags.FLUSH, 0)
+told = pipeline.get_bus().timed_pop_filtered(60 * Gst.SECOND, ends)
+pipeline.set_state(Gst.State.NULL)
+print(json.dumps(sums))
+"""
+
+
+def test_after_a_seek_the_faces_are_found_anew(gstreamer, folder, frames, invert):
+    source = raw_source(folder / "seek", frames("yuv420p"), "I420")
+    sums = gstreamer.script(SEEK, f"{source} ! facedeblur name=faces always=true weights={invert} ! fakesink")
+    assert len(set(sums)) == 6
+    assert sums == sums[:6] * 2
+
+
+LOOKING = """
+import runpy
+runpy.run_path(sys.argv[1])
+heavy = {"numpy", "cv2", "numba", "openvino", "onnxruntime", "onnx", "pydantic", "av", "scipy"}
+print(json.dumps(sorted(heavy & set(sys.modules))))
+"""
+
+
+def test_looking_for_plugins_imports_nothing_heavy(gstreamer):
+    assert gstreamer.script(LOOKING, str(gstreamer.plugin)) == []
+
+
+def test_gst_inspect_shows_the_element(gstreamer):
+    exit_code, said = gstreamer.inspect()
+    assert exit_code == 0
+    for name in ("strength", "engine", "detector", "min-face"):
+        assert f"  {name} " in said
+    for name in ("I420", "NV12", "RGB", "BGR"):
+        assert f"(string){name}" in said
