@@ -189,8 +189,8 @@ class FaceDeblurrer:
     def stream(self, frames: Iterable[Item | av.VideoFrame], *, bgr: bool = False) -> Iterator[Item | av.VideoFrame]:
         """Deblur frames *in place* and yield them in order, several in flight; anything else is passed on in its turn.
 
-        frames: av.VideoFrames; arrays uint8 RGB [H, W, 3] (`bgr`: as OpenCV has them) or gray [H, W]; or pairs of such a frame and
-        the detections of its faces (see `restore_detections`). An array that is read-only or has gaps is yielded as a copy.
+        frames: av.VideoFrames; arrays uint8 RGB [H, W, 3] (`bgr`: as OpenCV has them) or gray [H, W]; or pairs of such a frame
+        and the detections of its faces (see `restore_detections`). An array that is read-only or has gaps is yielded as a copy.
 
         The fastest way through a file: while the engine works on the crops of one frame, the faces of the next are found.
         """

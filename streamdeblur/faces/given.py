@@ -36,8 +36,8 @@ def given_faces(detections: Any) -> list[GivenFace]:
         ValueError: a box without area, or not of four finite numbers; a detection of a single point.
     """
     if hasattr(detections, "xyxy"):
-        identities = detections.tracker_id if getattr(detections, "tracker_id", None) is not None else [None] * len(detections)
-        return _given(detections.xyxy, identities)
+        identities = getattr(detections, "tracker_id", None)
+        return _given(detections.xyxy, [None] * len(detections.xyxy) if identities is None else identities)
     found = list(detections)
     if any(_points_of(item) is not None for item in found):
         return _given([_box_around(item) for item in found], [getattr(item, "id", None) for item in found])
@@ -46,7 +46,8 @@ def given_faces(detections: Any) -> list[GivenFace]:
 
 def _given(boxes: Sequence[Any] | NDArray[np.floating], identities: Sequence[Any]) -> list[GivenFace]:
     return [
-        GivenFace(face, None if identity is None else int(identity))
+        # (trackers number a face that they are not sure of with -1)
+        GivenFace(face, None if identity is None or identity < 0 else int(identity))
         for face, identity in zip(faces_from_boxes(boxes), identities, strict=True)
     ]
 

@@ -1,0 +1,30 @@
+"""Faces followed with norfair, made sharp where they are, boxes drawn over them.
+
+pip install streamdeblur norfair
+python examples/norfair_faces.py talk.mp4 followed.mp4
+"""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+from norfair import Detection, Tracker, Video, draw_tracked_boxes
+
+from streamdeblur import FaceDeblurrer
+
+
+def main(source: str, target: str) -> None:
+    video = Video(input_path=source, output_path=target)
+    tracker = Tracker("iou", distance_threshold=0.7, initialization_delay=0)
+    with FaceDeblurrer() as deblurrer:
+        for frame in video:
+            rgb = np.ascontiguousarray(frame[..., ::-1])
+            found = [Detection(face.box.reshape(2, 2), np.full(2, face.score)) for face in deblurrer.detector.detect(rgb)]
+            faces = tracker.update(found)
+            sharp = np.ascontiguousarray(deblurrer.restore_detections(rgb, faces)[..., ::-1])
+            video.write(draw_tracked_boxes(sharp, faces))
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])

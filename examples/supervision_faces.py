@@ -1,0 +1,48 @@
+"""Faces followed with supervision, made sharp where they are, boxes and numbers drawn over them.
+
+pip install streamdeblur supervision trackers
+python examples/supervision_faces.py talk.mp4 followed.mp4
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+import supervision as sv
+from trackers import ByteTrackTracker
+
+from streamdeblur.faces.detect import open_detector
+from streamdeblur.plugins.stages import Deblur, Sequential
+
+
+def followed(frames: Iterator[np.ndarray]) -> Iterator[tuple[np.ndarray, sv.Detections]]:
+    """Each frame (BGR) with the faces in it, numbered."""
+    detector, tracker = open_detector("centerface"), ByteTrackTracker()
+    for frame in frames:
+        faces = detector.detect(np.ascontiguousarray(frame[..., ::-1]))
+        detections = sv.Detections.empty()
+        if faces:
+            boxes, scores = np.stack([face.box for face in faces]), np.array([face.score for face in faces])
+            detections = sv.Detections(boxes, confidence=scores, class_id=np.zeros(len(faces), int))
+        yield frame, tracker.update(detections)
+
+
+def drawn(pairs: Iterator[tuple[np.ndarray, sv.Detections]]) -> Iterator[np.ndarray]:
+    """Each frame with its boxes and numbers."""
+    boxes, labels = sv.BoxAnnotator(), sv.LabelAnnotator()
+    for frame, detections in pairs:
+        names = [f"face {number}" for number in detections.tracker_id]
+        yield labels.annotate(boxes.annotate(frame, detections), detections, names)
+
+
+def main(source: str, target: str) -> None:
+    pipeline = Sequential(followed, Deblur(bgr=True), drawn)
+    with sv.VideoSink(target, sv.VideoInfo.from_video_path(source)) as sink:
+        for frame in pipeline(sv.get_video_frames_generator(source)):
+            sink.write_frame(frame)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:3])

@@ -1,0 +1,102 @@
+"""Stages of pipelines: deblurring between what comes before and after it."""
+
+from __future__ import annotations
+
+import av
+import numpy as np
+import pytest
+
+from streamdeblur import FaceDeblurrer
+from streamdeblur.plugins.stages import Deblur, Sequential
+
+
+@pytest.fixture(scope="module")
+def stage():
+    return Deblur()
+
+
+@pytest.fixture(scope="module")
+def one_by_one(few_pictures):
+    """What a call for each frame makes of the pictures."""
+    with FaceDeblurrer() as deblurrer:
+        return [deblurrer(picture) for picture in few_pictures]
+
+
+def copies(pictures):
+    return [picture.copy() for picture in pictures]
+
+
+def near(pictures, others):
+    """Equal but for the engine's rounding, which differs with what else is in flight."""
+    return len(pictures) == len(others) and all(
+        np.abs(one.astype(int) - other).max() <= 2 for one, other in zip(pictures, others, strict=True)
+    )
+
+
+def test_frames_come_out_in_order_and_sharp(stage, few_pictures, one_by_one):
+    out = list(stage(iter(copies(few_pictures))))
+    assert near(out, one_by_one)
+    assert not near(out, few_pictures)
+
+
+def test_frames_of_opencv_have_blue_first(few_pictures, one_by_one):
+    blue_first = [np.ascontiguousarray(picture[..., ::-1]) for picture in few_pictures]
+    out = list(Deblur(bgr=True)(blue_first))
+    assert near([picture[..., ::-1] for picture in out], one_by_one)
+
+
+def test_video_frames_and_arrays_alike(stage, few_pictures, one_by_one):
+    frames = [av.VideoFrame.from_ndarray(picture, format="rgb24") for picture in few_pictures]
+    assert near([frame.to_ndarray() for frame in stage(frames)], one_by_one)
+
+
+def test_detections_go_with_their_frames(stage, few_pictures):
+    box = max(stage.deblurrer.detector.detect(few_pictures[0]), key=lambda face: face.score).box
+    given = [[box], [], np.array([box])]
+    out = list(stage(zip(copies(few_pictures), given, strict=False)))
+    assert [detections is wanted for (_, detections), wanted in zip(out, given, strict=True)] == [True] * 3
+    changed = [not np.array_equal(frame, before) for (frame, _), before in zip(out, few_pictures, strict=False)]
+    assert changed == [True, False, True]
+
+
+def test_what_cannot_be_written_is_copied(stage, few_pictures):
+    fixed = few_pictures[0].copy()
+    fixed.flags.writeable = False
+    mirrored = few_pictures[1][:, ::-1]
+    before = mirrored.copy()
+    out = list(stage([fixed, mirrored]))
+    assert np.array_equal(fixed, few_pictures[0])
+    assert np.array_equal(mirrored, before)
+    assert not np.array_equal(out[0], fixed)
+    assert not np.array_equal(out[1], mirrored)
+
+
+def test_stages_follow_one_another_and_read_no_more_than_is_asked_for(stage, few_pictures):
+    read = []
+
+    def noted(frames):
+        for number, frame in enumerate(frames):
+            read.append(number)
+            yield frame
+
+    def numbered(frames):
+        yield from enumerate(frames)
+
+    pipeline = Sequential(noted, Sequential(stage, numbered))
+    results = pipeline(copies(few_pictures))
+    assert read == []
+    assert next(results)[0] == 0
+    assert len(read) < len(few_pictures)
+    assert [number for number, _ in results] == list(range(1, len(few_pictures)))
+
+
+def test_each_call_is_a_stream_of_its_own(stage, few_pictures):
+    first = list(stage(copies(few_pictures)))
+    assert near(first, list(stage(copies(few_pictures))))
+    assert stage.deblurrer.statistics.frames == len(few_pictures)
+
+
+def test_what_is_no_frame_is_refused_or_passed_on(stage, few_pictures):
+    assert next(iter(stage(["title", few_pictures[0].copy()]))) == "title"
+    with pytest.raises(ValueError, match="uint8 RGB"):
+        list(stage([np.zeros((8, 8, 4), np.uint8)]))
