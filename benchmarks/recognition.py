@@ -2,8 +2,9 @@
 
 python benchmarks/recognition.py DATA --protocol synthetic,vla+camera --limit 600     # needs pip install '.[eval]'
 
-Everybody has one sharp face in the gallery; each of the blurry ones (of other pictures, or of other moments of the clip) looks for
-its own there. Of data with comparisons (LFW) these are its pairs of the same person. Detector: the embedded one; embedding: dlib's.
+Everybody has one sharp face in the gallery; each of the blurry ones (of other pictures, or of other moments of the clip) looks
+for its own there. Of data with comparisons (LFW) these are its pairs of the same person. Detector: the embedded one; embedding:
+dlib's.
 """
 
 from __future__ import annotations
