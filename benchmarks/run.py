@@ -29,6 +29,8 @@ transcodes every frame's face is restored (`--always`).
 
 """
 
+COMMENTARY = "What the figures say:"
+
 MEASURES = {"pixels": pixels, "engine": engine, "blur": blur, "training": training}
 
 
@@ -48,10 +50,17 @@ def main() -> None:
     text = INTRODUCTION.format(day=date.today(), version=streamdeblur.__version__, machine=machine()) + table(rows) + "\n"
     print(text)
     if arguments.out:
-        arguments.out.joinpath("benchmarks.md").write_text(text)
+        page = arguments.out / "benchmarks.md"
+        page.write_text(text + commentary(page))
         arguments.out.joinpath("benchmarks.json").write_text(
             json.dumps({"machine": machine(), "rows": [vars(row) for row in rows]}, indent=1) + "\n"
         )
+
+
+def commentary(page: Path) -> str:
+    """What people wrote below the table of an earlier run: kept, to be read again beside the new figures."""
+    before = page.read_text() if page.is_file() else ""
+    return before[before.find(COMMENTARY) - 1 :] if COMMENTARY in before else ""
 
 
 if __name__ == "__main__":

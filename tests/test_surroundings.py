@@ -25,6 +25,16 @@ assert out.shape == picture.shape
 print("done")
 """
 
+QUIET = """
+import os, sys
+forks = []
+os.register_at_fork(before=lambda: forks.append(True))
+def told(event, arguments):
+    if event == "socket.connect" or event == "socket.getaddrinfo":
+        print("reached for the network:", arguments)
+sys.addaudithook(told)
+"""
+
 KERNEL = """
 import numpy as np
 from streamdeblur.kernels import tensors
@@ -115,3 +125,12 @@ def test_forked_workers(tmp_path):
     script.write_text(FORKING)
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=200)
     assert done.stdout == "done\n", done.stderr
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+def test_nothing_is_told_to_anybody(engine):
+    """OpenVINO counts its imports by itself, in a process of its own."""
+    code = QUIET + CODE.replace("FaceDeblurrer()", f"FaceDeblurrer(engine='{engine}')")
+    code += "assert not forks, forks\nassert 'openvino_telemetry' not in sys.modules\n"
+    done = subprocess.run([sys.executable, "-c", code.format(place="")], capture_output=True, text=True, check=False, timeout=240)
+    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 from concurrent.futures import Future
 from functools import lru_cache
@@ -20,10 +21,21 @@ SMALL_PIXELS = 128 * 128
 """Pictures up to this size run on one core: sharing them costs more than it gains."""
 
 
+def import_openvino() -> Any:
+    """The package `openvino`, silent: by itself it tells Google Analytics of every import, from a process that it forks."""
+    if "openvino" not in sys.modules:
+        held_back = sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+        try:
+            import openvino  # noqa: F401
+        finally:
+            if held_back is None:
+                del sys.modules["openvino_telemetry"]
+    return sys.modules["openvino"]
+
+
 @lru_cache(maxsize=1)
 def _core() -> Any:
-    import openvino
-
+    openvino = import_openvino()
     core = openvino.Core()
     folder = cache_folder("openvino")
     if folder is not None:
@@ -48,7 +60,7 @@ class OpenVINOGraph:
     """A graph on the CPU. Pictures run one by one: on a CPU, batches of a fixed shape gain nothing, and batch sizes stay free."""
 
     def __init__(self, spec: GraphSpec) -> None:
-        import openvino
+        openvino = import_openvino()
         from openvino.preprocess import PrePostProcessor
 
         whole = _core().read_model(spec.model, b"")

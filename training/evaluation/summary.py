@@ -18,6 +18,8 @@ from streamdeblur.training.evaluation.statistics import Interval, gap_closed, me
 
 LOWER, UPPER = "blurred", "oracle"
 """The methods between which the gap lies."""
+BOUNDS = (LOWER, UPPER, "tv-oracle")
+"""The methods that do not compete for places: they do nothing, or know the answer or a part of it."""
 
 Values = NDArray[np.float64]
 
@@ -184,10 +186,10 @@ def _gaps(method: str, by_method: dict[str, list[Result]], names: Sequence[str],
 
 def _place(method: str, name: str, figures: dict[str, dict[str, Interval]]) -> int | None:
     """Place among the methods that compete: 1 to 3, or None."""
-    if method in (LOWER, UPPER):
+    if method in BOUNDS:
         return None
     sign = -1.0 if COLUMNS[name].more_is_better else 1.0
-    values = sorted(sign * own[name].value for other, own in figures.items() if other not in (LOWER, UPPER))
+    values = sorted(sign * own[name].value for other, own in figures.items() if other not in BOUNDS)
     place = values.index(sign * figures[method][name].value) + 1
     return place if place <= 3 else None
 

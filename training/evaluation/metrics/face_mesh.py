@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeblur.engines.openvino import import_openvino
 from streamdeblur.errors import OptionError
 from streamdeblur.faces.window import WINDOW_SCALE
 from streamdeblur.training.evaluation.cases import Image, Points
@@ -61,8 +62,7 @@ class FaceMesh:
         Raises:
             OptionError: the file cannot be read, or is not that network.
         """
-        import openvino
-
+        openvino = import_openvino()
         # In float32, whatever the CPU prefers, so that figures are the same everywhere: bf16 moves points by 0.2 % of the face
         settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
         try:

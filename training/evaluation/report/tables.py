@@ -104,14 +104,14 @@ def _p_value(value: float) -> str:
 
 def notes(summary: Summary) -> list[str]:
     """What a reader must know of the figures."""
-    told = [f"{summary.faces} faces of {summary.groups} {summary.grouped_by}. Intervals: 95 %, by a bootstrap over those."]
+    told = [f"{summary.faces} faces; {summary.grouped_by}: {summary.groups}. Intervals: 95 %, by a bootstrap over those."]
     if summary.pseudo and summary.errors:
         told.append(
             "Landmarks are not marked by hand: what the localiser finds in the sharp face stands for them (pseudo ground truth)."
         )
     if summary.ranking_holds is not None:
-        holds = "puts the methods in the same order" if summary.ranking_holds else "puts the methods in ANOTHER order"
-        told.append(f"The second localiser {holds} as the first.")
+        holds = "the same order as" if summary.ranking_holds else "ANOTHER order than"
+        told.append(f"The second localiser puts the methods in {holds} the first.")
     if summary.steadiness:
         told.append(
             "Change between frames: mean absolute difference, in code values, of frames in a row after alignment by the sharp "
