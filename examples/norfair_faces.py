@@ -1,6 +1,6 @@
 """Faces followed with norfair, made sharp where they are, boxes drawn over them.
 
-pip install streamdeblur norfair
+pip install streamdeblur && pip install --no-deps norfair filterpy   # (norfair asks for an older NumPy or rich)
 python examples/norfair_faces.py talk.mp4 followed.mp4
 """
 

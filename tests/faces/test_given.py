@@ -37,7 +37,7 @@ def test_detections_of_supervision():
 
 
 def test_detections_and_tracked_objects_of_norfair():
-    norfair = pytest.importorskip("norfair", reason="norfair is not installed: pip install norfair")
+    norfair = pytest.importorskip("norfair", reason="norfair is not installed: pip install --no-deps norfair filterpy")
     found = norfair.Detection(np.array(BOX).reshape(2, 2))
     assert told([found]) == [(BOX, None)]
     tracker = norfair.Tracker("iou", distance_threshold=0.7, initialization_delay=0)

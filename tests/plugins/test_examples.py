@@ -31,7 +31,7 @@ def talk(tmp_path_factory, few_pictures):
 )
 def test_faces_are_followed_and_made_sharp(libraries, example, talk, few_pictures, tmp_path):
     for library in libraries:
-        pytest.importorskip(library, reason=f"{library} is not installed: pip install {library}")
+        pytest.importorskip(library, reason=f"{library} is not installed: see the first lines of the example")
     done = run(example, talk, tmp_path / "followed.mp4")
     assert done.returncode == 0, done.stderr
     with av.open(str(tmp_path / "followed.mp4")) as container:
