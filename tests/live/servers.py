@@ -14,19 +14,19 @@ from streamdeblur.live.serve.server import application
 
 
 @contextmanager
-def served(options, *, token=False, host="127.0.0.1"):
+def served(options, *, token=False, host="127.0.0.1", names=()):
     """Serves the page; gives its port and its `Access`."""
     loop, ready = asyncio.new_event_loop(), threading.Event()
     opened = {}
 
     async def begin():
         # the port is known only when it is open
-        access = Access(host, 0, token=token)
+        access = Access(host, 0, token=token, names=names)
         runner = web.AppRunner(application(options, access), access_log=None)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()
-        access._port = site._server.sockets[0].getsockname()[1]
+        access.port = site._server.sockets[0].getsockname()[1]
         opened.update(runner=runner, access=access)
         ready.set()
 
@@ -39,7 +39,7 @@ def served(options, *, token=False, host="127.0.0.1"):
     thread.start()
     assert ready.wait(60)
     try:
-        yield opened["access"]._port, opened["access"]
+        yield opened["access"].port, opened["access"]
     finally:
         asyncio.run_coroutine_threadsafe(opened["runner"].cleanup(), loop).result(20)
         loop.call_soon_threadsafe(loop.stop)

@@ -5,28 +5,30 @@ from __future__ import annotations
 import hmac
 import ipaddress
 import secrets
-from collections.abc import Awaitable, Callable
+import socket
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aiohttp import web
 
-Handler = Callable[["web.Request"], Awaitable["web.StreamResponse"]]
+    Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
-COOKIE = "streamdeblur"
 HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob: data:; media-src 'self' blob:; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; media-src 'self' blob:; "
         "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
-    "Permissions-Policy": "camera=(self), microphone=()",
+    "Permissions-Policy": "camera=(self), microphone=(), geolocation=()",
     "Cache-Control": "no-store",
 }
 SAFE_METHODS = ("GET", "HEAD")
+ELSEWHERE = ("192.0.2.1", 9)
+"""An address for documentation (RFC 5737); nothing is sent to it."""
 
 
 def is_loopback(host: str) -> bool:
@@ -34,29 +36,38 @@ def is_loopback(host: str) -> bool:
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
-        return host == "localhost"
+        return host.lower() == "localhost"
 
 
 class Access:
     """Checks every request before anything is done with it."""
 
-    def __init__(self, host: str, port: int, *, token: bool) -> None:
-        """`token`: ask for one, as is always done where other machines can reach the page."""
-        self.token = secrets.token_urlsafe(24) if token or not is_loopback(host) else None
-        self._port = port
-        self._any_name = not is_loopback(host)
+    def __init__(self, host: str, port: int, *, token: bool = False, names: Sequence[str] = ()) -> None:
+        """
+        host: what the server listens on.
+        token: ask for one, as is always done where other machines can reach the page.
+        names: further host names under which browsers reach it, through a reverse proxy.
+        """
+        self.host, self.port = host, port
+        self.names = tuple(name.lower() for name in names)
+        self.token = secrets.token_urlsafe(24) if token or names or not is_loopback(host) else None
 
-    def address(self, host: str) -> str:
+    def address(self, *, secure: bool = False) -> str:
         """What to open in the browser."""
+        host = _own_address() if self.host in ("0.0.0.0", "::") else self.host
         shown = f"[{host}]" if ":" in host else host
-        return f"http://{shown}:{self._port}/" + (f"?token={self.token}" if self.token else "")
+        place = f"http{'s' if secure else ''}://{shown}:{self.port}/"
+        if self.names:
+            # (a proxy that gives the page a name speaks TLS: browsers give cameras to nothing else)
+            place = f"https://{self.names[0]}/"
+        return place + (f"?token={self.token}" if self.token else "")
 
     def problem(self, request: web.Request) -> str | None:
         """Why a request is refused; None where it is not."""
         host = request.headers.get("Host", "")
-        if not self._any_name and not self._is_own(host):
-            # a name that someone else's name server points here (DNS rebinding)
-            return "This page answers under 127.0.0.1 and localhost only."
+        if is_loopback(self.host) and not self._is_own(host):
+            # a name that someone else's name server points here (DNS rebinding); elsewhere, no such name has the cookie
+            return "This page does not answer under that name. Use 127.0.0.1 or localhost, or give 'streamdeblur serve' its --name."
         origin = request.headers.get("Origin")
         if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
             return "Requests of other web sites are refused."
@@ -67,17 +78,24 @@ class Access:
         return None
 
     def _is_own(self, host: str) -> bool:
-        name, _, port = host.rpartition(":") if not host.endswith("]") else (host, "", "")
-        if not name:
+        name, colon, port = host.rpartition(":")
+        if not colon or host.endswith("]"):
             name, port = host, ""
-        return is_loopback(name.strip("[]")) and port in ("", str(self._port))
+        if name.lower() in self.names:
+            return True
+        return is_loopback(name.removeprefix("[").removesuffix("]")) and port == str(self.port)
+
+    @property
+    def _cookie(self) -> str:
+        # cookies are shared by all ports of a host
+        return f"streamdeblur-{self.port}"
 
     def _has_token(self, request: web.Request) -> bool:
-        given = request.cookies.get(COOKIE) or request.query.get("token") or ""
-        return hmac.compare_digest(given.encode(), (self.token or "").encode())
+        given = (request.cookies.get(self._cookie), request.query.get("token"))
+        return any(hmac.compare_digest((one or "").encode(), (self.token or "").encode()) for one in given)
 
     def middleware(self) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
-        """Refuses, and adds the headers that keep the page to itself."""
+        """Refuses, keeps the token in a cookie instead of the address, and adds the headers that keep the page to itself."""
         from aiohttp import web
 
         @web.middleware
@@ -85,14 +103,32 @@ class Access:
             problem = self.problem(request)
             if problem is not None:
                 return web.json_response({"error": problem}, status=403, headers=HEADERS)
+            if self.token is not None and request.method == "GET" and "token" in request.query:
+                return self._remember(request)
             try:
                 response = await handler(request)
             except web.HTTPException as error:
-                message = "Too large." if error.status == 413 else error.reason
-                return web.json_response({"error": message}, status=error.status, headers=HEADERS)
+                return web.json_response({"error": f"{error.reason}."}, status=error.status, headers=HEADERS)
             response.headers.update(HEADERS)
-            if self.token is not None and request.query.get("token"):
-                response.set_cookie(COOKIE, self.token, httponly=True, samesite="Strict")
             return response
 
         return check
+
+    def _remember(self, request: web.Request) -> web.Response:
+        """To the same page, without the token in its address, where histories and screen shots would show it."""
+        from aiohttp import web
+
+        response = web.Response(status=303, headers={**HEADERS, "Location": request.path})
+        secure = request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
+        response.set_cookie(self._cookie, self.token or "", httponly=True, samesite="Strict", secure=secure)
+        return response
+
+
+def _own_address() -> str:
+    """The address under which the local network knows this machine."""
+    with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unsent:
+        try:
+            unsent.connect(ELSEWHERE)
+            return str(unsent.getsockname()[0])
+        except OSError:
+            return "127.0.0.1"
