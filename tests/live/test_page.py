@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import io
+import re
 
 import numpy as np
 import pytest
@@ -12,6 +13,7 @@ from PIL import Image
 
 from streamdeblur import Options
 from streamdeblur.demo.camera import HandheldCamera
+from streamdeblur.faces.detect import open_detector
 
 pytest.importorskip("aiortc", reason="aiortc comes with the extra live")
 
@@ -38,48 +40,59 @@ def camera_file(tmp_path_factory, photograph):
     return path
 
 
-def sharpness(address):
-    """Mean gradient of a picture given as a data: address."""
-    picture = Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))).convert("L")
-    pixels = np.asarray(picture).astype(float)
-    return np.abs(np.diff(pixels, axis=0)).mean() + np.abs(np.diff(pixels, axis=1)).mean()
+def pixels(address):
+    """uint8 RGB of a picture given as a data: address."""
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))).convert("RGB"))
+
+
+def sharpness(picture, boxes):
+    """Mean gradient of the faces."""
+    luma = picture.mean(axis=2)
+    faces = [luma[max(y0, 0) : y1, max(x0, 0) : x1] for x0, y0, x1, y1 in boxes]
+    return sum(np.abs(np.diff(face, axis=axis)).mean() for face in faces for axis in (0, 1))
 
 
 BOTH_SIDES = """(() => {
-  const halves = [];
   const make = (x) => {
     const canvas = document.createElement("canvas");
     canvas.width = incoming.videoWidth / 2; canvas.height = incoming.videoHeight;
     canvas.getContext("2d").drawImage(incoming, x, 0, canvas.width, canvas.height, 0, 0, canvas.width, canvas.height);
     return canvas.toDataURL("image/png");
   };
-  const frame = document.createElement("canvas");
   return [make(0), make(incoming.videoWidth / 2)];
 })()"""
 
 
 def test_the_camera_comes_back_sharper(camera_file, tmp_path):
+    detector = open_detector("centerface")
+
     async def visit():
         with served(Options(always=True)) as (port, _):
             address = f"http://127.0.0.1:{port}/"
             async with page(address, tmp_path, f"--use-file-for-fake-video-capture={camera_file}") as opened:
                 await opened.run("document.getElementById('camera').click()")
                 await opened.until("Number(document.getElementById('restored').textContent) > 30", 120)
-                pairs = []
-                for _ in range(8):
-                    pairs.append(await opened.run(BOTH_SIDES))
-                    await asyncio.sleep(0.3)
+                gains = []
+                for _ in range(60):
+                    before, after = map(pixels, await opened.run(BOTH_SIDES))
+                    boxes = [face.box.astype(int) for face in detector.detect(before)]
+                    # (a machine that has no time lets faces pass)
+                    if boxes and sharpness(after, boxes) != pytest.approx(sharpness(before, boxes), rel=0.005):
+                        gains.append(sharpness(after, boxes) / sharpness(before, boxes))
+                    if len(gains) == 8:
+                        break
+                    await asyncio.sleep(0.2)
                 figures = await opened.run("document.getElementById('latency').textContent")
                 await opened.run("document.getElementById('pause').click()")
-                pressed = await opened.run("document.getElementById('pause').getAttribute('aria-pressed')")
+                offered = await opened.run("document.getElementById('pause').textContent")
                 await opened.run("document.getElementById('camera').click()")
-                return pairs, figures, pressed, opened.asked, address
+                return gains, figures, offered, opened.asked, address
 
-    pairs, figures, pressed, asked, address = asyncio.run(visit())
-    gains = [sharpness(after) / sharpness(before) for before, after in pairs]
+    gains, figures, offered, asked, address = asyncio.run(visit())
+    assert len(gains) == 8
     assert np.median(gains) > 1.03
-    assert "/" in figures
-    assert pressed == "true"
+    assert float(figures) > 0
+    assert offered == "Restore again"
     assert [one for one in asked if not one.startswith((address, "blob:", "data:"))] == []
 
 
@@ -98,15 +111,15 @@ def test_a_dropped_picture_is_restored_and_can_be_kept(face_picture, tmp_path):
                       stage.dispatchEvent(new DragEvent("drop", {{ dataTransfer: data, bubbles: true, cancelable: true }}));
                     }})()"""
                 )
-                await opened.until("!document.getElementById('download').hidden && !!shown")
-                shape = await opened.run("[canvas.width, canvas.height]")
+                await opened.until("!document.getElementById('download').hidden && picture.width === 426")
+                shape = await opened.run("[picture.width, picture.height]")
                 kept = await opened.run("document.getElementById('download').download")
                 return shape, kept, await opened.run("document.getElementById('status').textContent")
 
     shape, kept, said = asyncio.run(visit())
     assert shape == [426, 320]
-    assert kept == "restored.png"
-    assert "1 of 1 faces restored" in said
+    assert kept == "me & you-sharp.png"
+    assert re.search(r"(\d) of \1 faces restored\.", said)
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(380, "dark"), (1000, "light")])
@@ -130,4 +143,4 @@ def test_it_fits_the_screen_and_is_named_for_readers(tmp_path, width, scheme):
     named = [(n["role"]["value"], n.get("name", {}).get("value")) for n in tree if n.get("role", {}).get("value") in roles]
     assert named
     assert all(name for _, name in named), named
-    assert {"Start camera", "Pause restoring"} <= {name for role, name in named if role == "button"}
+    assert {"Start camera", "Open a picture or clip"} <= {name for role, name in named if role == "button"}

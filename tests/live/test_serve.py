@@ -20,7 +20,7 @@ pytest.importorskip("aiortc", reason="aiortc comes with the extra live")
 
 from live.servers import request, served
 
-from streamdeblur.live.serve import server, uploads
+from streamdeblur.live.serve import offers, uploads
 
 
 @pytest.fixture(scope="module")
@@ -47,6 +47,9 @@ def test_the_page_keeps_to_itself(port):
     for path, kind in (
         ("/", "text/html"),
         ("/page.js", "text/javascript"),
+        ("/stage.js", "text/javascript"),
+        ("/camera.js", "text/javascript"),
+        ("/files.js", "text/javascript"),
         ("/page.css", "text/css"),
         ("/icon.svg", "image/svg+xml"),
     ):
@@ -92,9 +95,10 @@ def test_other_hosts_need_the_token(options):
     with served(options, host="0.0.0.0") as (opened, access):
         assert request(opened, "GET", "/", origin=False)[0] == 403
         assert request(opened, "GET", "/?token=wrong", origin=False)[0] == 403
-        assert access.token in access.address("0.0.0.0")
+        assert access.token in access.address()
         status, headers, _ = request(opened, "GET", f"/?token={access.token}", origin=False)
-        assert status == 200
+        # the address that stays in the browser's history is without the token
+        assert (status, headers["Location"]) == (303, "/")
         cookie = headers["Set-Cookie"]
         assert "HttpOnly" in cookie
         assert "SameSite=Strict" in cookie
@@ -108,11 +112,10 @@ def test_pictures_are_restored(port, face_picture):
     status, headers, content = restore(port, "me.png", stream.getvalue())
     assert status == 200
     assert headers["Content-Type"] == "image/png"
-    assert headers["X-Told"].startswith("1 of 1 faces restored")
+    assert re.fullmatch(r"(\d) of \1 faces restored\.", headers["X-Told"])
     sharp = np.asarray(Image.open(io.BytesIO(content)))
     changed = (sharp != face_picture).any(axis=2)
-    assert 0.03 < changed.mean() < 0.6
-    assert not changed[:8].any()
+    assert 0.03 < changed.mean() < 0.8
 
 
 def test_clips_are_restored(port, few_pictures, tmp_path):
@@ -120,7 +123,7 @@ def test_clips_are_restored(port, few_pictures, tmp_path):
     status, headers, content = restore(port, "clip.mp4", clip.read_bytes())
     assert status == 200
     assert headers["Content-Type"] == "video/mp4"
-    assert headers["X-Told"].startswith("12 of 12 faces")
+    assert re.fullmatch(r"(\d+) of \1 faces restored\.", headers["X-Told"])
     assert b"ftyp" in content[:16]
 
 
@@ -139,12 +142,12 @@ PLAYLIST = b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"
     ("name", "content", "said"),
     [
         ("a.png", b"", "empty"),
-        ("a.png", b"not a picture", "no picture"),
+        ("a.png", b"not a picture", "no PNG, JPEG or WebP picture"),
         ("a.png", bomb(60_000, 60_000), "million pixels"),
-        ("a.jpg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no picture"),
+        ("a.jpg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "no PNG, JPEG or WebP picture"),
         ("a.mp4", b"not a clip", "Cannot read"),
-        ("a.mp4", PLAYLIST, "The file"),
-        ("a.mp4", b"ffconcat version 1.0\nfile /etc/passwd\n", "The file"),
+        ("a.mp4", PLAYLIST, "the file"),
+        ("a.mp4", b"ffconcat version 1.0\nfile /etc/passwd\n", "playlist"),
         ("a.exe", b"MZ", "Only .png"),
         ("../../../etc/passwd", b"x", "Only .png"),
         ("", b"x", "Only .png"),
@@ -167,11 +170,11 @@ def test_a_name_with_a_path_is_only_a_kind(port, face_picture):
 
 def test_uploads_beyond_the_limit_are_not_read(port, monkeypatch):
     monkeypatch.setattr(uploads, "LARGEST_BYTES", 1000)
-    assert restore(port, "a.png", b"x" * 2000)[0] == 413
-    # without a length that could be believed
-    status, _, answer = request(port, "POST", "/restore", iter([b"x" * 600] * 4), X_Name="a.png")
-    assert status == 400
-    assert "larger than" in problem(answer)
+    # with its length, and in pieces without one
+    for content in (b"x" * 2000, iter([b"x" * 600] * 4)):
+        status, _, answer = request(port, "POST", "/restore", content, X_Name="a.png")
+        assert status == 400
+        assert "larger than" in problem(answer)
 
 
 @pytest.mark.parametrize("offer", [b"", b"{}", b"[]", b'{"sdp": "v=0", "type": "offer"}', b'{"sdp": 1, "type": 2}', b"\xff\xfe"])
@@ -182,4 +185,4 @@ def test_hostile_offers_are_refused(port, offer):
 
 
 def test_large_offers_are_refused(port):
-    assert request(port, "POST", "/offer", b"x" * (server.LARGEST_OFFER + 1))[0] == 413
+    assert request(port, "POST", "/offer", b"x" * (offers.LARGEST_BYTES + 1))[0] == 413

@@ -67,7 +67,9 @@ class Access:
         host = request.headers.get("Host", "")
         if is_loopback(self.host) and not self._is_own(host):
             # a name that someone else's name server points here (DNS rebinding); elsewhere, no such name has the cookie
-            return "This page does not answer under that name. Use 127.0.0.1 or localhost, or give 'streamdeblur serve' its --name."
+            return (
+                "This page does not answer under that name. Use 127.0.0.1 or localhost, or give 'streamdeblur serve' its --name."
+            )
         origin = request.headers.get("Origin")
         if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
             return "Requests of other web sites are refused."

@@ -99,7 +99,9 @@ def restore(source: Path, options: Options, wanted: Callable[[], bool]) -> Resul
     try:
         return _picture(source, options) if source.suffix in PICTURES else _clip(source, options, wanted)
     except StreamDeblurError as error:
-        raise type(error)(str(error).replace(str(source), "The file").replace("read The", "read the")) from None
+        told = str(error).replace(str(source), "The file").replace("read The", "read the")
+        # (what the command line offers is not on offer here)
+        raise type(error)(told.partition(" Give --")[0]) from None
 
 
 def _picture(source: Path, options: Options) -> Result:
@@ -108,9 +110,11 @@ def _picture(source: Path, options: Options) -> Result:
     try:
         with Image.open(source, formats=sorted(set(PICTURES.values()))) as opened:
             if opened.width * opened.height > MOST_PICTURE_PIXELS:
-                raise InputError(f"The picture has more than {MOST_PICTURE_PIXELS // 1_000_000} million pixels.")
+                raise Image.DecompressionBombError
             opened.load()
-    except (OSError, SyntaxError, ValueError, Image.DecompressionBombError):
+    except Image.DecompressionBombError:
+        raise InputError(f"The picture has more than {MOST_PICTURE_PIXELS // 1_000_000} million pixels.") from None
+    except (OSError, SyntaxError, ValueError):
         raise InputError("The file is no PNG, JPEG or WebP picture, or it is damaged.") from None
     target = source.with_name(f"restored{source.suffix}")
     with FaceDeblurrer(options) as deblurrer:
