@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from fractions import Fraction
@@ -13,7 +12,7 @@ from streamdeblur.errors import InputError, OptionError
 from streamdeblur.live.cameras import open_camera
 from streamdeblur.live.options import LiveOptions
 from streamdeblur.video.copying import copy_frame
-from streamdeblur.video.raw import RawReader
+from streamdeblur.video.raw import RawReader, open_stdin
 from streamdeblur.video.source import is_url, open_source, without_protocol
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def open_live_source(options: LiveOptions) -> Source:
     if options.source == PATTERN:
         return _Pattern(options)
     if options.source == STDIN:
-        return _Raw(sys.stdin.buffer, options)
+        return _Raw(open_stdin(), options)
     if is_url(options.source):
         return _Decoded(options.source, _open_stream(options.source))
     file = Path(options.source)
