@@ -14,9 +14,10 @@ import json
 from datetime import date
 from pathlib import Path
 
+import live
+
 import blur
 import engine
-import live
 import pixels
 import streamdeblur
 import training
