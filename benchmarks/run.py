@@ -4,6 +4,7 @@ python benchmarks/run.py                      # prints the table
 python benchmarks/run.py --out docs           # and writes docs/benchmarks.md and docs/benchmarks.json
 python benchmarks/run.py engine pixels --rounds 9
 python benchmarks/run.py transcode --real CLIP.mp4
+python benchmarks/run.py live --seconds 120   # only when it is named: it plays in real time
 """
 
 from __future__ import annotations
@@ -12,6 +13,8 @@ import argparse
 import json
 from datetime import date
 from pathlib import Path
+
+import live
 
 import blur
 import engine
@@ -36,15 +39,18 @@ MEASURES = {"pixels": pixels, "engine": engine, "blur": blur, "training": traini
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("names", nargs="*", choices=[*MEASURES, "transcode", []], help="which; all by default")
+    parser.add_argument("names", nargs="*", choices=[*MEASURES, "transcode", "live", []], help="which; all but live by default")
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--real", type=Path, help="a clip of your own for the transcode")
+    parser.add_argument("--seconds", type=float, default=120.0, help="of each live stream")
     parser.add_argument("--out", type=Path, help="folder for benchmarks.md and benchmarks.json")
     arguments = parser.parse_args()
     rows = []
     for name in arguments.names or [*MEASURES, "transcode"]:
         if name == "transcode":
             rows += transcode.measure(arguments.rounds, arguments.real)
+        elif name == "live":
+            rows += live.measure(arguments.seconds)
         else:
             rows += MEASURES[name].measure(arguments.rounds)
     text = INTRODUCTION.format(day=date.today(), version=streamdeblur.__version__, machine=machine()) + table(rows) + "\n"

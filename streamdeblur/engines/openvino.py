@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import threading
+import weakref
 from concurrent.futures import Future
 from functools import lru_cache
 from typing import Any
@@ -80,31 +81,43 @@ class OpenVINOGraph:
             settings["INFERENCE_NUM_THREADS"] = 1
         compiled = _compile(steps.build(), settings)
         self._outputs = [compiled.output(name) for name in spec.outputs]
-        self._free = [compiled.create_infer_request() for _ in range(REQUESTS)]
-        self._all = list(self._free)
+        self._requests = [compiled.create_infer_request() for _ in range(REQUESTS)]
+        self._free = list(range(REQUESTS))
         self._available = threading.Semaphore(REQUESTS)
 
     def submit(self, image: NDArray[np.uint8]) -> Future[Tensors]:
         self._available.acquire()
-        request = self._free.pop()
+        number = self._free.pop()
         future: Future[Tensors] = Future()
-        # (the picture must live until it was read, even where nobody waits for the result any more)
-        request.set_callback(self._finish, (request, future, image))
-        request.start_async([image[None]], share_inputs=True)
+        # A request keeps its callback and what belongs to it (the picture must live until it was read, even where nobody waits
+        # for the result any more). With the graph among it, neither would ever be freed: Python cannot see into requests.
+        self._requests[number].set_callback(_finish, (weakref.ref(self), number, future, image))
+        self._requests[number].start_async([image[None]], share_inputs=True)
         return future
 
-    def _finish(self, user_data: tuple[Any, Future[Tensors], NDArray[np.uint8]]) -> None:
-        request, future, _ = user_data
+    def take(self, number: int) -> Tensors:
+        """The outputs of a request that has ended; it is free again."""
         try:
-            tensors = [np.array(request.get_tensor(output).data) for output in self._outputs]
-            outcome: Any = future.set_result
-        except Exception as error:
-            # OpenVINO raises RuntimeError subclasses of its own here; whoever waits must see it
-            tensors, outcome = error, future.set_exception  # type: ignore[assignment]
-        self._free.append(request)
-        self._available.release()
-        outcome(tensors)
+            return [np.array(self._requests[number].get_tensor(output).data) for output in self._outputs]
+        finally:
+            self._free.append(number)
+            self._available.release()
 
     def close(self) -> None:
-        for request in self._all:
+        for request in self._requests:
             request.wait()
+
+
+def _finish(user_data: tuple[weakref.ref[OpenVINOGraph], int, Future[Tensors], NDArray[np.uint8]]) -> None:
+    reference, number, future, _ = user_data
+    graph = reference()
+    if graph is None:
+        future.cancel()
+        return
+    try:
+        tensors = graph.take(number)
+    except Exception as error:
+        # OpenVINO raises RuntimeError subclasses of its own here; whoever waits must see it
+        future.set_exception(error)
+    else:
+        future.set_result(tensors)

@@ -42,7 +42,7 @@ class LiveOptions(Options):
     @classmethod
     def _check_size(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"[1-9]\d{0,4}x[1-9]\d{0,4}", value):
-            raise ValueError("a size is WIDTHxHEIGHT, such as 1280x720")
+            raise ValueError("it must be two numbers with an x between them, such as 1280x720")
         return value
 
     @property

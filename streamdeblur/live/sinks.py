@@ -119,11 +119,11 @@ class _Stdout:
     lasting = False
 
     def __init__(self, frame: av.VideoFrame) -> None:
-        self._shape = {"width": frame.width, "height": frame.height, "format": frame.format.name}
+        self._size, self._format = (frame.width, frame.height), frame.format.name
 
     def write(self, frame: av.VideoFrame) -> None:
         try:
-            write_raw(sys.stdout.buffer, frame.reformat(**self._shape))
+            write_raw(sys.stdout.buffer, frame.reformat(*self._size, self._format))
             sys.stdout.buffer.flush()
         except BrokenPipeError:
             discard_stdout()

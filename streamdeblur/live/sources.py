@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from streamdeblur.errors import InputError, OptionError
 from streamdeblur.live.cameras import open_camera
 from streamdeblur.live.options import LiveOptions
 from streamdeblur.video.copying import copy_frame
-from streamdeblur.video.raw import RawReader
+from streamdeblur.video.raw import RawReader, open_stdin
 from streamdeblur.video.source import is_url, open_source, without_protocol
 
 if TYPE_CHECKING:
@@ -70,7 +69,7 @@ def open_live_source(options: LiveOptions) -> Source:
     if options.source == PATTERN:
         return _Pattern(options)
     if options.source == STDIN:
-        return _Raw(sys.stdin.buffer, options)
+        return _Raw(options)
     if is_url(options.source):
         return _Decoded(options.source, _open_stream(options.source))
     file = Path(options.source)
@@ -210,16 +209,16 @@ class _Pattern:
 
 
 class _Raw:
-    """Raw frames on a stream of bytes, as they come."""
+    """Raw frames on stdin, as they come."""
 
     name = "raw frames on stdin"
     paced = True
     ends = True
 
-    def __init__(self, stream: BinaryIO, options: LiveOptions) -> None:
+    def __init__(self, options: LiveOptions) -> None:
         if options.pixels is None:
             raise OptionError("Raw frames need their size: --size WIDTHxHEIGHT.")
-        self._reader = RawReader(stream, *options.pixels, options.format or "yuv420p")
+        self._reader = RawReader(open_stdin(), *options.pixels, options.format or "yuv420p")
         self.rate = Fraction(options.fps or DEFAULT_RATE).limit_denominator(1001)
 
     def frames(self) -> Iterator[av.VideoFrame]:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 TITLE = "streamdeblur"
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 NO_SCREEN = "There is no screen for a preview. Send the frames elsewhere: --to camera, --to FILE.mkv or --to null."
-BLACK, WHITE = (0, 0, 0), (255, 255, 255)
+WHITE = (255, 255, 255)
 
 
 class Preview:
@@ -76,12 +76,14 @@ def overlay_lines(summary: LiveSummary) -> list[str]:
 
 
 def write_lines(picture: cv2.typing.MatLike, lines: list[str]) -> None:
-    """Write lines into the upper left corner of a picture, white on black outlines, legible on anything."""
+    """Write lines into the upper left corner of a picture, white on a darkened ground, legible on anything."""
     scale = max(0.4, picture.shape[0] / 1200)
-    for number, line in enumerate(lines):
-        place = (round(16 * scale) + 4, round((34 + 34 * number) * scale))
-        cv2.putText(picture, line, place, FONT, scale, BLACK, max(2, round(5 * scale)), cv2.LINE_AA)
-        cv2.putText(picture, line, place, FONT, scale, WHITE, max(1, round(2 * scale)), cv2.LINE_AA)
+    thickness, step = max(1, round(2 * scale)), round(34 * scale)
+    width = max(cv2.getTextSize(line, FONT, scale, thickness)[0][0] for line in lines)
+    ground = picture[: step * len(lines) + step // 2, : width + step]
+    ground //= 3
+    for number, line in enumerate(lines, 1):
+        cv2.putText(picture, line, (step // 2, step * number), FONT, scale, WHITE, thickness, cv2.LINE_AA)
 
 
 def split_view(original: av.VideoFrame, restored: av.VideoFrame) -> av.VideoFrame:

@@ -48,7 +48,7 @@ class RawReader:
         frame = av.VideoFrame(*self._shape, self._format)
         for index, plane in enumerate(frame.planes):
             size = line_bytes(frame, index)
-            data = self._stream.read(size * plane.height)
+            data = _whole(self._stream, size * plane.height)
             if not data and index == 0:
                 return None
             if len(data) < size * plane.height:
@@ -57,6 +57,19 @@ class RawReader:
             plane_lines(plane)[: plane.height, :size] = np.frombuffer(data, np.uint8).reshape(plane.height, size)
         self.frames += 1
         return frame
+
+
+def _whole(stream: BinaryIO, size: int) -> bytearray:
+    """So many bytes, or what there is until the end; a pipe gives them piece by piece."""
+    data = bytearray()
+    while len(data) < size and (piece := stream.read(size - len(data))):
+        data += piece
+    return data
+
+
+def open_stdin() -> BinaryIO:
+    """stdin without Python's buffer, whose lock would abort a program that ends while a thread waits for input."""
+    return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
 
 
 def write_raw(stream: BinaryIO, frame: av.VideoFrame) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
-from streamdeblur.errors import InputError
+from streamdeblur.errors import InputError, OptionError
 from streamdeblur.video.colour import FULL_RANGE
 from streamdeblur.video.raw import RawReader, write_raw
 
@@ -43,7 +43,10 @@ class Y4MReader:
         if colour not in PIXEL_FORMATS or not (values.get("W", "").isdecimal() and values.get("H", "").isdecimal()):
             raise InputError(f"The YUV4MPEG2 header cannot be used: {self.header.decode('ascii', 'replace')}.")
         self._full_range = b"XCOLORRANGE=FULL" in words
-        self._frames = RawReader(stream, int(values["W"]), int(values["H"]), PIXEL_FORMATS[colour])
+        try:
+            self._frames = RawReader(stream, int(values["W"]), int(values["H"]), PIXEL_FORMATS[colour])
+        except OptionError as error:
+            raise InputError(f"The YUV4MPEG2 header cannot be used. {error}") from None
 
     def __iter__(self) -> Iterator[tuple[bytes, av.VideoFrame]]:
         """Each frame after its line.

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import gc
+import time
+import weakref
+
 import numpy as np
 import pytest
 
@@ -54,6 +58,27 @@ def test_several_batches_in_flight_come_back_to_their_own_crops(engine, crops, e
     tickets = [engine.submit(crops[n % 4 : n % 4 + 1]) for n in range(12)]
     for n, ticket in enumerate(tickets):
         assert np.abs(ticket.result().crops[0] - expected[n % 4]).max() <= 6
+
+
+def test_what_is_not_ready_by_the_deadline_is_as_it_came(engine, crops, expected):
+    late = engine.submit(crops).result(deadline=time.monotonic() - 1.0)
+    assert np.array_equal(late.crops[~late.in_time], crops[~late.in_time])
+    assert not late.in_time.all()
+    # those that came too late are nobody's: the next ones are not mistaken for them
+    following = engine.submit(crops[:1]).result(deadline=time.monotonic() + 100.0)
+    assert following.in_time.all()
+    assert np.abs(following.crops[0] - expected[0]).max() <= 6
+
+
+@pytest.mark.parametrize("name", ENGINES)
+def test_an_engine_that_is_closed_frees_its_memory(name, crops):
+    opened = open_engine(name, Network.read(default_network()))
+    opened.infer(crops[:1])
+    opened.close()
+    graph = weakref.ref(opened._graph)
+    del opened
+    gc.collect()
+    assert graph() is None
 
 
 def test_other_shapes_are_refused(engine):

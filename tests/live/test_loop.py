@@ -17,7 +17,9 @@ from streamdeblur.errors import EngineError, InputError, OptionError, OutputErro
 from streamdeblur.live.loop import LiveLoop
 from streamdeblur.live.options import LiveOptions
 from streamdeblur.live.restorer import Restorer
+from streamdeblur.live.sinks import sink_opener
 from streamdeblur.live.sources import open_live_source
+from streamdeblur.live.timing import TICKS
 from streamdeblur.live.view import split_view
 from streamdeblur.video.copying import copy_frame, line_bytes
 from videos import frame_bytes, read_frames, stamps, write_video
@@ -268,6 +270,47 @@ def test_nothing_is_lost_where_a_file_exists_already(inverting_network, clip, tm
 def test_what_cannot_be_opened_is_said(inverting_network, settings, error, said):
     with pytest.raises(error, match=said):
         LiveLoop(options(inverting_network, **{"to": ("null",), **settings}), [].append)
+
+
+def test_a_protocol_that_this_ffmpeg_has_not_is_said(few_pictures):
+    if "srt" in av.formats_available and _speaks("srt://127.0.0.1:9"):
+        pytest.skip("this FFmpeg has SRT")
+    frame = av.VideoFrame.from_ndarray(few_pictures[0])
+    with pytest.raises(OutputError, match="without SRT"):
+        sink_opener("srt://127.0.0.1:9", LiveOptions())(frame, Fraction(25))
+    with pytest.raises(InputError, match=r"without SRT.*\n.*rawvideo"):
+        open_live_source(LiveOptions(source="srt://127.0.0.1:9"))
+
+
+def _speaks(address):
+    try:
+        av.open(address, timeout=0.1)
+    except av.ProtocolNotFoundError:
+        return False
+    except av.FFmpegError:
+        return True
+
+
+def test_a_recording_never_replaces_what_is_there(few_pictures, tmp_path):
+    """A recording that broke off goes on beside what there is; one without a frame leaves nothing."""
+    (tmp_path / "out-2.mkv").write_bytes(b"precious")
+    opener = sink_opener(str(tmp_path / "out.mkv"), LiveOptions())
+    frame = av.VideoFrame.from_ndarray(few_pictures[0]).reformat(format="yuv420p")
+    for number in range(3):
+        sink = opener(frame, Fraction(25))
+        frame.pts, frame.time_base = number, Fraction(1, TICKS)
+        if number != 1:
+            sink.write(frame)
+        sink.close()
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out-2.mkv", "out-4.mkv", "out.mkv"]
+    assert (tmp_path / "out-2.mkv").read_bytes() == b"precious"
+
+
+def test_an_encoder_that_is_not_there_leaves_nothing_behind(few_pictures, tmp_path):
+    frame = av.VideoFrame.from_ndarray(few_pictures[0]).reformat(format="yuv420p")
+    with pytest.raises(OptionError, match="libx999"):
+        sink_opener(str(tmp_path / "out.mkv"), LiveOptions(codec="libx999"))(frame, Fraction(25))
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_missing_virtual_camera_comes_with_the_command_that_makes_one(inverting_network, clip):
