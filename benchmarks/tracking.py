@@ -1,6 +1,6 @@
 """The tracker's filter against norfair's, on the boxes of a face of 137 px with a detector's jitter.
 
-Needs `pip install norfair`, best in an environment of its own (it asks for an old version of rich).
+Needs `pip install --no-deps norfair filterpy`: norfair asks for an older NumPy or rich than it needs.
 """
 
 from __future__ import annotations
