@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from aiohttp import web
+    from aiohttp.typedefs import Middleware
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
@@ -96,7 +97,7 @@ class Access:
         given = (request.cookies.get(self._cookie), request.query.get("token"))
         return any(hmac.compare_digest((one or "").encode(), (self.token or "").encode()) for one in given)
 
-    def middleware(self) -> Callable[[web.Request, Handler], Awaitable[web.StreamResponse]]:
+    def middleware(self) -> Middleware:
         """Refuses, keeps the token in a cookie instead of the address, and adds the headers that keep the page to itself."""
         from aiohttp import web
 

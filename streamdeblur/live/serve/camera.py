@@ -26,7 +26,8 @@ MOST_PIXELS = 1920 * 1088
 """Of a camera's frame; the page asks for less. Larger ones end the visit."""
 
 for codec in (vpx, h264):
-    codec.DEFAULT_BITRATE = codec.MAX_BITRATE = BITRATE
+    for limit in ("DEFAULT_BITRATE", "MAX_BITRATE"):
+        setattr(codec, limit, BITRATE)
 
 
 class BeforeAfter(MediaStreamTrack):

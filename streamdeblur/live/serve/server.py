@@ -171,11 +171,15 @@ def serve(
         OptionError: the port is taken, the host is not one of this machine, or the certificate cannot be read.
     """
     secure = _secure(certificate, key)
+
+    def opened(*_: object) -> None:
+        on_open(address)
+
     address = access.address(secure=secure is not None)
     try:
         web.run_app(
             application(options, access), host=access.host, port=access.port, ssl_context=secure, access_log=None,
-            handle_signals=False, print=lambda *_: on_open(address),
+            handle_signals=False, print=opened,
         )  # fmt: skip
     except OSError as error:
         raise OptionError(

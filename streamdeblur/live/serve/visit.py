@@ -44,7 +44,7 @@ class Visit:
         if self._over:
             return
         self._over = True
-        for task in self._tasks - {asyncio.current_task()}:  # type: ignore[operator]
+        for task in self._tasks - {asyncio.current_task()}:
             task.cancel()
         if self._camera is not None:
             self._camera.stop()
