@@ -33,6 +33,9 @@ Item = TypeVar("Item")
 FRAMES_IN_FLIGHT = 4
 """Frames of a stream whose crops may be with the engine at the same time."""
 
+FINDING = 0.35
+"""Share of the time until a deadline that finding the faces may take: the rest is for restoring them."""
+
 
 @dataclass
 class Statistics:
@@ -204,7 +207,8 @@ class FaceDeblurrer:
         self, planes: Planes, faces: Sequence[Any] | NDArray[np.floating] | None, deadline: float | None = None
     ) -> _Pending | None:
         """Find the faces of a frame, read their crops and hand those that fit to the engine."""
-        blurred = self._blurred(planes, faces)
+        now = time.monotonic()
+        blurred = self._blurred(planes, faces, None if deadline is None else now + FINDING * (deadline - now))
         urgencies, identities = [one.urgency for one in blurred], [one.identity for one in blurred]
         chosen = [blurred[n] for n in self.budget.choose(urgencies, identities, deadline)]
         self.statistics.passed_through += len(blurred) - len(chosen)
@@ -214,12 +218,12 @@ class FaceDeblurrer:
         strengths = [one.share * self.options.strength for one in chosen]
         return _Pending([one.window for one in chosen], strengths, crops, self.engine.submit(crops), time.monotonic())
 
-    def _blurred(self, planes: Planes, faces: Sequence[Any] | NDArray[np.floating] | None) -> list[_Blurred]:
+    def _blurred(self, planes: Planes, faces: Sequence[Any] | NDArray[np.floating] | None, until: float | None) -> list[_Blurred]:
         """The faces of a frame that are not sharp already."""
         scale = self.network.window_scale
         self.statistics.frames += 1
         if faces is None:
-            tracks = self._finder.update(planes)
+            tracks = self._finder.update(planes, until)
             found: list[tuple[FaceWindow, Track | None]] = [(track.window(scale), track) for track in tracks]
         else:
             found = [(FaceWindow.around(face.box, scale), None) for face in faces_from_boxes(faces)]
