@@ -33,6 +33,9 @@ Item = TypeVar("Item")
 FRAMES_IN_FLIGHT = 4
 """Frames of a stream whose crops may be with the engine at the same time."""
 
+FINDING = 0.35
+"""Share of the time until a deadline that finding the faces may take: the rest is for restoring them."""
+
 
 @dataclass
 class Statistics:
@@ -217,7 +220,8 @@ class FaceDeblurrer:
 
     def _begin(self, planes: Planes, faces: Any, deadline: float | None = None) -> _Pending | None:
         """Find the faces of a frame, read their crops and hand those that fit to the engine."""
-        blurred = self._blurred(planes, faces)
+        now = time.monotonic()
+        blurred = self._blurred(planes, faces, None if deadline is None else now + FINDING * (deadline - now))
         urgencies, identities = [one.urgency for one in blurred], [one.identity for one in blurred]
         chosen = [blurred[n] for n in self.budget.choose(urgencies, identities, deadline)]
         self.statistics.passed_through += len(blurred) - len(chosen)
@@ -227,19 +231,19 @@ class FaceDeblurrer:
         strengths = [one.share * self.options.strength for one in chosen]
         return _Pending([one.window for one in chosen], strengths, crops, self.engine.submit(crops), time.monotonic())
 
-    def _windows(self, planes: Planes, faces: Any) -> list[tuple[FaceWindow, SharpnessGate, int | None]]:
-        """The window, the gate and the identity of each face, found here or given."""
+    def _windows(self, planes: Planes, faces: Any, until: float | None) -> list[tuple[FaceWindow, SharpnessGate, int | None]]:
+        """The window, the gate and the identity of each face, found here (`until` then, where that is told) or given."""
         scale = self.network.window_scale
         if faces is None:
-            return [(track.window(scale), track.gate, track.identity) for track in self._finder.update(planes)]
+            return [(track.window(scale), track.gate, track.identity) for track in self._finder.update(planes, until)]
         given = given_faces(faces)
         return [(FaceWindow.around(one.face.box, scale), self._gates.of(one.identity), one.identity) for one in given]
 
-    def _blurred(self, planes: Planes, faces: Any) -> list[_Blurred]:
+    def _blurred(self, planes: Planes, faces: Any, until: float | None) -> list[_Blurred]:
         """The faces of a frame that are not sharp already."""
         self.statistics.frames += 1
         blurred = []
-        for window, gate, identity in self._windows(planes, faces):
+        for window, gate, identity in self._windows(planes, faces, until):
             if not window.inside(planes.width, planes.height):
                 continue
             self.statistics.faces += 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import time
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,6 +61,8 @@ class FaceFinder:
         self._detector = detector
         self._detect_every = detect_every
         self._min_face = min_face
+        self._full_seconds = 0.0
+        """What the last look at the whole frame took."""
         self._tracker = FaceTracker(patience=detect_every + 3)
         self.reset()
 
@@ -70,39 +73,49 @@ class FaceFinder:
         self._since_full = self._detect_every
         self.cuts = 0
 
-    def update(self, planes: Planes) -> list[Track]:
-        """The tracks of the faces in the next frame of the stream, at least `min_face` pixels in size."""
+    def update(self, planes: Planes, until: float | None = None) -> list[Track]:
+        """The tracks of the faces in the next frame of the stream, at least `min_face` pixels in size.
+
+        until (`time.monotonic`): fewer local views where they would take longer; at least one, and the faces take turns.
+        """
         if self._cuts(planes):
             self.cuts += 1
             self._tracker.reset()
             self._since_full = self._detect_every
         self._tracker.predict()
         self._since_full += 1
-        self._look_locally(planes)
+        if until is not None and self._since_full >= self._detect_every:
+            until -= self._full_seconds
+        all_seen = self._look_locally(planes, until)
         lost = [track for track in self._tracker.tracks if track.missed]
-        newly_lost = any(track.missed == 1 for track in lost) and len(self._tracker.tracks) <= LOCAL_VIEWS
+        newly_lost = all_seen and any(track.missed == 1 for track in lost)
         if self._since_full >= self._detect_every or (newly_lost and self._since_full > 1):
             self._since_full = 0
             self._tracker.correct(self._look_everywhere(planes), lost, start=True)
         self._tracker.prune(planes.width, planes.height)
         return [track for track in self._tracker.tracks if track.size >= 0.9 * self._min_face]
 
-    def _look_locally(self, planes: Planes) -> None:
-        """Correct the tracks seen longest ago, each by a detection around its prediction.
+    def _look_locally(self, planes: Planes, until: float | None) -> bool:
+        """Correct the tracks seen longest ago, each by a detection around its prediction; returns whether each had its view.
 
         Always from local views: a full view places the same face a little elsewhere, which would show as a wobble.
         """
         waiting = sorted(self._tracker.tracks, key=lambda track: -track.missed)[:LOCAL_VIEWS]
         view = np.empty((LOCAL_SIZE, LOCAL_SIZE, 3), np.uint8)
-        for track in waiting:
+        for number, track in enumerate(waiting, 1):
             side = LOCAL_REACH * track.size
             left, top = track.centre - side / 2
             crop_region(planes, left, top, side, side, view)
             scale = LOCAL_SIZE / side
             faces = [face.moved(scale, left, top) for face in self._detector.detect(view)]
             self._tracker.correct(faces, [track], start=False)
+            if until is not None and time.monotonic() >= until:
+                waiting = waiting[:number]
+                break
+        return len(waiting) == len(self._tracker.tracks)
 
     def _look_everywhere(self, planes: Planes) -> list[Face]:
+        began = time.monotonic()
         longest = max(planes.width, planes.height)
         fine = min(1.0, self._detector.smallest_face / self._min_face, LARGEST_VIEW / longest)
         faces = self._detect_at(planes, fine)
@@ -110,6 +123,7 @@ class FaceFinder:
             coarse = self._detect_at(planes, COARSE_SIDE / longest)
             # A large face may have been taken for small ones in the fine view: the coarse one knows it better.
             faces = [f for f in coarse if f.size > longest / 6] + faces
+        self._full_seconds = time.monotonic() - began
         return [face for face in faces if face.size >= 0.75 * self._min_face]
 
     def _detect_at(self, planes: Planes, scale: float) -> list[Face]:

@@ -28,7 +28,7 @@ SILENCE = 1.0
 """Seconds without a frame after which the picture says so."""
 TICK = 0.02
 """Seconds between two looks at keys and clocks while no frame comes."""
-SHARE_OF_INTERVAL = 0.9
+SHARE_OF_INTERVAL = 0.85
 """Of the time between two frames that one may take by default: the rest is for pasting and showing."""
 
 

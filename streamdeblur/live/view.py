@@ -80,8 +80,8 @@ def write_lines(picture: cv2.typing.MatLike, lines: list[str]) -> None:
     scale = max(0.4, picture.shape[0] / 1200)
     thickness, step = max(1, round(2 * scale)), round(34 * scale)
     width = max(cv2.getTextSize(line, FONT, scale, thickness)[0][0] for line in lines)
-    ground = picture[: step * len(lines) + step // 2, : width + step]
-    ground[:] = ground // 3
+    bottom, right = step * len(lines) + step // 2, width + step
+    picture[:bottom, :right] = picture[:bottom, :right] // 3
     for number, line in enumerate(lines, 1):
         cv2.putText(picture, line, (step // 2, step * number), FONT, scale, WHITE, thickness, cv2.LINE_AA)
 

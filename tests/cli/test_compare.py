@@ -58,7 +58,7 @@ def test_tables_and_report(folder, tmp_path):
     # the best, the median and the worst face, in three videos
     assert page.count("data:image/jpeg") == 9
     assert f"{better['figures']['psnr']['value']:.2f}" in page
-    assert "4 faces of 1 seconds of the video" in text
+    assert "4 faces; seconds of the video: 1." in text
     assert "| method | PSNR dB | SSIM |" in text
     assert " ms |" not in text
     assert json.loads((out / "report.json").read_text())["protocols"][0]["rows"] == told["rows"]

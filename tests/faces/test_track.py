@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import cv2
 import numpy as np
 import pytest
@@ -163,3 +165,27 @@ def test_two_tracks_on_one_face_become_one():
     tracker.tracks = [Track.start(1, face(100, 100, 50)), Track.start(2, face(104, 100, 50))]
     tracker.prune(640, 480)
     assert [track.identity for track in tracker.tracks] == [1]
+
+
+class Counting:
+    """A detector that counts its local views."""
+
+    def __init__(self, detector):
+        self.smallest_face, self._detector, self.views = detector.smallest_face, detector, 0
+
+    def detect(self, rgb):
+        self.views += rgb.shape[:2] == (96, 96)
+        return self._detector.detect(rgb)
+
+
+def test_without_time_the_faces_take_turns_and_none_is_lost(photograph):
+    planes = array_planes(photograph)
+    counting = Counting(open_detector("centerface"))
+    finder = FaceFinder(counting)
+    found = finder.update(planes)
+    assert len(found) == 6
+    for _ in range(12):
+        counting.views = 0
+        tracks = finder.update(planes, until=time.monotonic())
+        assert counting.views == 1
+        assert {track.identity for track in tracks} == {track.identity for track in found}
