@@ -58,14 +58,11 @@ def errors(before, after, blurry, sharp, boxes):
     return [np.mean([np.abs(side[face] - sharp[seen][face].astype(float)).mean() for face in faces]) for side in (before, after)]
 
 
-BOTH_SIDES = """(() => {
-  const make = (x) => {
-    const canvas = document.createElement("canvas");
-    canvas.width = incoming.videoWidth / 2; canvas.height = incoming.videoHeight;
-    canvas.getContext("2d").drawImage(incoming, x, 0, canvas.width, canvas.height, 0, 0, canvas.width, canvas.height);
-    return canvas.toDataURL("image/png");
-  };
-  return [make(0), make(incoming.videoWidth / 2)];
+WHOLE = """(() => {
+  const canvas = document.createElement("canvas");
+  canvas.width = incoming.videoWidth; canvas.height = incoming.videoHeight;
+  canvas.getContext("2d").drawImage(incoming, 0, 0);
+  return canvas.toDataURL("image/png");
 })()"""
 
 
@@ -80,7 +77,7 @@ def test_the_camera_comes_back_sharper(camera_file, blurry_frames, tmp_path):
                 await opened.until("Number(document.getElementById('restored').textContent) > 30", 120)
                 gains = []
                 for _ in range(60):
-                    before, after = map(pixels, await opened.run(BOTH_SIDES))
+                    before, after = np.split(pixels(await opened.run(WHOLE)), 2, axis=1)
                     boxes = [face.box.astype(int) for face in detector.detect(before)]
                     if boxes:
                         was, now = errors(before, after, *blurry_frames, boxes)
@@ -97,7 +94,7 @@ def test_the_camera_comes_back_sharper(camera_file, blurry_frames, tmp_path):
 
     gains, figures, offered, asked, address = asyncio.run(visit())
     assert len(gains) == 8
-    assert np.median(gains) > 0
+    assert np.median(gains) > 0.1
     assert float(figures) > 0
     assert offered == "Restore again"
     assert [one for one in asked if not one.startswith((address, "blob:", "data:"))] == []
