@@ -33,8 +33,8 @@ Item = TypeVar("Item")
 FRAMES_IN_FLIGHT = 4
 """Frames of a stream whose crops may be with the engine at the same time."""
 
-FINDING = 0.35
-"""Share of the time until a deadline that finding the faces may take: the rest is for restoring them."""
+FINDING, JUDGING = 0.35, 0.5
+"""Shares of the time until a deadline after which no more faces are looked for, and judged: the rest is for restoring them."""
 
 
 @dataclass
@@ -207,8 +207,9 @@ class FaceDeblurrer:
         self, planes: Planes, faces: Sequence[Any] | NDArray[np.floating] | None, deadline: float | None = None
     ) -> _Pending | None:
         """Find the faces of a frame, read their crops and hand those that fit to the engine."""
-        now = time.monotonic()
-        blurred = self._blurred(planes, faces, None if deadline is None else now + FINDING * (deadline - now))
+        self.statistics.frames += 1
+        finding, judging = _limits(deadline)
+        blurred = self._blurred(planes, self._found(planes, faces, finding), judging)
         urgencies, identities = [one.urgency for one in blurred], [one.identity for one in blurred]
         chosen = [blurred[n] for n in self.budget.choose(urgencies, identities, deadline)]
         self.statistics.passed_through += len(blurred) - len(chosen)
@@ -218,22 +219,33 @@ class FaceDeblurrer:
         strengths = [one.share * self.options.strength for one in chosen]
         return _Pending([one.window for one in chosen], strengths, crops, self.engine.submit(crops), time.monotonic())
 
-    def _blurred(self, planes: Planes, faces: Sequence[Any] | NDArray[np.floating] | None, until: float | None) -> list[_Blurred]:
-        """The faces of a frame that are not sharp already."""
+    def _found(
+        self, planes: Planes, faces: Sequence[Any] | NDArray[np.floating] | None, until: float | None
+    ) -> list[tuple[FaceWindow, Track | None]]:
+        """The faces of a frame: the caller's, or those that are found, with little more looking after `until`."""
         scale = self.network.window_scale
-        self.statistics.frames += 1
         if faces is None:
-            tracks = self._finder.update(planes, until)
-            found: list[tuple[FaceWindow, Track | None]] = [(track.window(scale), track) for track in tracks]
+            found: list[tuple[FaceWindow, Track | None]] = [
+                (track.window(scale), track) for track in self._finder.update(planes, until)
+            ]
         else:
             found = [(FaceWindow.around(face.box, scale), None) for face in faces_from_boxes(faces)]
+        return [(window, track) for window, track in found if window.inside(planes.width, planes.height)]
+
+    def _blurred(self, planes: Planes, found: list[tuple[FaceWindow, Track | None]], until: float | None) -> list[_Blurred]:
+        """Those of the faces that are not sharp already; with a limit, those that are judged by then, at least one."""
+        self.statistics.faces += len(found)
+        if until is not None:
+            found = sorted(found, key=lambda face: -face[0].side * (face[1].blur if face[1] else 1.0))
         blurred = []
-        for window, track in found:
-            if not window.inside(planes.width, planes.height):
-                continue
-            self.statistics.faces += 1
+        for number, (window, track) in enumerate(found):
+            if until is not None and number and time.monotonic() >= until:
+                self.statistics.passed_through += len(found) - number
+                break
             cropped = crop(planes, window)
             blur = 1.0 if self.options.always else blur_of(cropped, window.side)
+            if track is not None:
+                track.blur = blur
             share = self._share(blur, track)
             if share > 0.0:
                 blurred.append(_Blurred(window, share, cropped, blur * window.side, track.identity if track else None))
@@ -264,3 +276,11 @@ class FaceDeblurrer:
         self.statistics.failed += int((~batch.finite).sum())
         self.statistics.passed_through += int((~batch.in_time).sum())
         paste(planes, restorations)
+
+
+def _limits(deadline: float | None) -> tuple[float | None, float | None]:
+    """Until when the faces of a frame are looked for, and judged (`time.monotonic`)."""
+    if deadline is None:
+        return None, None
+    now = time.monotonic()
+    return now + FINDING * (deadline - now), now + JUDGING * (deadline - now)

@@ -53,6 +53,8 @@ class Track:
     """Frames since the last detection."""
     corrections: int = 0
     """Detections taken in: the first ones are averaged, so that a poor first box is soon forgotten."""
+    blur: float = 1.0
+    """Of the last crop, in [0, 1]; 1 before the first."""
     gate: SharpnessGate = field(default_factory=SharpnessGate, repr=False)
 
     @classmethod
