@@ -33,8 +33,11 @@ Item = TypeVar("Item")
 FRAMES_IN_FLIGHT = 4
 """Frames of a stream whose crops may be with the engine at the same time."""
 
-FINDING = 0.35
-"""Share of the time until a deadline that finding the faces may take: the rest is for restoring them."""
+FINDING, JUDGING = 0.35, 0.5
+"""Shares of the time until a deadline after which no more faces are looked for, and judged: the rest is for restoring them."""
+
+Found = tuple[FaceWindow, SharpnessGate, int | None]
+"""The window of a face, what is remembered of its blur, and its identity."""
 
 
 @dataclass
@@ -220,8 +223,9 @@ class FaceDeblurrer:
 
     def _begin(self, planes: Planes, faces: Any, deadline: float | None = None) -> _Pending | None:
         """Find the faces of a frame, read their crops and hand those that fit to the engine."""
-        now = time.monotonic()
-        blurred = self._blurred(planes, faces, None if deadline is None else now + FINDING * (deadline - now))
+        self.statistics.frames += 1
+        finding, judging = _limits(deadline)
+        blurred = self._blurred(planes, self._found(planes, faces, finding), judging)
         urgencies, identities = [one.urgency for one in blurred], [one.identity for one in blurred]
         chosen = [blurred[n] for n in self.budget.choose(urgencies, identities, deadline)]
         self.statistics.passed_through += len(blurred) - len(chosen)
@@ -231,24 +235,31 @@ class FaceDeblurrer:
         strengths = [one.share * self.options.strength for one in chosen]
         return _Pending([one.window for one in chosen], strengths, crops, self.engine.submit(crops), time.monotonic())
 
-    def _windows(self, planes: Planes, faces: Any, until: float | None) -> list[tuple[FaceWindow, SharpnessGate, int | None]]:
-        """The window, the gate and the identity of each face, found here (`until` then, where that is told) or given."""
+    def _found(self, planes: Planes, faces: Any, until: float | None) -> list[Found]:
+        """The faces of a frame: the caller's, or those that are found, with little more looking after `until`."""
         scale = self.network.window_scale
         if faces is None:
-            return [(track.window(scale), track.gate, track.identity) for track in self._finder.update(planes, until)]
-        given = given_faces(faces)
-        return [(FaceWindow.around(one.face.box, scale), self._gates.of(one.identity), one.identity) for one in given]
+            found: list[Found] = [
+                (track.window(scale), track.gate, track.identity) for track in self._finder.update(planes, until)
+            ]
+        else:
+            found = [
+                (FaceWindow.around(one.face.box, scale), self._gates.of(one.identity), one.identity) for one in given_faces(faces)
+            ]
+        return [one for one in found if one[0].inside(planes.width, planes.height)]
 
-    def _blurred(self, planes: Planes, faces: Any, until: float | None) -> list[_Blurred]:
-        """The faces of a frame that are not sharp already."""
-        self.statistics.frames += 1
+    def _blurred(self, planes: Planes, found: list[Found], until: float | None) -> list[_Blurred]:
+        """Those of the faces that are not sharp already; with a limit, those that are judged by then, at least one."""
+        self.statistics.faces += len(found)
+        if until is not None:
+            found = sorted(found, key=lambda one: -one[0].side * one[1].blur)
         blurred = []
-        for window, gate, identity in self._windows(planes, faces, until):
-            if not window.inside(planes.width, planes.height):
-                continue
-            self.statistics.faces += 1
+        for number, (window, gate, identity) in enumerate(found):
+            if until is not None and number and time.monotonic() >= until:
+                self.statistics.passed_through += len(found) - number
+                break
             cropped = crop(planes, window)
-            blur = 1.0 if self.options.always else blur_of(cropped, window.side)
+            gate.blur = blur = 1.0 if self.options.always else blur_of(cropped, window.side)
             share = 1.0 if self.options.always else gate.share(blur)
             if share > 0.0:
                 blurred.append(_Blurred(window, share, cropped, blur * window.side, identity))
@@ -297,3 +308,11 @@ def _planes_of(frame: Any, *, bgr: bool) -> Planes:
 def _refuse_other_arrays(frame: NDArray[Any]) -> None:
     if frame.dtype != np.uint8 or frame.ndim not in (2, 3) or (frame.ndim == 3 and frame.shape[2] != 3) or not frame.size:
         raise ValueError(f"A frame is uint8 RGB [H, W, 3] or gray [H, W] (got {frame.dtype} {list(frame.shape)}).")
+
+
+def _limits(deadline: float | None) -> tuple[float | None, float | None]:
+    """Until when the faces of a frame are looked for, and judged (`time.monotonic`)."""
+    if deadline is None:
+        return None, None
+    now = time.monotonic()
+    return now + FINDING * (deadline - now), now + JUDGING * (deadline - now)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import av
 import cv2
 import numpy as np
@@ -10,6 +12,7 @@ import pytest
 from frames import plane_bytes
 from streamdeblur import Face, FaceDeblurrer
 from streamdeblur.errors import InputError
+from streamdeblur.video.planes import array_planes
 
 
 @pytest.fixture(scope="module")
@@ -137,3 +140,12 @@ def test_streams_keep_the_order_and_pass_other_things_on(fresh, blurred):
     assert [item if isinstance(item, str) else item.pts for item in out] == [
         value for n in range(9) for value in (n, f"packet {n}")
     ]
+
+
+def test_with_a_deadline_faces_that_have_no_time_stay_as_they_are(inverting, photograph):
+    inverting.reset()
+    for deadline, restored, passed in ((time.monotonic() - 1, 0, 6), (time.monotonic() + 1000, 6, 6)):
+        picture = photograph.copy()
+        inverting.edit(array_planes(picture), deadline=deadline)
+        assert (inverting.statistics.restored, inverting.statistics.passed_through) == (restored, passed)
+        assert (picture != photograph).any() == bool(restored)

@@ -41,6 +41,8 @@ class SharpnessGate:
     """Decides for one track, frame by frame, how much restoration its face gets: 0 (sharp, left alone) to 1."""
 
     def __init__(self) -> None:
+        self.blur = 1.0
+        """Of the last crop, in [0, 1]; 1 before the first."""
         self._blurred: bool | None = None
         self._share = 0.0
 
