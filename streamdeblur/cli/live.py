@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -52,7 +53,7 @@ def command(
 def _run(loop: LiveLoop, keys: _Keys | None, seconds: float | None) -> LiveSummary:
     import time
 
-    from streamdeblur.live.keys import terminal_keys
+    from streamdeblur.live.keys import HELP, terminal_keys
 
     end = None if seconds is None else time.monotonic() + seconds
 
@@ -63,7 +64,10 @@ def _run(loop: LiveLoop, keys: _Keys | None, seconds: float | None) -> LiveSumma
             loop.stop()
 
     try:
-        with terminal_keys() as key:
+        # (a background job that touches its terminal is stopped)
+        with terminal_keys() if keys else nullcontext(lambda: "") as key:
+            if keys:
+                tell(HELP, quiet=keys.quiet)
             return loop.run(tick)
     except KeyboardInterrupt:
         # how a stream without an end is ended
@@ -74,10 +78,7 @@ class _Keys:
     """Passes keys of the window and the terminal on."""
 
     def __init__(self, *, quiet: bool) -> None:
-        from streamdeblur.live.keys import HELP
-
-        self._quiet = quiet
-        tell(HELP, quiet=quiet)
+        self.quiet = quiet
 
     def __call__(self, loop: LiveLoop, key: str) -> None:
         from streamdeblur.live.keys import press
@@ -85,7 +86,7 @@ class _Keys:
         if not key and loop.preview and loop.preview.key >= 0:
             key, loop.preview.key = chr(loop.preview.key & 0xFF), -1
         if key and (said := press(key, loop)):
-            tell(said, quiet=self._quiet)
+            tell(said, quiet=self.quiet)
 
 
 def _told(summary: LiveSummary) -> str:

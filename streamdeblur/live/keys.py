@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -45,12 +46,15 @@ def terminal_keys() -> Iterator[Callable[[], str]]:
     except ImportError:
         yield _windows_key
         return
-    before = termios.tcgetattr(sys.stdin)
-    tty.setcbreak(sys.stdin)
+    terminal = sys.stdin.fileno()
+    before = termios.tcgetattr(terminal)
+    # (at once: what was typed already is not thrown away)
+    tty.setcbreak(terminal, termios.TCSANOW)
     try:
-        yield lambda: sys.stdin.read(1) if select.select([sys.stdin], [], [], 0)[0] else ""
+        # (not through Python's buffer: what it holds, `select` does not see)
+        yield lambda: os.read(terminal, 1).decode("ascii", "ignore") if select.select([terminal], [], [], 0)[0] else ""
     finally:
-        termios.tcsetattr(sys.stdin, termios.TCSADRAIN, before)
+        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
 
 
 def _windows_key() -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
@@ -33,11 +34,30 @@ def live(*arguments, **settings):
     return subprocess.run(command, capture_output=True, check=False, timeout=120, **settings)
 
 
-def started(*arguments, **settings):
-    return subprocess.Popen(
-        [*LIVE, *map(str, arguments)],
-        **{"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, **settings},
-    )
+@pytest.fixture
+def started():
+    """Starts the command, and ends what still runs after the test."""
+    processes = []
+
+    def start(*arguments, **settings):
+        pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+        command = [*LIVE, *map(str, arguments)]
+        processes.append(subprocess.Popen(command, preexec_fn=_heed_interrupts, **{**pipes, **settings}))
+        return processes[-1]
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+        for stream in (process.stdin, process.stdout, process.stderr):
+            if stream is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    stream.close()
+
+
+def _heed_interrupts():
+    """Shells start background jobs deaf to Ctrl-C, and their children inherit it."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def test_the_summary_is_the_last_line_of_stdout(clip, inverting, tmp_path):
@@ -60,7 +80,7 @@ def test_raw_frames_on_stdout_are_alone_there(clip, inverting):
     assert 0.05 < changed.mean() < 0.9
 
 
-def test_raw_frames_on_stdin_and_an_end_while_nothing_comes(clip, inverting):
+def test_raw_frames_on_stdin_and_an_end_while_nothing_comes(started, clip, inverting):
     process = started("--source", "-", "--size", "320x240", "--headless", "--json", "--seconds", "2", *inverting)
     for frame in read_frames(clip)[:3]:
         process.stdin.write(frame.to_ndarray().tobytes())
@@ -72,7 +92,7 @@ def test_raw_frames_on_stdin_and_an_end_while_nothing_comes(clip, inverting):
     process.stdin.close()
 
 
-def test_a_reader_that_leaves_ends_the_stream(inverting):
+def test_a_reader_that_leaves_ends_the_stream(started, inverting):
     process = started("--source", "pattern", "--size", "320x240", "--headless", "--to", "-", *inverting)
     assert len(process.stdout.read(3 * FRAME_BYTES)) == 3 * FRAME_BYTES
     process.stdout.close()
@@ -84,7 +104,7 @@ def test_a_reader_that_leaves_ends_the_stream(inverting):
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupt_finishes_the_recording(inverting, tmp_path, sign):
+def test_an_interrupt_finishes_the_recording(started, inverting, tmp_path, sign):
     recording = tmp_path / "out.mp4"
     process = started(
         "--source", "pattern", "--size", "320x240", "--headless", "--json", "--to", recording, "--to", "-", *inverting
@@ -100,10 +120,10 @@ def test_an_interrupt_finishes_the_recording(inverting, tmp_path, sign):
     assert os.listdir(tmp_path) == ["out.mp4"]
 
 
-def test_keys_in_the_terminal(inverting):
+def test_keys_in_the_terminal(started, inverting):
     pty = pytest.importorskip("pty", reason="terminals as this test makes them are of Unix")
     ours, theirs = pty.openpty()
-    process = started("--source", "pattern", "--size", "320x240", "--to", "null", *inverting, stdin=theirs)
+    process = started("--source", "pattern", "--size", "320x240", "--to", "null", "--seconds", "100", *inverting, stdin=theirs)
     said = b""
     for key, answer in (
         (b"", b"Keys:"),
