@@ -27,12 +27,19 @@ def test_the_wheel_holds_everything_that_runs_and_nothing_else(built):
     names = zipfile.ZipFile(built[0]).namelist()
     for needed in (
         "streamdeblur/py.typed", "streamdeblur/kernels/window.py", "streamdeblur/weights/lite.onnx",
-        "streamdeblur/weights/MODEL_CARD.md",
+        "streamdeblur/weights/MODEL_CARD.md", "streamdeblur/kernels/cuda/window.cu", "streamdeblur/kernels/cuda/structs.cuh",
         "streamdeblur/cli/video.py", "streamdeblur/configs/archive.yaml",
     ):  # fmt: skip
         assert needed in names
     assert all(name.startswith(("streamdeblur/", "streamdeblur-")) for name in names)
     assert not any("tests" in name or "__pycache__" in name for name in names)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="NVRTC is asked for where it exists")
+def test_the_wheel_holds_the_compiled_gpu_kernels(built):
+    pytest.importorskip("nvidia.cuda_nvrtc", reason="built without NVRTC (pip install nvidia-cuda-nvrtc-cu12)")
+    with zipfile.ZipFile(built[0]) as wheel:
+        assert b".entry crop_faces_8" in wheel.read("streamdeblur/kernels/cuda/window.ptx")
 
 
 def test_the_source_distribution_builds_the_same_wheel(built, tmp_path):

@@ -1,0 +1,91 @@
+"""What the CUDA kernels are told of a frame and its faces, as the structures of structs.cuh."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+SIZE = 256
+"""Side of a crop in pixels."""
+
+COMPONENT = np.dtype(
+    [
+        ("samples", "u8"), ("first_line", "i4"), ("pitch", "i4"), ("offset", "i4"), ("stride", "i4"), ("width", "i4"),
+        ("height", "i4"), ("shift", "i4"),
+    ],
+    align=True,
+)  # fmt: skip
+GRID = np.dtype([("origin_x", "f8"), ("step_x", "f8"), ("origin_y", "f8"), ("step_y", "f8")], align=True)
+EXTENT = np.dtype([("begin_x", "i4"), ("end_x", "i4"), ("begin_y", "i4"), ("end_y", "i4")], align=True)
+FACE = np.dtype([("crop", GRID, 3), ("paste", GRID, 3), ("extents", EXTENT, 3), ("strength", "f4")], align=True)
+REGION = np.dtype([("begin_x", "i4"), ("begin_y", "i4"), ("width", "i4"), ("height", "i4")], align=True)
+FRAME = np.dtype(
+    [
+        ("components", COMPONENT, 3), ("regions", REGION, 3), ("to_rgb", "f4", (3, 4)), ("from_rgb", "f4", (3, 3)),
+        ("feather", "f4"), ("maximum", "i4"), ("pasted", "i4"), ("faces", "i4"),
+    ],
+    align=True,
+)  # fmt: skip
+
+Structures = NDArray[np.void]
+
+
+def face_arguments(
+    memory: NDArray[np.int64], crop_grids: NDArray[np.float64], paste_grids: NDArray[np.float64], strengths: Sequence[float]
+) -> Structures:
+    """FACE [N] from what the CPU's kernels take.
+
+    memory: int64 [3, 5], (offset, stride, width, height, shift) of each component; crop_grids: float64 [N, 3, 4], as
+    `crop_components` takes them for crops of 256 pixels; paste_grids: float64 [N, 3, 4], as `paste_component` takes them;
+    strengths: [N], shares of the residual that are added.
+    """
+    faces = np.zeros(len(crop_grids), FACE)
+    for n, name in enumerate(GRID.names or ()):
+        faces["crop"][name], faces["paste"][name] = crop_grids[..., n], paste_grids[..., n]
+    for n, axis in ((0, "x"), (2, "y")):
+        origin, step = paste_grids[..., n], paste_grids[..., n + 1]
+        begin = np.maximum(0, np.ceil(-origin / step - 0.5))
+        end = np.minimum(memory[:, 2 + n // 2], np.floor((SIZE - origin) / step + 0.5))
+        faces["extents"][f"begin_{axis}"], faces["extents"][f"end_{axis}"] = begin, np.maximum(begin, end)
+    faces["strength"] = strengths
+    return faces
+
+
+def lines_of(memory: NDArray[np.int64], faces: Structures) -> NDArray[np.int64]:
+    """The lines of each component (begin, end) that the kernels read or write: int64 [3, 2], within the frame."""
+    begin, step = faces["crop"]["origin_y"], faces["crop"]["step_y"]
+    # two taps of the cubic lie beyond either end
+    first = np.minimum(np.floor(begin) - 2, faces["extents"]["begin_y"]).min(0)
+    last = np.maximum(np.ceil(begin + SIZE * step) + 2, faces["extents"]["end_y"]).max(0)
+    height = memory[:, 3]
+    # what lies beyond the border repeats its line, which is needed then
+    return np.stack([np.clip(first, 0, height - 1), np.clip(last, 1, height)], axis=1).astype(np.int64)
+
+
+def frame_arguments(
+    memory: NDArray[np.int64], pitches: Sequence[int], lines: NDArray[np.int64], addresses: Sequence[int],
+    to_rgb: NDArray[np.float32], from_rgb: NDArray[np.float32], maximum: int, pasted: int, feather: float, faces: Structures,
+) -> Structures:  # fmt: skip
+    """FRAME [1].
+
+    memory: as above; pitches: samples from one line to the next, of each component; lines: [3, 2], which lines (begin, end) of
+    each are in memory, the first of them at `addresses`; to_rgb, from_rgb: as the CPU's kernels take them; maximum: largest code
+    value; pasted: components that are written, 1 for gray, else 3; feather: its width, as a share of the window.
+    """
+    frame = np.zeros(1, FRAME)
+    components, regions = frame["components"][0], frame["regions"][0]
+    components["samples"], components["first_line"], components["pitch"] = addresses, lines[:, 0], pitches
+    for n, name in enumerate(("offset", "stride", "width", "height", "shift")):
+        components[name] = memory[:, n]
+    for axis, extent in (("x", "width"), ("y", "height")):
+        begin, end = faces["extents"][f"begin_{axis}"].min(0), faces["extents"][f"end_{axis}"].max(0)
+        regions[f"begin_{axis}"], regions[extent] = begin, np.maximum(end - begin, 0)
+    values: dict[str, Any] = {
+        "to_rgb": to_rgb, "from_rgb": from_rgb, "feather": feather, "maximum": maximum, "pasted": pasted, "faces": len(faces),
+    }  # fmt: skip
+    for name, value in values.items():
+        frame[name][0] = value
+    return frame

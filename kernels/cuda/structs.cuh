@@ -1,0 +1,49 @@
+// What the host tells the kernels of a frame and its faces; arguments.py has the same as NumPy types.
+
+#pragma once
+
+typedef unsigned char uint8;
+typedef unsigned short uint16;
+typedef unsigned long long address;
+
+// One of Y, U, V (or R, G, B): sample (x, y) is line y's [offset + x * stride], its code value that >> shift.
+struct Component {
+    address samples;  // of the first line that is here
+    int first_line;   // number of that line in the frame
+    int pitch;        // samples from one line to the next
+    int offset, stride, width, height, shift;
+};
+
+// Cell i begins at origin + i * step of the other sampling grid. (Two products in double precision for each thread cost little,
+// and samples of 16 bits need them.)
+struct Grid {
+    double origin_x, step_x, origin_y, step_y;
+};
+
+// Samples [begin, end) of a component lie under the window.
+struct Extent {
+    int begin_x, end_x, begin_y, end_y;
+};
+
+struct Face {
+    Grid crop[3];   // crop pixels in samples
+    Grid paste[3];  // samples in crop pixels
+    Extent extents[3];
+    float strength;
+};
+
+// Samples of one component that lie under any window.
+struct Region {
+    int begin_x, begin_y, width, height;
+};
+
+struct Frame {
+    Component components[3];
+    Region regions[3];
+    float to_rgb[3][4];
+    float from_rgb[3][3];
+    float feather;
+    int maximum;  // largest code value
+    int pasted;   // components that are written: 1 for gray, else 3
+    int faces;
+};

@@ -1,0 +1,198 @@
+"""The CUDA kernels: compiled for every GPU, and run on the CPU against the Numba kernels."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import emulated_cuda
+import twins
+from emulated_cuda import compile_text, compiler, program_text
+from frames import PIXEL_FORMATS, plane_bytes, random_frame
+from kernels_under_test import EXTRA_FORMATS, STRENGTHS, WINDOWS, Emulation, restored_from, samples
+from streamdeblur.errors import EngineError
+from streamdeblur.faces.window import Restoration, crop, paste
+from streamdeblur.kernels.cuda import arguments, ptx
+from streamdeblur.kernels.cuda.compiler import CompilerError, compile_ptx
+from streamdeblur.video.planes import frame_planes
+
+ARCHITECTURES = ("75", "80", "86", "89", "90", "100")
+
+needs_compiler = pytest.mark.skipif(compiler() is None, reason="no C++ compiler (g++) to run the CUDA kernels on the CPU with")
+
+
+def find_ptxas():
+    """NVIDIA's assembler, of a package or of a toolkit; or None."""
+    spec = importlib.util.find_spec("nvidia")
+    for folder in spec.submodule_search_locations if spec else ():
+        for path in sorted(Path(folder).glob("*/bin/ptxas")):
+            return str(path)
+    return shutil.which("ptxas")
+
+
+@needs_compiler
+@pytest.mark.parametrize("name", WINDOWS)
+@pytest.mark.parametrize("pixel_format", PIXEL_FORMATS + EXTRA_FORMATS)
+def test_crops_and_pasted_frames_are_those_of_the_cpu(pixel_format, name):
+    windows, strengths = WINDOWS[name], STRENGTHS[: len(WINDOWS[name])]
+    frame, twin = (random_frame(pixel_format, 320, 240) for _ in range(2))
+    before = samples(frame)
+    emulation = Emulation(frame, windows, strengths)
+    codes = emulation.codes()
+    expected = np.stack([crop(frame_planes(twin), window) for window in windows])
+    assert np.abs(codes.astype(int) - expected).max() <= 1
+    assert (codes == expected).mean() > 0.995
+    after, images = restored_from(codes)
+    emulation.paste(images, frame_planes(frame))
+    restorations = [
+        Restoration(window, cropped, restored, strength)
+        for window, cropped, restored, strength in zip(windows, codes, after, strengths, strict=True)
+    ]
+    paste(frame_planes(twin), restorations)
+    for ours, theirs in zip(samples(frame), samples(twin), strict=True):
+        assert np.abs(ours - theirs).max() <= 1
+        assert (ours == theirs).mean() > 0.998
+    assert any(not np.array_equal(old, new) for old, new in zip(before, samples(frame), strict=True))
+    planes = frame_planes(frame)
+    for c, old in enumerate(before):
+        offset, stride, width, height, _ = planes.memory[c]
+        outside = np.sum([twins.mask(planes, c, window) for window in windows], axis=0) == 0
+        columns = slice(offset, offset + (width - 1) * stride + 1, stride)
+        assert np.array_equal(samples(frame)[c][:height, columns][outside], old[:height, columns][outside])
+
+
+@needs_compiler
+def test_a_face_that_is_not_a_number_is_left_alone_and_told():
+    windows = WINDOWS["overlapping"]
+    frame, twin = (random_frame("yuv420p", 320, 240) for _ in range(2))
+    emulation = Emulation(frame, windows, STRENGTHS)
+    codes = emulation.codes()
+    after, images = restored_from(codes)
+    images[1, 2, 200, 100] = np.nan
+    emulation.paste(images, frame_planes(frame))
+    assert emulation.job.finite(emulation.block).tolist() == [True, False, True]
+    usable = [Restoration(windows[n], codes[n], after[n], STRENGTHS[n]) for n in (0, 2)]
+    paste(frame_planes(twin), usable)
+    for ours, theirs in zip(samples(frame), samples(twin), strict=True):
+        assert np.abs(ours - theirs).max() <= 1
+
+
+@needs_compiler
+@pytest.mark.parametrize("value", [np.inf, -np.inf, np.nan])
+def test_a_frame_without_any_finite_face_keeps_every_bit(value):
+    frame = random_frame("yuv420p10le", 320, 240)
+    before = plane_bytes(frame)
+    emulation = Emulation(frame, WINDOWS["enlarging"], [1.0])
+    images = np.full((1, 3, 256, 256), 0.5, np.float16)
+    images[0, 0, 0, 0] = value
+    emulation.paste(images, frame_planes(frame))
+    assert all(np.array_equal(old, new) for old, new in zip(before, plane_bytes(frame), strict=True))
+
+
+@needs_compiler
+def test_the_host_lays_structures_out_as_the_device_does(tmp_path):
+    types = {
+        "Component": arguments.COMPONENT, "Grid": arguments.GRID, "Extent": arguments.EXTENT, "Face": arguments.FACE,
+        "Region": arguments.REGION, "Frame": arguments.FRAME,
+    }  # fmt: skip
+    lines = []
+    for name, dtype in types.items():
+        sizes = ", ".join([f"sizeof({name})", *(f"offsetof({name}, {field})" for field in dtype.names)])
+        places = " ".join(["%zu"] * (1 + len(dtype.names)))
+        lines.append(f'std::printf("{name} {places}\\n", {sizes});')
+    body = "#include <cstddef>\n#include <cstdio>\nint main() {\n" + "\n".join(lines) + "\n}\n"
+    compile_text(program_text(body), tmp_path / "layout")
+    told = subprocess.run([tmp_path / "layout"], capture_output=True, text=True, check=True).stdout
+    expected = [
+        " ".join([name, str(dtype.itemsize), *(str(dtype.fields[field][1]) for field in dtype.names)])
+        for name, dtype in types.items()
+    ]
+    assert told.splitlines() == expected
+
+
+@needs_compiler
+def test_nothing_outside_of_what_was_allocated_is_read_or_written(tmp_path):
+    """The kernels with every access checked, in a process of its own."""
+    library = tmp_path / "checked.so"
+    try:
+        compile_text(program_text(), library, "-shared", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-g")
+    except subprocess.CalledProcessError as error:
+        pytest.skip(f"the compiler has no address sanitizer: {error.stderr.splitlines()[-1]}")
+    asked = subprocess.run([compiler(), "-print-file-name=libasan.so"], capture_output=True, text=True, check=True)
+    environment = os.environ | {
+        "LD_PRELOAD": asked.stdout.strip(), "ASAN_OPTIONS": "detect_leaks=0", "PYTHONPATH": str(Path(__file__).parent.parent),
+    }  # fmt: skip
+    done = subprocess.run(
+        [sys.executable, "-c", CHECKED, str(library)], capture_output=True, text=True, env=environment, check=False
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert done.stdout.split() == ["checked", "12"]
+
+
+CHECKED = """
+import ctypes, mmap, sys
+import numpy as np
+import emulated_cuda
+from frames import random_frame
+from kernels_under_test import Emulation, WINDOWS, STRENGTHS, restored_from
+from streamdeblur.video.planes import frame_planes
+
+emulated_cuda._library = lambda: ctypes.CDLL(sys.argv[1])
+count = 0
+for pixel_format in ("yuv420p", "nv12", "rgb24", "p010le"):
+    for name in ("over the left and upper border", "over the right and lower border", "overlapping"):
+        frame = random_frame(pixel_format, 320, 240)
+        emulation = Emulation(frame, WINDOWS[name], STRENGTHS[: len(WINDOWS[name])])
+        emulation.paste(restored_from(emulation.codes())[1], frame_planes(frame))
+        count += 1
+print("checked", count)
+"""
+
+
+def test_the_package_has_compiled_kernels():
+    try:
+        text = ptx().decode()
+    except EngineError as error:
+        pytest.skip(str(error))
+    assert re.search(r"^\.target sm_75$", text, re.MULTILINE)
+    assert set(re.findall(r"\.entry (\w+)\(", text)) == set(emulated_cuda.KERNELS)
+
+
+def test_without_kernels_and_compiler_it_says_what_to_install(tmp_path, monkeypatch):
+    monkeypatch.setattr("streamdeblur.kernels.cuda.PTX", tmp_path / "absent.ptx")
+    monkeypatch.setattr("streamdeblur.kernels.cuda.compiler._candidates", lambda: iter(()))
+    with pytest.raises(EngineError, match="pip install nvidia-cuda-nvrtc"):
+        ptx()
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_every_gpu_takes_the_kernels_without_spilling_registers(tmp_path, architecture):
+    assembler = find_ptxas()
+    if assembler is None:
+        pytest.skip("no ptxas (pip install nvidia-cuda-nvcc-cu12)")
+    try:
+        (tmp_path / "window.ptx").write_bytes(compile_ptx())
+    except CompilerError as error:
+        pytest.skip(str(error))
+    command = [assembler, "-v", "--warn-on-spills", f"-arch=sm_{architecture}", "window.ptx", "-o", "window.cubin"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
+    assert done.returncode == 0, done.stderr
+    spills = re.findall(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", done.stderr)
+    assert spills == [("0", "0", "0")] * len(emulated_cuda.KERNELS)
+    # at 64 registers and 256 threads a block, four blocks fit on a multiprocessor of every architecture
+    assert all(int(registers) <= 64 for registers in re.findall(r"Used (\d+) registers", done.stderr))
+
+
+def test_a_source_that_does_not_compile_is_told_with_the_compilers_words(tmp_path, monkeypatch):
+    monkeypatch.setattr("streamdeblur.kernels.cuda.compiler.SOURCES", tmp_path)
+    (tmp_path / "window.cu").write_text('extern "C" __global__ void broken() { nonsense; }')
+    with pytest.raises(CompilerError, match=r"nonsense|not found"):
+        compile_ptx()
