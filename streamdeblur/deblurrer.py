@@ -12,14 +12,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.budget import Budget
-from streamdeblur.engines import Engine, Ticket, open_engine
+from streamdeblur.engines import Engine, open_engine
 from streamdeblur.faces.detect import Detector, open_detector
 from streamdeblur.faces.find import LOCAL_SIZE, FaceFinder
 from streamdeblur.faces.given import Gates, given_faces
 from streamdeblur.faces.sharpness import SharpnessGate, blur_of
-from streamdeblur.faces.window import CROP_SIZE, FaceWindow, Restoration, crop, paste
+from streamdeblur.faces.window import CROP_SIZE, FaceWindow, crop
 from streamdeblur.network import Network
 from streamdeblur.options import Options
+from streamdeblur.restoring import Restoring, restore_faces
 from streamdeblur.video.copying import copy_frame
 from streamdeblur.video.planes import Planes, array_planes, frame_planes
 from streamdeblur.warmup import compile_kernels
@@ -60,10 +61,8 @@ class Statistics:
 class _Pending:
     """The faces of one frame while the engine works on them."""
 
-    windows: list[FaceWindow]
-    strengths: list[float]
-    crops: NDArray[np.uint8]
-    ticket: Ticket
+    count: int
+    restoring: Restoring
     began: float
 
 
@@ -231,9 +230,9 @@ class FaceDeblurrer:
         self.statistics.passed_through += len(blurred) - len(chosen)
         if not chosen:
             return None
-        crops = np.stack([one.crop for one in chosen])
+        windows, crops = [one.window for one in chosen], np.stack([one.crop for one in chosen])
         strengths = [one.share * self.options.strength for one in chosen]
-        return _Pending([one.window for one in chosen], strengths, crops, self.engine.submit(crops), time.monotonic())
+        return _Pending(len(chosen), restore_faces(self.engine, planes, windows, crops, strengths), time.monotonic())
 
     def _found(self, planes: Planes, faces: Any, until: float | None) -> list[Found]:
         """The faces of a frame: the caller's, or those that are found, with little more looking after `until`."""
@@ -271,19 +270,11 @@ class FaceDeblurrer:
         """Wait for the restored crops of a frame, or until the deadline, and paste them."""
         if pending is None:
             return
-        batch = pending.ticket.result(deadline)
-        self.budget.learn(int(batch.in_time.sum()), len(pending.windows), time.monotonic() - pending.began)
-        restorations = [
-            Restoration(window, cropped, restored, strength)
-            for window, cropped, restored, strength, usable in zip(
-                pending.windows, pending.crops, batch.crops, pending.strengths, batch.finite & batch.in_time, strict=True
-            )
-            if usable
-        ]
-        self.statistics.restored += len(restorations)
-        self.statistics.failed += int((~batch.finite).sum())
-        self.statistics.passed_through += int((~batch.in_time).sum())
-        paste(planes, restorations)
+        pasted = pending.restoring.paste(planes, deadline)
+        self.budget.learn(int(pasted.in_time.sum()), pending.count, time.monotonic() - pending.began)
+        self.statistics.restored += int((pasted.finite & pasted.in_time).sum())
+        self.statistics.failed += int((~pasted.finite).sum())
+        self.statistics.passed_through += int((~pasted.in_time).sum())
 
 
 def _taken_apart(item: Any) -> tuple[Any, Any, Any]:

@@ -45,7 +45,8 @@ class Options(Settings):
     )
     detect_every: int = Field(default=5, ge=1, le=120, description="Frames between two detections on the full frame.")
     engine: str = Field(
-        default="auto", description="auto, openvino, onnxruntime or onnxruntime:PROVIDER (cuda, tensorrt, coreml, directml)."
+        default="auto",
+        description="auto, tensorrt, openvino, onnxruntime or onnxruntime:PROVIDER (cuda, tensorrt, coreml, directml).",
     )
     weights: Path | None = Field(
         default=None, description="A network exported by streamdeblur (ONNX) instead of the embedded one."

@@ -25,6 +25,7 @@ COMMANDS = {
 GROUPS = {
     "dataset": "Make data sets of face clips, and pairs of blurry and sharp crops, from videos and pictures.",
     "train": "Train the two steps of the method.",
+    "engine": "TensorRT engines of an NVIDIA GPU: build them ahead of time, list and clear them.",
     "gstreamer": "The element facedeblur for GStreamer.",
 }
 

@@ -6,14 +6,16 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.engines.graph import Graph, Tensors
 from streamdeblur.errors import EngineError
+from streamdeblur.faces.window import FaceWindow
 from streamdeblur.kernels.tensors import quantise
+from streamdeblur.video.planes import Planes
 
 Crops = NDArray[np.uint8]
 
@@ -28,6 +30,16 @@ class Restored:
     """bool [N]: False where the network gave NaN or infinity."""
     in_time: NDArray[np.bool_]
     """bool [N]: False where a crop was not ready by the deadline; it is as it came."""
+
+
+@dataclass(frozen=True, eq=False)
+class Pasted:
+    """What became of the faces of a frame."""
+
+    finite: NDArray[np.bool_]
+    """bool [N]: False where the network gave NaN or infinity; the face is as it was."""
+    in_time: NDArray[np.bool_]
+    """bool [N]: False where a face was not ready by the deadline; it is as it was."""
 
 
 class Ticket(Protocol):
@@ -60,6 +72,32 @@ class Engine(Protocol):
 
     def close(self) -> None:
         """Wait for what is in flight and free the device."""
+
+
+class FacesTicket(Protocol):
+    """The faces of a frame in flight."""
+
+    def paste(self, planes: Planes, deadline: float | None = None) -> Pasted:
+        """Wait for the faces, or until `deadline` (`time.monotonic`), and add what is ready by then to the same frame's planes.
+
+        Raises:
+            EngineError: the device failed; the planes are as they were.
+        """
+
+
+@runtime_checkable
+class FrameEngine(Engine, Protocol):
+    """An engine that crops and pastes, too: frames go to it, and only what changes comes back."""
+
+    def submit_faces(self, planes: Planes, windows: Sequence[FaceWindow], strengths: Sequence[float]) -> FacesTicket:
+        """Start on the faces of a frame: what lies in `windows` is restored, and the share `strengths` of it added."""
+
+
+def refuse_other_crops(crops: NDArray[Any]) -> Crops:
+    """The crops, C-contiguous. Raises ValueError: they are not uint8 [N, 256, 256, 3]."""
+    if crops.ndim != 4 or crops.shape[1:] != (256, 256, 3) or crops.dtype != np.uint8:
+        raise ValueError(f"Crops are uint8 [N, 256, 256, 3] (got {crops.dtype} {list(crops.shape)}).")
+    return np.ascontiguousarray(crops)
 
 
 class GraphTicket:
@@ -97,9 +135,7 @@ class GraphEngine:
         return self.submit(crops).result().crops
 
     def submit(self, crops: Crops) -> GraphTicket:
-        if crops.ndim != 4 or crops.shape[1:] != (256, 256, 3) or crops.dtype != np.uint8:
-            raise ValueError(f"Crops are uint8 [N, 256, 256, 3] (got {crops.dtype} {list(crops.shape)}).")
-        crops = np.ascontiguousarray(crops)
+        crops = refuse_other_crops(crops)
         return GraphTicket(crops, [self._graph.submit(crop) for crop in crops])
 
     def close(self) -> None:

@@ -8,25 +8,47 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeblur.caches import cache_folder
 from streamdeblur.engines.graph import GraphSpec, Tensors
 from streamdeblur.errors import EngineError
 
 GPU_PROVIDERS = {
-    "tensorrt": "TensorrtExecutionProvider",
     "cuda": "CUDAExecutionProvider",
+    # after CUDA, which starts at once: this one builds engines for minutes, and half precision would reach what needs float32
+    "tensorrt": "TensorrtExecutionProvider",
     "coreml": "CoreMLExecutionProvider",
     "directml": "DmlExecutionProvider",
 }
-"""Short name to ONNX Runtime's name, fastest first."""
+"""Short name to ONNX Runtime's name, in the order in which they are tried."""
 PROVIDERS = {**GPU_PROVIDERS, "cpu": "CPUExecutionProvider"}
 
 
 def installed_providers() -> list[str]:
-    """Short names of the providers that the installed build of ONNX Runtime has, fastest first."""
+    """Short names of the providers that the installed build of ONNX Runtime has, in the order in which they are tried."""
     import onnxruntime
 
     available = onnxruntime.get_available_providers()
     return [name for name, provider in PROVIDERS.items() if provider in available]
+
+
+def _with_fallbacks(provider: str) -> list[tuple[str, dict[str, str]]]:
+    """The provider, and those that take the operations which it lacks, each with its settings."""
+    names = {"tensorrt": ["tensorrt", "cuda"], "cpu": []}.get(provider, [provider])
+    return [(PROVIDERS[name], _settings(name)) for name in [*names, "cpu"]]
+
+
+def _settings(provider: str) -> dict[str, str]:
+    folder = cache_folder("onnxruntime")
+    if provider == "tensorrt" and folder is not None:
+        # what was built and measured is kept for the next start
+        return {
+            "trt_engine_cache_enable": "True", "trt_engine_cache_path": str(folder),
+            "trt_timing_cache_enable": "True", "trt_timing_cache_path": str(folder),
+        }  # fmt: skip
+    if provider == "cuda":
+        # measuring every convolution for every batch size would stall the first frames
+        return {"cudnn_conv_algo_search": "HEURISTIC"}
+    return {}
 
 
 class OnnxRuntimeGraph:
@@ -41,13 +63,15 @@ class OnnxRuntimeGraph:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
-        providers = list(dict.fromkeys([PROVIDERS[provider], "CPUExecutionProvider"]))
-        self._session = onnxruntime.InferenceSession(spec.model, options, providers=providers)
+        if provider in ("cuda", "tensorrt") and hasattr(onnxruntime, "preload_dlls"):
+            # CUDA and cuDNN may have come as packages, where the loader does not look
+            onnxruntime.preload_dlls()
+        self._session = onnxruntime.InferenceSession(spec.model, options, providers=_with_fallbacks(provider))
         if self._session.get_providers()[0] != PROVIDERS[provider]:
             raise EngineError(f"ONNX Runtime's provider '{provider}' found no device that it can use.")
         self._spec = spec
         self._worker = ThreadPoolExecutor(1, "onnxruntime")
-        self.description = f"{provider.upper()}, f32"
+        self.description = f"{provider.upper()}, {'f16' if provider == 'cuda' else 'f32'}"
 
     def submit(self, image: NDArray[np.uint8]) -> Future[Tensors]:
         return self._worker.submit(self._run, image)

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+import threading
 from dataclasses import dataclass
 from importlib.util import find_spec
 
 from streamdeblur.engines.engine import Engine, GraphEngine
 from streamdeblur.engines.graph import Graph, GraphSpec
+from streamdeblur.engines.relay import Relay
 from streamdeblur.errors import EngineError
 from streamdeblur.network import Network
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -30,9 +35,29 @@ GPU_NAMES = {
 """Engines that come with other builds of ONNX Runtime, each to be installed in place of onnxruntime."""
 
 
+CPU_ENGINES = ("openvino", "onnxruntime")
+"""Engines that need no GPU."""
+
+HALF = ("onnxruntime:cuda",)
+"""Engines of ONNX Runtime that compute in the types of the graph, so that half precision leaves out what needs float32."""
+
+
 def engine_choices() -> list[Choice]:
     """Every engine, fastest first, whether it can be used here, and why."""
-    return [*_onnxruntime_gpu(), _openvino(), _onnxruntime_cpu()]
+    return [_tensorrt(), *_onnxruntime_gpu(), _openvino(), _onnxruntime_cpu()]
+
+
+def _tensorrt() -> Choice:
+    missing = [name for name in ("tensorrt", "pycuda") if find_spec(name) is None]
+    if missing:
+        return Choice("tensorrt", False, f"{' and '.join(missing)} not installed (pip install 'streamdeblur[tensorrt]')")
+    from streamdeblur.engines.tensorrt.device import Device
+
+    try:
+        gpu = Device().gpu
+    except EngineError as error:
+        return Choice("tensorrt", False, str(error).removesuffix("."))
+    return Choice("tensorrt", True, f"fastest on this GPU: {gpu.name}")
 
 
 def _openvino() -> Choice:
@@ -63,7 +88,7 @@ def _onnxruntime_cpu() -> Choice:
 
 
 def open_graph(name: str, spec: GraphSpec) -> Graph:
-    """Compile a graph on the engine `name` ('openvino', 'onnxruntime', 'onnxruntime:cuda' ...)."""
+    """Compile any network as a graph on the engine `name` ('openvino', 'onnxruntime', 'onnxruntime:cuda' ...)."""
     family, _, provider = name.partition(":")
     if family == "openvino":
         from streamdeblur.engines.openvino import OpenVINOGraph
@@ -90,8 +115,8 @@ def open_engine(name: str, network: Network, *, throughput: bool = False) -> Eng
                 f"The ONNX Runtime installed here lacks what {name} needs: pip install {GPU_NAMES[name]}. Here: {known}."
             )
         raise EngineError(f"Unknown engine '{name}'. Here there are: {known}.")
-    spec = GraphSpec(network.model, ("restored",), network.crop_size, network.crop_size, 255.0, throughput=throughput)
-    failures = []
+    failures: list[str] = []
+    better: Choice | None = None
     for choice in choices:
         if name not in ("auto", choice.name):
             continue
@@ -99,8 +124,46 @@ def open_engine(name: str, network: Network, *, throughput: bool = False) -> Eng
             failures.append(f"{choice.name}: {choice.reason}")
             continue
         try:
-            return GraphEngine(choice.name, choice.reason, open_graph(choice.name, spec))
+            if name == "auto" and _slow_to_open(choice, network):
+                better = better or choice
+                continue
+            engine = _open(choice, network, throughput)
         except Exception as error:
             # a driver that is missing shows as whatever its runtime raises; the next engine may work
             failures.append(f"{choice.name}: {error}")
+            continue
+        return _with_better(engine, better, network, throughput)
+    if better is not None:
+        return _open(better, network, throughput)
     raise EngineError(f"No engine can run {network.path.name} here. " + "; ".join(failures))
+
+
+def _open(choice: Choice, network: Network, throughput: bool, cancelled: threading.Event | None = None) -> Engine:
+    if choice.name == "tensorrt":
+        from streamdeblur.engines.tensorrt.opening import open_tensorrt
+
+        return open_tensorrt(network, cancelled=cancelled)
+    model = network.model
+    if choice.name in HALF:
+        from streamdeblur.engines.half import compute_in_half
+
+        model = compute_in_half(model, outputs=["restored"])
+    spec = GraphSpec(model, ("restored",), network.crop_size, network.crop_size, 255.0, throughput=throughput)
+    return GraphEngine(choice.name, choice.reason, open_graph(choice.name, spec))
+
+
+def _slow_to_open(choice: Choice, network: Network) -> bool:
+    """Whether an engine has to be built first, for minutes."""
+    if choice.name == "tensorrt":
+        from streamdeblur.engines.tensorrt.opening import cached
+
+        return not cached(network)
+    return False
+
+
+def _with_better(engine: Engine, better: Choice | None, network: Network, throughput: bool) -> Engine:
+    """The engine, and where there is a better one that takes minutes to open, both: that one takes over when it is ready."""
+    if better is None:
+        return engine
+    logger.info("Building an engine of %s for this GPU, minutes the first time; until then %s works.", better.name, engine.name)
+    return Relay(engine, better.name, lambda cancelled: _open(better, network, throughput, cancelled))

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.engines.graph import Graph, GraphSpec, Tensors
-from streamdeblur.engines.registry import engine_choices, open_graph
+from streamdeblur.engines.registry import CPU_ENGINES, engine_choices, open_graph
 from streamdeblur.errors import DetectorError
 from streamdeblur.faces.detect import Face, merge
 
@@ -58,7 +58,7 @@ class CenterFace:
 
     def __init__(self, engine: str = "auto") -> None:
         """Raises DetectorError where its weights are missing."""
-        cpu = [choice.name for choice in engine_choices() if choice.available and ":" not in choice.name]
+        cpu = [choice.name for choice in engine_choices() if choice.available and choice.name in CPU_ENGINES]
         if not cpu:
             raise DetectorError("CenterFace needs OpenVINO or ONNX Runtime: pip install openvino")
         self._engine = engine if engine in cpu else cpu[0]

@@ -64,11 +64,27 @@ def crop_region(
 
     Area average where it shrinks, cubic where it enlarges; what lies beyond the border repeats it.
     """
-    grid = planes.component_grid(left, top)
-    grid[:, 1] *= width / out.shape[1]
-    grid[:, 3] *= height / out.shape[0]
+    grid = _sampling_grid(planes, left, top, width / out.shape[1], height / out.shape[0])
     crop_components(planes.channels, planes.memory, grid, planes.colour.to_rgb, out)
     return out
+
+
+def _sampling_grid(planes: Planes, left: float, top: float, across: float, down: float) -> NDArray[np.float64]:
+    grid = planes.component_grid(left, top)
+    grid[:, 1] *= across
+    grid[:, 3] *= down
+    return grid
+
+
+def crop_grid(planes: Planes, window: FaceWindow) -> NDArray[np.float64]:
+    """Where the crop of `window` begins in each component, and how many samples one of its pixels covers: float64 [3, 4]."""
+    unit = window.side / CROP_SIZE
+    return _sampling_grid(planes, window.left, window.top, unit, unit)
+
+
+def paste_grid(planes: Planes, window: FaceWindow) -> NDArray[np.float64]:
+    """Where sample (0, 0) of each component begins in the crop of `window`, and how many pixels it covers: float64 [3, 4]."""
+    return _window_grid(planes, window) * CROP_SIZE
 
 
 def crop(planes: Planes, window: FaceWindow) -> NDArray[np.uint8]:

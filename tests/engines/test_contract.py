@@ -1,15 +1,19 @@
-"""What every engine does, each run for real."""
+"""What every engine does, each run for real; TensorRT on a stand-in for a GPU that computes on the CPU."""
 
 from __future__ import annotations
 
 import gc
 import time
 import weakref
+from contextlib import nullcontext
 
 import numpy as np
 import pytest
 
+from emulated_cuda import compiler
+from machines import installed
 from networks import write_network
+from standin_cuda import Machine
 from streamdeblur.engines import engine_choices, open_engine
 from streamdeblur.errors import EngineError, NetworkError
 from streamdeblur.faces.window import FaceWindow, crop
@@ -18,6 +22,8 @@ from streamdeblur.video.planes import array_planes
 from streamdeblur.weights import default_network
 
 ENGINES = [choice.name for choice in engine_choices() if choice.available]
+STOOD_IN = ["10.7.0", "11.4.0"] if compiler() else []
+"""Versions of TensorRT on the stand-in, which needs a C++ compiler for the kernels."""
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +32,19 @@ def crops(photograph):
     return np.stack([crop(planes, FaceWindow(x, y, 190)) for x, y in ((796, 412), (320, 207), (1178, 332), (113, 329))])
 
 
-@pytest.fixture(scope="module", params=[(name, throughput) for name in ENGINES for throughput in (False, True)])
-def engine(request):
+@pytest.fixture(
+    scope="module",
+    params=[(name, throughput) for name in ENGINES for throughput in (False, True)] + [(name, False) for name in STOOD_IN],
+    ids=lambda param: f"{param[0]}{'-throughput' if param[1] else ''}",
+)
+def engine(request, tmp_path_factory):
     name, throughput = request.param
-    opened = open_engine(name, Network.read(default_network()), throughput=throughput)
-    yield opened
-    opened.close()
+    with pytest.MonkeyPatch.context() as patch, installed(Machine(name)) if name in STOOD_IN else nullcontext() as machine:
+        if machine:
+            patch.setenv("STREAMDEBLUR_CACHE", str(tmp_path_factory.mktemp("cache")))
+        opened = open_engine("tensorrt" if machine else name, Network.read(default_network()), throughput=throughput)
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(scope="module")
@@ -98,8 +111,8 @@ def test_crops_are_not_changed(engine, crops):
 
 
 def test_it_says_what_it_is(engine):
-    assert engine.name in ENGINES
-    assert "CPU" in engine.reason
+    assert engine.name in [*ENGINES, "tensorrt"]
+    assert "CPU" in engine.reason or "Stand-in 4060" in engine.reason
 
 
 @pytest.mark.parametrize("name", ENGINES)

@@ -1,0 +1,164 @@
+"""Half precision written into an ONNX graph: engines for GPUs compute in the types that the graph names (strong typing)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import TensorProto, helper, numpy_helper, shape_inference
+
+EXACT_MODULES = ("/generator/deconvolution/",)
+"""Modules that compute in float32: sums over spectra leave the range of half precision (65504) and need more than its 11 bits."""
+
+SUMS = {"ReduceMean", "ReduceSum", "Softmax", "InstanceNormalization"}
+STEEP = {"Softplus", "Exp", "Log", "Sqrt", "Div", "Pow"}
+EXACT_OPERATIONS = SUMS | STEEP
+"""Operations that compute in float32 wherever they stand: sums over many numbers, and functions that may leave the range."""
+
+OTHER_INPUTS = {"Resize": {0}}
+"""Operations of which only some inputs take the type that they compute in."""
+
+SMALLEST, LARGEST = 2.0**-14, 65504.0
+"""Magnitudes that half precision holds with all its bits."""
+
+
+def compute_in_half(model: bytes, *, half_images: bool = False, outputs: Iterable[str] | None = None) -> bytes:
+    """The same network computing in half precision but for what needs float32.
+
+    model: an ONNX file's content, weights stored as float32 or float16; half_images: inputs and outputs are float16, too, else
+    they stay float32; outputs: names of those to keep, by default all. Returns an ONNX file's content.
+    """
+    whole = onnx.load_model_from_string(model)
+    if outputs is not None:
+        kept = [output for output in whole.graph.output if output.name in set(outputs)]
+        del whole.graph.output[:]
+        whole.graph.output.extend(kept)
+    _load_weights_whole(whole.graph)
+    _Typing(whole, half_images=half_images).write()
+    _leave_out_unused(whole.graph)
+    del whole.graph.value_info[:]
+    return bytes(whole.SerializeToString())
+
+
+def _load_weights_whole(graph: Any) -> None:
+    """Turn weights that are stored as float16 and cast into plain float32 ones."""
+    weights = {tensor.name: tensor for tensor in graph.initializer}
+    rest = []
+    for node in graph.node:
+        stored = weights.get(node.input[0]) if node.op_type == "Cast" else None
+        if stored is None or stored.data_type != TensorProto.FLOAT16:
+            rest.append(node)
+            continue
+        graph.initializer.append(numpy_helper.from_array(numpy_helper.to_array(stored).astype(np.float32), node.output[0]))
+    _replace(graph.node, rest)
+
+
+def _leave_out_unused(graph: Any) -> None:
+    """Remove nodes and weights that no output needs."""
+    needed = {output.name for output in graph.output}
+    kept = []
+    for node in reversed(graph.node):
+        if needed.intersection(node.output):
+            needed.update(node.input)
+            kept.append(node)
+    _replace(graph.node, kept[::-1])
+    _replace(graph.initializer, [tensor for tensor in graph.initializer if tensor.name in needed])
+
+
+def _replace(field: Any, items: list[Any]) -> None:
+    copies = [type(item).FromString(item.SerializeToString()) for item in items]
+    del field[:]
+    field.extend(copies)
+
+
+class _Typing:
+    """Goes through a graph from its inputs on, and gives every value its type."""
+
+    def __init__(self, model: Any, *, half_images: bool) -> None:
+        self._graph = model.graph
+        inferred = shape_inference.infer_shapes(model).graph
+        values = [*inferred.input, *inferred.output, *inferred.value_info]
+        self._floats = {value.name for value in values if value.type.tensor_type.elem_type == TensorProto.FLOAT}
+        self._weights = {tensor.name: tensor for tensor in model.graph.initializer if tensor.data_type == TensorProto.FLOAT}
+        self._floats |= set(self._weights)
+        self._images = TensorProto.FLOAT16 if half_images else TensorProto.FLOAT
+        self._types = dict.fromkeys(self._weights, TensorProto.FLOAT)
+        self._types |= {value.name: self._images for value in model.graph.input}
+        self._constants = _small_constants(model.graph)
+        self._written: list[Any] = []
+        self._copies: dict[tuple[str, int], str] = {}
+
+    def write(self) -> None:
+        for node in list(self._graph.node):
+            if self._floats.intersection([*node.input, *node.output]):
+                self._type(node)
+            self._written.append(node)
+        for value in [*self._graph.input, *self._graph.output]:
+            if value.name in self._floats:
+                value.type.tensor_type.elem_type = self._images
+        for output in self._graph.output:
+            self._end_as_images(output.name)
+        _replace(self._graph.node, self._written)
+
+    def _type(self, node: Any) -> None:
+        wanted = TensorProto.FLOAT if self._exact(node) else TensorProto.FLOAT16
+        typed = OTHER_INPUTS.get(node.op_type, set(range(len(node.input))))
+        for n, name in enumerate(node.input):
+            if name in self._floats and node.op_type != "Cast":
+                node.input[n] = self._as(name, wanted if n in typed else TensorProto.FLOAT)
+        for attribute in node.attribute:
+            if attribute.type == onnx.AttributeProto.TENSOR and attribute.t.data_type == TensorProto.FLOAT:
+                array = numpy_helper.to_array(attribute.t)
+                attribute.t.CopyFrom(numpy_helper.from_array(array.astype(_numpy(wanted)), attribute.t.name))
+            if node.op_type == "Cast" and attribute.name == "to" and attribute.i == TensorProto.FLOAT:
+                attribute.i = wanted
+        self._types |= {name: wanted for name in node.output if name in self._floats}
+
+    def _exact(self, node: Any) -> bool:
+        constants = [self._constants[name] for name in [*node.input, *node.output] if name in self._constants]
+        out_of_range = any(not _fits(constant) for constant in constants)
+        return out_of_range or node.op_type in EXACT_OPERATIONS or node.name.startswith(EXACT_MODULES)
+
+    def _as(self, name: str, wanted: int) -> str:
+        """The name under which a value is of the type that is wanted."""
+        if self._types[name] == wanted:
+            return name
+        if (name, wanted) not in self._copies:
+            copy = self._copies[name, wanted] = f"{name}.{_numpy(wanted).__name__}"
+            if name in self._weights:
+                array = numpy_helper.to_array(self._weights[name])
+                self._graph.initializer.append(numpy_helper.from_array(array.astype(_numpy(wanted)), copy))
+            else:
+                self._written.append(helper.make_node("Cast", [name], [copy], copy, to=wanted))
+        return self._copies[name, wanted]
+
+    def _end_as_images(self, name: str) -> None:
+        """Give an output the type of images, under its own name."""
+        if self._types[name] == self._images:
+            return
+        inner = f"{name}.inner"
+        for node in self._written:
+            node.output[:] = [inner if other == name else other for other in node.output]
+            node.input[:] = [inner if other == name else other for other in node.input]
+        self._written.append(helper.make_node("Cast", [inner], [name], f"{name}.images", to=self._images))
+
+
+def _small_constants(graph: Any) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
+    """The constants of a graph that are not weights, but numbers of its formulas."""
+    constants = {}
+    for node in graph.node:
+        tensor = node.attribute[0].t if node.op_type == "Constant" else None
+        if tensor is not None and tensor.data_type == TensorProto.FLOAT:
+            constants[node.output[0]] = numpy_helper.to_array(tensor)
+    return constants
+
+
+def _fits(constant: np.ndarray[Any, np.dtype[np.float32]]) -> bool:
+    magnitudes = np.abs(constant[constant != 0.0])
+    return bool(((magnitudes >= SMALLEST) & (magnitudes <= LARGEST)).all())
+
+
+def _numpy(tensor_type: int) -> type[np.floating[Any]]:
+    return np.float16 if tensor_type == TensorProto.FLOAT16 else np.float32

@@ -1,0 +1,151 @@
+"""Builds a TensorRT engine from an ONNX network: minutes of measuring which kernels are fastest on this GPU."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from streamdeblur.engines.tensorrt.cache import write_whole
+from streamdeblur.engines.tensorrt.device import OutOfMemoryError
+from streamdeblur.engines.tensorrt.log import log_class, out_of_memory
+from streamdeblur.errors import EngineError
+
+if TYPE_CHECKING:
+    import tensorrt as trt
+
+LEVEL = 3
+"""Builder optimisation level, 0 to 5: TensorRT's own default; higher ones build for much longer and gain little."""
+
+BATCHES = (1, 2, 4, 8)
+"""Largest batch of each optimisation profile."""
+
+INPUT, OUTPUT = "blurry", "restored"
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far a build is."""
+
+    phase: str
+    """TensorRT's name of what it does."""
+    done: int
+    steps: int
+
+
+OnStep = Callable[[Step], None]
+
+
+class BuildCancelledError(EngineError):
+    """Nobody wants the engine any more."""
+
+
+@dataclass(frozen=True)
+class Build:
+    """What to build."""
+
+    network: bytes
+    """ONNX, with the precision in its types."""
+    batches: Sequence[int]
+    """Largest batch of each optimisation profile, ascending."""
+    size: int
+    """Side of the images in pixels."""
+    timing: Path
+    """The file of measured speeds, read and written."""
+    level: int = LEVEL
+
+
+def build_plan(build: Build, on_step: OnStep | None = None, cancelled: threading.Event | None = None) -> bytes:
+    """The engine, serialised. To be called with a device's context current.
+
+    Raises:
+        OutOfMemoryError: the GPU has too little free memory for these batches.
+        BuildCancelledError: `cancelled` was set.
+        EngineError: TensorRT cannot build the network; the message has its reasons.
+    """
+    import tensorrt as trt
+
+    log = log_class()()
+    builder = trt.Builder(log)
+    network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
+    parser = trt.OnnxParser(network, log)
+    if not parser.parse(build.network):
+        reasons = "; ".join(str(parser.get_error(n)) for n in range(parser.num_errors))
+        raise EngineError(f"TensorRT {trt.__version__} cannot read the network: {reasons or log.take()}")
+    config = builder.create_builder_config()
+    config.builder_optimization_level = build.level
+    _add_profiles(builder, config, build)
+    timing = _use_timing(config, build.timing)
+    monitor = _monitor_class()(on_step, cancelled)
+    config.progress_monitor = monitor
+    plan = builder.build_serialized_network(network, config)
+    if plan is None:
+        raise _failure(log.take(), cancelled)
+    write_whole(build.timing, _content(timing.serialize()))
+    return _content(plan)
+
+
+def _content(memory: trt.IHostMemory) -> bytes:
+    """A copy of what TensorRT holds; it has the buffer protocol, which the binding's types do not tell."""
+    return bytes(memory)  # type: ignore[call-overload, no-any-return, unused-ignore]
+
+
+def _add_profiles(builder: trt.Builder, config: trt.IBuilderConfig, build: Build) -> None:
+    import tensorrt as trt
+
+    smallest = 1
+    for largest in build.batches:
+        profile = builder.create_optimization_profile()
+        least, most = (trt.Dims([batch, 3, build.size, build.size]) for batch in (smallest, largest))
+        profile.set_shape(INPUT, least, most, most)
+        if config.add_optimization_profile(profile) < 0:
+            raise EngineError(f"TensorRT refuses the optimisation profile for {smallest} to {largest} crops.")
+        smallest = largest + 1
+
+
+def _use_timing(config: trt.IBuilderConfig, path: Path) -> trt.ITimingCache:
+    """Give the builder what was measured before; a file that TensorRT does not take counts as none."""
+    for known in (path.read_bytes() if path.is_file() else b"", b""):
+        cache = config.create_timing_cache(known)
+        if cache is not None and config.set_timing_cache(cache, False):
+            return cache
+    raise EngineError("TensorRT takes no timing cache.")
+
+
+def _failure(said: str, cancelled: threading.Event | None) -> EngineError:
+    if cancelled is not None and cancelled.is_set():
+        return BuildCancelledError("The build was cancelled.")
+    if out_of_memory(said):
+        return OutOfMemoryError(f"The GPU has too little free memory to build the engine: {said}.")
+    return EngineError(f"TensorRT cannot build the network: {said}.")
+
+
+def _monitor_class() -> type[Any]:
+    import tensorrt as trt
+
+    class Monitor(trt.IProgressMonitor):  # type: ignore[misc, unused-ignore]
+        """Tells how far the build is, and ends it where nobody wants it any more; called from TensorRT's own threads."""
+
+        def __init__(self, on_step: OnStep | None, cancelled: threading.Event | None) -> None:
+            trt.IProgressMonitor.__init__(self)
+            self._on_step, self._cancelled = on_step, cancelled
+            self._steps: dict[str, int] = {}
+
+        def phase_start(self, phase_name: str, parent_phase: str, num_steps: Any) -> None:
+            self._steps[phase_name] = int(num_steps)
+            self._tell(phase_name, 0)
+
+        def phase_finish(self, phase_name: str) -> None:
+            self._tell(phase_name, self._steps.pop(phase_name, 1))
+
+        def step_complete(self, phase_name: str, step: Any) -> bool:
+            self._tell(phase_name, int(step) + 1)
+            return self._cancelled is None or not self._cancelled.is_set()
+
+        def _tell(self, phase: str, done: int) -> None:
+            if self._on_step is not None:
+                self._on_step(Step(phase, done, self._steps.get(phase, max(done, 1))))
+
+    return Monitor

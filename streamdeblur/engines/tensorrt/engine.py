@@ -1,0 +1,230 @@
+"""TensorRTEngine: crops, or the faces of whole frames, restored on an NVIDIA GPU."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.engines.engine import Crops, Pasted, Restored, refuse_other_crops
+from streamdeblur.engines.tensorrt.device import Device
+from streamdeblur.engines.tensorrt.frames import FrameJob
+from streamdeblur.engines.tensorrt.kernels import PixelKernels
+from streamdeblur.engines.tensorrt.session import Session
+from streamdeblur.engines.tensorrt.staging import StagingPool
+from streamdeblur.engines.tensorrt.thread import DeviceThread
+from streamdeblur.errors import EngineError
+from streamdeblur.faces.window import CROP_SIZE, FaceWindow
+from streamdeblur.kernels.tensors import quantise
+from streamdeblur.video.planes import Planes
+
+RESIDUAL_BYTES = 3 * CROP_SIZE * CROP_SIZE * 4
+
+
+@dataclass(eq=False)
+class _OnDevice:
+    """What belongs to the device's thread."""
+
+    stream: Any
+    session: Session
+    kernels: PixelKernels
+    block: Any = None
+    """Twin of the staging block of the job that runs; jobs run one after the other."""
+    block_size: int = 0
+    residuals: Any = None
+    room: int = 0
+
+
+class TensorRTEngine:
+    """The deblurring network as a TensorRT engine; what it does to a frame happens on the device from crop to paste."""
+
+    name = "tensorrt"
+
+    def __init__(self, device: Device, plan: bytes, reason: str) -> None:
+        """plan: a built engine, serialised. The largest batch is tried at once, so that what does not fit shows here.
+
+        Raises:
+            UnreadableEngineError: TensorRT does not take it.
+            OutOfMemoryError: not even one crop fits into the device's memory.
+        """
+        self.reason = f"{reason} ({device.gpu.name}, f16)"
+        self._device = device
+        self._thread = DeviceThread(device)
+        self._staging = StagingPool(device, self._thread)
+        self._parts: _OnDevice | None = None
+        try:
+            self._thread.call(lambda: self._open(plan))
+        except BaseException:
+            self.close()
+            raise
+
+    def _open(self, plan: bytes) -> None:
+        stream = self._device.cuda.Stream()
+        session = Session(self._device, stream, plan, CROP_SIZE)
+        self._parts = _OnDevice(stream, session, PixelKernels(self._device, stream))
+        session.make_room(session.largest)
+        session.enqueue(session.largest)
+        stream.synchronize()
+
+    def infer(self, crops: Crops) -> Crops:
+        return self.submit(crops).result().crops
+
+    def submit(self, crops: Crops) -> CropsTicket:
+        """Start on crops that the host has, uint8 RGB [N, 256, 256, 3]."""
+        crops = refuse_other_crops(crops)
+        size = len(crops) * 3 * CROP_SIZE * CROP_SIZE * 2
+        block = self._staging.take(size)
+        images = block[:size].view(np.float16).reshape(-1, 3, CROP_SIZE, CROP_SIZE)
+        np.divide(crops.transpose(0, 3, 1, 2), np.float32(255), out=images, casting="unsafe")
+        future = self._launch(lambda: self._run_crops(block, size, len(crops)), block)
+        return CropsTicket(crops, images, future, lambda: self._staging.give_back(block))
+
+    def _run_crops(self, block: NDArray[np.uint8], size: int, count: int) -> Any:
+        parts, cuda = self._open_parts(), self._device.cuda
+        if count:
+            parts.session.make_room(count)
+            cuda.memcpy_htod_async(parts.session.crops, block[:size], parts.stream)
+            parts.session.enqueue(count)
+            cuda.memcpy_dtoh_async(block[:size], parts.session.restored, parts.stream)
+        return self._event()
+
+    def submit_faces(self, planes: Planes, windows: Sequence[FaceWindow], strengths: Sequence[float]) -> FacesTicket:
+        """Start on the faces of a frame; its planes are read now."""
+        job = FrameJob(planes, windows, strengths)
+        block = self._staging.take(job.size)
+        job.fill(block)
+        future = self._launch(lambda: self._run_faces(job, block), block)
+        return FacesTicket(job, block, future, lambda: self._staging.give_back(block))
+
+    def _run_faces(self, job: FrameJob, block: NDArray[np.uint8]) -> Any:
+        parts, cuda = self._open_parts(), self._device.cuda
+        self._make_room(job)
+        device, session = int(parts.block), parts.session
+        frame, faces, finite = device + job.frame_at, device + job.faces_at, device + job.finite_at
+        crops, restored, residuals = int(session.crops), int(session.restored), int(parts.residuals)
+        paste_blocks = job.paste_blocks(job.address(block, device))
+        cuda.memcpy_htod_async(parts.block, block[: job.size], parts.stream)
+        parts.kernels.crop_faces(job.bits, job.crop_blocks, frame, faces, crops)
+        session.enqueue(job.count)
+        parts.kernels.residual_faces(job.crop_blocks, frame, faces, crops, restored, residuals, finite)
+        parts.kernels.paste_faces(job.bits, paste_blocks, frame, faces, residuals, finite)
+        cuda.memcpy_dtoh_async(block[job.finite_at : job.size], finite, parts.stream)
+        return self._event()
+
+    def _make_room(self, job: FrameJob) -> None:
+        parts = self._open_parts()
+        parts.session.make_room(job.count)
+        if job.size > parts.block_size:
+            parts.stream.synchronize()
+            self._free_block(parts)
+            parts.block, parts.block_size = self._device.allocate(job.size), job.size
+        if job.count > parts.room:
+            parts.stream.synchronize()
+            self._free_residuals(parts)
+            parts.residuals, parts.room = self._device.allocate(job.count * RESIDUAL_BYTES), job.count
+
+    def _launch(self, launch: Callable[[], Any], block: NDArray[np.uint8]) -> Future[None]:
+        try:
+            return self._thread.launch(launch)
+        except EngineError:
+            self._staging.give_back(block)
+            raise
+
+    def _event(self) -> Any:
+        event = self._device.cuda.Event()
+        event.record(self._open_parts().stream)
+        return event
+
+    def _open_parts(self) -> _OnDevice:
+        if self._parts is None:
+            raise EngineError("The engine is closed.")
+        return self._parts
+
+    def close(self) -> None:
+        self._thread.close(self._release)
+
+    def _release(self) -> None:
+        """Contexts, engine, kernels and then buffers; page-locked memory last, when no copy can be under way."""
+        parts, self._parts = self._parts, None
+        if parts is not None:
+            parts.session.close()
+            parts.kernels.close()
+            self._free_block(parts)
+            self._free_residuals(parts)
+        self._staging.close()
+
+    @staticmethod
+    def _free_block(parts: _OnDevice) -> None:
+        if parts.block is not None:
+            parts.block.free()
+        parts.block, parts.block_size = None, 0
+
+    @staticmethod
+    def _free_residuals(parts: _OnDevice) -> None:
+        if parts.residuals is not None:
+            parts.residuals.free()
+        parts.residuals, parts.room = None, 0
+
+
+class _Waiting:
+    """What both tickets do: wait for the device, and give the staging block back once nothing uses it."""
+
+    def __init__(self, future: Future[None], release: Callable[[], None]) -> None:
+        self._future, self._release = future, release
+
+    def _ready(self, deadline: float | None) -> bool:
+        """Whether the device is done by `deadline`; the block stays taken until it is. Raises EngineError where it failed."""
+        try:
+            self._future.result(None if deadline is None else max(0.0, deadline - time.monotonic()))
+        except TimeoutError:
+            self._future.add_done_callback(lambda _: self._release())
+            return False
+        except EngineError:
+            self._release()
+            raise
+        except Exception as error:
+            # whatever CUDA raises, the user needs to know that the device failed
+            self._release()
+            raise EngineError(f"The GPU failed: {error}") from error
+        return True
+
+
+class CropsTicket(_Waiting):
+    """Crops of the host that are on the device."""
+
+    def __init__(self, crops: Crops, images: NDArray[np.float16], future: Future[None], release: Callable[[], None]) -> None:
+        super().__init__(future, release)
+        self._crops, self._images = crops, images
+
+    def result(self, deadline: float | None = None) -> Restored:
+        restored, finite, in_time = self._crops.copy(), *np.ones((2, len(self._crops)), np.bool_)
+        if not self._ready(deadline):
+            in_time[:] = False
+        else:
+            quantise(self._images.astype(np.float32), restored, finite)
+            restored[~finite] = self._crops[~finite]
+            self._release()
+        return Restored(restored, finite, in_time)
+
+
+class FacesTicket(_Waiting):
+    """The faces of a frame that are on the device."""
+
+    def __init__(self, job: FrameJob, block: NDArray[np.uint8], future: Future[None], release: Callable[[], None]) -> None:
+        super().__init__(future, release)
+        self._job, self._block = job, block
+
+    def paste(self, planes: Planes, deadline: float | None = None) -> Pasted:
+        finite, in_time = np.ones((2, self._job.count), np.bool_)
+        if not self._ready(deadline):
+            in_time[:] = False
+        else:
+            self._job.write_back(self._block, planes)
+            finite = self._job.finite(self._block).copy()
+            self._release()
+        return Pasted(finite, in_time)

@@ -1,0 +1,127 @@
+"""FrameJob: the faces of one frame on the device, from its planes and back into them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.engines.tensorrt.kernels import BLOCK
+from streamdeblur.faces.window import CROP_SIZE, FEATHER, FaceWindow, crop_grid, paste_grid
+from streamdeblur.kernels.cuda.arguments import FACE, FRAME, face_arguments, frame_arguments, lines_of
+from streamdeblur.video.planes import Planes
+
+ALIGNMENT = 256
+"""Bytes at whose multiples each part of a block begins, as device memory does."""
+
+
+class FrameJob:
+    """One block of memory, the same on the host and on the device: [frame | faces | finite | lines of each plane].
+
+    Only the lines under the windows travel; they come back with `finite` in one copy.
+    """
+
+    def __init__(self, planes: Planes, windows: Sequence[FaceWindow], strengths: Sequence[float]) -> None:
+        self.count = len(windows)
+        self._planes = planes
+        self.bits = 8 * planes.arrays[0].itemsize
+        crop_grids = np.stack([crop_grid(planes, window) for window in windows])
+        paste_grids = np.stack([paste_grid(planes, window) for window in windows])
+        self._faces = face_arguments(planes.memory, crop_grids, paste_grids, strengths)
+        self._lines = _lines_of_planes(planes, lines_of(planes.memory, self._faces))
+        self._lay_out()
+
+    def _lay_out(self) -> None:
+        end = 0
+
+        def part(size: int) -> int:
+            nonlocal end
+            begin, end = end, -(-(end + size) // ALIGNMENT) * ALIGNMENT
+            return begin
+
+        self.frame_at = part(FRAME.itemsize)
+        self.faces_at = part(self.count * FACE.itemsize)
+        self.finite_at = part(self.count * 4)
+        self._plane_at = {}
+        for plane, (begin, stop) in self._lines.items():
+            self._plane_at[plane] = part((stop - begin) * self._array(plane).strides[0])
+        self.size = end
+
+    def _array(self, plane: int) -> NDArray[Any]:
+        return next(
+            array
+            for array, component in zip(self._planes.arrays, self._planes.layout.components, strict=True)
+            if component.plane == plane
+        )
+
+    def fill(self, block: NDArray[np.uint8]) -> None:
+        """Write everything but `frame`, which needs the device's addresses, into a staging block."""
+        self._part(block, self.faces_at, self.count * FACE.itemsize)[:] = np.frombuffer(self._faces.tobytes(), np.uint8)
+        self._part(block, self.finite_at, self.count * 4).view(np.int32)[:] = 1
+        for plane in self._lines:
+            self._staged(block, plane)[:] = self._wanted(self._planes, plane)
+
+    def address(self, block: NDArray[np.uint8], device: int) -> Any:
+        """Write `frame` into a staging block that is copied to the address `device`; returns it."""
+        layout, colour = self._planes.layout, self._planes.colour
+        components = layout.components if len(layout.components) == 3 else layout.components[:1] * 3
+        frame = frame_arguments(
+            self._planes.memory,
+            [self._array(component.plane).shape[1] for component in components],
+            np.array([self._lines[component.plane] for component in components]),
+            [device + self._plane_at[component.plane] for component in components],
+            colour.to_rgb, colour.from_rgb, layout.maximum, len(layout.components), FEATHER, self._faces,
+        )  # fmt: skip
+        self._part(block, self.frame_at, FRAME.itemsize)[:] = np.frombuffer(frame.tobytes(), np.uint8)
+        return frame
+
+    @property
+    def crop_blocks(self) -> tuple[int, int, int]:
+        """Grid of a launch with one thread for each pixel of each crop."""
+        return CROP_SIZE // BLOCK[0], CROP_SIZE // BLOCK[1], self.count
+
+    def paste_blocks(self, frame: Any) -> tuple[int, int, int]:
+        """Grid of a launch with one thread for each sample of the region that the windows cover."""
+        pasted = int(frame["pasted"][0])
+        width, height = (int(frame["regions"][0][:pasted][extent].max()) for extent in ("width", "height"))
+        return max(1, -(-width // BLOCK[0])), max(1, -(-height // BLOCK[1])), pasted
+
+    def finite(self, block: NDArray[np.uint8]) -> NDArray[np.bool_]:
+        """bool [N]: False where the network gave NaN or infinity."""
+        return np.asarray(self._part(block, self.finite_at, self.count * 4).view(np.int32) != 0)
+
+    def write_back(self, block: NDArray[np.uint8], planes: Planes) -> None:
+        """Copy the samples under the windows into the planes of the same frame; no other one is written to."""
+        self._planes = planes
+        for face in self._faces[self.finite(block)]:
+            for component, extent in zip(planes.layout.components, face["extents"], strict=False):
+                first = self._lines[component.plane][0]
+                rows = slice(int(extent["begin_y"]), int(extent["end_y"]))
+                begin, end = (component.offset + int(extent[side]) * component.stride for side in ("begin_x", "end_x"))
+                if rows.stop > rows.start and end > begin:
+                    columns = slice(begin, end - component.stride + 1)
+                    staged = self._staged(block, component.plane)
+                    self._array(component.plane)[rows, columns] = staged[rows.start - first : rows.stop - first, columns]
+
+    def _wanted(self, planes: Planes, plane: int) -> NDArray[Any]:
+        begin, end = self._lines[plane]
+        return self._array(plane)[begin:end]
+
+    def _staged(self, block: NDArray[np.uint8], plane: int) -> NDArray[Any]:
+        wanted = self._wanted(self._planes, plane)
+        return self._part(block, self._plane_at[plane], wanted.nbytes).view(wanted.dtype).reshape(wanted.shape)
+
+    @staticmethod
+    def _part(block: NDArray[np.uint8], begin: int, size: int) -> NDArray[np.uint8]:
+        return block[begin : begin + size]
+
+
+def _lines_of_planes(planes: Planes, lines: NDArray[np.int64]) -> dict[int, tuple[int, int]]:
+    """For each plane the lines (begin, end) that any of its components needs."""
+    needed: dict[int, tuple[int, int]] = {}
+    for component, (begin, end) in zip(planes.layout.components, lines.tolist(), strict=False):
+        known = needed.get(component.plane, (begin, end))
+        needed[component.plane] = min(known[0], begin), max(known[1], end)
+    return needed

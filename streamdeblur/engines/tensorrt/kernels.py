@@ -1,0 +1,44 @@
+"""The CUDA kernels around the network, loaded on a device: crops from planes, and residuals into them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from streamdeblur.engines.tensorrt.device import Device
+from streamdeblur.kernels.cuda import ptx
+
+BLOCK = (32, 8, 1)
+"""Threads of a block: a warp reads neighbouring samples of one line."""
+
+Grid = tuple[int, int, int]
+
+
+class PixelKernels:
+    """crop_faces, residual_faces and paste_faces for 8- and 16-bit samples; each runs once for all faces of a frame."""
+
+    def __init__(self, device: Device, stream: Any) -> None:
+        self._stream = stream
+        self._module: Any = device.cuda.module_from_buffer(ptx())
+        self._functions: dict[str, Any] = {}
+
+    def crop_faces(self, bits: int, grid: Grid, frame: int, faces: int, crops: int) -> None:
+        """Planes to crops, float16 [N, 3, 256, 256]. bits: 8 or 16, of a sample; the rest are addresses."""
+        self._run(f"crop_faces_{bits}", grid, frame, faces, crops)
+
+    def residual_faces(self, grid: Grid, frame: int, faces: int, crops: int, restored: int, residuals: int, finite: int) -> None:
+        """What restoring changed, float32 [N, 3, 256, 256] in code values, and which faces are numbers throughout."""
+        self._run("residual_faces", grid, frame, faces, crops, restored, residuals, finite)
+
+    def paste_faces(self, bits: int, grid: Grid, frame: int, faces: int, residuals: int, finite: int) -> None:
+        """Residuals into the planes, in place."""
+        self._run(f"paste_faces_{bits}", grid, frame, faces, residuals, finite)
+
+    def _run(self, name: str, grid: Grid, *addresses: int) -> None:
+        if name not in self._functions:
+            self._functions[name] = self._module.get_function(name).prepare("P" * len(addresses))
+        self._functions[name].prepared_async_call(grid, BLOCK, self._stream, *addresses)
+
+    def close(self) -> None:
+        """Let go of the module."""
+        self._functions.clear()
+        self._module = None

@@ -1,0 +1,108 @@
+"""Opens the TensorRT engine of a network: from the cache, or built first."""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import threading
+import time
+
+from streamdeblur.engines.half import compute_in_half
+from streamdeblur.engines.tensorrt.builder import BATCHES, LEVEL, OUTPUT, Build, OnStep, build_plan
+from streamdeblur.engines.tensorrt.cache import EngineCache, EngineKey
+from streamdeblur.engines.tensorrt.device import Device, OutOfMemoryError
+from streamdeblur.engines.tensorrt.engine import TensorRTEngine
+from streamdeblur.engines.tensorrt.session import UnreadableEngineError
+from streamdeblur.errors import OutputError
+from streamdeblur.network import Network
+
+PRECISION = "fp16"
+
+logger = logging.getLogger(__name__)
+
+
+def engine_key(network: Network, device: Device, batches: tuple[int, ...] = BATCHES, level: int = LEVEL) -> EngineKey:
+    """The key of a network's engine on a device, for the TensorRT that is installed."""
+    import tensorrt as trt
+
+    gpu = device.gpu
+    return EngineKey(
+        network=hashlib.sha256(network.model).hexdigest(),
+        tensorrt=trt.__version__,
+        gpu=gpu.name,
+        capability=".".join(map(str, gpu.capability)),
+        driver=gpu.driver,
+        precision=PRECISION,
+        shapes=f"{network.crop_size}px, batches {','.join(map(str, batches))}",
+        level=level,
+    )
+
+
+def cached(network: Network, device: Device | None = None, cache: EngineCache | None = None) -> bool:
+    """Whether an engine of the network lies ready in the cache, so that opening it takes seconds, not minutes."""
+    device, cache = device or Device(), cache or EngineCache()
+    return any(cache.load(engine_key(network, device, batches)) is not None for batches in _fewer(BATCHES))
+
+
+def open_tensorrt(
+    network: Network,
+    on_step: OnStep | None = None,
+    cancelled: threading.Event | None = None,
+    cache: EngineCache | None = None,
+) -> TensorRTEngine:
+    """The engine of a network on this GPU, from the cache or built; a cached one that TensorRT does not take is built anew, once.
+
+    Raises:
+        OutOfMemoryError: not even an engine for single crops fits into the GPU's memory.
+        EngineError: no GPU, or TensorRT cannot build or run the network; the message has its reasons.
+        OutputError: no cache folder can be written.
+    """
+    device, cache = Device(), cache or EngineCache()
+    for batches in _fewer(BATCHES):
+        key = engine_key(network, device, batches)
+        try:
+            with cache.building(key):
+                return _open(network, device, cache, key, batches, on_step, cancelled)
+        except OutOfMemoryError as error:
+            if len(batches) == 1:
+                raise
+            logger.warning("%s Trying again with batches of at most %d.", error, batches[-2])
+    raise AssertionError("the last batch size returns or raises")
+
+
+def _fewer(batches: tuple[int, ...]) -> list[tuple[int, ...]]:
+    """All batch sizes, and those left as the largest is taken away."""
+    return [batches[:count] for count in range(len(batches), 0, -1)]
+
+
+def _open(
+    network: Network, device: Device, cache: EngineCache, key: EngineKey, batches: tuple[int, ...],
+    on_step: OnStep | None, cancelled: threading.Event | None,
+) -> TensorRTEngine:  # fmt: skip
+    plan = cache.load(key)
+    if plan is not None:
+        try:
+            return TensorRTEngine(device, plan, f"TensorRT {key.tensorrt}, engine from the cache")
+        except UnreadableEngineError as error:
+            logger.warning("%s It is built anew.", error)
+            cache.delete(key)
+    plan, seconds = _build(network, device, cache, key, batches, on_step, cancelled)
+    return TensorRTEngine(device, plan, f"TensorRT {key.tensorrt}, engine built in {seconds:.0f} s")
+
+
+def _build(
+    network: Network, device: Device, cache: EngineCache, key: EngineKey, batches: tuple[int, ...],
+    on_step: OnStep | None, cancelled: threading.Event | None,
+) -> tuple[bytes, float]:  # fmt: skip
+    began = time.monotonic()
+    half = compute_in_half(network.model, half_images=True, outputs=[OUTPUT])
+    build = Build(half, batches, network.crop_size, cache.timing(key), key.level)
+    with device.current():
+        plan = build_plan(build, on_step, cancelled)
+    seconds = time.monotonic() - began
+    try:
+        cache.store(key, plan, seconds)
+    except OutputError as error:
+        # the engine runs all the same; the next start builds it again
+        logger.warning("%s", error)
+    return plan, seconds

@@ -1,0 +1,120 @@
+"""DeviceThread: the one thread that owns the context, the engine and the stream of a device."""
+
+from __future__ import annotations
+
+import threading
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import Future
+from queue import Empty, Queue
+from typing import Any, TypeVar
+
+from streamdeblur.engines.tensorrt.device import Device
+from streamdeblur.errors import EngineError
+
+Result = TypeVar("Result")
+
+Launch = Callable[[], Any]
+"""Puts work into the stream, and returns an event that comes after it."""
+
+AHEAD = 2
+"""Launches in the stream at the same time: while the device works on one, the next is put behind it."""
+
+
+class DeviceThread:
+    """Runs calls and launches in order on a thread of its own, on which the device's context is current."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._waiting: Queue[Callable[[], None] | tuple[Launch, Future[None]] | None] = Queue()
+        self._launched: deque[tuple[Any, Future[None]]] = deque()
+        self._closed = False
+        started: Future[None] = Future()
+        self._thread = threading.Thread(target=self._run, args=[started], name="tensorrt", daemon=True)
+        self._thread.start()
+        started.result()
+
+    def call(self, function: Callable[[], Result]) -> Result:
+        """What `function` returns on the thread, once everything launched before has ended."""
+        future: Future[Result] = Future()
+
+        def run() -> None:
+            self._finish_all()
+            _settle(future, function)
+
+        self._put(run)
+        return future.result()
+
+    def launch(self, launch: Launch) -> Future[None]:
+        """Put work into the stream; the future is done when the device is."""
+        future: Future[None] = Future()
+        self._put((launch, future))
+        return future
+
+    def close(self, release: Callable[[], None]) -> None:
+        """Wait for what was launched, run `release` on the thread and end it. Closing again does nothing."""
+        if self._closed:
+            return
+        try:
+            self.call(release)
+        finally:
+            self._closed = True
+            self._waiting.put(None)
+            self._thread.join()
+
+    def _put(self, item: Callable[[], None] | tuple[Launch, Future[None]]) -> None:
+        if self._closed:
+            raise EngineError("The engine is closed.")
+        self._waiting.put(item)
+
+    def _run(self, started: Future[None]) -> None:
+        try:
+            with self._device.current():
+                started.set_result(None)
+                self._work()
+        except Exception as error:
+            # a context that cannot be made current; whoever starts the thread must see it
+            if not started.done():
+                started.set_exception(error)
+
+    def _work(self) -> None:
+        while True:
+            try:
+                # with nothing to put behind it, what is launched is waited for
+                item = self._waiting.get(block=not self._launched)
+            except Empty:
+                self._finish_oldest()
+                continue
+            if item is None:
+                return
+            if not isinstance(item, tuple):
+                item()
+                continue
+            self._launch(*item)
+            if len(self._launched) >= AHEAD:
+                self._finish_oldest()
+
+    def _launch(self, launch: Launch, future: Future[None]) -> None:
+        try:
+            self._launched.append((launch(), future))
+        except Exception as error:
+            # whoever waits for it must see what CUDA or TensorRT raised
+            future.set_exception(error)
+
+    def _finish_oldest(self) -> None:
+        event, future = self._launched.popleft()
+        _settle(future, event.synchronize)
+
+    def _finish_all(self) -> None:
+        while self._launched:
+            self._finish_oldest()
+
+
+def _settle(future: Future[Result], function: Callable[[], Result]) -> None:
+    try:
+        result = function()
+    except Exception as error:
+        # whatever it is belongs to the caller, not to this thread
+        future.set_exception(error)
+    else:
+        future.set_result(result)
