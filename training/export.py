@@ -17,6 +17,7 @@ import torch
 from onnx import helper, numpy_helper
 from torch import nn
 
+from streamdeblur.engines.half import compute_in_half
 from streamdeblur.errors import InputError, NetworkError, OutputError
 from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE
 from streamdeblur.training.checkpoint import State, read_checkpoint
@@ -31,10 +32,11 @@ from streamdeblur.training.weights import averaged
 OPSET = 17
 HALF_FROM = 1024
 """Numbers in a constant from which it is worth storing at half precision."""
-TOLERANCE = {"float32": 1e-4, "float16": 2e-2}
+TOLERANCE = {"fp32": 1e-4, "fp16-stored": 2e-2, "fp16": 2e-2}
 """Largest difference from torch, in [0, 1], that an export may have."""
 
-Precision = Literal["float32", "float16"]
+Precision = Literal["fp32", "fp16-stored", "fp16"]
+"""Weights and arithmetic in float32; weights stored as float16; arithmetic in float16, too, but for what needs float32."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,8 @@ class Exported:
     """Largest difference between ONNX Runtime's and torch's images, in [0, 1]."""
 
 
-def export(run: Path, out: Path, *, precision: Precision = "float32", card: Path | None = None, licence: str = "MIT") -> Exported:
-    """Write the network of a run with its averaged weights, stored at `precision`; the graph computes in float32.
+def export(run: Path, out: Path, *, precision: Precision = "fp32", card: Path | None = None, licence: str = "MIT") -> Exported:
+    """Write the network of a run with its averaged weights, at `precision`; its input and outputs are float32 in any case.
 
     Raises:
         InputError: `run` is no run, or the card cannot be read.
@@ -67,10 +69,12 @@ def export(run: Path, out: Path, *, precision: Precision = "float32", card: Path
             module.fold()
     model = _graph_of(network)
     metadata["shared_weights"] = json.dumps(_shared(network, model))
-    if precision == "float16":
+    if precision == "fp16-stored":
         _store_at_half_precision(model)
     helper.set_model_props(model, {**metadata, "licence": licence})
     content = model.SerializeToString()
+    if precision == "fp16":
+        content = compute_in_half(content)
     difference = _difference(network, content)
     if not difference <= TOLERANCE[precision]:
         raise NetworkError(f"The exported network differs from the trained one by {difference:.2g}; nothing was written.")

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from streamdeblur.engines.half import HALF_SUFFIX
 from streamdeblur.errors import InputError, NetworkError
 from streamdeblur.training.checkpoint import State, read_checkpoint
 from streamdeblur.training.run import CHECKPOINT
@@ -58,7 +59,9 @@ def _exported(path: Path, part: str) -> dict[str, Tensor]:
     except Exception as error:
         # (protobuf and onnx raise errors of many kinds)
         raise InputError(f"Cannot read the network {path}: {error}") from None
-    arrays = {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+    # a network that computes in half precision has its weights under names of their own
+    tensors = {tensor.name.removesuffix(HALF_SUFFIX): tensor for tensor in model.graph.initializer}
+    arrays = {name: onnx.numpy_helper.to_array(tensor) for name, tensor in tensors.items()}
     arrays |= {name: arrays[other] for name, other in shared.items()}
     begin = f"{part}."
     return {

@@ -15,7 +15,10 @@ from streamdeblur.errors import OutputError
 def command(
     run: Annotated[Path, typer.Argument(help="Folder of a run that 'train' made.")],
     out: Annotated[Path, typer.Argument(help="The ONNX file to write.")],
-    precision: Annotated[Literal["float32", "float16"], typer.Option(help="Precision of the stored weights.")] = "float32",
+    precision: Annotated[
+        Literal["fp32", "fp16-stored", "fp16"],
+        typer.Option(help="fp32; fp16-stored: half the size, computes in float32; fp16: computes in float16 (GPUs)."),
+    ] = "fp32",
     card: Annotated[Path | None, typer.Option(help="Model card (Markdown) to embed.")] = None,
     licence: Annotated[str, typer.Option(help="Licence of the weights, to embed.")] = "MIT",
     overwrite: Annotated[bool, typer.Option(help="Replace the file if it exists.")] = False,

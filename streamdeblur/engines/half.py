@@ -20,6 +20,9 @@ EXACT_OPERATIONS = SUMS | STEEP
 OTHER_INPUTS = {"Resize": {0}}
 """Operations of which only some inputs take the type that they compute in."""
 
+HALF_SUFFIX = ".float16"
+"""What the names of weights at half precision end on; what comes before it is the weight's own name."""
+
 SMALLEST, LARGEST = 2.0**-14, 65504.0
 """Magnitudes that half precision holds with all its bits."""
 
@@ -112,21 +115,22 @@ class _Typing:
             if attribute.type == onnx.AttributeProto.TENSOR and attribute.t.data_type == TensorProto.FLOAT:
                 array = numpy_helper.to_array(attribute.t)
                 attribute.t.CopyFrom(numpy_helper.from_array(array.astype(_numpy(wanted)), attribute.t.name))
-            if node.op_type == "Cast" and attribute.name == "to" and attribute.i == TensorProto.FLOAT:
-                attribute.i = wanted
         self._types |= {name: wanted for name in node.output if name in self._floats}
+        if node.op_type == "Cast" and node.input[0] in self._floats:
+            self._copies[node.output[0], self._types[node.input[0]]] = node.input[0]
 
     def _exact(self, node: Any) -> bool:
         constants = [self._constants[name] for name in [*node.input, *node.output] if name in self._constants]
         out_of_range = any(not _fits(constant) for constant in constants)
-        return out_of_range or node.op_type in EXACT_OPERATIONS or node.name.startswith(EXACT_MODULES)
+        # a cast to float32 was meant
+        return out_of_range or node.op_type == "Cast" or node.op_type in EXACT_OPERATIONS or node.name.startswith(EXACT_MODULES)
 
     def _as(self, name: str, wanted: int) -> str:
         """The name under which a value is of the type that is wanted."""
         if self._types[name] == wanted:
             return name
         if (name, wanted) not in self._copies:
-            copy = self._copies[name, wanted] = f"{name}.{_numpy(wanted).__name__}"
+            copy = self._copies[name, wanted] = name + (HALF_SUFFIX if wanted == TensorProto.FLOAT16 else ".float32")
             if name in self._weights:
                 array = numpy_helper.to_array(self._weights[name])
                 self._graph.initializer.append(numpy_helper.from_array(array.astype(_numpy(wanted)), copy))

@@ -9,9 +9,9 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
+from machines import installed
 
 from emulated_cuda import compiler
-from machines import installed
 from networks import write_network
 from standin_cuda import Machine
 from streamdeblur.engines import engine_choices, open_engine

@@ -1,0 +1,380 @@
+"""The life of a TensorRT engine, on a stand-in that enforces the rules of the real one."""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+
+import numpy as np
+import onnx
+import pytest
+from machines import installed
+
+from emulated_cuda import compiler
+from frames import random_frame
+from networks import write_network
+from standin_cuda import BreachError, Machine, make_driver
+from standin_tensorrt import CONTEXT_BYTES_PER_IMAGE
+from streamdeblur import FaceDeblurrer
+from streamdeblur.engines import open_engine
+from streamdeblur.engines.relay import Relay
+from streamdeblur.engines.tensorrt.builder import BuildCancelledError
+from streamdeblur.engines.tensorrt.cache import EngineCache
+from streamdeblur.engines.tensorrt.device import Device, OutOfMemoryError
+from streamdeblur.engines.tensorrt.opening import engine_key, open_tensorrt
+from streamdeblur.errors import EngineError
+from streamdeblur.faces.window import FaceWindow, Restoration, crop, paste
+from streamdeblur.network import Network
+from streamdeblur.restoring import restore_faces
+from streamdeblur.video.planes import frame_planes
+
+pytestmark = pytest.mark.skipif(compiler() is None, reason="no C++ compiler (g++) to run the CUDA kernels on the CPU with")
+
+GIBIBYTE = 1 << 30
+
+
+@pytest.fixture(autouse=True)
+def cache(tmp_path, monkeypatch):
+    """The user's cache folder, empty."""
+    monkeypatch.setenv("STREAMDEBLUR_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache" / "tensorrt"
+
+
+@pytest.fixture(params=["10.7.0", "11.4.0"])
+def machine(request):
+    with installed(Machine(request.param)) as machine:
+        yield machine
+
+
+@pytest.fixture
+def network(tmp_path):
+    return Network.read(write_network(tmp_path / "invert.onnx", "invert"))
+
+
+def crops_of(count):
+    return np.random.default_rng(0).integers(0, 256, (count, 256, 256, 3), np.uint8)
+
+
+def works(engine, count=3):
+    crops = crops_of(count)
+    return np.abs(engine.infer(crops).astype(int) - (255 - crops.astype(int))).max() <= 1
+
+
+def test_an_engine_is_built_once_and_then_comes_from_the_cache(machine, network, cache):
+    first = open_tensorrt(network)
+    assert works(first)
+    assert "built in" in first.reason
+    first.close()
+    second = open_tensorrt(network)
+    assert works(second)
+    assert "from the cache" in second.reason
+    second.close()
+    assert machine.builds == 1
+    assert cache.stat().st_mode & 0o777 == 0o700
+    (sidecar,) = cache.glob("*.json")
+    assert json.loads(sidecar.read_text())["key"]["tensorrt"] == machine.tensorrt
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [{"driver": 12090}, {"gpu": "Stand-in 5090"}, {"tensorrt": "10.9.0"}],
+    ids=["another driver", "another GPU", "another TensorRT"],
+)
+def test_an_engine_of_another_machine_is_not_used(network, changes):
+    with installed(Machine()):
+        open_tensorrt(network).close()
+    with installed(Machine(**changes)) as other:
+        engine = open_tensorrt(network)
+        assert works(engine)
+        assert other.builds == 1
+        engine.close()
+
+
+def test_another_network_has_an_engine_of_its_own(machine, network, tmp_path):
+    open_tensorrt(network).close()
+    same = Network.read(write_network(tmp_path / "same.onnx", "identity"))
+    engine = open_tensorrt(same)
+    assert np.array_equal(engine.infer(crops_of(1)), crops_of(1))
+    engine.close()
+    assert machine.builds == 2
+
+
+@pytest.mark.parametrize("damage", ["cut off", "overwritten", "without its side-car", "with a side-car that is no JSON"])
+def test_a_damaged_file_is_deleted_and_the_engine_built_again(machine, network, cache, damage):
+    open_tensorrt(network).close()
+    (plan,), (sidecar,) = cache.glob("*.engine"), cache.glob("*.json")
+    whole = plan.read_bytes()
+    if damage == "cut off":
+        plan.write_bytes(whole[: len(whole) // 2])
+    elif damage == "overwritten":
+        plan.write_bytes(whole[:-4] + b"ruin")
+    elif damage == "without its side-car":
+        sidecar.unlink()
+    else:
+        sidecar.write_text("{")
+    engine = open_tensorrt(network)
+    assert works(engine)
+    engine.close()
+    assert machine.builds == 2
+    assert plan.read_bytes() == whole
+
+
+def test_a_whole_file_that_tensorrt_does_not_take_is_built_again_once(machine, network, caplog):
+    cache = EngineCache()
+    cache.store(engine_key(network, Device()), b"of a TensorRT that says the same version", 1.0)
+    engine = open_tensorrt(network)
+    assert works(engine)
+    engine.close()
+    assert machine.builds == 1
+    assert "cannot read the engine" in caplog.text
+
+
+def test_a_timing_cache_is_kept_and_one_of_another_gpu_is_done_without(machine, network, cache):
+    open_tensorrt(network).close()
+    (timing,) = cache.glob("*.timing")
+    assert timing.read_bytes() == b"timing of Stand-in 4060"
+    timing.write_bytes(b"timing of something else")
+    for plan in cache.glob("*.engine"):
+        plan.unlink()
+    open_tensorrt(network).close()
+    assert timing.read_bytes() == b"timing of Stand-in 4060"
+
+
+def test_builders_at_the_same_time_build_once(machine, network):
+    engines = []
+    threads = [threading.Thread(target=lambda: engines.append(open_tensorrt(network))) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert machine.builds == 1
+    assert [works(engine) for engine in engines] == [True] * 4
+    for engine in engines:
+        engine.close()
+
+
+def test_short_memory_halves_the_batch_at_the_build(machine, network, cache, caplog):
+    machine.memory = 6 * CONTEXT_BYTES_PER_IMAGE
+    engine = open_tensorrt(network)
+    assert works(engine, 9)
+    engine.close()
+    assert "at most 4" in caplog.text
+    assert [entry.key.shapes for entry in EngineCache(cache).entries()] == ["256px, batches 1,2,4"]
+
+
+def test_short_memory_halves_the_batch_while_it_runs(machine, network):
+    engine = open_tensorrt(network)
+    # another program takes what is left
+    machine.memory = machine.used + 3 * CONTEXT_BYTES_PER_IMAGE
+    assert works(engine, 1)
+    assert works(engine, 3)
+    machine.memory = machine.used
+    assert works(engine, 8)
+    engine.close()
+
+
+def test_too_little_memory_for_a_single_crop_is_told(machine, network):
+    machine.memory = CONTEXT_BYTES_PER_IMAGE // 2
+    with pytest.raises(OutOfMemoryError, match="too little free memory"):
+        open_tensorrt(network)
+
+
+def test_a_gpu_without_memory_is_done_without(network):
+    with installed(Machine(memory=1 << 20)):
+        engine = open_engine("auto", network)
+        for _ in range(200):
+            if "cannot be used" in engine.reason:
+                break
+            time.sleep(0.05)
+        assert "tensorrt cannot be used" in engine.reason
+        assert works(engine)
+        engine.close()
+
+
+def test_a_build_can_be_cancelled(machine, network, cache):
+    cancelled = threading.Event()
+    with pytest.raises(BuildCancelledError):
+        open_tensorrt(network, on_step=lambda step: cancelled.set(), cancelled=cancelled)
+    assert list(cache.glob("*.engine")) == []
+
+
+def test_the_progress_of_a_build_is_told(machine, network):
+    steps = []
+    open_tensorrt(network, on_step=steps.append).close()
+    assert [(step.phase, step.done, step.steps) for step in steps][:2] == [("Building", 0, 4), ("Building", 1, 4)]
+    assert steps[-1].done == 4
+
+
+def test_a_network_that_tensorrt_cannot_read_is_told_with_its_words(machine, network):
+    model = onnx.load_model_from_string(network.model)
+    model.graph.node[0].op_type = "Warp"
+    with pytest.raises(EngineError, match=r"cannot read the network: .*Warp"):
+        open_tensorrt(Network(network.path, model.SerializeToString()))
+
+
+def test_everything_is_released_in_order_and_once(machine, network):
+    engine = open_tensorrt(network)
+    works(engine)
+    machine.events.clear()
+    engine.close()
+    engine.close()
+    order = [event for event in machine.events if event.startswith(("release", "free"))]
+    assert order.index("release engine") > max(n for n, event in enumerate(order) if event == "release context")
+    assert order.index("release runtime") > order.index("release engine")
+    assert order.index("free") > order.index("release runtime")
+    assert order[-1] == "free page-locked"
+    assert (machine.used, machine.allocations, machine.blocks) == (0, {}, {})
+    with pytest.raises(EngineError, match="closed"):
+        engine.infer(crops_of(1))
+
+
+def test_addresses_are_set_once(machine, network):
+    engine = open_tensorrt(network)
+    works(engine, 2)
+    machine.events.clear()
+    for _ in range(5):
+        works(engine, 2)
+    assert machine.events.count("execute 2") == 5
+    assert not any(event.startswith("address") for event in machine.events)
+    engine.close()
+
+
+def test_it_may_be_used_from_any_thread(machine, network):
+    engine = open_tensorrt(network)
+    results = []
+    threads = [threading.Thread(target=lambda: results.append(works(engine, 2))) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+        thread.join()
+    assert results == [True] * 3
+    engine.close()
+
+
+def test_the_stand_in_finds_breaches():
+    machine = Machine()
+    driver = make_driver(machine)
+    with pytest.raises(BreachError, match="without a current context"):
+        driver.mem_alloc(10)
+    driver.Device(0).retain_primary_context().push()
+    memory, stream = driver.mem_alloc(16), driver.Stream()
+    with pytest.raises(BreachError, match="not page-locked"):
+        driver.memcpy_htod_async(memory, np.zeros(16, np.uint8), stream)
+    driver.memcpy_dtoh_async(driver.pagelocked_empty(16, np.uint8), memory, stream)
+    memory.free()
+    with pytest.raises(BreachError, match="not allocated"):
+        stream.synchronize()
+    assert len(machine.breaches) == 3
+
+
+WINDOWS = [FaceWindow(100.3, 90.2, 80.6), FaceWindow(130.0, 100.0, 95.0), FaceWindow(310.9, 230.0, 70.3)]
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "nv12", "yuv422p10le", "rgb24", "gray"])
+def test_faces_of_frames_become_what_the_cpu_makes_of_them(machine, network, pixel_format):
+    frames, twins = ([random_frame(pixel_format, 320, 240, seed=seed) for seed in range(3)] for _ in range(2))
+    engine = open_tensorrt(network)
+    tickets = [engine.submit_faces(frame_planes(frame), WINDOWS, [1.0, 0.5, 0.8]) for frame in frames]
+    for ticket, frame, twin in zip(tickets, frames, twins, strict=True):
+        pasted = ticket.paste(frame_planes(frame))
+        assert pasted.finite.all()
+        assert pasted.in_time.all()
+        crops = [crop(frame_planes(twin), window) for window in WINDOWS]
+        changes = zip(WINDOWS, crops, [1.0, 0.5, 0.8], strict=True)
+        paste(frame_planes(twin), [Restoration(window, cropped, 255 - cropped, share) for window, cropped, share in changes])
+        for ours, theirs in zip(frame_planes(frame).arrays, frame_planes(twin).arrays, strict=True):
+            # the crops themselves may differ by one code value, and inverting doubles that
+            limit = 2 << (frame_planes(frame).layout.depth - 8)
+            assert np.abs(ours.astype(int) - theirs).max() <= limit
+    engine.close()
+
+
+def test_a_frame_that_is_too_late_is_as_it_was(machine, network):
+    frame = random_frame("yuv420p", 320, 240)
+    before = [bytes(plane) for plane in frame.planes]
+    engine = open_tensorrt(network)
+    pasted = engine.submit_faces(frame_planes(frame), WINDOWS, [1.0] * 3).paste(frame_planes(frame), time.monotonic() - 1)
+    assert not pasted.in_time.any()
+    assert [bytes(plane) for plane in frame.planes] == before
+    assert works(engine)
+    engine.close()
+
+
+def test_a_stream_through_the_deblurrer_uses_the_gpu_for_all_of_it(machine, photograph):
+    given = [np.ascontiguousarray(np.roll(photograph, 3 * n, 1)) for n in range(4)]
+    with FaceDeblurrer(engine="openvino", always=True) as deblurrer:
+        expected = [frame.copy() for frame in deblurrer.stream(frame.copy() for frame in given)]
+    machine.events.clear()
+    with FaceDeblurrer(engine="tensorrt", always=True) as deblurrer:
+        ours = [frame.copy() for frame in deblurrer.stream(frame.copy() for frame in given)]
+        assert deblurrer.statistics.restored >= 4
+    assert machine.events.count("paste_faces_8") == 4
+    for one, other in zip(ours, expected, strict=True):
+        difference = np.abs(one.astype(int) - other)
+        assert difference.max() <= 8
+        assert difference.mean() < 0.1
+
+
+def test_while_the_first_engine_is_built_another_one_works(network):
+    with installed(Machine()) as machine:
+        machine.hold_builds = threading.Event()
+        engine = open_engine("auto", network)
+        assert isinstance(engine, Relay)
+        assert engine.name != "tensorrt"
+        assert works(engine)
+        machine.hold_builds.set()
+        for _ in range(400):
+            if engine.name == "tensorrt":
+                break
+            time.sleep(0.05)
+        assert engine.name == "tensorrt"
+        assert works(engine)
+        engine.close()
+        again = open_engine("auto", network)
+        assert (again.name, isinstance(again, Relay)) == ("tensorrt", False)
+        again.close()
+
+
+def test_closing_while_the_engine_is_built_ends_the_build(network):
+    with installed(Machine()) as machine:
+        machine.hold_builds = threading.Event()
+        engine = open_engine("auto", network)
+        closing = threading.Thread(target=engine.close)
+        closing.start()
+        machine.hold_builds.set()
+        closing.join(60)
+        assert not closing.is_alive()
+        assert machine.used == 0
+
+
+def test_a_gpu_that_fails_hands_back_to_the_engine_before_it(network, caplog):
+    with installed(Machine()) as machine:
+        open_tensorrt(network).close()
+        frame, twin = (random_frame("yuv420p", 320, 240) for _ in range(2))
+        engine = Relay(open_engine("openvino", network), "tensorrt", lambda cancelled: open_tensorrt(network))
+        for _ in range(400):
+            if engine.name == "tensorrt":
+                break
+            time.sleep(0.05)
+        machine.fail_launches = True
+        crops = np.stack([crop(frame_planes(frame), window) for window in WINDOWS])
+        restoring = restore_faces(engine, frame_planes(frame), WINDOWS, crops, [1.0] * 3)
+        assert restoring.paste(frame_planes(frame)).finite.all()
+        restorations = [Restoration(window, cropped, 255 - cropped) for window, cropped in zip(WINDOWS, crops, strict=True)]
+        paste(frame_planes(twin), restorations)
+        assert all(bytes(a) == bytes(b) for a, b in zip(frame.planes, twin.planes, strict=True))
+        assert engine.name == "openvino"
+        assert "unspecified launch failure" in engine.reason
+        assert works(engine)
+        machine.fail_launches = False
+        engine.close()
+        for _ in range(200):
+            if machine.used == 0:
+                break
+            time.sleep(0.05)
+        assert machine.used == 0
+
+
+def test_without_a_gpu_it_says_so(network):
+    with installed(Machine(gpu="")), pytest.raises(EngineError, match="CUDA finds no GPU"):
+        open_engine("tensorrt", network)
