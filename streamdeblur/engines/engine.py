@@ -6,16 +6,18 @@ import time
 from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.engines.graph import Graph, Tensors
 from streamdeblur.errors import EngineError
-from streamdeblur.faces.window import FaceWindow
 from streamdeblur.kernels.tensors import quantise
-from streamdeblur.video.planes import Planes
+
+if TYPE_CHECKING:
+    from streamdeblur.faces.window import FaceWindow
+    from streamdeblur.video.planes import Planes
 
 Crops = NDArray[np.uint8]
 

@@ -50,7 +50,9 @@ def engine_choices() -> list[Choice]:
 def _tensorrt() -> Choice:
     missing = [name for name in ("tensorrt", "pycuda") if find_spec(name) is None]
     if missing:
-        return Choice("tensorrt", False, f"{' and '.join(missing)} not installed (pip install 'streamdeblur[tensorrt]')")
+        return Choice(
+            "tensorrt", False, f"for NVIDIA GPUs: {' and '.join(missing)} not installed (pip install 'streamdeblur[tensorrt]')"
+        )
     from streamdeblur.engines.tensorrt.device import Device
 
     try:

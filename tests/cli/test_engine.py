@@ -9,10 +9,10 @@ import subprocess
 import sys
 
 import pytest
+from machines import installed
 from typer.testing import CliRunner
 
 from emulated_cuda import compiler
-from machines import installed
 from networks import write_network
 from streamdeblur.cli.engine import app
 

@@ -1,0 +1,196 @@
+"""What the networks ask of a GPU, and what GPUs could reach at most: arithmetic on paper, nothing here is measured on a GPU.
+
+python benchmarks/roofline.py                 # the tables of docs/performance.md
+
+Each operation takes the larger of its arithmetic at the peak rate and its traffic at the peak bandwidth; operations on single
+numbers ride along with the convolution or product before them, as engines fuse them. A launch costs LAUNCH seconds more.
+"""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import helper
+
+from streamdeblur.engines.half import compute_in_half
+from streamdeblur.weights import default_network
+
+LAUNCH = 3e-6
+"""Seconds from one kernel to the next in a stream, as commonly observed."""
+
+FUSED = {
+    "Add", "Sub", "Mul", "Div", "Relu", "LeakyRelu", "Sigmoid", "Tanh", "Clip", "Cast", "Sqrt", "Exp", "Softplus", "Identity",
+    "Reshape", "Unsqueeze", "Squeeze", "Shape", "Gather", "Constant", "ConstantOfShape", "Flatten", "Mod",
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Gpu:
+    """Peak rates of the vendor's data sheets, dense."""
+
+    name: str
+    half: float
+    """FLOP/s of its tensor cores in float16, sums in float32."""
+    single: float
+    """FLOP/s in float32."""
+    bandwidth: float
+    """Bytes per second of its memory."""
+    bus: float
+    """Bytes per second of PCI Express, one way, as a copy from page-locked memory reaches."""
+
+
+GPUS = (
+    Gpu("RTX 4060", 30.2e12, 15.1e12, 272e9, 12e9),
+    Gpu("L4", 121e12, 30.3e12, 300e9, 24e9),
+    Gpu("H100 SXM", 989e12, 67e12, 3350e9, 50e9),
+)
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One node of a graph, with the shapes it has for a batch."""
+
+    kind: str
+    flops: float
+    bytes: float
+    half: bool
+
+
+def operations(model: bytes, batch: int) -> list[Operation]:
+    """The nodes of a graph, after one run that shows the shapes."""
+    import onnxruntime
+
+    graph = onnx.load_model_from_string(model)
+    known = {output.name for output in graph.graph.output}
+    names = [name for node in graph.graph.node for name in node.output if name not in known]
+    graph.graph.output.extend(helper.make_empty_tensor_value_info(name) for name in names)
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    session = onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
+    blurry = np.random.default_rng(0).random((batch, 3, 256, 256), np.float32)
+    wanted = [output.name for output in session.get_outputs()]
+    values = dict(zip(wanted, session.run(wanted, {"blurry": blurry}), strict=True)) | {"blurry": blurry}
+    values |= {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.graph.initializer}
+    return [_operation(node, values) for node in graph.graph.node]
+
+
+def _operation(node: onnx.NodeProto, values: dict[str, np.ndarray]) -> Operation:
+    out = values[node.output[0]]
+    arrays = [values[name] for name in [*node.input, *node.output] if name in values]
+    fused = node.op_type in FUSED
+    if node.op_type == "Conv":
+        flops = 2.0 * out.size * values[node.input[1]][0].size
+    elif node.op_type in ("MatMul", "Gemm"):
+        flops = 2.0 * out.size * values[node.input[0]].shape[-1]
+    else:
+        flops = float(out.size)
+    return Operation(node.op_type, flops, 0.0 if fused else float(sum(a.nbytes for a in arrays)), out.dtype == np.float16)
+
+
+def seconds(found: list[Operation], gpu: Gpu) -> tuple[float, float]:
+    """(at the roofline, with launches) of all operations one after the other."""
+    total, launches = 0.0, 0
+    for operation in found:
+        dense = operation.kind in ("Conv", "MatMul", "Gemm")
+        rate = gpu.half if operation.half and dense else gpu.single
+        total += max(operation.flops / rate, operation.bytes / gpu.bandwidth)
+        launches += operation.kind not in FUSED
+    return total, total + launches * LAUNCH
+
+
+def paper_network() -> bytes:
+    """The networks of the paper with random weights: their arithmetic does not depend on what was learned."""
+    import torch
+
+    from streamdeblur.training.config import TrainingConfig
+    from streamdeblur.training.export import _graph_of
+    from streamdeblur.training.networks.deblurring import TwoStep
+    from streamdeblur.training.networks.generator import TwoPathGenerator
+    from streamdeblur.training.networks.hourglass import Hourglass
+
+    torch.manual_seed(0)
+    preset = TrainingConfig.load(Path("paper")).network
+    generator = TwoPathGenerator(preset.generator, preset.hourglass.code)
+    generator.sharp_encoder = None
+    network = TwoStep(Hourglass(preset.hourglass), generator).eval().requires_grad_(False)
+    return _graph_of(network).SerializeToString()
+
+
+def networks_table() -> str:
+    heads = ["network", "batch", "GFLOP per crop", "of it float32", "MB per crop", "kernels", *(gpu.name for gpu in GPUS)]
+    lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
+    for name, model in (("lite", default_network().read_bytes()), ("paper", paper_network())):
+        half = compute_in_half(model, outputs=["restored"])
+        for batch in (1, 8):
+            found = operations(half, batch)
+            flops, moved = sum(o.flops for o in found) / batch / 1e9, sum(o.bytes for o in found) / batch / 1e6
+            whole = sum(o.flops for o in found if not o.half) / batch / 1e9
+            launches = sum(o.kind not in FUSED for o in found)
+            times = [f"{1e3 * t / batch:.2f} to {1e3 * u / batch:.2f} ms" for t, u in (seconds(found, gpu) for gpu in GPUS)]
+            cells = [name, str(batch), f"{flops:.1f}", f"{whole:.2f}", f"{moved:.0f}", str(launches), *times]
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def frame_table(side: int = 400, width: int = 1280) -> str:
+    """The stages around the network, for one face in a window of `side` pixels of an 8-bit 4:2:0 frame."""
+    lines = side * width * 1.5
+    taps = 36 * 3
+    crop = (256 * 256 * (taps * 8.0), side * side * 1.5 + 256 * 256 * 3 * 2)
+    residual = (256 * 256 * 30.0, 256 * 256 * 3 * (2 + 2 + 4))
+    paste = (side * side * 1.5 * 16 * 8.0, 256 * 256 * 3 * 4 + side * side * 1.5 * 2)
+    rows = [f"| stage | {' | '.join(g.name for g in GPUS)} |", "| --- " * (1 + len(GPUS)) + "|"]
+    travel = " | ".join(f"{1e6 * lines / gpu.bus:.0f} us" for gpu in GPUS)
+    rows.append(f"| lines to the device ({lines / 1e6:.2f} MB) | {travel} |")
+    for name, (flops, moved) in (("crop", crop), ("residual", residual), ("paste", paste)):
+        times = [max(flops / g.single, moved / g.bandwidth) + LAUNCH for g in GPUS]
+        rows.append(f"| {name} | " + " | ".join(f"{1e6 * t:.0f} us" for t in times) + " |")
+    rows.append(f"| lines to the host | {travel} |")
+    return "\n".join(rows)
+
+
+def registers_table(architectures: tuple[str, ...] = ("75", "80", "86", "89", "90", "100")) -> str:
+    """Registers per thread of each kernel, as ptxas assigns them; none spills and none uses shared memory."""
+    from streamdeblur.kernels.cuda.compiler import compile_ptx
+
+    used: dict[str, list[str]] = {}
+    with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "window.ptx").write_bytes(compile_ptx())
+        for architecture in architectures:
+            command = [find_ptxas(), "-v", f"-arch=sm_{architecture}", "window.ptx", "-o", "window.cubin"]
+            said = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=True).stderr
+            assert not re.search(r"\d+ bytes smem", said), said
+            assert not any(int(count) for count in re.findall(r"(\d+) bytes spill", said)), said
+            for name, registers in re.findall(r"entry function '(\w+)'.*?Used (\d+) registers", said, re.DOTALL):
+                used.setdefault(name, []).append(registers)
+    rows = ["| kernel | " + " | ".join(f"sm_{a}" for a in architectures) + " |", "| --- " * (1 + len(architectures)) + "|"]
+    rows += [f"| {name} | " + " | ".join(values) + " |" for name, values in sorted(used.items())]
+    return "\n".join(rows)
+
+
+def find_ptxas() -> str:
+    """NVIDIA's assembler, of the package nvidia-cuda-nvcc-cu12 or of a toolkit."""
+    import importlib.util
+    import shutil
+
+    spec = importlib.util.find_spec("nvidia")
+    folders = spec.submodule_search_locations if spec and spec.submodule_search_locations else []
+    found = [str(path) for folder in folders for path in Path(folder).glob("*/bin/ptxas")] or [shutil.which("ptxas")]
+    if found[0] is None:
+        raise SystemExit("No ptxas: pip install nvidia-cuda-nvcc-cu12")
+    return found[0]
+
+
+def main() -> None:
+    for title, make in (("Networks", networks_table), ("Around them", frame_table), ("Registers", registers_table)):
+        print(f"\n{title}\n\n{make()}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,124 @@
+"""The real thing: engines built by TensorRT, crops and frames through them, against the CPU."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from frames import random_frame
+from networks import write_network
+from streamdeblur import FaceDeblurrer
+from streamdeblur.engines import open_engine
+from streamdeblur.engines.tensorrt.opening import open_tensorrt
+from streamdeblur.faces.window import FaceWindow, Restoration, crop, paste
+from streamdeblur.network import Network
+from streamdeblur.video.planes import array_planes, frame_planes
+from streamdeblur.weights import default_network
+
+WINDOWS = [FaceWindow(100.3, 90.2, 80.6), FaceWindow(130.0, 100.0, 95.0), FaceWindow(310.9, 230.0, 70.3)]
+
+
+@pytest.fixture(scope="module")
+def network():
+    return Network.read(default_network())
+
+
+@pytest.fixture(scope="module")
+def engine(gpu, network):
+    opened = open_tensorrt(network)
+    yield opened
+    opened.close()
+
+
+@pytest.fixture(scope="module")
+def crops(photograph):
+    planes = array_planes(photograph)
+    places = ((796, 412), (320, 207), (1178, 332), (113, 329))
+    return np.stack([crop(planes, FaceWindow(x, y, 190)) for x, y in places] * 3)
+
+
+@pytest.fixture(scope="module")
+def expected(network, crops):
+    engine = open_engine("onnxruntime", network)
+    yield engine.infer(crops).astype(int)
+    engine.close()
+
+
+@pytest.mark.parametrize("count", [0, 1, 2, 3, 4, 5, 8, 9, 12])
+def test_crops_of_every_batch_size_are_those_of_the_cpu(engine, crops, expected, count):
+    difference = np.abs(engine.infer(crops[:count]).astype(int) - expected[:count])
+    assert difference.size == 0 or (difference.max() <= 6 and difference.mean() < 0.5)
+
+
+def test_it_comes_from_the_cache_the_second_time(engine, network):
+    again = open_tensorrt(network)
+    assert "from the cache" in again.reason
+    again.close()
+
+
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "nv12", "yuv422p10le", "rgb24", "gray", "rgb48le"])
+def test_frames_are_cropped_and_pasted_as_on_the_cpu(gpu, tmp_path_factory, pixel_format):
+    folder = tmp_path_factory.mktemp("network")
+    engine = open_tensorrt(Network.read(write_network(folder / "invert.onnx", "invert")))
+    frame, twin = (random_frame(pixel_format, 320, 240) for _ in range(2))
+    pasted = engine.submit_faces(frame_planes(frame), WINDOWS, [1.0, 0.5, 0.8]).paste(frame_planes(frame))
+    assert pasted.finite.all()
+    assert pasted.in_time.all()
+    changes = [(window, crop(frame_planes(twin), window)) for window in WINDOWS]
+    shares = zip(changes, [1.0, 0.5, 0.8], strict=True)
+    paste(frame_planes(twin), [Restoration(window, cropped, 255 - cropped, share) for (window, cropped), share in shares])
+    # the crops themselves may differ by one code value of 8 bits, and inverting doubles that
+    limit = 2 << (frame_planes(frame).layout.depth - 8)
+    for ours, theirs in zip(frame_planes(frame).arrays, frame_planes(twin).arrays, strict=True):
+        assert np.abs(ours.astype(int) - theirs).max() <= limit
+    engine.close()
+
+
+def test_many_frames_in_flight_come_back_to_their_own(engine, photograph):
+    given = [np.ascontiguousarray(np.roll(photograph, 3 * n, 1)) for n in range(12)]
+    boxes = [[[740 + 3 * n, 356, 852 + 3 * n, 468], [264 + 3 * n, 151, 376 + 3 * n, 263]] for n in range(12)]
+    results = []
+    for name in ("tensorrt", "onnxruntime"):
+        with FaceDeblurrer(engine=name, always=True) as deblurrer:
+            pairs = [(frame.copy(), faces) for frame, faces in zip(given, boxes, strict=True)]
+            results.append([frame.copy() for frame, _ in deblurrer.stream(pairs)])
+            assert deblurrer.statistics.restored == 24
+    ours, expected = results
+    for one, other in zip(ours, expected, strict=True):
+        difference = np.abs(one.astype(int) - other)
+        assert difference.max() <= 8
+        assert difference.mean() < 0.1
+
+
+def test_a_network_that_gives_nan_returns_the_crop(gpu, tmp_path_factory, crops):
+    engine = open_tensorrt(Network.read(write_network(tmp_path_factory.mktemp("network") / "nan.onnx", "nan")))
+    batch = engine.submit(crops[:2]).result()
+    assert batch.finite.tolist() == [False, False]
+    assert np.array_equal(batch.crops, crops[:2])
+    engine.close()
+
+
+def test_what_is_late_is_as_it_came_and_the_next_is_not_mistaken_for_it(engine, crops, expected):
+    late = engine.submit(crops[:8]).result(deadline=time.monotonic() - 1.0)
+    assert not late.in_time.any()
+    assert np.abs(engine.infer(crops[3:4]).astype(int) - expected[3]).max() <= 6
+
+
+def test_engines_can_be_opened_and_closed_again_and_again(engine, network, crops):
+    for _ in range(5):
+        again = open_tensorrt(network)
+        again.infer(crops[:1])
+        again.close()
+
+
+def test_onnx_runtime_on_the_same_gpu_agrees(gpu, network, crops, expected):
+    from streamdeblur.errors import EngineError
+
+    try:
+        engine = open_engine("onnxruntime:cuda", network)
+    except EngineError as error:
+        pytest.skip(str(error))
+    assert np.abs(engine.infer(crops[:4]).astype(int) - expected[:4]).max() <= 6
+    engine.close()
