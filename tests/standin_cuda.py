@@ -156,8 +156,12 @@ def make_driver(machine):
                     raise Error("cuEventSynchronize failed: unspecified launch failure")
                 self.work.pop(0)()
 
+    class event_flags:  # noqa: N801 (its name in pycuda)
+        BLOCKING_SYNC = 1
+        DISABLE_TIMING = 2
+
     class Event:
-        def __init__(self):
+        def __init__(self, flags=0):
             machine.need_context("Event")
 
         def record(self, stream):
@@ -243,8 +247,7 @@ def make_driver(machine):
 
     driver.init = lambda: None
     driver.get_driver_version = lambda: machine.driver
-    for thing in (
-        Context, Device, Stream, Event, mem_alloc, pagelocked_empty, memcpy_htod_async, memcpy_dtoh_async, module_from_buffer,
-    ):  # fmt: skip
+    classes = (Context, Device, Stream, Event, event_flags)
+    for thing in (*classes, mem_alloc, pagelocked_empty, memcpy_htod_async, memcpy_dtoh_async, module_from_buffer):
         setattr(driver, thing.__name__, thing)
     return driver

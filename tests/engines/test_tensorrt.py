@@ -161,6 +161,9 @@ def test_short_memory_halves_the_batch_at_the_build(machine, network, cache, cap
     engine.close()
     assert "at most 4" in caplog.text
     assert [entry.key.shapes for entry in EngineCache(cache).entries()] == ["256px, batches 1,2,4"]
+    builds = machine.builds
+    open_tensorrt(network).close()
+    assert machine.builds == builds
 
 
 def test_short_memory_halves_the_batch_while_it_runs(machine, network):

@@ -136,7 +136,9 @@ class TensorRTEngine:
             raise
 
     def _event(self) -> Any:
-        event = self._device.cuda.Event()
+        flags = self._device.cuda.event_flags
+        # waiting asleep leaves the cores to the codec
+        event = self._device.cuda.Event(flags.BLOCKING_SYNC | flags.DISABLE_TIMING)
         event.record(self._open_parts().stream)
         return event
 

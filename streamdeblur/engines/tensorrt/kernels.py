@@ -18,7 +18,7 @@ class PixelKernels:
 
     def __init__(self, device: Device, stream: Any) -> None:
         self._stream = stream
-        self._module: Any = device.cuda.module_from_buffer(ptx())
+        self._module: Any = device.cuda.module_from_buffer(ptx() + b"\0")
         self._functions: dict[str, Any] = {}
 
     def crop_faces(self, bits: int, grid: Grid, frame: int, faces: int, crops: int) -> None:

@@ -41,7 +41,7 @@ def engine_key(network: Network, device: Device, batches: tuple[int, ...] = BATC
 def cached(network: Network, device: Device | None = None, cache: EngineCache | None = None) -> bool:
     """Whether an engine of the network lies ready in the cache, so that opening it takes seconds, not minutes."""
     device, cache = device or Device(), cache or EngineCache()
-    return any(cache.load(engine_key(network, device, batches)) is not None for batches in _fewer(BATCHES))
+    return bool(_ready(network, device, cache))
 
 
 def open_tensorrt(
@@ -58,16 +58,23 @@ def open_tensorrt(
         OutputError: no cache folder can be written.
     """
     device, cache = Device(), cache or EngineCache()
-    for batches in _fewer(BATCHES):
+    # where memory was too short for larger batches once, they are not tried again at every start
+    candidates = _ready(network, device, cache) or _fewer(BATCHES)
+    for number, batches in enumerate(candidates, 1):
         key = engine_key(network, device, batches)
         try:
             with cache.building(key):
                 return _open(network, device, cache, key, batches, on_step, cancelled)
         except OutOfMemoryError as error:
-            if len(batches) == 1:
+            if number == len(candidates):
                 raise
             logger.warning("%s Trying again with batches of at most %d.", error, batches[-2])
-    raise AssertionError("the last batch size returns or raises")
+    raise AssertionError("the last candidate returns or raises")
+
+
+def _ready(network: Network, device: Device, cache: EngineCache) -> list[tuple[int, ...]]:
+    """The batch sizes for which an engine lies in the cache, the largest ones only."""
+    return [batches for batches in _fewer(BATCHES) if cache.load(engine_key(network, device, batches)) is not None][:1]
 
 
 def _fewer(batches: tuple[int, ...]) -> list[tuple[int, ...]]:
