@@ -92,17 +92,21 @@ def try_out() -> bool:
 
 
 def system_path() -> str:
-    """``PATH`` without virtual environments: GStreamer's Python takes its packages from where the first python3 in it lies, and
-    in a virtual environment it misses those of the system that it needs (gi)."""
+    """``PATH`` without other Pythons than GStreamer's (virtual environments, pyenv, conda): it takes its packages from where the
+    first python3 in it lies, and elsewhere misses those of the system that it needs (gi)."""
     folders = os.environ.get("PATH", os.defpath).split(os.pathsep)
-    return os.pathsep.join(folder for folder in folders if not (Path(folder).parent / "pyvenv.cfg").is_file())
+    tools = shutil.which(INSPECT)
+    own = Path(tools).parent if tools else None
+    return os.pathsep.join(folder for folder in folders if Path(folder) == own or not (Path(folder) / "python3").exists())
 
 
 def _reason(said: str) -> str:
     own = [line.removeprefix("facedeblur: ") for line in said.splitlines() if line.startswith("facedeblur: ")]
     if own:
         return f"GStreamer cannot use the element: {own[0]}"
+    lines = [line for line in said.splitlines() if line.strip()]
     return (
         "GStreamer does not load elements written in Python here. On Debian and Ubuntu:"
         " sudo apt-get install python3-gst-1.0 gstreamer1.0-python3-plugin-loader"
+        + (f" (GStreamer said: {lines[-1]})" if lines else "")
     )

@@ -33,6 +33,9 @@ MOST_CAMERAS = 2
 """Cameras at a time: each takes most of two cores."""
 MOST_UPLOADS = 4
 """Uploads at a time; one is restored, the others wait."""
+CLOSING_SECONDS = 5.0
+"""How long requests may take to notice that the server ends."""
+
 RECEIVING_SECONDS = 300.0
 """That an upload may take to arrive."""
 
@@ -179,7 +182,7 @@ def serve(
     try:
         web.run_app(
             application(options, access), host=access.host, port=access.port, ssl_context=secure, access_log=None,
-            handle_signals=False, print=opened,
+            shutdown_timeout=CLOSING_SECONDS, print=opened,
         )  # fmt: skip
     except OSError as error:
         raise OptionError(
