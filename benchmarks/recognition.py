@@ -3,8 +3,8 @@
 python benchmarks/recognition.py DATA --protocol synthetic,vla+camera --limit 600     # needs pip install '.[eval]'
 
 Everybody has one sharp face in the gallery; each of the blurry ones (of other pictures, or of other moments of the clip) looks
-for its own there. Of data with comparisons (LFW) these are its pairs of the same person. Detector: the embedded one; embedding:
-dlib's.
+for its own there. Of data with comparisons (LFW) these are its pairs of the same person. Each blurry picture goes through a whole
+deblurrer, which finds the face, judges it, restores and pastes it. Detector: the embedded one; embedding: dlib's.
 """
 
 from __future__ import annotations
@@ -70,6 +70,13 @@ class Recogniser:
         return wanted is not None and any(intersection_over_union(one.box, wanted.box) >= OVERLAP for one in found)
 
 
+def in_front(deblurrer: FaceDeblurrer, picture: Image) -> Image:
+    """What a pipeline gets to see of a picture: faces are found, judged, restored and pasted as in any frame."""
+    deblurrer.reset()
+    seen: Image = deblurrer(picture)
+    return seen
+
+
 def figures(probes: list[Probe], deblurrer: FaceDeblurrer) -> Iterator[str]:
     """A line of the table for the faces as they are, restored, and sharp."""
     recogniser = Recogniser(deblurrer)
@@ -77,7 +84,7 @@ def figures(probes: list[Probe], deblurrer: FaceDeblurrer) -> Iterator[str]:
     gallery = np.stack([recogniser.embedding(case.sharp) for case in people])
     own = np.array([next(n for n, case in enumerate(people) if case is probe.gallery) for probe in probes])
     groups = [probe.gallery.group for probe in probes]
-    restored = [deblurrer.restore(probe.blurry.blurry[None])[0] for probe in probes]
+    restored = [in_front(deblurrer, probe.blurry.blurry) for probe in probes]
     columns = {}
     for name, faces in (
         ("blurred", [probe.blurry.blurry for probe in probes]),

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import logging
+import signal
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from types import FrameType
 
 import numpy as np
 
@@ -26,9 +30,33 @@ def compile_kernels() -> None:
     timer.daemon = True
     timer.start()
     try:
-        _run_all()
+        with _interrupts_held():
+            _run_all()
     finally:
         timer.cancel()
+
+
+@contextmanager
+def _interrupts_held() -> Iterator[None]:
+    """Let Ctrl-C and SIGTERM take effect afterwards: within the compiler's callbacks the exception that they raise gets lost."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held: list[tuple[int, FrameType | None]] = []
+
+    def hold(number: int, frame: FrameType | None) -> None:
+        held.append((number, frame))
+
+    # (a handler that was not installed from Python is not ours to replace)
+    numbers = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not None]
+    before = {number: signal.signal(number, hold) for number in numbers}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    for number, _ in held:
+        signal.raise_signal(number)
 
 
 def _run_all() -> None:

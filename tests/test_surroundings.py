@@ -134,3 +134,21 @@ def test_nothing_is_told_to_anybody(engine):
     code += "assert not forks, forks\nassert 'openvino_telemetry' not in sys.modules\n"
     done = subprocess.run([sys.executable, "-c", code.format(place="")], capture_output=True, text=True, check=False, timeout=240)
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
+
+
+INTERRUPTED = """
+import signal, time
+from streamdeblur import warmup
+
+warmup._run_all = lambda: signal.raise_signal(signal.SIGINT) or time.sleep(0.1) or print("compiled", flush=True)
+try:
+    warmup.compile_kernels()
+except KeyboardInterrupt:
+    print("interrupted")
+"""
+
+
+def test_an_interrupt_while_kernels_are_compiled_is_not_lost():
+    """The compiler's callbacks would swallow the exception."""
+    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False)
+    assert (done.stdout.split(), done.stderr) == (["compiled", "interrupted"], "")
