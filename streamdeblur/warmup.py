@@ -53,8 +53,8 @@ def _interrupts_held() -> Iterator[None]:
     try:
         yield
     finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)
+        for replaced, handler in before.items():
+            signal.signal(replaced, handler)
     for number, _ in held:
         signal.raise_signal(number)
 
