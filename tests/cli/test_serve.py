@@ -44,7 +44,7 @@ def test_what_cannot_be_served_is_said():
     assert "strength" in refused("--strength", "2")
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_it_ends_tidily_in_the_midst_of_a_clip(number, tmp_path, blurry_pictures):
     clip = write_video(tmp_path / "clip.mp4", blurry_pictures * 4).read_bytes()
     folder = tmp_path / "temporary"

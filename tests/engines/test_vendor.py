@@ -98,7 +98,7 @@ def wrong(builder: trt.Builder, config: trt.IBuilderConfig) -> None:
 """
 
 
-@pytest.mark.parametrize("version", ["10.7.", "10.16.", "11."])
+@pytest.mark.parametrize("version", ["10.7.", pytest.param("10.16.", marks=pytest.mark.slow), "11."])
 def test_every_name_and_signature_is_tensorrts_own(tmp_path, version):
     wheels = sorted(Path(VENDOR).glob(f"tensorrt_cu12_bindings-{version}*.whl"))
     assert wheels, f"{VENDOR} has no binding of TensorRT {version}x"

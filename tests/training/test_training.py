@@ -66,6 +66,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, faces_folder, faces)
     assert torch.equal(weights(folder), weights(tmp_path / "whole"))
 
 
+@pytest.mark.slow
 def test_two_processes_train_as_one(tmp_path, faces_folder):
     path = write_config(tmp_path / "config.yaml", "lite", TINY_LITE)
     arguments = ["train", "hourglass", str(path), "--stills", str(faces_folder), "--out"]
