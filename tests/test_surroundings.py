@@ -70,6 +70,7 @@ def run(code, environment, folder):
     return subprocess.run(command, capture_output=True, text=True, env=environment, cwd=folder, check=False, timeout=200)
 
 
+@pytest.mark.slow
 def test_a_read_only_installation_without_a_home(tmp_path):
     """Files stand where the caches would be made, which refuses even root."""
     place = tmp_path / "site"

@@ -28,6 +28,7 @@ class DeviceThread:
         self._device = device
         self._waiting: Queue[Callable[[], None] | tuple[Launch, Future[None]] | None] = Queue()
         self._launched: deque[tuple[Any, Future[None]]] = deque()
+        self._closing = threading.Lock()
         self._closed = False
         started: Future[None] = Future()
         self._thread = threading.Thread(target=self._run, args=[started], name="tensorrt", daemon=True)
@@ -37,12 +38,7 @@ class DeviceThread:
     def call(self, function: Callable[[], Result]) -> Result:
         """What `function` returns on the thread, once everything launched before has ended."""
         future: Future[Result] = Future()
-
-        def run() -> None:
-            self._finish_all()
-            _settle(future, function)
-
-        self._put(run)
+        self._put(self._after_launches(future, function))
         return future.result()
 
     def launch(self, launch: Launch) -> Future[None]:
@@ -53,19 +49,29 @@ class DeviceThread:
 
     def close(self, release: Callable[[], None]) -> None:
         """Wait for what was launched, run `release` on the thread and end it. Closing again does nothing."""
-        if self._closed:
-            return
-        try:
-            self.call(release)
-        finally:
-            self._closed = True
+        released: Future[None] = Future()
+        with self._closing:
+            if self._closed:
+                return
+            # what comes after the release would wait for ever, so nothing does
+            self._waiting.put(self._after_launches(released, release))
             self._waiting.put(None)
-            self._thread.join()
+            self._closed = True
+        self._thread.join()
+        released.result()
+
+    def _after_launches(self, future: Future[Result], function: Callable[[], Result]) -> Callable[[], None]:
+        def run() -> None:
+            self._finish_all()
+            _settle(future, function)
+
+        return run
 
     def _put(self, item: Callable[[], None] | tuple[Launch, Future[None]]) -> None:
-        if self._closed:
-            raise EngineError("The engine is closed.")
-        self._waiting.put(item)
+        with self._closing:
+            if self._closed:
+                raise EngineError("The engine is closed.")
+            self._waiting.put(item)
 
     def _run(self, started: Future[None]) -> None:
         try:
