@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+import os
+
+# several processes test at once, and OpenMP's threads would take the cores from one another while they wait
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+
 import cv2
 import numpy as np
 import pytest

@@ -6,6 +6,7 @@ import ctypes
 import ctypes.util
 import sys
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 SOURCES = Path(__file__).parent
@@ -23,6 +24,12 @@ def compile_ptx(architecture: str = ARCHITECTURE) -> bytes:
     Raises:
         CompilerError: NVRTC is not here, or refuses the source; the message has its log.
     """
+    # NVRTC leaves the thread that it ran on in the locale "C", where files are read as ASCII
+    with ThreadPoolExecutor(max_workers=1) as thread:
+        return thread.submit(_compile, architecture).result()
+
+
+def _compile(architecture: str) -> bytes:
     nvrtc = _open_nvrtc()
     headers = [path.name for path in sorted(SOURCES.glob("*.cuh"))]
     texts = [(SOURCES / name).read_bytes() for name in headers]

@@ -10,17 +10,18 @@ import typer
 from streamdeblur.cli.report import ProgressLine, exits, print_json, tell
 
 Folder = Annotated[Path, typer.Option("--out", help="Folder for the clips and the picture.")]
+Seconds = Annotated[float, typer.Option(min=0.2, max=60.0, help="Length of the clip.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")]
 
 
-def command(out: Folder = Path("streamdeblur-demo"), quiet: Quiet = False, json: Json = False) -> None:
+def command(out: Folder = Path("streamdeblur-demo"), seconds: Seconds = 2.0, quiet: Quiet = False, json: Json = False) -> None:
     with exits(quiet=quiet, json=json):
         from streamdeblur.demo.run import run_demo
 
         tell("Moving a virtual camera over a group photo, and deblurring what it sees ...", quiet=quiet)
         with ProgressLine("demo", quiet=quiet) as progress:
-            result = run_demo(out, progress)
+            result = run_demo(out, progress, seconds)
         if json:
             values = {k: str(v) if isinstance(v, Path) else v for k, v in vars(result).items() if k != "summary"}
             print_json(values | {"summary": result.summary.as_dict()})

@@ -22,7 +22,6 @@ from streamdeblur.faces.detect import Face
 from streamdeblur.options import Options
 from streamdeblur.video.transcode import Progress, Summary, deblur_video
 
-SECONDS = 2
 PANEL = 240
 """Side in pixels of a face in the before/after picture."""
 PANEL_FACES = 4
@@ -58,8 +57,10 @@ def group_photograph() -> Frame:
     return np.ascontiguousarray(picture[..., ::-1]).astype(np.uint8)
 
 
-def run_demo(folder: Path, on_progress: Callable[[Progress], object] | None = None, seconds: float = SECONDS) -> DemoResult:
+def run_demo(folder: Path, on_progress: Callable[[Progress], object] | None = None, seconds: float = 2.0) -> DemoResult:
     """Write ``blurry.mp4``, ``restored.mp4`` and ``before_after.png`` into `folder`, replacing those of an earlier run.
+
+    seconds: length of the clips, 25 frames each.
 
     Raises:
         OutputError: the folder cannot be written.
@@ -143,14 +144,14 @@ def _draw(
 ) -> None:
     """Faces before (top), after (middle) and sharp (bottom): those with the strongest blur, each from another frame."""
     rows: list[list[Frame]] = [[], [], []]
-    used: list[tuple[float, float]] = []
+    used: list[float] = []
     for number, index, *_ in scores[np.argsort(scores[:, 2])]:
         face = faces[int(number)][int(index)]
         place = float(face.box[0])
-        # the same person is about as far from the left edge in the next frames
-        if any(abs(place - x) < 1.5 * face.size and abs(number - frame) < SECONDS * 25 for x, frame in used):
+        # the same person is about as far from the left edge in every frame
+        if any(abs(place - other) < 1.5 * face.size for other in used):
             continue
-        used.append((place, number))
+        used.append(place)
         for row, frames in zip(rows, (before, after, sharp), strict=True):
             row.append(_panel(frames[int(number)], face))
         if len(used) == PANEL_FACES:

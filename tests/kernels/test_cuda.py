@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import locale
 import os
 import re
 import shutil
@@ -189,6 +190,15 @@ def test_every_gpu_takes_the_kernels_without_spilling_registers(tmp_path, archit
     assert spills == [("0", "0", "0")] * len(emulated_cuda.KERNELS)
     # at 64 registers and 256 threads a block, four blocks fit on a multiprocessor of every architecture
     assert all(int(registers) <= 64 for registers in re.findall(r"Used (\d+) registers", done.stderr))
+
+
+def test_compiling_leaves_the_locale_as_it_is():
+    before = locale.nl_langinfo(locale.CODESET)
+    try:
+        compile_ptx()
+    except CompilerError as error:
+        pytest.skip(str(error))
+    assert locale.nl_langinfo(locale.CODESET) == before
 
 
 def test_a_source_that_does_not_compile_is_told_with_the_compilers_words(tmp_path, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import lru_cache
 
 import numpy as np
 import onnx
@@ -28,9 +29,16 @@ def run(request, tmp_path_factory, faces):
     return folder / "cgan"
 
 
+@pytest.fixture(scope="module")
+def exports(run, tmp_path_factory):
+    """What was exported, for each precision; made when it is first wanted."""
+    folder = tmp_path_factory.mktemp("exports")
+    return lru_cache(lambda precision: export(run, folder / f"{precision}.onnx", precision=precision))
+
+
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("fp16-stored", 5e-3), ("fp16", 1e-2)])
-def test_the_graph_computes_what_torch_does(tmp_path, run, precision, tolerance):
-    exported = export(run, tmp_path / "network.onnx", precision=precision)
+def test_the_graph_computes_what_torch_does(run, exports, precision, tolerance):
+    exported = exports(precision)
     assert exported.difference < tolerance
     network, _ = open_trained(run)
     blurry = np.random.default_rng(1).random((3, 3, 256, 256), np.float32)
@@ -42,31 +50,28 @@ def test_the_graph_computes_what_torch_does(tmp_path, run, precision, tolerance)
         assert np.abs(image - expected.numpy()).max() < tolerance
 
 
-def test_nothing_of_training_is_left_in_the_graph(tmp_path, run):
-    export(run, tmp_path / "network.onnx")
-    graph = onnx.load(str(tmp_path / "network.onnx")).graph
+def test_nothing_of_training_is_left_in_the_graph(exports):
+    graph = onnx.load(str(exports("fp32").path)).graph
     assert "Dropout" not in {node.op_type for node in graph.node}
     assert not [tensor.name for tensor in graph.initializer if "sharp_encoder" in tensor.name]
 
 
-def test_half_precision_halves_the_file(tmp_path, run):
-    whole, *halves = (export(run, tmp_path / f"{name}.onnx", precision=name).bytes for name in ("fp32", "fp16-stored", "fp16"))
+def test_half_precision_halves_the_file(exports):
+    whole, *halves = (exports(precision).bytes for precision in ("fp32", "fp16-stored", "fp16"))
     assert halves[0] < 0.8 * whole
     assert halves[1] < whole
 
 
-def test_at_half_precision_the_graph_computes_in_it_and_its_images_stay_float32(tmp_path, run):
-    export(run, tmp_path / "network.onnx", precision="fp16")
-    graph = onnx.load(str(tmp_path / "network.onnx")).graph
+def test_at_half_precision_the_graph_computes_in_it_and_its_images_stay_float32(exports):
+    graph = onnx.load(str(exports("fp16").path)).graph
     assert {value.type.tensor_type.elem_type for value in (*graph.input, *graph.output)} == {onnx.TensorProto.FLOAT}
     weights = {tensor.name: tensor.data_type for tensor in graph.initializer}
     types = [weights[node.input[1]] for node in graph.node if node.op_type == "Conv" and node.input[1] in weights]
     assert types.count(onnx.TensorProto.FLOAT16) > len(types) / 2
 
 
-def test_a_network_at_half_precision_can_be_trained_on(tmp_path, run):
-    paths = [export(run, tmp_path / f"{precision}.onnx", precision=precision).path for precision in ("fp32", "fp16")]
-    whole, half = (_exported(path, "hourglass") for path in paths)
+def test_a_network_at_half_precision_can_be_trained_on(exports):
+    whole, half = (_exported(exports(precision).path, "hourglass") for precision in ("fp32", "fp16"))
     assert whole.keys() == half.keys()
     assert all(np.allclose(whole[name], half[name], rtol=1e-3, atol=1e-4) for name in whole)
 
