@@ -103,7 +103,7 @@ def test_a_reader_that_leaves_ends_the_stream(started, inverting):
     assert b"Exception ignored" not in said
 
 
-@pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("sign", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_an_interrupt_finishes_the_recording(started, inverting, tmp_path, sign):
     recording = tmp_path / "out.mp4"
     process = started(

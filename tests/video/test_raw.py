@@ -170,29 +170,31 @@ def test_a_reader_that_leaves_is_no_fault(few_pictures):
     assert b"Exception ignored" not in said
 
 
-@pytest.mark.parametrize(("pixel_format", "y4m_too"), [("yuv420p", True), ("rgb24", False), ("yuv422p10le", True)])
-def test_between_two_ffmpegs_all_but_the_face_is_exact(few_pictures, tmp_path, pixel_format, y4m_too):
+@pytest.mark.parametrize(
+    ("pixel_format", "kind"), [("yuv420p", "raw"), ("yuv420p", "y4m"), ("rgb24", "raw"), ("yuv422p10le", "y4m")]
+)
+def test_between_two_ffmpegs_all_but_the_face_is_exact(few_pictures, tmp_path, pixel_format, kind):
     """FFmpeg reads a lossless file, its frames go through the pipe, and FFmpeg writes a lossless file."""
     ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="imageio-ffmpeg carries the ffmpeg of this test").get_ffmpeg_exe()
     source = tmp_path / "in.nut"
     write_video(source, few_pictures[:4], Recipe("png" if pixel_format == "rgb24" else "ffv1", pixel_format, {}))
     quiet, ours = [ffmpeg, "-v", "error", "-nostdin"], [sys.executable, "-m", "streamdeblur", "pipe", "--quiet", "--always"]
-    raw = ["-f", "rawvideo", "-pix_fmt", pixel_format]
-    chains = [(raw, ["--size", "320x240", "--format", pixel_format], [*raw, "-s", "320x240", "-r", "25"])]
-    if y4m_too:
-        chains.append((["-strict", "-1", "-f", "yuv4mpegpipe", "-pix_fmt", pixel_format], [], ["-f", "yuv4mpegpipe"]))
-    for number, (written, piped, read) in enumerate(chains):
-        result = tmp_path / f"out{number}.nut"
-        first = subprocess.Popen([*quiet, "-i", str(source), *written, "-"], stdout=subprocess.PIPE)
-        second = subprocess.Popen([*ours, *piped], stdin=first.stdout, stdout=subprocess.PIPE)
-        subprocess.run([*quiet, *read, "-i", "-", "-c:v", "rawvideo", str(result)], stdin=second.stdout, check=True, timeout=100)
-        assert (first.wait(20), second.wait(20)) == (0, 0)
-        before, after = ([frame.reformat(format=pixel_format) for frame in read_frames(path)] for path in (source, result))
-        assert len(after) == 4
-        for one, other in zip(before, after, strict=True):
-            changed = [a != b for a, b in zip(frame_bytes(one), frame_bytes(other), strict=True)]
-            assert 0.05 < changed[0].mean() < 0.7
-            assert not any(outside_the_face(plane).any() for plane in changed)
+    if kind == "raw":
+        written, piped = ["-f", "rawvideo", "-pix_fmt", pixel_format], ["--size", "320x240", "--format", pixel_format]
+        read = [*written, "-s", "320x240", "-r", "25"]
+    else:
+        written, piped, read = ["-strict", "-1", "-f", "yuv4mpegpipe", "-pix_fmt", pixel_format], [], ["-f", "yuv4mpegpipe"]
+    result = tmp_path / "out.nut"
+    first = subprocess.Popen([*quiet, "-i", str(source), *written, "-"], stdout=subprocess.PIPE)
+    second = subprocess.Popen([*ours, *piped], stdin=first.stdout, stdout=subprocess.PIPE)
+    subprocess.run([*quiet, *read, "-i", "-", "-c:v", "rawvideo", str(result)], stdin=second.stdout, check=True, timeout=100)
+    assert (first.wait(20), second.wait(20)) == (0, 0)
+    before, after = ([frame.reformat(format=pixel_format) for frame in read_frames(path)] for path in (source, result))
+    assert len(after) == 4
+    for one, other in zip(before, after, strict=True):
+        changed = [a != b for a, b in zip(frame_bytes(one), frame_bytes(other), strict=True)]
+        assert 0.05 < changed[0].mean() < 0.7
+        assert not any(outside_the_face(plane).any() for plane in changed)
 
 
 def outside_the_face(plane):
