@@ -303,8 +303,8 @@ def test_a_frame_that_is_too_late_is_as_it_was(machine, network):
     engine.close()
 
 
-def test_a_stream_through_the_deblurrer_uses_the_gpu_for_all_of_it(machine, photograph):
-    given = [np.ascontiguousarray(np.roll(photograph, 3 * n, 1)) for n in range(4)]
+def test_a_stream_through_the_deblurrer_uses_the_gpu_for_all_of_it(machine, face_picture):
+    given = [np.ascontiguousarray(np.roll(face_picture, 3 * n, 1)) for n in range(4)]
     with FaceDeblurrer(engine="openvino", always=True) as deblurrer:
         expected = [frame.copy() for frame in deblurrer.stream(frame.copy() for frame in given)]
     machine.events.clear()
