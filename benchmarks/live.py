@@ -16,8 +16,9 @@ import numpy as np
 
 from clips import faces_clip
 from harness import Row, machine, table
-from streamdeblur.live.loop import LiveLoop, LiveSummary
+from streamdeblur.live.loop import LiveLoop
 from streamdeblur.live.options import LiveOptions
+from streamdeblur.live.summary import LiveSummary
 
 FPS = 30
 CLIP_SECONDS = 196 / FPS

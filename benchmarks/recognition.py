@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur import FaceDeblurrer
-from streamdeblur.faces.detect import intersection_over_union
+from streamdeblur.faces.face import intersection_over_union
 from streamdeblur.training.evaluation.cases import Case, Image
 from streamdeblur.training.evaluation.metrics.identity import open_embedder
 from streamdeblur.training.evaluation.metrics.localisers import open_localiser

@@ -12,7 +12,7 @@ from norfair import Detection, Tracker
 from norfair.filter import OptimizedKalmanFilterFactory
 
 from harness import Row, table
-from streamdeblur.faces.detect import Face
+from streamdeblur.faces.face import Face
 from streamdeblur.faces.track import FaceTracker
 
 SIZE, JITTER = 137.0, 0.0065

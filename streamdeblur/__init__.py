@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from streamdeblur.deblurrer import FaceDeblurrer, Statistics
     from streamdeblur.errors import StreamDeblurError
-    from streamdeblur.faces.detect import Face
+    from streamdeblur.faces.face import Face
     from streamdeblur.options import Options
     from streamdeblur.video.transcode import Progress, Summary, deblur_video
 
@@ -21,7 +21,7 @@ if not (Path(__file__).parent / "kernels").is_dir():
 
 # Imported on first use, so that `import streamdeblur` costs nothing.
 _HOMES = {
-    "Face": "faces.detect",
+    "Face": "faces.face",
     "FaceDeblurrer": "deblurrer",
     "Options": "options",
     "Progress": "video.transcode",

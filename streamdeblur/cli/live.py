@@ -15,7 +15,8 @@ from streamdeblur.live.options import LiveOptions
 from streamdeblur.options import read_config
 
 if TYPE_CHECKING:
-    from streamdeblur.live.loop import LiveLoop, LiveSummary
+    from streamdeblur.live.loop import LiveLoop
+    from streamdeblur.live.summary import LiveSummary
 
 Headless = Annotated[bool, typer.Option("--headless", help="No window and no keys; Ctrl-C ends.")]
 Seconds = Annotated[float | None, typer.Option(min=0.0, help="End after so many seconds.")]

@@ -18,7 +18,7 @@ from streamdeblur.batch import make_folder
 from streamdeblur.deblurrer import FaceDeblurrer
 from streamdeblur.demo.camera import HandheldCamera
 from streamdeblur.errors import InputError
-from streamdeblur.faces.detect import Face
+from streamdeblur.faces.face import Face
 from streamdeblur.options import Options
 from streamdeblur.video.transcode import Progress, Summary, deblur_video
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from streamdeblur.engines.graph import Graph, GraphSpec, Tensors
 from streamdeblur.engines.registry import CPU_ENGINES, engine_choices, open_graph
 from streamdeblur.errors import DetectorError
-from streamdeblur.faces.detect import Face, merge
+from streamdeblur.faces.face import Face, merge
 
 STRIDE = 4
 """Input pixels per cell of the network's output maps."""

@@ -1,9 +1,7 @@
-"""Face, the Detector protocol, and open_detector."""
+"""The Detector protocol, and open_detector."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -11,29 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.errors import DetectorError
-
-
-@dataclass(frozen=True, eq=False)
-class Face:
-    """A face that a detector found, in pixels of the picture that it was given."""
-
-    box: NDArray[np.float32]
-    """float32 [4]: x0, y0, x1, y1."""
-    score: float = 1.0
-    """Confidence in [0, 1]."""
-    landmarks: NDArray[np.float32] | None = field(default=None, repr=False)
-    """float32 [5, 2]: eyes, nose, corners of the mouth."""
-
-    @property
-    def size(self) -> float:
-        """Longer side of the box."""
-        return float(max(self.box[2] - self.box[0], self.box[3] - self.box[1]))
-
-    def moved(self, scale: float, left: float, top: float) -> Face:
-        """The same face in a picture of which this one is the region at (`left`, `top`), reduced to `scale`."""
-        offset = np.array([left, top], np.float32)
-        landmarks = None if self.landmarks is None else self.landmarks / np.float32(scale) + offset
-        return Face(self.box / np.float32(scale) + np.tile(offset, 2), self.score, landmarks)
+from streamdeblur.faces.face import Face
 
 
 class Detector(Protocol):
@@ -49,56 +25,6 @@ class Detector(Protocol):
 
     def detect(self, rgb: NDArray[np.uint8]) -> list[Face]:
         """Faces in a picture, uint8 RGB [H, W, 3] of any size, most certain first."""
-
-
-def faces_from_boxes(boxes: Sequence[Sequence[float]] | NDArray[np.floating] | Sequence[Face]) -> list[Face]:
-    """Faces given by the caller: `Face`s, or boxes x0, y0, x1, y1 [N, 4] in pixels.
-
-    Raises:
-        ValueError: a box that has no area, or is not four finite numbers.
-    """
-    faces = []
-    for item in boxes:
-        box = item.box if isinstance(item, Face) else np.asarray(item, np.float32)
-        if box.shape != (4,) or not np.isfinite(box).all() or box[2] <= box[0] or box[3] <= box[1]:
-            raise ValueError(f"A face box is x0, y0, x1, y1 with x0 < x1 and y0 < y1 (got {np.asarray(item).tolist()}).")
-        faces.append(item if isinstance(item, Face) else Face(box))
-    return faces
-
-
-def merge(candidates: Sequence[Face], overlap: float) -> list[Face]:
-    """One face for each group of candidates that share `overlap` (IoU) with the most certain of them, most certain first.
-
-    Its box is the mean of the group's, weighted by score (box voting): that halves the jitter of a detector that only keeps
-    the best one (on still faces with noise: 0.65 % of their size, against 1.3 %).
-    """
-    groups: list[list[Face]] = []
-    for face in sorted(candidates, key=lambda f: -f.score):
-        for group in groups:
-            if intersection_over_union(face.box, group[0].box) >= overlap:
-                group.append(face)
-                break
-        else:
-            groups.append([face])
-    return [_mean(group) for group in groups]
-
-
-def _mean(group: Sequence[Face]) -> Face:
-    weights = [face.score for face in group]
-    box = np.average([face.box for face in group], axis=0, weights=weights)
-    points = [face.landmarks for face in group if face.landmarks is not None]
-    landmarks = np.average(points, axis=0, weights=weights).astype(np.float32) if len(points) == len(group) else None
-    return Face(box.astype(np.float32), group[0].score, landmarks)
-
-
-def intersection_over_union(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
-    """Of two boxes, x0, y0, x1, y1."""
-    width = min(a[2], b[2]) - max(a[0], b[0])
-    height = min(a[3], b[3]) - max(a[1], b[1])
-    if width <= 0 or height <= 0:
-        return 0.0
-    shared = width * height
-    return float(shared / ((a[2] - a[0]) * (a[3] - a[1]) + (b[2] - b[0]) * (b[3] - b[1]) - shared))
 
 
 def open_detector(name: str, engine: str = "auto") -> Detector:

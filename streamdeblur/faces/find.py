@@ -8,7 +8,8 @@ import time
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.faces.detect import Detector, Face
+from streamdeblur.faces.detect import Detector
+from streamdeblur.faces.face import Face
 from streamdeblur.faces.track import FaceTracker, Track
 from streamdeblur.faces.window import crop_region
 from streamdeblur.video.planes import Planes

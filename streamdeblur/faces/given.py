@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.faces.detect import Face, faces_from_boxes
+from streamdeblur.faces.face import Face, faces_from_boxes
 from streamdeblur.faces.sharpness import SharpnessGate
 
 REMEMBERED = 256

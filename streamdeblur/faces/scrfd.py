@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.errors import DetectorError
-from streamdeblur.faces.detect import Face
+from streamdeblur.faces.face import Face
 
 MULTIPLE = 32
 """The coarsest anchors lie 32 pixels apart."""

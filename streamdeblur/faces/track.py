@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.faces.detect import Face, intersection_over_union
+from streamdeblur.faces.face import Face, intersection_over_union
 from streamdeblur.faces.sharpness import SharpnessGate
 from streamdeblur.faces.window import FaceWindow
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from streamdeblur.live.outlet import Outlet, Shown
 from streamdeblur.live.restorer import Restorer
 from streamdeblur.live.sinks import PREVIEW, sink_opener
 from streamdeblur.live.sources import Source, open_live_source
+from streamdeblur.live.summary import LiveSummary
 from streamdeblur.live.timing import TICKS, Latencies, SteadyDelay
 from streamdeblur.live.view import Preview, split_view
 from streamdeblur.video.copying import copy_frame
@@ -30,26 +31,6 @@ TICK = 0.02
 """Seconds between two looks at keys and clocks while no frame comes."""
 SHARE_OF_INTERVAL = 0.85
 """Of the time between two frames that one may take by default: the rest is for pasting and showing."""
-
-
-@dataclass
-class LiveSummary:
-    """What a live stream did."""
-
-    frames: int = 0
-    """Frames shown."""
-    fps: float = 0.0
-    dropped: int = 0
-    """Frames that were stale before they could be worked on or shown."""
-    passed_through: int = 0
-    """Blurred faces for which there was no time."""
-    restored: int = 0
-    skipped_sharp: int = 0
-    failed: int = 0
-    latency_ms: dict[str, float | None] = field(default_factory=dict)
-    """Time from the capture of a frame until the first sink had it: p50, p95, p99."""
-    seconds: float = 0.0
-    engine: str = ""
 
 
 @dataclass(frozen=True, eq=False)

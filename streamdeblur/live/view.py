@@ -15,7 +15,7 @@ from streamdeblur.video.copying import copy_tags, line_bytes, plane_lines
 if TYPE_CHECKING:
     import av
 
-    from streamdeblur.live.loop import LiveSummary
+    from streamdeblur.live.summary import LiveSummary
 
 TITLE = "streamdeblur"
 FONT = cv2.FONT_HERSHEY_SIMPLEX

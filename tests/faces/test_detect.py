@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from streamdeblur.errors import DetectorError
-from streamdeblur.faces.detect import Face, faces_from_boxes, intersection_over_union, merge, open_detector
+from streamdeblur.faces.detect import open_detector
+from streamdeblur.faces.face import Face, faces_from_boxes, intersection_over_union, merge
 
 SCRFD = Path(__file__).parents[3] / "shared" / "models" / "scrfd_500m_kps.onnx"
 CENTRES = [(113, 329), (954, 134), (320, 207), (517, 337), (796, 412), (1178, 332)]

@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from streamdeblur.faces.detect import Face
+from streamdeblur.faces.face import Face
 from streamdeblur.faces.given import REMEMBERED, Gates, given_faces
 from streamdeblur.faces.sharpness import BLURRED_ABOVE, FADE_FRAMES, SHARP_BELOW
 

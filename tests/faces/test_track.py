@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from streamdeblur.faces.detect import Face, open_detector
+from streamdeblur.faces.detect import open_detector
+from streamdeblur.faces.face import Face
 from streamdeblur.faces.find import FaceFinder, SceneCuts
 from streamdeblur.faces.track import FaceTracker, Track
 from streamdeblur.video.planes import array_planes

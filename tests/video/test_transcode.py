@@ -68,7 +68,7 @@ def test_saturated_colours_pass_the_whole_path_within_one_code_value(tmp_path, c
         name, smallest_face = "one face", 10.0
 
         def detect(self, rgb):
-            from streamdeblur.faces.detect import Face
+            from streamdeblur.faces.face import Face
 
             half, x, y = 55 * rgb.shape[0] / 256, rgb.shape[1] / 2, rgb.shape[0] / 2
             return [Face(np.array([x - half, y - half, x + half, y + half], np.float32))]

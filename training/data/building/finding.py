@@ -8,7 +8,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.faces.detect import Detector, Face, open_detector
+from streamdeblur.faces.detect import Detector, open_detector
+from streamdeblur.faces.face import Face
 from streamdeblur.faces.find import FaceFinder
 
 OVERVIEW = 320
