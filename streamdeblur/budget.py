@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 FIRST_GUESS = 0.015
 """Seconds per face before any was measured."""
-RISE, FALL = 0.5, 0.05
+RISE, FALL = 0.3, 0.1
 """How fast the expected time follows a slower and a faster measurement: being late is worse than leaving a face out."""
 HOPE = 0.98
 """Where no face seems to fit, the expected time shrinks by this in each frame, so that one is tried again after a while."""

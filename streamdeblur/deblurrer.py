@@ -34,7 +34,7 @@ Item = TypeVar("Item")
 FRAMES_IN_FLIGHT = 4
 """Frames of a stream whose crops may be with the engine at the same time."""
 
-FINDING, JUDGING = 0.35, 0.5
+FINDING, JUDGING = 0.1, 0.5
 """Shares of the time until a deadline after which no more faces are looked for, and judged: the rest is for restoring them."""
 
 Found = tuple[FaceWindow, SharpnessGate, int | None]
@@ -186,6 +186,10 @@ class FaceDeblurrer:
             frame.make_writable()
             frame = frame_planes(frame)
         self._finish(frame, self._begin(frame, None, deadline), deadline)
+
+    def catch_up(self) -> None:
+        """Do what `edit` puts off for a deadline: to be called when the frame is on its way, or else the next `edit` does it."""
+        self._finder.catch_up()
 
     def restore(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Restore crops, uint8 RGB [N, 256, 256, 3], each a square about 1.7 times its face; returns the same shape."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,6 +56,20 @@ class SceneCuts:
         return values >> (planes.layout.depth + int(shift) - int(math.log2(self.LEVELS)))
 
 
+@dataclass(frozen=True, eq=False)
+class _View:
+    """A whole frame, reduced."""
+
+    picture: NDArray[np.uint8]
+    """uint8 RGB [H, W, 3]."""
+    scale: float
+
+    @property
+    def longest(self) -> float:
+        """Longer side of the frame in pixels."""
+        return float(max(self.picture.shape[:2]) / self.scale)
+
+
 class FaceFinder:
     """Full-frame detection every `detect_every` frames and wherever a face was lost, a local one around each face in between."""
 
@@ -62,8 +77,6 @@ class FaceFinder:
         self._detector = detector
         self._detect_every = detect_every
         self._min_face = min_face
-        self._full_seconds = 0.0
-        """What the last look at the whole frame took."""
         self._tracker = FaceTracker(patience=detect_every + 3)
         self.reset()
 
@@ -72,29 +85,38 @@ class FaceFinder:
         self._tracker.reset()
         self._cuts = SceneCuts()
         self._since_full = self._detect_every
+        self._put_off: list[_View] = []
         self.cuts = 0
 
     def update(self, planes: Planes, until: float | None = None) -> list[Track]:
         """The tracks of the faces in the next frame of the stream, at least `min_face` pixels in size.
 
-        until (`time.monotonic`): fewer local views where they would take longer; at least one, and the faces take turns.
+        until (`time.monotonic`): fewer local views where they would take longer; at least one, and the faces take turns. A look
+        at the whole frame, which takes as long as restoring a face, is then put off until `catch_up` while there is any face.
         """
+        self.catch_up()
         if self._cuts(planes):
             self.cuts += 1
             self._tracker.reset()
             self._since_full = self._detect_every
         self._tracker.predict()
         self._since_full += 1
-        if until is not None and self._since_full >= self._detect_every:
-            until -= self._full_seconds
         all_seen = self._look_locally(planes, until)
-        lost = [track for track in self._tracker.tracks if track.missed]
-        newly_lost = all_seen and any(track.missed == 1 for track in lost)
+        newly_lost = all_seen and any(track.missed == 1 for track in self._tracker.tracks)
         if self._since_full >= self._detect_every or (newly_lost and self._since_full > 1):
             self._since_full = 0
-            self._tracker.correct(self._look_everywhere(planes), lost, start=True)
+            self._put_off = self._views(planes)
+        if until is None or not self._tracker.tracks:
+            self.catch_up()
         self._tracker.prune(planes.width, planes.height)
         return [track for track in self._tracker.tracks if track.size >= 0.9 * self._min_face]
+
+    def catch_up(self) -> None:
+        """Look at the whole of the last frame if that was put off: what is found is followed from the next frame on."""
+        views, self._put_off = self._put_off, []
+        if views:
+            lost = [track for track in self._tracker.tracks if track.missed]
+            self._tracker.correct(self._look_everywhere(views), lost, start=True)
 
     def _look_locally(self, planes: Planes, until: float | None) -> bool:
         """Correct the tracks seen longest ago, each by a detection around its prediction; returns whether each had its view.
@@ -115,20 +137,21 @@ class FaceFinder:
                 break
         return len(waiting) == len(self._tracker.tracks)
 
-    def _look_everywhere(self, planes: Planes) -> list[Face]:
-        began = time.monotonic()
+    def _views(self, planes: Planes) -> list[_View]:
+        """One that shows the smallest faces, and where it is large, a coarse one for the largest."""
         longest = max(planes.width, planes.height)
         fine = min(1.0, self._detector.smallest_face / self._min_face, LARGEST_VIEW / longest)
-        faces = self._detect_at(planes, fine)
-        if fine * longest > 2 * COARSE_SIDE:
-            coarse = self._detect_at(planes, COARSE_SIDE / longest)
-            # A large face may have been taken for small ones in the fine view: the coarse one knows it better.
-            faces = [f for f in coarse if f.size > longest / 6] + faces
-        self._full_seconds = time.monotonic() - began
-        return [face for face in faces if face.size >= 0.75 * self._min_face]
+        scales = [fine, COARSE_SIDE / longest] if fine * longest > 2 * COARSE_SIDE else [fine]
+        return [_view(planes, scale) for scale in scales]
 
-    def _detect_at(self, planes: Planes, scale: float) -> list[Face]:
-        width, height = (max(1, math.ceil(side * scale)) for side in (planes.width, planes.height))
-        view = np.empty((height, width, 3), np.uint8)
-        crop_region(planes, 0, 0, width / scale, height / scale, view)
-        return [face.moved(scale, 0, 0) for face in self._detector.detect(view)]
+    def _look_everywhere(self, views: list[_View]) -> list[Face]:
+        faces, *coarse = ([face.moved(view.scale, 0, 0) for face in self._detector.detect(view.picture)] for view in views)
+        # A large face may have been taken for small ones in the fine view: the coarse one knows it better.
+        large = [face for found in coarse for face in found if face.size > views[0].longest / 6]
+        return [face for face in [*large, *faces] if face.size >= 0.75 * self._min_face]
+
+
+def _view(planes: Planes, scale: float) -> _View:
+    width, height = (max(1, math.ceil(side * scale)) for side in (planes.width, planes.height))
+    picture = np.empty((height, width, 3), np.uint8)
+    return _View(crop_region(planes, 0, 0, width / scale, height / scale, picture), scale)

@@ -146,8 +146,11 @@ class LiveLoop:
     def _restore(self) -> None:
         try:
             while (captured := self.capture.frames.take(TICK)) is not None or not self.capture.frames.ended:
-                if captured is not None and not self._ready.put(self._restored(captured)):
+                if captured is None:
+                    continue
+                if not self._ready.put(self._restored(captured)):
                     break
+                self.restorer.catch_up()
         except BaseException as error:
             # (for the thread that called `run`)
             self._problem = error

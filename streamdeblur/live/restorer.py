@@ -68,6 +68,17 @@ class Restorer:
             # whatever the runtimes of detector and network raise: the stream goes on without them
             self._failed(deblurrer, error)
 
+    def catch_up(self) -> None:
+        """Do what could wait until the frame is on its way: look for new faces."""
+        deblurrer = self._deblurrer
+        if deblurrer is None:
+            return
+        try:
+            deblurrer.catch_up()
+        except Exception as error:
+            # (as above)
+            self._failed(deblurrer, error)
+
     def warm_up(self, width: int, height: int) -> None:
         """Compile what frames of this size need, so that the first one is not late."""
         if self._deblurrer is not None:

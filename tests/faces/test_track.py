@@ -168,13 +168,15 @@ def test_two_tracks_on_one_face_become_one():
 
 
 class Counting:
-    """A detector that counts its local views."""
+    """A detector that counts its views: local ones, and of the whole frame."""
 
     def __init__(self, detector):
-        self.smallest_face, self._detector, self.views = detector.smallest_face, detector, 0
+        self.smallest_face, self._detector, self.views, self.full = detector.smallest_face, detector, 0, 0
 
     def detect(self, rgb):
-        self.views += rgb.shape[:2] == (96, 96)
+        local = rgb.shape[:2] == (96, 96)
+        self.views += local
+        self.full += not local
         return self._detector.detect(rgb)
 
 
@@ -189,3 +191,49 @@ def test_without_time_the_faces_take_turns_and_none_is_lost(photograph):
         tracks = finder.update(planes, until=time.monotonic())
         assert counting.views == 1
         assert {track.identity for track in tracks} == {track.identity for track in found}
+
+
+def test_with_a_deadline_the_whole_frame_is_looked_at_when_the_frame_is_on_its_way(detector, portrait):
+    """A face that comes in beside another is found by that look, and followed from the next frame on."""
+    counting = Counting(detector)
+    finder = FaceFinder(counting, detect_every=3)
+    alone = scene(portrait, 300, 360)
+    both = array_planes(
+        np.maximum(alone.arrays[0].reshape(720, 1280, 3), scene(portrait, 900, 360).arrays[0].reshape(720, 1280, 3))
+    )
+    assert len(finder.update(alone, until=time.monotonic() + 60)) == 1
+    first = counting.full
+    assert first > 0, "without any face, there is nothing to put it off for"
+    for _ in range(3):
+        assert len(finder.update(both, until=time.monotonic() + 60)) == 1
+        assert counting.full == first
+    finder.catch_up()
+    assert counting.full == 2 * first
+    assert len(finder.update(both, until=time.monotonic() + 60)) == 2
+    finder.catch_up()
+    assert counting.full == 2 * first, "there is nothing left to be done"
+
+
+def test_a_look_that_nobody_caught_up_with_is_done_with_the_next_frame(detector, portrait):
+    counting = Counting(detector)
+    finder = FaceFinder(counting, detect_every=2)
+    planes = scene(portrait, 640, 360)
+    finder.update(planes)
+    first = counting.full
+    for _ in range(3):
+        finder.update(planes, until=time.monotonic() + 60)
+    assert counting.full == 2 * first
+
+
+def test_what_is_caught_up_with_is_of_the_scene_before_a_cut(detector, portrait, photograph):
+    """Its faces are not looked for in the new scene, and those of the new one are found at once."""
+    finder = FaceFinder(detector, detect_every=2)
+    for n in range(3):
+        finder.update(scene(portrait, 300, 300, seed=n), until=time.monotonic() + 60)
+    tracks = finder.update(array_planes(np.ascontiguousarray(photograph[:720])), until=time.monotonic() + 60)
+    assert finder.cuts == 1
+    assert len(tracks) >= 4
+    assert all(track.identity > 1 for track in tracks)
+    finder.reset()
+    finder.catch_up()
+    assert finder.update(array_planes(np.full((720, 1280, 3), 90, np.uint8))) == []

@@ -14,6 +14,7 @@ from frames import random_frame
 from networks import write_network
 from streamdeblur import FaceDeblurrer
 from streamdeblur.errors import EngineError, InputError, OptionError, OutputError
+from streamdeblur.faces.find import LOCAL_SIZE
 from streamdeblur.live.loop import LiveLoop
 from streamdeblur.live.options import LiveOptions
 from streamdeblur.live.restorer import Restorer
@@ -214,6 +215,42 @@ class _Failing:
 
     def submit(self, crops):
         raise EngineError("The device is lost.")
+
+
+def test_a_detector_that_fails_between_two_frames_is_replaced_too(inverting_network, few_pictures):
+    said, opened = [], []
+
+    def opener(chosen):
+        opened.append(FaceDeblurrer(chosen))
+        if len(opened) == 1:
+            opened[0].detector.detect = _once_found(opened[0].detector.detect)
+        return opened[-1]
+
+    made = options(inverting_network, source="x", to=("null",), budget=1000, detect_every=2)
+    restorer = Restorer(made, said.append, opener)
+    loop = LiveLoop(made, said.append, source_opener=lambda _: Frames(few_pictures * 5, ends=True), restorer=restorer)
+    summary = loop.run()
+    assert any("The detector is lost. Faces pass as they are" in message for message in said)
+    assert any("works again" in message for message in said)
+    assert len(opened) == 2
+    assert 0 < summary.restored < 60
+    assert summary.frames + summary.dropped == 60
+
+
+def _once_found(detect):
+    """`detect`, lost at the first look at a whole frame after one that found a face."""
+    found = []
+
+    def failing(rgb):
+        full = rgb.shape[:2] != (LOCAL_SIZE, LOCAL_SIZE)
+        if full and found:
+            raise RuntimeError("The detector is lost.")
+        faces = detect(rgb)
+        if full:
+            found.extend(faces)
+        return faces
+
+    return failing
 
 
 def test_another_size_in_the_midst_is_recorded_at_the_first_one(inverting_network, few_pictures, tmp_path):

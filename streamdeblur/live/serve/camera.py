@@ -71,6 +71,8 @@ class BeforeAfter(MediaStreamTrack):
         both = await asyncio.get_running_loop().run_in_executor(self._worker, self._restored, frame, came)
         self.frames += 1
         self._latencies.add(time.monotonic() - came)
+        if self.readyState == "live":
+            self._worker.submit(self._restorer.catch_up)
         return both
 
     def _restored(self, frame: av.VideoFrame, came: float) -> av.VideoFrame:
