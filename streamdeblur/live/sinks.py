@@ -5,7 +5,7 @@ from __future__ import annotations
 import platform
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from fractions import Fraction
 from itertools import count
 from pathlib import Path
@@ -17,6 +17,7 @@ from streamdeblur.live.timing import TICKS
 from streamdeblur.video.encoders import SUFFIXES, choose_encoder, choose_pixel_format, configure
 from streamdeblur.video.raw import discard_stdout, write_raw
 from streamdeblur.video.source import is_url, without_protocol
+from streamdeblur.video.writer import temporary_beside
 
 if TYPE_CHECKING:
     import av
@@ -199,15 +200,13 @@ class _Recording:
     def __init__(self, file: Path, frame: av.VideoFrame, rate: Fraction, options: LiveOptions) -> None:
         import av
 
-        self._file, self._unfinished = file, file.with_name(f".{file.stem}.part{file.suffix}")
+        self._file, self._unfinished = file, temporary_beside(file)
         try:
-            container = av.open(f"file:{self._unfinished}", "w")
-        except (av.FFmpegError, OSError) as error:
-            raise OutputError(f"Cannot write {file}: {error.strerror or error}.") from None
-        try:
-            self._encoded = _Encoded(container, _recorded_stream(container, frame, rate, options))
+            with ExitStack() as opened:
+                container = opened.enter_context(av.open(f"file:{self._unfinished}", "w"))
+                self._encoded = _Encoded(container, _recorded_stream(container, frame, rate, options))
+                opened.pop_all()
         except BaseException:
-            container.close()
             self._unfinished.unlink(missing_ok=True)
             raise
 
@@ -229,7 +228,15 @@ class _Recording:
             else:
                 self._unfinished.unlink(missing_ok=True)
         except (av.FFmpegError, OSError) as error:
-            raise OutputError(f"Cannot finish {self._file}: {error}. What there is lies in {self._unfinished}.") from None
+            raise OutputError(f"Cannot finish {self._file}: {error}.{self._rest()}") from None
+
+    def _rest(self) -> str:
+        """Where a recording lies that cannot be finished; an empty one is removed."""
+        with suppress(OSError):
+            if self._unfinished.stat().st_size:
+                return f" What there is lies in {self._unfinished}."
+            self._unfinished.unlink()
+        return ""
 
 
 def _recorded_stream(container: av.container.OutputContainer, frame: av.VideoFrame, rate: Fraction, options: LiveOptions) -> Any:

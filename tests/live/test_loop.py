@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from fractions import Fraction
@@ -17,10 +18,11 @@ from streamdeblur.errors import EngineError, InputError, OptionError, OutputErro
 from streamdeblur.faces.find import LOCAL_SIZE
 from streamdeblur.live.loop import LiveLoop
 from streamdeblur.live.options import LiveOptions
+from streamdeblur.live.outlet import Outlet, Shown
 from streamdeblur.live.restorer import Restorer
 from streamdeblur.live.sinks import sink_opener
 from streamdeblur.live.sources import open_live_source
-from streamdeblur.live.timing import TICKS
+from streamdeblur.live.timing import TICKS, Backoff
 from streamdeblur.live.view import split_view
 from streamdeblur.video.copying import copy_frame, line_bytes
 from videos import frame_bytes, read_frames, stamps, write_video
@@ -344,6 +346,50 @@ def test_a_recording_never_replaces_what_is_there(few_pictures, tmp_path):
         sink.close()
     assert sorted(path.name for path in tmp_path.iterdir()) == ["out-2.mkv", "out-4.mkv", "out.mkv"]
     assert (tmp_path / "out-2.mkv").read_bytes() == b"precious"
+
+
+def test_a_recording_into_a_folder_that_is_not_there_is_refused_at_once(inverting_network, clip, tmp_path):
+    said = []
+    made = options(inverting_network, source=str(clip), to=(str(tmp_path / "nowhere" / "out.mkv"),))
+    with pytest.raises(OutputError, match=r"The folder .*nowhere does not exist\. Create it first\."):
+        run(made, said)
+    assert not any("Trying again" in message for message in said)
+
+
+def test_a_recording_whose_folder_vanishes_goes_on_when_it_is_back(inverting_network, few_pictures, tmp_path):
+    """It is not said to be back before a file can be written, and no file is named that is not there."""
+    said, folder = [], tmp_path / "drive"
+    folder.mkdir()
+    frame = av.VideoFrame.from_ndarray(few_pictures[0]).reformat(format="yuv420p")
+    outlet = Outlet("out.mkv", sink_opener(str(folder / "out.mkv"), LiveOptions()), said.append, lambda shown: None, patient=True)
+    outlet._backoff = Impatient()
+    outlet.open(frame, Fraction(25))
+
+    def put(number):
+        copied = copy_frame(frame)
+        copied.pts, copied.time_base = number, Fraction(1, TICKS)
+        outlet.put(Shown(copied, time.monotonic()))
+
+    shutil.rmtree(folder)
+    for number in range(5):
+        put(number)
+    while outlet._waiting:
+        time.sleep(0.01)
+    assert not any("is back" in message for message in said)
+    assert not any("What there is lies" in message for message in said)
+    folder.mkdir()
+    for number in range(5, 10):
+        put(number)
+    outlet.close()
+    assert [path.suffix for path in folder.iterdir()] == [".mkv"]
+    assert "out.mkv is back." in said
+
+
+class Impatient(Backoff):
+    """Tries again at once."""
+
+    def due(self):
+        return True
 
 
 def test_an_encoder_that_is_not_there_leaves_nothing_behind(few_pictures, tmp_path):
