@@ -67,7 +67,7 @@ def sink_opener(name: str, options: LiveOptions) -> SinkOpener:
     """What opens the sink of this name (see `LiveOptions.to`).
 
     Raises:
-        OptionError: there is no such sink, or a file is there already.
+        OptionError: there is no such sink, or a file (or folder) is there already.
     """
     family, _, argument = name.partition(":")
     if name == "null":
@@ -85,6 +85,8 @@ def sink_opener(name: str, options: LiveOptions) -> SinkOpener:
         raise OptionError(
             f"Unknown sink '{name}'. Known: preview, camera[:DEVICE], null, '-', {', '.join(SUFFIXES)}, an address."
         )
+    if file.is_dir():
+        raise OptionError(f"{file} is a folder. Name a file in it.")
     if file.exists() and not options.overwrite:
         raise OptionError(f"{file} exists. Give --overwrite to replace it.")
     parts = _parts(file)

@@ -348,6 +348,12 @@ def test_a_recording_never_replaces_what_is_there(few_pictures, tmp_path):
     assert (tmp_path / "out-2.mkv").read_bytes() == b"precious"
 
 
+def test_a_recording_over_a_folder_is_refused_at_once(tmp_path):
+    (tmp_path / "out.mkv").mkdir()
+    with pytest.raises(OptionError, match=r"out\.mkv is a folder"):
+        sink_opener(str(tmp_path / "out.mkv"), LiveOptions(overwrite=True))
+
+
 def test_a_recording_into_a_folder_that_is_not_there_is_refused_at_once(inverting_network, clip, tmp_path):
     said = []
     made = options(inverting_network, source=str(clip), to=(str(tmp_path / "nowhere" / "out.mkv"),))
