@@ -9,6 +9,8 @@ from typing import Any, TypeVar, cast
 import numba
 from numpy.typing import NDArray
 
+from streamdeblur.kernels.interrupts import interrupts_held
+
 Array = NDArray[Any]
 """An array as a kernel takes it: its docstring says of what, Numba compiles for the type that comes."""
 
@@ -25,6 +27,8 @@ def kernel(function: Function) -> Function:
     written (a read-only container without a home), the kernel is compiled anew in each process.
     """
     dispatcher: Any = numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy")(function)
+    # (most are compiled ahead of the first frame, but what depends on the frame when it comes)
+    dispatcher.compile = interrupts_held()(dispatcher.compile)
     # (RuntimeError: Numba found no folder that it may write to)
     with suppress(RuntimeError):
         dispatcher.enable_caching()

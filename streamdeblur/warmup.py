@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import logging
-import signal
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from types import FrameType
 
 import numpy as np
 
 from streamdeblur.faces.sharpness import blur_of
 from streamdeblur.faces.window import CROP_SIZE, FaceWindow, Restoration, crop, paste
+from streamdeblur.kernels.interrupts import interrupts_held
 from streamdeblur.kernels.tensors import quantise
 from streamdeblur.video.planes import array_planes
 
@@ -30,33 +27,10 @@ def compile_kernels() -> None:
     timer.daemon = True
     timer.start()
     try:
-        with _interrupts_held():
+        with interrupts_held():
             _run_all()
     finally:
         timer.cancel()
-
-
-@contextmanager
-def _interrupts_held() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM take effect afterwards: within the compiler's callbacks the exception that they raise gets lost."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    held: list[tuple[int, FrameType | None]] = []
-
-    def hold(number: int, frame: FrameType | None) -> None:
-        held.append((number, frame))
-
-    # (a handler that was not installed from Python is not ours to replace)
-    numbers = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not None]
-    before = {number: signal.signal(number, hold) for number in numbers}
-    try:
-        yield
-    finally:
-        for replaced, handler in before.items():
-            signal.signal(replaced, handler)
-    for number, _ in held:
-        signal.raise_signal(number)
 
 
 def _run_all() -> None:

@@ -8,10 +8,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import streamdeblur
 from streamdeblur import kernels
+from streamdeblur.faces.window import FaceWindow, Restoration, crop, paste
+from streamdeblur.kernels.window import paste_component
+from streamdeblur.video.planes import array_planes
+from streamdeblur.warmup import compile_kernels
 
 CODE = """
 import numpy as np
@@ -137,6 +142,15 @@ def test_nothing_is_told_to_anybody(engine):
     assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
 
 
+def test_windows_that_overlap_need_no_kernel_that_was_not_compiled_ahead():
+    compile_kernels()
+    compiled = list(paste_component.signatures)
+    planes = array_planes(np.zeros((200, 200, 3), np.uint8))
+    windows = [FaceWindow(x, 100, 90) for x in (60, 90, 120)]
+    paste(planes, [Restoration(window, (cropped := crop(planes, window)), cropped) for window in windows])
+    assert paste_component.signatures == compiled
+
+
 INTERRUPTED = """
 import signal, time
 from streamdeblur import warmup
@@ -149,7 +163,45 @@ except KeyboardInterrupt:
 """
 
 
-def test_an_interrupt_while_kernels_are_compiled_is_not_lost():
+INTERRUPTED_LATER = """
+import signal
+import numpy as np
+from numba.core import event
+from streamdeblur.kernels.jit import kernel
+
+class Impatient(event.Listener):
+    def on_start(self, event):
+        signal.raise_signal(signal.SIGINT)
+    def on_end(self, event):
+        pass
+
+@kernel
+def total(values):
+    result = 0.0
+    for value in values:
+        result += half(value)
+    return result
+
+@kernel
+def half(value):
+    return value / 2
+
+event.register("numba:compile", Impatient())
+try:
+    total(np.ones(3))
+except KeyboardInterrupt:
+    print("interrupted", len(total.overloads), len(half.overloads))
+print(total(np.ones(3)))
+"""
+
+
+@pytest.mark.parametrize(
+    ("code", "told"), [(INTERRUPTED, "compiled\ninterrupted\n"), (INTERRUPTED_LATER, "interrupted 1 1\n1.5\n")]
+)
+def test_an_interrupt_while_kernels_are_compiled_is_not_lost(tmp_path, code, told):
     """The compiler's callbacks would swallow the exception."""
-    done = subprocess.run([sys.executable, "-c", INTERRUPTED], capture_output=True, text=True, check=False)
-    assert (done.stdout.split(), done.stderr) == (["compiled", "interrupted"], "")
+    (tmp_path / "interrupted.py").write_text(code)
+    environment = os.environ | {"NUMBA_CACHE_DIR": str(tmp_path)}
+    command = [sys.executable, str(tmp_path / "interrupted.py")]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert (done.stdout, done.stderr) == (told, "")
