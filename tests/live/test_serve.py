@@ -80,7 +80,8 @@ def test_names_that_others_point_here_are_refused(port, host):
 
 
 def test_this_machines_own_names_are_let_in(port):
-    for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}"):
+    # browsers leave port 80 out
+    for host in (f"127.0.0.1:{port}", f"localhost:{port}", f"[::1]:{port}", "127.0.0.1", "[::1]"):
         assert request(port, "GET", "/", origin=False, Host=host)[0] == 200
 
 
@@ -104,6 +105,21 @@ def test_other_hosts_need_the_token(options):
         assert "SameSite=Strict" in cookie
         assert request(opened, "GET", "/page.js", origin=False, Cookie=cookie.split(";")[0])[0] == 200
         assert request(opened, "POST", "/restore", b"x", X_Name="a.png")[0] == 403
+        assert request(opened, "GET", "/", origin=False, Cookie=f"streamdeblur-{opened}=\xff\xfe")[0] == 403
+
+
+def test_a_fault_of_the_server_is_told_in_words(options, monkeypatch, caplog):
+    def fail(name):
+        raise RuntimeError("the disk is on fire")
+
+    monkeypatch.setattr(uploads, "suffix_of", fail)
+    with served(options) as (opened, _):
+        status, headers, content = restore(opened, "a.png", b"x")
+        assert (status, problem(content)) == (500, "The server failed at this.")
+        assert "default-src 'none'" in headers["Content-Security-Policy"]
+        assert request(opened, "GET", "/", origin=False)[0] == 200
+    told = [record for record in caplog.records if "the disk is on fire" in record.message]
+    assert [record.exc_info for record in told] == [None]
 
 
 def test_pictures_are_restored(port, face_picture):
@@ -177,7 +193,9 @@ def test_uploads_beyond_the_limit_are_not_read(port, monkeypatch):
         assert "larger than" in problem(answer)
 
 
-@pytest.mark.parametrize("offer", [b"", b"{}", b"[]", b'{"sdp": "v=0", "type": "offer"}', b'{"sdp": 1, "type": 2}', b"\xff\xfe"])
+@pytest.mark.parametrize(
+    "offer", [b"", b"{}", b"[]", b'{"sdp": "v=0", "type": "offer"}', b'{"sdp": 1, "type": 2}', b"\xff\xfe", b"[" * 60_000]
+)
 def test_hostile_offers_are_refused(port, offer):
     status, _, answer = request(port, "POST", "/offer", offer, Content_Type="application/json")
     assert status == 400

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hmac
 import ipaddress
+import logging
 import secrets
 import socket
 from collections.abc import Awaitable, Callable, Sequence
@@ -14,6 +15,8 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import Middleware
 
     Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
+
+logger = logging.getLogger(__name__)
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -86,7 +89,8 @@ class Access:
             name, port = host, ""
         if name.lower() in self.names:
             return True
-        return is_loopback(name.removeprefix("[").removesuffix("]")) and port == str(self.port)
+        # (browsers leave the usual ports out)
+        return is_loopback(name.removeprefix("[").removesuffix("]")) and port in ("", str(self.port))
 
     @property
     def _cookie(self) -> str:
@@ -95,7 +99,9 @@ class Access:
 
     def _has_token(self, request: web.Request) -> bool:
         given = (request.cookies.get(self._cookie), request.query.get("token"))
-        return any(hmac.compare_digest((one or "").encode(), (self.token or "").encode()) for one in given)
+        known = (self.token or "").encode()
+        # (a header may hold bytes that are no text)
+        return any(hmac.compare_digest((one or "").encode(errors="replace"), known) for one in given)
 
     def middleware(self) -> Middleware:
         """Refuses, keeps the token in a cookie instead of the address, and adds the headers that keep the page to itself."""
@@ -112,6 +118,10 @@ class Access:
                 response = await handler(request)
             except web.HTTPException as error:
                 return web.json_response({"error": f"{error.reason}."}, status=error.status, headers=HEADERS)
+            except Exception as error:
+                # a fault of ours: both sides are told in words, and the others go on
+                logger.error("%s %s failed: %s: %s", request.method, request.path, type(error).__name__, error)
+                return web.json_response({"error": "The server failed at this."}, status=500, headers=HEADERS)
             response.headers.update(HEADERS)
             return response
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ from streamdeblur.live.serve import offers, uploads
 from streamdeblur.live.serve.access import Access
 from streamdeblur.live.serve.visit import Visit
 from streamdeblur.options import Options
+
+logger = logging.getLogger(__name__)
 
 PAGE = {
     "/": ("page.html", "text/html"),
@@ -104,10 +107,10 @@ async def _begin_visit(request: web.Request, served: Served) -> tuple[Visit, dic
     """Raises InputError for offers that cannot be answered."""
     try:
         content = await request.json()
-    except ValueError:
+    except (ValueError, RecursionError):
         raise InputError("The offer is no WebRTC offer.") from None
     offer = offers.offer_from(content, request.remote, others_may_visit=served.access.token is not None)
-    restorer = await asyncio.to_thread(Restorer, served.options, request.app.logger.warning)
+    restorer = await asyncio.to_thread(Restorer, served.options, logger.warning)
 
     def ended() -> None:
         if visit in served.visits:
@@ -178,6 +181,8 @@ def serve(
     def opened(*_: object) -> None:
         on_open(address)
 
+    # what is no HTTP is refused by aiohttp itself, which would show a traceback for each
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)
     address = access.address(secure=secure is not None)
     try:
         web.run_app(

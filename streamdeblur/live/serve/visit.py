@@ -83,7 +83,7 @@ class Visit:
         try:
             wanted = json.loads(message)
             strength, paused = float(wanted["strength"]), wanted["paused"]
-        except (ValueError, TypeError, KeyError):
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return
         if 0.0 <= strength <= 1.0:
             self._restorer.strength, self._restorer.paused = strength, paused is True
