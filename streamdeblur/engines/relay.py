@@ -39,7 +39,7 @@ class Relay:
             if not self._cancelled.is_set():
                 self._better, self._state = better, ""
                 return
-        better.close()
+        _close_quietly(better)
 
     @property
     def current(self) -> Engine:

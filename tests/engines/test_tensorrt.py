@@ -19,8 +19,7 @@ from standin_tensorrt import CONTEXT_BYTES_PER_IMAGE
 from streamdeblur import FaceDeblurrer
 from streamdeblur.engines import open_engine
 from streamdeblur.engines.relay import Relay
-from streamdeblur.engines.tensorrt.builder import BuildCancelledError
-from streamdeblur.engines.tensorrt.cache import EngineCache
+from streamdeblur.engines.tensorrt.cache import BuildCancelledError, EngineCache
 from streamdeblur.engines.tensorrt.device import Device, OutOfMemoryError
 from streamdeblur.engines.tensorrt.opening import engine_key, open_tensorrt
 from streamdeblur.errors import EngineError
@@ -348,6 +347,18 @@ def test_closing_while_the_engine_is_built_ends_the_build(network):
         closing.join(60)
         assert not closing.is_alive()
         assert machine.used == 0
+
+
+def test_closing_does_not_wait_for_what_another_process_builds(network):
+    with installed(Machine()) as machine:
+        key = engine_key(network, Device())
+        with EngineCache().building(key):
+            engine = open_engine("auto", network)
+            closing = threading.Thread(target=engine.close)
+            closing.start()
+            closing.join(20)
+            assert not closing.is_alive()
+        assert machine.builds == 0
 
 
 def test_a_gpu_that_fails_hands_back_to_the_engine_before_it(network, caplog):

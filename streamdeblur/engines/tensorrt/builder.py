@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamdeblur.engines.tensorrt.cache import write_whole
+from streamdeblur.engines.tensorrt.cache import BuildCancelledError, write_whole
 from streamdeblur.engines.tensorrt.device import OutOfMemoryError
 from streamdeblur.engines.tensorrt.log import log_class, out_of_memory
 from streamdeblur.errors import EngineError
@@ -36,10 +36,6 @@ class Step:
 
 
 OnStep = Callable[[Step], None]
-
-
-class BuildCancelledError(EngineError):
-    """Nobody wants the engine any more."""
 
 
 @dataclass(frozen=True)

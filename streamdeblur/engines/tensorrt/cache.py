@@ -6,18 +6,26 @@ import hashlib
 import json
 import os
 import tempfile
+import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from streamdeblur.caches import cache_folder
-from streamdeblur.errors import OutputError
+from streamdeblur.errors import EngineError, OutputError
 
 SCHEMA = 1
 """Number of the rules by which engines are built; a change makes all older ones stale."""
+
+WAITING_SECONDS = 0.2
+"""Between two looks at whether an engine that another process builds is still wanted."""
+
+
+class BuildCancelledError(EngineError):
+    """Nobody wants the engine any more."""
 
 
 @dataclass(frozen=True)
@@ -135,12 +143,24 @@ class EngineCache:
         return self.folder / f"{shared[:32]}.timing"
 
     @contextmanager
-    def building(self, key: EngineKey) -> Iterator[None]:
-        """Alone with an engine: other processes that want to build the same one wait here."""
-        from filelock import FileLock
+    def building(self, key: EngineKey, cancelled: threading.Event | None = None) -> Iterator[None]:
+        """Alone with an engine: other processes that want to build the same one wait here, for minutes.
 
-        with FileLock(self.folder / f"{key.digest}.lock", mode=0o600):
+        Raises:
+            BuildCancelledError: `cancelled` was set meanwhile.
+        """
+        from filelock import FileLock, Timeout
+
+        lock = FileLock(self.folder / f"{key.digest}.lock", mode=0o600)
+        while not lock.is_locked:
+            if cancelled is not None and cancelled.is_set():
+                raise BuildCancelledError("The build was cancelled.")
+            with suppress(Timeout):
+                lock.acquire(timeout=WAITING_SECONDS)
+        try:
             yield
+        finally:
+            lock.release()
 
 
 def write_whole(path: Path, content: bytes) -> None:

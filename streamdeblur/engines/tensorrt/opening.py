@@ -63,7 +63,7 @@ def open_tensorrt(
     for number, batches in enumerate(candidates, 1):
         key = engine_key(network, device, batches)
         try:
-            with cache.building(key):
+            with cache.building(key, cancelled):
                 return _open(network, device, cache, key, batches, on_step, cancelled)
         except OutOfMemoryError as error:
             if number == len(candidates):
