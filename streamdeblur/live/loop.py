@@ -128,9 +128,6 @@ class LiveLoop:
         )  # fmt: skip
 
     def _close(self) -> None:
-        self.restorer.close()
-        if self.preview:
-            self.preview.close()
         problem: Exception | None = None
         for outlet in self.outlets:
             try:
@@ -138,6 +135,10 @@ class LiveLoop:
             except Exception as error:
                 # each is finished, whatever became of the others
                 problem = error
+        if self.preview:
+            self.preview.close()
+        # (last: a device that hangs may keep it, and nothing is lost with it)
+        self.restorer.close()
         if problem:
             raise problem
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -12,6 +13,8 @@ from streamdeblur.options import Options
 
 if TYPE_CHECKING:
     import av
+
+logger = logging.getLogger(__name__)
 
 DeblurrerOpener = Callable[[Options], FaceDeblurrer]
 
@@ -26,6 +29,7 @@ class Restorer:
         """
         self._options, self._say, self._opener = options, say, opener
         self._deblurrer: FaceDeblurrer | None = opener(options)
+        self._closed = False
         self._past = Statistics()
         self._backoff = Backoff()
         self._opening: threading.Thread | None = None
@@ -89,7 +93,7 @@ class Restorer:
         self._deblurrer = None
         pause = self._backoff.failed()
         self._say(f"Warning: {error} Faces pass as they are; trying again in {pause:g} s.")
-        threading.Thread(target=deblurrer.close, daemon=True).start()
+        threading.Thread(target=_close_quietly, args=[deblurrer], daemon=True).start()
 
     def _reopen(self) -> None:
         if self._opening is None and self._backoff.due():
@@ -101,6 +105,9 @@ class Restorer:
             deblurrer = self._opener(self._options.changed(strength=self.strength))
             deblurrer.warm_up(*self._size)
             self._deblurrer = deblurrer
+            if self._closed:
+                self.close()
+                return
             self._say("The engine works again.")
         except Exception:
             # (it was said already that it does not work)
@@ -115,6 +122,15 @@ class Restorer:
             self._deblurrer.reset()
 
     def close(self) -> None:
-        """Free the engine."""
+        """Free the engine, and the one that is being opened."""
+        self._closed = True
         if self._deblurrer is not None:
-            self._deblurrer.close()
+            _close_quietly(self._deblurrer)
+
+
+def _close_quietly(deblurrer: FaceDeblurrer) -> None:
+    try:
+        deblurrer.close()
+    except Exception as error:
+        # whatever a broken device raises: nothing can be lost with it any more
+        logger.debug("Closing %s: %s", deblurrer.engine.name, error)

@@ -219,6 +219,53 @@ class _Failing:
         raise EngineError("The device is lost.")
 
 
+def test_an_engine_that_cannot_be_closed_takes_no_recording_with_it(inverting_network, clip, tmp_path):
+    file, there = tmp_path / "out.mkv", []
+
+    def opener(chosen):
+        opened = FaceDeblurrer(chosen)
+        opened.engine.close = fail
+        return opened
+
+    def fail():
+        there.append(file.exists())
+        raise RuntimeError("The device does not answer.")
+
+    made = options(inverting_network, source=str(clip), to=(str(file),))
+    summary = run(made, restorer=Restorer(made, print, opener))
+    assert summary.frames == len(read_frames(file)) == 12
+    # it was finished before anything could go wrong with the device
+    assert there == [True]
+
+
+def test_an_engine_that_comes_after_the_end_is_closed(inverting_network, few_pictures):
+    opened, closed, opening, go_on = [], [], threading.Event(), threading.Event()
+
+    def opener(chosen):
+        if opened:
+            opening.set()
+            assert go_on.wait(60)
+        opened.append(FaceDeblurrer(chosen))
+        opened[-1].close = lambda: closed.append(True)
+        return opened[-1]
+
+    restorer = Restorer(options(inverting_network, source="x"), print, opener)
+    opened[0].edit = lambda frame, deadline: _Failing.submit(None, None)
+    frame = av.VideoFrame.from_ndarray(few_pictures[0], format="rgb24").reformat(format="yuv420p")
+    until(lambda: restorer.edit(frame, None) or opening.is_set())
+    restorer.close()
+    go_on.set()
+    until(lambda: len(closed) == 2)
+
+
+def until(true):
+    for _ in range(600):
+        if true():
+            return
+        time.sleep(0.05)
+    raise AssertionError("never true")
+
+
 def test_a_detector_that_fails_between_two_frames_is_replaced_too(inverting_network, few_pictures):
     said, opened = [], []
 
