@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -97,21 +97,16 @@ def deblur_video(
     check_source(source, allow_network=options.allow_network)
     check_target(source, target, overwrite=options.overwrite)
     reader = Reader(source, start=options.start, duration=options.duration, allow_network=options.allow_network)
-    try:
+    # (closed last: what is written is complete by then)
+    with ExitStack() as opened:
+        opened.callback(reader.close)
         # Everything that can be refused is refused before the networks are loaded.
         with Writer(target, reader, options) as writer:
-            own = deblurrer is None
-            deblurrer = deblurrer or FaceDeblurrer(options, throughput=True)
-            try:
-                deblurrer.reset()
-                began = time.monotonic()
-                frames = _run(reader, deblurrer, writer, on_progress)
-            finally:
-                if own:
-                    deblurrer.close()
-    finally:
-        reader.close()
-    seconds = time.monotonic() - began
+            deblurrer = deblurrer or opened.enter_context(FaceDeblurrer(options, throughput=True))
+            deblurrer.reset()
+            began = time.monotonic()
+            frames = _run(reader, deblurrer, writer, on_progress)
+        seconds = time.monotonic() - began
     return _summary(source, target, frames, seconds, deblurrer, [*reader.warnings, *writer.warnings])
 
 
