@@ -98,7 +98,12 @@ class FaceDeblurrer:
         compile_kernels()
         self.network = Network.read(self.options.weights or default_network())
         self.engine: Engine = open_engine(self.options.engine, self.network, throughput=throughput)
-        self.detector: Detector = open_detector(self.options.detector, self.engine.name)
+        try:
+            self.detector: Detector = open_detector(self.options.detector, self.engine.name)
+        except BaseException:
+            # it may hold a GPU, or be building for one
+            self.engine.close()
+            raise
         self._finder = FaceFinder(self.detector, detect_every=self.options.detect_every, min_face=self.options.min_face)
         self._gates = Gates()
         self.budget = Budget()

@@ -22,7 +22,7 @@ from streamdeblur.engines.relay import Relay
 from streamdeblur.engines.tensorrt.cache import BuildCancelledError, EngineCache
 from streamdeblur.engines.tensorrt.device import Device, OutOfMemoryError
 from streamdeblur.engines.tensorrt.opening import engine_key, open_tensorrt
-from streamdeblur.errors import EngineError
+from streamdeblur.errors import DetectorError, EngineError
 from streamdeblur.faces.window import FaceWindow, Restoration, crop, paste
 from streamdeblur.network import Network
 from streamdeblur.restoring import restore_faces
@@ -346,6 +346,14 @@ def test_closing_while_the_engine_is_built_ends_the_build(network):
         machine.hold_builds.set()
         closing.join(60)
         assert not closing.is_alive()
+        assert machine.used == 0
+
+
+def test_a_detector_that_cannot_be_opened_leaves_the_gpu_alone(network, tmp_path):
+    with installed(Machine()) as machine:
+        open_tensorrt(network).close()
+        with pytest.raises(DetectorError, match="missing"):
+            FaceDeblurrer(weights=tmp_path / "invert.onnx", engine="tensorrt", detector="scrfd:missing.onnx")
         assert machine.used == 0
 
 
