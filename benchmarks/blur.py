@@ -13,15 +13,15 @@ import numpy as np
 
 from harness import Row, in_turn, ratio
 from streamdeblur.demo.run import group_photograph
-from streamdeblur.training.data import recipe as recipes
-from streamdeblur.training.data.blur import sensor as sensors
-from streamdeblur.training.data.blur.averaging import average_clips
-from streamdeblur.training.data.blur.camera import CameraPath
-from streamdeblur.training.data.blur.observation import Observation, observe
-from streamdeblur.training.data.blur.response import Response, srgb
-from streamdeblur.training.data.blur.rules import StopRules
-from streamdeblur.training.data.blur.trajectories import draw_kernels
-from streamdeblur.training.data.recipe import PairMaker
+from streamdeblur.training.blur import sensor as sensors
+from streamdeblur.training.blur.averaging import average_clips
+from streamdeblur.training.blur.camera import CameraPath
+from streamdeblur.training.blur.observation import Observation, observe
+from streamdeblur.training.blur.response import Response, srgb
+from streamdeblur.training.blur.rules import StopRules
+from streamdeblur.training.blur.trajectories import draw_kernels
+from streamdeblur.training.datasets import recipe as recipes
+from streamdeblur.training.datasets.recipe import PairMaker
 
 FACES = ((796, 412), (320, 237), (517, 337), (213, 329), (1078, 332), (954, 234))
 PAIRS, KERNELS, EVERY = 60, 1000, 2

@@ -18,13 +18,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur import FaceDeblurrer
+from streamdeblur.evaluation.cases import Case, Image
+from streamdeblur.evaluation.metrics.identity import open_embedder
+from streamdeblur.evaluation.metrics.landmark_detectors import open_localiser
+from streamdeblur.evaluation.protocols import Protocol, comparisons_of
+from streamdeblur.evaluation.sources import DataSet, open_data
+from streamdeblur.evaluation.statistics import mean_interval, paired_p_value
 from streamdeblur.faces.face import intersection_over_union
-from streamdeblur.training.evaluation.cases import Case, Image
-from streamdeblur.training.evaluation.metrics.identity import open_embedder
-from streamdeblur.training.evaluation.metrics.localisers import open_localiser
-from streamdeblur.training.evaluation.protocols import Protocol, comparisons_of
-from streamdeblur.training.evaluation.sources import DataSet, open_data
-from streamdeblur.training.evaluation.statistics import mean_interval, paired_p_value
 
 FALSE_ACCEPTS = 0.001
 """Share of faces of other people that may be taken for the same person."""

@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from streamdeblur.training.evaluation.summary import BOUNDS
+from streamdeblur.evaluation.summary import BOUNDS
 
 FINAL = {"pravg:7": 65, "pravg:9": 50, "pravg:11": 47, "pravg:15": 43, "pravg:21": 38, "vla": 60, "synthetic": 50}
 """Share of the gap in AUC that the paper's network closes, in percent (its Tables 5, 6 and 7, as in docs/methods.md)."""

@@ -11,11 +11,11 @@ from harness import Row, in_turn, ratio
 from streamdeblur.demo.run import group_photograph
 from streamdeblur.training.batches import Batch, Batches
 from streamdeblur.training.config import HourglassSettings, TrainingConfig
-from streamdeblur.training.data.recipe import PairMaker
+from streamdeblur.training.datasets.recipe import PairMaker
 from streamdeblur.training.hourglass import hourglass_loss
-from streamdeblur.training.learner import Learner
 from streamdeblur.training.loop import launch
 from streamdeblur.training.networks.hourglass import Hourglass
+from streamdeblur.training.trainer import Learner
 
 STEPS = 8
 

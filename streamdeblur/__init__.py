@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 from importlib import import_module
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from streamdeblur.deblurrer import FaceDeblurrer, Statistics
     from streamdeblur.errors import StreamDeblurError
     from streamdeblur.faces.face import Face
+    from streamdeblur.jobs.video import Progress, Summary, deblur_video
     from streamdeblur.options import Options
-    from streamdeblur.video.transcode import Progress, Summary, deblur_video
 
 __version__ = "0.1.0"
-
-# In a checkout, kernels/, training/ and configs/ stand beside this folder; the build maps them into the package.
-if not (Path(__file__).parent / "kernels").is_dir():
-    __path__.append(str(Path(__file__).parents[1]))
 
 # Imported on first use, so that `import streamdeblur` costs nothing.
 _HOMES = {
     "Face": "faces.face",
     "FaceDeblurrer": "deblurrer",
     "Options": "options",
-    "Progress": "video.transcode",
+    "Progress": "jobs.video",
     "Statistics": "deblurrer",
     "StreamDeblurError": "errors",
-    "Summary": "video.transcode",
-    "deblur_video": "video.transcode",
+    "Summary": "jobs.video",
+    "deblur_video": "jobs.video",
 }
 
 __all__ = [

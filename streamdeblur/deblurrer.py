@@ -11,12 +11,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.budget import Budget
 from streamdeblur.engines import Engine, open_engine
+from streamdeblur.faces.blur import SharpnessGate, blur_of
 from streamdeblur.faces.detect import Detector, open_detector
+from streamdeblur.faces.external import Gates, given_faces
 from streamdeblur.faces.find import LOCAL_SIZE, FaceFinder
-from streamdeblur.faces.given import Gates, given_faces
-from streamdeblur.faces.sharpness import SharpnessGate, blur_of
+from streamdeblur.faces.scheduler import Budget
 from streamdeblur.faces.window import CROP_SIZE, FaceWindow, crop
 from streamdeblur.network import Network
 from streamdeblur.options import Options

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.engines.engine import Engine, FacesTicket, FrameEngine, Pasted, Ticket
-from streamdeblur.engines.relay import Relay
+from streamdeblur.engines.fallback import Relay
 from streamdeblur.errors import EngineError
 from streamdeblur.faces.window import FaceWindow, Restoration, paste
 from streamdeblur.video.planes import Planes

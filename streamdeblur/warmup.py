@@ -7,7 +7,7 @@ import threading
 
 import numpy as np
 
-from streamdeblur.faces.sharpness import blur_of
+from streamdeblur.faces.blur import blur_of
 from streamdeblur.faces.window import CROP_SIZE, FaceWindow, Restoration, crop, paste
 from streamdeblur.kernels.interrupts import interrupts_held
 from streamdeblur.kernels.tensors import quantise

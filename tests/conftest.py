@@ -11,11 +11,12 @@ import cv2
 import numpy as np
 import pytest
 
-from networks import write_network
 from streamdeblur import FaceDeblurrer
 from streamdeblur.demo.camera import HandheldCamera
 from streamdeblur.demo.run import group_photograph
-from videos import Recipe, write_video
+from support.media.faces import faces_of
+from support.media.videos import Recipe, write_video
+from support.models.networks import write_network
 
 
 @pytest.fixture(scope="session")
@@ -67,3 +68,18 @@ def inverting(tmp_path_factory):
     network = write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert")
     with FaceDeblurrer(weights=network, always=True, throughput=True) as opened:
         yield opened
+
+
+@pytest.fixture(scope="session")
+def faces(photograph):
+    """Five faces, uint8 RGB [256, 256, 3]."""
+    return faces_of(photograph)
+
+
+@pytest.fixture(scope="session")
+def faces_folder(tmp_path_factory, faces):
+    """A folder of pictures of them."""
+    folder = tmp_path_factory.mktemp("faces")
+    for number, face in enumerate(faces):
+        cv2.imwrite(str(folder / f"{number}.png"), face[..., ::-1])
+    return folder

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 import pytest
 
-from frames import plane_bytes
 from streamdeblur import Face, FaceDeblurrer
 from streamdeblur.errors import InputError
 from streamdeblur.video.planes import array_planes
+from support.media.frames import plane_bytes
 
 
 @pytest.fixture(scope="module")

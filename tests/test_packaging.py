@@ -28,7 +28,7 @@ def test_the_wheel_holds_everything_that_runs_and_nothing_else(built):
     for needed in (
         "streamdeblur/py.typed", "streamdeblur/kernels/window.py", "streamdeblur/weights/lite.onnx",
         "streamdeblur/weights/MODEL_CARD.md", "streamdeblur/kernels/cuda/window.cu", "streamdeblur/kernels/cuda/structs.cuh",
-        "streamdeblur/cli/video.py", "streamdeblur/configs/archive.yaml",
+        "streamdeblur/cli/commands/video.py", "streamdeblur/configs/archive.yaml",
     ):  # fmt: skip
         assert needed in names
     assert all(name.startswith(("streamdeblur/", "streamdeblur-")) for name in names)

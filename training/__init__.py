@@ -1,1 +1,1 @@
-"""Making and measuring the networks: installed as ``streamdeblur.training``, the only part that may import torch."""
+"""Training the networks: installed as ``streamdeblur.training``. Only its networks and loops import torch."""

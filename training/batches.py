@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from streamdeblur.training.data.blur.trajectories import SIZE
-from streamdeblur.training.data.recipe import Pair
+from streamdeblur.training.blur.trajectories import SIZE
+from streamdeblur.training.datasets.recipe import Pair
 
 MakePair = Callable[[int, float, int], Pair]
 """The pair of an index, at a severity of 0 to 1 and of a size in pixels; depends on nothing else."""

@@ -12,11 +12,10 @@ import torch
 from torch import Tensor
 
 from streamdeblur.errors import OptionError
-from streamdeblur.training.average import WeightAverage
 from streamdeblur.training.batches import Batch
 from streamdeblur.training.config import CganSettings, TrainingConfig, Weights
+from streamdeblur.training.ema import WeightAverage
 from streamdeblur.training.identity import Extractor, open_extractor
-from streamdeblur.training.learner import Learner
 from streamdeblur.training.loop import Data, Loop, Stateful, launch
 from streamdeblur.training.losses import (
     adversarial_loss,
@@ -35,6 +34,7 @@ from streamdeblur.training.networks.generator import TwoPathGenerator
 from streamdeblur.training.networks.hourglass import Hourglass
 from streamdeblur.training.networks.pathways import BothPathways, Restoration
 from streamdeblur.training.run import CHECKPOINT, Run
+from streamdeblur.training.trainer import Learner
 from streamdeblur.training.weights import load_weights
 
 

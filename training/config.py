@@ -8,8 +8,8 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from streamdeblur.options import Settings, read_config
-from streamdeblur.training.data.recipe import Recipe
-from streamdeblur.training.data.sources import Direction
+from streamdeblur.training.datasets.recipe import Recipe
+from streamdeblur.training.datasets.sources import Direction
 from streamdeblur.training.networks.deblurring import Preset
 from streamdeblur.training.optimisers import OptimiserSettings
 

@@ -10,14 +10,14 @@ from pathlib import Path
 
 from torch import Tensor
 
-from streamdeblur.training.average import WeightAverage
 from streamdeblur.training.config import HourglassSettings, TrainingConfig
-from streamdeblur.training.learner import Learner
+from streamdeblur.training.ema import WeightAverage
 from streamdeblur.training.loop import Data, Loop, launch
 from streamdeblur.training.losses import l1, relative_charbonnier
 from streamdeblur.training.networks.deblurring import TwoStep
 from streamdeblur.training.networks.hourglass import Hourglass
 from streamdeblur.training.run import Run
+from streamdeblur.training.trainer import Learner
 from streamdeblur.training.weights import load_weights
 
 

@@ -16,11 +16,11 @@ from streamdeblur.errors import TrainingError
 from streamdeblur.training.batches import Batch, Batches
 from streamdeblur.training.checkpoint import random_state, restore_random_state
 from streamdeblur.training.config import StepSettings
-from streamdeblur.training.data.sources import PairSource
-from streamdeblur.training.learner import Learner
+from streamdeblur.training.datasets.sources import PairSource
 from streamdeblur.training.memory import keep_freed_memory
 from streamdeblur.training.progress import Pace
 from streamdeblur.training.run import Run
+from streamdeblur.training.trainer import Learner
 from streamdeblur.training.validation import Validation
 
 

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor, nn
 
 from streamdeblur.training.batches import collate
-from streamdeblur.training.data.recipe import Pair
-from streamdeblur.training.data.sources import PairSource
+from streamdeblur.training.datasets.recipe import Pair
+from streamdeblur.training.datasets.sources import PairSource
 
 AT_ONCE = 8
 SHOWN = 4

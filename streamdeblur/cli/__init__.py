@@ -40,10 +40,10 @@ def build(command: str | None) -> typer.Typer:
     )
     app.callback()(_root)
     for name, summary in COMMANDS.items():
-        function = import_module(f"streamdeblur.cli.{name}").command if name == command else _placeholder
+        function = import_module(f"streamdeblur.cli.commands.{name}").command if name == command else _placeholder
         app.command(name, help=summary, epilog=EPILOG)(function)
     for name, summary in GROUPS.items():
-        group = import_module(f"streamdeblur.cli.{name}").app if name == command else typer.Typer()
+        group = import_module(f"streamdeblur.cli.commands.{name}").app if name == command else typer.Typer()
         if name != command:
             group.command()(_placeholder)
         app.add_typer(group, name=name, help=summary, epilog=EPILOG, no_args_is_help=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from streamdeblur.training.data.statistics import Statistics
+    from streamdeblur.training.datasets.statistics import Statistics
 
 WIDTH = 50
 """Characters of the longest bar."""
@@ -16,7 +16,7 @@ def print_statistics(found: Statistics) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from streamdeblur.training.data.statistics import EDGES, TITLES
+    from streamdeblur.training.datasets.statistics import EDGES, TITLES
 
     console = Console()
     table = Table("", "videos", "identities", "frames", "seq. frames", "identity info", "clips or stills", title="Data set")

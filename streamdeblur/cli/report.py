@@ -17,7 +17,7 @@ import typer
 from streamdeblur.errors import OptionError, StreamDeblurError
 
 if TYPE_CHECKING:
-    from streamdeblur.video.transcode import Progress
+    from streamdeblur.jobs.video import Progress
 
 PLAIN_INTERVAL = 5.0
 """Seconds between two lines of progress where stderr is not a terminal."""

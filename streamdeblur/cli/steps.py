@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from streamdeblur.cli.report import PLAIN_INTERVAL, tell
 
 if TYPE_CHECKING:
-    from streamdeblur.training.data.building.assembly import Step
+    from streamdeblur.training.datasets.assembly import Step
 
 
 class StepLine:

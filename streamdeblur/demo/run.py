@@ -14,13 +14,13 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.batch import make_folder
 from streamdeblur.deblurrer import FaceDeblurrer
 from streamdeblur.demo.camera import HandheldCamera
 from streamdeblur.errors import InputError
 from streamdeblur.faces.face import Face
+from streamdeblur.jobs.batch import make_folder
+from streamdeblur.jobs.video import Progress, Summary, deblur_video
 from streamdeblur.options import Options
-from streamdeblur.video.transcode import Progress, Summary, deblur_video
 
 PANEL = 240
 """Side in pixels of a face in the before/after picture."""

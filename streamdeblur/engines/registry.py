@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from streamdeblur.engines.engine import Engine, GraphEngine
+from streamdeblur.engines.fallback import Relay
 from streamdeblur.engines.graph import Graph, GraphSpec
-from streamdeblur.engines.relay import Relay
 from streamdeblur.errors import EngineError
 from streamdeblur.network import Network
 

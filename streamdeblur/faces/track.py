@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeblur.faces.blur import SharpnessGate
 from streamdeblur.faces.face import Face, intersection_over_union
-from streamdeblur.faces.sharpness import SharpnessGate
 from streamdeblur.faces.window import FaceWindow
 
 STILL_GAIN = 0.06

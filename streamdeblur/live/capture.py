@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from streamdeblur.errors import InputError, StreamDeblurError
-from streamdeblur.live.mailbox import Mailbox
+from streamdeblur.live.latest_frame import Mailbox
 from streamdeblur.live.sources import Source
 from streamdeblur.live.timing import Backoff
 from streamdeblur.video.reader import editable

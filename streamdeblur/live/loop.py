@@ -10,11 +10,11 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from streamdeblur.live.capture import Capture, Captured
-from streamdeblur.live.mailbox import Mailbox
+from streamdeblur.live.latest_frame import Mailbox
 from streamdeblur.live.notice import notice
 from streamdeblur.live.options import LiveOptions
-from streamdeblur.live.outlet import Outlet, Shown
 from streamdeblur.live.restorer import Restorer
+from streamdeblur.live.sink_worker import Outlet, Shown
 from streamdeblur.live.sinks import PREVIEW, sink_opener
 from streamdeblur.live.sources import Source, open_live_source
 from streamdeblur.live.summary import LiveSummary

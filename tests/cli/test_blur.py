@@ -18,13 +18,13 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
-from shaking import panned
 from streamdeblur.errors import OutputError, StreamDeblurError
-from streamdeblur.training.data.blur.exposures import BlurOptions, Exposer, Frame
-from streamdeblur.training.data.blur.observation import Observer
-from streamdeblur.training.data.blur.response import srgb
-from streamdeblur.training.data.blur.video import blur_video
-from videos import Recipe, frame_bytes, read_frames, stamps, write_video
+from streamdeblur.training.blur.exposures import BlurOptions, Exposer, Frame
+from streamdeblur.training.blur.observation import Observer
+from streamdeblur.training.blur.response import srgb
+from streamdeblur.training.blur.video import blur_video
+from support.media.shaking import panned
+from support.media.videos import Recipe, frame_bytes, read_frames, stamps, write_video
 
 
 def run(*arguments, **settings):

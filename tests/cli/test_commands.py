@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 import pytest
 
-from videos import read_frames, write_video
+from support.media.videos import read_frames, write_video
 
 
 def run(*arguments, **settings):
@@ -172,7 +172,7 @@ def test_help_loads_nothing_heavy_and_names_every_command():
 
 def test_nothing_imports_torch():
     code = (
-        "import sys, streamdeblur, streamdeblur.deblurrer, streamdeblur.image, streamdeblur.video.transcode, "
+        "import sys, streamdeblur, streamdeblur.deblurrer, streamdeblur.jobs.image, streamdeblur.jobs.video, "
         "streamdeblur.faces.scrfd, streamdeblur.faces.centerface; assert 'torch' not in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True)

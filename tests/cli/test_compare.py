@@ -10,9 +10,9 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from datasets import shot
-from streamdeblur.cli.compare import command
-from videos import Recipe, write_video
+from streamdeblur.cli.commands.compare import command
+from support.media.datasets import shot
+from support.media.videos import Recipe, write_video
 
 FAST = ("--localiser", "none", "--second", "none", "--embedder", "none", "--limit", "4")
 NEARLY_LOSSLESS = Recipe(options={"crf": "8", "preset": "ultrafast"})

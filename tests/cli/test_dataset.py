@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from datasets import invoke
+from support.media.datasets import invoke
 
 
 @pytest.mark.parametrize(

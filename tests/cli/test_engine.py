@@ -9,12 +9,12 @@ import subprocess
 import sys
 
 import pytest
-from machines import installed
 from typer.testing import CliRunner
 
-from emulated_cuda import compiler
-from networks import write_network
-from streamdeblur.cli.engine import app
+from streamdeblur.cli.commands.engine import app
+from support.fakes.cuda_on_host import compiler
+from support.machines import installed
+from support.models.networks import write_network
 
 
 def run(*arguments, cache):

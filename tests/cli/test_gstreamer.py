@@ -7,9 +7,8 @@ import subprocess
 import sys
 from pathlib import Path
 
-from plugins.launching import open_gstreamer
-
 from streamdeblur.plugins.gstreamer_install import plugin_text
+from support.gstreamer import open_gstreamer
 
 
 def run(*arguments, **environment):

@@ -12,8 +12,8 @@ import sys
 import numpy as np
 import pytest
 
-from networks import write_network
-from videos import read_frames, write_video
+from support.media.videos import read_frames, write_video
+from support.models.networks import write_network
 
 FRAME_BYTES = 320 * 240 * 3 // 2
 LIVE = [sys.executable, "-m", "streamdeblur", "live"]

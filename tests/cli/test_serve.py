@@ -13,7 +13,7 @@ import threading
 
 import pytest
 
-from videos import write_video
+from support.media.videos import write_video
 
 pytest.importorskip("aiortc", reason="aiortc comes with the extra live")
 

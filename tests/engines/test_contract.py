@@ -9,17 +9,17 @@ from contextlib import nullcontext
 
 import numpy as np
 import pytest
-from machines import installed
 
-from emulated_cuda import compiler
-from networks import write_network
-from standin_cuda import Machine
 from streamdeblur.engines import engine_choices, open_engine
 from streamdeblur.errors import EngineError, NetworkError
 from streamdeblur.faces.window import FaceWindow, crop
 from streamdeblur.network import Network
 from streamdeblur.video.planes import array_planes
 from streamdeblur.weights import default_network
+from support.fakes.cuda import Machine
+from support.fakes.cuda_on_host import compiler
+from support.machines import installed
+from support.models.networks import write_network
 
 ENGINES = [choice.name for choice in engine_choices() if choice.available]
 STOOD_IN = ["10.7.0", "11.4.0"] if compiler() else []

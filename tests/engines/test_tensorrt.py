@@ -9,16 +9,10 @@ import time
 import numpy as np
 import onnx
 import pytest
-from machines import installed
 
-from emulated_cuda import compiler
-from frames import random_frame
-from networks import write_network
-from standin_cuda import BreachError, Machine, make_driver
-from standin_tensorrt import CONTEXT_BYTES_PER_IMAGE
 from streamdeblur import FaceDeblurrer
 from streamdeblur.engines import open_engine
-from streamdeblur.engines.relay import Relay
+from streamdeblur.engines.fallback import Relay
 from streamdeblur.engines.tensorrt.cache import BuildCancelledError, EngineCache
 from streamdeblur.engines.tensorrt.device import Device, OutOfMemoryError
 from streamdeblur.engines.tensorrt.opening import engine_key, open_tensorrt
@@ -27,6 +21,12 @@ from streamdeblur.faces.window import FaceWindow, Restoration, crop, paste
 from streamdeblur.network import Network
 from streamdeblur.restoring import restore_faces
 from streamdeblur.video.planes import frame_planes
+from support.fakes.cuda import BreachError, Machine, make_driver
+from support.fakes.cuda_on_host import compiler
+from support.fakes.tensorrt import CONTEXT_BYTES_PER_IMAGE
+from support.machines import installed
+from support.media.frames import random_frame
+from support.models.networks import write_network
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="no C++ compiler (g++) to run the CUDA kernels on the CPU with")
 

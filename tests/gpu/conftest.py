@@ -10,9 +10,9 @@ import os
 from contextlib import nullcontext
 
 import pytest
-from machines import installed
 
 from streamdeblur.engines import engine_choices
+from support.machines import installed
 
 MODE = os.environ.get("STREAMDEBLUR_GPU", "")
 

@@ -7,8 +7,6 @@ import time
 import numpy as np
 import pytest
 
-from frames import random_frame
-from networks import write_network
 from streamdeblur import FaceDeblurrer
 from streamdeblur.engines import open_engine
 from streamdeblur.engines.tensorrt.opening import open_tensorrt
@@ -16,6 +14,8 @@ from streamdeblur.faces.window import FaceWindow, Restoration, crop, paste
 from streamdeblur.network import Network
 from streamdeblur.video.planes import array_planes, frame_planes
 from streamdeblur.weights import default_network
+from support.media.frames import random_frame
+from support.models.networks import write_network
 
 WINDOWS = [FaceWindow(100.3, 90.2, 80.6), FaceWindow(130.0, 100.0, 95.0), FaceWindow(310.9, 230.0, 70.3)]
 

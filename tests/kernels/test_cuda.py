@@ -14,16 +14,16 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-import emulated_cuda
-import twins
-from emulated_cuda import compile_text, compiler, program_text
-from frames import PIXEL_FORMATS, plane_bytes, random_frame
-from kernels_under_test import EXTRA_FORMATS, STRENGTHS, WINDOWS, Emulation, restored_from, samples
 from streamdeblur.errors import EngineError
 from streamdeblur.faces.window import Restoration, crop, paste
 from streamdeblur.kernels.cuda import arguments, ptx
 from streamdeblur.kernels.cuda.compiler import CompilerError, compile_ptx
 from streamdeblur.video.planes import frame_planes
+from support.fakes import cuda_on_host
+from support.fakes.cuda_on_host import compile_text, compiler, program_text
+from support.kernels import EXTRA_FORMATS, STRENGTHS, WINDOWS, Emulation, restored_from, samples
+from support.media.frames import PIXEL_FORMATS, plane_bytes, random_frame
+from support.reference import window as reference
 
 ARCHITECTURES = ("75", "80", "86", "89", "90", "100")
 
@@ -65,7 +65,7 @@ def test_crops_and_pasted_frames_are_those_of_the_cpu(pixel_format, name):
     planes = frame_planes(frame)
     for c, old in enumerate(before):
         offset, stride, width, height, _ = planes.memory[c]
-        outside = np.sum([twins.mask(planes, c, window) for window in windows], axis=0) == 0
+        outside = np.sum([reference.mask(planes, c, window) for window in windows], axis=0) == 0
         columns = slice(offset, offset + (width - 1) * stride + 1, stride)
         assert np.array_equal(samples(frame)[c][:height, columns][outside], old[:height, columns][outside])
 
@@ -141,12 +141,12 @@ def test_nothing_outside_of_what_was_allocated_is_read_or_written(tmp_path):
 CHECKED = """
 import ctypes, mmap, sys
 import numpy as np
-import emulated_cuda
-from frames import random_frame
-from kernels_under_test import Emulation, WINDOWS, STRENGTHS, restored_from
+from support.fakes import cuda_on_host
+from support.media.frames import random_frame
+from support.kernels import Emulation, WINDOWS, STRENGTHS, restored_from
 from streamdeblur.video.planes import frame_planes
 
-emulated_cuda._library = lambda: ctypes.CDLL(sys.argv[1])
+cuda_on_host._library = lambda: ctypes.CDLL(sys.argv[1])
 count = 0
 for pixel_format in ("yuv420p", "nv12", "rgb24", "p010le"):
     for name in ("over the left and upper border", "over the right and lower border", "overlapping"):
@@ -164,7 +164,7 @@ def test_the_package_has_compiled_kernels():
     except EngineError as error:
         pytest.skip(str(error))
     assert re.search(r"^\.target sm_75$", text, re.MULTILINE)
-    assert set(re.findall(r"\.entry (\w+)\(", text)) == set(emulated_cuda.KERNELS)
+    assert set(re.findall(r"\.entry (\w+)\(", text)) == set(cuda_on_host.KERNELS)
 
 
 def test_without_kernels_and_compiler_it_says_what_to_install(tmp_path, monkeypatch):
@@ -187,7 +187,7 @@ def test_every_gpu_takes_the_kernels_without_spilling_registers(tmp_path, archit
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr
     spills = re.findall(r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", done.stderr)
-    assert spills == [("0", "0", "0")] * len(emulated_cuda.KERNELS)
+    assert spills == [("0", "0", "0")] * len(cuda_on_host.KERNELS)
     # at 64 registers and 256 threads a block, four blocks fit on a multiprocessor of every architecture
     assert all(int(registers) <= 64 for registers in re.findall(r"Used (\d+) registers", done.stderr))
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import blur_twins
 from streamdeblur.kernels.averaging import add_light, mean_codes
 from streamdeblur.kernels.light import read_light, write_codes
-from streamdeblur.training.data.blur.response import srgb
+from streamdeblur.training.blur.response import srgb
+from support.reference import blur as reference
 
 VIEWS = {
     "inside": (3, 5, 20, 16),
@@ -30,7 +30,7 @@ def test_a_view_is_mirrored_beyond_the_border(image, name):
     table = np.random.default_rng(1).random(256).astype(np.float32)
     out = np.empty((height, width, 3), np.float32)
     read_light(image, left, top, table, out)
-    assert np.array_equal(out, table[blur_twins.view(image, left, top, width, height)])
+    assert np.array_equal(out, table[reference.view(image, left, top, width, height)])
 
 
 @pytest.mark.parametrize("name", VIEWS)
@@ -42,7 +42,7 @@ def test_sums_are_exact_and_can_be_undone(image, name, channels):
     total = np.random.default_rng(1).integers(0, 10**6, (height, width, channels)).astype(np.int32)
     before = total.copy()
     add_light(image, left, top, table, total)
-    assert np.array_equal(total - before, table[blur_twins.view(image, left, top, width, height)])
+    assert np.array_equal(total - before, table[reference.view(image, left, top, width, height)])
     add_light(image, left, top, -table, total)
     assert np.array_equal(total, before)
 
@@ -58,7 +58,7 @@ def test_a_part_of_a_larger_picture_is_read(image):
     part, table = image[3:20, 4:25], np.arange(256, dtype=np.uint8)
     out = np.empty((30, 30, 3), np.uint8)
     read_light(part, -5, -6, table, out)
-    assert np.array_equal(out, blur_twins.view(part, -5, -6, 30, 30))
+    assert np.array_equal(out, reference.view(part, -5, -6, 30, 30))
 
 
 @pytest.mark.parametrize("count", [1, 3, 7, 21, 255])
@@ -75,4 +75,4 @@ def test_light_becomes_the_nearest_code_and_clips():
     light = np.random.default_rng(0).uniform(-0.2, 1.4, (37, 41, 3)).astype(np.float32)
     out = np.empty(light.shape, np.uint8)
     write_codes(light, 255, np.arange(256, dtype=np.uint8), out)
-    assert np.array_equal(out, blur_twins.codes(light, np.arange(256)))
+    assert np.array_equal(out, reference.codes(light, np.arange(256)))

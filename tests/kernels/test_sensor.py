@@ -5,17 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import blur_twins
 from streamdeblur.kernels.convolution import convolve_taps
 from streamdeblur.kernels.sensor import brighten, expose
-from streamdeblur.training.data.blur.response import identity, srgb
+from streamdeblur.training.blur.response import identity, srgb
+from support.reference import blur as reference
 
 
 def test_only_what_is_nearly_white_becomes_brighter():
     light = np.random.default_rng(0).random((30, 20, 3)).astype(np.float32) ** 0.3
     changed = light.copy()
     brighten(changed, 0.75, 3.0)
-    assert np.allclose(changed, blur_twins.brightened(light.astype(float), 0.75, 3.0), rtol=1e-5)
+    assert np.allclose(changed, reference.brightened(light.astype(float), 0.75, 3.0), rtol=1e-5)
     coloured = light.min(axis=-1) < 0.75
     assert np.array_equal(changed[coloured], light[coloured])
     assert changed.max() > 2.0
@@ -26,8 +26,8 @@ def test_a_noisy_picture_is_its_twin(response):
     light = np.random.default_rng(0).random((50, 60, 3)).astype(np.float32) * 1.1
     out = np.empty(light.shape, np.uint8)
     expose(light, 2e-3, 1e-5, 12345, response.full, response.to_code, out)
-    noise = blur_twins.noise(light.size, 12345).reshape(light.shape)
-    expected = blur_twins.codes(light + noise * np.sqrt(2e-3 * light + 1e-5), response.to_code)
+    noise = reference.noise(light.size, 12345).reshape(light.shape)
+    expected = reference.codes(light + noise * np.sqrt(2e-3 * light + 1e-5), response.to_code)
     assert np.abs(out.astype(int) - expected).max() <= 1
     assert (out != expected).mean() < 1e-3
 

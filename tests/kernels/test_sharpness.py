@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from streamdeblur.faces.sharpness import FADE_FRAMES, SHARP_BELOW, SharpnessGate, blur_of
+from streamdeblur.faces.blur import FADE_FRAMES, SHARP_BELOW, SharpnessGate, blur_of
 from streamdeblur.faces.window import FaceWindow, crop
 from streamdeblur.kernels.sharpness import blur_effect, reduced_luma
 from streamdeblur.video.planes import array_planes

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
-import blur_twins
 from streamdeblur.kernels.similarity import ssim
+from support.reference import blur as reference
 
 
 def pictures(deviation, shape=(45, 52)):
@@ -20,7 +20,7 @@ def pictures(deviation, shape=(45, 52)):
 @pytest.mark.parametrize("deviation", [0, 3, 30, 300])
 def test_it_is_its_twin(deviation):
     first, second = pictures(deviation)
-    assert ssim(first, second) == pytest.approx(blur_twins.ssim(first, second), abs=1e-5)
+    assert ssim(first, second) == pytest.approx(reference.ssim(first, second), abs=1e-5)
 
 
 def test_it_is_that_of_scikit_image():

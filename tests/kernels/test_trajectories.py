@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import blur_twins
 from streamdeblur.kernels.trajectories import expose, markov_path, sum_of_waves
+from support.reference import blur as reference
 
 
 @pytest.mark.parametrize("seed", range(4))
@@ -18,7 +18,7 @@ def test_the_markov_process_is_that_of_kupyn(seed):
     path = np.empty((300, 2), np.float32)
     markov_path(normals, chances, traits, path)
     assert (chances[:, 0] < 0.2 * 0.05).any()
-    assert np.abs(path - blur_twins.markov_path(normals, chances, *traits)).max() < 1e-5
+    assert np.abs(path - reference.markov_path(normals, chances, *traits)).max() < 1e-5
 
 
 def test_waves_are_sines():
@@ -34,7 +34,7 @@ def test_light_is_left_where_the_path_is():
     path = np.random.default_rng(0).normal(0, 1, (60, 2)).cumsum(axis=0).astype(np.float32)
     light = np.empty((41, 41), np.float32)
     expose(path, 12.5, light)
-    assert np.abs(light - blur_twins.splatted(path, 12.5, 41)).max() < 1e-5
+    assert np.abs(light - reference.splatted(path, 12.5, 41)).max() < 1e-5
 
 
 def test_a_path_that_stands_still_is_a_point():

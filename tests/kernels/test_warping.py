@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-import blur_twins
 from streamdeblur.kernels.warping import add_warped, count_steps, path_matrices, pixel_numbers
+from support.reference import blur as reference
 
 POSES = {
     "none": (0, 0, 0, 0),
@@ -25,17 +25,17 @@ def light():
 
 @pytest.mark.parametrize("name", POSES)
 def test_a_warp_is_bilinear(light, name):
-    matrix = blur_twins.pose_matrix(POSES[name], 29.5, 19.5, 14.0)
+    matrix = reference.pose_matrix(POSES[name], 29.5, 19.5, 14.0)
     total = np.ones((40, 60, 3), np.float32)
     add_warped(light, matrix[None], pixel_numbers(60), 0.25, total)
-    assert np.abs(total - 1 - 0.25 * blur_twins.warped(light, matrix, 60, 40)).max() < 1e-5
+    assert np.abs(total - 1 - 0.25 * reference.warped(light, matrix, 60, 40)).max() < 1e-5
 
 
 def test_several_warps_add_up(light):
-    matrices = np.stack([blur_twins.pose_matrix(pose, 29.5, 19.5, 14.0) for pose in POSES.values()])
+    matrices = np.stack([reference.pose_matrix(pose, 29.5, 19.5, 14.0) for pose in POSES.values()])
     total = np.zeros((40, 60, 3), np.float32)
     add_warped(light, matrices, pixel_numbers(60), 1 / 6, total)
-    assert np.abs(total - np.mean([blur_twins.warped(light, m, 60, 40) for m in matrices], axis=0)).max() < 1e-5
+    assert np.abs(total - np.mean([reference.warped(light, m, 60, 40) for m in matrices], axis=0)).max() < 1e-5
 
 
 def test_an_unmoved_camera_sees_the_picture_itself(light):
@@ -73,4 +73,4 @@ def test_each_frame_is_seen_from_its_own_part_of_the_path():
     times = np.array([0.5, 1 + 1 / 6, 1.5, 1 + 5 / 6, 2.25, 2.75]) / 3 * 8
     for time, matrix in zip(times, matrices, strict=True):
         pose = [np.interp(time, np.arange(9), poses[:, k]) for k in range(4)]
-        assert np.allclose(matrix, blur_twins.pose_matrix(pose, 29.5, 19.5, 14.0), atol=1e-5)
+        assert np.allclose(matrix, reference.pose_matrix(pose, 29.5, 19.5, 14.0), atol=1e-5)

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import twins
-from frames import BT601, BT709, BT2020, FULL, LIMITED, PIXEL_FORMATS, plane_bytes, random_frame
 from streamdeblur.faces.window import FaceWindow, Restoration, crop, paste
 from streamdeblur.video.planes import frame_planes
+from support.media.frames import BT601, BT709, BT2020, FULL, LIMITED, PIXEL_FORMATS, plane_bytes, random_frame
+from support.reference import window as reference
 
 WINDOWS = {
     "shrinking": FaceWindow(600.3, 340.7, 611.0),
@@ -32,14 +32,14 @@ def restoration(planes, window, seed=1, strength=1.0):
 
 
 def code_values(planes):
-    return [twins.component_samples(planes, c) / (1 << planes.layout.shift) for c in range(len(planes.arrays))]
+    return [reference.component_samples(planes, c) / (1 << planes.layout.shift) for c in range(len(planes.arrays))]
 
 
 @pytest.mark.parametrize("name", WINDOWS)
 @pytest.mark.parametrize("pixel_format", PIXEL_FORMATS)
 def test_crop_is_within_one_code_value_of_its_twin(pixel_format, name):
     planes = frame_planes(frame_for(pixel_format, name))
-    expected = twins.crop(planes, WINDOWS[name])
+    expected = reference.crop(planes, WINDOWS[name])
     assert np.abs(crop(planes, WINDOWS[name]).astype(int) - expected).max() <= 1
 
 
@@ -49,12 +49,14 @@ def test_paste_is_within_one_code_value_of_its_twin(pixel_format, name):
     planes = frame_planes(frame_for(pixel_format, name))
     change = restoration(planes, WINDOWS[name], strength=0.8)
     before = code_values(planes)
-    expected = twins.paste(planes, [change])
+    expected = reference.paste(planes, [change])
     paste(planes, [change])
     after = code_values(planes)
     for c, (old, new) in enumerate(zip(before, after, strict=True)):
         assert np.abs(new - expected[c]).max() <= 1
-        assert np.array_equal(new[twins.mask(planes, c, change.window) == 0], old[twins.mask(planes, c, change.window) == 0])
+        assert np.array_equal(
+            new[reference.mask(planes, c, change.window) == 0], old[reference.mask(planes, c, change.window) == 0]
+        )
     assert any(not np.array_equal(old, new) for old, new in zip(before, after, strict=True))
 
 
@@ -86,7 +88,7 @@ def test_overlapping_windows_share_the_change_between_them():
     planes = frame_planes(random_frame("yuv444p"))
     windows = [FaceWindow(40, 36, 40), FaceWindow(52, 36, 44), FaceWindow(60, 50, 30)]
     changes = [restoration(planes, window, seed) for seed, window in enumerate(windows)]
-    expected = twins.paste(planes, changes)
+    expected = reference.paste(planes, changes)
     paste(planes, changes)
     for c, value in enumerate(code_values(planes)):
         # each of the three pastes rounds once
@@ -134,13 +136,13 @@ def test_any_window_is_read_as_its_twin_and_changes_nothing_outside(x, y, side, 
     planes = frame_planes(random_frame(pixel_format, 67, 45))
     window = FaceWindow(x, y, side)
     change = restoration(planes, window)
-    assert np.abs(change.crop.astype(int) - twins.crop(planes, window)).max() <= 1
+    assert np.abs(change.crop.astype(int) - reference.crop(planes, window)).max() <= 1
     before = code_values(planes)
-    expected = twins.paste(planes, [change])
+    expected = reference.paste(planes, [change])
     paste(planes, [change])
     for c, (old, new) in enumerate(zip(before, code_values(planes), strict=True)):
         assert np.abs(new - expected[c]).max() <= 1
-        outside = twins.mask(planes, c, window) == 0
+        outside = reference.mask(planes, c, window) == 0
         assert np.array_equal(new[outside], old[outside])
 
 

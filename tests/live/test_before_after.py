@@ -7,9 +7,9 @@ import asyncio
 import numpy as np
 import pytest
 
-from networks import write_network
 from streamdeblur import Options
 from streamdeblur.live.restorer import Restorer
+from support.models.networks import write_network
 
 pytest.importorskip("aiortc", reason="aiortc comes with the extra live")
 

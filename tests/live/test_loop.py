@@ -11,21 +11,21 @@ import av
 import numpy as np
 import pytest
 
-from frames import random_frame
-from networks import write_network
 from streamdeblur import FaceDeblurrer
 from streamdeblur.errors import EngineError, InputError, OptionError, OutputError
 from streamdeblur.faces.find import LOCAL_SIZE
 from streamdeblur.live.loop import LiveLoop
 from streamdeblur.live.options import LiveOptions
-from streamdeblur.live.outlet import Outlet, Shown
 from streamdeblur.live.restorer import Restorer
+from streamdeblur.live.sink_worker import Outlet, Shown
 from streamdeblur.live.sinks import sink_opener
 from streamdeblur.live.sources import open_live_source
 from streamdeblur.live.timing import TICKS, Backoff
 from streamdeblur.live.view import split_view
 from streamdeblur.video.copying import copy_frame, line_bytes
-from videos import frame_bytes, read_frames, stamps, write_video
+from support.media.frames import random_frame
+from support.media.videos import frame_bytes, read_frames, stamps, write_video
+from support.models.networks import write_network
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from streamdeblur.faces.detect import open_detector
 
 pytest.importorskip("aiortc", reason="aiortc comes with the extra live")
 
-from live.browsers import CHROMIUM, page
-from live.servers import served
+from support.browsers import CHROMIUM, page
+from support.servers import served
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian: apt install chromium)")
 

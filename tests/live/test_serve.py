@@ -12,15 +12,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from networks import write_network
 from streamdeblur import Options
-from videos import write_video
+from support.media.videos import write_video
+from support.models.networks import write_network
 
 pytest.importorskip("aiortc", reason="aiortc comes with the extra live")
 
-from live.servers import request, served
-
 from streamdeblur.live.serve import offers, uploads
+from support.servers import request, served
 
 
 @pytest.fixture(scope="module")

@@ -13,12 +13,12 @@ import av
 import numpy as np
 import pytest
 
-from networks import write_network
 from streamdeblur import FaceDeblurrer
 from streamdeblur.errors import EngineError, InputError
 from streamdeblur.live.loop import LiveLoop
 from streamdeblur.live.options import LiveOptions
 from streamdeblur.live.restorer import Restorer
+from support.models.networks import write_network
 
 SECONDS = float(os.environ.get("STREAMDEBLUR_SOAK_SECONDS", "1200"))
 FPS = 30

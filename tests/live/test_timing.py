@@ -9,8 +9,8 @@ import time
 import numpy as np
 import pytest
 
-from streamdeblur.budget import FAITHFUL, Budget
-from streamdeblur.live.mailbox import Mailbox
+from streamdeblur.faces.scheduler import FAITHFUL, Budget
+from streamdeblur.live.latest_frame import Mailbox
 from streamdeblur.live.timing import FIRST_PAUSE, LONGEST_PAUSE, Backoff, Latencies, SteadyDelay
 
 

@@ -21,7 +21,7 @@ def run(name, *arguments):
 
 @pytest.fixture(scope="module")
 def talk(tmp_path_factory, few_pictures):
-    from videos import write_video
+    from support.media.videos import write_video
 
     return write_video(tmp_path_factory.mktemp("talk") / "talk.mp4", few_pictures)
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from plugins.launching import lines_of, open_gstreamer, statistics
 
-from frames import BT601, FULL, LIMITED
-from networks import write_network
 from streamdeblur import FaceDeblurrer
 from streamdeblur.video.copying import copy_frame, line_bytes
 from streamdeblur.video.layouts import layout_of
-from videos import Recipe, rgb_to_frame, write_video
+from support.gstreamer import lines_of, open_gstreamer, statistics
+from support.media.frames import BT601, FULL, LIMITED
+from support.media.videos import Recipe, rgb_to_frame, write_video
+from support.models.networks import write_network
 
 FORMATS = {"I420": "yuv420p", "NV12": "nv12", "RGB": "rgb24", "BGR": "bgr24", "GRAY8": "gray", "P010_10LE": "p010le"}
 WIDTH, HEIGHT = 319, 240

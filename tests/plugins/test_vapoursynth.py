@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from frames import BT601, FULL, LIMITED, plane_bytes
-from networks import write_network
 from streamdeblur import FaceDeblurrer
 from streamdeblur.errors import InputError, OptionError
 from streamdeblur.plugins.vapoursynth import deblur
 from streamdeblur.video.copying import copy_frame
-from videos import Recipe, rgb_to_frame
+from support.media.frames import BT601, FULL, LIMITED, plane_bytes
+from support.media.videos import Recipe, rgb_to_frame
+from support.models.networks import write_network
 
 vs = pytest.importorskip("vapoursynth", reason="VapourSynth is not installed (pip install vapoursynth, Python 3.12 or later)")
 

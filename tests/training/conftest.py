@@ -1,30 +1,12 @@
-"""Faces to train on, as pictures in a folder and as arrays; a network that tells them apart."""
+"""A network that tells faces apart, and seeded tests."""
 
 from __future__ import annotations
 
 import io
 
-import cv2
 import pytest
 import torch
 from torch import nn
-
-from trainings import faces_of
-
-
-@pytest.fixture(scope="session")
-def faces(photograph):
-    """Five faces, uint8 RGB [256, 256, 3]."""
-    return faces_of(photograph)
-
-
-@pytest.fixture(scope="session")
-def faces_folder(tmp_path_factory, faces):
-    """A folder of pictures of them."""
-    folder = tmp_path_factory.mktemp("faces")
-    for number, face in enumerate(faces):
-        cv2.imwrite(str(folder / f"{number}.png"), face[..., ::-1])
-    return folder
 
 
 class _Residual(nn.Module):

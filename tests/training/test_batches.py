@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from streamdeblur.training.batches import Batches
-from streamdeblur.training.data.recipe import Pair
+from streamdeblur.training.datasets.recipe import Pair
 
 
 def make(index, severity, size):

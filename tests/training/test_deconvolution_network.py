@@ -7,7 +7,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from streamdeblur.training.data.blur.trajectories import draw_kernel
+from streamdeblur.training.blur.trajectories import draw_kernel
 from streamdeblur.training.networks.deconvolution import (
     DARKEST,
     LUMA,

@@ -17,7 +17,7 @@ from streamdeblur.training.cgan import train_cgan
 from streamdeblur.training.export import export, open_trained
 from streamdeblur.training.hourglass import train_hourglass
 from streamdeblur.training.weights import _exported
-from trainings import TINY_LITE, TINY_PAPER, data_for, load
+from support.models.trainings import TINY_LITE, TINY_PAPER, data_for, load
 
 
 @pytest.fixture(scope="module", params=["lite", "paper"])

@@ -11,13 +11,13 @@ import time
 import pytest
 import torch
 
-from streamdeblur.cli.train import hourglass
+from streamdeblur.cli.commands.train import hourglass
 from streamdeblur.errors import NetworkError, OptionError, TrainingError
 from streamdeblur.training.cgan import train_cgan
 from streamdeblur.training.checkpoint import read_checkpoint
 from streamdeblur.training.export import export, open_trained
 from streamdeblur.training.hourglass import train_hourglass
-from trainings import TINY_LITE, TINY_PAPER, data_for, load, write_config
+from support.models.trainings import TINY_LITE, TINY_PAPER, data_for, load, write_config
 
 STREAMDEBLUR = [sys.executable, "-m", "streamdeblur"]
 ABLATIONS = ["cgan-no-hg", "hg-disc-vgg", "final"]

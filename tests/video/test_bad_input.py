@@ -15,10 +15,10 @@ import av
 import numpy as np
 import pytest
 
-from networks import write_network
 from streamdeblur import FaceDeblurrer, deblur_video
 from streamdeblur.errors import InputError, NetworkError, OptionError, OutputError
-from videos import Recipe, read_frames, write_video
+from support.media.videos import Recipe, read_frames, write_video
+from support.models.networks import write_network
 
 
 @pytest.fixture

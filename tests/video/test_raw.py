@@ -14,11 +14,11 @@ import av
 import numpy as np
 import pytest
 
-from frames import random_frame
 from streamdeblur.errors import InputError, OptionError
 from streamdeblur.video.raw import RawReader, write_raw
 from streamdeblur.video.y4m import Y4MReader, write_y4m
-from videos import Recipe, frame_bytes, read_frames, write_video
+from support.media.frames import random_frame
+from support.media.videos import Recipe, frame_bytes, read_frames, write_video
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "nv12", "yuyv422", "rgb24", "bgr24", "yuv422p10le", "gray", "p010le"])

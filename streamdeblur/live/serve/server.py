@@ -17,7 +17,7 @@ from streamdeblur.errors import InputError, OptionError, StreamDeblurError
 from streamdeblur.live.restorer import Restorer
 from streamdeblur.live.serve import offers, uploads
 from streamdeblur.live.serve.access import Access
-from streamdeblur.live.serve.visit import Visit
+from streamdeblur.live.serve.peer_session import Visit
 from streamdeblur.options import Options
 
 logger = logging.getLogger(__name__)

@@ -9,10 +9,10 @@ from pathlib import Path
 
 from streamdeblur.deblurrer import FaceDeblurrer
 from streamdeblur.errors import InputError, StreamDeblurError
-from streamdeblur.image import SUFFIXES as PICTURES
-from streamdeblur.image import deblur_image
+from streamdeblur.jobs.image import SUFFIXES as PICTURES
+from streamdeblur.jobs.image import deblur_image
+from streamdeblur.jobs.video import Progress
 from streamdeblur.options import Options
-from streamdeblur.video.transcode import Progress
 
 LARGEST_BYTES = 100 * 2**20
 """Of an upload."""
@@ -123,7 +123,7 @@ def _picture(source: Path, options: Options) -> Result:
 
 
 def _clip(source: Path, options: Options, wanted: Callable[[], bool]) -> Result:
-    from streamdeblur.video.transcode import deblur_video
+    from streamdeblur.jobs.video import deblur_video
 
     def go_on(progress: Progress) -> None:
         if not wanted():

@@ -1,0 +1,41 @@
+"""streamdeblur export: a trained network as ONNX."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from streamdeblur.cli.commands.video import Json, Quiet
+from streamdeblur.cli.report import exits, needs_extra, print_json
+from streamdeblur.errors import OutputError
+
+
+def command(
+    run: Annotated[Path, typer.Argument(help="Folder of a run that 'train' made.")],
+    out: Annotated[Path, typer.Argument(help="The ONNX file to write.")],
+    precision: Annotated[
+        Literal["fp32", "fp16-stored", "fp16"],
+        typer.Option(help="fp32; fp16-stored: half the size, computes in float32; fp16: computes in float16 (GPUs)."),
+    ] = "fp32",
+    card: Annotated[Path | None, typer.Option(help="Model card (Markdown) to embed.")] = None,
+    licence: Annotated[str, typer.Option(help="Licence of the weights, to embed.")] = "MIT",
+    overwrite: Annotated[bool, typer.Option(help="Replace the file if it exists.")] = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
+    with exits(quiet=quiet, json=json):
+        if out.exists() and not overwrite:
+            raise OutputError(f"{out} exists. Add --overwrite to replace it.")
+        with needs_extra("train", "Exporting"):
+            from streamdeblur.training.export import export
+
+        exported = export(run, out, precision=precision, card=card, licence=licence)
+        if json:
+            print_json(vars(exported))
+        elif not quiet:
+            typer.echo(
+                f"{exported.path}: {exported.parameters:,} parameters, {exported.bytes / 1e6:.1f} MB, "
+                f"differs from torch by {exported.difference:.1g} at most"
+            )

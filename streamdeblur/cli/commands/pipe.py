@@ -1,0 +1,120 @@
+"""streamdeblur pipe: frames on stdin, deblurred frames on stdout, between two other programs."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections import deque
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+
+import typer
+
+from streamdeblur.cli.commands.video import Config, Quiet
+from streamdeblur.cli.report import exits, print_json, tell
+from streamdeblur.cli.settings import STREAM, accepts
+from streamdeblur.errors import InputError, OptionError
+from streamdeblur.options import Options
+
+if TYPE_CHECKING:
+    import av
+
+    from streamdeblur.deblurrer import FaceDeblurrer
+
+Size = Annotated[str | None, typer.Option(help="Width and height of raw frames, such as 1280x720. Without it: YUV4MPEG2.")]
+Format = Annotated[str, typer.Option("--format", help="Pixel format of raw frames, by FFmpeg's name.")]
+Live = Annotated[bool, typer.Option("--live", help="Write each frame before the next is read, for the lowest delay.")]
+JsonOnError = Annotated[
+    bool, typer.Option("--json", help="Print one JSON object as the last line of stderr: stdout has the frames.")
+]
+
+
+@accepts(*STREAM)
+def command(
+    size: Size = None, pixel_format: Format = "yuv420p", live: Live = False, config: Config = None, quiet: Quiet = False,
+    json: JsonOnError = False, **settings: Any,
+) -> None:  # fmt: skip
+    with exits(quiet=quiet, json=json, err=True):
+        options = Options.load(config, **settings)
+
+        from streamdeblur.deblurrer import FaceDeblurrer
+        from streamdeblur.video.raw import RawReader, discard_stdout
+        from streamdeblur.video.y4m import Y4MReader
+
+        source, target = sys.stdin.buffer, sys.stdout.buffer
+        raw = RawReader(source, *_pixels(size), pixel_format) if size else None
+        y4m = None if raw else Y4MReader(source)
+        began = time.monotonic()
+        with FaceDeblurrer(options, throughput=not live) as deblurrer:
+            try:
+                if y4m:
+                    target.write(y4m.header + b"\n")
+                for line, frame in _deblurred(deblurrer, _numbered(raw) if raw else iter(y4m or ()), live=live):
+                    _write(target, line, frame)
+            except BrokenPipeError:
+                discard_stdout()
+            _report(deblurrer, time.monotonic() - began, quiet=quiet, json=json)
+
+
+def _pixels(size: str) -> tuple[int, int]:
+    width, times, height = size.partition("x")
+    if not (times and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
+        raise OptionError(f"A size is WIDTHxHEIGHT, such as 1280x720 (got '{size}').")
+    return int(width), int(height)
+
+
+def _numbered(reader: Any) -> Iterator[tuple[bytes, av.VideoFrame]]:
+    while (frame := reader.read()) is not None:
+        yield b"", frame
+
+
+def _deblurred(
+    deblurrer: FaceDeblurrer, frames: Iterator[tuple[bytes, av.VideoFrame]], *, live: bool
+) -> Iterator[tuple[bytes, av.VideoFrame]]:
+    """Each frame with its line: one by one, or several in flight."""
+    if live:
+        for line, frame in frames:
+            deblurrer.edit(frame)
+            yield line, frame
+        return
+    lines: deque[bytes] = deque()
+    problem: list[InputError] = []
+
+    def noted() -> Iterator[av.VideoFrame]:
+        try:
+            for line, frame in frames:
+                lines.append(line)
+                yield frame
+        except InputError as error:
+            # the frames that came whole are written first
+            problem.append(error)
+
+    for frame in deblurrer.stream(noted()):
+        yield lines.popleft(), frame
+    if problem:
+        raise problem[0]
+
+
+def _write(target: BinaryIO, line: bytes, frame: av.VideoFrame) -> None:
+    from streamdeblur.video.raw import write_raw
+    from streamdeblur.video.y4m import write_y4m
+
+    if line:
+        write_y4m(target, line, frame)
+    else:
+        write_raw(target, frame)
+    # (a reader that waits for this frame shall have all of it)
+    target.flush()
+
+
+def _report(deblurrer: FaceDeblurrer, seconds: float, *, quiet: bool, json: bool) -> None:
+    counts = asdict(deblurrer.statistics) | {"seconds": round(seconds, 1), "engine": deblurrer.engine.name}
+    if json:
+        print_json(counts, err=True)
+    else:
+        tell(
+            f"{counts['frames']} frames in {seconds:.1f} s ({counts['frames'] / seconds:.1f} fps); {counts['faces']} faces, "
+            f"{counts['restored']} restored, {counts['skipped_sharp']} sharp already; {counts['engine']}",
+            quiet=quiet,
+        )

@@ -1,0 +1,84 @@
+"""The bounds, and what was done before blind deconvolution: an unsharp mask, and deconvolution by an assumed kernel."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import version
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.errors import MethodError
+from streamdeblur.evaluation.cases import Case, Image
+from streamdeblur.evaluation.methods.faces import FaceByFace, rounded, versioned
+
+UNSHARP = {"radius": 3.0, "amount": 1.0}
+"""Of `skimage.filters.unsharp_mask`; the radius in px."""
+SIGMA = 2.0
+"""Standard deviation in px of the Gaussian kernel that Richardson-Lucy and Wiener assume: they cannot find one themselves."""
+LUCY_STEPS = 15
+"""Steps of Richardson-Lucy; more of them ring."""
+MARGIN = 16
+"""Pixels of its mirror image around a face while it is deconvolved, against ringing from its border."""
+
+Plane = NDArray[np.float64]
+
+
+def blurred() -> FaceByFace:
+    """Nothing is done."""
+    return FaceByFace("blurred", versioned("blurred"), lambda case: case.blurry)
+
+
+def oracle() -> FaceByFace:
+    """The sharp face."""
+    return FaceByFace("oracle", versioned("oracle"), _sharp)
+
+
+def _sharp(case: Case) -> Image:
+    if case.sharp is None:
+        raise MethodError(f"{case.name} has no sharp face, which the oracle is. Leave out the method 'oracle'.")
+    return case.sharp
+
+
+def unsharp() -> FaceByFace:
+    """An unsharp mask (scikit-image)."""
+    return FaceByFace("unsharp", _fingerprint(f"unsharp {UNSHARP}"), _unsharp)
+
+
+def _unsharp(case: Case) -> Image:
+    from skimage.filters import unsharp_mask
+
+    return rounded(unsharp_mask(case.blurry, **UNSHARP, channel_axis=2))  # type: ignore[no-untyped-call]
+
+
+def richardson_lucy() -> FaceByFace:
+    """Richardson-Lucy deconvolution (scikit-image) by a Gaussian kernel."""
+    from skimage.restoration import richardson_lucy as deconvolve
+
+    step = partial(deconvolve, num_iter=LUCY_STEPS)
+    return FaceByFace("richardson-lucy", _fingerprint(f"Richardson-Lucy {SIGMA} {LUCY_STEPS}"), partial(_by_gaussian, step))
+
+
+def wiener() -> FaceByFace:
+    """Wiener deconvolution by a Gaussian kernel whose strength is estimated (F. Orieux et al. 2010, scikit-image)."""
+    from skimage.restoration import unsupervised_wiener
+
+    def deconvolve(plane: Plane, kernel: Plane) -> Plane:
+        # (it draws samples; the same for each face)
+        return np.asarray(unsupervised_wiener(plane, kernel, rng=0)[0])  # type: ignore[no-untyped-call]
+
+    return FaceByFace("wiener", _fingerprint(f"Wiener {SIGMA}"), partial(_by_gaussian, deconvolve))
+
+
+def _by_gaussian(deconvolve: Callable[[Plane, Plane], Plane], case: Case) -> Image:
+    reach = round(3 * SIGMA)
+    profile = np.exp(-np.square(np.arange(-reach, reach + 1)) / (2 * SIGMA**2))
+    kernel = np.outer(profile, profile) / profile.sum() ** 2
+    padded = np.pad(case.blurry / 255.0, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), mode="symmetric")
+    restored = np.stack([deconvolve(plane, kernel) for plane in padded.transpose(2, 0, 1)], 2)
+    return rounded(restored[MARGIN:-MARGIN, MARGIN:-MARGIN])
+
+
+def _fingerprint(parameters: str) -> str:
+    return f"{versioned(parameters)}, scikit-image {version('scikit-image')}"

@@ -1,0 +1,67 @@
+"""Which methods there are, and how each is opened."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+from streamdeblur.errors import OptionError
+from streamdeblur.evaluation.cases import Method
+from streamdeblur.evaluation.deconvolution.priors import KERNEL_PRIORS
+from streamdeblur.evaluation.methods.classical import blurred, oracle, richardson_lucy, unsharp, wiener
+from streamdeblur.evaluation.methods.deconvolving import blind, known_kernel
+from streamdeblur.evaluation.methods.network import network, own_network
+from streamdeblur.evaluation.methods.outside import command, folder, python
+
+METHODS = {
+    "blurred": "nothing is done: the lower bound",
+    "oracle": "the sharp face: the upper bound",
+    "ours": "the default weights",
+    "coarse": "the first step of the default weights alone",
+    "unsharp": "an unsharp mask",
+    "richardson-lucy": "Richardson 1972 and Lucy 1974, for Gaussian blur",
+    "wiener": "Orieux et al. 2010, for Gaussian blur",
+    "krishnan": "blind, normalised sparsity: Krishnan et al. 2011",
+    "xu": "blind, unnatural l0 of gradients: Xu et al. 2013",
+    "pan-l0": "blind, l0 of intensity and gradients: Pan et al. 2014",
+    "dark-channel": "blind, l0 of the dark channel and gradients: Pan et al. 2016",
+    "tv-oracle": "total variation with the true kernel: a bound for all of one kernel",
+    "onnx:FILE": "any network in ONNX; see `network`",
+    "python:MODULE:FUNCTION": "uint8 RGB [H, W, 3] to the same",
+    "command:TEMPLATE": "a program that turns the pictures in {input} into those in {output}",
+    "folder:DIR": "results made elsewhere: DIR/CASE.png",
+}
+"""What `open_method` takes, each with what it is. The blind ones take a final step, such as ``xu:hyper``; by default ``:tv``."""
+
+_PLAIN: dict[str, Callable[[], Method]] = {
+    "blurred": blurred,
+    "oracle": oracle,
+    "ours": partial(own_network, "ours", "restored"),
+    "coarse": partial(own_network, "coarse", "coarse"),
+    "unsharp": unsharp,
+    "richardson-lucy": richardson_lucy,
+    "wiener": wiener,
+    "tv-oracle": known_kernel,
+}
+_WITH_ARGUMENT: dict[str, Callable[[str], Method]] = {
+    "onnx": network,
+    "python": python,
+    "command": command,
+    "folder": folder,
+    **{name: partial(blind, name) for name in KERNEL_PRIORS},
+}
+
+
+def open_method(name: str) -> Method:
+    """Open a method by its name; `METHODS` has them all.
+
+    Raises:
+        OptionError: no such method, or what follows the colon is not what it takes.
+        MethodError: its file, function or program cannot be opened.
+    """
+    family, colon, argument = name.partition(":")
+    if family in _PLAIN and not colon:
+        return _PLAIN[family]()
+    if family in KERNEL_PRIORS or (family in _WITH_ARGUMENT and argument):
+        return _WITH_ARGUMENT[family](argument)
+    raise OptionError(f"Unknown method '{name}'. Known: {', '.join(METHODS)}.")

@@ -1,0 +1,67 @@
+"""dlib's models: the 68-point predictor (Kazemi & Sullivan 2014) and the 128-number face embedding (extra `eval`)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from streamdeblur.errors import OptionError
+from streamdeblur.evaluation.cases import Image, Points
+from streamdeblur.evaluation.metrics.identity import Embedding
+from streamdeblur.faces.window import WINDOW_SCALE
+
+
+class DlibLocaliser:
+    """The 68-point predictor, given the middle of the window as the face box."""
+
+    name = "dlib, 68 points"
+
+    def __init__(self) -> None:
+        """
+        Raises:
+            OptionError: dlib or its models are not installed.
+        """
+        self._dlib, models = _packages()
+        self._predict = self._dlib.shape_predictor(models.pose_predictor_model_location())
+        self.fingerprint = f"dlib landmarks {self._dlib.__version__}"
+
+    def __call__(self, crop: Image) -> Points:
+        found = self._predict(np.ascontiguousarray(crop), _face_box(self._dlib, crop))
+        return np.array([(point.x, point.y) for point in found.parts()], np.float64)
+
+
+class DlibEmbedder:
+    """The embedding that dlib's face recognition compares."""
+
+    name = "dlib, 128 numbers"
+
+    def __init__(self) -> None:
+        """
+        Raises:
+            OptionError: dlib or its models are not installed.
+        """
+        self._dlib, models = _packages()
+        self._embed = self._dlib.face_recognition_model_v1(models.face_recognition_model_location())
+        self.fingerprint = f"dlib embedding {self._dlib.__version__}"
+
+    def __call__(self, crop: Image, landmarks: Points) -> Embedding:
+        points = [self._dlib.point(x, y) for x, y in np.rint(landmarks).astype(int).tolist()]
+        shape = self._dlib.full_object_detection(_face_box(self._dlib, crop), points)
+        vector = np.array(self._embed.compute_face_descriptor(np.ascontiguousarray(crop), shape), np.float64)
+        return np.asarray(vector / np.linalg.norm(vector), np.float64)
+
+
+def _packages() -> tuple[Any, Any]:
+    try:
+        import dlib
+        import face_recognition_models
+    except ImportError as error:
+        raise OptionError(f"dlib's models need {error.name}. Install it with: pip install 'streamdeblur[eval]'") from None
+    return dlib, face_recognition_models
+
+
+def _face_box(dlib: Any, crop: Image) -> Any:
+    side = crop.shape[0]
+    margin = round(side * (1 - 1 / WINDOW_SCALE) / 2)
+    return dlib.rectangle(margin, margin, side - margin, side - margin)

@@ -1,0 +1,117 @@
+"""MediaPipe's face mesh (Kartynnik et al. 2019) as a landmark localiser: another network, other training data, another mark-up
+than dlib's. It runs on OpenVINO, which reads its TFLite file; the file is data, MediaPipe itself is not needed."""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.util import find_spec
+from pathlib import Path
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.engines.openvino import import_openvino
+from streamdeblur.errors import OptionError
+from streamdeblur.evaluation.cases import Image, Points
+from streamdeblur.faces.window import WINDOW_SCALE
+
+FILE = Path("modules/face_landmark/face_landmark.tflite")
+"""Where the wheels of MediaPipe up to 0.10 keep it; those of 1.x carry no networks."""
+INPUT_SIDE = 192
+VERTICES = 468
+VIEW_SCALE = 1.5
+"""Side of the view that the network is given, in sizes of the face, as in MediaPipe's own graph."""
+OUTER_CORNERS = (33, 263)
+"""Vertices at the outer corners of the eyes: they tell how the head is tilted."""
+
+MARK_UP_68 = (
+    *(127, 234, 93, 215, 138, 136, 149, 148, 152, 377, 378, 365, 367, 435, 323, 454, 356),  # outline, from left to right
+    *(70, 63, 105, 66, 55, 285, 296, 334, 293, 300),  # eyebrows
+    *(168, 197, 5, 4, 75, 97, 2, 326, 305),  # bridge and base of the nose
+    *(33, 160, 158, 133, 153, 144, 362, 385, 387, 263, 373, 380),  # eyes
+    *(61, 39, 37, 0, 267, 269, 291, 321, 314, 17, 84, 91),  # outer edge of the lips
+    *(78, 82, 13, 312, 308, 317, 14, 87),  # inner edge of the lips
+)
+"""The vertex that stands for each of the 68 points. Corners and edges of features are named by the mesh's own topology; for the
+others, the vertex that lay nearest to dlib's point in the median of 251 sharp portraits on which the two agree, the same on both
+sides of the face."""
+
+
+def find_face_mesh() -> Path:
+    """The network in an installed MediaPipe.
+
+    Raises:
+        OptionError: there is none.
+    """
+    spec = find_spec("mediapipe")
+    for folder in (spec.submodule_search_locations or []) if spec else []:
+        if (Path(folder) / FILE).is_file():
+            return Path(folder) / FILE
+    raise OptionError(f"No face mesh is installed. Give mesh:FILE.tflite, or install a MediaPipe that carries {FILE} (0.10.14).")
+
+
+class FaceMesh:
+    """The mesh is found twice: in the middle of the window, and in an upright view around what was found, as MediaPipe follows a
+    face from frame to frame."""
+
+    name = "MediaPipe's face mesh"
+
+    def __init__(self, path: Path) -> None:
+        """
+        Raises:
+            OptionError: the file cannot be read, or is not that network.
+        """
+        openvino = import_openvino()
+        # In float32, whatever the CPU prefers, so that figures are the same everywhere: bf16 moves points by 0.2 % of the face
+        settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
+        try:
+            content = path.read_bytes()
+            self._request = openvino.Core().compile_model(str(path), "CPU", settings).create_infer_request()
+        except OSError as error:
+            raise OptionError(f"Cannot read the face mesh {path}: {error.strerror}.") from None
+        except RuntimeError as error:
+            raise OptionError(f"{path} is not a network that OpenVINO can run: {error}") from None
+        sizes = [tensor.size for tensor in (*self._request.input_tensors, *self._request.output_tensors)]
+        if sizes[:2] != [INPUT_SIDE**2 * 3, VERTICES * 3]:
+            raise OptionError(f"{path} is not MediaPipe's face mesh of {VERTICES} points. Give its face_landmark.tflite.")
+        self.fingerprint = f"face mesh {hashlib.sha256(content).hexdigest()[:16]}"
+
+    def __call__(self, crop: Image) -> Points:
+        coarse = self._find(crop, _middle(crop.shape[0]))
+        return self._find(crop, _upright(coarse))[list(MARK_UP_68)]
+
+    def _find(self, crop: Image, matrix: NDArray[np.float64]) -> Points:
+        """All vertices, float64 [468, 2] in pixels of the crop. matrix: [2, 3], from pixels of the crop to those of the view."""
+        size = (INPUT_SIDE, INPUT_SIDE)
+        view = cv2.warpAffine(crop, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+        self._request.infer([view[None].astype(np.float32) / 255.0])
+        vertices = self._request.output_tensors[0].data.reshape(VERTICES, 3)[:, :2].astype(np.float64)
+        back = cv2.invertAffineTransform(matrix)
+        return np.asarray(vertices @ back[:, :2].T + back[:, 2], np.float64)
+
+
+def _middle(side: int) -> NDArray[np.float64]:
+    """The view around the face in the middle of a window of `side` pixels."""
+    return _view(np.full(2, side / 2), side / WINDOW_SCALE, 0.0)
+
+
+def _upright(vertices: Points) -> NDArray[np.float64]:
+    """The view around a mesh, turned so that the eyes are level."""
+    left, right = vertices[list(OUTER_CORNERS)]
+    angle = float(np.arctan2(*(right - left)[::-1]))
+    turn = _rotation(angle)
+    level = vertices @ turn.T
+    low, high = level.min(0), level.max(0)
+    return _view((low + high) / 2 @ turn, float((high - low).max()), angle)
+
+
+def _view(centre: NDArray[np.float64], face: float, angle: float) -> NDArray[np.float64]:
+    """From pixels of the crop to those of a view around a face of size `face`, tilted by `angle` radians: [2, 3]."""
+    turn = INPUT_SIDE / (VIEW_SCALE * face) * _rotation(angle)
+    return np.column_stack([turn, INPUT_SIDE / 2 - turn @ centre])
+
+
+def _rotation(angle: float) -> NDArray[np.float64]:
+    """[2, 2]: takes what is tilted by `angle` back to level."""
+    return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])

@@ -1,0 +1,38 @@
+"""What is evaluated, and how."""
+
+from __future__ import annotations
+
+from pydantic import Field, field_validator
+
+from streamdeblur.evaluation.protocols import Protocol
+from streamdeblur.options import Settings
+
+
+class EvaluationOptions(Settings):
+    """Settings of an evaluation. The same settings give the same blurry faces."""
+
+    protocols: tuple[str, ...] = Field(
+        default=("pravg:11",), min_length=1, description="pravg:L, vla, pravg+camera:L, vla+camera, synthetic, as-is or sharp."
+    )
+    methods: tuple[str, ...] = Field(default=("blurred", "ours", "oracle"), min_length=1, description="See 'evaluate --list'.")
+    limit: int | None = Field(default=100, ge=1, description="Faces of a protocol at most.")
+    seed: int = Field(default=0, ge=0, description="Of the blur and of the choice of faces.")
+    response: str = Field(default="identity", description="Where light adds up: identity, srgb, gamma:EXPONENT or fitted:FILE.")
+    localiser: str = Field(default="dlib", description="Finds landmarks: dlib, mesh[:FILE], insightface[:FILE] or none.")
+    second: str = Field(default="auto", description="Finds them once more: the same, or auto: the first that is installed.")
+    embedder: str = Field(default="dlib", description="Tells who a face is: dlib, arcface[:FILE] or none.")
+    runs: int = Field(
+        default=4, ge=0, description="Clips of which frames in a row are restored, to see whether they flicker; of pravg and vla."
+    )
+    workers: int = Field(default=1, ge=1, description="Processes that examine faces and run the slow methods.")
+
+    @field_validator("protocols")
+    @classmethod
+    def _check_protocols(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        # (two spellings of one protocol are one)
+        return tuple(dict.fromkeys(str(Protocol.parse(name)) for name in value))
+
+    @field_validator("methods")
+    @classmethod
+    def _check_methods(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(dict.fromkeys(value))

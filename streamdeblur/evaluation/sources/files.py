@@ -1,0 +1,64 @@
+"""Files of data sets: finding them, and what their names say."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable
+from itertools import chain, count
+from pathlib import Path
+
+from streamdeblur.errors import InputError
+from streamdeblur.training.datasets.identities import Identities, Identity
+
+
+def plain(text: str) -> str:
+    """A text in the letters that names of cases may have."""
+    return "".join(letter if letter.isalnum() or letter in "._-/" else "-" for letter in text)
+
+
+def unique(names: Iterable[str]) -> list[str]:
+    """Names in their order; a number is added to each that was there before."""
+    taken = dict[str, None]()
+    for name in names:
+        taken[next(other for other in chain([name], (f"{name}-{n}" for n in count(2))) if other not in taken)] = None
+    return list(taken)
+
+
+def find_files(path: Path, suffixes: Collection[str]) -> tuple[Path, list[Path]]:
+    """A folder and the files of these kinds in it and its subfolders, by name; of a file its folder and itself.
+
+    Hidden ones are left out.
+    """
+    if path.is_file():
+        return path.parent, [path]
+    found = (file for file in path.rglob("*") if file.suffix.lower() in suffixes and file.is_file())
+    return path, sorted(file for file in found if not any(part.startswith(".") for part in file.relative_to(path).parts))
+
+
+def read_lines(file: Path) -> list[str]:
+    """The lines of a text. Raises InputError where it cannot be read."""
+    try:
+        return file.read_text(encoding="utf-8-sig").splitlines()
+    except OSError as error:
+        raise InputError(f"Cannot read {file}: {error.strerror}.") from None
+    except UnicodeDecodeError:
+        raise InputError(f"{file} is no text.") from None
+
+
+def file_names(files: Iterable[Path], root: Path) -> list[str]:
+    """A name for each file below `root`: its path there without suffix."""
+    return unique(plain(file.relative_to(root).with_suffix("").as_posix()) for file in files)
+
+
+def read_identities(root: Path) -> Identities:
+    """Who the files of a folder show: from ``FOLDER.csv`` beside it (columns file and identity), else by its subfolders.
+
+    Raises:
+        InputError: the table cannot be read.
+    """
+    table = root.resolve().with_name(f"{root.resolve().name}.csv")
+    return Identities.read(table if table.is_file() else None)
+
+
+def person(known: Identity) -> str:
+    """A person's name; '' where nobody said it."""
+    return "" if known.source == "file" else known.name

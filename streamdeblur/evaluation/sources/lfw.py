@@ -1,0 +1,86 @@
+"""Labeled Faces in the Wild as it comes (Huang et al. 2007), or any set of pictures with pairs in its format."""
+
+from __future__ import annotations
+
+import csv
+from functools import partial
+from pathlib import Path
+
+from streamdeblur.errors import InputError
+from streamdeblur.evaluation.cases import Comparison
+from streamdeblur.evaluation.sources.dataset import DataSet, Face, Still, make_data_set
+from streamdeblur.evaluation.sources.files import find_files, plain, read_lines
+from streamdeblur.evaluation.sources.pictures import face_in, read_picture
+from streamdeblur.evaluation.sources.viola_jones import cropped_box
+from streamdeblur.training.datasets.pictures import PICTURES
+
+PAIRS = ("pairs.txt", "pairs.csv")
+
+Pair = tuple[int, str, str, bool]
+"""Fold, names of two pictures without suffix, whether they show the same person."""
+
+
+def has_pairs(path: Path) -> bool:
+    """Whether this folder holds a list of pairs."""
+    return any((path / name).is_file() for name in PAIRS)
+
+
+def open_lfw(path: Path) -> DataSet:
+    """Open pictures ``NAME_0001.jpg``, in folders or not, and ``pairs.txt`` in the format of LFW, or ``pairs.csv`` (columns
+    fold, a, b, same: names of files).
+
+    The face is in the middle, where LFW's pictures have it: they were cut around detected faces. Pictures that are in no pair
+    are left out.
+
+    Raises:
+        InputError: the list cannot be read, or none of its pictures is there.
+    """
+    listed = next(file for name in PAIRS if (file := path / name).is_file())
+    pairs = _read_text(listed) if listed.suffix == ".txt" else _read_table(listed)
+    files = {file.stem: file for file in find_files(path, PICTURES)[1]}
+    wanted = dict.fromkeys(name for _, first, second, _ in pairs for name in (first, second))
+    bad = {name: "there is no picture of this name" for name in wanted if name not in files}
+    stills = [Still(plain(name), partial(_face, files[name]), _person(name)) for name in wanted if name in files]
+    comparisons = [
+        Comparison(fold, plain(first), plain(second), same)
+        for fold, first, second, same in pairs
+        if first in files and second in files
+    ]
+    return make_data_set(path, f"pictures with {listed.name}", bad, stills=stills, comparisons=comparisons)
+
+
+def _person(name: str) -> str:
+    return name.rpartition("_")[0]
+
+
+def _face(file: Path) -> Face:
+    picture = read_picture(file)
+    return face_in(picture, cropped_box(*picture.shape[:2]))
+
+
+def _read_text(file: Path) -> list[Pair]:
+    """The format of LFW: a line with the numbers of folds and of pairs of each kind; then for each fold so many lines
+    ``NAME N M`` of one person and as many ``NAME N OTHER M`` of two."""
+    lines = [line.split() for line in read_lines(file) if line.strip()]
+    pairs: list[Pair] = []
+    try:
+        header = [int(value) for value in lines[0]]
+        # (lists for development have one fold, and only the number of pairs)
+        each = header[-1]
+        for number, line in enumerate(lines[1:]):
+            name, first, *other, second = line
+            fold = number // (2 * each) + 1
+            pairs.append((fold, f"{name}_{int(first):04d}", f"{(other or [name])[0]}_{int(second):04d}", not other))
+        if len(pairs) != 2 * each * (header[0] if len(header) == 2 else 1):
+            raise ValueError
+    except (ValueError, IndexError, ZeroDivisionError):
+        raise InputError(f"{file} is not in the format of LFW's pairs.txt, near line {len(pairs) + 2}.") from None
+    return pairs
+
+
+def _read_table(file: Path) -> list[Pair]:
+    try:
+        rows = csv.DictReader(read_lines(file))
+        return [(int(row["fold"]), Path(row["a"]).stem, Path(row["b"]).stem, bool(int(row["same"]))) for row in rows]
+    except (KeyError, TypeError, ValueError):
+        raise InputError(f"{file} needs the columns fold (a number), a, b (names of files) and same (1 or 0).") from None

@@ -1,0 +1,73 @@
+"""Data sets that ``streamdeblur dataset`` made."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+import numpy as np
+
+from streamdeblur.errors import InputError
+from streamdeblur.evaluation.sources.dataset import Clip, DataSet, Face, Still, make_data_set
+from streamdeblur.evaluation.sources.files import plain, unique
+from streamdeblur.training.datasets.pictures import PICTURES
+from streamdeblur.training.datasets.shards import find_shards, read_samples, shards_in
+from streamdeblur.training.datasets.store import Clips, Stills, open_clips, open_stills
+
+
+def has_shards(path: Path) -> bool:
+    """Whether this is a shard, or a folder of some, or one of folders of them."""
+    if path.is_file():
+        return path.suffix == ".tar"
+    return any(shards_in(folder) for folder in (path, *(inner for inner in path.iterdir() if inner.is_dir())))
+
+
+def open_shards(path: Path) -> DataSet:
+    """Open stills or clips: a shard, a folder of them, or a data set with one split.
+
+    Raises:
+        InputError: they cannot be read, hold something else or nothing, or there are several splits.
+    """
+    first = next((sample for shard in find_shards(path) for sample in read_samples(shard)), None)
+    held = set(first.files) if first else set()
+    if "mp4" in held:
+        return make_data_set(path, "clips", {}, clips=clips_of(open_clips(path)))
+    if held & {suffix[1:] for suffix in PICTURES}:
+        return make_data_set(path, "stills", {}, stills=_stills_of(open_stills(path)))
+    raise InputError(f"The shards of {path} hold {', '.join(sorted(held)) or 'nothing'}: stills or clips are evaluated on.")
+
+
+def clips_of(store: Clips) -> list[Clip]:
+    """Clips as they are in shards: with the detector's boxes and five landmarks."""
+    groups = [_source(record, key) for record, key in zip(store.records, store.keys, strict=True)]
+    begins = [(record.get("source_frames") or [0])[0] for record in store.records]
+    names = unique(f"{group}/{begin:06d}" for group, begin in zip(groups, begins, strict=True))
+    people = [_person(record) for record in store.records]
+    return [
+        Clip(name, partial(store.__getitem__, number), person, group)
+        for number, (name, person, group) in enumerate(zip(names, people, groups, strict=True))
+    ]
+
+
+def _stills_of(store: Stills) -> list[Still]:
+    names = unique(_source(record, key) for record, key in zip(store.records, store.keys, strict=True))
+    people = [_person(record) for record in store.records]
+    return [
+        Still(name, partial(_face, store, number), person)
+        for number, (name, person) in enumerate(zip(names, people, strict=True))
+    ]
+
+
+def _face(store: Stills, number: int) -> Face:
+    return Face(np.array(store[number]))
+
+
+def _source(record: dict[str, Any], key: str) -> str:
+    """The file that a sample is from, without suffix; its key where that is not known."""
+    return plain(str(PurePosixPath(record.get("source") or key).with_suffix("")))
+
+
+def _person(record: dict[str, Any]) -> str:
+    """Who it shows; '' where nobody said so and each file was taken for a person of its own."""
+    return "" if record.get("identity_from") == "file" else str(record.get("identity") or "")

@@ -1,0 +1,1 @@
+"""Whole pieces of work: a video, a picture, or many files."""

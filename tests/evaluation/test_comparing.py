@@ -1,0 +1,217 @@
+"""Videos against the sharp one: frames matched by time, the same windows of faces in all, figures taken once more by hand."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from fractions import Fraction
+
+import cv2
+import numpy as np
+import pytest
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from streamdeblur.errors import InputError, OptionError
+from streamdeblur.evaluation.comparing.compare import compare, video_names
+from streamdeblur.evaluation.comparing.faces import RUN, find_faces
+from streamdeblur.evaluation.comparing.footage import in_step
+from streamdeblur.evaluation.evaluator import Examiner, Instruments
+from streamdeblur.evaluation.metrics.temporal import stability
+from streamdeblur.evaluation.summary import summarise
+from support.media.datasets import shot
+from support.media.videos import Recipe, write_video
+
+FRAMES = 30
+PLAIN = Instruments("none", "none", "none")
+
+
+def lossless(path, pictures, stamps=None):
+    """A video whose decoded pixels are these pictures, uint8 RGB; stamps: times in 1/100 s, 25 frames a second by default."""
+    stamps = stamps or [4 * n for n in range(len(pictures))]
+    recipe = Recipe(codec="ffv1", pixel_format="bgr0", options={}, time_base=Fraction(1, 100), pts=tuple(stamps))
+    return write_video(path, pictures, recipe)
+
+
+def flat(value):
+    return np.full((48, 64, 3), value, np.uint8)
+
+
+def flat_video(path, values, stamps):
+    """Frames of one grey value each, at these times in 1/100 s."""
+    return lossless(path, [flat(value) for value in values], stamps)
+
+
+def seen(moments):
+    """Number, and grey value in every video, of each moment."""
+    return [(one.number, *(int(planes.arrays[0].flat[0]) for planes in (one.sharp, *one.others))) for one in moments]
+
+
+@pytest.fixture(scope="module")
+def pictures(photograph):
+    """By name, what videos of one face show: sharp, blurred, blurred by half, and sharp but brighter in every other frame."""
+    # (so large that the windows of the face have 256 px)
+    sharp = [cv2.resize(frame, (400, 360), interpolation=cv2.INTER_CUBIC) for frame in shot(photograph, "dora", FRAMES, (1, 1))]
+    blurred = [cv2.blur(frame, (9, 1)) for frame in sharp]
+    half = [cv2.addWeighted(a, 0.5, b, 0.5, 0.0) for a, b in zip(sharp, blurred, strict=True)]
+    flickering = [np.clip(frame.astype(int) + 2 + 6 * (n % 2), 0, 255).astype(np.uint8) for n, frame in enumerate(sharp)]
+    return {"sharp": sharp, "blurred": blurred, "half": half, "flickering": flickering}
+
+
+@pytest.fixture(scope="module")
+def paths(tmp_path_factory, pictures):
+    folder = tmp_path_factory.mktemp("videos")
+    return {name: lossless(folder / f"{name}.mkv", frames) for name, frames in pictures.items()}
+
+
+@pytest.fixture(scope="module")
+def faces(paths):
+    return find_faces(paths["sharp"], [paths[name] for name in ("blurred", "half", "flickering")])
+
+
+@pytest.fixture(scope="module")
+def found(faces):
+    return compare(faces, Examiner(PLAIN), limit=6)
+
+
+def test_frames_are_matched_by_their_time_since_the_first(tmp_path):
+    sharp = flat_video(tmp_path / "sharp.mkv", [10, 20, 30, 40, 50], [0, 4, 8, 12, 16])
+    late = flat_video(tmp_path / "late.mkv", [11, 21, 31, 41, 51, 61], [40, 44, 48, 52, 56, 60])
+    holed = flat_video(tmp_path / "holed.mkv", [12, 22, 42, 52], [0, 4, 12, 16])
+    short = flat_video(tmp_path / "short.mkv", [13, 23, 33, 43], [0, 4, 8, 12])
+    assert seen(in_step(sharp, [late, holed])) == [(0, 10, 11, 12), (1, 20, 21, 22), (3, 40, 41, 42), (4, 50, 51, 52)]
+    assert seen(in_step(sharp, [short, late])) == [(0, 10, 13, 11), (1, 20, 23, 21), (2, 30, 33, 31), (3, 40, 43, 41)]
+
+
+def test_half_a_frame_is_how_far_times_may_differ(tmp_path):
+    sharp = flat_video(tmp_path / "sharp.mkv", [10, 20, 30, 40], [0, 4, 8, 12])
+    near = flat_video(tmp_path / "near.mkv", [11, 21, 31, 41], [0, 5, 7, 12])
+    far = flat_video(tmp_path / "far.mkv", [12, 22, 42], [0, 7, 12])
+    assert seen(in_step(sharp, [near])) == [(0, 10, 11), (1, 20, 21), (2, 30, 31), (3, 40, 41)]
+    # 0.07 s is nearer to the third frame than to the second
+    assert seen(in_step(sharp, [far])) == [(0, 10, 12), (2, 30, 22), (3, 40, 42)]
+
+
+def test_frames_at_uneven_times_stay_together(tmp_path):
+    stamps = [0, 1, 2, 30, 31, 70]
+    sharp = flat_video(tmp_path / "sharp.mkv", [10, 20, 30, 40, 50, 60], stamps)
+    other = flat_video(tmp_path / "other.mkv", [11, 21, 31, 41, 51, 61], stamps)
+    assert [values[1:] for values in seen(in_step(sharp, [other]))] == [(v, v + 1) for v in range(10, 70, 10)]
+
+
+def test_faces_are_spread_over_the_video_and_over_people(tmp_path, photograph):
+    scene = [np.ascontiguousarray(photograph[:, n : n + 1200]) for n in range(15)]
+    found = find_faces(lossless(tmp_path / "scene.mkv", scene), [])
+    assert len({sighting.track for sighting in found.sightings}) >= 4
+    chosen = found.spread(12)
+    assert len(chosen) == 12
+    shares = [sum(sighting.track == track for sighting in chosen) for track in {sighting.track for sighting in chosen}]
+    assert len(shares) >= 4
+    assert max(shares) <= 4
+    assert np.mean([sighting.number for sighting in chosen]) == pytest.approx(7, abs=2)
+    assert len(found.spread(None)) == len(found.sightings)
+
+
+def window(picture, place):
+    """A window whose side is 256 px, cut out by hand; beyond the border the border is repeated."""
+    assert place.side == 256
+    padded = np.pad(picture, ((256, 256), (256, 256), (0, 0)), mode="edge")
+    return padded[256 + place.top : 512 + place.top, 256 + place.left : 512 + place.left]
+
+
+@pytest.mark.parametrize("name", ["blurred", "half", "flickering"])
+def test_figures_are_those_of_the_windows_and_of_the_whole_frames(pictures, faces, found, name):
+    results = {result.case: result.figures for result in found.results[f"{name}.mkv"]}
+    chosen = faces.spread(6)
+    assert set(results) == {place.name for place in chosen}
+    for place in chosen:
+        whole, whole_sharp = pictures[name][place.number], pictures["sharp"][place.number]
+        face, sharp = window(whole, place), window(whole_sharp, place)
+        figures = results[place.name]
+        assert figures["psnr"] == pytest.approx(peak_signal_noise_ratio(sharp, face), abs=1e-3)
+        assert figures["ssim"] == pytest.approx(structural_similarity(sharp, face, channel_axis=2), abs=1e-6)
+        difference = face.astype(float) - sharp
+        edges = sum(abs(np.diff(difference, axis=axis)).mean() for axis in (0, 1))
+        assert figures["gradient"] == pytest.approx(edges, abs=1e-6)
+        assert figures["frame"] == pytest.approx(peak_signal_noise_ratio(whole_sharp, whole), abs=1e-3)
+
+
+def test_groups_are_seconds(faces, found):
+    groups = {result.case: result.group for result in found.results["half.mkv"]}
+    assert groups == {place.name: f"second {place.number // 25}" for place in faces.spread(6)}
+
+
+def test_flicker_is_measured_in_windows_that_stand_still(pictures, faces, found):
+    runs = faces.runs()
+    assert [run.number for run in runs] == [0, RUN]
+    for name in ("blurred", "flickering"):
+        for run, measured in zip(runs, found.steadiness[f"{name}.mkv"], strict=True):
+            cut = {
+                kind: [np.ascontiguousarray(window(pictures[kind][run.number + n], run)) for n in range(RUN)]
+                for kind in (name, "sharp")
+            }
+            wanted = stability(cut[name], cut["sharp"])
+            assert measured.restored == pytest.approx(wanted.restored)
+            assert measured.sharp == pytest.approx(wanted.sharp)
+    shares = {one.method: one.share.value for one in summarise(found).steadiness}
+    assert shares["blurred.mkv"] < 100.0 < shares["flickering.mkv"]
+
+
+def test_the_first_video_is_tested_against_each_other(found):
+    tests = summarise(found).tests
+    assert [(test.first, test.second) for test in tests] == [("blurred.mkv", "half.mkv"), ("blurred.mkv", "flickering.mkv")]
+    # two seconds: differences of one sign come by chance half of the time
+    assert tests[0].p_value == 0.5
+
+
+def test_a_video_against_itself_is_perfect(paths):
+    faces = find_faces(paths["sharp"], [paths["sharp"]])
+    summary = summarise(compare(faces, Examiner(PLAIN), limit=3))
+    assert faces.matched == FRAMES
+    figures = {name: figure.value for name, figure in summary.rows[0].figures.items()}
+    assert figures == {"psnr": 100.0, "ssim": 1.0, "gmsd": 0.0, "gradient": 0.0, "frame": 100.0}
+    assert summary.steadiness[0].share.value == 100.0
+
+
+def test_landmarks_and_identities(paths):
+    pytest.importorskip("dlib", reason="dlib comes with the extra eval")
+    faces = find_faces(paths["sharp"], [paths["sharp"], paths["blurred"]])
+    same, blurred = summarise(compare(faces, Examiner(Instruments("dlib", "none", "dlib")), limit=2)).rows
+    assert (same.figures["auc"].value, same.figures["failure"].value) == (1.0, 0.0)
+    assert same.figures["cosine"].value == pytest.approx(1.0)
+    assert 0.0 < blurred.figures["auc"].value < 1.0
+    assert 0.5 < blurred.figures["cosine"].value < 1.0
+
+
+def test_videos_of_another_size_are_refused(tmp_path, paths, pictures):
+    small = lossless(tmp_path / "small.mkv", [cv2.resize(frame, (160, 144)) for frame in pictures["sharp"][:2]])
+    with pytest.raises(InputError, match=r"small\.mkv is 160 x 144, and .*sharp\.mkv is 400 x 360"):
+        find_faces(paths["sharp"], [small])
+
+
+def test_a_video_without_faces_is_no_reference(tmp_path):
+    room = flat_video(tmp_path / "room.mkv", [9, 9, 9], [0, 4, 8])
+    with pytest.raises(InputError, match=r"No face .*room\.mkv"):
+        find_faces(room, [room])
+
+
+def test_videos_whose_frames_are_at_other_times_are_refused(tmp_path):
+    sharp = flat_video(tmp_path / "sharp.mkv", [1, 2, 3], [0, 4, 8])
+    slow = flat_video(tmp_path / "slow.mkv", [1, 2], [0, 90])
+    with pytest.raises(InputError, match="Only the first frames"):
+        find_faces(sharp, [slow])
+
+
+def test_names_tell_videos_apart(tmp_path):
+    assert video_names([tmp_path / "a.mp4", tmp_path / "b.mp4"]) == ["a.mp4", "b.mp4"]
+    both = [tmp_path / "x" / "a.mp4", tmp_path / "y" / "a.mp4"]
+    assert video_names(both) == [str(path) for path in both]
+    with pytest.raises(OptionError, match="twice"):
+        video_names([tmp_path / "a.mp4"] * 2)
+
+
+def test_torch_is_not_needed():
+    code = (
+        "import sys, streamdeblur.evaluation.comparing.compare, streamdeblur.evaluation.report.write, "
+        "streamdeblur.cli.commands.compare; assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)

@@ -1,0 +1,181 @@
+"""Every number of a report, taken once more from the pictures that were saved, by other means than its own."""
+
+from __future__ import annotations
+
+import json
+import re
+from html.parser import HTMLParser
+from itertools import pairwise
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+
+from streamdeblur.evaluation.evaluate import RUN, evaluate
+from streamdeblur.evaluation.options import EvaluationOptions
+from streamdeblur.evaluation.report.write import write_report
+from streamdeblur.evaluation.sources.dataset import Clip, DataSet
+from streamdeblur.evaluation.summary import summarise
+from support.media.shaking import panned, steady
+
+METHODS = ("blurred", "coarse", "unsharp", "ours", "oracle")
+BOUNDS = ("blurred", "oracle")
+
+
+@pytest.fixture(scope="module")
+def report(tmp_path_factory, photograph):
+    """Folder of the report of three clips."""
+    moves = {"slow": steady(1, 20), "fast": steady(3, 20), "slanting": [(2 * n, n) for n in range(-10, 10)]}
+    footage = {name: panned(photograph, offsets, (230, 230)) for name, offsets in moves.items()}
+    data = DataSet("films", "clips", clips=[Clip(name, lambda name=name: footage[name], name, name) for name in footage])
+    options = EvaluationOptions(
+        protocols=("pravg:7", "synthetic"), methods=METHODS, limit=6, localiser="none", second="none", embedder="none", runs=2
+    )
+    folder = tmp_path_factory.mktemp("report")
+    found = list(evaluate(data, options, folder))
+    write_report(folder, {"data": "<films>"}, found, [summarise(one) for one in found])
+    return folder
+
+
+@pytest.fixture(scope="module")
+def told(report):
+    """What report.json says, by protocol."""
+    return {one["protocol"]: one for one in json.loads((report / "report.json").read_text())["protocols"]}
+
+
+def picture(path):
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def gradient_magnitude(pixels):
+    luma = np.rint(pixels @ np.array([0.299, 0.587, 0.114]))
+    padded = np.pad(luma, ((1, 0), (1, 0)), mode="reflect")
+    half = sum(padded[y : y + 256, x : x + 256] for y in (0, 1) for x in (0, 1))[::2, ::2] / 4
+    p = np.pad(half, 1, mode="reflect")
+    across = (p[:-2, :-2] + p[1:-1, :-2] + p[2:, :-2] - p[:-2, 2:] - p[1:-1, 2:] - p[2:, 2:]) / 3
+    down = (p[:-2, :-2] + p[:-2, 1:-1] + p[:-2, 2:] - p[2:, :-2] - p[2:, 1:-1] - p[2:, 2:]) / 3
+    return np.hypot(across, down)
+
+
+def gmsd(image, sharp):
+    a, b = gradient_magnitude(image), gradient_magnitude(sharp)
+    return ((2 * a * b + 170) / (a * a + b * b + 170)).std()
+
+
+def gradient_error(image, sharp):
+    difference = image.astype(float) - sharp
+    return sum(abs(np.diff(difference, axis=axis)).mean() for axis in (0, 1))
+
+
+FIGURES = {
+    "psnr": lambda image, sharp: 100.0 if (image == sharp).all() else peak_signal_noise_ratio(sharp, image),
+    "ssim": lambda image, sharp: structural_similarity(image, sharp, channel_axis=2),
+    "gmsd": gmsd,
+    "gradient": gradient_error,
+}
+
+
+def figures(report, protocol, figure, method):
+    """One number for each case, from its saved pictures."""
+    folders = sorted(path.parent for path in (report / "images" / protocol.replace(":", "-")).rglob("sharp.png"))
+    return np.array([FIGURES[figure](picture(folder / f"{method}.png"), picture(folder / "sharp.png")) for folder in folders])
+
+
+@pytest.mark.parametrize("protocol", ["pravg:7", "synthetic"])
+@pytest.mark.parametrize("figure", FIGURES)
+def test_figures_are_the_means_of_those_of_the_saved_pictures(report, told, protocol, figure):
+    for row in told[protocol]["rows"]:
+        values = figures(report, protocol, figure, row["method"])
+        own = row["figures"][figure]
+        assert len(values) == row["images"] == 6
+        assert own["value"] == pytest.approx(values.mean(), abs=1e-4)
+        assert own["low"] <= own["value"] <= own["high"]
+
+
+@pytest.mark.parametrize("figure", ["ssim", "gmsd", "gradient"])
+def test_the_share_of_the_gap_is_that_of_the_means(report, told, figure):
+    low, high = (figures(report, "pravg:7", figure, method).mean() for method in BOUNDS)
+    for row in told["pravg:7"]["rows"]:
+        if row["method"] in BOUNDS:
+            assert row["gap_closed"] == {}
+            continue
+        share = (figures(report, "pravg:7", figure, row["method"]).mean() - low) / (high - low)
+        assert row["gap_closed"][figure]["value"] == pytest.approx(share, abs=1e-3)
+
+
+def test_steadiness_is_that_of_the_saved_frames(report, told):
+    rows = {row["method"]: row for row in told["pravg:7"]["steadiness"]}
+    assert set(rows) == set(METHODS)
+    for method, row in rows.items():
+        changes = np.array([changes_of(clip, method) for clip in sorted((report / "images" / "pravg-7-in-a-row").iterdir())])
+        assert row["clips"] == len(changes) == 2
+        assert row["change"]["value"] == pytest.approx(changes[:, 0].mean(), abs=0.02)
+        assert row["share"]["value"] == pytest.approx((100 * changes[:, 0] / changes[:, 1]).mean(), rel=0.02)
+    assert rows["oracle"]["share"]["value"] == pytest.approx(100.0)
+    assert told["synthetic"]["steadiness"] == []
+
+
+def changes_of(clip, method):
+    """Mean change from frame to frame of a method's and of the sharp pictures, after alignment."""
+    frames = sorted(clip.iterdir())
+    assert len(frames) == RUN
+    flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
+    changes = []
+    for one, next_one in pairwise(frames):
+        lumas = [cv2.imread(str(frame / "sharp.png"), cv2.IMREAD_GRAYSCALE) for frame in (one, next_one)]
+        y, x = np.mgrid[:256, :256].astype(np.float32)
+        moved = flow.calc(*lumas, None)
+        x, y = x + moved[..., 0], y + moved[..., 1]
+        inside = (x >= 0) & (x <= 255) & (y >= 0) & (y <= 255)
+        both = []
+        for name in (method, "sharp"):
+            aligned = cv2.remap(picture(next_one / f"{name}.png").astype(np.float32), x, y, cv2.INTER_CUBIC)
+            both.append(abs(aligned - picture(one / f"{name}.png"))[inside].mean())
+        changes.append(both)
+    return np.mean(changes, axis=0)
+
+
+@pytest.mark.parametrize("protocol", ["pravg:7", "synthetic"])
+def test_places_are_those_of_the_figures(report, told, protocol):
+    section = (report / "report.md").read_text().split(f"## {protocol}\n")[1]
+    lines = [[cell.strip() for cell in line.strip("| ").split("|")] for line in section.splitlines() if line.startswith("|")]
+    head, rows = lines[0], {line[0]: line for line in lines[2 : 2 + len(METHODS)]}
+    competing = [method for method in METHODS if method not in BOUNDS]
+    for title, figure, sign in (("PSNR dB", "psnr", -1), ("SSIM", "ssim", -1), ("GMSD", "gmsd", 1)):
+        values = {row["method"]: row["figures"][figure]["value"] for row in told[protocol]["rows"]}
+        ranked = sorted(competing, key=lambda method: sign * values[method])
+        for method, cells in rows.items():
+            place = re.search(r"\((\d)\)", cells[head.index(title)])
+            assert (int(place[1]) if place else None) == (ranked.index(method) + 1 if method in competing else None)
+            assert f"{values[method]:{'.2f' if figure == 'psnr' else '.3f'}}" in cells[head.index(title)]
+
+
+class _Page(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.addresses, self.text, self.open = [], [], []
+
+    def handle_starttag(self, tag, attributes):
+        self.open.append(tag)
+        self.addresses += [value for name, value in attributes if name in ("src", "href", "xlink:href") and value]
+
+    def handle_endtag(self, tag):
+        self.open.pop(len(self.open) - 1 - self.open[::-1].index(tag))
+
+    def handle_data(self, data):
+        self.text.append(data)
+
+
+def test_the_page_needs_no_other_file_and_says_the_same(report, told):
+    page = _Page()
+    page.feed((report / "report.html").read_text())
+    assert [address for address in page.addresses if not address.startswith(("data:image/", "#"))] == []
+    # best, median and worst case of each protocol: blurry, three methods, sharp
+    assert sum(address.startswith("data:") for address in page.addresses) == 2 * 3 * 5
+    text = " ".join(page.text)
+    assert "<films>" in text
+    for one in told.values():
+        for row in one["rows"]:
+            assert f"{row['figures']['ssim']['value']:.3f}" in text

@@ -1,0 +1,101 @@
+"""Still pictures: orientation, profiles, transparency, and what is refused."""
+
+from __future__ import annotations
+
+import os
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from streamdeblur.errors import InputError, OutputError
+from streamdeblur.jobs.image import deblur_image
+
+
+@pytest.fixture(scope="module")
+def blurred(face_picture):
+    return cv2.blur(face_picture, (13, 1))
+
+
+def test_exif_orientation_is_applied_once_and_other_exif_kept(tmp_path, blurred, deblurrer):
+    turned = Image.fromarray(np.rot90(blurred, 1))
+    exif = Image.Exif()
+    exif[0x0112], exif[0x010F] = 6, "A camera"
+    turned.save(tmp_path / "in.jpg", exif=exif, quality=98)
+    summary = deblur_image(tmp_path / "in.jpg", tmp_path / "out.jpg", deblurrer)
+    assert summary.restored >= 1
+    with Image.open(tmp_path / "out.jpg") as out:
+        assert out.size == (blurred.shape[1], blurred.shape[0])
+        assert out.getexif().get(0x0112, 1) == 1
+        assert out.getexif()[0x010F] == "A camera"
+
+
+@pytest.mark.parametrize(
+    ("mode", "suffix"), [("L", ".png"), ("LA", ".png"), ("RGB", ".png"), ("RGBA", ".png"), ("RGB", ".webp"), ("RGBA", ".webp")]
+)
+def test_modes_and_transparency_are_kept(tmp_path, blurred, deblurrer, mode, suffix):
+    picture = Image.fromarray(blurred).convert(mode)
+    if mode.endswith("A"):
+        alpha = Image.fromarray(np.random.default_rng(0).integers(1, 255, blurred.shape[:2]).astype(np.uint8))
+        picture.putalpha(alpha)
+    source, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+    picture.save(source, lossless=True) if suffix == ".webp" else picture.save(source)
+    assert deblur_image(source, target, deblurrer).restored >= 1
+    with Image.open(target) as out:
+        assert out.mode == mode
+        if mode.endswith("A"):
+            assert np.array_equal(np.asarray(out)[..., -1], np.asarray(alpha))
+
+
+def test_a_colour_profile_is_kept(tmp_path, blurred, deblurrer):
+    from PIL import ImageCms
+
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(blurred).save(tmp_path / "in.png", icc_profile=profile)
+    deblur_image(tmp_path / "in.png", tmp_path / "out.png", deblurrer)
+    with Image.open(tmp_path / "out.png") as out:
+        assert out.info["icc_profile"] == profile
+
+
+@pytest.mark.parametrize("mode", ["P", "CMYK", "I;16", "1"])
+def test_other_modes_are_converted_and_said(tmp_path, blurred, deblurrer, mode):
+    suffix = ".jpg" if mode == "CMYK" else ".png"
+    if mode == "I;16":
+        picture = Image.fromarray(blurred[..., 1].astype(np.uint16) * 256)
+    else:
+        picture = Image.fromarray(blurred).convert(mode)
+    picture.save(tmp_path / f"in{suffix}")
+    summary = deblur_image(tmp_path / f"in{suffix}", tmp_path / "out.png", deblurrer)
+    assert any("converted from" in warning for warning in summary.warnings)
+    with Image.open(tmp_path / "out.png") as out:
+        corner = np.asarray(out.convert("L")).astype(int)[:20, :20]
+    expected = blurred[..., 1] if mode == "I;16" else np.asarray(picture.convert("L"))
+    assert np.abs(corner - expected[:20, :20]).mean() < 4
+
+
+def test_what_cannot_be_read_or_written_is_refused(tmp_path, blurred, deblurrer):
+    good = tmp_path / "good.png"
+    Image.fromarray(blurred).save(good)
+    (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "cut.png").write_bytes(good.read_bytes()[:2000])
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    frames = [Image.fromarray(np.roll(blurred, n, 1)) for n in range(3)]
+    frames[0].save(tmp_path / "moving.webp", save_all=True, append_images=frames[1:])
+    Image.fromarray(np.dstack([blurred, blurred[..., 0]])).save(tmp_path / "clear.png")
+    before = sorted(os.listdir(tmp_path))
+    for source, target, error, words in (
+        ("none.png", "out.png", InputError, "No such file"),
+        ("text.png", "out.png", InputError, "not a PNG"),
+        ("cut.png", "out.png", InputError, "cut.png"),
+        ("empty.jpg", "out.png", InputError, "empty.jpg"),
+        ("moving.webp", "out.png", InputError, "animated"),
+        ("good.png", "out.bmp", OutputError, "Unknown kind of picture"),
+        ("good.png", "good.png", OutputError, "is the input itself"),
+        ("good.png", "nowhere/out.png", OutputError, "does not exist"),
+        ("clear.png", "out.jpg", OutputError, "no transparency"),
+        ("good.png", "text.png", OutputError, "--overwrite"),
+    ):
+        with pytest.raises(error, match=words):
+            deblur_image(tmp_path / source, tmp_path / target, deblurrer)
+    assert sorted(os.listdir(tmp_path)) == before

@@ -1,0 +1,1 @@
+"""Fakes of devices that this machine lacks."""

@@ -1,0 +1,1 @@
+"""Pictures, videos and data sets that the tests make."""

@@ -1,0 +1,1 @@
+"""Networks and trainings small enough for tests."""

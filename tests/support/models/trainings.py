@@ -1,0 +1,50 @@
+"""Small trainings: a few faces, tiny networks, two steps."""
+
+from __future__ import annotations
+
+import yaml
+
+from streamdeblur.training.config import TrainingConfig
+from streamdeblur.training.datasets.recipe import PairMaker
+from streamdeblur.training.loop import Data
+
+TINY_PAPER = {
+    "network": {"hourglass": {"width": 8, "depth": 2}, "generator": {"width": 1 / 32}, "discriminator": {"widths": [4, 4, 8, 8]}},
+    "hourglass": {"images": 4, "batch": 2, "precision": "32-true", "validate_pairs": 4},
+    "cgan": {"images": 4, "batch": 2, "precision": "32-true", "validate_pairs": 4},
+}
+TINY_LITE = {
+    "network": {
+        "hourglass": {"widths": [8, 8, 8], "encoder_blocks": [1, 1, 1], "decoder_blocks": [1, 1], "code": 8},
+        "generator": {"widths": [8, 8, 8], "encoder_blocks": [1, 1, 1], "decoder_blocks": [1, 1]},
+        "discriminator": {"widths": [4, 4, 8, 8]},
+    },
+    "hourglass": {"images": 8, "batch": 4, "crop": 64, "precision": "32-true", "validate_pairs": 4},
+    "cgan": {"images": 8, "batch": 4, "crop": 64, "precision": "32-true", "validate_pairs": 4},
+}
+
+
+def write_config(path, base, *changes):
+    """A configuration file that extends a shipped one; later changes win."""
+    content = {"base": base}
+    for change in changes:
+        content = merged(content, change)
+    path.write_text(yaml.safe_dump(content))
+    return path
+
+
+def merged(base, change):
+    both = {key: merged(base[key], change[key]) for key in base.keys() & change.keys() if isinstance(base[key], dict)}
+    return {**base, **change, **both}
+
+
+def load(path, base, *changes):
+    return TrainingConfig.load(write_config(path, base, *changes))
+
+
+def data_for(config, step, stills):
+    recipe = config.recipe_of(getattr(config, step))
+    shares = dict.fromkeys(type(recipe.shares).model_fields, 0.0) | {"synthetic": 1.0, "sharp": 0.2}
+    recipe = recipe.model_copy(update={"shares": type(recipe.shares)(**shares)})
+    maker = PairMaker(stills, [], recipe, config.seed)
+    return Data(maker, PairMaker(stills, [], recipe, config.seed + 1))

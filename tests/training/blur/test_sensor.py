@@ -1,0 +1,128 @@
+"""Degradations: how often, how strongly, and what they leave alone."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from streamdeblur.training.blur.compression import down_and_up, h264, jpeg
+from streamdeblur.training.blur.response import srgb
+from streamdeblur.training.blur.sensor import Degradation, Degradations, Sensor, degrade, disc
+from streamdeblur.training.blur.synthetic import light_table
+
+
+@pytest.fixture(scope="module")
+def picture(photograph):
+    return np.ascontiguousarray(photograph[220:476, 420:676])
+
+
+@pytest.fixture(scope="module")
+def light(picture):
+    return light_table(srgb())[picture]
+
+
+def psnr(first, second):
+    return cv2.PSNR(first, second)
+
+
+def test_values_are_log_uniform_between_mild_and_severe():
+    degradation = Degradation(probability=0.5, mild=1.0, severe=16.0)
+    values = [degradation.value(*pair, 1.0) for pair in np.random.default_rng(0).random((4000, 2))]
+    drawn = np.log2([value for value in values if value is not None])
+    assert len(drawn) == pytest.approx(2000, rel=0.06)
+    assert np.histogram(drawn, bins=4, range=(0, 4))[0] / len(drawn) == pytest.approx(0.25, abs=0.04)
+
+
+def test_severity_scales_probability_and_range():
+    degradation = Degradation(probability=0.8, mild=95.0, severe=40.0)
+    values = [degradation.value(*pair, 0.5) for pair in np.random.default_rng(0).random((2000, 2))]
+    drawn = [value for value in values if value is not None]
+    assert len(drawn) == pytest.approx(800, rel=0.08)
+    assert min(drawn) >= np.sqrt(95 * 40)
+    assert max(drawn) <= 95
+    assert Sensor().draw(np.random.default_rng(0), 0.0).record() == {}
+
+
+def test_what_else_is_drawn_does_not_depend_on_severity():
+    states = []
+    for severity in (0.0, 0.4, 1.0):
+        random = np.random.default_rng(3)
+        Sensor().draw(random, severity)
+        states.append(random.random())
+    assert len(set(states)) == 1
+
+
+def test_without_degradations_light_is_only_developed(light, picture):
+    assert np.array_equal(degrade(light, Sensor.none().draw(np.random.default_rng(0)), srgb()), picture)
+
+
+@pytest.mark.parametrize(
+    ("mild", "severe"),
+    [
+        ({"noise": 0.5}, {"noise": 12.0}),
+        ({"defocus": 0.6}, {"defocus": 2.5}),
+        ({"scaling": 1.2}, {"scaling": 2.5}),
+        ({"jpeg": 95.0}, {"jpeg": 30.0}),
+        ({"h264": 20.0}, {"h264": 36.0}),
+    ],
+    ids=lambda values: next(iter(values)),
+)
+def test_each_degrades_the_more_the_severer_and_shifts_no_colour(light, picture, mild, severe):
+    results = [degrade(light, Degradations(**values, key=5, moved=(2.5, -1.0)), srgb()) for values in (mild, severe)]
+    assert psnr(results[0], picture) > psnr(results[1], picture) + 2
+    assert psnr(results[1], picture) > 24
+    for result in results:
+        assert result.shape == picture.shape
+        assert np.abs(result.mean((0, 1)) - picture.mean((0, 1))).max() < 1.5
+
+
+def test_the_same_draw_gives_the_same_picture(light):
+    drawn = Degradations(noise=3.0, scaling=1.5, jpeg=60.0, h264=28.0, key=9, moved=(1.0, 2.0))
+    assert np.array_equal(degrade(light, drawn, srgb()), degrade(light.copy(), drawn, srgb()))
+    assert not np.array_equal(degrade(light, drawn, srgb()), degrade(light, Degradations(noise=3.0, key=10), srgb()))
+
+
+def test_light_beyond_white_clips():
+    light = np.full((16, 16, 3), 2.5, np.float32)
+    assert (degrade(light, Degradations(), srgb()) == 255).all()
+
+
+def test_noise_grows_with_light_before_the_camera_curve(light):
+    """Variance in light is gain times light over the full well, plus that of reading."""
+    flat = np.full((200, 200, 3), 0.25, np.float32)
+    noisy = degrade(flat, Degradations(noise=8.0, key=1), srgb())
+    variance = light_table(srgb())[noisy].var()
+    assert variance == pytest.approx(8.0 / 20_000 * 0.25 + (8.0 * 3.0 / 20_000) ** 2, rel=0.05)
+
+
+def test_a_defocused_point_is_a_disc():
+    kernel = disc(2.0)
+    assert kernel.sum() == pytest.approx(1.0)
+    assert np.array_equal(kernel, kernel.T)
+    assert np.array_equal(kernel, kernel[::-1])
+    assert (kernel > 0).sum() / (np.pi * 4) == pytest.approx(1.0, abs=0.7)
+
+
+def test_compression_keeps_size_and_place(picture):
+    odd = np.ascontiguousarray(picture[:101, :77])
+    assert down_and_up(odd, 1.7).shape == odd.shape
+    assert jpeg(odd, 50).shape == odd.shape
+    small = h264(picture[:64, :96].copy(), 24, (3.0, 1.0))
+    shifts = [psnr(small[8:-8, 8:-8], np.roll(picture[:64, :96], s, axis=1)[8:-8, 8:-8]) for s in (-1, 0, 1)]
+    assert np.argmax(shifts) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "mild", "severe"), [("jpeg", 95, 101), ("h264", 60, 30), ("scaling", 0.5, 2), ("defocus", 1, 9)]
+)
+def test_values_that_nothing_can_take_are_refused(name, mild, severe):
+    with pytest.raises(ValidationError, match=name):
+        Sensor(**{name: Degradation(probability=0.5, mild=mild, severe=severe)})
+
+
+@pytest.mark.parametrize("settings", [{"probability": 1.1}, {"mild": 0.0}, {"strength": 1}])
+def test_impossible_settings_are_refused(settings):
+    with pytest.raises(ValidationError):
+        Degradation(**{"probability": 0.5, "mild": 1.0, "severe": 2.0, **settings})

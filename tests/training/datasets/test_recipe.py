@@ -1,0 +1,215 @@
+"""Pairs from a seed and a number: the same in any order and thread, each scheme as its recipe says."""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import cv2
+import numpy as np
+import pytest
+from pydantic import ValidationError
+
+from streamdeblur.training.blur.response import srgb
+from streamdeblur.training.blur.sensor import Sensor
+from streamdeblur.training.blur.synthetic import blur_image
+from streamdeblur.training.datasets.recipe import PairMaker, Recipe, Shares
+from support.media.shaking import Clip, panned, steady
+
+SCHEMES = ["synthetic", "vla", "pravg", "vla+camera", "pravg+camera", "sharp", "mild"]
+
+
+@pytest.fixture(scope="module")
+def stills(photograph):
+    return [np.ascontiguousarray(photograph[100:356, x : x + 256]) for x in (0, 300, 500)] + [photograph[200:520, 400:720].copy()]
+
+
+@pytest.fixture(scope="module")
+def clips(photograph):
+    return [panned(photograph, steady(step, 27), (300, 300)) for step in (1, 3)]
+
+
+def recipe(*schemes, **settings):
+    """A recipe of these schemes alone, without degradations."""
+    shares = {name: float(name.replace("_", "+") in schemes) for name in Shares.model_fields}
+    return Recipe(**{"shares": Shares(**shares), "sensor": Sensor.none(), **settings})
+
+
+def same(first, second):
+    kernels = first.kernel is second.kernel or np.array_equal(first.kernel, second.kernel)
+    pictures = np.array_equal(first.blurry, second.blurry) and np.array_equal(first.sharp, second.sharp)
+    return pictures and kernels and first.record == second.record
+
+
+def test_a_pair_depends_on_seed_and_number_alone(stills, clips):
+    forward = [PairMaker(stills, clips, seed=3).pair(n) for n in range(24)]
+    maker = PairMaker(stills, clips, seed=3)
+    backward = [maker.pair(n) for n in reversed(range(24))][::-1]
+    with ThreadPoolExecutor(4) as pool:
+        together = list(pool.map(PairMaker(stills, clips, seed=3).pair, range(24)))
+    assert all(same(a, b) and same(a, c) for a, b, c in zip(forward, backward, together, strict=True))
+    assert not any(same(a, PairMaker(stills, clips, seed=4).pair(n)) for n, a in enumerate(forward[:6]))
+
+
+def test_shares_are_those_of_the_recipe(stills, clips):
+    shares = Shares(synthetic=4, vla=1, pravg=1, vla_camera=1, pravg_camera=1, sharp=1, mild=1)
+    maker = PairMaker(stills, clips, Recipe(shares=shares, sensor=Sensor.none()))
+    counts = Counter(maker.pair(n).record["scheme"] for n in range(300))
+    assert set(counts) == set(SCHEMES)
+    assert counts["synthetic"] == pytest.approx(120, abs=35)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_pairs_are_crops_of_one_size(stills, clips, scheme):
+    maker = PairMaker(stills, clips, recipe(scheme))
+    for n in range(3):
+        pair = maker.pair(n)
+        assert json.loads(json.dumps(pair.record))["scheme"] == scheme
+        for image in (pair.blurry, pair.sharp):
+            assert (image.shape, image.dtype) == ((256, 256, 3), np.uint8)
+        assert (pair.kernel is None) == ("clip" in pair.record)
+        if pair.kernel is not None:
+            assert pair.kernel.shape == (41, 41)
+            assert pair.kernel.sum() == pytest.approx(1.0, abs=1e-4)
+
+
+def test_sharp_pairs_are_left_alone_even_by_the_sensor(stills):
+    maker = PairMaker(stills, [], recipe("sharp", sensor=Sensor()))
+    for n in range(4):
+        pair = maker.pair(n)
+        assert np.array_equal(pair.blurry, pair.sharp)
+        assert pair.record["degradations"] == {}
+
+
+def test_mild_blur_hardly_shows(stills):
+    mild, strong = (PairMaker(stills, [], recipe(scheme)) for scheme in ("mild", "synthetic"))
+    quality = [np.median([cv2.PSNR(p.blurry, p.sharp) for p in map(m.pair, range(12))]) for m in (mild, strong)]
+    assert quality[0] > quality[1] + 4
+
+
+def test_the_kernel_is_the_blur(stills):
+    """Convolving the sharp crop with the recorded kernel gives the blurry one, also where it was mirrored."""
+    maker = PairMaker(stills[:3], [], recipe("synthetic"))
+    flipped = set()
+    for n in range(6):
+        pair = maker.pair(n)
+        again = blur_image(pair.sharp, pair.kernel, srgb())
+        inside = slice(21, -21)
+        if "scale" not in pair.record:
+            assert np.abs(pair.blurry[inside, inside].astype(int) - again[inside, inside]).max() <= 1
+            flipped.add(pair.record["flipped"])
+    assert flipped == {True, False}
+
+
+def test_the_sharp_crop_of_a_clip_is_its_middle_frame(clips):
+    maker = PairMaker([], clips, recipe("pravg", lengths=(5,)))
+    pair = maker.pair(0)
+    assert pair.record["last"] - pair.record["first"] == 4
+    frame = clips[pair.record["clip"]].frames[pair.record["first"] + 2]
+    sharp = pair.sharp[:, ::-1] if pair.record["flipped"] else pair.sharp
+    inside = np.ascontiguousarray(sharp[40:200, 40:200])
+    assert cv2.matchTemplate(frame, inside, cv2.TM_SQDIFF).min() < 100
+    assert pair.record["motion_px"] == pytest.approx(4 * (1, 3)[pair.record["clip"]], rel=0.4)
+
+
+def test_a_camera_blurs_more_than_the_face_alone(clips):
+    quality = []
+    for scheme in ("pravg", "pravg+camera"):
+        maker = PairMaker([], clips, recipe(scheme, camera_extents=(15, 20)))
+        quality.append(np.mean([cv2.PSNR(pair.blurry, pair.sharp) for pair in map(maker.pair, range(6))]))
+    assert quality[1] < quality[0]
+
+
+def test_faces_of_another_size_are_brought_to_that_of_a_crop(photograph):
+    clip = panned(photograph, steady(1, 9), (480, 480))
+    small = Clip(clip.frames, clip.boxes + np.float32([-50, -40, 50, 40]))
+    for n in range(3):
+        pair = PairMaker([], [small], recipe("vla")).pair(n)
+        assert pair.sharp.shape == (256, 256, 3)
+        assert pair.sharp.std() > 20
+
+
+def test_a_part_of_a_crop_is_blurred_as_the_whole(stills, clips):
+    """Training cuts parts out of crops; only they are made."""
+    for scheme in ("synthetic", "pravg"):
+        maker, places = PairMaker(stills, clips, recipe(scheme)), set()
+        for n in range(6):
+            whole, part = maker.pair(n), maker.pair(n, size=100)
+            assert part.blurry.shape == part.sharp.shape == (100, 100, 3)
+            _, _, (left, top), _ = cv2.minMaxLoc(cv2.matchTemplate(whole.sharp, part.sharp, cv2.TM_SQDIFF))
+            places.add((left, top))
+            there = slice(top, top + 100), slice(left, left + 100)
+            assert np.array_equal(whole.sharp[there], part.sharp)
+            # (beyond the border of a still the whole has its mirror image)
+            assert np.median(np.abs(whole.blurry[there].astype(int) - part.blurry)) == 0
+        assert len(places) > 3
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_part_has_its_size_whatever_is_done_to_it(stills, clips, scheme):
+    always = {name: 1.0 for name, field in Sensor.model_fields.items() if field.annotation is float}
+    maker = PairMaker(stills, clips, recipe(scheme, sensor=Sensor(**always)))
+    for n in range(4):
+        pair = maker.pair(n, size=96)
+        assert pair.blurry.shape == pair.sharp.shape == (96, 96, 3)
+
+
+def test_severity_begins_clean_and_mild(stills, clips):
+    maker = PairMaker(stills, clips, recipe("synthetic", sensor=Sensor()))
+    clean, full = ([maker.pair(n, severity) for n in range(30)] for severity in (0.0, 1.0))
+    assert not any(pair.record["degradations"] for pair in clean)
+    assert sum(bool(pair.record["degradations"]) for pair in full) > 15
+    assert max(pair.record["extent"] for pair in clean) <= np.sqrt(3 * 34) + 0.01
+    assert max(pair.record["extent"] for pair in full) > 15
+
+
+def test_degradations_touch_the_blurry_crop_alone(stills):
+    clean, degraded = (PairMaker(stills, [], recipe("synthetic", sensor=sensor), seed=2) for sensor in (Sensor.none(), Sensor()))
+    for n in range(8):
+        before, after = clean.pair(n), degraded.pair(n)
+        assert np.array_equal(before.sharp, after.sharp)
+        assert np.array_equal(before.blurry, after.blurry) == (not after.record["degradations"])
+
+
+def test_without_clips_synthetic_blur_takes_their_shares_and_says_so(stills, caplog):
+    with caplog.at_level(logging.WARNING):
+        maker = PairMaker(stills, [])
+        schemes = {maker.pair(n).record["scheme"] for n in range(40)}
+    assert schemes == {"synthetic", "sharp", "mild"}
+    assert [record.message.count("no clips") for record in caplog.records] == [1]
+
+
+def test_without_stills_clips_are_all_there_is(clips):
+    maker = PairMaker([], clips)
+    assert {maker.pair(n).record["scheme"] for n in range(60)} == set(SCHEMES)
+
+
+def test_clips_that_are_shorter_than_an_average_are_used_as_far_as_they_go(photograph):
+    clip = panned(photograph, steady(3, 3), (300, 300))
+    pair = PairMaker([], [clip], recipe("pravg", lengths=(21,))).pair(0)
+    assert pair.record["length"] <= 3
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"extents": (0.5, 10)},
+        {"extents": (20, 10)},
+        {"camera_extents": (3, 99)},
+        {"lengths": (7, 8)},
+        {"lengths": ()},
+        {"severity": 2},
+    ],
+)
+def test_impossible_recipes_are_refused(settings):
+    with pytest.raises(ValidationError):
+        Recipe(**settings)
+
+
+def test_nothing_to_make_pairs_of_is_refused(stills):
+    with pytest.raises(ValueError, match="neither"):
+        PairMaker([], [])
+    with pytest.raises(ValueError, match="zero"):
+        PairMaker(stills, [], recipe())

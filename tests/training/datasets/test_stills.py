@@ -1,0 +1,166 @@
+"""Stills: the sharp faces of a folder of pictures."""
+
+from __future__ import annotations
+
+import cv2
+import numpy as np
+import pytest
+from PIL import Image
+
+from streamdeblur.errors import InputError
+from streamdeblur.training.datasets.duplicates import DISTANCE, Seen, perceptual_hash
+from streamdeblur.training.datasets.identities import Identities, split_of
+from streamdeblur.training.datasets.options import StillsOptions
+from streamdeblur.training.datasets.stills import build_stills
+from streamdeblur.training.datasets.store import open_stills
+from support.media.datasets import PLACES
+
+
+def around(photograph, name, size=320):
+    x, y = PLACES[name]
+    left, top = x - size // 2, max(0, y - size // 2)
+    return np.ascontiguousarray(photograph[top : top + size, left : left + size])
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory, photograph):
+    """One picture with six people, one that lies on its side but for its EXIF, doubles, and some that are of no use."""
+    folder = tmp_path_factory.mktemp("pictures")
+    for name in ("anna", "bert", "other"):
+        (folder / name).mkdir()
+    Image.fromarray(photograph).save(folder / "group.png")
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    Image.fromarray(np.rot90(around(photograph, "anna"))).save(folder / "anna" / "turned.jpg", quality=97, exif=exif)
+    Image.fromarray(around(photograph, "bert")).save(folder / "bert" / "a.png")
+    smaller = Image.fromarray(around(photograph, "bert")).resize((310, 310))
+    smaller.save(folder / "bert" / "b.jpg", quality=80)
+    (folder / "other" / "copy.png").write_bytes((folder / "bert" / "a.png").read_bytes())
+    Image.fromarray(cv2.GaussianBlur(around(photograph, "cleo"), (0, 0), 3)).save(folder / "other" / "soft.png")
+    Image.fromarray(around(photograph, "cleo")).resize((100, 100)).save(folder / "other" / "small.png")
+    (folder / "other" / "text.jpg").write_text("This is no picture.")
+    (folder / "other" / "empty.png").write_bytes(b"")
+    Image.new("RGB", (300, 200), (90, 120, 60)).save(folder / "other" / "plain.webp", lossless=True)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def built(tmp_path_factory, pictures):
+    folder = tmp_path_factory.mktemp("stills") / "out"
+    return folder, build_stills(pictures, folder, StillsOptions(held_out=0))
+
+
+def test_one_crop_of_each_sharp_face(built):
+    summary = {source["file"]: source for source in built[1]["sources"]}
+    stills = open_stills(built[0])
+    found = {}
+    for still, record in zip(stills, stills.records, strict=True):
+        found.setdefault(record["source"], []).append(record["identity"])
+        assert still.shape == (256, 256, 3)
+        assert record["sharpness"] >= 30
+        box = np.array(record["box"])
+        assert (box[2:] - box[:2]).max() == pytest.approx(256 / 1.7, rel=0.15)
+        assert (box[:2] + box[2:]) / 2 == pytest.approx([128, 128], abs=30)
+    assert found["anna/turned.jpg"] == ["anna"]
+    assert found["bert/a.png"] == ["bert"]
+    assert summary["bert/b.jpg"]["dropped"] == {"duplicates": 1}
+    assert summary["other/copy.png"]["problem"] == "the same file as bert/a.png"
+    assert summary["other/soft.png"]["dropped"] == {"faces not sharp enough": 1}
+    assert summary["other/small.png"]["dropped"] == {"faces too small": 1}
+    assert "no picture" in summary["other/text.jpg"]["problem"]
+    assert "empty" in summary["other/empty.png"]["problem"]
+    assert (summary["other/plain.webp"]["problem"], summary["other/plain.webp"]["kept"]) == ("", 0)
+    assert len(found["group.png"]) >= 1
+    assert all(name.partition("#")[0] == "group" for name in found["group.png"])
+
+
+def test_a_turned_picture_is_cut_upright(built, photograph):
+    stills = open_stills(built[0])
+    number = next(n for n, record in enumerate(stills.records) if record["source"] == "anna/turned.jpg")
+    record, whole = stills.records[number], around(photograph, "anna")
+    window = record["window"]
+    part = whole[window["top"] :, window["left"] :][: window["side"], : window["side"]]
+    expected = cv2.resize(part, (256, 256), interpolation=cv2.INTER_CUBIC).astype(float)
+    assert 10 * np.log10(255**2 / np.square(expected - stills[number]).mean()) > 32
+    eyes, mouth = np.array(record["landmarks"])[:2], np.array(record["landmarks"])[3:]
+    assert eyes[:, 1].max() + 20 < mouth[:, 1].min()
+
+
+def test_crops_are_taken_as_they_are(tmp_path, photograph):
+    (tmp_path / "in").mkdir()
+    for n, name in enumerate(PLACES):
+        Image.fromarray(around(photograph, name, 256 + 64 * (n % 2))).save(tmp_path / "in" / f"{name}.png")
+    Image.fromarray(around(photograph, "anna", 180)).save(tmp_path / "in" / "small.png")
+    (tmp_path / "table.csv").write_text("file,identity\nanna.png,one\nbert.png,one\n")
+    options = StillsOptions(cropped=True, held_out=0)
+    summary = build_stills(tmp_path / "in", tmp_path / "out", options, identities=Identities.read(tmp_path / "table.csv"))
+    stills = open_stills(tmp_path / "out")
+    assert stills.identities == ["one", "one", "cleo", "dora"]
+    assert [source["file"] for source in summary["sources"] if source["problem"]] == ["small.png"]
+    error = np.square(stills[0].astype(float) - around(photograph, "anna", 256)).mean()
+    assert 10 * np.log10(255**2 / error) > 45
+
+
+def test_no_person_is_on_both_sides(tmp_path, photograph):
+    """Seventy pictures, more than are worked on together, of fourteen people."""
+    for n in range(70):
+        picture = np.roll(photograph[:300, 7 * n : 7 * n + 300], 53 * n % 200, axis=0)
+        (tmp_path / "in" / str(n % 14)).mkdir(parents=True, exist_ok=True)
+        cv2.imwrite(str(tmp_path / "in" / str(n % 14) / f"{n}.png"), cv2.resize(picture, (256, 256)))
+    summary = build_stills(tmp_path / "in", tmp_path / "out", StillsOptions(cropped=True, held_out=0.3))
+    sides = [open_stills(tmp_path / "out" / split).identities for split in ("train", "test")]
+    assert sum(map(len, sides)) == sum(summary["kept"].values()) > 60
+    assert all(sides)
+    assert not set(sides[0]) & set(sides[1])
+
+
+def test_nothing_of_use_is_an_error_that_says_why(tmp_path):
+    (tmp_path / "in").mkdir()
+    with pytest.raises(InputError, match="There is nothing to work on"):
+        build_stills(tmp_path / "in", tmp_path / "out")
+    (tmp_path / "in" / "a.jpg").write_text("no picture")
+    with pytest.raises(InputError, match="1 of 1 files could not be used"):
+        build_stills(tmp_path / "in", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_who_is_held_out_depends_on_the_name_alone():
+    names = [f"person {n}" for n in range(2000)]
+    assert sum(split_of(name, 0.1) == "test" for name in names) == pytest.approx(200, abs=40)
+    assert {split_of(name, 0.0) for name in names} == {"train"}
+    assert {split_of(name, 1.0) for name in names} == {"test"}
+    # growing shares only add people
+    assert all(split_of(name, 0.3) == "test" for name in names if split_of(name, 0.1) == "test")
+
+
+def test_tables_that_cannot_be_used_are_said_to_be(tmp_path):
+    (tmp_path / "a.csv").write_text("file,name\na.mp4,anna\n")
+    with pytest.raises(InputError, match="column identity"):
+        Identities.read(tmp_path / "a.csv")
+    with pytest.raises(InputError, match="Cannot read"):
+        Identities.read(tmp_path / "none.csv")
+
+
+def test_copies_have_nearly_the_same_hash_and_other_faces_have_not(photograph):
+    faces = [around(photograph, name, 250) for name in PLACES]
+    seen = Seen()
+    assert [seen.add(name, [perceptual_hash(face)]) for name, face in zip(PLACES, faces, strict=True)] == [None] * 4
+    for name, face in zip(PLACES, faces, strict=True):
+        small = cv2.resize(face, (150, 150), interpolation=cv2.INTER_AREA)
+        copy = cv2.imdecode(cv2.imencode(".jpg", small, (cv2.IMWRITE_JPEG_QUALITY, 50))[1], cv2.IMREAD_COLOR)
+        assert seen.add("copy", [perceptual_hash(copy)]) == name
+    hashes = [perceptual_hash(face) for face in faces]
+    assert min((a ^ b).bit_count() for n, a in enumerate(hashes) for b in hashes[:n]) > 2 * DISTANCE
+
+
+def test_every_pair_of_hashes_within_the_distance_is_found():
+    rng = np.random.default_rng(1)
+    for _ in range(50):
+        bits = rng.integers(0, 2, 256)
+        other = bits.copy()
+        other[rng.choice(256, DISTANCE, replace=False)] ^= 1
+        first, second = (int("".join(map(str, b)), 2) for b in (bits, other))
+        seen = Seen()
+        assert seen.add("first", [first, first]) is None
+        assert seen.add("far", [first, ~first & (2**256 - 1)]) is None
+        assert seen.add("second", [second, first]) == "first"

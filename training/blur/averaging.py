@@ -1,0 +1,229 @@
+"""Blur from frames: eq. 9 of the paper, over windows of variable length (VLA) or of a given one (PrAvg).
+
+The middle frame is the ground truth. VLA grows a window by one frame at each side until one of three rules stops it: see
+`rules`. Frames that repeat the one before (as conversions of the frame rate make them) are left out before windows are counted.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.kernels.averaging import add_light, mean_codes
+from streamdeblur.kernels.motion import add_motion, mean_length
+from streamdeblur.training.blur.observation import Observation, observe
+from streamdeblur.training.blur.response import Response
+from streamdeblur.training.blur.rules import StoppedBy, StopRules
+
+
+class Clip(Protocol):
+    """A run of frames, of one face where there are boxes."""
+
+    @property
+    def frames(self) -> NDArray[np.uint8]:
+        """uint8 RGB [T, H, W, 3]."""
+
+    @property
+    def boxes(self) -> NDArray[np.float32] | None:
+        """Face box of each frame, x0, y0, x1, y1 in pixels: float32 [T, 4]."""
+
+    @property
+    def landmarks(self) -> NDArray[np.float32] | None:
+        """Landmarks of each frame: float32 [T, K, 2]."""
+
+
+@dataclass(frozen=True)
+class Window:
+    """Which frames are averaged."""
+
+    frames: tuple[int, ...]
+    """Numbers of the frames, rising, odd many; the middle one is the ground truth."""
+    stopped_by: StoppedBy
+    """The rule that stopped its growth; `longest` where none did, `end` at an end of the clip, `predefined` for PrAvg."""
+    motion_px: float
+    """Length of the path of the face (of the whole picture without one) from the first to the last frame."""
+
+    @property
+    def length(self) -> int:
+        """L of eq. 9."""
+        return len(self.frames)
+
+    @property
+    def middle(self) -> int:
+        return self.frames[len(self.frames) // 2]
+
+
+@dataclass(frozen=True, eq=False)
+class Average:
+    """A pair made by averaging."""
+
+    blurry: NDArray[np.uint8]
+    """uint8 RGB [H, W, 3]."""
+    sharp: NDArray[np.uint8]
+    """The middle frame, uint8 RGB [H, W, 3]."""
+    window: Window
+
+
+class _Growth:
+    """A window while it grows: its running average and its motion. A step costs O(pixels), however long the window is."""
+
+    def __init__(self, distinct: Sequence[Observation], middle: int, response: Response) -> None:
+        self.distinct, self.middle, self.response = distinct, middle, response
+        self.reach = 0
+        self._light = response.to_light.astype(np.int32)
+        self._total = np.zeros(distinct[middle].luma.shape, np.int32)
+        add_light(distinct[middle].luma, 0, 0, self._light, self._total)
+        self._average = np.empty_like(distinct[middle].luma)
+        self._net = np.zeros_like(distinct[middle].motion[distinct[middle].region])
+        self.path = 0.0
+
+    def ends(self) -> tuple[Observation, Observation] | None:
+        """The frames that come next at either side; None at an end of the clip."""
+        first, last = self.middle - self.reach - 1, self.middle + self.reach + 1
+        return (self.distinct[first], self.distinct[last]) if first >= 0 and last < len(self.distinct) else None
+
+    def grow(self, first: Observation, last: Observation) -> None:
+        """Take in a frame at either side."""
+        region = self.distinct[self.middle].region
+        follower = self.distinct[self.middle - self.reach]
+        self.reach += 1
+        for motion in (follower.motion[region], last.motion[region]):
+            self.path += add_motion(motion, self._net)
+        for luma in (first.luma, last.luma):
+            add_light(luma, 0, 0, self._light, self._total)
+
+    @property
+    def net(self) -> float:
+        """Mean displacement from the first frame to the last, in pixels."""
+        return mean_length(self._net)
+
+    @property
+    def length(self) -> int:
+        return 2 * self.reach + 1
+
+    def average(self) -> NDArray[np.uint8]:
+        """Luma of the running average: uint8 [h, w]."""
+        mean_codes(self._total, self.length, self.response.to_code, self._average)
+        return self._average[..., 0]
+
+
+def vla(distinct: Sequence[Observation], middle: int, response: Response, rules: StopRules | None = None) -> Window:
+    """The window around the frame at `middle` by variable length averaging.
+
+    distinct: observations in order, none of them repeated (`distinct_frames`); middle: an index into them. The rules hold for
+    the window that is returned; the one that is larger by a frame at each side breaks the rule named.
+    """
+    rules = rules or StopRules()
+    growth = _Growth(distinct, middle, response)
+    centre = distinct[middle]
+    side = centre.pixel * max(centre.luma.shape)
+
+    def window(reach: int, path: float, stopped_by: StoppedBy) -> Window:
+        return Window(tuple(o.number for o in distinct[middle - reach : middle + reach + 1]), stopped_by, round(path, 3))
+
+    while growth.length + 2 <= rules.longest:
+        reach, path, ends = growth.reach, growth.path, growth.ends()
+        if ends is None:
+            return window(reach, path, "end")
+        if ends[1].cut or distinct[middle - reach].cut:
+            return window(reach, path, "cut")
+        if not rules.overlap(*ends):
+            return window(reach, path, "overlap")
+        growth.grow(*ends)
+        fault = rules.motion(growth.path, growth.net, growth.length, side)
+        if fault:
+            return window(reach, path, fault)
+        if not rules.quality(growth.average(), centre.luma[..., 0]):
+            return window(reach, path, "quality")
+    return window(growth.reach, growth.path, "longest")
+
+
+def pravg(distinct: Sequence[Observation], middle: int, length: int) -> Window | None:
+    """The window of `length` frames, odd, around the frame at `middle`; None where it would reach beyond the clip or a cut.
+
+    Raises:
+        ValueError: an even length, or one below 3.
+    """
+    if length < 3 or length % 2 == 0:
+        raise ValueError(f"PrAvg averages an odd number of frames, 3 or more (got {length}).")
+    reach = length // 2
+    chosen = distinct[middle - reach : middle + reach + 1] if middle >= reach else []
+    if len(chosen) < length or any(o.cut for o in chosen[1:]):
+        return None
+    path = sum(o.path for o in chosen[1:])
+    return Window(tuple(o.number for o in chosen), "predefined", round(path, 3))
+
+
+def distinct_frames(observations: Iterable[Observation]) -> list[Observation]:
+    """Those that do not repeat the frame before."""
+    return [observation for observation in observations if not observation.repeated]
+
+
+class RunningSum:
+    """The sum of the light of some frames; from one window to the next only what differs is added and taken away."""
+
+    def __init__(self, response: Response) -> None:
+        self._response = response
+        self._light = response.to_light.astype(np.int32)
+        self._summed: dict[int, NDArray[np.uint8]] = {}
+        self._total: NDArray[np.int32] | None = None
+
+    def average(self, frames: Iterable[tuple[int, NDArray[np.uint8]]]) -> NDArray[np.uint8]:
+        """psi of the mean light of these frames, (number, uint8 [H, W, 3]): uint8 [H, W, 3]; exact."""
+        wanted = dict(frames)
+        gone, new = self._summed.keys() - wanted.keys(), wanted.keys() - self._summed.keys()
+        shape = next(iter(wanted.values())).shape
+        if self._total is None or self._total.shape != shape or len(gone) >= len(self._summed) - len(gone):
+            self._total = np.zeros(shape, np.int32)
+            gone, new = set(), set(wanted)
+        for number in gone:
+            add_light(self._summed[number], 0, 0, -self._light, self._total)
+        for number in new:
+            add_light(wanted[number], 0, 0, self._light, self._total)
+        self._summed = wanted
+        blurry = np.empty(shape, np.uint8)
+        mean_codes(self._total, len(wanted), self._response.to_code, blurry)
+        return blurry
+
+
+def windows_of(
+    observations: Iterable[Observation], scheme: Literal["vla", "pravg"], response: Response, *, length: int = 7,
+    rules: StopRules | None = None, every: int = 1, shortest: int = 3,
+) -> list[Window]:  # fmt: skip
+    """The windows around every `every`-th distinct frame of a clip that hold at least `shortest` frames."""
+    distinct = distinct_frames(observations)
+    found = (
+        vla(distinct, middle, response, rules) if scheme == "vla" else pravg(distinct, middle, length)
+        for middle in range(0, len(distinct), every)
+    )
+    return [window for window in found if window is not None and window.length >= shortest]
+
+
+def average_clip(
+    clip: Clip, scheme: Literal["vla", "pravg"], response: Response, *, length: int = 7, rules: StopRules | None = None,
+    every: int = 1,
+) -> Iterator[Average]:  # fmt: skip
+    """The pairs of one clip, in order: around every `every`-th frame, by VLA or by PrAvg of `length` frames."""
+    observations = observe(clip.frames, clip.boxes, clip.landmarks)
+    total = RunningSum(response)
+    for window in windows_of(observations, scheme, response, length=length, rules=rules, every=every):
+        blurry = total.average((number, clip.frames[number]) for number in window.frames)
+        yield Average(blurry, clip.frames[window.middle], window)
+
+
+def average_clips(
+    clips: Iterable[Clip], scheme: Literal["vla", "pravg"], response: Response, *, length: int = 7, rules: StopRules | None =
+    None, every: int = 1, workers: int = 2,
+) -> Iterator[list[Average]]:  # fmt: skip
+    """The pairs of each clip, several clips at a time in threads, in the order of the clips."""
+
+    def work(clip: Clip) -> list[Average]:
+        return list(average_clip(clip, scheme, response, length=length, rules=rules, every=every))
+
+    with ThreadPoolExecutor(workers) as pool:
+        yield from pool.map(work, clips)

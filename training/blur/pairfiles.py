@@ -1,0 +1,235 @@
+"""Where pairs of a video are written: a folder of PNG, or a blurry video beside its sharp twin; each with a JSON of what was
+averaged.
+
+Both appear when they are complete, and only then.
+"""
+
+from __future__ import annotations
+
+import errno
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.errors import OutputError
+from streamdeblur.options import Options
+from streamdeblur.training.blur.exposures import BlurOptions, Exposure
+from streamdeblur.video.colour import FULL_RANGE, LIMITED_RANGE, luma_coefficients
+from streamdeblur.video.copying import copy_tags
+from streamdeblur.video.reader import Reader
+from streamdeblur.video.writer import Writer, temporary_beside
+
+if TYPE_CHECKING:
+    import av
+
+RECORDS = "pairs.json"
+"""In a folder of pairs; beside a video it has the video's name."""
+
+
+class PairSink(Protocol):
+    """Takes pairs one after the other; a context manager that completes or removes what was written."""
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None: ...
+
+    def write(self, exposure: Exposure) -> None:
+        """Write one pair. Raises OutputError."""
+
+    def copy(self, packet: av.Packet[Any]) -> None:
+        """Write a packet of another stream, where there are any."""
+
+
+def open_sink(target: Path, reader: Reader, options: BlurOptions, *, video: bool) -> PairSink:
+    """What writes to `target`: a folder, or with `video` a video file and its twin.
+
+    Raises:
+        OutputError: it exists and `overwrite` is not set, or cannot be written.
+        OptionError: an encoder that cannot be used.
+    """
+    return PairVideo(target, reader, options) if video else PairFolder(target, reader, options)
+
+
+class Records:
+    """A JSON file of how pairs were made, written line by line."""
+
+    def __init__(self, path: Path, source: Path, options: BlurOptions) -> None:
+        head = {"source": str(source), "scheme": options.scheme, "response": options.response, "seed": options.seed}
+        self._file = path.open("w", encoding="utf-8")
+        self._file.write(json.dumps(head)[:-1] + ', "pairs": [')
+        self._before = "\n"
+
+    def add(self, exposure: Exposure, **more: Any) -> None:
+        """One more pair."""
+        decoded = exposure.middle.decoded
+        seconds = float(decoded.pts * decoded.time_base) if decoded.pts is not None and decoded.time_base else None
+        record = {"frame": exposure.middle.observation.number, "seconds": seconds, **more, **exposure.record}
+        self._file.write(self._before + json.dumps(record))
+        self._before = ",\n"
+
+    def complete(self) -> None:
+        self._file.write("\n]}\n")
+        self._file.close()
+
+    def abandon(self) -> None:
+        # (what is being thrown away need not be complete)
+        with suppress(OSError):
+            self._file.close()
+
+
+class PairFolder:
+    """``000012_blurry.png`` and ``000012_sharp.png`` for frame 12, and ``pairs.json``."""
+
+    def __init__(self, target: Path, reader: Reader, options: BlurOptions) -> None:
+        if target.exists():
+            _check_replaceable(target, overwrite=options.overwrite)
+        self._target = target
+        with _explained(target):
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._partial = Path(tempfile.mkdtemp(prefix=f".{target.name[:60]}.partial-", dir=target.parent))
+        try:
+            with _explained(target):
+                self._partial.chmod(0o755)
+                self._records = Records(self._partial / RECORDS, Path(reader.source), options)
+        except BaseException:
+            shutil.rmtree(self._partial, ignore_errors=True)
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def write(self, exposure: Exposure) -> None:
+        """Write the two pictures of a pair. Raises OutputError."""
+        stem = f"{exposure.middle.observation.number:06d}"
+        with _explained(self._target):
+            names = {"blurry": f"{stem}_blurry.png", "sharp": f"{stem}_sharp.png"}
+            self._save(names["blurry"], exposure.blurry)
+            self._save(names["sharp"], exposure.middle.pixels)
+            self._records.add(exposure, **names)
+
+    def copy(self, packet: av.Packet[Any]) -> None:
+        """Pictures have no other streams."""
+
+    def _save(self, name: str, pixels: NDArray[np.uint8]) -> None:
+        _, data = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
+        (self._partial / name).write_bytes(data.tobytes())
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        try:
+            if kind is None:
+                with _explained(self._target):
+                    self._records.complete()
+                    if self._target.exists():
+                        shutil.rmtree(self._target)
+                    self._partial.rename(self._target)
+        finally:
+            self._records.abandon()
+            shutil.rmtree(self._partial, ignore_errors=True)
+
+
+class PairVideo:
+    """A blurry video, its twin ``NAME.sharp.SUFFIX`` with the same time stamps, and ``NAME.json``."""
+
+    def __init__(self, target: Path, reader: Reader, options: BlurOptions) -> None:
+        self._target, self._twin, self._json = target, target.with_suffix(f".sharp{target.suffix}"), target.with_suffix(".json")
+        for path in (self._target, self._twin, self._json):
+            if path.exists() and not options.overwrite:
+                raise OutputError(f"{path} exists. Give --overwrite to replace it.")
+        settings = Options(codec=options.codec, quality=options.quality, start=options.start, overwrite=options.overwrite)
+        with ExitStack() as opened:
+            self._blurry = Writer(self._target, reader, settings)
+            opened.push(self._blurry)
+            self._sharp = Writer(self._twin, reader, settings)
+            opened.push(self._sharp)
+            self._partial = temporary_beside(self._json)
+            opened.callback(self._partial.unlink)
+            with _explained(self._json):
+                self._records = Records(self._partial, Path(reader.source), options)
+            opened.pop_all()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def write(self, exposure: Exposure) -> None:
+        """Encode the two frames of a pair. Raises OutputError or OptionError."""
+        self._blurry.write(_like(exposure.middle.decoded, exposure.blurry))
+        self._sharp.write(exposure.middle.decoded)
+        with _explained(self._json):
+            self._records.add(exposure)
+
+    def copy(self, packet: av.Packet[Any]) -> None:
+        """Both videos get the other streams."""
+        self._blurry.copy(packet)
+        self._sharp.copy(packet)
+
+    def __exit__(self, kind: type[BaseException] | None, *details: Any) -> None:
+        try:
+            if kind is None:
+                self._complete()
+            else:
+                self._blurry.__exit__(kind, *details)
+                self._sharp.__exit__(kind, *details)
+        finally:
+            self._records.abandon()
+            self._partial.unlink(missing_ok=True)
+
+    def _complete(self) -> None:
+        """Complete one file after the other; where one fails, those before it are worth nothing and are removed."""
+        with ExitStack() as undo:
+            with self._sharp:
+                with self._blurry, _explained(self._json):
+                    self._records.complete()
+                undo.callback(self._target.unlink)
+            undo.callback(self._twin.unlink)
+            with _explained(self._json):
+                self._partial.replace(self._json)
+            undo.pop_all()
+
+
+def _like(decoded: av.VideoFrame, pixels: NDArray[np.uint8]) -> av.VideoFrame:
+    """RGB pixels as a frame in the pixel format, colours and time of a decoded one."""
+    import av
+
+    spaces = {0.2126: "itu709", 0.2627: "bt2020", 0.212: "smpte240m", 0.30: "fcc"}
+    red, _ = luma_coefficients(int(decoded.colorspace), decoded.height)
+    full = decoded.color_range == FULL_RANGE or decoded.format.name.startswith("yuvj")
+    frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(
+        format=decoded.format.name,
+        dst_colorspace=spaces.get(red, "itu601"),
+        dst_color_range=FULL_RANGE if full else LIMITED_RANGE,
+    )
+    copy_tags(decoded, frame)
+    return frame
+
+
+def _check_replaceable(target: Path, *, overwrite: bool) -> None:
+    """Refuse a target that exists, unless it is a folder that this command made, and `overwrite` is set."""
+    if not target.is_dir():
+        raise OutputError(f"{target} is a file, not a folder. Name another folder.")
+    if not any(target.iterdir()):
+        return
+    if not overwrite:
+        raise OutputError(f"{target} exists. Give --overwrite to replace it.")
+    if not (target / RECORDS).is_file():
+        raise OutputError(
+            f"{target} holds other files than pairs ({RECORDS} is missing): it is not replaced. Name another folder."
+        )
+
+
+@contextmanager
+def _explained(target: Path) -> Iterator[None]:
+    """Turn errors of the operating system into ours."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise OutputError(f"No space left to write {target}; nothing was kept.") from error
+        raise OutputError(f"Cannot write {target}: {error.strerror or error}.") from error

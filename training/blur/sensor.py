@@ -1,0 +1,155 @@
+"""Sensor: what cameras and streams do to a picture besides blurring it, each with a probability and a range.
+
+In the order of nature: lights brighter than white are blurred as such and clip only then (`brighten`), the lens is out of
+focus, photons and electronics add noise before the camera's curve; then the code values are scaled and compressed. Averages
+of clean frames alone teach a network little about real blur (RSBlur, Rim et al. 2022: 30.1 dB against 32.1 dB with noise,
+saturation and camera curve).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from streamdeblur.kernels.light import write_codes
+from streamdeblur.kernels.sensor import expose
+from streamdeblur.options import Settings
+from streamdeblur.training.blur.compression import down_and_up, h264, jpeg
+from streamdeblur.training.blur.response import Response
+from streamdeblur.training.blur.synthetic import convolve
+
+FULL_WELL = 20_000.0
+"""Electrons of a pixel at the light of code value 255 and gain 1, of a small camera: their number's root is its shot noise."""
+READ_ELECTRONS = 3.0
+"""Standard deviation of reading a pixel at gain 1."""
+HIGHLIGHT = 0.75
+"""Light of all channels from which on a sharp picture's highlights may be brighter than they look."""
+STREAM_MOTION = 4.0
+"""Pixels by which a picture moves from one frame of an H.264 stream to the next, at most."""
+
+
+class Degradation(Settings):
+    """How often a degradation occurs, and how strongly."""
+
+    probability: float = Field(ge=0.0, le=1.0)
+    mild: float = Field(gt=0.0, description="Value at its mildest; values are log-uniform from here ...")
+    severe: float = Field(gt=0.0, description="... to here.")
+
+    def value(self, chance: float, share: float, severity: float) -> float | None:
+        """The value at two random numbers in [0, 1), or None where it does not occur.
+
+        `severity` in [0, 1] scales the probability, and how far values go from mild to severe.
+        """
+        if chance >= self.probability * severity:
+            return None
+        return float(self.mild * (self.severe / self.mild) ** (share * severity))
+
+
+class Sensor(Settings):
+    """The degradations of a training set. Frozen; `Sensor.none()` has none."""
+
+    highlights: Degradation = Field(
+        default=Degradation(probability=0.3, mild=1.2, severe=4.0),
+        description="Light of what is white in the sharp picture; more than 1 clips after the blur.",
+    )
+    defocus: Degradation = Field(
+        default=Degradation(probability=0.1, mild=0.5, severe=2.0),
+        description="Radius in px of the disc that a point becomes, 4 at most.",
+    )
+    noise: Degradation = Field(
+        default=Degradation(probability=0.5, mild=0.5, severe=12.0),
+        description="Gain of the amplifier, which amplifies shot and read noise.",
+    )
+    scaling: Degradation = Field(
+        default=Degradation(probability=0.15, mild=1.1, severe=2.0),
+        description="By how much the picture was smaller on its way.",
+    )
+    jpeg: Degradation = Field(default=Degradation(probability=0.2, mild=95.0, severe=40.0), description="Quality, 1 to 100.")
+    h264: Degradation = Field(
+        default=Degradation(probability=0.06, mild=20.0, severe=34.0),
+        description="Quantiser of the P frame; webcams at 0.5 to 3 Mbit/s and 720p lie between 22 and 34.",
+    )
+
+    @model_validator(mode="after")
+    def _check_limits(self) -> Self:
+        for name, least, most in (("defocus", 0.0, 4.0), ("scaling", 1.0, 8.0), ("jpeg", 1.0, 100.0), ("h264", 0.0, 51.0)):
+            degradation: Degradation = getattr(self, name)
+            if not all(least <= value <= most for value in (degradation.mild, degradation.severe)):
+                raise ValueError(f"{name} lies between {least:g} and {most:g}")
+        return self
+
+    @classmethod
+    def none(cls) -> Sensor:
+        """A sensor that degrades nothing."""
+        return cls(**{name: field.default.model_copy(update={"probability": 0.0}) for name, field in cls.model_fields.items()})
+
+    def draw(self, random: np.random.Generator, severity: float = 1.0) -> Degradations:
+        """What happens to one picture. `severity` in [0, 1] scales probabilities and ranges; 0 is none at all.
+
+        Takes as many numbers from `random` in any case, so that a pair keeps all else when severity changes.
+        """
+        names = type(self).model_fields
+        numbers = random.random((len(names) + 1, 2)).tolist()
+        values = {name: getattr(self, name).value(*pair, severity) for name, pair in zip(names, numbers, strict=False)}
+        moved_x, moved_y = (STREAM_MOTION * (2.0 * number - 1.0) for number in numbers[-1])
+        return Degradations(**values, key=int(random.integers(1 << 32)), moved=(moved_x, moved_y))
+
+
+@dataclass(frozen=True)
+class Degradations:
+    """What happens to one picture: the values drawn, None where something does not occur."""
+
+    highlights: float | None = None
+    defocus: float | None = None
+    noise: float | None = None
+    scaling: float | None = None
+    jpeg: float | None = None
+    h264: float | None = None
+    key: int = 0
+    """Of the noise."""
+    moved: tuple[float, float] = (0.0, 0.0)
+    """Pixels since the frame before, in the H.264 stream."""
+
+    def record(self) -> dict[str, float]:
+        """The values of what occurs, by name."""
+        return {name: round(getattr(self, name), 4) for name in Sensor.model_fields if getattr(self, name) is not None}
+
+
+def disc(radius: float) -> NDArray[np.float32]:
+    """The kernel of a lens out of focus: a disc of this radius in px with a soft edge, float32 [k, k], its sum 1."""
+    reach = int(np.ceil(radius))
+    x = np.arange(-reach, reach + 1)
+    covered = np.clip(radius + 0.5 - np.hypot(x, x[:, None]), 0.0, 1.0)
+    return np.asarray(covered / covered.sum(), np.float32)
+
+
+def degrade(light: NDArray[np.float32], degradations: Degradations, response: Response) -> NDArray[np.uint8]:
+    """The picture that a camera and a stream make of blurred light.
+
+    light: float32 [H, W, 3] (H.264 needs even sides), 1 is the light of code value 255; more clips. Highlights are in it already
+    (`kernels.sensor.brighten`). Returns uint8 [H, W, 3].
+    """
+    if degradations.defocus is not None:
+        kernel = disc(degradations.defocus)
+        reach = kernel.shape[0] // 2
+        bordered = cv2.copyMakeBorder(light, reach, reach, reach, reach, cv2.BORDER_REFLECT_101)
+        light = convolve(np.asarray(bordered, np.float32), kernel)
+    image = np.empty(light.shape, np.uint8)
+    if degradations.noise is not None:
+        shot = degradations.noise / FULL_WELL
+        read = (degradations.noise * READ_ELECTRONS / FULL_WELL) ** 2
+        expose(light, shot, read, degradations.key, response.full, response.to_code, image)
+    else:
+        write_codes(light, response.full, response.to_code, image)
+    if degradations.scaling is not None:
+        image = down_and_up(image, degradations.scaling)
+    if degradations.jpeg is not None:
+        image = jpeg(image, degradations.jpeg)
+    if degradations.h264 is not None:
+        image = h264(image, degradations.h264, degradations.moved)
+    return image

@@ -1,0 +1,139 @@
+"""blur_video: pairs of blurry and sharp frames from a video file."""
+
+from __future__ import annotations
+
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import av
+import numpy as np
+
+from streamdeblur.errors import InputError, OutputError
+from streamdeblur.faces.detect import open_detector
+from streamdeblur.faces.find import FaceFinder
+from streamdeblur.faces.window import crop_region
+from streamdeblur.training.blur.exposures import BlurOptions, Exposer, Frame
+from streamdeblur.training.blur.observation import Observer
+from streamdeblur.training.blur.pairfiles import PairSink, open_sink
+from streamdeblur.video.planes import frame_planes
+from streamdeblur.video.reader import Reader
+
+SMALLEST_SIDE = 32
+"""Frames smaller than this hold nothing to compare."""
+
+
+@dataclass(frozen=True)
+class BlurSummary:
+    """What was made of a video."""
+
+    input: str
+    output: str
+    frames: int
+    pairs: int
+    mean_length: float
+    """Frames per average."""
+    stopped_by: dict[str, int]
+    """Number of averages that each rule ended."""
+    seconds: float
+    warnings: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return asdict(self)
+
+
+def blur_video(
+    source: Path,
+    target: Path,
+    options: BlurOptions | None = None,
+    *,
+    video: bool,
+    on_progress: Callable[[int, int | None], object] | None = None,
+) -> BlurSummary:
+    """Blur `source` into pairs: a folder `target` of PNG or, with `video`, a video and its sharp twin.
+
+    `on_progress` is called with the frames read so far and their total, as far as the file says. `target` appears when it is
+    complete, and only then.
+
+    Raises:
+        InputError: the source cannot be read, or holds too few frames for any pair.
+        OutputError: the target cannot be written, or exists and `overwrite` is not set.
+        OptionError, DetectorError: a setting cannot be used.
+    """
+    options = options or BlurOptions()
+    exposer = Exposer(options)
+    if source.exists() and target.exists() and source.samefile(target):
+        raise OutputError(f"{target} is the input itself. Choose another name for the output.")
+    reader = Reader(source, start=options.start, duration=options.duration)
+    began = time.monotonic()
+    try:
+        _check_size(reader)
+        with open_sink(target, reader, options, video=video) as sink:
+            frames = _Frames(reader, options, sink, on_progress)
+            lengths, stopped = [], Counter[str]()
+            for exposure in exposer.expose(frames):
+                sink.write(exposure)
+                lengths.append(exposure.record["length"])
+                stopped[exposure.record.get("stopped_by", options.scheme)] += 1
+            if not lengths:
+                raise InputError(_why_nothing(source, options, frames))
+    finally:
+        reader.close()
+    seconds = round(time.monotonic() - began, 3)
+    mean = round(float(np.mean(lengths)), 2)
+    return BlurSummary(str(source), str(target), frames.count, len(lengths), mean, dict(stopped), seconds, reader.warnings)
+
+
+class _Frames:
+    """The frames of a video as an exposer takes them; packets of other streams go to the sink as they come."""
+
+    def __init__(
+        self, reader: Reader, options: BlurOptions, sink: PairSink, on_progress: Callable[[int, int | None], object] | None
+    ) -> None:
+        self.count, self.distinct = 0, 0
+        self._reader, self._sink, self._on_progress = reader, sink, on_progress
+        self._observer = Observer()
+        self._finder: FaceFinder | None = None
+        if options.scheme == "vla":
+            self._finder = FaceFinder(open_detector(options.detector), min_face=options.min_face)
+
+    def __iter__(self) -> Iterator[Frame]:
+        for item in self._reader:
+            if not isinstance(item, av.VideoFrame):
+                self._sink.copy(item)
+                continue
+            frame = self._observed(item)
+            self.count += 1
+            self.distinct += not frame.observation.repeated
+            if self._on_progress is not None:
+                self._on_progress(self.count, self._reader.total_frames)
+            yield frame
+
+    def _observed(self, decoded: av.VideoFrame) -> Frame:
+        planes = frame_planes(decoded)
+        pixels = np.empty((decoded.height, decoded.width, 3), np.uint8)
+        crop_region(planes, 0, 0, decoded.width, decoded.height, pixels)
+        boxes = {}
+        if self._finder is not None:
+            boxes = {track.identity: track.box for track in self._finder.update(planes)}
+        return Frame(self._observer(pixels, boxes), pixels, decoded)
+
+
+def _check_size(reader: Reader) -> None:
+    first = reader.first_frame
+    if min(first.width, first.height) < SMALLEST_SIDE:
+        raise InputError(
+            f"{reader.source} is too small to blur: {first.width}x{first.height}, at least {SMALLEST_SIDE} px wanted."
+        )
+
+
+def _why_nothing(source: Path, options: BlurOptions, frames: _Frames) -> str:
+    wanted = options.length if options.scheme.startswith("pravg") else 3
+    if frames.distinct < wanted:
+        repeated = f" that differ ({frames.count} in all)" if frames.count != frames.distinct else ""
+        return f"{source} has too few frames: {frames.distinct}{repeated}; {options.scheme} averages at least {wanted}."
+    return f"{source}: no {wanted} frames in a row without a cut, or nothing that {options.scheme} could average."

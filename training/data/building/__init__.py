@@ -1,1 +1,0 @@
-"""Data sets of faces from any folder of videos and pictures."""

@@ -1,0 +1,218 @@
+"""From parts to a finished data set: duplicates dropped, people split, shards written."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from streamdeblur.errors import InputError, OutputError
+from streamdeblur.jobs.batch import make_folder
+from streamdeblur.training.datasets.decoded import FOLDER as DECODED
+from streamdeblur.training.datasets.duplicates import Seen
+from streamdeblur.training.datasets.identities import SPLITS, Split
+from streamdeblur.training.datasets.parts import Job, make_parts, part_path
+from streamdeblur.training.datasets.shards import PARTS, SUMMARY, Sample, json_bytes, read_sample, read_samples, write_shards
+from streamdeblur.video.writer import temporary_beside
+
+SOURCES = "sources"
+"""Key of the last sample of a part, which tells what became of each source in it."""
+
+
+@dataclass
+class Source:
+    """What became of one file."""
+
+    file: str
+    """Its path in the folder that was given."""
+    sha256: str = ""
+    person: str = ""
+    """The identity by which it is held out or not."""
+    problem: str = ""
+    """Why it could not be used at all; '' where it could."""
+    dropped: dict[str, int] = field(default_factory=dict)
+    """How many of its faces were left out, by reason."""
+    items: list[dict[str, Any]] = field(default_factory=list)
+    """Key of each of its samples, and perceptual hashes (hexadecimal) by which duplicates are known: see `Seen.add`."""
+
+    def drop(self, reason: str) -> None:
+        """Count a face that is left out."""
+        self.dropped[reason] = self.dropped.get(reason, 0) + 1
+
+
+def sources_sample(sources: Iterable[Source]) -> Sample:
+    """The last sample of a part."""
+    return Sample(SOURCES, {"json": json_bytes({"sources": [vars(source) for source in sources]})})
+
+
+@dataclass(frozen=True)
+class Step:
+    """How far a data set is."""
+
+    done: int
+    total: int
+    title: str
+    """What was finished last."""
+
+
+def make_data_set(
+    out: Path,
+    kind: str,
+    jobs: Sequence[Job],
+    *,
+    split: Callable[[Source], Split],
+    settings: Mapping[str, Any],
+    shard_bytes: int,
+    workers: int = 1,
+    overwrite: bool = False,
+    on_progress: Callable[[Step], object] | None = None,
+) -> dict[str, Any]:
+    """Do the jobs and write their samples to shards in ``out/train`` and ``out/test``; returns the summary, also in `SUMMARY`.
+
+    What was interrupted goes on where it was; what is complete is not made again. split: where the samples of a source go;
+    settings: all that this depends on, for JSON.
+
+    Raises:
+        InputError: nothing is left to write.
+        OutputError: `out` holds something else, or cannot be written.
+    """
+    made_from = {"parts": [job.part for job in jobs], "settings": settings, "shard_bytes": shard_bytes}
+    digest = hashlib.sha256(json_bytes(made_from)).hexdigest()
+    finished = _begin(out, digest, overwrite=overwrite)
+    if finished is not None:
+        return finished
+    for done, job in enumerate(make_parts(jobs, out / PARTS, workers), 1):
+        if on_progress is not None:
+            on_progress(Step(done, len(jobs), job.title))
+    parts = [part_path(out / PARTS, job) for job in jobs]
+    plan = plan_splits(parts, split)
+    if not any(plan.splits.values()):
+        _give_up(out)
+        raise InputError(f"Nothing to keep: {explain(plan.sources)}")
+    _clear(out)
+    shards = {}
+    for side in SPLITS:
+        shards[side] = len(write_shards(out / side, kind, _samples_of(plan, side), shard_bytes))
+    summary = {
+        "kind": kind,
+        "made_from": digest,
+        "shards": shards,
+        "kept": {side: plan.count(side) for side in SPLITS},
+        "sources": [{k: v for k, v in vars(s).items() if k != "items"} | {"kept": len(s.items)} for s in plan.sources],
+    }
+    _write_summary(out / SUMMARY, summary)
+    shutil.rmtree(out / PARTS)
+    return summary
+
+
+def _write_summary(target: Path, summary: Mapping[str, Any]) -> None:
+    partial = temporary_beside(target)
+    try:
+        partial.write_bytes(json_bytes(summary))
+        partial.replace(target)
+    except OSError as error:
+        partial.unlink(missing_ok=True)
+        raise OutputError(f"Cannot write {target}: {error.strerror}.") from None
+
+
+@dataclass
+class Plan:
+    """Which samples go where."""
+
+    splits: dict[Path, dict[str, Split]] = field(default_factory=dict)
+    """By part and key of the sample; those that are not here are left out."""
+    sources: list[Source] = field(default_factory=list)
+
+    def count(self, side: Split) -> int:
+        """Samples of one side."""
+        return sum(chosen == side for kept in self.splits.values() for chosen in kept.values())
+
+
+def plan_splits(parts: Iterable[Path], split: Callable[[Source], Split]) -> Plan:
+    """Read what the parts hold, in their order; of duplicates the first is kept."""
+    plan = Plan()
+    files: dict[str, str] = {}
+    seen = Seen()
+    for part in parts:
+        kept = plan.splits.setdefault(part, {})
+        for source in (Source(**listed) for listed in read_sample(part, SOURCES).record["sources"]):
+            plan.sources.append(source)
+            if not source.problem and files.setdefault(source.sha256, source.file) != source.file:
+                source.problem = f"the same file as {files[source.sha256]}"
+            items, source.items = source.items if not source.problem else [], []
+            for item in items:
+                hashes, loose = ([int(value, 16) for value in item.get(name, ())] for name in ("hashes", "loose_hashes"))
+                if hashes and seen.add(item["key"], hashes, loose) is not None:
+                    source.drop("duplicates")
+                else:
+                    source.items.append(item)
+                    kept[item["key"]] = split(source)
+    return plan
+
+
+def _samples_of(plan: Plan, side: Split) -> Iterator[Sample]:
+    """The samples of one side, in the order of the parts."""
+    for part, kept in plan.splits.items():
+        if side in kept.values():
+            yield from (sample for sample in read_samples(part) if kept.get(sample.key) == side)
+
+
+def _begin(out: Path, digest: str, *, overwrite: bool) -> dict[str, Any] | None:
+    """Prepare the folder of a data set that is to be made; its summary if it is complete already."""
+    finished = read_summary(out)
+    if finished is not None:
+        if finished.get("made_from") == digest and not overwrite:
+            shutil.rmtree(out / PARTS, ignore_errors=True)
+            return finished
+        if not overwrite:
+            raise OutputError(f"{out} holds a data set of other files or settings. Name another folder, or --overwrite.")
+        _clear(out)
+    elif out.is_dir() and not (out / PARTS).is_dir() and any(out.iterdir()):
+        raise OutputError(f"{out} is not empty. Name another folder.")
+    make_folder(out / PARTS)
+    return None
+
+
+def read_summary(out: Path) -> dict[str, Any] | None:
+    """The summary of a finished data set; None where there is none."""
+    try:
+        summary = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None
+    return summary if isinstance(summary, dict) else None
+
+
+def _clear(out: Path) -> None:
+    """Remove the shards of a data set, its summary first."""
+    (out / SUMMARY).unlink(missing_ok=True)
+    for split in SPLITS:
+        for shard in (out / split).glob("*.tar"):
+            shard.unlink()
+        shutil.rmtree(out / split / DECODED, ignore_errors=True)
+
+
+def _give_up(out: Path) -> None:
+    """Remove what was begun."""
+    shutil.rmtree(out / PARTS, ignore_errors=True)
+    if not any(out.iterdir()):
+        out.rmdir()
+
+
+def explain(sources: Sequence[Source]) -> str:
+    """What was not used of the sources and why, in words."""
+    words = []
+    unusable = [source for source in sources if source.problem]
+    if unusable:
+        words.append(f"{len(unusable)} of {len(sources)} files could not be used ({unusable[0].problem.rstrip('.')})")
+    empty = sum(not (source.problem or source.items or source.dropped) for source in sources)
+    if empty:
+        words.append(f"no face was found in {empty} of {len(sources)} files")
+    dropped = Counter[str]()
+    for source in sources:
+        dropped.update(source.dropped)
+    return "; ".join([*words, *(f"{reason}: {count}" for reason, count in dropped.most_common())]) + "."

@@ -1,0 +1,146 @@
+"""The data set builder: from any folder of videos to shards of face clips (the paper's 2MF2, Sec. 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from streamdeblur.errors import OutputError, StreamDeblurError
+from streamdeblur.jobs.batch import VIDEO_SUFFIXES
+from streamdeblur.training.datasets.assembly import Source, Step, make_data_set, sources_sample
+from streamdeblur.training.datasets.clips import FOUND, ClipMaker, Cut, make_clips
+from streamdeblur.training.datasets.decoded import digest_of
+from streamdeblur.training.datasets.files import find_files, part_name
+from streamdeblur.training.datasets.finding import shared_detector
+from streamdeblur.training.datasets.identities import Identities, Identity, split_of
+from streamdeblur.training.datasets.options import BuildOptions
+from streamdeblur.training.datasets.parts import Job
+from streamdeblur.training.datasets.shards import SHARD_BYTES, Sample, json_bytes
+from streamdeblur.training.datasets.tracks import Survey, survey
+from streamdeblur.training.datasets.windows import clip_windows, largest_scale
+
+
+def build_dataset(
+    videos: Path,
+    out: Path,
+    options: BuildOptions | None = None,
+    *,
+    identities: Identities | None = None,
+    workers: int = 1,
+    shard_bytes: int = SHARD_BYTES,
+    overwrite: bool = False,
+    on_progress: Callable[[Step], object] | None = None,
+) -> dict[str, Any]:
+    """Make a data set of face clips from a video or a folder of them; returns its summary, also in ``out/dataset.json``.
+
+    A build that was interrupted goes on where it was; one that is complete is not made again. The same videos and options give
+    the same shards, byte by byte, whatever the number of workers. Files that cannot be used are listed in the summary.
+
+    Raises:
+        InputError: there are no videos, or nothing in them can be used.
+        OutputError: `out` holds something else, or cannot be written.
+        DetectorError: the detector cannot be opened.
+    """
+    options = options or BuildOptions()
+    root, files = find_files(videos, VIDEO_SUFFIXES, out)
+    shared_detector(options.detector)
+    jobs = []
+    for file in files:
+        name = file.relative_to(root)
+        identity = (identities or Identities()).of(name)
+        part = part_name([file], root, [options.of_parts, identity.name, identity.source])
+        work = partial(clips_of_video, file, name.as_posix(), identity, options)
+        jobs.append(Job(part, str(name), work, partial(_failed, name.as_posix(), identity)))
+    return make_data_set(
+        out, "clips", jobs, split=lambda source: split_of(source.person, options.held_out),
+        settings={"held_out": options.held_out}, shard_bytes=shard_bytes, workers=workers, overwrite=overwrite,
+        on_progress=on_progress,
+    )  # fmt: skip
+
+
+def _failed(name: str, identity: Identity, problem: str) -> list[Sample]:
+    return [sources_sample([Source(name, person=identity.name, problem=problem)])]
+
+
+def clips_of_video(path: Path, name: str, identity: Identity, options: BuildOptions) -> Iterator[Sample]:
+    """The part of one video: its clips, and what became of it. A video that cannot be used is no error."""
+    source = Source(name, person=identity.name)
+    try:
+        source.sha256 = digest_of([path])
+        yield from _clips(path, source, identity, options)
+    except OutputError:
+        raise
+    except StreamDeblurError as error:
+        source.problem = str(error)
+    except Exception as error:
+        # whatever a damaged file makes of the libraries that read it, the other videos go on
+        source.problem = f"{type(error).__name__}: {error}"
+    yield sources_sample([source])
+
+
+def _clips(path: Path, source: Source, identity: Identity, options: BuildOptions) -> Iterator[Sample]:
+    detector = shared_detector(options.detector)
+    found = survey(path, detector, options.min_face)
+    cuts = _cuts(found, options, source)
+    people = _people(cuts)
+    for number, maker in make_clips(path, found, cuts, detector):
+        film = maker.film()
+        reason = _unwanted(maker, options)
+        if reason:
+            source.drop(reason)
+            continue
+        person = people[number]
+        record = maker.record() | {
+            "source": source.file,
+            "source_sha256": source.sha256,
+            "identity": identity.name if person == 1 else f"{identity.name}#{person}",
+            "identity_from": identity.source,
+        }
+        key = f"{source.sha256[:16]}_{number:03d}"
+        source.items.append({"key": key, "hashes": record["hashes"]})
+        yield Sample(key, {"json": json_bytes(record), "mp4": film})
+
+
+def _cuts(found: Survey, options: BuildOptions, source: Source) -> list[Cut]:
+    """What to cut from a video: windows that are large and long enough. The others are counted in `source`."""
+    cuts = []
+    for run in found.runs:
+        windows = clip_windows(run.boxes, run.begin, found.picture)
+        large = [window for window in windows if window.scale <= largest_scale(options.min_face)]
+        if not large:
+            source.drop("faces too small" if windows else "faces that fill the frame")
+        for window in large:
+            if sum(n not in found.repeated for n in range(window.begin, window.end)) < options.min_frames:
+                source.drop("runs too short")
+            else:
+                boxes = np.array(run.boxes[window.begin - run.begin : window.end - run.begin])
+                cuts.append(Cut(window, boxes, run.track))
+    return cuts
+
+
+def _unwanted(maker: ClipMaker, options: BuildOptions) -> str:
+    """Why a clip is not kept; '' where it is."""
+    if maker.found < FOUND:
+        return "runs without a certain face"
+    return "runs not sharp enough" if maker.sharp < options.min_sharpness else ""
+
+
+def _people(cuts: Sequence[Cut]) -> list[int]:
+    """A number for the person of each clip: 1 for the largest face of its time, others for those seen beside it.
+
+    Whom a video shows is said of all of it; who is seen at the same time as a larger face is somebody else.
+    """
+    numbers = [0] * len(cuts)
+    for n in sorted(range(len(cuts)), key=lambda n: (-cuts[n].window.face, n)):
+        window = cuts[n].window
+        taken = {
+            numbers[m]
+            for m, other in enumerate(cuts)
+            if other.track != cuts[n].track and other.window.begin < window.end and window.begin < other.window.end
+        }
+        numbers[n] = next(number for number in range(1, len(cuts) + 1) if number not in taken)
+    return numbers

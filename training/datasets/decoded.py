@@ -1,0 +1,193 @@
+"""Decoded pixels of a shard in one memory-mapped file: decoded once, read by index at no cost, also by the next process."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.caches import cache_folder
+from streamdeblur.errors import InputError, OutputError
+from streamdeblur.training.datasets.shards import Sample
+
+log = logging.getLogger(__name__)
+
+FORMAT = 1
+"""Of the decoded files; a new number makes older ones useless."""
+FOLDER = ".decoded"
+"""Beside the shards, where that can be written; else in the user's cache folder."""
+MOST_NAMED = 10
+"""Bad entries that are named in a warning; the others are counted."""
+
+
+@dataclass(frozen=True)
+class Kind:
+    """How one kind of sample is decoded."""
+
+    name: str
+    shape: Callable[[Sample, dict[str, Any]], tuple[int, ...]]
+    """Shape of its pixels, uint8; raises InputError for a sample that cannot be used."""
+    decode: Callable[[Sample, NDArray[np.uint8]], None]
+    """Writes its pixels into an array of that shape; raises InputError."""
+
+
+@dataclass(frozen=True)
+class Entry:
+    """Where the pixels of a sample are, and what its JSON says."""
+
+    key: str
+    offset: int
+    shape: tuple[int, ...]
+    record: dict[str, Any]
+
+
+class Decoded:
+    """The entries of one shard. Costs nothing to send to another process: it maps the same file."""
+
+    def __init__(self, folder: Path) -> None:
+        """Raises OSError or ValueError where the folder does not hold what `decode` writes."""
+        self._folder = folder
+        listed = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+        self.entries = [Entry(e["key"], e["offset"], tuple(e["shape"]), e["record"]) for e in listed]
+        self._pixels: NDArray[np.uint8] = np.load(folder / "pixels.npy", mmap_mode="r")
+
+    def __reduce__(self) -> tuple[type[Decoded], tuple[Path]]:
+        return Decoded, (self._folder,)
+
+    def pixels(self, entry: Entry) -> NDArray[np.uint8]:
+        """A read-only view, uint8 of the entry's shape."""
+        size = int(np.prod(entry.shape))
+        return self._pixels[entry.offset : entry.offset + size].reshape(entry.shape)
+
+
+def open_decoded(name: str, digest: str, beside: Path | None, samples: Callable[[], Iterator[Sample]], kind: Kind) -> Decoded:
+    """The decoded samples of `name`, whose content has this digest; made where there are none yet.
+
+    `beside`: the folder of the shards, to keep the decoded file near them; None keeps it in the user's cache folder.
+
+    Raises:
+        OutputError: no folder for them can be written, or the disk is full.
+    """
+    title = f"{name}-{kind.name}{FORMAT}-{digest[:24]}"
+    homes = [beside / FOLDER] if beside else []
+    cache = cache_folder("decoded")
+    homes += [cache] if cache else []
+    for home in homes:
+        try:
+            return Decoded(home / title)
+        except (OSError, ValueError, KeyError):
+            continue
+    for home in homes:
+        if _writable(home):
+            _remove_older(home, name, kind)
+            return _make(home, title, samples, kind)
+    raise OutputError("Decoded frames can be kept nowhere: name a folder that can be written in STREAMDEBLUR_CACHE.")
+
+
+def digest_of(files: Sequence[Path], *, root: Path | None = None) -> str:
+    """SHA-256 of the contents of files, and of their names below `root` where that is given. Raises InputError."""
+    digest = hashlib.sha256()
+    for file in files:
+        try:
+            with file.open("rb") as stream:
+                content = hashlib.file_digest(stream, "sha256").digest()
+        except OSError as error:
+            raise InputError(f"Cannot read {file}: {error.strerror}.") from None
+        digest.update(content + (f"{file.relative_to(root)}\0".encode() if root else b""))
+    return digest.hexdigest()
+
+
+def _writable(home: Path) -> bool:
+    try:
+        home.mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=home):
+            return True
+    except OSError:
+        return False
+
+
+def _remove_older(home: Path, name: str, kind: Kind) -> None:
+    """Decoded files of what this shard held before; where another process still reads them, they live on until it ends."""
+    if home.name == FOLDER:
+        for older in home.glob(f"{name}-{kind.name}*"):
+            shutil.rmtree(older, ignore_errors=True)
+
+
+def _make(home: Path, title: str, samples: Callable[[], Iterator[Sample]], kind: Kind) -> Decoded:
+    partial = Path(tempfile.mkdtemp(prefix=f".{title}.partial-", dir=home))
+    try:
+        entries = _decode(partial / "pixels.npy", samples, kind)
+        listed = [{"key": e.key, "offset": e.offset, "shape": e.shape, "record": e.record} for e in entries]
+        (partial / "index.json").write_text(json.dumps(listed), encoding="utf-8")
+        try:
+            os.rename(partial, home / title)
+        except OSError:
+            # another process was faster: its files are the same
+            if not (home / title / "index.json").is_file():
+                raise
+        return Decoded(home / title)
+    except OSError as error:
+        raise OutputError(f"Cannot keep decoded frames in {home}: {error.strerror or error}. Free some space.") from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+
+
+def _decode(target: Path, samples: Callable[[], Iterator[Sample]], kind: Kind) -> list[Entry]:
+    """Write the pixels of all samples, one after another, to a .npy file; those that cannot be decoded are left out."""
+    entries: dict[str, Entry] = {}
+    bad: dict[str, str] = {}
+    end = 0
+    for sample in samples():
+        try:
+            record = sample.record
+            entry = Entry(sample.key, end, kind.shape(sample, record), record)
+        except (InputError, KeyError, TypeError, ValueError) as error:
+            bad[sample.key] = str(error)
+            continue
+        entries[sample.key] = entry
+        end += int(np.prod(entry.shape))
+    log.info("Decoding %d %s once (%.1f GB) ...", len(entries), kind.name, end / 1e9)
+    pixels = np.lib.format.open_memmap(target, "w+", np.uint8, (max(end, 1),))
+    _reserve(target)
+
+    def work(sample: Sample) -> None:
+        entry = entries.get(sample.key)
+        if entry is None:
+            return
+        try:
+            part = pixels[entry.offset : entry.offset + int(np.prod(entry.shape))]
+            kind.decode(sample, part.reshape(entry.shape))
+        except InputError as error:
+            bad[sample.key] = str(error)
+
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        for _ in pool.map(work, samples()):
+            pass
+    pixels.flush()
+    _warn(bad, kind)
+    return [entry for entry in entries.values() if entry.key not in bad]
+
+
+def _reserve(file: Path) -> None:
+    """Take the disk space of a file now: a mapped file that finds none while it is written takes the process down."""
+    if hasattr(os, "posix_fallocate"):
+        with file.open("r+b") as opened:
+            os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
+
+
+def _warn(bad: dict[str, str], kind: Kind) -> None:
+    if bad:
+        named = "; ".join(f"{key}: {problem}" for key, problem in sorted(bad.items())[:MOST_NAMED])
+        more = f"; and {len(bad) - MOST_NAMED} more" if len(bad) > MOST_NAMED else ""
+        log.warning("Warning: %d %s cannot be used and are left out: %s%s", len(bad), kind.name, named, more)

@@ -1,0 +1,196 @@
+"""Pairs of a blurry and a sharp crop from clips, kept in shards: by averaging, forward and in reverse (Sec. 5.1 of the paper)."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, field_validator
+
+from streamdeblur.faces.window import CROP_SIZE
+from streamdeblur.options import Settings
+from streamdeblur.training.blur.averaging import Average, average_clip
+from streamdeblur.training.blur.response import open_response
+from streamdeblur.training.datasets.assembly import Source, Step, make_data_set, sources_sample
+from streamdeblur.training.datasets.identities import SPLITS, Split
+from streamdeblur.training.datasets.parts import Job
+from streamdeblur.training.datasets.pictures import png_bytes
+from streamdeblur.training.datasets.recipe import Recipe
+from streamdeblur.training.datasets.shards import SHARD_BYTES, Sample, json_bytes, shards_in
+from streamdeblur.training.datasets.store import Clip, Clips, open_clips
+
+SAME_BLUR_DB = 40.0
+"""A reverse pair is skipped if its blurry face is this near (PSNR) to that of a forward pair: 2 code values on average."""
+
+
+class PairOptions(Settings):
+    """Which pairs are made."""
+
+    schemes: tuple[str, ...] = Field(default=("vla",), min_length=1, description="vla, and pravg:L with any odd L.")
+    every: int = Field(default=5, ge=1, description="Frames from one middle frame to the next.")
+    reverse: bool = Field(default=True, description="Parse the clips in reverse order, too.")
+    recipe: Recipe = Field(default=Recipe(), description="Rules of VLA and camera response; for random pairs all of it.")
+
+    @field_validator("schemes")
+    @classmethod
+    def _check_schemes(cls, schemes: tuple[str, ...]) -> tuple[str, ...]:
+        for scheme in schemes:
+            parse_scheme(scheme)
+        return schemes
+
+
+def parse_scheme(scheme: str) -> tuple[Literal["vla", "pravg"], int]:
+    """Kind and length of 'vla' or 'pravg:L'. Raises ValueError."""
+    kind, _, length = scheme.partition(":")
+    if kind == "vla" and not length:
+        return "vla", 0
+    if kind == "pravg" and length.isdecimal() and int(length) >= 3 and int(length) % 2:
+        return "pravg", int(length)
+    raise ValueError(f"a scheme is vla or pravg:L with an odd L from 3 (got {scheme})")
+
+
+def build_pairs(
+    clips: Path,
+    out: Path,
+    options: PairOptions | None = None,
+    *,
+    workers: int = 1,
+    shard_bytes: int = SHARD_BYTES,
+    overwrite: bool = False,
+    on_progress: Callable[[Step], object] | None = None,
+) -> dict[str, Any]:
+    """Make pairs of all clips of a data set; each split keeps its side. Returns the summary, also in ``out/dataset.json``.
+
+    Raises:
+        InputError: there are no clips, or no pairs can be made of them.
+        OutputError: `out` holds something else, or cannot be written.
+    """
+    options = options or PairOptions()
+    for response in options.recipe.responses:
+        open_response(response)
+    jobs = []
+    for split, folder in split_folders(clips).items():
+        store = _clips(folder)
+        for number, (key, record) in enumerate(zip(store.keys, store.records, strict=True)):
+            depends_on = {"clip": record, "split": split, "options": options.model_dump(mode="json")}
+            part = hashlib.sha256(json_bytes(depends_on)).hexdigest()[:32]
+            name = f"{split}/{key}"
+            work = partial(pairs_of_clip, folder, number, key, name, options)
+            jobs.append(Job(part, name, work, partial(_failed, name)))
+    return make_data_set(
+        out, "pairs", jobs, split=_split_of_name, settings={}, shard_bytes=shard_bytes, workers=workers, overwrite=overwrite,
+        on_progress=on_progress,
+    )  # fmt: skip
+
+
+def split_folders(clips: Path) -> dict[Split, Path]:
+    """The splits of a data set and their folders; one that has no splits, or is one of them, is its own.
+
+    Raises:
+        InputError: there are no clips.
+    """
+    found: dict[Split, Path] = {split: clips / split for split in SPLITS if shards_in(clips / split)}
+    if not found:
+        found["test" if clips.name == "test" else "train"] = clips
+    return found
+
+
+def _split_of_name(source: Source) -> Split:
+    return next(split for split in SPLITS if source.file.startswith(f"{split}/"))
+
+
+def _failed(name: str, problem: str) -> list[Sample]:
+    return [sources_sample([Source(name, sha256=name, problem=problem)])]
+
+
+@lru_cache(maxsize=2)
+def _clips(folder: Path) -> Clips:
+    """Opened once in each process."""
+    return open_clips(folder)
+
+
+def pairs_of_clip(folder: Path, number: int, key: str, name: str, options: PairOptions) -> Iterator[Sample]:
+    """The part of one clip: its pairs by each scheme, forward and then in reverse."""
+    clip = _clips(folder)[number]
+    source = Source(name, sha256=name, person=clip.identity)
+    # as many clips for each of the recipe's camera responses
+    response = options.recipe.responses[number % len(options.recipe.responses)]
+    for scheme in options.schemes:
+        forward = list(_averages(clip, scheme, response, options))
+        chosen = [(average, "forward") for average in forward]
+        if options.reverse:
+            chosen += [(average, "reverse") for average in _reverse(clip, scheme, response, options, forward, source)]
+        for average, direction in chosen:
+            record = {"scheme": scheme, "direction": direction, "response": response}
+            sample = _sample(clip, average, record, f"{key}_{len(source.items):05d}")
+            source.items.append({"key": sample.key})
+            yield sample
+    yield sources_sample([source])
+
+
+def _averages(clip: Any, scheme: str, response: str, options: PairOptions) -> Iterator[Average]:
+    kind, length = parse_scheme(scheme)
+    return average_clip(clip, kind, open_response(response), length=length, rules=options.recipe.rules, every=options.every)
+
+
+def _reverse(
+    clip: Clip, scheme: str, response: str, options: PairOptions, forward: Sequence[Average], source: Source
+) -> Iterator[Average]:
+    """Pairs of a clip that is parsed backwards, without those whose blur there is already; frames numbered as in the clip."""
+    last = len(clip.frames) - 1
+    landmarks = None if clip.landmarks is None else clip.landmarks[::-1]
+    backwards = replace(clip, frames=clip.frames[::-1], boxes=clip.boxes[::-1], landmarks=landmarks)
+    for average in _averages(backwards, scheme, response, options):
+        frames = tuple(sorted(last - number for number in average.window.frames))
+        middle = frames[len(frames) // 2]
+        near = (other for other in forward if other.window.frames[0] <= middle <= other.window.frames[-1])
+        if any(same_blur(average.blurry, other.blurry, clip.boxes[middle]) for other in near):
+            source.drop("reverse pairs with the blur of a forward one")
+        else:
+            yield replace(average, window=replace(average.window, frames=frames))
+
+
+def same_blur(first: NDArray[np.uint8], second: NDArray[np.uint8], box: NDArray[np.float32]) -> bool:
+    """Whether a face in `box` (x0, y0, x1, y1 in pixels) is essentially the same in two blurry pictures, uint8 [H, W, 3]."""
+    x0, y0 = np.maximum(np.floor(box[:2]).astype(int), 0)
+    x1, y1 = np.ceil(box[2:]).astype(int)
+    difference = first[y0:y1, x0:x1].astype(np.float32) - second[y0:y1, x0:x1]
+    error = float(np.square(difference).mean()) if difference.size else 0.0
+    return error <= 255.0**2 / 10 ** (SAME_BLUR_DB / 10)
+
+
+def _sample(clip: Clip, average: Average, made: dict[str, str], key: str) -> Sample:
+    window = average.window
+    left, top = _crop_corner(clip, window.middle)
+    part = (slice(top, top + CROP_SIZE), slice(left, left + CROP_SIZE))
+    record = {
+        "size": CROP_SIZE,
+        **made,
+        "length": window.length,
+        "frames": list(window.frames),
+        "stopped_by": window.stopped_by,
+        "motion_px": window.motion_px,
+        "crop": {"left": left, "top": top},
+        "sharpness": round(float(clip.sharpness[window.middle]), 1),
+        **{name: clip.record.get(name) for name in ("source", "source_sha256", "identity", "identity_from", "fps")},
+    }
+    return pair_sample(key, average.blurry[part], average.sharp[part], record)
+
+
+def _crop_corner(clip: Clip, middle: int) -> tuple[int, int]:
+    """Left and top of the square of 256 px, within the frame, that has the face of frame `middle` in its middle."""
+    box = clip.boxes[middle]
+    largest = clip.frames.shape[1] - CROP_SIZE
+    left, top = (min(max(round(float(box[n] + box[n + 2] - CROP_SIZE) / 2), 0), largest) for n in (0, 1))
+    return left, top
+
+
+def pair_sample(key: str, blurry: NDArray[np.uint8], sharp: NDArray[np.uint8], record: dict[str, Any]) -> Sample:
+    """A pair as a sample: two PNG files and its record."""
+    return Sample(key, {"blurry.png": png_bytes(blurry), "sharp.png": png_bytes(sharp), "json": json_bytes(record)})

@@ -1,0 +1,111 @@
+"""Work in parts: over several processes, each part kept on disk when it is done, so that a kill loses the current ones only."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
+from multiprocessing import get_context, parent_process
+from pathlib import Path
+
+import cv2
+
+from streamdeblur.training.datasets.shards import Sample, TarFile
+
+
+@dataclass(frozen=True)
+class Job:
+    """Work whose result is one part."""
+
+    part: str
+    """Name of the part: a hash of all that its content depends on."""
+    title: str
+    """For people."""
+    work: Callable[[], Iterable[Sample]]
+    """Makes the samples; can be sent to another process."""
+    failed: Callable[[str], Iterable[Sample]]
+    """Samples that say why it could not be done, if it takes its process down."""
+
+
+def part_path(folder: Path, job: Job) -> Path:
+    return folder / f"{job.part}.tar"
+
+
+def make_parts(jobs: Sequence[Job], folder: Path, workers: int) -> Iterator[Job]:
+    """Do the jobs whose part is not in `folder` yet; yields each job when its part is there, those already there first.
+
+    workers: processes; 1 works in this one.
+
+    Raises:
+        OutputError: the folder cannot be written.
+    """
+    for partial in folder.glob(".*.partial-*"):
+        partial.unlink(missing_ok=True)
+    yield from (job for job in jobs if part_path(folder, job).exists())
+    left = [job for job in jobs if not part_path(folder, job).exists()]
+    if workers <= 1 or len(left) <= 1:
+        for job in left:
+            _do_alone(job, folder)
+            yield job
+        return
+    while left:
+        try:
+            yield from _do_together(left, folder, min(workers, len(left)))
+        except BrokenProcessPool:
+            # jobs begin in order: the one that took its process down is among the first that are not done
+            for job in [job for job in left if not part_path(folder, job).exists()][:workers]:
+                try:
+                    yield from _do_together([job], folder, 1)
+                except BrokenProcessPool:
+                    _write(job.failed("it took the process that read it down"), part_path(folder, job))
+                    yield job
+        left = [job for job in left if not part_path(folder, job).exists()]
+
+
+def _do_together(jobs: Sequence[Job], folder: Path, workers: int) -> Iterator[Job]:
+    # (spawned, not forked: the threads of OpenCV and the engines do not survive a fork)
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker)
+    try:
+        waiting = {pool.submit(_do, job, folder): job for job in jobs}
+        for future in as_completed(waiting):
+            future.result()
+            yield waiting[future]
+    finally:
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _begin_worker() -> None:
+    # an interrupt is for the main process to answer, and a worker ends with it however it ends
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
+
+
+def _do_alone(job: Job, folder: Path) -> None:
+    threads = cv2.getNumThreads()
+    try:
+        _do(job, folder)
+    finally:
+        cv2.setNumThreads(threads)
+
+
+def _do(job: Job, folder: Path) -> None:
+    # one thread: optical flow depends on how it is shared out, and the other cores have work of their own
+    cv2.setNumThreads(1)
+    _write(job.work(), part_path(folder, job))
+
+
+def _write(samples: Iterable[Sample], target: Path) -> None:
+    with TarFile(target) as tar:
+        for sample in samples:
+            tar.write(sample)

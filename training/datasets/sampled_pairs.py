@@ -1,0 +1,84 @@
+"""Pairs drawn from a recipe, as a training draws them, kept in shards: to look at, and to measure with."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any
+
+from streamdeblur.errors import InputError
+from streamdeblur.faces.window import CROP_SIZE
+from streamdeblur.training.datasets.assembly import Source, Step, make_data_set, sources_sample
+from streamdeblur.training.datasets.identities import Split
+from streamdeblur.training.datasets.pairs import pair_sample
+from streamdeblur.training.datasets.parts import Job
+from streamdeblur.training.datasets.recipe import PairMaker, Recipe
+from streamdeblur.training.datasets.shards import SHARD_BYTES, Sample, json_bytes
+from streamdeblur.training.datasets.store import open_clips, open_stills
+
+CHUNK = 64
+"""Pairs that are made together: what an interruption loses."""
+
+
+def build_drawn_pairs(
+    stills: Path | None,
+    clips: Path | None,
+    out: Path,
+    count: int,
+    recipe: Recipe | None = None,
+    *,
+    seed: int = 0,
+    split: Split = "train",
+    workers: int = 1,
+    shard_bytes: int = SHARD_BYTES,
+    overwrite: bool = False,
+    on_progress: Callable[[Step], object] | None = None,
+) -> dict[str, Any]:
+    """Make pairs 0 to count - 1 of a `PairMaker`, all of them in one split; returns the summary, also in ``out/dataset.json``.
+
+    Raises:
+        InputError: there are neither stills nor clips.
+        OutputError: `out` holds something else, or cannot be written.
+    """
+    if stills is None and clips is None:
+        raise InputError("Pairs are made of stills or clips: give one of them.")
+    recipe = recipe or Recipe()
+    contents = [open_stills(stills).keys if stills else [], open_clips(clips).keys if clips else []]
+    jobs = []
+    for begin in range(0, count, CHUNK):
+        numbers = range(begin, min(begin + CHUNK, count))
+        depends_on = [contents, recipe.model_dump(mode="json"), seed, begin, numbers.stop]
+        part = hashlib.sha256(json_bytes({"pairs": depends_on})).hexdigest()[:32]
+        work = partial(drawn_pairs, stills, clips, recipe, seed, numbers)
+        jobs.append(Job(part, f"{numbers.stop} of {count} pairs", work, partial(_failed, numbers)))
+    return make_data_set(
+        out, "pairs", jobs, split=lambda source: split, settings={"split": split}, shard_bytes=shard_bytes, workers=workers,
+        overwrite=overwrite, on_progress=on_progress,
+    )  # fmt: skip
+
+
+def _failed(numbers: Sequence[int], problem: str) -> list[Sample]:
+    name = f"pairs {numbers[0]} to {numbers[-1]}"
+    return [sources_sample([Source(name, sha256=name, problem=problem)])]
+
+
+@lru_cache(maxsize=1)
+def _maker(stills: Path | None, clips: Path | None, recipe: str, seed: int) -> PairMaker:
+    """Opened once in each process."""
+    opened_clips: Any = open_clips(clips) if clips else []
+    return PairMaker(open_stills(stills) if stills else [], opened_clips, Recipe.model_validate_json(recipe), seed)
+
+
+def drawn_pairs(stills: Path | None, clips: Path | None, recipe: Recipe, seed: int, numbers: Sequence[int]) -> Iterator[Sample]:
+    """The part of the pairs of these numbers."""
+    maker = _maker(stills, clips, recipe.model_dump_json(), seed)
+    name = f"pairs {numbers[0]} to {numbers[-1]}"
+    source = Source(name, sha256=name)
+    for number in numbers:
+        pair = maker.pair(number)
+        sample = pair_sample(f"pair_{number:07d}", pair.blurry, pair.sharp, {"size": CROP_SIZE, "number": number, **pair.record})
+        source.items.append({"key": sample.key})
+        yield sample
+    yield sources_sample([source])

@@ -1,0 +1,93 @@
+"""Where a training's pairs come from: made on the way from stills and clips, or read from ready-made shards."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Sequence
+from functools import lru_cache
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, Generic, Literal, Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.errors import InputError
+from streamdeblur.faces.window import CROP_SIZE
+from streamdeblur.training.blur.averaging import Clip as AveragedClip
+from streamdeblur.training.datasets.crops import part_of
+from streamdeblur.training.datasets.recipe import Pair, PairMaker, Recipe
+from streamdeblur.training.datasets.store import open_clips, open_pairs, open_stills
+
+Item = TypeVar("Item")
+Direction = Literal["all", "forward"]
+
+
+class Several(Sequence[Item], Generic[Item]):
+    """Several data sets as one."""
+
+    def __init__(self, stores: Sequence[Sequence[Item]]) -> None:
+        self._stores = stores
+        self._ends = list(accumulate(len(store) for store in stores))
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, index: Any) -> Any:
+        """The item at an index, 0 to len - 1."""
+        number = bisect_right(self._ends, index)
+        store = self._stores[number]
+        return store[index - self._ends[number] + len(store)]
+
+
+class PairSource(Protocol):
+    """An endless, numbered row of pairs; each depends on its number and the severity alone."""
+
+    def pair(self, index: int, severity: float = 1.0, size: int = CROP_SIZE) -> Pair:
+        """Pair number `index`, or a random part of it that is `size` pixels wide; severity in [0, 1] scales blur and
+        degradations where pairs are made on the way."""
+        ...
+
+
+class StoredPairs:
+    """Pairs that ``streamdeblur dataset pairs`` wrote: each once per epoch, in an ever new order, half of them mirrored."""
+
+    def __init__(self, folders: Sequence[Path], direction: Direction, seed: int) -> None:
+        """
+        Raises:
+            InputError: one cannot be opened, or none of its pairs is of this direction.
+        """
+        stores = [open_pairs(folder) for folder in folders]
+        self._pairs = Several(stores)
+        records = [record for store in stores for record in store.records]
+        self._chosen = [n for n, record in enumerate(records) if direction == "all" or record.get("direction") == direction]
+        if not self._chosen:
+            raise InputError(
+                f"{', '.join(map(str, folders))}: none of the {len(records)} pairs is of the direction '{direction}'."
+            )
+        self._seed = seed
+        self._order = lru_cache(maxsize=2)(self._shuffled)
+
+    def _shuffled(self, epoch: int) -> NDArray[np.int64]:
+        return np.random.default_rng((self._seed, epoch)).permutation(self._chosen)
+
+    def pair(self, index: int, severity: float = 1.0, size: int = CROP_SIZE) -> Pair:
+        """Pair number `index`, or a random part of it that is `size` pixels wide; what is stored stays as severe as it is."""
+        epoch, place = divmod(index, len(self._chosen))
+        blurry, sharp, record = self._pairs[int(self._order(epoch)[place])]
+        random = np.random.default_rng((self._seed, index))
+        if random.random() < 0.5:
+            blurry, sharp = blurry[:, ::-1], sharp[:, ::-1]
+        left, top, _ = part_of(random, 0, 0, CROP_SIZE, size)
+        blurry, sharp = (image[top : top + size, left : left + size] for image in (blurry, sharp))
+        return Pair(blurry, sharp, None, record)
+
+
+def open_maker(stills: Sequence[Path], clips: Sequence[Path], recipe: Recipe, seed: int) -> PairMaker:
+    """A maker of pairs from all stills and clips of some data sets.
+
+    Raises:
+        InputError: one cannot be opened, or holds nothing.
+    """
+    opened: list[Sequence[AveragedClip]] = [open_clips(path) for path in clips]
+    return PairMaker(Several([open_stills(path) for path in stills]), Several(opened), recipe, seed)

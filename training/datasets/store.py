@@ -1,0 +1,247 @@
+"""Stills, clips and pairs for training: random access to data sets, by index and without decoding."""
+
+from __future__ import annotations
+
+import csv
+import io
+from abc import abstractmethod
+from bisect import bisect_right
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from itertools import accumulate
+from pathlib import Path
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.errors import InputError
+from streamdeblur.faces.window import CROP_SIZE
+from streamdeblur.training.datasets.decoded import Decoded, Entry, Kind, digest_of, open_decoded
+from streamdeblur.training.datasets.pictures import PICTURES, decode_picture
+from streamdeblur.training.datasets.shards import Sample, find_shards, json_bytes, read_samples
+
+Item = TypeVar("Item")
+
+
+class Store(Sequence[Item], Generic[Item]):
+    """Items of several decoded shards, in the order of the shards."""
+
+    def __init__(self, shards: Sequence[Decoded]) -> None:
+        self._shards = list(shards)
+        self._ends = list(accumulate(len(shard.entries) for shard in self._shards))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), (self._shards,)
+
+    def __len__(self) -> int:
+        return self._ends[-1] if self._ends else 0
+
+    def __getitem__(self, index: Any) -> Any:
+        """The item at an index, 0 to len - 1 (negative ones count from the end); a slice gives a list."""
+        if isinstance(index, slice):
+            return [self[i] for i in range(*index.indices(len(self)))]
+        return self._item(*self._find(int(index)))
+
+    def _find(self, index: int) -> tuple[Decoded, Entry]:
+        if not -len(self) <= index < len(self):
+            raise IndexError(f"Index {index} of {len(self)} entries.")
+        index %= len(self)
+        number = bisect_right(self._ends, index)
+        shard = self._shards[number]
+        return shard, shard.entries[index - self._ends[number] + len(shard.entries)]
+
+    @abstractmethod
+    def _item(self, shard: Decoded, entry: Entry) -> Item: ...
+
+    @property
+    def keys(self) -> list[str]:
+        """The key of each entry's sample."""
+        return [entry.key for shard in self._shards for entry in shard.entries]
+
+    @property
+    def records(self) -> list[dict[str, Any]]:
+        """What is known of each entry (the JSON of its sample)."""
+        return [entry.record for shard in self._shards for entry in shard.entries]
+
+    @property
+    def identities(self) -> list[str]:
+        """Who each entry shows; '' where that is not known."""
+        return [str(record.get("identity") or "") for record in self.records]
+
+
+class Stills(Store[NDArray[np.uint8]]):
+    """``stills[i]``: a sharp face, a read-only view uint8 RGB [256, 256, 3]."""
+
+    def _item(self, shard: Decoded, entry: Entry) -> NDArray[np.uint8]:
+        return shard.pixels(entry)
+
+    @property
+    def sharpness(self) -> NDArray[np.float32]:
+        """Variance of the Laplacian of each face, float32 [N]; NaN where it was not measured."""
+        return np.array([record.get("sharpness", np.nan) for record in self.records], np.float32)
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """A face over time, in a window that stands still in the source."""
+
+    frames: NDArray[np.uint8] = field(repr=False)
+    """uint8 RGB [T, S, S, 3], a read-only view."""
+    boxes: NDArray[np.float32] = field(repr=False)
+    """float32 [T, 4]: x0, y0, x1, y1 in pixels of the frames."""
+    landmarks: NDArray[np.float32] | None = field(repr=False)
+    """float32 [T, 5, 2]: eyes, nose, corners of the mouth, in pixels of the frames; None where there are none."""
+    sharpness: NDArray[np.float32] = field(repr=False)
+    """float32 [T]: variance of the Laplacian of the face in each frame."""
+    fps: float
+    identity: str
+    record: dict[str, Any] = field(repr=False)
+
+
+class Clips(Store[Clip]):
+    """``clips[i]``: a `Clip`."""
+
+    def __init__(self, shards: Sequence[Decoded]) -> None:
+        super().__init__(shards)
+        self._made: dict[int, Clip] = {}
+
+    def _item(self, shard: Decoded, entry: Entry) -> Clip:
+        # (kept: the lists of a record take longer to read than a pair may take to make)
+        if id(entry) not in self._made:
+            self._made[id(entry)] = self._make(shard, entry)
+        return self._made[id(entry)]
+
+    def _make(self, shard: Decoded, entry: Entry) -> Clip:
+        record = entry.record
+        frames = shard.pixels(entry)
+        landmarks = record.get("landmarks")
+        return Clip(
+            frames,
+            np.array(record["boxes"], np.float32).reshape(-1, 4),
+            None if landmarks is None else np.array(landmarks, np.float32).reshape(-1, 5, 2),
+            np.array(record.get("sharpness_of_frames", [np.nan] * len(frames)), np.float32),
+            float(record["fps"]),
+            str(record.get("identity") or ""),
+            record,
+        )
+
+
+class Pairs(Store[tuple[NDArray[np.uint8], NDArray[np.uint8], dict[str, Any]]]):
+    """``pairs[i]``: (blurry, sharp, record), the pictures read-only views uint8 RGB [S, S, 3]."""
+
+    def _item(self, shard: Decoded, entry: Entry) -> tuple[NDArray[np.uint8], NDArray[np.uint8], dict[str, Any]]:
+        blurry, sharp = shard.pixels(entry)
+        return blurry, sharp, entry.record
+
+
+def open_stills(path: str | Path) -> Stills:
+    """Open the stills that ``streamdeblur dataset stills`` wrote, or a plain folder of square face crops (JPEG, PNG, WebP).
+
+    A CSV beside such a folder, under its name (``faces/`` and ``faces.csv``), may give identity and sharpness: columns
+    file, identity, sharpness. Pictures of another size than 256 x 256 are cut to their central square and resized.
+
+    Raises:
+        InputError: there is nothing to open, or no entry of it can be used.
+        OutputError: the decoded pictures can be kept nowhere.
+    """
+    folder = Path(path)
+    kind = Kind("stills", lambda sample, record: (CROP_SIZE, CROP_SIZE, 3), _decode_still)
+    pictures = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES) if folder.is_dir() else []
+    if pictures:
+        digest = digest_of([*pictures, *_table(folder)], root=folder.parent)
+        samples = partial(_pictures, folder, pictures)
+        return _checked(Stills([open_decoded(folder.name, digest, None, samples, kind)]), folder, "stills")
+    return _checked(Stills(_open(folder, kind)), folder, "stills")
+
+
+def open_clips(path: str | Path) -> Clips:
+    """Open the clips that ``streamdeblur dataset build`` wrote: a data set with one split, a split of it, or one shard.
+
+    Raises:
+        InputError: there is nothing to open, or no entry of it can be used.
+        OutputError: the decoded frames can be kept nowhere.
+    """
+    kind = Kind("clips", lambda sample, record: (record["frames"], record["size"], record["size"], 3), _decode_clip)
+    return _checked(Clips(_open(Path(path), kind)), Path(path), "build")
+
+
+def open_pairs(path: str | Path) -> Pairs:
+    """Open the pairs that ``streamdeblur dataset pairs`` wrote.
+
+    Raises:
+        InputError: there is nothing to open, or no entry of it can be used.
+        OutputError: the decoded pictures can be kept nowhere.
+    """
+    kind = Kind("pairs", lambda sample, record: (2, record["size"], record["size"], 3), _decode_pair)
+    return _checked(Pairs(_open(Path(path), kind)), Path(path), "pairs")
+
+
+Opened = TypeVar("Opened", Stills, Clips, Pairs)
+
+
+def _checked(store: Opened, path: Path, command: str) -> Opened:
+    if not len(store):
+        raise InputError(f"{path} holds nothing to train with. Make a data set with: streamdeblur dataset {command} INPUT {path}")
+    return store
+
+
+def _open(path: Path, kind: Kind) -> list[Decoded]:
+    shards = find_shards(path)
+    return [open_decoded(shard.stem, digest_of([shard]), shard.parent, partial(read_samples, shard), kind) for shard in shards]
+
+
+def _file(sample: Sample, *suffixes: str) -> bytes:
+    for suffix in suffixes:
+        if suffix in sample.files:
+            return sample.files[suffix]
+    raise InputError(f"it has no {' or '.join(suffixes)}")
+
+
+def _decode_still(sample: Sample, out: NDArray[np.uint8]) -> None:
+    out[:] = decode_picture(_file(sample, "jpg", "jpeg", "png", "webp", "bmp"), CROP_SIZE)
+
+
+def _decode_pair(sample: Sample, out: NDArray[np.uint8]) -> None:
+    out[0] = decode_picture(_file(sample, "blurry.png"), out.shape[1])
+    out[1] = decode_picture(_file(sample, "sharp.png"), out.shape[1])
+
+
+def _decode_clip(sample: Sample, out: NDArray[np.uint8]) -> None:
+    import av
+
+    count = 0
+    try:
+        with av.open(io.BytesIO(_file(sample, "mp4")), "r") as container:
+            container.streams.video[0].codec_context.thread_count = 1
+            for count, frame in enumerate(container.decode(video=0), 1):
+                picture = frame.to_ndarray(format="rgb24")
+                if count > len(out) or picture.shape != out.shape[1:]:
+                    raise InputError("its frames are not those of its JSON")
+                out[count - 1] = picture
+    except (av.FFmpegError, OSError, IndexError) as error:
+        raise InputError(f"it cannot be decoded ({error})") from None
+    if count != len(out):
+        raise InputError(f"it has {count} frames instead of {len(out)}")
+
+
+def _table(folder: Path) -> list[Path]:
+    table = folder.parent / f"{folder.name}.csv"
+    return [table] if table.is_file() else []
+
+
+def _pictures(folder: Path, pictures: Sequence[Path]) -> Iterator[Sample]:
+    """A plain folder of pictures as samples."""
+    known: dict[str, dict[str, str]] = {}
+    for table in _table(folder):
+        with table.open(newline="", encoding="utf-8") as lines:
+            known = {row.get("file", ""): row for row in csv.DictReader(lines)}
+    for picture in pictures:
+        row = known.get(picture.name, {})
+        record: dict[str, Any] = {"source": picture.name, "identity": row.get("identity", "")}
+        if row.get("sharpness"):
+            record["sharpness"] = float(row["sharpness"])
+        # (two pictures may differ in their suffix alone)
+        key = picture.name.replace(".", "_")
+        yield Sample(key, {picture.suffix[1:].lower(): picture.read_bytes(), "json": json_bytes(record)})

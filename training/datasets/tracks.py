@@ -1,0 +1,144 @@
+"""First look at a video: which faces are where, from when to when, and which frames only repeat the one before."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.errors import InputError
+from streamdeblur.faces.detect import Detector
+from streamdeblur.training.datasets.changes import Change, Changes, Extent, cuts, luma_of, repeats
+from streamdeblur.training.datasets.finding import open_finder
+from streamdeblur.video.planes import Planes, array_planes, frame_planes
+from streamdeblur.video.reader import Reader
+
+if TYPE_CHECKING:
+    import av
+
+MISSED = 3
+"""Frames in a row in which a face may go unseen within a run: with many faces, the finder looks at them in turns."""
+OUTSIDE = 0.03
+"""Share of its size by which a face box may lie outside the frame; beyond that the face is cut off."""
+HDR = {16: "PQ", 18: "HLG"}
+"""Transfer characteristics (H.273) whose code values are no SDR picture."""
+
+
+@dataclass(eq=False)
+class Run:
+    """One face in consecutive frames of one shot."""
+
+    track: int
+    begin: int
+    """Index of its first frame in the video."""
+    boxes: list[NDArray[np.float64]] = field(default_factory=list)
+    """x0, y0, x1, y1 in pixels of the upright frame, for each frame."""
+
+    @property
+    def end(self) -> int:
+        """Index after its last frame."""
+        return self.begin + len(self.boxes)
+
+
+@dataclass(frozen=True, eq=False)
+class Survey:
+    """What the first look found."""
+
+    picture: tuple[int, int, int, int]
+    """Left, top, right and bottom of the upright frames' picture, without black bars."""
+    times: list[float]
+    """Seconds of each frame."""
+    runs: list[Run]
+    repeated: frozenset[int]
+    """Frames that repeat the one before."""
+
+
+def upright_frames(path: Path) -> Iterator[tuple[Planes, float]]:
+    """The frames of a video as people see them, each with its time in seconds. Damaged parts are skipped.
+
+    Raises:
+        InputError: it cannot be read, or its frames are no pictures to learn from (interlaced, HDR).
+    """
+    import av
+
+    reader = Reader(path)
+    try:
+        for item in reader:
+            if isinstance(item, av.VideoFrame):
+                # (the planes are views of the frame, which lives as long as this generator waits)
+                yield upright(item, path), float(item.time or 0.0)
+    finally:
+        reader.close()
+
+
+def upright(frame: av.VideoFrame, path: Path) -> Planes:
+    """A frame of the video `path` as people see it; without rotation, views of the frame itself.
+
+    Raises:
+        InputError: it is no picture to learn from or to measure on (interlaced, HDR).
+    """
+    if frame.interlaced_frame:
+        raise InputError(f"{path.name} is interlaced: each frame shows two moments. Deinterlace it first (ffmpeg -vf bwdif).")
+    if int(frame.color_trc) in HDR:
+        raise InputError(f"{path.name} is HDR ({HDR[int(frame.color_trc)]}). Convert it to SDR first.")
+    planes = frame_planes(frame)
+    turns = round(frame.rotation / 90) % 4
+    if not turns:
+        return planes
+    from streamdeblur.faces.window import crop_region
+
+    rgb = np.empty((planes.height, planes.width, 3), np.uint8)
+    crop_region(planes, 0, 0, planes.width, planes.height, rgb)
+    return array_planes(np.ascontiguousarray(np.rot90(rgb, turns)))
+
+
+def survey(path: Path, detector: Detector, min_face: float) -> Survey:
+    """Look through a video for faces of at least `min_face` pixels.
+
+    Raises:
+        InputError: it cannot be read.
+    """
+    changes, times, done = list[Change](), list[float](), list[Run]()
+    extent = Extent()
+    open_runs: dict[int, Run] = {}
+    finder, change = None, Changes()
+    width = height = 0
+    for number, (planes, time) in enumerate(upright_frames(path)):
+        if finder is None:
+            width, height = planes.width, planes.height
+            finder = open_finder(detector, width, height, min_face)
+        elif (planes.width, planes.height) != (width, height):
+            raise InputError(f"{path.name} changes its size from {width} x {height} to {planes.width} x {planes.height}.")
+        times.append(time)
+        luma = luma_of(planes)
+        changes.append(change(luma))
+        extent.add(luma)
+        seen = {
+            track.identity: track.box
+            for track in finder.update(planes)
+            if track.missed <= MISSED and is_whole(track.box, width, height)
+        }
+        done += [open_runs.pop(track) for track in list(open_runs) if track not in seen]
+        for track, box in seen.items():
+            open_runs.setdefault(track, Run(track, number)).boxes.append(box)
+    shots = cuts(np.array([c.overview for c in changes]))
+    runs = [piece for run in [*done, *open_runs.values()] for piece in _split(run, shots)]
+    runs.sort(key=lambda run: (run.begin, run.track))
+    return Survey(extent.picture(), times, runs, repeats(np.array([c.block for c in changes])))
+
+
+def is_whole(box: NDArray[np.float64], width: int, height: int) -> bool:
+    """Whether a face box, x0, y0, x1, y1 in pixels, lies in the frame, but for a little."""
+    outside = max(-box[0], -box[1], box[2] - width, box[3] - height)
+    return bool(outside <= OUTSIDE * max(box[2] - box[0], box[3] - box[1]))
+
+
+def _split(run: Run, at: frozenset[int]) -> list[Run]:
+    """A run in pieces that begin at these frames."""
+    begins = [run.begin, *sorted(n for n in at if run.begin < n < run.end)]
+    ends = [*begins[1:], run.end]
+    return [Run(run.track, b, run.boxes[b - run.begin : e - run.begin]) for b, e in zip(begins, ends, strict=True)]

@@ -1,5 +1,0 @@
-"""What is compared: methods that make sharp faces of blurry ones, by name."""
-
-from streamdeblur.training.evaluation.methods.registry import METHODS, open_method
-
-__all__ = ["METHODS", "open_method"]
