@@ -10,15 +10,17 @@ if TYPE_CHECKING:
     from streamdeblur.errors import StreamDeblurError
     from streamdeblur.faces.face import Face
     from streamdeblur.jobs.video import Progress, Summary, deblur_video
-    from streamdeblur.options import Options
+    from streamdeblur.options import EncodingOptions, RestorationOptions, VideoOptions
 
 __version__ = "0.1.0"
 
 # Imported on first use, so that `import streamdeblur` costs nothing.
 _HOMES = {
+    "EncodingOptions": "options",
     "Face": "faces.face",
     "FaceDeblurrer": "deblurrer",
-    "Options": "options",
+    "RestorationOptions": "options",
+    "VideoOptions": "options",
     "Progress": "jobs.video",
     "Statistics": "deblurrer",
     "StreamDeblurError": "errors",
@@ -27,7 +29,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "Face", "FaceDeblurrer", "Options", "Progress", "Statistics", "StreamDeblurError", "Summary", "deblur_video",
+    "EncodingOptions", "Face", "FaceDeblurrer", "Progress", "RestorationOptions", "Statistics", "StreamDeblurError", "Summary",
+    "VideoOptions", "deblur_video",
 ]  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,7 +19,7 @@ from streamdeblur.faces.find import LOCAL_SIZE, FaceFinder
 from streamdeblur.faces.scheduler import Budget
 from streamdeblur.faces.window import CROP_SIZE, FaceWindow, crop
 from streamdeblur.network import Network
-from streamdeblur.options import Options
+from streamdeblur.options import RestorationOptions, RestorationSettings
 from streamdeblur.restoring import Restoring, restore_faces
 from streamdeblur.video.copying import copy_frame
 from streamdeblur.video.planes import Planes, array_planes, frame_planes
@@ -84,16 +84,18 @@ class FaceDeblurrer:
     To be used by one thread at a time, for one stream; call `reset` before another.
     """
 
-    def __init__(self, options: Options | None = None, *, throughput: bool = False, **settings: Any) -> None:
+    def __init__(
+        self, options: RestorationOptions | None = None, *, throughput: bool = False, **settings: Unpack[RestorationSettings]
+    ) -> None:
         """Open the detector and the engine.
 
-        `settings` are fields of `Options` (``FaceDeblurrer(strength=0.8)``). `throughput`: for files, where several frames
-        may be in flight; otherwise each frame has all cores.
+        `settings` are fields of `RestorationOptions` (``FaceDeblurrer(strength=0.8)``). `throughput`: for files, where several
+        frames may be in flight; otherwise each frame has all cores.
 
         Raises:
             OptionError, NetworkError, EngineError, DetectorError: a setting cannot be used here; the message says why.
         """
-        options = options or Options()
+        options = options or RestorationOptions()
         self.options = options.changed(**settings) if settings else options
         compile_kernels()
         self.network = Network.read(self.options.weights or default_network())

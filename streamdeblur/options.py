@@ -1,39 +1,108 @@
-"""Options: every setting of streamdeblur in one validated object."""
+"""What a restoration, an encoder and a job can be told: validated, with one source for Python, YAML and the command line."""
 
 from __future__ import annotations
 
 import difflib
 import typing
+from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Self, TypedDict
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic.fields import FieldInfo
 
 from streamdeblur.errors import OptionError
 
 
 class Settings(BaseModel):
-    """What every set of settings keeps to: frozen, and unknown names are errors."""
+    """Base of all settings: frozen, and unknown names are errors."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @classmethod
-    def validated(cls, values: dict[str, Any], config: Path | None = None) -> Self:
-        """Settings with `values`, which came from the file `config` if one is given.
+    def validated(cls, values: Mapping[str, Any], config: Path | None = None) -> Self:
+        """Validate settings.
+
+        Args:
+            values: Settings by name.
+            config: The file that they were read from, for messages.
 
         Raises:
-            OptionError: a key or value is not valid.
+            OptionError: A name or value is not valid.
         """
         try:
             return cls.model_validate(values)
         except ValidationError as error:
             raise OptionError(_explanation(error, cls, config)) from None
 
+    def changed(self, **settings: Any) -> Self:
+        """Return a validated copy with other values for `settings`.
 
-class Options(Settings):
-    """Settings of a `FaceDeblurrer` and of what is made with it. The defaults are those of the command line."""
+        Raises:
+            OptionError: A name or value is not valid.
+        """
+        return self.validated({**self.model_dump(exclude_unset=True), **settings})
+
+    @classmethod
+    def flat_fields(cls) -> dict[str, FieldInfo]:
+        """Return the fields by the name that YAML files, command lines and keyword arguments use."""
+        return dict(cls.model_fields)
+
+
+class UserSettings(Settings):
+    """Settings that a YAML file and a command line, or keyword arguments, give together."""
+
+    @classmethod
+    def load(cls, config: Path | None = None, **settings: Any) -> Self:
+        """Read settings from a YAML file and override them.
+
+        Args:
+            config: A YAML file, or the name of a shipped one.
+            settings: Settings by flat name; they win over the file, and None leaves its value or the default.
+
+        Raises:
+            OptionError: The file cannot be read, or a name or value is not valid.
+        """
+        values = read_config(config) if config else {}
+        values |= {name: value for name, value in settings.items() if value is not None}
+        return cls.validated(values, config)
+
+
+class ComposedSettings(UserSettings):
+    """Settings that consist of parts but are given flat: ``strength: 0.8`` goes to the part that has a field `strength`."""
+
+    @classmethod
+    def parts(cls) -> dict[str, type[Settings]]:
+        """Return the fields that are settings themselves."""
+        kinds = {name: field.annotation for name, field in cls.model_fields.items()}
+        return {name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, Settings)}
+
+    @classmethod
+    def flat_fields(cls) -> dict[str, FieldInfo]:
+        fields: dict[str, FieldInfo] = {}
+        for name, field in cls.model_fields.items():
+            part = cls.parts().get(name)
+            fields |= part.flat_fields() if part else {name: field}
+        return fields
+
+    @model_validator(mode="before")
+    @classmethod
+    def _compose(cls, values: Any) -> Any:
+        if not isinstance(values, Mapping):
+            return values
+        composed = dict(values)
+        for name, part in cls.parts().items():
+            flat = {key: composed.pop(key) for key in part.model_fields if key in composed}
+            if flat:
+                given = composed.get(name, {})
+                composed[name] = {**(given.model_dump(exclude_unset=True) if isinstance(given, Settings) else given), **flat}
+        return composed
+
+
+class RestorationOptions(UserSettings):
+    """What a `FaceDeblurrer` needs: which faces are restored, how much, and what runs the networks."""
 
     strength: float = Field(
         default=1.0, ge=0.0, le=1.0, description="Share of the restoration that is added to each face, 0 to 1."
@@ -52,6 +121,10 @@ class Options(Settings):
         default=None, description="A network exported by streamdeblur (ONNX) instead of the embedded one."
     )
 
+
+class EncodingOptions(UserSettings):
+    """What a video encoder needs."""
+
     codec: str | None = Field(
         default=None, description="FFmpeg's name of the video encoder; by default of the source's codec family."
     )
@@ -59,38 +132,68 @@ class Options(Settings):
         default=None, ge=0, le=63, description="Constant quality on the encoder's own scale (CRF, CQ or QP); lower is better."
     )
     preset: str | None = Field(default=None, description="Speed preset of the encoder.")
+
+
+OVERWRITE: Any = Field(default=False, description="Replace outputs that exist.")
+RESUME: Any = Field(default=False, description="Skip outputs that are complete.")
+
+
+class VideoOptions(ComposedSettings):
+    """What `deblur_video` needs for one video file."""
+
+    restoration: RestorationOptions = RestorationOptions()
+    encoding: EncodingOptions = EncodingOptions()
     start: float = Field(default=0.0, ge=0.0, description="Seconds of the input to leave out at its beginning.")
     duration: float | None = Field(default=None, gt=0.0, description="Seconds of the input to process.")
     side_by_side: bool = Field(default=False, description="Show the input at the left and the result at the right.")
-    overwrite: bool = Field(default=False, description="Replace outputs that exist.")
-    resume: bool = Field(default=False, description="Skip outputs that are complete.")
+    overwrite: bool = OVERWRITE
     allow_network: bool = Field(default=False, description="Read URLs, and playlists that reach other files or hosts.")
 
-    @classmethod
-    def load(cls, config: Path | None = None, **settings: Any) -> Self:
-        """Options from a YAML file, then from `settings` (None leaves the file's value, or the default).
 
-        Raises:
-            OptionError: the file cannot be read, or a key or value is not valid.
-        """
-        given = read_config(config) if config else {}
-        given |= {name: value for name, value in settings.items() if value is not None}
-        return cls.validated(given, config)
+class VideoBatchOptions(VideoOptions):
+    """What the command ``video`` needs for one or many files."""
 
-    def changed(self, **settings: Any) -> Self:
-        """A copy with other settings, validated.
+    resume: bool = RESUME
 
-        Raises:
-            OptionError: a key or value is not valid.
-        """
-        return self.load(None, **{**self.model_dump(), **settings})
+
+class ImageBatchOptions(ComposedSettings):
+    """What the command ``image`` needs for one or many files."""
+
+    restoration: RestorationOptions = RestorationOptions()
+    overwrite: bool = OVERWRITE
+    resume: bool = RESUME
+
+
+class RestorationSettings(TypedDict, total=False):
+    """Fields of `RestorationOptions` as keyword arguments."""
+
+    strength: float
+    min_face: float
+    always: bool
+    detector: str
+    detect_every: int
+    engine: str
+    weights: str | Path | None
+
+
+class VideoSettings(RestorationSettings, total=False):
+    """Flat fields of `VideoOptions` as keyword arguments."""
+
+    codec: str | None
+    quality: float | None
+    preset: str | None
+    start: float
+    duration: float | None
+    side_by_side: bool
+    overwrite: bool
+    allow_network: bool
 
 
 def read_config(path: Path) -> dict[str, Any]:
-    """The settings in a YAML file, or in the shipped one of that name ('archive', 'preview', 'lite', 'ablations/final').
+    """Read the settings in a YAML file, or in the shipped file of that name ('archive', 'preview', 'lite', 'ablations/final').
 
     Raises:
-        OptionError: it cannot be read, or is not a list of ``name: value``.
+        OptionError: The file cannot be read, or does not consist of lines ``name: value``.
     """
     shipped = Path(str(files("streamdeblur.configs"))) / f"{path}.yaml"
     if not path.exists() and not path.is_absolute() and ".." not in path.parts and shipped.is_file():
@@ -100,7 +203,7 @@ def read_config(path: Path) -> dict[str, Any]:
     except OSError as error:
         raise OptionError(f"Cannot read the configuration {path}: {error.strerror}.") from None
     except UnicodeDecodeError:
-        raise OptionError(f"{path} is not valid YAML: it is no text.") from None
+        raise OptionError(f"{path} is not UTF-8 text.") from None
     except yaml.YAMLError as error:
         raise OptionError(f"{path} is not valid YAML: {error}") from None
     if content is None:
@@ -111,11 +214,13 @@ def read_config(path: Path) -> dict[str, Any]:
     return {str(key).replace("-", "_"): value for key, value in content.items()}
 
 
-def _explanation(error: ValidationError, model: type[BaseModel], config: Path | None) -> str:
-    """What is wrong with settings, in words: each key with its value, unknown keys with the nearest known one."""
+def _explanation(error: ValidationError, model: type[Settings], config: Path | None) -> str:
+    """Describe what is wrong: each name with its value, unknown names with the nearest known one."""
     problems = []
     for problem in error.errors():
         location = [part for part in problem["loc"] if isinstance(part, str)]
+        if issubclass(model, ComposedSettings) and location and location[0] in model.parts():
+            location = location[1:]
         name = ".".join(location)
         if problem["type"] == "extra_forbidden":
             known = _fields_at(model, location[:-1])
@@ -128,10 +233,10 @@ def _explanation(error: ValidationError, model: type[BaseModel], config: Path | 
     return where + "; ".join(problems)
 
 
-def _fields_at(model: type[BaseModel], location: list[str]) -> list[str]:
-    """Names of the fields of the model that lies at `location` within another."""
+def _fields_at(model: type[Settings], location: list[str]) -> list[str]:
+    """Return the names of the fields of the settings that lie at `location` within others."""
     for name in location:
         annotation = model.model_fields[name].annotation
         kinds = [kind for kind in (annotation, *typing.get_args(annotation)) if isinstance(kind, type)]
-        model = next((kind for kind in kinds if issubclass(kind, BaseModel)), model)
-    return list(model.model_fields)
+        model = next((kind for kind in kinds if issubclass(kind, Settings)), model)
+    return list(model.flat_fields())

@@ -53,11 +53,11 @@ def test_the_source_distribution_builds_the_same_wheel(built, tmp_path):
 
 
 def test_the_shipped_configurations_are_valid():
-    from streamdeblur.options import Options
+    from streamdeblur.options import VideoOptions
     from streamdeblur.training.config import TrainingConfig
 
     for name in ("archive", "preview"):
-        Options.load(Path(name))
+        VideoOptions.load(Path(name))
     files = sorted((ROOT / "configs").rglob("*.yaml"))
     trainings = [file.relative_to(ROOT / "configs").with_suffix("") for file in files if file.stem not in ("archive", "preview")]
     assert {Path("lite"), Path("paper"), Path("ablations/final")} <= set(trainings)

@@ -1,4 +1,4 @@
-"""Command-line options made from the fields of `Options`, so that each setting is defined once."""
+"""Command-line options made from the fields of the settings, so that each setting is defined once."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from typing import Annotated, Any
 
 import typer
 
-from streamdeblur.options import Options, Settings
+from streamdeblur.options import RestorationOptions, Settings
 
 RESTORATION = ("strength", "min_face", "always", "detector", "engine", "weights")
 STREAM = (*RESTORATION, "detect_every")
 
 
-def accepts(*names: str, model: type[Settings] = Options) -> Callable[[Callable[..., None]], Callable[..., None]]:
+def accepts(*names: str, model: type[Settings] = RestorationOptions) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Give a command, in place of its ``**settings``, an option for each of these fields of `model`; None where not given."""
 
     def decorate(function: Callable[..., None]) -> Callable[..., None]:
@@ -36,7 +36,7 @@ def accepts(*names: str, model: type[Settings] = Options) -> Callable[[Callable[
 
 
 def _parameter(name: str, model: type[Settings]) -> inspect.Parameter:
-    field = model.model_fields[name]
+    field = model.flat_fields()[name]
     kind = _kind(field.annotation)
     flag = f"--{name.replace('_', '-')}"
     if kind is bool:

@@ -20,7 +20,6 @@ from streamdeblur.errors import InputError
 from streamdeblur.faces.face import Face
 from streamdeblur.jobs.batch import make_folder
 from streamdeblur.jobs.video import Progress, Summary, deblur_video
-from streamdeblur.options import Options
 
 PANEL = 240
 """Side in pixels of a face in the before/after picture."""
@@ -71,8 +70,8 @@ def run_demo(folder: Path, on_progress: Callable[[Progress], object] | None = No
     sharp = [frame for _, frame in frames]
     blurry, restored = folder / "blurry.mp4", folder / "restored.mp4"
     _encode(blurry, [frame for frame, _ in frames], camera.fps)
-    with FaceDeblurrer(Options(overwrite=True), throughput=True) as deblurrer:
-        summary = deblur_video(blurry, restored, on_progress=on_progress, deblurrer=deblurrer)
+    with FaceDeblurrer(throughput=True) as deblurrer:
+        summary = deblur_video(blurry, restored, overwrite=True, on_progress=on_progress, deblurrer=deblurrer)
         faces = [[f for f in deblurrer.detector.detect(frame) if _whole(f, frame)] for frame in sharp]
     before, after = _decode(blurry), _decode(restored)
     scores = _measure(sharp, before, after, faces)

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import av
 
 from streamdeblur.deblurrer import FaceDeblurrer, Statistics
-from streamdeblur.errors import OutputError
-from streamdeblur.options import Options
+from streamdeblur.errors import OptionError, OutputError
+from streamdeblur.options import RestorationOptions, VideoOptions, VideoSettings
 from streamdeblur.video.channel import Channel, ChannelAbortedError
 from streamdeblur.video.copying import beside, copy_frame
 from streamdeblur.video.reader import Item, Reader
@@ -75,24 +75,25 @@ class Summary:
 def deblur_video(
     source: str | Path,
     target: str | Path,
-    options: Options | None = None,
+    options: VideoOptions | None = None,
     *,
     on_progress: Callable[[Progress], object] | None = None,
     deblurrer: FaceDeblurrer | None = None,
-    **settings: Any,
+    **settings: Unpack[VideoSettings],
 ) -> Summary:
     """Deblur the faces of `source` into `target`; every other stream, time stamp and tag is carried over.
 
-    `settings` are fields of `Options`. `on_progress` is called after each frame. `deblurrer`: one to use again for many files
-    (it is reset); otherwise one is opened. `target` appears when it is complete, and only then.
+    `settings` are flat fields of `VideoOptions`. `on_progress` is called after each frame. `deblurrer`: one to use again for many
+    files (it is reset); otherwise one is opened. `target` appears when it is complete, and only then.
 
     Raises:
         InputError: the source cannot be read.
         OutputError: the target cannot be written, or exists and `overwrite` is not set.
         OptionError, NetworkError, EngineError, DetectorError: a setting cannot be used.
     """
-    options = options or (deblurrer.options if deblurrer else Options())
-    options = options.changed(**settings) if settings else options
+    options = options.changed(**settings) if options else VideoOptions.load(**settings)
+    if deblurrer is not None:
+        _refuse_other_restoration(options.restoration, deblurrer)
     target = Path(target)
     check_source(source, allow_network=options.allow_network)
     check_target(source, target, overwrite=options.overwrite)
@@ -101,13 +102,21 @@ def deblur_video(
     with ExitStack() as opened:
         opened.callback(reader.close)
         # Everything that can be refused is refused before the networks are loaded.
-        with Writer(target, reader, options) as writer:
-            deblurrer = deblurrer or opened.enter_context(FaceDeblurrer(options, throughput=True))
+        with Writer(target, reader, options.encoding, side_by_side=options.side_by_side) as writer:
+            deblurrer = deblurrer or opened.enter_context(FaceDeblurrer(options.restoration, throughput=True))
             deblurrer.reset()
             began = time.monotonic()
-            frames = _run(reader, deblurrer, writer, on_progress)
+            frames = _run(reader, deblurrer, writer, options, on_progress)
         seconds = time.monotonic() - began
     return _summary(source, target, frames, seconds, deblurrer, [*reader.warnings, *writer.warnings])
+
+
+def _refuse_other_restoration(wanted: RestorationOptions, deblurrer: FaceDeblurrer) -> None:
+    """Refuse settings that the deblurrer that is given would ignore."""
+    differing = [name for name in wanted.model_fields_set if getattr(wanted, name) != getattr(deblurrer.options, name)]
+    if differing:
+        names = ", ".join(sorted(differing))
+        raise OptionError(f"The given deblurrer has other values for: {names}. Set them where it is opened: FaceDeblurrer(...).")
 
 
 def check_target(source: str | Path, target: Path, *, overwrite: bool) -> None:
@@ -120,7 +129,10 @@ def check_target(source: str | Path, target: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{target} exists. Give --overwrite (overwrite=True) to replace it.")
 
 
-def _run(reader: Reader, deblurrer: FaceDeblurrer, writer: Writer, on_progress: Callable[[Progress], object] | None) -> int:
+def _run(
+    reader: Reader, deblurrer: FaceDeblurrer, writer: Writer, options: VideoOptions,
+    on_progress: Callable[[Progress], object] | None,
+) -> int:  # fmt: skip
     """Run the three stages to the end; returns the number of frames. The first error of any stage ends all and is raised."""
     decoded: Channel[Item] = Channel(QUEUED)
     restored: Channel[tuple[Any, av.VideoFrame | None]] = Channel(QUEUED)
@@ -157,7 +169,7 @@ def _run(reader: Reader, deblurrer: FaceDeblurrer, writer: Writer, on_progress: 
     frames = 0
     try:
         with suppress(ChannelAbortedError):
-            for count, item, original in _restored(decoded, deblurrer, reader, writer.options, on_progress):
+            for count, item, original in _restored(decoded, deblurrer, reader, options, on_progress):
                 restored.send((item, original))
                 frames = count
             restored.close()
@@ -179,7 +191,7 @@ def _restored(
     items: Iterable[Item],
     deblurrer: FaceDeblurrer,
     reader: Reader,
-    options: Options,
+    options: VideoOptions,
     on_progress: Callable[[Progress], object] | None,
 ) -> Iterator[tuple[int, Any, av.VideoFrame | None]]:
     """Deblurred frames and other packets in order: number of frames so far, the item, and the original if it is to be shown."""

@@ -60,7 +60,7 @@ class LiveLoop:
         openers = {name: sink_opener(name, options) for name in options.to if name != PREVIEW}
         self.capture = Capture(lambda: source_opener(options), say)
         try:
-            self.restorer = restorer or Restorer(options, say)
+            self.restorer = restorer or Restorer(options.restoration, say)
             self.restorer.warm_up(self.capture.first.width, self.capture.first.height)
         except BaseException:
             self.capture.stop()

@@ -7,14 +7,17 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from streamdeblur.options import Options
+from streamdeblur.options import OVERWRITE, ComposedSettings, EncodingOptions, RestorationOptions
 
 Size = tuple[int, int]
 
 
-class LiveOptions(Options):
-    """Settings of a live stream, besides those of the restoration."""
+class LiveOptions(ComposedSettings):
+    """What a live stream needs: where it comes from and goes, and how long a frame may take."""
 
+    restoration: RestorationOptions = RestorationOptions()
+    encoding: EncodingOptions = EncodingOptions()
+    overwrite: bool = OVERWRITE
     camera: str | None = Field(default=None, description="Camera to read: its number or name.")
     source: str | None = Field(
         default=None,

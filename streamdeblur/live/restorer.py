@@ -9,20 +9,22 @@ from typing import TYPE_CHECKING
 
 from streamdeblur.deblurrer import FaceDeblurrer, Statistics
 from streamdeblur.live.timing import Backoff
-from streamdeblur.options import Options
+from streamdeblur.options import RestorationOptions
 
 if TYPE_CHECKING:
     import av
 
 logger = logging.getLogger(__name__)
 
-DeblurrerOpener = Callable[[Options], FaceDeblurrer]
+DeblurrerOpener = Callable[[RestorationOptions], FaceDeblurrer]
 
 
 class Restorer:
     """A `FaceDeblurrer` that is opened again, in the background, after its engine failed."""
 
-    def __init__(self, options: Options, say: Callable[[str], object], opener: DeblurrerOpener = FaceDeblurrer) -> None:
+    def __init__(
+        self, options: RestorationOptions, say: Callable[[str], object], opener: DeblurrerOpener = FaceDeblurrer
+    ) -> None:
         """
         Raises:
             OptionError, NetworkError, EngineError, DetectorError: it cannot be opened here.

@@ -243,14 +243,15 @@ class _Recording:
 
 def _recorded_stream(container: av.container.OutputContainer, frame: av.VideoFrame, rate: Fraction, options: LiveOptions) -> Any:
     """The video stream of a recording, for frames like this one."""
-    codec = choose_encoder(options.codec, "h264", container)
+    codec = choose_encoder(options.encoding.codec, "h264", container)
     stream: Any = container.add_stream(codec.name, rate=rate)
     context = stream.codec_context
     context.width, context.height = frame.width - frame.width % 2, frame.height - frame.height % 2
     context.pix_fmt = choose_pixel_format(frame.format.name, codec)
     context.time_base = Fraction(1, TICKS)
     context.colorspace, context.color_range = frame.colorspace, frame.color_range
-    configure(context, codec.name, options.quality, options.preset or ("ultrafast" if codec.name == "libx264" else None))
+    encoding = options.encoding
+    configure(context, codec.name, encoding.quality, encoding.preset or ("ultrafast" if codec.name == "libx264" else None))
     return stream
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any
+from typing import Any, Unpack
 
 from streamdeblur.deblurrer import FaceDeblurrer
+from streamdeblur.options import RestorationSettings
 
 Stage = Callable[[Iterable[Any]], Iterable[Any]]
 """What takes frames, or frames with what is known of them, and yields them."""
@@ -31,8 +32,9 @@ class Deblur:
     stream of its own.
     """
 
-    def __init__(self, *, bgr: bool = False, **settings: Any) -> None:
-        """`bgr`: arrays are as OpenCV has them, as those of norfair's `Video` and of supervision; settings: fields of `Options`.
+    def __init__(self, *, bgr: bool = False, **settings: Unpack[RestorationSettings]) -> None:
+        """`bgr`: arrays are as OpenCV has them, as those of norfair's `Video` and of supervision; settings: fields of
+        `RestorationOptions`.
 
         Raises:
             OptionError, NetworkError, EngineError, DetectorError: a setting cannot be used here; the message says why.

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import ctypes
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Unpack
 
 import numpy as np
 
 from streamdeblur.deblurrer import FaceDeblurrer
 from streamdeblur.errors import InputError
+from streamdeblur.options import RestorationSettings
 from streamdeblur.video.layouts import Layout, layout_of
 from streamdeblur.video.planes import Planes, SampleArray, planes_of_arrays
 
@@ -21,11 +22,11 @@ GREEN_FIRST = (1, 2, 0)
 """VapourSynth's planes are R, G and B; those of the layout G, B and R."""
 
 
-def deblur(clip: vs.VideoNode, **options: Any) -> vs.VideoNode:
+def deblur(clip: vs.VideoNode, **options: Unpack[RestorationSettings]) -> vs.VideoNode:
     """`clip` with sharp faces: same format, frames and frame properties.
 
     clip: integer YUV, RGB or GRAY of constant format and size, in a layout of `layout_of` (8, 9, 10, 12, 14 or 16 bits).
-    options: fields of `Options` (``deblur(clip, strength=0.8)``).
+    options: fields of `RestorationOptions` (``deblur(clip, strength=0.8)``).
 
     Faces are followed from frame to frame, so the clip is best read from its beginning to its end, as ``vspipe`` does. A jump
     to another frame begins anew there. One clip is worked on by one thread at a time.

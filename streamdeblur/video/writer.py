@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamdeblur.errors import OptionError, OutputError
-from streamdeblur.options import Options
+from streamdeblur.options import EncodingOptions
 from streamdeblur.video.copying import copy_tags, line_bytes, plane_lines
 from streamdeblur.video.encoders import SUFFIXES, choose_encoder, choose_pixel_format, configure
 from streamdeblur.video.hdr import display_matrix, dynamic_metadata, hdr_parameters
@@ -57,7 +57,7 @@ def temporary_beside(target: Path) -> Path:
 class Writer:
     """Writes one video file. Use as a context manager: complete and renamed at its end, removed on an error."""
 
-    def __init__(self, target: Path, reader: Reader, options: Options) -> None:
+    def __init__(self, target: Path, reader: Reader, encoding: EncodingOptions, *, side_by_side: bool = False) -> None:
         """Choose encoder and pixel format and open the file; nothing is encoded yet.
 
         Raises:
@@ -66,7 +66,8 @@ class Writer:
         """
         import av
 
-        self.target, self.reader, self.options = target, reader, options
+        self.target, self.reader = target, reader
+        self._encoding, self._side_by_side = encoding, side_by_side
         self.warnings: list[str] = []
         self._others: dict[int, OtherStream] = {}
         if target.suffix.lower() not in SUFFIXES:
@@ -89,7 +90,7 @@ class Writer:
         import av
 
         frame, source = self.reader.first_frame, self.reader.stream
-        codec = choose_encoder(self.options.codec, source.codec_context.codec.canonical_name, self.container)
+        codec = choose_encoder(self._encoding.codec, source.codec_context.codec.canonical_name, self.container)
         stream = self.container.add_stream(codec.name, rate=source.average_rate or source.guessed_rate or 25)
         assert isinstance(stream, av.VideoStream)
         context = stream.codec_context
@@ -109,7 +110,7 @@ class Writer:
             context.flags |= INTERLACED
             self.warnings.append("interlaced video: kept interlaced; deinterlace it first for the best faces")
         context.thread_type = "AUTO"
-        configure(context, codec.name, self.options.quality, self.options.preset, hdr_parameters(frame, codec.name))
+        configure(context, codec.name, self._encoding.quality, self._encoding.preset, hdr_parameters(frame, codec.name))
         if dynamic_metadata(frame):
             self.warnings.append(f"per-frame HDR metadata is not carried over: {', '.join(dynamic_metadata(frame))}")
         matrix = display_matrix(frame)
@@ -124,7 +125,7 @@ class Writer:
 
         shape = av.VideoFormat(pixel_format)
         columns, lines = 16 // shape.chroma_width(16), 16 // shape.chroma_height(16)
-        width = frame.width * (2 if self.options.side_by_side else 1)
+        width = frame.width * (2 if self._side_by_side else 1)
         padded = -(-width // columns) * columns, -(-frame.height // lines) * lines
         if padded == (width, frame.height) or self._takes_odd_sizes():
             return width, frame.height

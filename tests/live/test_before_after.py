@@ -7,7 +7,7 @@ import asyncio
 import numpy as np
 import pytest
 
-from streamdeblur import Options
+from streamdeblur import RestorationOptions
 from streamdeblur.live.restorer import Restorer
 from support.models.networks import write_network
 
@@ -41,7 +41,7 @@ class Frames(MediaStreamTrack):
 @pytest.fixture(scope="module")
 def restorer(tmp_path_factory):
     network = write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert")
-    opened = Restorer(Options(weights=network, always=True), print)
+    opened = Restorer(RestorationOptions(weights=network, always=True), print)
     yield opened
     opened.close()
 

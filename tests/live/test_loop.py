@@ -199,7 +199,7 @@ def test_a_broken_engine_lets_frames_pass_and_is_replaced(inverting_network, few
         return opened[-1]
 
     made = options(inverting_network, source="x", to=("null",), budget=1000)
-    restorer = Restorer(made, said.append, opener)
+    restorer = Restorer(made.restoration, said.append, opener)
     loop = LiveLoop(made, said.append, source_opener=lambda _: Frames(few_pictures * 5, ends=True), restorer=restorer)
     summary = loop.run()
     assert any("The device is lost. Faces pass as they are" in message for message in said)
@@ -232,7 +232,7 @@ def test_an_engine_that_cannot_be_closed_takes_no_recording_with_it(inverting_ne
         raise RuntimeError("The device does not answer.")
 
     made = options(inverting_network, source=str(clip), to=(str(file),))
-    summary = run(made, restorer=Restorer(made, print, opener))
+    summary = run(made, restorer=Restorer(made.restoration, print, opener))
     assert summary.frames == len(read_frames(file)) == 12
     # it was finished before anything could go wrong with the device
     assert there == [True]
@@ -249,7 +249,7 @@ def test_an_engine_that_comes_after_the_end_is_closed(inverting_network, few_pic
         opened[-1].close = lambda: closed.append(True)
         return opened[-1]
 
-    restorer = Restorer(options(inverting_network, source="x"), print, opener)
+    restorer = Restorer(options(inverting_network, source="x").restoration, print, opener)
     opened[0].edit = lambda frame, deadline: _Failing.submit(None, None)
     frame = av.VideoFrame.from_ndarray(few_pictures[0], format="rgb24").reformat(format="yuv420p")
     until(lambda: restorer.edit(frame, None) or opening.is_set())
@@ -276,7 +276,7 @@ def test_a_detector_that_fails_between_two_frames_is_replaced_too(inverting_netw
         return opened[-1]
 
     made = options(inverting_network, source="x", to=("null",), budget=1000, detect_every=2)
-    restorer = Restorer(made, said.append, opener)
+    restorer = Restorer(made.restoration, said.append, opener)
     loop = LiveLoop(made, said.append, source_opener=lambda _: Frames(few_pictures * 5, ends=True), restorer=restorer)
     summary = loop.run()
     assert any("The detector is lost. Faces pass as they are" in message for message in said)

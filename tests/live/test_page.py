@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from streamdeblur import Options
+from streamdeblur import RestorationOptions
 from streamdeblur.demo.camera import HandheldCamera
 from streamdeblur.faces.detect import open_detector
 
@@ -71,7 +71,7 @@ def test_the_camera_comes_back_sharper(camera_file, blurry_frames, tmp_path):
     detector = open_detector("centerface")
 
     async def visit():
-        with served(Options(always=True)) as (port, _):
+        with served(RestorationOptions(always=True)) as (port, _):
             address = f"http://127.0.0.1:{port}/"
             async with page(address, tmp_path, f"--use-file-for-fake-video-capture={camera_file}") as opened:
                 await opened.run("document.getElementById('camera').click()")
@@ -107,7 +107,7 @@ def test_a_dropped_picture_is_restored_and_can_be_kept(face_picture, tmp_path):
         stream = io.BytesIO()
         Image.fromarray(face_picture).save(stream, "PNG")
         coded = base64.b64encode(stream.getvalue()).decode()
-        with served(Options(always=True)) as (port, _):
+        with served(RestorationOptions(always=True)) as (port, _):
             async with page(f"http://127.0.0.1:{port}/", tmp_path) as opened:
                 await opened.run(
                     f"""(async () => {{
@@ -131,7 +131,7 @@ def test_a_dropped_picture_is_restored_and_can_be_kept(face_picture, tmp_path):
 @pytest.mark.parametrize(("width", "scheme"), [(380, "dark"), (1000, "light")])
 def test_it_fits_the_screen_and_is_named_for_readers(tmp_path, width, scheme):
     async def visit():
-        with served(Options()) as (port, _):
+        with served(RestorationOptions()) as (port, _):
             async with page(f"http://127.0.0.1:{port}/", tmp_path, width=width) as opened:
                 await opened.send(
                     "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 500

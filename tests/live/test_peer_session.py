@@ -8,7 +8,7 @@ import json
 import aiohttp
 import pytest
 
-from streamdeblur import Options
+from streamdeblur import RestorationOptions
 from support.models.networks import write_network
 
 pytest.importorskip("aiortc", reason="aiortc comes with the extra live")
@@ -28,7 +28,7 @@ pytestmark = pytest.mark.skipif(
 @pytest.fixture(scope="module")
 def options(tmp_path_factory):
     network = write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert")
-    return Options(weights=network, always=True)
+    return RestorationOptions(weights=network, always=True)
 
 
 class Visitor:

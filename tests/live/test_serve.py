@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from streamdeblur import Options
+from streamdeblur import RestorationOptions
 from support.media.videos import write_video
 from support.models.networks import write_network
 
@@ -25,7 +25,7 @@ from support.servers import request, served
 @pytest.fixture(scope="module")
 def options(tmp_path_factory):
     network = write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert")
-    return Options(weights=network, always=True)
+    return RestorationOptions(weights=network, always=True)
 
 
 @pytest.fixture(scope="module")

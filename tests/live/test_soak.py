@@ -118,7 +118,7 @@ def test_a_stream_survives_all_faults_without_a_leak(tmp_path, few_pictures):
                 continue
 
     made = LiveOptions(source="x", to=("null",), weights=network, always=True, loop=True)
-    restorer = patient(lambda: Restorer(made, said.append, opener))
+    restorer = patient(lambda: Restorer(made.restoration, said.append, opener))
     first = iter([patient(lambda: ShakyCamera(few_pictures, chance))])
     loop = LiveLoop(
         made,

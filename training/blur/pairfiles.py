@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.errors import OutputError
-from streamdeblur.options import Options
+from streamdeblur.options import EncodingOptions
 from streamdeblur.training.blur.exposures import BlurOptions, Exposure
 from streamdeblur.video.colour import FULL_RANGE, LIMITED_RANGE, luma_coefficients
 from streamdeblur.video.copying import copy_tags
@@ -143,11 +143,11 @@ class PairVideo:
         for path in (self._target, self._twin, self._json):
             if path.exists() and not options.overwrite:
                 raise OutputError(f"{path} exists. Give --overwrite to replace it.")
-        settings = Options(codec=options.codec, quality=options.quality, start=options.start, overwrite=options.overwrite)
+        encoding = EncodingOptions(codec=options.codec, quality=options.quality)
         with ExitStack() as opened:
-            self._blurry = Writer(self._target, reader, settings)
+            self._blurry = Writer(self._target, reader, encoding)
             opened.push(self._blurry)
-            self._sharp = Writer(self._twin, reader, settings)
+            self._sharp = Writer(self._twin, reader, encoding)
             opened.push(self._sharp)
             self._partial = temporary_beside(self._json)
             opened.callback(self._partial.unlink)

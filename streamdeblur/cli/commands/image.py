@@ -12,18 +12,18 @@ from streamdeblur.cli.report import exits, print_json, tell
 from streamdeblur.cli.settings import RESTORATION, accepts
 from streamdeblur.errors import OptionError
 from streamdeblur.jobs import batch
-from streamdeblur.options import Options
+from streamdeblur.options import ImageBatchOptions
 
 Paths = Annotated[list[Path], typer.Argument(help="INPUT OUTPUT; or with --out any number of pictures and folders.")]
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for the results of several inputs, under the same names.")]
 
 
-@accepts(*RESTORATION, "overwrite", "resume")
+@accepts(*RESTORATION, "overwrite", "resume", model=ImageBatchOptions)
 def command(
     paths: Paths, out: Out = None, config: Config = None, quiet: Quiet = False, json: Json = False, **settings: Any
 ) -> None:
     with exits(quiet=quiet, json=json):
-        options = Options.load(config, **settings)
+        options = ImageBatchOptions.load(config, **settings)
         from streamdeblur.jobs.image import SUFFIXES
 
         if out is not None:
@@ -35,11 +35,11 @@ def command(
         _run(jobs, options, single=out is None, quiet=quiet, json=json)
 
 
-def _run(jobs: list[batch.Job], options: Options, *, single: bool, quiet: bool, json: bool) -> None:
+def _run(jobs: list[batch.Job], options: ImageBatchOptions, *, single: bool, quiet: bool, json: bool) -> None:
     from streamdeblur.deblurrer import FaceDeblurrer
     from streamdeblur.jobs.image import ImageSummary, deblur_image
 
-    with FaceDeblurrer(options) as deblurrer:
+    with FaceDeblurrer(options.restoration) as deblurrer:
 
         def work(job: batch.Job) -> ImageSummary:
             summary = deblur_image(job.source, job.target, deblurrer, overwrite=options.overwrite)

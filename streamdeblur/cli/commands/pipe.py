@@ -15,7 +15,7 @@ from streamdeblur.cli.commands.video import Config, Quiet
 from streamdeblur.cli.report import exits, print_json, tell
 from streamdeblur.cli.settings import STREAM, accepts
 from streamdeblur.errors import InputError, OptionError
-from streamdeblur.options import Options
+from streamdeblur.options import RestorationOptions
 
 if TYPE_CHECKING:
     import av
@@ -30,13 +30,13 @@ JsonOnError = Annotated[
 ]
 
 
-@accepts(*STREAM)
+@accepts(*STREAM, model=RestorationOptions)
 def command(
     size: Size = None, pixel_format: Format = "yuv420p", live: Live = False, config: Config = None, quiet: Quiet = False,
     json: JsonOnError = False, **settings: Any,
 ) -> None:  # fmt: skip
     with exits(quiet=quiet, json=json, err=True):
-        options = Options.load(config, **settings)
+        options = RestorationOptions.load(config, **settings)
 
         from streamdeblur.deblurrer import FaceDeblurrer
         from streamdeblur.video.raw import RawReader, discard_stdout

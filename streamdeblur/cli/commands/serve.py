@@ -11,7 +11,7 @@ from streamdeblur.cli.commands.video import Config, Quiet
 from streamdeblur.cli.report import exits, needs_extra, tell
 from streamdeblur.cli.settings import STREAM, accepts
 from streamdeblur.errors import OptionError
-from streamdeblur.options import Options
+from streamdeblur.options import RestorationOptions
 
 Host = Annotated[str, typer.Option(help="Address to listen on. Any but this machine's own asks for a token.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
@@ -25,13 +25,13 @@ Certificate = Annotated[
 Key = Annotated[Path | None, typer.Option(help="Its private key (PEM), where it is not in the same file.")]
 
 
-@accepts(*STREAM)
+@accepts(*STREAM, model=RestorationOptions)
 def command(
     host: Host = "127.0.0.1", port: Port = 8765, token: Token = False, name: Name = None, certificate: Certificate = None,
     key: Key = None, config: Config = None, quiet: Quiet = False, **settings: Any,
 ) -> None:  # fmt: skip
     with exits(quiet=quiet):
-        options = Options.load(config, **settings)
+        options = RestorationOptions.load(config, **settings)
         if key and not certificate:
             raise OptionError("--key needs --certificate.")
         with needs_extra("live", "The page"):

@@ -11,7 +11,7 @@ from streamdeblur.cli.report import ProgressLine, exits, print_json, tell
 from streamdeblur.cli.settings import STREAM, accepts
 from streamdeblur.errors import OptionError
 from streamdeblur.jobs import batch
-from streamdeblur.options import Options
+from streamdeblur.options import VideoBatchOptions
 
 if TYPE_CHECKING:
     from streamdeblur.jobs.video import Summary
@@ -20,7 +20,7 @@ Paths = Annotated[list[str], typer.Argument(help="INPUT OUTPUT; or with --out an
 Out = Annotated[Path | None, typer.Option("--out", help="Folder for the results of several inputs, under the same names.")]
 Config = Annotated[
     Path | None,
-    typer.Option("--config", help="YAML file with settings, or a shipped one: archive, preview. Options here win."),
+    typer.Option("--config", help="YAML file with settings, or a shipped one: archive, preview. VideoBatchOptions here win."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors and warnings.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")]
@@ -28,12 +28,13 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the
 
 @accepts(
     *STREAM, "codec", "quality", "preset", "start", "duration", "side_by_side", "overwrite", "resume", "allow_network",
+    model=VideoBatchOptions,
 )  # fmt: skip
 def command(
     paths: Paths, out: Out = None, config: Config = None, quiet: Quiet = False, json: Json = False, **settings: Any
 ) -> None:
     with exits(quiet=quiet, json=json):
-        options = Options.load(config, **settings)
+        options = VideoBatchOptions.load(config, **settings)
         if out is None:
             if len(paths) != 2:
                 raise OptionError("Give an input and an output, or several inputs and --out DIR.")
@@ -42,7 +43,7 @@ def command(
             _many([Path(path) for path in paths], out, options, quiet=quiet, json=json)
 
 
-def _one(source: str, target: Path, options: Options, *, quiet: bool, json: bool) -> None:
+def _one(source: str, target: Path, options: VideoBatchOptions, *, quiet: bool, json: bool) -> None:
     from streamdeblur.jobs.video import deblur_video
 
     if options.resume and target.exists():
@@ -68,12 +69,12 @@ def _print_summary(summary: Summary, *, quiet: bool) -> None:
         )
 
 
-def _many(inputs: list[Path], folder: Path, options: Options, *, quiet: bool, json: bool) -> None:
+def _many(inputs: list[Path], folder: Path, options: VideoBatchOptions, *, quiet: bool, json: bool) -> None:
     from streamdeblur.deblurrer import FaceDeblurrer
     from streamdeblur.jobs.video import deblur_video
 
     jobs = batch.plan(inputs, folder, batch.VIDEO_SUFFIXES)
-    with FaceDeblurrer(options, throughput=True) as deblurrer:
+    with FaceDeblurrer(options.restoration, throughput=True) as deblurrer:
 
         def work(job: batch.Job) -> Summary:
             with ProgressLine(job.source.name, quiet=quiet) as progress:

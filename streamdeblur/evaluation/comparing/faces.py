@@ -14,7 +14,7 @@ from streamdeblur.evaluation.sources.cutting import runs
 from streamdeblur.faces.detect import open_detector
 from streamdeblur.faces.find import FaceFinder
 from streamdeblur.faces.track import Track
-from streamdeblur.options import Options
+from streamdeblur.options import RestorationOptions
 from streamdeblur.training.datasets.tracks import MISSED, is_whole
 from streamdeblur.training.datasets.windows import whole_square
 
@@ -91,7 +91,7 @@ def find_faces(sharp: Path, others: Sequence[Path], on_progress: Callable[[int, 
         InputError: a video cannot be read, is not of the sharp one's size, its frames are at other times, or there are no faces.
         DetectorError: the detector cannot be opened.
     """
-    options = Options()
+    options = RestorationOptions()
     finder = FaceFinder(open_detector(options.detector), detect_every=options.detect_every, min_face=options.min_face)
     sightings: list[Sighting] = []
     matched, total = 0, None

@@ -18,7 +18,7 @@ from streamdeblur.live.restorer import Restorer
 from streamdeblur.live.serve import offers, uploads
 from streamdeblur.live.serve.access import Access
 from streamdeblur.live.serve.peer_session import Visit
-from streamdeblur.options import Options
+from streamdeblur.options import RestorationOptions
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ RECEIVING_SECONDS = 300.0
 class Served:
     """What a server has open."""
 
-    options: Options
+    options: RestorationOptions
     access: Access
     visits: set[Visit] = field(default_factory=set)
     cameras: int = 0
@@ -60,7 +60,7 @@ class Served:
 SERVED: web.AppKey[Served] = web.AppKey("served", Served)
 
 
-def application(options: Options, access: Access) -> web.Application:
+def application(options: RestorationOptions, access: Access) -> web.Application:
     """The page, and what it asks for: ``/offer`` (a camera over WebRTC) and ``/restore`` (an upload)."""
     app = web.Application(middlewares=[access.middleware()], client_max_size=offers.LARGEST_BYTES)
     app[SERVED] = Served(options, access)
@@ -169,7 +169,7 @@ async def _close(app: web.Application) -> None:
 
 
 def serve(
-    options: Options, access: Access, *, certificate: Path | None, key: Path | None, on_open: Callable[[str], object]
+    options: RestorationOptions, access: Access, *, certificate: Path | None, key: Path | None, on_open: Callable[[str], object]
 ) -> None:
     """Serve the page until interrupted; `on_open` is called with its address.
 

@@ -12,7 +12,7 @@ from streamdeblur.errors import InputError, StreamDeblurError
 from streamdeblur.jobs.image import SUFFIXES as PICTURES
 from streamdeblur.jobs.image import deblur_image
 from streamdeblur.jobs.video import Progress
-from streamdeblur.options import Options
+from streamdeblur.options import RestorationOptions, VideoOptions
 
 LARGEST_BYTES = 100 * 2**20
 """Of an upload."""
@@ -90,7 +90,7 @@ def folder() -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="streamdeblur-", ignore_cleanup_errors=True)
 
 
-def restore(source: Path, options: Options, wanted: Callable[[], bool]) -> Result:
+def restore(source: Path, options: RestorationOptions, wanted: Callable[[], bool]) -> Result:
     """Restore an uploaded file, which lies in a folder of its own, while `wanted()`.
 
     Raises:
@@ -104,7 +104,7 @@ def restore(source: Path, options: Options, wanted: Callable[[], bool]) -> Resul
         raise type(error)(told.partition(" Give --")[0]) from None
 
 
-def _picture(source: Path, options: Options) -> Result:
+def _picture(source: Path, options: RestorationOptions) -> Result:
     from PIL import Image
 
     try:
@@ -122,7 +122,7 @@ def _picture(source: Path, options: Options) -> Result:
     return Result(target.read_bytes(), TYPES[source.suffix], target.name, _told(summary.faces, summary.restored))
 
 
-def _clip(source: Path, options: Options, wanted: Callable[[], bool]) -> Result:
+def _clip(source: Path, options: RestorationOptions, wanted: Callable[[], bool]) -> Result:
     from streamdeblur.jobs.video import deblur_video
 
     def go_on(progress: Progress) -> None:
@@ -133,7 +133,7 @@ def _clip(source: Path, options: Options, wanted: Callable[[], bool]) -> Result:
 
     _check_clip(source)
     target = source.with_name("restored.webm" if source.suffix == ".webm" else "restored.mp4")
-    summary = deblur_video(source, target, options.changed(duration=LONGEST_SECONDS), on_progress=go_on)
+    summary = deblur_video(source, target, VideoOptions(restoration=options, duration=LONGEST_SECONDS), on_progress=go_on)
     return Result(target.read_bytes(), TYPES[target.suffix], target.name, _told(summary.faces, summary.restored))
 
 
