@@ -26,9 +26,12 @@ from harness import machine, table
 
 INTRODUCTION = """# Benchmarks
 
-Made by `python benchmarks/run.py --out docs` on {day} with streamdeblur {version}, on: {machine}.
-Each ratio is the median of ratios measured in turn in one run. Above 1 streamdeblur is faster; for memory, it grew. In the
-transcodes every frame's face is restored (`--always`).
+Speed and memory on a CPU, in files and live, with the targets of the project.
+
+Made by `python benchmarks/run.py --out docs` on {day} with streamdeblur {version}, on: {machine}. \
+Each ratio is the median of the ratios of one run in which both sides were measured alternately. \
+Above 1, streamdeblur is faster; for memory, above 1 means that it grew. \
+In the transcodes the face of every frame is restored (`--always`).
 
 """
 
