@@ -54,7 +54,10 @@ def describe_settings(_: Sphinx, kind: str, __: str, value: object, ___: object,
     lines.append("")
     for name, field in value.model_fields.items():
         default = field.get_default(call_default_factory=True)
-        lines.append(f":param {name}: {field.description or ''} Default: ``{default!r}``.")
+        if isinstance(default, BaseModel):
+            lines.append(f":param {name}: `{type(default).__name__}`; its fields may be given without this name.")
+        else:
+            lines.append(f":param {name}: {field.description or ''} Default: ``{default!r}``.")
 
 
 PLURAL = re.compile(r"``.*?``|`[^`]+`([a-z]?)")

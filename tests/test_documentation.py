@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 import typer.main
+from PIL import Image
 from typer.core import TyperCommand, TyperGroup
 
 import streamdeblur
 from streamdeblur.cli import COMMANDS, GROUPS, build
+from support.media.videos import write_video
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "streamdeblur").rglob("*.md")])
@@ -58,7 +60,7 @@ def shown_commands(page: Path) -> list[list[str]]:
     for line in [*lines, *spans]:
         for part in re.split(r"&&|\|(?![a-z])", line):
             words = shlex.split(part, comments=True)
-            if "streamdeblur" in words:
+            if "streamdeblur" in words[:-1]:
                 commands.append(words[words.index("streamdeblur") + 1 :])
     return commands
 
@@ -111,7 +113,21 @@ def test_the_api_reference_lists_every_public_name():
     assert [name for name in missing if not name.endswith("Error")] == []
 
 
+def python_examples(page: Path) -> list[str]:
+    return re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
+
+
 @pytest.mark.parametrize("page", PAGES, ids=ids)
 def test_python_examples_compile(page):
-    for block in re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE):
-        compile(block, str(page), "exec")
+    for example in python_examples(page):
+        compile(example, str(page), "exec")
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
+def test_python_examples_run(page, tmp_path, monkeypatch, face_picture, few_pictures):
+    monkeypatch.chdir(tmp_path)
+    Image.fromarray(face_picture).save("portrait.jpg")
+    for name in ("in.mp4", "talk.mp4"):
+        write_video(tmp_path / name, few_pictures[:4])
+    for example in python_examples(ROOT / page):
+        exec(compile(example, page, "exec"), {"frames": few_pictures[:2]})
