@@ -23,7 +23,7 @@ from streamdeblur.training.blur.exposures import BlurOptions, Exposer, Frame
 from streamdeblur.training.blur.observation import Observer
 from streamdeblur.training.blur.response import srgb
 from streamdeblur.training.blur.video import blur_video
-from support.media.shaking import panned
+from support.media.motion import panned
 from support.media.videos import Recipe, frame_bytes, read_frames, stamps, write_video
 
 

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from streamdeblur.cli.commands.engine import app
 from support.fakes.cuda_on_host import compiler
-from support.machines import installed
+from support.fakes.gpu import fake_gpu
 from support.models.networks import write_network
 
 
@@ -47,17 +47,17 @@ def test_a_cache_that_cannot_be_written_is_told(tmp_path):
 
 @pytest.mark.skipif(compiler() is None, reason="no C++ compiler (g++) to run the CUDA kernels on the CPU with")
 def test_an_engine_is_built_listed_and_deleted(tmp_path, monkeypatch):
-    """In this process, where the stand-in for a GPU is."""
+    """In this process, where the fake GPU is."""
     monkeypatch.setenv("STREAMDEBLUR_CACHE", str(tmp_path))
     network = write_network(tmp_path / "invert.onnx", "invert")
     invoke = CliRunner().invoke
-    with installed():
+    with fake_gpu():
         built = invoke(app, ["build", "--weights", str(network), "--json"])
         assert built.exit_code == 0, built.output
-        assert "Stand-in 4060" in json.loads(built.stdout.splitlines()[-1])["reason"]
+        assert "Fake 4060" in json.loads(built.stdout.splitlines()[-1])["reason"]
         (listed,) = json.loads(invoke(app, ["list", "--json"]).stdout.splitlines()[-1])["engines"]
-        assert (listed["tensorrt"], listed["gpu"], listed["precision"]) == ("10.7.0", "Stand-in 4060", "fp16")
-        assert "Stand-in 4060, TensorRT 10.7.0, fp16" in invoke(app, ["list"]).stdout
+        assert (listed["tensorrt"], listed["gpu"], listed["precision"]) == ("10.7.0", "Fake 4060", "fp16")
+        assert "Fake 4060, TensorRT 10.7.0, fp16" in invoke(app, ["list"]).stdout
         assert "1 deleted" in invoke(app, ["clear"]).stdout
         assert json.loads(invoke(app, ["list", "--json"]).stdout.splitlines()[-1])["engines"] == []
     assert [path.name for path in (tmp_path / "tensorrt").iterdir() if path.suffix != ".lock"] == []

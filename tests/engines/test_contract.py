@@ -1,4 +1,4 @@
-"""What every engine does, each run for real; TensorRT on a stand-in for a GPU that computes on the CPU."""
+"""What every engine does, each run for real; TensorRT on a fake GPU that computes on the CPU."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from streamdeblur.faces.window import FaceWindow, crop
 from streamdeblur.network import Network
 from streamdeblur.video.planes import array_planes
 from streamdeblur.weights import default_network
-from support.fakes.cuda import Machine
 from support.fakes.cuda_on_host import compiler
-from support.machines import installed
+from support.fakes.gpu import fake_gpu
+from support.fakes.machine import Machine
 from support.models.networks import write_network
 
 ENGINES = [choice.name for choice in engine_choices() if choice.available]
-STOOD_IN = ["10.7.0", "11.4.0"] if compiler() else []
-"""Versions of TensorRT on the stand-in, which needs a C++ compiler for the kernels."""
+FAKED = ["10.7.0", "11.4.0"] if compiler() else []
+"""Versions of TensorRT on the fake GPU, which needs a C++ compiler for the kernels."""
 
 
 @pytest.fixture(scope="module")
@@ -34,12 +34,12 @@ def crops(photograph):
 
 @pytest.fixture(
     scope="module",
-    params=[(name, throughput) for name in ENGINES for throughput in (False, True)] + [(name, False) for name in STOOD_IN],
+    params=[(name, throughput) for name in ENGINES for throughput in (False, True)] + [(name, False) for name in FAKED],
     ids=lambda param: f"{param[0]}{'-throughput' if param[1] else ''}",
 )
 def engine(request, tmp_path_factory):
     name, throughput = request.param
-    with pytest.MonkeyPatch.context() as patch, installed(Machine(name)) if name in STOOD_IN else nullcontext() as machine:
+    with pytest.MonkeyPatch.context() as patch, fake_gpu(Machine(name)) if name in FAKED else nullcontext() as machine:
         if machine:
             patch.setenv("STREAMDEBLUR_CACHE", str(tmp_path_factory.mktemp("cache")))
         opened = open_engine("tensorrt" if machine else name, Network.read(default_network()), throughput=throughput)
@@ -112,7 +112,7 @@ def test_crops_are_not_changed(engine, crops):
 
 def test_it_says_what_it_is(engine):
     assert engine.name in [*ENGINES, "tensorrt"]
-    assert "CPU" in engine.reason or "Stand-in 4060" in engine.reason
+    assert "CPU" in engine.reason or "Fake 4060" in engine.reason
 
 
 @pytest.mark.parametrize("name", ENGINES)

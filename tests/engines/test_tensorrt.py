@@ -1,4 +1,4 @@
-"""The life of a TensorRT engine, on a stand-in that enforces the rules of the real one."""
+"""The life of a TensorRT engine, on a fake of TensorRT that enforces the rules of the real one."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from streamdeblur.engines.tensorrt.cache import BuildCancelledError, EngineCache
 from streamdeblur.engines.tensorrt.device import Device, OutOfMemoryError
 from streamdeblur.engines.tensorrt.opening import engine_key, open_tensorrt
 from streamdeblur.errors import DetectorError, EngineError
-from streamdeblur.faces.window import FaceWindow, Restoration, crop, paste
+from streamdeblur.faces.window import Restoration, crop, paste
 from streamdeblur.network import Network
 from streamdeblur.restoring import restore_faces
 from streamdeblur.video.planes import frame_planes
-from support.fakes.cuda import BreachError, Machine, make_driver
 from support.fakes.cuda_on_host import compiler
+from support.fakes.gpu import fake_gpu
+from support.fakes.machine import BreachError, Machine
+from support.fakes.pycuda import driver
 from support.fakes.tensorrt import CONTEXT_BYTES_PER_IMAGE
-from support.machines import installed
 from support.media.frames import random_frame
+from support.media.windows import THREE_WINDOWS as WINDOWS
 from support.models.networks import write_network
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="no C++ compiler (g++) to run the CUDA kernels on the CPU with")
-
-GIBIBYTE = 1 << 30
 
 
 @pytest.fixture(autouse=True)
@@ -42,7 +42,7 @@ def cache(tmp_path, monkeypatch):
 
 @pytest.fixture(params=["10.7.0", "11.4.0"])
 def machine(request):
-    with installed(Machine(request.param)) as machine:
+    with fake_gpu(Machine(request.param)) as machine:
         yield machine
 
 
@@ -77,13 +77,13 @@ def test_an_engine_is_built_once_and_then_comes_from_the_cache(machine, network,
 
 @pytest.mark.parametrize(
     "changes",
-    [{"driver": 12090}, {"gpu": "Stand-in 5090"}, {"tensorrt": "10.9.0"}],
+    [{"driver": 12090}, {"gpu": "Fake 5090"}, {"tensorrt": "10.9.0"}],
     ids=["another driver", "another GPU", "another TensorRT"],
 )
 def test_an_engine_of_another_machine_is_not_used(network, changes):
-    with installed(Machine()):
+    with fake_gpu(Machine()):
         open_tensorrt(network).close()
-    with installed(Machine(**changes)) as other:
+    with fake_gpu(Machine(**changes)) as other:
         engine = open_tensorrt(network)
         assert works(engine)
         assert other.builds == 1
@@ -129,15 +129,15 @@ def test_a_whole_file_that_tensorrt_does_not_take_is_built_again_once(machine, n
     assert "cannot read the engine" in caplog.text
 
 
-def test_a_timing_cache_is_kept_and_one_of_another_gpu_is_done_without(machine, network, cache):
+def test_a_timing_cache_is_kept_and_one_of_another_gpu_is_ignored(machine, network, cache):
     open_tensorrt(network).close()
     (timing,) = cache.glob("*.timing")
-    assert timing.read_bytes() == b"timing of Stand-in 4060"
+    assert timing.read_bytes() == b"timing of Fake 4060"
     timing.write_bytes(b"timing of something else")
     for plan in cache.glob("*.engine"):
         plan.unlink()
     open_tensorrt(network).close()
-    assert timing.read_bytes() == b"timing of Stand-in 4060"
+    assert timing.read_bytes() == b"timing of Fake 4060"
 
 
 def test_builders_at_the_same_time_build_once(machine, network):
@@ -176,14 +176,14 @@ def test_short_memory_halves_the_batch_while_it_runs(machine, network):
     engine.close()
 
 
-def test_too_little_memory_for_a_single_crop_is_told(machine, network):
+def test_too_little_memory_for_a_single_crop_is_an_error(machine, network):
     machine.memory = CONTEXT_BYTES_PER_IMAGE // 2
     with pytest.raises(OutOfMemoryError, match="too little free memory"):
         open_tensorrt(network)
 
 
-def test_a_gpu_without_memory_is_done_without(network):
-    with installed(Machine(memory=1 << 20)):
+def test_a_gpu_without_memory_is_not_used(network):
+    with fake_gpu(Machine(memory=1 << 20)):
         engine = open_engine("auto", network)
         for _ in range(200):
             if "cannot be used" in engine.reason:
@@ -201,14 +201,14 @@ def test_a_build_can_be_cancelled(machine, network, cache):
     assert list(cache.glob("*.engine")) == []
 
 
-def test_the_progress_of_a_build_is_told(machine, network):
+def test_the_progress_of_a_build_is_reported(machine, network):
     steps = []
     open_tensorrt(network, on_step=steps.append).close()
     assert [(step.phase, step.done, step.steps) for step in steps][:2] == [("Building", 0, 4), ("Building", 1, 4)]
     assert steps[-1].done == 4
 
 
-def test_a_network_that_tensorrt_cannot_read_is_told_with_its_words(machine, network):
+def test_a_network_that_tensorrt_cannot_read_raises_with_its_reasons(machine, network):
     model = onnx.load_model_from_string(network.model)
     model.graph.node[0].op_type = "Warp"
     with pytest.raises(EngineError, match=r"cannot read the network: .*Warp"):
@@ -253,38 +253,37 @@ def test_it_may_be_used_from_any_thread(machine, network):
     engine.close()
 
 
-def test_the_stand_in_finds_breaches():
+def test_the_fake_driver_finds_breaches():
     machine = Machine()
-    driver = make_driver(machine)
-    with pytest.raises(BreachError, match="without a current context"):
-        driver.mem_alloc(10)
-    driver.Device(0).retain_primary_context().push()
-    memory, stream = driver.mem_alloc(16), driver.Stream()
-    with pytest.raises(BreachError, match="not page-locked"):
-        driver.memcpy_htod_async(memory, np.zeros(16, np.uint8), stream)
-    driver.memcpy_dtoh_async(driver.pagelocked_empty(16, np.uint8), memory, stream)
-    memory.free()
-    with pytest.raises(BreachError, match="not allocated"):
-        stream.synchronize()
+    with machine.installed():
+        with pytest.raises(BreachError, match="without a current context"):
+            driver.mem_alloc(10)
+        context = driver.Device(0).retain_primary_context()
+        context.push()
+        memory, stream = driver.mem_alloc(16), driver.Stream()
+        with pytest.raises(BreachError, match="not page-locked"):
+            driver.memcpy_htod_async(memory, np.zeros(16, np.uint8), stream)
+        driver.memcpy_dtoh_async(driver.pagelocked_empty(16, np.uint8), memory, stream)
+        memory.free()
+        with pytest.raises(BreachError, match="not allocated"):
+            stream.synchronize()
+        context.pop()
     assert len(machine.breaches) == 3
-
-
-WINDOWS = [FaceWindow(100.3, 90.2, 80.6), FaceWindow(130.0, 100.0, 95.0), FaceWindow(310.9, 230.0, 70.3)]
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "nv12", "yuv422p10le", "rgb24", "gray"])
 def test_faces_of_frames_become_what_the_cpu_makes_of_them(machine, network, pixel_format):
-    frames, twins = ([random_frame(pixel_format, 320, 240, seed=seed) for seed in range(3)] for _ in range(2))
+    frames, on_cpu = ([random_frame(pixel_format, 320, 240, seed=seed) for seed in range(3)] for _ in range(2))
     engine = open_tensorrt(network)
-    tickets = [engine.submit_faces(frame_planes(frame), WINDOWS, [1.0, 0.5, 0.8]) for frame in frames]
-    for ticket, frame, twin in zip(tickets, frames, twins, strict=True):
-        pasted = ticket.paste(frame_planes(frame))
+    batches = [engine.submit_faces(frame_planes(frame), WINDOWS, [1.0, 0.5, 0.8]) for frame in frames]
+    for pending, frame, expected in zip(batches, frames, on_cpu, strict=True):
+        pasted = pending.paste(frame_planes(frame))
         assert pasted.finite.all()
         assert pasted.in_time.all()
-        crops = [crop(frame_planes(twin), window) for window in WINDOWS]
+        crops = [crop(frame_planes(expected), window) for window in WINDOWS]
         changes = zip(WINDOWS, crops, [1.0, 0.5, 0.8], strict=True)
-        paste(frame_planes(twin), [Restoration(window, cropped, 255 - cropped, share) for window, cropped, share in changes])
-        for ours, theirs in zip(frame_planes(frame).arrays, frame_planes(twin).arrays, strict=True):
+        paste(frame_planes(expected), [Restoration(window, cropped, 255 - cropped, share) for window, cropped, share in changes])
+        for ours, theirs in zip(frame_planes(frame).arrays, frame_planes(expected).arrays, strict=True):
             # the crops themselves may differ by one code value, and inverting doubles that
             limit = 2 << (frame_planes(frame).layout.depth - 8)
             assert np.abs(ours.astype(int) - theirs).max() <= limit
@@ -318,7 +317,7 @@ def test_a_stream_through_the_deblurrer_uses_the_gpu_for_all_of_it(machine, face
 
 
 def test_while_the_first_engine_is_built_another_one_works(network):
-    with installed(Machine()) as machine:
+    with fake_gpu(Machine()) as machine:
         machine.hold_builds = threading.Event()
         engine = open_engine("auto", network)
         assert isinstance(engine, Relay)
@@ -338,7 +337,7 @@ def test_while_the_first_engine_is_built_another_one_works(network):
 
 
 def test_closing_while_the_engine_is_built_ends_the_build(network):
-    with installed(Machine()) as machine:
+    with fake_gpu(Machine()) as machine:
         machine.hold_builds = threading.Event()
         engine = open_engine("auto", network)
         closing = threading.Thread(target=engine.close)
@@ -350,7 +349,7 @@ def test_closing_while_the_engine_is_built_ends_the_build(network):
 
 
 def test_a_detector_that_cannot_be_opened_leaves_the_gpu_alone(network, tmp_path):
-    with installed(Machine()) as machine:
+    with fake_gpu(Machine()) as machine:
         open_tensorrt(network).close()
         with pytest.raises(DetectorError, match="missing"):
             FaceDeblurrer(weights=tmp_path / "invert.onnx", engine="tensorrt", detector="scrfd:missing.onnx")
@@ -358,7 +357,7 @@ def test_a_detector_that_cannot_be_opened_leaves_the_gpu_alone(network, tmp_path
 
 
 def test_closing_does_not_wait_for_what_another_process_builds(network):
-    with installed(Machine()) as machine:
+    with fake_gpu(Machine()) as machine:
         key = engine_key(network, Device())
         with EngineCache().building(key):
             engine = open_engine("auto", network)
@@ -370,9 +369,9 @@ def test_closing_does_not_wait_for_what_another_process_builds(network):
 
 
 def test_a_gpu_that_fails_hands_back_to_the_engine_before_it(network, caplog):
-    with installed(Machine()) as machine:
+    with fake_gpu(Machine()) as machine:
         open_tensorrt(network).close()
-        frame, twin = (random_frame("yuv420p", 320, 240) for _ in range(2))
+        frame, expected = (random_frame("yuv420p", 320, 240) for _ in range(2))
         engine = Relay(open_engine("openvino", network), "tensorrt", lambda cancelled: open_tensorrt(network))
         for _ in range(400):
             if engine.name == "tensorrt":
@@ -383,8 +382,8 @@ def test_a_gpu_that_fails_hands_back_to_the_engine_before_it(network, caplog):
         restoring = restore_faces(engine, frame_planes(frame), WINDOWS, crops, [1.0] * 3)
         assert restoring.paste(frame_planes(frame)).finite.all()
         restorations = [Restoration(window, cropped, 255 - cropped) for window, cropped in zip(WINDOWS, crops, strict=True)]
-        paste(frame_planes(twin), restorations)
-        assert all(bytes(a) == bytes(b) for a, b in zip(frame.planes, twin.planes, strict=True))
+        paste(frame_planes(expected), restorations)
+        assert all(bytes(a) == bytes(b) for a, b in zip(frame.planes, expected.planes, strict=True))
         assert engine.name == "openvino"
         assert "unspecified launch failure" in engine.reason
         assert works(engine)
@@ -398,5 +397,5 @@ def test_a_gpu_that_fails_hands_back_to_the_engine_before_it(network, caplog):
 
 
 def test_without_a_gpu_it_says_so(network):
-    with installed(Machine(gpu="")), pytest.raises(EngineError, match="CUDA finds no GPU"):
+    with fake_gpu(Machine(gpu="")), pytest.raises(EngineError, match="CUDA finds no GPU"):
         open_engine("tensorrt", network)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from streamdeblur.evaluation.metrics.temporal import stability
-from support.media.shaking import panned, steady
+from support.media.motion import panned, steady
 
 
 @pytest.fixture(scope="module")

@@ -20,7 +20,7 @@ from streamdeblur.training.blur.observation import observe
 from streamdeblur.training.blur.response import identity, srgb
 from streamdeblur.training.blur.synthetic import blur_image
 from support.media.faces import faces_of
-from support.media.shaking import panned, steady
+from support.media.motion import panned, steady
 
 NAMES = ["pravg:11", "pravg:255", "pravg+camera:7", "vla", "vla+camera", "synthetic", "as-is", "sharp"]
 SIDE = 248

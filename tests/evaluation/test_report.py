@@ -18,7 +18,7 @@ from streamdeblur.evaluation.options import EvaluationOptions
 from streamdeblur.evaluation.report.write import write_report
 from streamdeblur.evaluation.sources.dataset import Clip, DataSet
 from streamdeblur.evaluation.summary import summarise
-from support.media.shaking import panned, steady
+from support.media.motion import panned, steady
 
 METHODS = ("blurred", "coarse", "unsharp", "ours", "oracle")
 BOUNDS = ("blurred", "oracle")

@@ -1,7 +1,7 @@
 """Tests on a real NVIDIA GPU, with tensorrt and pycuda installed.
 
-STREAMDEBLUR_GPU=required turns what would be skipped into failures; STREAMDEBLUR_GPU=stand-in runs the tests on the stand-in of
-the other tests, which shows that the tests themselves work.
+STREAMDEBLUR_GPU=required turns skips into failures; STREAMDEBLUR_GPU=fake runs the tests on the fake GPU of the other tests,
+which shows that the tests themselves work.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from contextlib import nullcontext
 import pytest
 
 from streamdeblur.engines import engine_choices
-from support.machines import installed
+from support.fakes.gpu import fake_gpu
 
 MODE = os.environ.get("STREAMDEBLUR_GPU", "")
 
@@ -20,7 +20,7 @@ MODE = os.environ.get("STREAMDEBLUR_GPU", "")
 @pytest.fixture(scope="session")
 def gpu():
     """The name of the device, for as long as the tests run."""
-    with installed() if MODE == "stand-in" else nullcontext():
+    with fake_gpu() if MODE == "fake" else nullcontext():
         choice = next(choice for choice in engine_choices() if choice.name == "tensorrt")
         if not choice.available:
             (pytest.fail if MODE == "required" else pytest.skip)(f"no GPU to test on: {choice.reason}")

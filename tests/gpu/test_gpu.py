@@ -1,4 +1,4 @@
-"""The real thing: engines built by TensorRT, crops and frames through them, against the CPU."""
+"""Engines built by TensorRT on a real GPU, compared with the CPU on crops and frames."""
 
 from __future__ import annotations
 
@@ -15,9 +15,8 @@ from streamdeblur.network import Network
 from streamdeblur.video.planes import array_planes, frame_planes
 from streamdeblur.weights import default_network
 from support.media.frames import random_frame
+from support.media.windows import THREE_WINDOWS as WINDOWS
 from support.models.networks import write_network
-
-WINDOWS = [FaceWindow(100.3, 90.2, 80.6), FaceWindow(130.0, 100.0, 95.0), FaceWindow(310.9, 230.0, 70.3)]
 
 
 @pytest.fixture(scope="module")
@@ -62,16 +61,16 @@ def test_it_comes_from_the_cache_the_second_time(engine, network):
 def test_frames_are_cropped_and_pasted_as_on_the_cpu(gpu, tmp_path_factory, pixel_format):
     folder = tmp_path_factory.mktemp("network")
     engine = open_tensorrt(Network.read(write_network(folder / "invert.onnx", "invert")))
-    frame, twin = (random_frame(pixel_format, 320, 240) for _ in range(2))
+    frame, on_cpu = (random_frame(pixel_format, 320, 240) for _ in range(2))
     pasted = engine.submit_faces(frame_planes(frame), WINDOWS, [1.0, 0.5, 0.8]).paste(frame_planes(frame))
     assert pasted.finite.all()
     assert pasted.in_time.all()
-    changes = [(window, crop(frame_planes(twin), window)) for window in WINDOWS]
+    changes = [(window, crop(frame_planes(on_cpu), window)) for window in WINDOWS]
     shares = zip(changes, [1.0, 0.5, 0.8], strict=True)
-    paste(frame_planes(twin), [Restoration(window, cropped, 255 - cropped, share) for (window, cropped), share in shares])
+    paste(frame_planes(on_cpu), [Restoration(window, cropped, 255 - cropped, share) for (window, cropped), share in shares])
     # the crops themselves may differ by one code value of 8 bits, and inverting doubles that
     limit = 2 << (frame_planes(frame).layout.depth - 8)
-    for ours, theirs in zip(frame_planes(frame).arrays, frame_planes(twin).arrays, strict=True):
+    for ours, theirs in zip(frame_planes(frame).arrays, frame_planes(on_cpu).arrays, strict=True):
         assert np.abs(ours.astype(int) - theirs).max() <= limit
     engine.close()
 

@@ -1,4 +1,4 @@
-"""The CUDA kernels: compiled for every GPU, and run on the CPU against the Numba kernels."""
+"""The CUDA kernels: compiled for every GPU, and compared with the Numba kernels on the CPU."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from streamdeblur.kernels.cuda.compiler import CompilerError, compile_ptx
 from streamdeblur.video.planes import frame_planes
 from support.fakes import cuda_on_host
 from support.fakes.cuda_on_host import compile_text, compiler, program_text
-from support.kernels import EXTRA_FORMATS, STRENGTHS, WINDOWS, Emulation, restored_from, samples
-from support.media.frames import PIXEL_FORMATS, plane_bytes, random_frame
+from support.fakes.face_kernels import EmulatedFaces, restored_from
+from support.media.frames import PIXEL_FORMATS, RARE_PIXEL_FORMATS, code_values, plane_bytes, random_frame
+from support.media.windows import STRENGTHS, WINDOWS
 from support.reference import window as reference
 
 ARCHITECTURES = ("75", "80", "86", "89", "90", "100")
@@ -41,14 +42,14 @@ def find_ptxas():
 
 @needs_compiler
 @pytest.mark.parametrize("name", WINDOWS)
-@pytest.mark.parametrize("pixel_format", PIXEL_FORMATS + EXTRA_FORMATS)
+@pytest.mark.parametrize("pixel_format", PIXEL_FORMATS + RARE_PIXEL_FORMATS)
 def test_crops_and_pasted_frames_are_those_of_the_cpu(pixel_format, name):
     windows, strengths = WINDOWS[name], STRENGTHS[: len(WINDOWS[name])]
-    frame, twin = (random_frame(pixel_format, 320, 240) for _ in range(2))
-    before = samples(frame)
-    emulation = Emulation(frame, windows, strengths)
+    frame, on_cpu = (random_frame(pixel_format, 320, 240) for _ in range(2))
+    before = code_values(frame)
+    emulation = EmulatedFaces(frame, windows, strengths)
     codes = emulation.codes()
-    expected = np.stack([crop(frame_planes(twin), window) for window in windows])
+    expected = np.stack([crop(frame_planes(on_cpu), window) for window in windows])
     assert np.abs(codes.astype(int) - expected).max() <= 1
     assert (codes == expected).mean() > 0.995
     after, images = restored_from(codes)
@@ -57,33 +58,33 @@ def test_crops_and_pasted_frames_are_those_of_the_cpu(pixel_format, name):
         Restoration(window, cropped, restored, strength)
         for window, cropped, restored, strength in zip(windows, codes, after, strengths, strict=True)
     ]
-    paste(frame_planes(twin), restorations)
-    for ours, theirs in zip(samples(frame), samples(twin), strict=True):
-        assert np.abs(ours - theirs).max() <= 1
-        assert (ours == theirs).mean() > 0.998
-    assert any(not np.array_equal(old, new) for old, new in zip(before, samples(frame), strict=True))
+    paste(frame_planes(on_cpu), restorations)
+    for on_gpu, expected_codes in zip(code_values(frame), code_values(on_cpu), strict=True):
+        assert np.abs(on_gpu - expected_codes).max() <= 1
+        assert (on_gpu == expected_codes).mean() > 0.998
+    assert any(not np.array_equal(old, new) for old, new in zip(before, code_values(frame), strict=True))
     planes = frame_planes(frame)
     for c, old in enumerate(before):
         offset, stride, width, height, _ = planes.memory[c]
         outside = np.sum([reference.mask(planes, c, window) for window in windows], axis=0) == 0
         columns = slice(offset, offset + (width - 1) * stride + 1, stride)
-        assert np.array_equal(samples(frame)[c][:height, columns][outside], old[:height, columns][outside])
+        assert np.array_equal(code_values(frame)[c][:height, columns][outside], old[:height, columns][outside])
 
 
 @needs_compiler
-def test_a_face_that_is_not_a_number_is_left_alone_and_told():
+def test_a_face_that_is_not_a_number_is_left_alone_and_reported():
     windows = WINDOWS["overlapping"]
-    frame, twin = (random_frame("yuv420p", 320, 240) for _ in range(2))
-    emulation = Emulation(frame, windows, STRENGTHS)
+    frame, on_cpu = (random_frame("yuv420p", 320, 240) for _ in range(2))
+    emulation = EmulatedFaces(frame, windows, STRENGTHS)
     codes = emulation.codes()
     after, images = restored_from(codes)
     images[1, 2, 200, 100] = np.nan
     emulation.paste(images, frame_planes(frame))
     assert emulation.job.finite(emulation.block).tolist() == [True, False, True]
     usable = [Restoration(windows[n], codes[n], after[n], STRENGTHS[n]) for n in (0, 2)]
-    paste(frame_planes(twin), usable)
-    for ours, theirs in zip(samples(frame), samples(twin), strict=True):
-        assert np.abs(ours - theirs).max() <= 1
+    paste(frame_planes(on_cpu), usable)
+    for on_gpu, expected_codes in zip(code_values(frame), code_values(on_cpu), strict=True):
+        assert np.abs(on_gpu - expected_codes).max() <= 1
 
 
 @needs_compiler
@@ -91,7 +92,7 @@ def test_a_face_that_is_not_a_number_is_left_alone_and_told():
 def test_a_frame_without_any_finite_face_keeps_every_bit(value):
     frame = random_frame("yuv420p10le", 320, 240)
     before = plane_bytes(frame)
-    emulation = Emulation(frame, WINDOWS["enlarging"], [1.0])
+    emulation = EmulatedFaces(frame, WINDOWS["enlarging"], [1.0])
     images = np.full((1, 3, 256, 256), 0.5, np.float16)
     images[0, 0, 0, 0] = value
     emulation.paste(images, frame_planes(frame))
@@ -111,12 +112,12 @@ def test_the_host_lays_structures_out_as_the_device_does(tmp_path):
         lines.append(f'std::printf("{name} {places}\\n", {sizes});')
     body = "#include <cstddef>\n#include <cstdio>\nint main() {\n" + "\n".join(lines) + "\n}\n"
     compile_text(program_text(body), tmp_path / "layout")
-    told = subprocess.run([tmp_path / "layout"], capture_output=True, text=True, check=True).stdout
+    printed = subprocess.run([tmp_path / "layout"], capture_output=True, text=True, check=True).stdout
     expected = [
         " ".join([name, str(dtype.itemsize), *(str(dtype.fields[field][1]) for field in dtype.names)])
         for name, dtype in types.items()
     ]
-    assert told.splitlines() == expected
+    assert printed.splitlines() == expected
 
 
 @needs_compiler
@@ -143,7 +144,8 @@ import ctypes, mmap, sys
 import numpy as np
 from support.fakes import cuda_on_host
 from support.media.frames import random_frame
-from support.kernels import Emulation, WINDOWS, STRENGTHS, restored_from
+from support.fakes.face_kernels import EmulatedFaces, restored_from
+from support.media.windows import STRENGTHS, WINDOWS
 from streamdeblur.video.planes import frame_planes
 
 cuda_on_host._library = lambda: ctypes.CDLL(sys.argv[1])
@@ -151,7 +153,7 @@ count = 0
 for pixel_format in ("yuv420p", "nv12", "rgb24", "p010le"):
     for name in ("over the left and upper border", "over the right and lower border", "overlapping"):
         frame = random_frame(pixel_format, 320, 240)
-        emulation = Emulation(frame, WINDOWS[name], STRENGTHS[: len(WINDOWS[name])])
+        emulation = EmulatedFaces(frame, WINDOWS[name], STRENGTHS[: len(WINDOWS[name])])
         emulation.paste(restored_from(emulation.codes())[1], frame_planes(frame))
         count += 1
 print("checked", count)
@@ -167,7 +169,7 @@ def test_the_package_has_compiled_kernels():
     assert set(re.findall(r"\.entry (\w+)\(", text)) == set(cuda_on_host.KERNELS)
 
 
-def test_without_kernels_and_compiler_it_says_what_to_install(tmp_path, monkeypatch):
+def test_without_kernels_and_compiler_the_error_names_what_to_install(tmp_path, monkeypatch):
     monkeypatch.setattr("streamdeblur.kernels.cuda.PTX", tmp_path / "absent.ptx")
     monkeypatch.setattr("streamdeblur.kernels.cuda.compiler._candidates", lambda: iter(()))
     with pytest.raises(EngineError, match="pip install nvidia-cuda-nvrtc"):
@@ -201,7 +203,7 @@ def test_compiling_leaves_the_locale_as_it_is():
     assert locale.nl_langinfo(locale.CODESET) == before
 
 
-def test_a_source_that_does_not_compile_is_told_with_the_compilers_words(tmp_path, monkeypatch):
+def test_a_source_that_does_not_compile_raises_with_the_compilers_log(tmp_path, monkeypatch):
     monkeypatch.setattr("streamdeblur.kernels.cuda.compiler.SOURCES", tmp_path)
     (tmp_path / "window.cu").write_text('extern "C" __global__ void broken() { nonsense; }')
     with pytest.raises(CompilerError, match=r"nonsense|not found"):

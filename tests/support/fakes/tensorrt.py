@@ -1,6 +1,7 @@
-"""A stand-in for tensorrt that keeps the order rules of the real one, and computes with ONNX Runtime on the CPU.
+"""A fake of tensorrt that enforces the order rules of the real one, and computes with ONNX Runtime on the CPU.
 
-Its objects hold no references to one another, as the C++ objects do not: what is released too early is found out.
+Its objects hold no references to one another, as the C++ objects do not: an object that is released too early is a breach. The
+names are those of tensorrt.
 """
 
 from __future__ import annotations
@@ -9,259 +10,294 @@ import enum
 import json
 import threading
 import weakref
-from types import ModuleType
 
 import numpy as np
+import onnx
 
-MAGIC = b"STANDIN-PLAN\n"
+from support.fakes.machine import machine_for, the_machine
+
+PLAN_MAGIC = b"FAKE-PLAN\n"
 CONTEXT_BYTES_PER_IMAGE = 100 << 20
 """What an execution context takes for each image of its batch."""
+BUILD_STEPS = 4
+
+Dims = tuple
 
 
-def make_tensorrt(machine):
-    """The module tensorrt of a machine."""
-    trt = ModuleType("tensorrt")
-    trt.__version__ = machine.tensorrt
-    trt.Dims = tuple
+def __getattr__(name):
+    if name == "__version__":
+        return the_machine().tensorrt
+    raise AttributeError(name)
 
-    class ILogger:
-        class Severity(enum.IntEnum):
-            INTERNAL_ERROR = 0
-            ERROR = 1
-            WARNING = 2
-            INFO = 3
-            VERBOSE = 4
 
-        def __init__(self):
-            self.made = True
+class NetworkDefinitionCreationFlag(enum.IntEnum):
+    EXPLICIT_BATCH = 0
+    STRONGLY_TYPED = 1
 
-    class IProgressMonitor:
-        def __init__(self):
-            self.made = True
 
-    class NetworkDefinitionCreationFlag(enum.IntEnum):
-        EXPLICIT_BATCH = 0
-        STRONGLY_TYPED = 1
+class ExecutionContextAllocationStrategy(enum.IntEnum):
+    STATIC = 0
+    ON_PROFILE_CHANGE = 1
+    USER_MANAGED = 2
 
-    class ExecutionContextAllocationStrategy(enum.IntEnum):
-        STATIC = 0
-        ON_PROFILE_CHANGE = 1
-        USER_MANAGED = 2
 
-    def complain(log, words):
-        assert log.made, "ILogger.__init__ was not called"
-        log.log(ILogger.Severity.ERROR, words)
+class ILogger:
+    class Severity(enum.IntEnum):
+        INTERNAL_ERROR = 0
+        ERROR = 1
+        WARNING = 2
+        INFO = 3
+        VERBOSE = 4
 
-    class Network:
-        model = None
+    def __init__(self):
+        self.made = True
 
-    class Profile:
-        def set_shape(self, name, least, best, most):
-            assert name == "blurry"
-            self.shapes = [tuple(least), tuple(best), tuple(most)]
 
-    class TimingCache:
-        def __init__(self, content):
-            self.content = content
+class IProgressMonitor:
+    def __init__(self):
+        self.made = True
 
-        def serialize(self):
-            return b"timing of " + machine.gpu.encode()
 
-    class Config:
-        builder_optimization_level = 3
-        progress_monitor = None
+def log_error(log, message):
+    assert log.made, "ILogger.__init__ was not called"
+    log.log(ILogger.Severity.ERROR, message)
 
-        def __init__(self):
-            self.profiles = []
-            self.timing = None
 
-        def add_optimization_profile(self, profile):
-            self.profiles.append(profile.shapes)
-            return len(self.profiles) - 1
+class NetworkDefinition:
+    model = None
 
-        def create_timing_cache(self, content):
-            return TimingCache(bytes(content))
 
-        def set_timing_cache(self, cache, ignore_mismatch):
-            if cache.content and cache.content != cache.serialize():
-                return False
-            self.timing = cache
-            return True
+class OnnxParser:
+    def __init__(self, network, log):
+        self._network, self._error = network, None
 
-    class Builder:
-        def __init__(self, log):
-            machine.need_context("Builder")
-            self.log = log
+    @property
+    def num_errors(self):
+        return int(self._error is not None)
 
-        def create_network(self, flags=0):
-            if not flags & (1 << NetworkDefinitionCreationFlag.STRONGLY_TYPED):
-                machine.breach("a network that is not strongly typed")
-            return Network()
+    def get_error(self, number):
+        return self._error
 
-        def create_builder_config(self):
-            return Config()
+    def parse(self, model, path=None):
+        try:
+            onnx.checker.check_model(bytes(model), full_check=True)
+        except Exception as error:
+            # the checker raises types of several packages, and a parser reports all of them alike
+            self._error = error
+            return False
+        self._network.model = bytes(model)
+        return True
 
-        def create_optimization_profile(self):
-            return Profile()
 
-        def build_serialized_network(self, network, config):
-            machine.need_context("build_serialized_network")
-            machine.builds += 1
-            if machine.hold_builds is not None:
-                machine.hold_builds.wait(60)
-            monitor = config.progress_monitor
-            monitor.phase_start("Building", None, 4)
-            going = all(monitor.step_complete("Building", step) for step in range(4))
-            monitor.phase_finish("Building")
-            if not going:
-                complain(self.log, "the build was cancelled by the progress monitor")
-                return None
-            largest = max(shapes[2][0] for shapes in config.profiles)
-            if machine.used + largest * CONTEXT_BYTES_PER_IMAGE > machine.memory:
-                complain(self.log, "Error Code 2: OutOfMemory (Requested size was too large)")
-                return None
-            told = {"tensorrt": machine.tensorrt, "gpu": machine.gpu, "profiles": config.profiles}
-            return MAGIC + json.dumps(told).encode() + b"\n" + network.model
+class OptimizationProfile:
+    def set_shape(self, name, least, best, most):
+        assert name == "blurry"
+        self.shapes = [tuple(least), tuple(best), tuple(most)]
 
-    class OnnxParser:
-        def __init__(self, network, log):
-            self.network, self.num_errors = network, 0
 
-        def parse(self, model, path=None):
-            import onnx
+class TimingCache:
+    def __init__(self, machine, content):
+        self._machine, self.content = machine, content
 
-            try:
-                onnx.checker.check_model(bytes(model), full_check=True)
-            except Exception as error:
-                self.num_errors, self.error = 1, error
-                return False
-            self.network.model = bytes(model)
-            return True
+    def serialize(self):
+        return b"timing of " + self._machine.gpu.encode()
 
-        def get_error(self, number):
-            return self.error
 
-    class ExecutionContext:
-        def __init__(self, engine):
-            self._engine = weakref.ref(engine)
-            self._profiles = engine.profiles
-            self._profile = None
-            self._held = 0
-            self._addresses = {}
-            self._shape = None
-            self._thread = threading.get_ident()
-            engine.contexts.add(self)
+class BuilderConfig:
+    builder_optimization_level = 3
+    progress_monitor = None
 
-        def _check(self, what):
-            machine.need_context(what)
-            if threading.get_ident() != self._thread:
-                machine.breach(f"{what} on another thread than the one that made the context")
-            if self._engine() is None:
-                machine.breach(f"{what} after the engine was released")
+    def __init__(self, machine):
+        self._machine = machine
+        self.profiles = []
+        self.timing = None
 
-        def set_optimization_profile_async(self, profile, stream):
-            self._check("set_optimization_profile_async")
-            wanted = self._profiles[profile][2][0] * CONTEXT_BYTES_PER_IMAGE
-            if not machine.reserve(wanted):
-                complain(self._engine().log, "Error Code 2: OutOfMemory (no further memory for the context)")
-                return False
-            self._held += wanted
-            self._profile = profile
-            return True
+    def add_optimization_profile(self, profile):
+        self.profiles.append(profile.shapes)
+        return len(self.profiles) - 1
 
-        def set_input_shape(self, name, shape):
-            self._check("set_input_shape")
-            if name != "blurry" or self._profile is None:
-                return False
-            least, _, most = self._profiles[self._profile]
-            if not all(a <= b <= c for a, b, c in zip(least, shape, most, strict=True)):
-                complain(self._engine().log, f"the shape {shape} is outside of its profile")
-                return False
-            self._shape = tuple(shape)
-            return True
+    def create_timing_cache(self, content):
+        return TimingCache(self._machine, bytes(content))
 
-        def set_tensor_address(self, name, address):
-            self._check("set_tensor_address")
-            machine.events.append(f"address of {name}")
-            self._addresses[name] = address
-            return name in ("blurry", "restored")
+    def set_timing_cache(self, cache, ignore_mismatch):
+        if cache.content and cache.content != cache.serialize():
+            return False
+        self.timing = cache
+        return True
 
-        def execute_async_v3(self, stream_handle):
-            self._check("execute_async_v3")
-            if set(self._addresses) != {"blurry", "restored"} or self._shape is None:
-                complain(self._engine().log, "a shape or an address is not set")
-                return False
-            addresses, shape, session = dict(self._addresses), self._shape, self._engine().session
-            machine.events.append(f"execute {shape[0]}")
-            size = int(np.prod(shape)) * 2
 
-            def run():
-                images = machine.device(addresses["blurry"], size).view(np.float16).reshape(shape)
-                restored = session.run(["restored"], {"blurry": images})[0]
-                machine.device(addresses["restored"], size).view(np.float16)[:] = restored.reshape(-1)
+class Builder:
+    def __init__(self, log):
+        self._machine, self._log = machine_for("Builder"), log
 
-            machine.streams[stream_handle].work.append(run)
-            return True
+    def create_network(self, flags=0):
+        if not flags & (1 << NetworkDefinitionCreationFlag.STRONGLY_TYPED):
+            self._machine.breach("a network that is not strongly typed")
+        return NetworkDefinition()
 
-        def __del__(self):
-            if self._held:
-                released(self, "context")
-                machine.used -= self._held
+    def create_builder_config(self):
+        return BuilderConfig(self._machine)
 
-    class Engine:
-        def __init__(self, log, told, model):
-            self.log, self.profiles = log, told["profiles"]
-            self.contexts = weakref.WeakSet()
-            self.session = open_session(model)
-            self.num_optimization_profiles = len(self.profiles)
+    def create_optimization_profile(self):
+        return OptimizationProfile()
 
-        def get_tensor_profile_shape(self, name, profile):
-            assert name == "blurry"
-            return self.profiles[profile]
+    def build_serialized_network(self, network, config):
+        machine = self._machine
+        machine.need_context("build_serialized_network")
+        machine.builds += 1
+        if machine.hold_builds is not None:
+            machine.hold_builds.wait(60)
+        if not self._report_steps(config.progress_monitor):
+            log_error(self._log, "the build was cancelled by the progress monitor")
+            return None
+        largest = max(most[0] for _, _, most in config.profiles)
+        if machine.used + largest * CONTEXT_BYTES_PER_IMAGE > machine.memory:
+            log_error(self._log, "Error Code 2: OutOfMemory (Requested size was too large)")
+            return None
+        return write_plan(machine, config.profiles, network.model)
 
-        def create_execution_context(self, strategy=ExecutionContextAllocationStrategy.STATIC):
-            machine.need_context("create_execution_context")
-            return ExecutionContext(self)
+    def _report_steps(self, monitor):
+        """Whether the monitor lets the build go on."""
+        monitor.phase_start("Building", None, BUILD_STEPS)
+        going = all(monitor.step_complete("Building", step) for step in range(BUILD_STEPS))
+        monitor.phase_finish("Building")
+        return going
 
-        def __del__(self):
-            if len(self.contexts):
-                machine.breaches.append("an engine was released before its contexts")
-            released(self, "engine")
 
-    class Runtime:
-        def __init__(self, log):
-            machine.need_context("Runtime")
-            self.log = log
-            self.engines = weakref.WeakSet()
+def write_plan(machine, profiles, model):
+    """An engine file: what it is valid for, and the network."""
+    head = {"tensorrt": machine.tensorrt, "gpu": machine.gpu, "profiles": profiles}
+    return PLAN_MAGIC + json.dumps(head).encode() + b"\n" + model
 
-        def deserialize_cuda_engine(self, plan):
-            machine.need_context("deserialize_cuda_engine")
-            head, _, rest = bytes(plan).removeprefix(MAGIC).partition(b"\n")
-            try:
-                told = json.loads(head)
-            except ValueError:
-                told = {}
-            if not bytes(plan).startswith(MAGIC) or (told.get("tensorrt"), told.get("gpu")) != (machine.tensorrt, machine.gpu):
-                complain(self.log, "Error Code 1: Serialization (the engine plan file is not compatible with this version)")
-                return None
-            engine = Engine(self.log, told, rest)
-            self.engines.add(engine)
-            return engine
 
-        def __del__(self):
-            if len(self.engines):
-                machine.breaches.append("a runtime was released before its engines")
-            released(self, "runtime")
+def read_plan(machine, plan):
+    """(profiles, network) of an engine file; None where it is none, or one for another machine."""
+    if not plan.startswith(PLAN_MAGIC):
+        return None
+    head, _, model = plan.removeprefix(PLAN_MAGIC).partition(b"\n")
+    fields = json.loads(head)
+    if (fields["tensorrt"], fields["gpu"]) != (machine.tensorrt, machine.gpu):
+        return None
+    return fields["profiles"], model
 
-    def released(thing, name):
-        if not getattr(machine.current, "stack", []):
-            machine.breaches.append(f"{name} released without a current context")
-        machine.events.append(f"release {name}")
 
-    things = (ILogger, IProgressMonitor, NetworkDefinitionCreationFlag, ExecutionContextAllocationStrategy, Builder, OnnxParser)
-    for thing in (*things, Runtime):
-        setattr(trt, thing.__name__, thing)
-    return trt
+class Runtime:
+    def __init__(self, log):
+        self._machine, self._log = machine_for("Runtime"), log
+        self._engines = weakref.WeakSet()
+
+    def deserialize_cuda_engine(self, plan):
+        self._machine.need_context("deserialize_cuda_engine")
+        content = read_plan(self._machine, bytes(plan))
+        if content is None:
+            log_error(self._log, "Error Code 1: Serialization (the engine plan file is not compatible with this version)")
+            return None
+        engine = Engine(self._machine, self._log, *content)
+        self._engines.add(engine)
+        return engine
+
+    def __del__(self):
+        if len(self._engines):
+            self._machine.breaches.append("a runtime was released before its engines")
+        self._machine.released("runtime")
+
+
+class Engine:
+    def __init__(self, machine, log, profiles, model):
+        self.machine, self.log, self.profiles = machine, log, profiles
+        self.contexts = weakref.WeakSet()
+        self.session = open_session(model)
+        self.num_optimization_profiles = len(profiles)
+
+    def get_tensor_profile_shape(self, name, profile):
+        assert name == "blurry"
+        return self.profiles[profile]
+
+    def create_execution_context(self, strategy=ExecutionContextAllocationStrategy.STATIC):
+        self.machine.need_context("create_execution_context")
+        return ExecutionContext(self)
+
+    def __del__(self):
+        if len(self.contexts):
+            self.machine.breaches.append("an engine was released before its contexts")
+        self.machine.released("engine")
+
+
+class ExecutionContext:
+    """A context of an engine, for the thread that made it and as long as the engine is there."""
+
+    def __init__(self, engine):
+        self._machine, self._engine = engine.machine, weakref.ref(engine)
+        self._profiles = engine.profiles
+        self._profile = None
+        self._held = 0
+        self._addresses = {}
+        self._shape = None
+        self._thread = threading.get_ident()
+        engine.contexts.add(self)
+
+    def _check(self, call):
+        self._machine.need_context(call)
+        if threading.get_ident() != self._thread:
+            self._machine.breach(f"{call} on another thread than the one that made the context")
+        if self._engine() is None:
+            self._machine.breach(f"{call} after the engine was released")
+
+    def _log_error(self, message):
+        log_error(self._engine().log, message)
+
+    def set_optimization_profile_async(self, profile, stream):
+        self._check("set_optimization_profile_async")
+        wanted = self._profiles[profile][2][0] * CONTEXT_BYTES_PER_IMAGE
+        if not self._machine.reserve(wanted):
+            self._log_error("Error Code 2: OutOfMemory (no further memory for the context)")
+            return False
+        self._held += wanted
+        self._profile = profile
+        return True
+
+    def set_input_shape(self, name, shape):
+        self._check("set_input_shape")
+        if name != "blurry" or self._profile is None:
+            return False
+        least, _, most = self._profiles[self._profile]
+        if not all(a <= b <= c for a, b, c in zip(least, shape, most, strict=True)):
+            self._log_error(f"the shape {shape} is outside of its profile")
+            return False
+        self._shape = tuple(shape)
+        return True
+
+    def set_tensor_address(self, name, address):
+        self._check("set_tensor_address")
+        self._machine.events.append(f"address of {name}")
+        self._addresses[name] = address
+        return name in ("blurry", "restored")
+
+    def execute_async_v3(self, stream_handle):
+        self._check("execute_async_v3")
+        if set(self._addresses) != {"blurry", "restored"} or self._shape is None:
+            self._log_error("a shape or an address is not set")
+            return False
+        self._machine.events.append(f"execute {self._shape[0]}")
+        self._machine.streams[stream_handle].work.append(self._work())
+        return True
+
+    def _work(self):
+        """What the execution does, with the shape and addresses of now."""
+        machine, addresses, shape, session = self._machine, dict(self._addresses), self._shape, self._engine().session
+        size = int(np.prod(shape)) * 2
+
+        def run():
+            images = machine.device_memory(addresses["blurry"], size).view(np.float16).reshape(shape)
+            restored = session.run(["restored"], {"blurry": images})[0]
+            machine.device_memory(addresses["restored"], size).view(np.float16)[:] = restored.reshape(-1)
+
+        return run
+
+    def __del__(self):
+        if self._held:
+            self._machine.released("context")
+            self._machine.used -= self._held
 
 
 def open_session(model):

@@ -1,4 +1,4 @@
-"""Frames and videos made for the tests."""
+"""Frames of random samples, and what is in the planes of frames."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import av
 import numpy as np
 
 from streamdeblur.video.layouts import layout_of
+from streamdeblur.video.planes import frame_planes
 
 BT709, BT601, BT2020 = 1, 6, 9
 LIMITED, FULL = 1, 2
@@ -14,6 +15,9 @@ PIXEL_FORMATS = (
     "yuv420p", "yuvj420p", "nv12", "nv21", "yuv422p", "yuv444p", "yuyv422", "uyvy422",
     "yuv420p10le", "yuv422p10le", "yuv444p10le", "yuv420p12le", "yuv422p12le", "yuv444p12le", "p010le",
     "rgb24", "bgr24", "rgba", "gbrp", "gbrp10le", "gray", "gray10le",
+)  # fmt: skip
+RARE_PIXEL_FORMATS = (
+    "yuva420p", "yuv411p", "yuv410p", "yuv440p", "nv16", "nv24", "p016le", "p210le", "argb", "0bgr", "rgb48le", "bgra64le",
 )  # fmt: skip
 
 
@@ -48,3 +52,9 @@ def plane_bytes(frame):
         )
         contents.append(lines[:, :visible].copy())
     return contents
+
+
+def code_values(frame):
+    """The code values of every array of a frame's planes, as int."""
+    planes = frame_planes(frame)
+    return [array.astype(int) >> planes.layout.shift for array in planes.arrays]

@@ -17,7 +17,7 @@ from streamdeblur.training.blur.averaging import (
 from streamdeblur.training.blur.observation import observe
 from streamdeblur.training.blur.response import identity, srgb
 from streamdeblur.training.blur.rules import StopRules, parts_overlap
-from support.media.shaking import Clip, panned, steady
+from support.media.motion import Clip, panned, steady
 from support.reference import blur as reference
 
 LAX = StopRules(least_overlap=0, least_similarity=0, least_progress=0, still_below=0, longest=21)

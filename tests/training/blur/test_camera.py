@@ -8,7 +8,7 @@ import pytest
 from streamdeblur.training.blur.camera import LARGEST_STEP, CameraPath, gather
 from streamdeblur.training.blur.response import identity, srgb
 from streamdeblur.training.blur.synthetic import develop, light_table
-from support.media.shaking import panned, steady
+from support.media.motion import panned, steady
 
 
 def draw(seed, frames=7, extent=12.0, size=(96, 80)):

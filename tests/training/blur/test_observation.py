@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streamdeblur.training.blur.observation import face_parts, observe
-from support.media.shaking import panned, steady
+from support.media.motion import panned, steady
 
 
 @pytest.mark.parametrize("scale", [1, 3])

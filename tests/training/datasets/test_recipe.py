@@ -16,7 +16,7 @@ from streamdeblur.training.blur.response import srgb
 from streamdeblur.training.blur.sensor import Sensor
 from streamdeblur.training.blur.synthetic import blur_image
 from streamdeblur.training.datasets.recipe import PairMaker, Recipe, Shares
-from support.media.shaking import Clip, panned, steady
+from support.media.motion import Clip, panned, steady
 
 SCHEMES = ["synthetic", "vla", "pravg", "vla+camera", "pravg+camera", "sharp", "mild"]
 

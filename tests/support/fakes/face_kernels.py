@@ -1,4 +1,4 @@
-"""Windows, and the CUDA kernels on a frame, for the tests of the kernels."""
+"""The CUDA kernels on the faces of a frame, run on the CPU without an engine."""
 
 from __future__ import annotations
 
@@ -6,42 +6,16 @@ import numpy as np
 
 from streamdeblur.engines.tensorrt.frames import FrameJob
 from streamdeblur.engines.tensorrt.kernels import BLOCK
-from streamdeblur.faces.window import FaceWindow
 from streamdeblur.video.planes import frame_planes
 from support.fakes.cuda_on_host import EmulatedModule
-
-WINDOWS = {
-    "enlarging": [FaceWindow(50.3, 31.2, 40.6)],
-    "shrinking": [FaceWindow(170.3, 140.7, 611.0)],
-    "over the left and upper border": [FaceWindow(4.0, 3.0, 60.0)],
-    "over the right and lower border": [FaceWindow(313.5, 237.2, 60.0)],
-    "overlapping": [FaceWindow(100.3, 90.2, 80.6), FaceWindow(130.0, 100.0, 95.0), FaceWindow(160.9, 110.0, 70.3)],
-    "apart": [FaceWindow(60.3, 60.2, 80.6), FaceWindow(250.0, 180.0, 95.0)],
-    "tiny": [FaceWindow(48.0, 36.0, 5.0)],
-}
-EXTRA_FORMATS = (
-    "yuva420p",
-    "yuv411p",
-    "yuv410p",
-    "yuv440p",
-    "nv16",
-    "nv24",
-    "p016le",
-    "p210le",
-    "argb",
-    "0bgr",
-    "rgb48le",
-    "bgra64le",
-)
-STRENGTHS = (1.0, 0.7, 0.4)
 
 
 def address(array):
     return array.__array_interface__["data"][0]
 
 
-class Emulation:
-    """The faces of a frame through the CUDA kernels; `change` stands for the network."""
+class EmulatedFaces:
+    """The faces of a frame on an emulated device: cropped at once, and pasted when a test has restored them."""
 
     def __init__(self, frame, windows, strengths):
         planes = frame_planes(frame)
@@ -70,12 +44,7 @@ class Emulation:
 
 
 def restored_from(codes):
-    """What a network might give, float16 [N, 3, 256, 256]: code values that the half precision of the device holds."""
+    """Changed crops, as uint8 [N, 256, 256, 3] and as a network returns them: float16 [N, 3, 256, 256] in [0, 1]."""
     change = np.random.default_rng(1).integers(-60, 60, (len(codes), 32, 32, 3)).repeat(8, 1).repeat(8, 2)
     after = np.clip(codes.astype(int) + change, 0, 255).astype(np.uint8)
     return after, np.ascontiguousarray((after / 255).transpose(0, 3, 1, 2).astype(np.float16))
-
-
-def samples(frame):
-    planes = frame_planes(frame)
-    return [array.astype(int) >> planes.layout.shift for array in planes.arrays]

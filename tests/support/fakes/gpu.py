@@ -1,0 +1,32 @@
+"""Runs the code for TensorRT on a fake GPU."""
+
+from __future__ import annotations
+
+import sys
+from contextlib import contextmanager
+
+from streamdeblur.engines.tensorrt.log import log_class
+from support.fakes import pycuda, tensorrt
+from support.fakes.machine import Machine
+from support.fakes.pycuda import driver
+
+FAKES = {"pycuda": pycuda, "pycuda.driver": driver, "tensorrt": tensorrt}
+
+
+@contextmanager
+def fake_gpu(machine=None):
+    """Within it, `pycuda` and `tensorrt` are the fakes, on `machine`; at the end, no rule of theirs must have been broken."""
+    machine = machine or Machine()
+    real = {name: sys.modules.get(name) for name in FAKES}
+    sys.modules.update(FAKES)
+    log_class.cache_clear()
+    try:
+        with machine.installed():
+            yield machine
+    finally:
+        for name, module in real.items():
+            sys.modules.pop(name)
+            if module is not None:
+                sys.modules[name] = module
+        log_class.cache_clear()
+    assert machine.breaches == []
