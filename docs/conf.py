@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import TypeGuard
 
 from pydantic import BaseModel
 from sphinx.application import Sphinx
@@ -16,10 +17,11 @@ release = version = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 highlight_language = "none"
+smartquotes = False
 
 html_theme = "furo"
 html_title = f"streamdeblur {version}"
-html_show_sphinx = False
+html_show_sphinx = html_show_copyright = False
 
 # links to headings, as code hosts make them
 myst_heading_anchors = 3
@@ -47,9 +49,18 @@ def link_to_pages(_: Sphinx, name: str, source: list[str]) -> None:
     source[0] = re.sub(r"\]\((\.\./[^)#]+)", lambda link: f"]({PAGES.get(link[1], link[1])}", source[0])
 
 
-def describe_settings(_: Sphinx, kind: str, __: str, value: object, ___: object, lines: list[str]) -> None:
+def is_settings(value: object) -> TypeGuard[type[BaseModel]]:
+    return isinstance(value, type) and issubclass(value, BaseModel)
+
+
+def hide_signature(_: Sphinx, __: str, ___: str, value: object, *____: object) -> tuple[str, str] | None:
+    """Leave out the signature of settings, whose fields `describe_settings` lists, and of protocols, which nobody calls."""
+    return ("", "") if is_settings(value) or getattr(value, "_is_protocol", False) else None
+
+
+def describe_settings(_: Sphinx, __: str, ___: str, value: object, ____: object, lines: list[str]) -> None:
     """Add the fields of a set of settings, with their defaults and descriptions, to its docstring."""
-    if kind != "class" or not (isinstance(value, type) and issubclass(value, BaseModel)):
+    if not is_settings(value):
         return
     lines.append("")
     for name, field in value.model_fields.items():
@@ -57,7 +68,8 @@ def describe_settings(_: Sphinx, kind: str, __: str, value: object, ___: object,
         if isinstance(default, BaseModel):
             lines.append(f":param {name}: `{type(default).__name__}`; its fields may be given without this name.")
         else:
-            lines.append(f":param {name}: {field.description or ''} Default: ``{default!r}``.")
+            shown = "" if default is None else f" Default: ``{default!r}``."
+            lines.append(f":param {name}: {field.description or ''}{shown}")
 
 
 PLURAL = re.compile(r"``.*?``|`[^`]+`([a-z]?)")
@@ -72,5 +84,6 @@ def separate_plurals(_: Sphinx, __: str, ___: str, ____: object, _____: object, 
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.connect("source-read", link_to_pages)
+    app.connect("autodoc-process-signature", hide_signature)
     app.connect("autodoc-process-docstring", describe_settings)
     app.connect("autodoc-process-docstring", separate_plurals)
