@@ -109,17 +109,17 @@ def paper_network() -> bytes:
     import torch
 
     from streamdeblur.training.config import TrainingConfig
-    from streamdeblur.training.export import _graph_of
-    from streamdeblur.training.networks.deblurring import TwoStep
+    from streamdeblur.training.export import to_onnx
     from streamdeblur.training.networks.generator import TwoPathGenerator
     from streamdeblur.training.networks.hourglass import Hourglass
+    from streamdeblur.training.networks.two_step import TwoStepNetwork
 
     torch.manual_seed(0)
     preset = TrainingConfig.load(Path("paper")).network
     generator = TwoPathGenerator(preset.generator, preset.hourglass.code)
     generator.sharp_encoder = None
-    network = TwoStep(Hourglass(preset.hourglass), generator).eval().requires_grad_(False)
-    return _graph_of(network).SerializeToString()
+    network = TwoStepNetwork(Hourglass(preset.hourglass), generator).eval().requires_grad_(False)
+    return to_onnx(network).SerializeToString()
 
 
 def networks_table() -> str:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from harness import Row, in_turn, ratio
 from streamdeblur.demo.run import group_photograph
-from streamdeblur.training.batches import Batch, Batches
+from streamdeblur.training.batches import Batch, BatchLoader
 from streamdeblur.training.config import HourglassSettings, TrainingConfig
 from streamdeblur.training.datasets.recipe import PairMaker
-from streamdeblur.training.hourglass import hourglass_loss
-from streamdeblur.training.loop import launch
+from streamdeblur.training.loop import launch_fabric
 from streamdeblur.training.networks.hourglass import Hourglass
-from streamdeblur.training.trainer import Learner
+from streamdeblur.training.objectives import hourglass_loss
+from streamdeblur.training.trainer import Trainer
 
 STEPS = 8
 
@@ -56,20 +56,20 @@ def measure(rounds: int) -> list[Row]:
     ]
 
 
-def _batches(config: TrainingConfig, settings: HourglassSettings) -> Batches:
+def _batches(config: TrainingConfig, settings: HourglassSettings) -> BatchLoader:
     photograph = group_photograph()
     stills = [photograph[y : y + 320, x : x + 320] for y in (100, 300) for x in range(0, 900, 150)]
     maker = PairMaker(stills, [], config.recipe_of(settings))
-    return Batches(maker.pair, size=settings.batch, crop=settings.crop, severity=lambda step: 1.0)
+    return BatchLoader(maker.pair, size=settings.batch, crop=settings.crop, severity=lambda step: 1.0)
 
 
 def _step(config: TrainingConfig, settings: HourglassSettings, precision: str) -> Callable[[Batch], None]:
     chosen = settings.model_copy(update={"precision": precision})
-    learner = Learner(launch(chosen, 0), Hourglass(config.network.hourglass), settings.optimiser, settings.steps)
+    trainer = Trainer(launch_fabric(chosen, 0), Hourglass(config.network.hourglass), settings.optimiser, settings.steps)
 
     def step(batch: Batch) -> None:
-        coarse, _ = learner.model(batch.blurry)
-        learner.descend(hourglass_loss(settings, coarse, batch.sharp, batch.blurry), 0)
+        coarse, _ = trainer.model(batch.blurry)
+        trainer.step(hourglass_loss(settings, coarse, batch.sharp, batch.blurry), 0)
 
     return step
 

@@ -1,23 +1,24 @@
-"""Batches of pairs, made in background threads while the network trains on the ones before."""
+"""Batches of pairs, made in background threads while the network trains on earlier ones."""
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from streamdeblur.training.blur.trajectories import SIZE
 from streamdeblur.training.datasets.recipe import Pair
 
 MakePair = Callable[[int, float, int], Pair]
-"""The pair of an index, at a severity of 0 to 1 and of a size in pixels; depends on nothing else."""
+"""Makes the pair of an index, at a severity in [0, 1] and a size in pixels; it depends on nothing else."""
 
-BATCHES_AHEAD = 4
+PREFETCHED_BATCHES = 4
 WORKERS = 2
 
 
@@ -28,19 +29,19 @@ class Batch:
     blurry: Tensor
     """float32 [N, 3, S, S], RGB in [0, 1], channels last in memory."""
     sharp: Tensor
-    """The same of the sharp images."""
+    """The sharp images, in the same form."""
     kernels: Tensor
     """float32 [N, 41, 41]: the kernels that blurred the crops; zero where the blur is not one kernel."""
 
     def to(self, device: torch.device) -> Batch:
-        """The batch on another device."""
+        """The batch on a device."""
         return Batch(self.blurry.to(device), self.sharp.to(device), self.kernels.to(device))
 
 
-def collate(pairs: list[Pair]) -> Batch:
-    """Pairs of one size as a batch."""
+def collate(pairs: Sequence[Pair]) -> Batch:
+    """Pairs of one size as a batch on the CPU."""
 
-    def images(arrays: list[np.ndarray]) -> Tensor:
+    def images(arrays: list[NDArray[np.uint8]]) -> Tensor:
         return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).float().div_(255)
 
     unknown = np.zeros((SIZE, SIZE), np.float32)
@@ -48,10 +49,10 @@ def collate(pairs: list[Pair]) -> Batch:
     return Batch(images([pair.blurry for pair in pairs]), images([pair.sharp for pair in pairs]), torch.from_numpy(kernels))
 
 
-class Batches:
-    """An endless row of batches; batch n holds the pairs n * size to (n + 1) * size - 1, whatever was read before.
+class BatchLoader:
+    """An endless iterator over batches. Batch n holds the pairs n * size to (n + 1) * size - 1, whatever was read before.
 
-    With several processes each has its share of every batch, so that together they see what one would.
+    Of several processes, each makes its own part of every batch; together the parts are the batch of one process.
     """
 
     def __init__(
@@ -65,24 +66,36 @@ class Batches:
         rank: int = 0,
         processes: int = 1,
     ) -> None:
-        """`severity` is that of a batch by its number; `first` is the number of the batch to begin with."""
+        """
+        Args:
+            make: Makes one pair; called in several threads.
+            size: Pairs per batch, over all processes.
+            crop: Side of the pairs in pixels.
+            severity: Severity of a batch in [0, 1] by its number.
+            first: Number of the first batch.
+            rank: Number of this process.
+            processes: Number of processes.
+
+        Raises:
+            ValueError: `size` is not a multiple of `processes`.
+        """
         if size % processes:
             raise ValueError(f"A batch of {size} cannot be shared by {processes} processes.")
         self._make, self._size, self._crop, self._severity = make, size, crop, severity
         self._rank, self._processes = rank, processes
-        self._number = first
+        self._next = first
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="pairs")
-        self._ahead: deque[Future[Batch]] = deque()
+        self._pending: deque[Future[Batch]] = deque()
 
     def __iter__(self) -> Iterator[Batch]:
         while True:
-            while len(self._ahead) < BATCHES_AHEAD:
-                self._ahead.append(self._pool.submit(self.batch, self._number))
-                self._number += 1
-            yield self._ahead.popleft().result()
+            while len(self._pending) < PREFETCHED_BATCHES:
+                self._pending.append(self._pool.submit(self.batch, self._next))
+                self._next += 1
+            yield self._pending.popleft().result()
 
     def batch(self, number: int) -> Batch:
-        """This process's share of one batch."""
+        """This process's part of one batch."""
         indices = range(number * self._size + self._rank, (number + 1) * self._size, self._processes)
         return collate([self._make(index, self._severity(number), self._crop) for index in indices])
 

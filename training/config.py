@@ -1,4 +1,4 @@
-"""The configuration of a training: one YAML file, one validated object."""
+"""The configuration of a training: one YAML file, one validated object. Imports no torch."""
 
 from __future__ import annotations
 
@@ -10,12 +10,27 @@ from pydantic import Field
 from streamdeblur.options import Settings, read_config
 from streamdeblur.training.datasets.recipe import Recipe
 from streamdeblur.training.datasets.sources import Direction
-from streamdeblur.training.networks.deblurring import Preset
-from streamdeblur.training.optimisers import OptimiserSettings
+from streamdeblur.training.networks.presets import NetworkPreset
+
+
+class OptimiserSettings(Settings):
+    """Which optimiser, and its rates."""
+
+    kind: Literal["muon", "adam"] = Field(
+        default="adam", description="Muon on hidden convolutions and AdamW on the rest; or Adam."
+    )
+    rate: float = Field(default=2e-4, gt=0, description="Rate of Adam.")
+    muon_rate: float = Field(default=0.02, gt=0, description="Rate of Muon.")
+    betas: tuple[float, float] = Field(default=(0.5, 0.999), description="Adam's decays of the mean and of the square.")
+    warmup: int = Field(default=30, ge=0, description="Steps over which the rate rises.")
+    decay_from: float = Field(
+        default=1.0, ge=0, le=1, description="Share of the run after which the rate falls linearly to zero."
+    )
+    clip: float = Field(default=0.0, ge=0, description="Largest norm of the gradients; 0 does not limit it.")
 
 
 class StepSettings(Settings):
-    """How one of the two networks is trained. Counted in images seen, whatever the batch size and the machine."""
+    """How one of the two networks is trained. Durations are numbers of images, whatever the batch size and the machine."""
 
     images: int = Field(default=1_000_000, ge=1, description="Images to train on in all.")
     batch: int = Field(default=32, ge=1, description="Images per step, over all processes.")
@@ -37,14 +52,14 @@ class StepSettings(Settings):
 
     @property
     def steps(self) -> int:
-        """Steps in all."""
+        """Number of steps in all."""
         return -(-self.images // self.batch)
 
     def severity(self, step: int) -> float:
-        """Severity of the pairs of a step: rises linearly, then stays at 1."""
+        """Severity in [0, 1] of the pairs of a step: rises linearly, then stays at 1."""
         until = self.severity_until * self.steps
-        share = min(1.0, step / until) if until else 1.0
-        return self.severity_from + (1.0 - self.severity_from) * share
+        progress = min(1.0, step / until) if until else 1.0
+        return self.severity_from + (1.0 - self.severity_from) * progress
 
 
 class HourglassSettings(StepSettings):
@@ -53,8 +68,8 @@ class HourglassSettings(StepSettings):
     loss: Literal["l1", "relative_charbonnier"] = Field(default="l1", description="Eq. 2, or its form for mixed inputs.")
 
 
-class Weights(Settings):
-    """Weights of the terms of eqs. 4 and 7."""
+class LossWeights(Settings):
+    """Weights of the loss terms (eqs. 4 and 7)."""
 
     adversarial: float = Field(default=1.0, ge=0, description="Eq. 3.")
     content: float = Field(default=100.0, ge=0, description="lambda_ci of eq. 4.")
@@ -65,6 +80,11 @@ class Weights(Settings):
     deconvolved: float = Field(default=1.0, ge=0, description="Of the image that the deconvolution gives.")
     identity: float = Field(default=0.0, ge=0, description="Of the features of a network of faces (Sec. 5.3); 0 does without.")
 
+    @property
+    def needs_discriminator(self) -> bool:
+        """Whether a term depends on the discriminator."""
+        return bool(self.adversarial or self.projection)
+
 
 class CganSettings(StepSettings):
     """Step 2."""
@@ -73,36 +93,39 @@ class CganSettings(StepSettings):
         default="two_path", description="What is trained against the discriminator; 'hourglass' is the paper's HG-disc."
     )
     content_loss: Literal["l1", "relative_charbonnier"] = Field(default="l1", description="First term of eq. 4.")
-    weights: Weights = Weights()
+    weights: LossWeights = LossWeights()
     discriminator_optimiser: OptimiserSettings = OptimiserSettings()
 
 
 class TrainingConfig(Settings):
-    """All of a training: shapes, data, both steps."""
+    """Settings of a training: shapes of the networks, data, both steps."""
 
     seed: int = 0
-    network: Preset = Preset()
+    network: NetworkPreset = NetworkPreset()
     recipe: Recipe = Recipe()
     hourglass: HourglassSettings = HourglassSettings()
     cgan: CganSettings = CganSettings()
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """The configuration in a YAML file, or the shipped one of that name ('lite', 'paper', 'ablations/final').
+        """Read a configuration.
 
-        A file that says ``base: NAME`` holds what differs from another.
+        Args:
+            path: A YAML file, or the name of a shipped one ("lite", "paper", "ablations/final"). A file with the key ``base``
+                holds only what differs from the configuration that ``base`` names.
 
         Raises:
-            OptionError: the file cannot be read, or a key or value is not valid.
+            OptionError: The file cannot be read, or a key or value is not valid.
         """
         return cls.validated(_with_base(read_config(path)), path)
 
     def recipe_of(self, step: StepSettings) -> Recipe:
-        """The pairs that a step is trained on."""
+        """The recipe of the pairs that a step is trained on."""
         return step.recipe or self.recipe
 
 
 def _with_base(content: dict[str, Any]) -> dict[str, Any]:
+    """`content` merged into the configuration that its key ``base`` names."""
     base = content.pop("base", None)
     return content if base is None else _merged(_with_base(read_config(Path(str(base)))), content)
 

@@ -23,11 +23,11 @@ from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE
 from streamdeblur.training.checkpoint import State, read_checkpoint
 from streamdeblur.training.config import TrainingConfig
 from streamdeblur.training.networks.blocks import ResnetLayer
-from streamdeblur.training.networks.deblurring import TwoStep
 from streamdeblur.training.networks.generator import TwoPathGenerator
 from streamdeblur.training.networks.hourglass import Hourglass
+from streamdeblur.training.networks.two_step import TwoStepNetwork
 from streamdeblur.training.run import CHECKPOINT, CONFIG
-from streamdeblur.training.weights import averaged
+from streamdeblur.training.weights import averaged_weights
 
 OPSET = 17
 HALF_FROM = 1024
@@ -40,7 +40,7 @@ Precision = Literal["fp32", "fp16-stored", "fp16"]
 
 
 @dataclass(frozen=True)
-class Exported:
+class ExportResult:
     """What was written."""
 
     path: Path
@@ -50,7 +50,9 @@ class Exported:
     """Largest difference between ONNX Runtime's and torch's images, in [0, 1]."""
 
 
-def export(run: Path, out: Path, *, precision: Precision = "fp32", card: Path | None = None, licence: str = "MIT") -> Exported:
+def export(
+    run: Path, out: Path, *, precision: Precision = "fp32", card: Path | None = None, licence: str = "MIT"
+) -> ExportResult:
     """Write the network of a run with its averaged weights, at `precision`; its input and outputs are float32 in any case.
 
     Raises:
@@ -67,7 +69,7 @@ def export(run: Path, out: Path, *, precision: Precision = "fp32", card: Path | 
     for module in network.modules():
         if isinstance(module, ResnetLayer):
             module.fold()
-    model = _graph_of(network)
+    model = to_onnx(network)
     metadata["shared_weights"] = json.dumps(_shared(network, model))
     if precision == "fp16-stored":
         _store_at_half_precision(model)
@@ -85,10 +87,10 @@ def export(run: Path, out: Path, *, precision: Precision = "fp32", card: Path | 
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise OutputError(f"Cannot write {out}: {error.strerror}.") from None
-    return Exported(out, sum(p.numel() for p in network.parameters()), len(content), difference)
+    return ExportResult(out, sum(p.numel() for p in network.parameters()), len(content), difference)
 
 
-def open_trained(run: Path) -> tuple[TwoStep, dict[str, str]]:
+def open_trained(run: Path) -> tuple[TwoStepNetwork, dict[str, str]]:
     """The network of a run's folder as it predicts, with its averaged weights, and what is to be said of it.
 
     Raises:
@@ -112,19 +114,19 @@ def open_trained(run: Path) -> tuple[TwoStep, dict[str, str]]:
     return network, metadata
 
 
-def _restore(step: str, config: TrainingConfig, state: State) -> TwoStep:
+def _restore(step: str, config: TrainingConfig, state: State) -> TwoStepNetwork:
     hourglass = Hourglass(config.network.hourglass)
     if step == "hourglass" or config.cgan.generator == "hourglass":
-        hourglass.load_state_dict(averaged(state))
-        return TwoStep(hourglass, None)
+        hourglass.load_state_dict(averaged_weights(state))
+        return TwoStepNetwork(hourglass, None)
     hourglass.load_state_dict(state["hourglass"])
     generator = TwoPathGenerator(config.network.generator, config.network.hourglass.code)
-    generator.load_state_dict(averaged(state))
+    generator.load_state_dict(averaged_weights(state))
     generator.sharp_encoder = None
-    return TwoStep(hourglass, generator)
+    return TwoStepNetwork(hourglass, generator)
 
 
-def _graph_of(network: nn.Module) -> onnx.ModelProto:
+def to_onnx(network: nn.Module) -> onnx.ModelProto:
     """The ONNX graph, its constants named as the weights are."""
     with tempfile.NamedTemporaryFile(suffix=".onnx") as file, warnings.catch_warnings():
         # the exporter by tracing is the one that needs no further package and keeps the names of weights

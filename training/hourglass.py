@@ -1,53 +1,53 @@
-"""Step 1: the hourglass.
+"""Step 1: train the hourglass.
 
 streamdeblur train hourglass CONFIG --stills DIR --out DIR                                   # one process, on a CPU or a GPU
-torchrun --nproc-per-node 4 -m streamdeblur train hourglass CONFIG --stills DIR --out DIR    # several
+torchrun --nproc-per-node 4 -m streamdeblur train hourglass CONFIG --stills DIR --out DIR    # several processes
 """
 
 from __future__ import annotations
 
 from pathlib import Path
 
-from torch import Tensor
-
-from streamdeblur.training.config import HourglassSettings, TrainingConfig
-from streamdeblur.training.ema import WeightAverage
-from streamdeblur.training.loop import Data, Loop, launch
-from streamdeblur.training.losses import l1, relative_charbonnier
-from streamdeblur.training.networks.deblurring import TwoStep
+from streamdeblur.training.config import TrainingConfig
+from streamdeblur.training.ema import EMA
+from streamdeblur.training.loop import TrainingData, TrainingLoop, launch_fabric
 from streamdeblur.training.networks.hourglass import Hourglass
-from streamdeblur.training.run import Run
-from streamdeblur.training.trainer import Learner
+from streamdeblur.training.networks.two_step import TwoStepNetwork
+from streamdeblur.training.objectives import hourglass_loss
+from streamdeblur.training.run import TrainingRun
+from streamdeblur.training.trainer import Trainer
 from streamdeblur.training.weights import load_weights
 
 
-def hourglass_loss(settings: HourglassSettings, coarse: Tensor, sharp: Tensor, blurry: Tensor) -> Tensor:
-    """Eq. 2, in the form that the settings name."""
-    return l1(coarse, sharp) if settings.loss == "l1" else relative_charbonnier(coarse, sharp, blurry)
+def train_hourglass(config: TrainingConfig, data: TrainingData, folder: Path, init: Path | None = None) -> None:
+    """Train H (Sec. 3.1, eq. 2) on ``config.hourglass.images`` images, or resume the run in `folder`.
 
-
-def train_hourglass(config: TrainingConfig, data: Data, folder: Path, init: Path | None = None) -> None:
-    """Train H until the run's images are seen; goes on where `folder` holds a checkpoint, else begins with the weights of `init`.
+    Args:
+        config: Settings of the training.
+        data: Pairs to train on and to validate with.
+        folder: Folder of the run; created if it does not exist.
+        init: Initial weights of H: the folder of a run, a checkpoint, or an exported ONNX file.
 
     Raises:
         OptionError: `folder` holds another run.
-        InputError, NetworkError: the checkpoint or `init` cannot be used.
-        OutputError: the folder cannot be written to.
-        TrainingError: the loss is not a number any more.
+        InputError, NetworkError: The checkpoint or `init` cannot be used.
+        OutputError: The folder cannot be written to.
+        TrainingError: The loss or a weight is no longer finite.
     """
     settings = config.hourglass
-    fabric = launch(settings, config.seed)
+    fabric = launch_fabric(settings, config.seed)
     hourglass = Hourglass(config.network.hourglass)
     if init is not None:
         load_weights(hourglass, init, "hourglass")
-    learner = Learner(fabric, hourglass, settings.optimiser, settings.steps)
-    average = WeightAverage(hourglass, settings.average)
+    trainer = Trainer(fabric, hourglass, settings.optimiser, settings.steps)
+    ema = EMA(hourglass, settings.average)
 
-    with Run(folder, "hourglass", config, writes=fabric.is_global_zero) as run:
-        loop = Loop(fabric, run, settings, {"learner": learner, "average": average})
-        for step, batch in loop.steps(data, lambda: TwoStep(average.network, None)):
-            coarse, _ = learner.model(batch.blurry)
+    with TrainingRun(folder, "hourglass", config, writes=fabric.is_global_zero) as run:
+        # (these names are in the file format of checkpoints)
+        loop = TrainingLoop(fabric, run, settings, {"learner": trainer, "average": ema})
+        for step, batch in loop.steps(data, lambda: TwoStepNetwork(ema.network, None)):
+            coarse, _ = trainer.model(batch.blurry)
             loss = hourglass_loss(settings, coarse, batch.sharp, batch.blurry)
-            loop.check({"coarse": loss})
-            learner.descend(loss, step)
-            average.update(hourglass)
+            loop.record({"coarse": loss})
+            trainer.step(loss, step)
+            ema.update(hourglass)

@@ -1,4 +1,4 @@
-"""What both training loops share: where a run begins, its batches, and what happens after a step."""
+"""What both training loops share: the start of a process, the batches, and what happens after each step."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 
 from streamdeblur.errors import TrainingError
-from streamdeblur.training.batches import Batch, Batches
+from streamdeblur.training.allocator import keep_freed_memory
+from streamdeblur.training.batches import Batch, BatchLoader
 from streamdeblur.training.checkpoint import random_state, restore_random_state
 from streamdeblur.training.config import StepSettings
 from streamdeblur.training.datasets.sources import PairSource
-from streamdeblur.training.memory import keep_freed_memory
-from streamdeblur.training.progress import Pace
-from streamdeblur.training.run import Run
-from streamdeblur.training.trainer import Learner
+from streamdeblur.training.progress import ProgressLog
+from streamdeblur.training.run import TrainingRun
+from streamdeblur.training.trainer import Trainer
 from streamdeblur.training.validation import Validation
 
 
 class Stateful(Protocol):
-    """A network, an optimiser, an average."""
+    """What a checkpoint holds the state of: a module, a `Trainer`, an `EMA`."""
 
     def state_dict(self) -> dict[str, Any]: ...
 
@@ -33,34 +33,52 @@ class Stateful(Protocol):
 
 
 @dataclass(frozen=True)
-class Data:
-    """What a training reads."""
+class TrainingData:
+    """The pairs of one step."""
 
     training: PairSource
+    """The pairs to train on."""
     held_out: PairSource
-    """Makes the pairs of the validation."""
+    """The pairs of the validation."""
 
 
-def launch(settings: StepSettings, seed: int) -> Fabric:
-    """Lightning Fabric for this process: a CPU, a GPU, or one of several that torchrun started."""
+def launch_fabric(settings: StepSettings, seed: int) -> Fabric:
+    """Start Lightning Fabric in this process: on a CPU, on a GPU, or as one of several processes that torchrun started.
+
+    Args:
+        settings: Of the step, for its precision.
+        seed: Of all random number generators.
+    """
     keep_freed_memory()
     processes = int(os.environ.get("WORLD_SIZE", "1"))
+    local_processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     # networks without batch statistics have nothing to broadcast, the others keep those of each process
-    strategy: Any = DDPStrategy(broadcast_buffers=False) if processes > 1 else "auto"
-    devices: Any = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    nodes = processes // devices
-    fabric = Fabric(accelerator="auto", strategy=strategy, devices=devices, num_nodes=nodes, precision=settings.precision)
+    strategy = DDPStrategy(broadcast_buffers=False) if processes > 1 else "auto"
+    fabric = Fabric(
+        accelerator="auto",
+        strategy=strategy,
+        devices=local_processes,
+        num_nodes=processes // local_processes,
+        precision=settings.precision,
+    )
     fabric.launch()
     fabric.seed_everything(seed, verbose=False)
     return fabric
 
 
-class Loop:
-    """Gives a run its batches from where it stopped, and keeps, validates and tells what was trained."""
+class TrainingLoop:
+    """Gives a run its batches from where it stopped; logs, validates and saves what was trained."""
 
-    def __init__(self, fabric: Fabric, run: Run, settings: StepSettings, parts: Mapping[str, Stateful]) -> None:
-        """`parts` are all that changes in training, by name; where the run was begun before, they take up its state."""
+    def __init__(self, fabric: Fabric, run: TrainingRun, settings: StepSettings, parts: Mapping[str, Stateful]) -> None:
+        """
+        Args:
+            fabric: Of this process.
+            run: Where the state and the log are kept.
+            settings: Of the step.
+            parts: All that training changes, by its name in the checkpoint. Restored here if the run has a checkpoint.
+        """
         self._fabric, self._run, self._settings, self._parts = fabric, run, settings, parts
+        self._progress = ProgressLog(settings.images)
         self._step = 0
         state = run.resume()
         if state is not None:
@@ -69,68 +87,88 @@ class Loop:
             restore_random_state(state["random"])
             self._step = state["images"] // settings.batch
 
-    def steps(self, data: Data, predict: Callable[[], nn.Module]) -> Iterator[tuple[int, Batch]]:
-        """The number of each step that is left, and its batch; after each step, keeps what is due.
+    @property
+    def _images(self) -> int:
+        """Images that were trained on so far."""
+        return self._step * self._settings.batch
 
-        `predict` gives the network that is validated.
+    def steps(self, data: TrainingData, network_for_prediction: Callable[[], nn.Module]) -> Iterator[tuple[int, Batch]]:
+        """Each remaining step. After it was trained, saves and validates if that is due.
+
+        Args:
+            data: The pairs.
+            network_for_prediction: Returns the network to validate.
+
+        Yields:
+            The number of the step, from 0, and its batch on Fabric's device.
         """
-        settings, fabric = self._settings, self._fabric
-        batches = Batches(
-            data.training.pair,
-            size=settings.batch,
-            crop=settings.crop,
-            severity=settings.severity,
-            first=self._step,
-            rank=fabric.global_rank,
-            processes=fabric.world_size,
-        )
+        settings = self._settings
         validation = Validation(data.held_out, settings.validate_pairs) if self._run.writes else None
-        self._pace = Pace(settings.images)
+        batches = self._load(data.training)
         try:
             for batch in batches:
                 if self._step >= settings.steps:
                     break
-                yield self._step, batch.to(fabric.device)
+                yield self._step, batch.to(self._fabric.device)
                 self._step += 1
                 last = self._step == settings.steps
-                if last or self._run.is_due(settings.checkpoint_minutes):
+                if last or self._run.checkpoint_is_due(settings.checkpoint_minutes):
                     self.save()
                 if validation and (last or self._crossed(settings.validate_images)):
-                    self._run.validated(*validation(predict()), self._step * settings.batch)
+                    self._run.log_validation(*validation(network_for_prediction()), self._images)
         except KeyboardInterrupt:
             self.save()
             raise
         finally:
             batches.close()
 
-    def _crossed(self, interval: int) -> bool:
-        seen = self._step * self._settings.batch
-        return seen // interval > (seen - self._settings.batch) // interval
+    def _load(self, source: PairSource) -> BatchLoader:
+        return BatchLoader(
+            source.pair,
+            size=self._settings.batch,
+            crop=self._settings.crop,
+            severity=self._settings.severity,
+            first=self._step,
+            rank=self._fabric.global_rank,
+            processes=self._fabric.world_size,
+        )
 
-    def check(self, losses: Mapping[str, Tensor]) -> None:
-        """Tell and keep the losses of a step, before anything is changed by them.
+    def _crossed(self, interval: int) -> bool:
+        """Whether the last step reached or passed a multiple of `interval` images."""
+        return self._images // interval > (self._images - self._settings.batch) // interval
+
+    def record(self, losses: Mapping[str, Tensor]) -> None:
+        """Check and log the losses of a step, before they change any weight.
+
+        Args:
+            losses: Scalars by name; the first one is shown in the progress line.
 
         Raises:
-            TrainingError: one is not a number.
+            TrainingError: A loss is NaN or infinite.
         """
-        seen = self._step * self._settings.batch
         values = {name: loss.item() for name, loss in losses.items()}
         bad = [name for name, value in values.items() if not math.isfinite(value)]
         if bad:
             raise TrainingError(
-                f"Step {self._step}, after {seen:,} images: {', '.join(bad)} is not a number. The last good state is in "
-                f"{self._run.checkpoint}; go on from it with a lower rate."
+                f"Step {self._step}, after {self._images:,} images: the loss is not finite ({', '.join(bad)}). "
+                f"The last good state is in {self._run.checkpoint}: give it as --init to a run with a lower rate."
             )
-        speed = self._pace.step(seen, next(iter(values.values())))
+        speed = self._progress.update(self._images, next(iter(values.values())))
         if speed is not None:
-            self._run.scalars({f"loss/{name}": value for name, value in values.items()} | {"images_per_second": speed}, seen)
+            scalars = {f"loss/{name}": value for name, value in values.items()}
+            self._run.log_scalars(scalars | {"images_per_second": speed}, self._images)
 
     def save(self) -> None:
-        """Keep the state of the run, unless a weight in it is not a number."""
+        """Write a checkpoint.
+
+        Raises:
+            TrainingError: A trained weight is NaN or infinite; the former checkpoint stays.
+            OutputError: The checkpoint cannot be written.
+        """
         for part in self._parts.values():
-            if isinstance(part, Learner) and not part.is_finite():
+            if isinstance(part, Trainer) and not part.is_finite():
                 raise TrainingError(
-                    f"Step {self._step}: weights are not numbers any more. The last good state is in {self._run.checkpoint}."
+                    f"Step {self._step}: weights are not finite. The last good state is in {self._run.checkpoint}."
                 )
         state = {name: part.state_dict() for name, part in self._parts.items()}
-        self._run.save({**state, "random": random_state(), "images": self._step * self._settings.batch})
+        self._run.save({**state, "random": random_state(), "images": self._images})

@@ -1,4 +1,4 @@
-"""How far a training is, in words: images, speed, time left."""
+"""The progress line of a training: images, speed, loss, time left."""
 
 from __future__ import annotations
 
@@ -6,31 +6,43 @@ import logging
 import time
 from collections import deque
 
-LINE_SECONDS = 30.0
+INTERVAL_SECONDS = 30.0
+INTERVALS_AVERAGED = 10
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
-class Pace:
-    """Tells the progress of a run every half minute, at the speed of the last minutes."""
+class ProgressLog:
+    """Logs the progress of a run every half minute; the speed is that of the last five minutes."""
 
     def __init__(self, images: int) -> None:
-        """`images` is the number to train on in all."""
-        self._images = images
-        self._marks: deque[tuple[float, int]] = deque(maxlen=10)
-        self._told = time.monotonic()
+        """
+        Args:
+            images: Images to train on in all.
+        """
+        self._total = images
+        self._history: deque[tuple[float, int]] = deque(maxlen=INTERVALS_AVERAGED)
+        self._last_line = time.monotonic()
 
-    def step(self, seen: int, loss: float) -> float | None:
-        """After each step: images seen so far and the loss. Returns images per second whenever a line was told."""
+    def update(self, images: int, loss: float) -> float | None:
+        """Log a line if it is time for one; called after each step.
+
+        Args:
+            images: Images that were trained on so far.
+            loss: Of the step.
+
+        Returns:
+            Images per second if a line was logged, else None.
+        """
         now = time.monotonic()
-        if not self._marks:
-            self._marks.append((now, seen))
-        if now - self._told < LINE_SECONDS and seen < self._images:
+        if not self._history:
+            self._history.append((now, images))
+        if now - self._last_line < INTERVAL_SECONDS and images < self._total:
             return None
-        self._told = now
-        then, before = self._marks[0]
-        self._marks.append((now, seen))
-        speed = (seen - before) / (now - then) if now > then else 0.0
-        left = f"{(self._images - seen) / speed / 60:.0f} min left" if speed else "begins"
-        _log.info("%s of %s images, %.1f images/s, loss %.4f, %s", f"{seen:,}", f"{self._images:,}", speed, loss, left)
+        self._last_line = now
+        then, before = self._history[0]
+        self._history.append((now, images))
+        speed = (images - before) / (now - then) if now > then else 0.0
+        left = f"{(self._total - images) / speed / 60:.0f} min left" if speed else "starting"
+        logger.info("%s of %s images, %.1f images/s, loss %.4f, %s", f"{images:,}", f"{self._total:,}", speed, loss, left)
         return speed

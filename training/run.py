@@ -1,4 +1,4 @@
-"""The folder of a run: its checkpoint, its log, and how it goes on after a stop."""
+"""The folder of a run: its checkpoint, its configuration and its logs."""
 
 from __future__ import annotations
 
@@ -19,90 +19,116 @@ CHECKPOINT = "checkpoint.safetensors"
 CONFIG = "config.json"
 LOG = "log.jsonl"
 
-_log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 
-class Run:
-    """One step of a training in its folder; only the main process writes.
+class TrainingRun:
+    """One step of a training in its folder. Of several processes, only the main one writes.
 
-    The folder holds ``checkpoint.safetensors`` (all that is needed to go on), ``config.json``, ``log.jsonl`` (its validations)
-    and the events that TensorBoard shows.
+    The folder holds ``checkpoint.safetensors`` (all that is needed to resume), ``config.json``, ``log.jsonl`` (one line per
+    validation) and the events that TensorBoard shows.
     """
 
     def __init__(self, folder: Path, step_name: str, config: TrainingConfig, *, writes: bool = True) -> None:
         """
+        Args:
+            folder: Created if it does not exist.
+            step_name: "hourglass" or "cgan".
+            config: Settings of the training.
+            writes: Whether this process writes to the folder.
+
         Raises:
-            OptionError: the folder holds a run of another configuration or step.
-            OutputError: it cannot be written to.
+            OptionError: The folder holds a run with another configuration, or of the other step.
+            InputError: The configuration in the folder is damaged.
+            OutputError: The folder cannot be written to.
         """
         self.folder, self.writes = folder, writes
-        self._kind = {"step": step_name, "config": config.model_dump(mode="json")}
-        kept = folder / CONFIG
+        identity = {"step": step_name, "config": config.model_dump(mode="json")}
+        path = folder / CONFIG
         try:
-            if kept.exists():
-                _compare(json.loads(kept.read_text()), self._kind, folder)
+            if path.exists():
+                _check_same(json.loads(path.read_text()), identity, folder)
             elif writes:
                 folder.mkdir(parents=True, exist_ok=True)
-                kept.write_text(json.dumps(self._kind, indent=1) + "\n")
+                path.write_text(json.dumps(identity, indent=1) + "\n")
         except OSError as error:
             raise OutputError(f"Cannot write to the run's folder {folder}: {error.strerror}.") from None
         except ValueError:
-            raise InputError(f"{kept} is damaged. Remove the folder to begin anew.") from None
-        self._board = SummaryWriter(str(folder)) if writes else None
-        self._saved = time.monotonic()
+            raise InputError(f"{path} is damaged. Remove the folder to start again.") from None
+        self._tensorboard = SummaryWriter(str(folder)) if writes else None
+        self._last_save = time.monotonic()
 
     @property
     def checkpoint(self) -> Path:
-        """Where the run's state is kept."""
+        """Path of the checkpoint, whether or not it exists yet."""
         return self.folder / CHECKPOINT
 
     def resume(self) -> State | None:
-        """The state that the run was stopped in; None at its beginning."""
+        """The state of the checkpoint; None if the run has none yet.
+
+        Raises:
+            InputError: The checkpoint is damaged.
+        """
         if not self.checkpoint.exists():
             return None
         state = read_checkpoint(self.checkpoint)
-        _log.info("Going on from %s after %s images.", self.checkpoint, f"{state['images']:,}")
+        logger.info("Resuming from %s after %s images.", self.checkpoint, f"{state['images']:,}")
         return state
 
     def save(self, state: State) -> None:
-        """Keep the state; see `write_checkpoint`."""
-        self._saved = time.monotonic()
+        """Write the checkpoint, see `write_checkpoint`.
+
+        Raises:
+            OutputError: It cannot be written; the former one is intact.
+        """
+        self._last_save = time.monotonic()
         if self.writes:
             write_checkpoint(self.checkpoint, state)
 
-    def is_due(self, minutes: float) -> bool:
-        """Has the last checkpoint been written that long ago?"""
-        return time.monotonic() - self._saved >= 60 * minutes
+    def checkpoint_is_due(self, minutes: float) -> bool:
+        """Whether the last checkpoint is at least `minutes` old."""
+        return time.monotonic() - self._last_save >= 60 * minutes
 
-    def scalars(self, values: Mapping[str, float], images: int) -> None:
-        """Values for TensorBoard."""
-        if self._board:
+    def log_scalars(self, values: Mapping[str, float], images: int) -> None:
+        """Log values for TensorBoard.
+
+        Args:
+            values: By name.
+            images: Images that were trained on so far.
+        """
+        if self._tensorboard:
             for name, value in values.items():
-                self._board.add_scalar(name, value, images)
+                self._tensorboard.add_scalar(name, value, images)
 
-    def validated(self, figures: Mapping[str, float], panel: Tensor, images: int) -> None:
-        """Keep the figures of a validation, and its panel: float [3, H, W] in [0, 1]."""
-        if self._board:
-            self.scalars(figures, images)
-            self._board.add_image("blurry, coarse, restored, sharp", panel, images)
-            self._board.flush()
+    def log_validation(self, metrics: Mapping[str, float], panel: Tensor, images: int) -> None:
+        """Log a validation for TensorBoard and in ``log.jsonl``.
+
+        Args:
+            metrics: Values by name.
+            panel: Example images, float [3, H, W] in [0, 1].
+            images: Images that were trained on so far.
+        """
+        if self._tensorboard:
+            self.log_scalars(metrics, images)
+            self._tensorboard.add_image("blurry, coarse, restored, sharp", panel, images)
+            self._tensorboard.flush()
             with (self.folder / LOG).open("a") as log:
-                log.write(json.dumps({"images": images, **{name: round(value, 5) for name, value in figures.items()}}) + "\n")
+                log.write(json.dumps({"images": images, **{name: round(value, 5) for name, value in metrics.items()}}) + "\n")
 
-    def __enter__(self) -> Run:
+    def __enter__(self) -> TrainingRun:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._board:
-            self._board.close()
+        if self._tensorboard:
+            self._tensorboard.close()
 
 
-def _compare(kept: State, asked: State, folder: Path) -> None:
-    if kept.get("step") != asked["step"]:
+def _check_same(existing: State, requested: State, folder: Path) -> None:
+    if existing.get("step") != requested["step"]:
         raise OptionError(
-            f"{folder} holds a run of '{kept.get('step')}', not of '{asked['step']}'. Name another folder with --out."
+            f"{folder} holds a run of '{existing.get('step')}', not of '{requested['step']}'. Name another folder with --out."
         )
-    before, now = (_part_of(state["config"], asked["step"]) for state in (kept, asked))
+    before, now = (_relevant_settings(identity["config"], requested["step"]) for identity in (existing, requested))
     if before != now:
         differing = sorted(name for name in now if before[name] != now[name])
         raise OptionError(
@@ -110,7 +136,7 @@ def _compare(kept: State, asked: State, folder: Path) -> None:
         )
 
 
-def _part_of(config: State, step: str) -> State:
-    """What a step depends on in a configuration: that of the other step may change."""
+def _relevant_settings(config: State, step: str) -> State:
+    """The settings that a step depends on; those of the other step may differ."""
     network = config["network"]["hourglass"] if step == "hourglass" else config["network"]
     return {"seed": config["seed"], "network": network, "recipe": config[step]["recipe"] or config["recipe"], step: config[step]}

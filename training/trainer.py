@@ -1,4 +1,4 @@
-"""A network with its optimisers: what follows the gradient of a loss."""
+"""A network with its optimisers."""
 
 from __future__ import annotations
 
@@ -8,26 +8,44 @@ import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
-from streamdeblur.training.optimisers import OptimiserSettings, build_optimisers, set_rates
+from streamdeblur.training.config import OptimiserSettings
+from streamdeblur.training.optimisers import build_optimisers, set_rates
 
 
-class Learner:
-    """Trains `part` of `network` (all of it by default) in `steps` steps."""
+class Trainer:
+    """Optimises the weights of a network, or of one part of it, in a known number of steps.
+
+    Attributes:
+        part: The part whose weights change.
+        model: The network as Fabric runs it: in reduced precision, over several processes. Call this one to train.
+    """
 
     def __init__(
         self, fabric: Fabric, network: nn.Module, settings: OptimiserSettings, steps: int, part: nn.Module | None = None
     ) -> None:
+        """
+        Args:
+            fabric: Of this process.
+            network: What computes the loss's inputs; it is moved to Fabric's device.
+            settings: Which optimiser, and its rates.
+            steps: Length of the training, for rates that fall towards its end.
+            part: The part of `network` to train; all of it by default.
+        """
         self.part = network if part is None else part
         self._fabric, self._settings, self._steps = fabric, settings, steps
         self._optimisers = build_optimisers(self.part, settings)
-        # (torch's stubs know no memory format alone)
+        # (torch's stubs have no overload for a memory format alone)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        # the network as Fabric runs it: in reduced precision, over several processes
         self.model, *self._wrapped = fabric.setup(network, *self._optimisers)
 
-    def descend(self, loss: Tensor, step: int) -> None:
-        """One step down the gradient of `loss`."""
-        set_rates(self._optimisers, self._settings, step, self._steps)
+    def step(self, loss: Tensor, number: int) -> None:
+        """Change the weights once, along the gradient of a loss.
+
+        Args:
+            loss: A scalar.
+            number: Number of the step, from 0.
+        """
+        set_rates(self._optimisers, self._settings, number, self._steps)
         for optimiser in self._wrapped:
             optimiser.zero_grad()
         self._fabric.backward(loss)
@@ -37,15 +55,15 @@ class Learner:
             optimiser.step()
 
     def is_finite(self) -> bool:
-        """Are all weights numbers?"""
+        """Whether no trained weight is NaN or infinite."""
         return all(bool(torch.isfinite(parameter).all()) for parameter in self.part.parameters())
 
     def state_dict(self) -> dict[str, Any]:
-        """Weights and optimisers."""
+        """Weights and the states of the optimisers."""
         return {"network": self.part.state_dict(), "optimisers": [optimiser.state_dict() for optimiser in self._optimisers]}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """The opposite of `state_dict`."""
+        """Restore what `state_dict` returned."""
         self.part.load_state_dict(state["network"])
-        for optimiser, kept in zip(self._optimisers, state["optimisers"], strict=True):
-            optimiser.load_state_dict(kept)
+        for optimiser, optimiser_state in zip(self._optimisers, state["optimisers"], strict=True):
+            optimiser.load_state_dict(optimiser_state)

@@ -24,7 +24,7 @@ def load_weights(network: nn.Module, path: Path, part: str) -> None:
         InputError: the file cannot be read.
         NetworkError: its network has another shape.
     """
-    weights = _exported(path, part) if path.suffix == ".onnx" else _trained(path)
+    weights = read_exported_weights(path, part) if path.suffix == ".onnx" else read_run_weights(path)
     own = network.state_dict()
     for module_name, module in network.named_modules():
         if isinstance(module, nn.BatchNorm2d) and f"{module_name}.weight" not in weights:
@@ -40,16 +40,16 @@ def load_weights(network: nn.Module, path: Path, part: str) -> None:
     network.load_state_dict({name: weights.get(name, value) for name, value in own.items()})
 
 
-def _trained(path: Path) -> dict[str, Tensor]:
-    return averaged(read_checkpoint(path / CHECKPOINT if path.is_dir() else path))
+def read_run_weights(path: Path) -> dict[str, Tensor]:
+    return averaged_weights(read_checkpoint(path / CHECKPOINT if path.is_dir() else path))
 
 
-def averaged(state: State) -> dict[str, Tensor]:
+def averaged_weights(state: State) -> dict[str, Tensor]:
     """The averaged weights in a checkpoint."""
     return {name: value for name, value in state["average"].items() if isinstance(value, Tensor)}
 
 
-def _exported(path: Path, part: str) -> dict[str, Tensor]:
+def read_exported_weights(path: Path, part: str) -> dict[str, Tensor]:
     import onnx
 
     try:

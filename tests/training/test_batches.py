@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from streamdeblur.training.batches import Batches
+from streamdeblur.training.batches import BatchLoader
 from streamdeblur.training.datasets.recipe import Pair
 
 
@@ -17,7 +17,7 @@ def make(index, severity, size):
 
 def batches(**changes):
     settings = {"size": 4, "crop": 64, "severity": lambda number: number / 10}
-    return Batches(make, **(settings | changes))
+    return BatchLoader(make, **(settings | changes))
 
 
 def first(count, **changes):
@@ -61,7 +61,7 @@ def test_an_error_in_the_background_is_raised():
     def fail(index, severity, size):
         raise OSError("no such clip")
 
-    made = Batches(fail, size=2, crop=64, severity=lambda number: 0.0)
+    made = BatchLoader(fail, size=2, crop=64, severity=lambda number: 0.0)
     with pytest.raises(OSError, match="no such clip"):
         next(iter(made))
     made.close()

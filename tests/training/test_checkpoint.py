@@ -1,4 +1,4 @@
-"""A checkpoint is whole or is not there."""
+"""A checkpoint is complete or absent."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamdeblur.errors import InputError, OutputError
 from streamdeblur.training.checkpoint import random_state, read_checkpoint, restore_random_state, write_checkpoint
 
 
-def test_all_of_a_state_comes_back(tmp_path):
+def test_a_state_is_restored(tmp_path):
     weights = torch.rand(3, 4)
     state = {
         "weights": weights,
@@ -30,7 +30,7 @@ def test_all_of_a_state_comes_back(tmp_path):
     assert (kept["images"], kept["none"]) == (12, None)
 
 
-def test_random_numbers_go_on(tmp_path):
+def test_random_numbers_continue(tmp_path):
     torch.manual_seed(5)
     write_checkpoint(tmp_path / "state.safetensors", {"random": random_state()})
     expected = torch.rand(4)
@@ -44,23 +44,23 @@ def test_the_former_checkpoint_survives_a_full_disk(tmp_path):
     write_checkpoint(path, {"images": 1})
     # a device that is always full, under the name of the partial file
     (tmp_path / ".state.safetensors.part").symlink_to("/dev/full")
-    with pytest.raises(OutputError, match=r"No space left.*is whole"):
+    with pytest.raises(OutputError, match=r"No space left.*is intact"):
         write_checkpoint(path, {"images": 2, "weights": torch.rand(10_000)})
     assert read_checkpoint(path)["images"] == 1
     assert os.listdir(tmp_path) == ["state.safetensors"]
 
 
 @pytest.mark.parametrize("content", [b"", b"not a checkpoint", b"\x10\x00\x00\x00\x00\x00\x00\x00{}"])
-def test_a_damaged_checkpoint_is_said_to_be(tmp_path, content):
+def test_a_damaged_checkpoint_is_refused(tmp_path, content):
     path = tmp_path / "state.safetensors"
     path.write_bytes(content)
-    with pytest.raises(InputError, match="is not a whole checkpoint"):
+    with pytest.raises(InputError, match="is not a complete checkpoint"):
         read_checkpoint(path)
 
 
-def test_a_cut_off_checkpoint_is_said_to_be(tmp_path):
+def test_a_truncated_checkpoint_is_refused(tmp_path):
     path = tmp_path / "state.safetensors"
     write_checkpoint(path, {"weights": torch.rand(1000)})
     path.write_bytes(path.read_bytes()[:-100])
-    with pytest.raises(InputError, match="is not a whole checkpoint"):
+    with pytest.raises(InputError, match="is not a complete checkpoint"):
         read_checkpoint(path)

@@ -9,18 +9,18 @@ from pydantic import ValidationError
 
 from streamdeblur.training.blur.trajectories import draw_kernel
 from streamdeblur.training.networks.deconvolution import (
-    DARKEST,
     LUMA,
+    ROOT_OFFSET,
     Deconvolution,
-    DeconvolutionPreset,
-    code_values,
+    apply_responses,
     half_luma,
-    half_size,
+    half_resolution_kernels,
+    invert_responses,
     laplacian,
-    under_both,
 )
 from streamdeblur.training.networks.fourier import KERNEL_SIDE, fourier, times
-from streamdeblur.training.networks.generator import GeneratorPreset, TwoPathGenerator
+from streamdeblur.training.networks.generator import TwoPathGenerator
+from streamdeblur.training.networks.presets import DeconvolutionPreset, GeneratorPreset
 
 CPU = torch.device("cpu")
 TINY = DeconvolutionPreset(channels=4, kernel_channels=8, kernel_blocks=2)
@@ -42,8 +42,8 @@ def test_half_luma_is_the_mean_of_four_pixels():
 
 def test_responses_are_taken_back_but_for_the_blackest():
     codes = torch.linspace(0, 1, 256)[None, None, None]
-    difference = (code_values(under_both(codes)) - codes).abs()
-    assert difference.max() <= DARKEST**0.5 + 1e-6
+    difference = (invert_responses(apply_responses(codes)) - codes).abs()
+    assert difference.max() <= ROOT_OFFSET**0.5 + 1e-6
     assert difference[..., 16:].max() <= 1e-3
 
 
@@ -53,9 +53,9 @@ def test_the_laplacian_is_that_of_the_transforms():
     assert torch.allclose(laplacian(plane)[..., 1:-1, 1:-1], expected[..., 1:-1, 1:-1], atol=1e-5)
 
 
-def test_half_size_keeps_a_kernels_light_and_middle():
+def test_half_resolution_keeps_a_kernels_sum_and_centre():
     kernel = torch.from_numpy(draw_kernel(np.random.default_rng(3), 20.0))[None]
-    small = half_size(kernel)
+    small = half_resolution_kernels(kernel)
     assert small.shape == (1, 1, KERNEL_SIDE, KERNEL_SIDE)
     assert small.sum().item() == pytest.approx(1.0, abs=0.01)
     places = torch.arange(41.0) - 20
@@ -69,8 +69,8 @@ def test_a_known_kernel_is_undone(luma):
         deconvolution.ridges.fill_(-7.0)
         deconvolution.noise[:, 0] = -9.0
     transforms = fourier(luma.shape[-1], CPU)
-    kernel = half_size(torch.from_numpy(draw_kernel(np.random.default_rng(5), 16.0))[None])
-    sharp = under_both(luma)
+    kernel = half_resolution_kernels(torch.from_numpy(draw_kernel(np.random.default_rng(5), 16.0))[None])
+    sharp = apply_responses(luma)
     blurred = times(transforms.kernel_spectrum(kernel), transforms.spectrum(sharp))
     found = deconvolution._least_squares(transforms, blurred, laplacian(sharp))
     cosines = torch.cosine_similarity(found.flatten(2), kernel.flatten(2), dim=2)

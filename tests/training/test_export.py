@@ -16,7 +16,7 @@ from streamdeblur.network import Network
 from streamdeblur.training.cgan import train_cgan
 from streamdeblur.training.export import export, open_trained
 from streamdeblur.training.hourglass import train_hourglass
-from streamdeblur.training.weights import _exported
+from streamdeblur.training.weights import read_exported_weights
 from support.models.trainings import TINY_LITE, TINY_PAPER, data_for, load
 
 
@@ -71,7 +71,7 @@ def test_at_half_precision_the_graph_computes_in_it_and_its_images_stay_float32(
 
 
 def test_a_network_at_half_precision_can_be_trained_on(exports):
-    whole, half = (_exported(exports(precision).path, "hourglass") for precision in ("fp32", "fp16"))
+    whole, half = (read_exported_weights(exports(precision).path, "hourglass") for precision in ("fp32", "fp16"))
     assert whole.keys() == half.keys()
     assert all(np.allclose(whole[name], half[name], rtol=1e-3, atol=1e-4) for name in whole)
 

@@ -43,7 +43,7 @@ def test_planes_and_kernels_come_back(size):
     assert torch.allclose(transforms.kernels(transforms.kernel_spectrum(kernels)), kernels, atol=1e-5)
 
 
-def test_a_kernel_moves_light_as_it_shows():
+def test_a_kernel_shifts_a_plane_by_its_offset():
     transforms = fourier(48, CPU)
     kernel = torch.zeros(KERNEL_SIDE, KERNEL_SIDE)
     kernel[KERNEL_SIDE // 2 + 2, KERNEL_SIDE // 2 + 5] = 1.0

@@ -6,14 +6,14 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from streamdeblur.training.networks.blocks import FoldingConv, ResnetLayer
-from streamdeblur.training.networks.deblurring import Preset, TwoStep
-from streamdeblur.training.networks.deconvolution import DeconvolutionPreset
+from streamdeblur.training.networks.blocks import PatchConv, ResnetLayer
 from streamdeblur.training.networks.discriminator import Discriminator
-from streamdeblur.training.networks.generator import GeneratorPreset, TwoPathGenerator, low_pass
-from streamdeblur.training.networks.hourglass import Hourglass, HourglassPreset
+from streamdeblur.training.networks.generator import TwoPathGenerator, low_pass
+from streamdeblur.training.networks.hourglass import Hourglass
 from streamdeblur.training.networks.pathways import BothPathways
-from streamdeblur.training.networks.table3 import KEEP, Table3Decoder, Table3Encoder
+from streamdeblur.training.networks.presets import DeconvolutionPreset, GeneratorPreset, HourglassPreset, NetworkPreset
+from streamdeblur.training.networks.table3 import KEEP_PROBABILITIES, Table3Decoder, Table3Encoder
+from streamdeblur.training.networks.two_step import TwoStepNetwork
 
 LITE_HOURGLASS = HourglassPreset(kind="modulated", widths=(8, 8, 8), encoder_blocks=(1, 1, 1), decoder_blocks=(1, 1), code=8)
 LITE_GENERATOR = GeneratorPreset(kind="unet", widths=(8, 8, 8), encoder_blocks=(1, 1, 1), decoder_blocks=(1, 1))
@@ -78,7 +78,7 @@ def test_batch_normalisation_and_dropout_are_where_table_3_has_them():
     assert [torch.nn.BatchNorm2d in kinds(layer) for layer in encoder.layers] == [False] + 7 * [True]
     assert [torch.nn.BatchNorm2d in kinds(layer) for layer in decoder.layers] == 7 * [True] + [False]
     dropouts = [next((m.p for m in layer if isinstance(m, torch.nn.Dropout)), 0.0) for layer in decoder.layers]
-    assert dropouts == [1 - keep for keep in KEEP]
+    assert dropouts == [1 - keep for keep in KEEP_PROBABILITIES]
 
 
 def test_residual_connections_skip_two_layers_without_filtering():
@@ -113,7 +113,7 @@ def test_both_pathways_share_one_decoder_and_nothing_else():
 
 
 def test_the_discriminator_has_five_layers_and_shows_its_penultimate_features():
-    discriminator = Discriminator(Preset().discriminator)
+    discriminator = Discriminator(NetworkPreset().discriminator)
     convolutions = [module for module in discriminator.modules() if isinstance(module, torch.nn.Conv2d)]
     assert len(convolutions) == 5
     verdict, features = discriminator(torch.rand(1, 3, 256, 256), torch.rand(1, 3, 256, 256))
@@ -149,7 +149,7 @@ def test_a_generator_begins_as_a_wider_hourglass():
         torch.nn.init.normal_(weights, 0.0, 0.1)
     wider = {"widths": (12, 10, 8), "deconvolution": DeconvolutionPreset()}
     generator = TwoPathGenerator(LITE_GENERATOR.model_copy(update=wider), 8).eval()
-    generator.begin_as(hourglass)
+    generator.initialise_from(hourglass)
     blurry = torch.rand(2, 3, 64, 64)
     coarse, code = hourglass(blurry)
     assert (coarse - blurry).abs().mean() > 0.1
@@ -163,11 +163,11 @@ def test_a_generator_begins_as_a_wider_hourglass():
 def test_a_generator_that_cannot_begin_as_the_hourglass_is_refused():
     for change in ({"widths": (8, 8, 4)}, {"encoder_blocks": (1, 1, 2)}):
         with pytest.raises(ValidationError, match="begins as a modulated hourglass"):
-            Preset(hourglass=LITE_HOURGLASS, generator=GeneratorPreset(**{**LITE_GENERATOR.model_dump(), **change}))
+            NetworkPreset(hourglass=LITE_HOURGLASS, generator=GeneratorPreset(**{**LITE_GENERATOR.model_dump(), **change}))
 
 
 def test_a_folding_convolution_is_a_strided_one():
-    layer = FoldingConv(3, 5, 4)
+    layer = PatchConv(3, 5, 4)
     images = torch.rand(2, 3, 16, 24)
     assert torch.allclose(layer.train()(images), layer.eval()(images), atol=1e-6)
 
@@ -193,6 +193,6 @@ def test_step_2_leaves_the_hourglass_as_it_is():
 
 
 def test_the_exported_form_is_clamped():
-    network = TwoStep(Hourglass(LITE_HOURGLASS), None).eval()
+    network = TwoStepNetwork(Hourglass(LITE_HOURGLASS), None).eval()
     restored, coarse = network(torch.full((1, 3, 64, 64), 1.5))
     assert restored.max() == coarse.max() == 1.0

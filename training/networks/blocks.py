@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
-def zeroed(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
+def zero_initialised(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
     """The layer with all weights zero: a branch that ends in it changes nothing at first."""
     nn.init.zeros_(layer.weight)
     if layer.bias is not None:
@@ -46,7 +46,7 @@ class ResnetBlock(nn.Module):
         return filtered + around
 
 
-class FoldingConv(nn.Conv2d):
+class PatchConv(nn.Conv2d):
     """A convolution whose stride is the size of its filter, so that every pixel is used once.
 
     In training it runs as pixel-unshuffle and a 1 x 1 convolution, which is the same sum: on CPUs the gradients of strided
@@ -73,8 +73,8 @@ class ModulatedBlock(nn.Module):
     def __init__(self, channels: int, code: int) -> None:
         super().__init__()
         self.widen = nn.Conv2d(channels, channels, 3, padding=1)
-        self.narrow = zeroed(nn.Conv2d(channels, channels, 3, padding=1))
-        self.scale = zeroed(nn.Linear(code, channels))
+        self.narrow = zero_initialised(nn.Conv2d(channels, channels, 3, padding=1))
+        self.scale = zero_initialised(nn.Linear(code, channels))
 
     def forward(self, features: Tensor, code: Tensor) -> Tensor:
         """features: [N, channels, h, w], also the shape of what is returned; code: [N, code]."""

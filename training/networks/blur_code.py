@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from streamdeblur.training.networks.blocks import FoldingConv
+from streamdeblur.training.networks.blocks import PatchConv
 
 VARIANCE_FLOOR = 1e-4
 
@@ -19,11 +19,11 @@ class BlurCode(nn.Module):
     def __init__(self, size: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            FoldingConv(3, 48, 4),
+            PatchConv(3, 48, 4),
             nn.ReLU(),
-            FoldingConv(48, 64, 2),
+            PatchConv(48, 64, 2),
             nn.ReLU(),
-            FoldingConv(64, 128, 2),
+            PatchConv(64, 128, 2),
             nn.ReLU(),
             nn.Conv2d(128, 128, 3, padding=1),
             nn.ReLU(),

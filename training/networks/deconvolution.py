@@ -13,38 +13,29 @@ from typing import NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812
-from pydantic import Field
 from torch import Tensor, nn
 
-from streamdeblur.options import Settings
-from streamdeblur.training.networks.blocks import FoldingConv, zeroed
+from streamdeblur.training.networks.blocks import PatchConv, zero_initialised
 from streamdeblur.training.networks.fourier import KERNEL_SIDE, Fourier, conjugate_times, fourier, power, times
+from streamdeblur.training.networks.presets import DeconvolutionPreset
 
 LUMA = (0.299, 0.587, 0.114)
 """Weights of R, G and B (Rec. 601)."""
 RESPONSES = 2
 """Code values; and their squares, which are nearly light."""
-RIDGES = (0.03, 0.3, 3.0)
+INITIAL_RIDGES = (0.03, 0.3, 3.0)
 """Weights of a kernel's squares in the least squares, in units of the edges' mean power, to begin with."""
-AMENDS = 0.1
+EDGE_CORRECTION_SCALE = 0.1
 """Scale of what may be added to edges, so that it is learned about as fast as their weights."""
-FAINTEST = 1e-7
+MIN_EDGE_POWER = 1e-7
 """Mean power of edges below which a crop is flat, and has no kernel to be found."""
-DARKEST = 1e-4
+ROOT_OFFSET = 1e-4
 """Added to light before its root is taken, whose slope is infinite at zero."""
-NOISE = -4.0
+INITIAL_NOISE = -4.0
 """Power of the noise that the Wiener filter expects in units of the signal's, before the softplus, to begin with: 0.018."""
 
 
-class DeconvolutionPreset(Settings):
-    """Shape of a `Deconvolution`."""
-
-    channels: int = Field(default=32, ge=4, description="Of the network that chooses edges, at 1/4 of the resolution.")
-    kernel_channels: int = Field(default=48, ge=4, description="Of the network that cleans the kernel.")
-    kernel_blocks: int = Field(default=4, ge=1, description="Residual blocks of it.")
-
-
-class Deconvolved(NamedTuple):
+class DeconvolutionOutputs(NamedTuple):
     """What a `Deconvolution` finds."""
 
     planes: Tensor
@@ -59,24 +50,24 @@ def half_luma(images: Tensor) -> Tensor:
     return F.conv2d(images, weights.expand(1, 3, 2, 2), stride=2)
 
 
-def under_both(luma: Tensor) -> Tensor:
+def apply_responses(luma: Tensor) -> Tensor:
     """Code values [N, 1, h, w] as they add up under both responses, [N, 2, h, w]: themselves, and nearly as light."""
-    codes, light = _chosen(luma)
+    codes, light = _response_masks(luma)
     return luma * (codes + light * luma)
 
 
-def code_values(planes: Tensor) -> Tensor:
-    """The opposite of `under_both`, plane by plane: [N, 2, h, w]."""
-    codes, light = _chosen(planes)
-    return planes * codes + (planes.clamp_min(0.0) + DARKEST).sqrt() * light
+def invert_responses(planes: Tensor) -> Tensor:
+    """The opposite of `apply_responses`, plane by plane: [N, 2, h, w]."""
+    codes, light = _response_masks(planes)
+    return planes * codes + (planes.clamp_min(0.0) + ROOT_OFFSET).sqrt() * light
 
 
-def _exact(images: Tensor) -> torch.autocast:
+def _full_precision(images: Tensor) -> torch.autocast:
     """Without reduced precision, which loses what differences of spectra are made of while weights are learned."""
     return torch.autocast(images.device.type, enabled=False)
 
 
-def _chosen(planes: Tensor) -> tuple[Tensor, Tensor]:
+def _response_masks(planes: Tensor) -> tuple[Tensor, Tensor]:
     """Factors that choose the planes of one response: engines fuse a product with its neighbours, while joining planes copies."""
     codes = planes.new_tensor([1.0, 0.0])[None, :, None, None]
     return codes, 1.0 - codes
@@ -88,31 +79,31 @@ class Deconvolution(nn.Module):
     def __init__(self, preset: DeconvolutionPreset) -> None:
         super().__init__()
         self.edges = Edges(preset.channels)
-        self.cleaning = KernelCleaning(RESPONSES * len(RIDGES), preset.kernel_channels, preset.kernel_blocks)
-        self.ridges = nn.Parameter(torch.tensor(RIDGES).log())
+        self.cleaning = KernelCleaning(RESPONSES * len(INITIAL_RIDGES), preset.kernel_channels, preset.kernel_blocks)
+        self.ridges = nn.Parameter(torch.tensor(INITIAL_RIDGES).log())
         # under each response: at the lowest frequency, and how it grows with the square of the frequency
-        self.noise = nn.Parameter(torch.tensor([[NOISE, 0.0]] * RESPONSES))
+        self.noise = nn.Parameter(torch.tensor([[INITIAL_NOISE, 0.0]] * RESPONSES))
 
-    def forward(self, blurry: Tensor, coarse: Tensor) -> Deconvolved:
+    def forward(self, blurry: Tensor, coarse: Tensor) -> DeconvolutionOutputs:
         """Images float [N, 3, S, S] in [0, 1], S a multiple of 4."""
-        with _exact(blurry):
+        with _full_precision(blurry):
             given, base = half_luma(blurry.float()), half_luma(coarse.float()).clamp(0.0, 1.0)
         weights, amends = self.edges(torch.cat([given, base], 1))
-        with _exact(blurry):
+        with _full_precision(blurry):
             transforms = fourier(int(given.shape[-1]), given.device)
-            base = under_both(base)
-            blurred = transforms.spectrum(under_both(given))
+            base = apply_responses(base)
+            blurred = transforms.spectrum(apply_responses(given))
             edges = laplacian(base) * weights.float() + amends.float()
             kernels = self._least_squares(transforms, blurred, edges)
         kernel = self.cleaning(kernels * KERNEL_SIDE).float()
-        with _exact(blurry):
-            return Deconvolved(code_values(self._wiener(transforms, blurred, base, kernel)), kernel)
+        with _full_precision(blurry):
+            return DeconvolutionOutputs(invert_responses(self._wiener(transforms, blurred, base, kernel)), kernel)
 
     def _least_squares(self, transforms: Fourier, blurry: Tensor, edges: Tensor) -> Tensor:
         """Kernels k that minimise ``|k * edges - laplacian blurry|^2 + ridge |k|^2``: [N, responses * ridges, side, side]."""
         sharp = transforms.spectrum(edges)
         products, powers = conjugate_times(sharp, blurry * transforms.laplacian), power(sharp)
-        mean = powers.mean((-1, -3), keepdim=True) + FAINTEST
+        mean = powers.mean((-1, -3), keepdim=True) + MIN_EDGE_POWER
         found = [transforms.kernels(products / (powers + mean * ridge)) for ridge in self.ridges.exp()]
         return torch.cat(found, 1)
 
@@ -136,15 +127,15 @@ class Edges(nn.Module):
 
     def __init__(self, channels: int) -> None:
         super().__init__()
-        self.stem = FoldingConv(2, channels, 2)
+        self.stem = PatchConv(2, channels, 2)
         self.blocks = nn.Sequential(DilatedBlock(channels, 1))
-        self.head = zeroed(nn.Conv2d(channels, 4 * 2 * RESPONSES, 1))
+        self.head = zero_initialised(nn.Conv2d(channels, 4 * 2 * RESPONSES, 1))
 
     def forward(self, luma: Tensor) -> tuple[Tensor, Tensor]:
         """Luma of the blurry and of the coarse image, [N, 2, h, w]: weights in [0, 2] of the `laplacian` under both responses,
         and what to add to it, both [N, 2, h, w]."""
         weights, amends = F.pixel_shuffle(self.head(self.blocks(F.relu(self.stem(luma)))), 2).chunk(2, 1)
-        return 2 * torch.sigmoid(weights), AMENDS * amends
+        return 2 * torch.sigmoid(weights), EDGE_CORRECTION_SCALE * amends
 
 
 class KernelCleaning(nn.Module):
@@ -168,7 +159,7 @@ class DilatedBlock(nn.Module):
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
         self.widen = nn.Conv2d(channels, channels, 3, padding=dilation, dilation=dilation)
-        self.narrow = zeroed(nn.Conv2d(channels, channels, 3, padding=1))
+        self.narrow = zero_initialised(nn.Conv2d(channels, channels, 3, padding=1))
 
     def forward(self, features: Tensor) -> Tensor:
         """[N, channels, h, w], also the shape of what is returned."""
@@ -176,7 +167,7 @@ class DilatedBlock(nn.Module):
         return features + branch
 
 
-def half_size(kernels: Tensor) -> Tensor:
+def half_resolution_kernels(kernels: Tensor) -> Tensor:
     """Kernels [N, 41, 41] of whole crops as those of `half_luma`: [N, 1, KERNEL_SIDE, KERNEL_SIDE]."""
     tent = kernels.new_tensor([0.25, 0.5, 0.25])
     smooth = F.conv2d(kernels[:, None], torch.outer(tent, tent)[None, None], padding=1)

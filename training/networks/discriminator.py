@@ -3,17 +3,9 @@
 from __future__ import annotations
 
 import torch
-from pydantic import Field
 from torch import Tensor, nn
 
-from streamdeblur.options import Settings
-
-
-class DiscriminatorPreset(Settings):
-    """Shape of a `Discriminator`."""
-
-    widths: tuple[int, int, int, int] = Field(default=(64, 128, 256, 512), description="Channels of the first four layers.")
-    normalised: bool = Field(default=True, description="Batch normalisation on layers 2 to 4.")
+from streamdeblur.training.networks.presets import DiscriminatorPreset
 
 
 class Discriminator(nn.Module):

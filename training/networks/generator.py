@@ -2,41 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
-
 import torch
 import torch.nn.functional as F  # noqa: N812
-from pydantic import Field, model_validator
 from torch import Tensor, nn
 
-from streamdeblur.options import Settings
-from streamdeblur.training.networks.blocks import FoldingConv
-from streamdeblur.training.networks.deconvolution import RESPONSES, Deconvolution, DeconvolutionPreset, Deconvolved
+from streamdeblur.training.networks.blocks import PatchConv
+from streamdeblur.training.networks.deconvolution import RESPONSES, Deconvolution, DeconvolutionOutputs
 from streamdeblur.training.networks.hourglass import Hourglass
+from streamdeblur.training.networks.presets import GeneratorPreset
 from streamdeblur.training.networks.table3 import Table3Decoder, Table3Encoder
-from streamdeblur.training.networks.unet import STRIDE, UnetDecoder, UnetEncoder, image_stem, widen
+from streamdeblur.training.networks.unet import STRIDE, UnetDecoder, UnetEncoder, copy_into_wider, image_stem
 
 LOW_PASS = 8
 """Factor by which a sharp image is shrunk and enlarged again to be the base of its own reconstruction (kind `unet`)."""
-
-
-class GeneratorPreset(Settings):
-    """Shape of a `TwoPathGenerator`."""
-
-    kind: Literal["table3", "unet"] = Field(default="table3", description="The paper's, or the dense one for CPUs.")
-    conditioned: bool = Field(default=True, description="G_bl sees the coarse image beside the blurry one.")
-    sharp_pathway: bool = Field(default=True, description="Train G_s, the auto-encoder of sharp images, beside G_bl.")
-    width: float = Field(default=1.0, gt=0, le=1, description="table3: share of the filters of Table 3.")
-    widths: tuple[int, int, int] = Field(default=(48, 80, 160), description="unet: channels at 1/4, 1/8 and 1/16.")
-    encoder_blocks: tuple[int, int, int] = Field(default=(1, 1, 2), description="unet: blocks at each level of the encoder.")
-    decoder_blocks: tuple[int, int] = Field(default=(1, 1), description="unet: blocks at 1/4 and 1/8 of the decoder.")
-    deconvolution: DeconvolutionPreset | None = Field(default=None, description="unet: G_bl sees a deconvolved image, too.")
-
-    @model_validator(mode="after")
-    def _check_deconvolution(self) -> Self:
-        if self.deconvolution is not None and (self.kind != "unet" or not self.conditioned):
-            raise ValueError("the deconvolution needs a coarse image and the kind 'unet'")
-        return self
 
 
 class TwoPathGenerator(nn.Module):
@@ -59,7 +37,7 @@ class TwoPathGenerator(nn.Module):
         else:
             stems = [image_stem(preset.widths[0]) for _ in range(images)]
             if self.deconvolution is not None:
-                stems.append(FoldingConv(RESPONSES, preset.widths[0], STRIDE // 2))
+                stems.append(PatchConv(RESPONSES, preset.widths[0], STRIDE // 2))
             self.blurry_encoder = UnetEncoder(stems, preset.widths, preset.encoder_blocks, code)
             self.sharp_encoder = UnetEncoder([image_stem(preset.widths[0])], preset.widths, preset.encoder_blocks, code)
             self.decoder = UnetDecoder(preset.widths, preset.decoder_blocks, code)
@@ -71,7 +49,7 @@ class TwoPathGenerator(nn.Module):
         squares for a deconvolution, and the detail is added to the blurry ones."""
         return self.restore(blurry, coarse, code)[0]
 
-    def restore(self, blurry: Tensor, coarse: Tensor, code: Tensor | None) -> tuple[Tensor, Deconvolved | None]:
+    def restore(self, blurry: Tensor, coarse: Tensor, code: Tensor | None) -> tuple[Tensor, DeconvolutionOutputs | None]:
         """G_bl, and what its deconvolution found on the way."""
         inputs = [blurry, coarse] if self.preset.conditioned else [blurry]
         if code is None:
@@ -83,24 +61,19 @@ class TwoPathGenerator(nn.Module):
         detail: Tensor = self.decoder(self.blurry_encoder(inputs, code), code).float()
         return blurry + detail, deconvolved
 
-    def begin_as(self, hourglass: Hourglass) -> None:
+    def initialise_from(self, hourglass: Hourglass) -> None:
         """Begin as a wider copy of the hourglass (kind `unet`): the first restored images are the coarse ones.
 
         From random weights G_bl learns once more what the hourglass knows before it can better it.
         """
         assert isinstance(self.blurry_encoder, UnetEncoder)
-        widen(self.blurry_encoder, hourglass.encoder)
-        widen(self.decoder, hourglass.decoder)
+        copy_into_wider(self.blurry_encoder, hourglass.encoder)
+        copy_into_wider(self.decoder, hourglass.decoder)
         with torch.no_grad():
             # what the hourglass does not see is seen by the other channels alone
             for stem in self.blurry_encoder.stems[1:]:
                 for weights in stem.parameters():
                     weights[: hourglass.preset.widths[0]] = 0
-
-    @property
-    def needs_hourglass(self) -> bool:
-        """Does G_bl see the coarse image, or the blur code?"""
-        return self.preset.conditioned or self.preset.kind == "unet"
 
     def reconstruct(self, sharp: Tensor, code: Tensor | None) -> Tensor:
         """G_s: sharp images from themselves; `code` is the hourglass's blur code of the sharp images."""

@@ -2,28 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Literal
-
 import torch.nn.functional as F  # noqa: N812
-from pydantic import Field
 from torch import Tensor, nn
 
-from streamdeblur.options import Settings
 from streamdeblur.training.networks.blocks import ResnetBlock, ResnetLayer
 from streamdeblur.training.networks.blur_code import BlurCode
+from streamdeblur.training.networks.presets import HourglassPreset
 from streamdeblur.training.networks.unet import UnetDecoder, UnetEncoder, image_stem
-
-
-class HourglassPreset(Settings):
-    """Shape of an `Hourglass`."""
-
-    kind: Literal["newell", "modulated"] = Field(default="newell", description="The paper's, or the dense one for CPUs.")
-    width: int = Field(default=256, ge=4, description="newell: channels everywhere.")
-    depth: int = Field(default=4, ge=1, le=6, description="newell: halvings below a quarter of the resolution.")
-    widths: tuple[int, int, int] = Field(default=(32, 64, 128), description="modulated: channels at 1/4, 1/8 and 1/16.")
-    encoder_blocks: tuple[int, int, int] = Field(default=(1, 1, 2), description="modulated: blocks at each level going down.")
-    decoder_blocks: tuple[int, int] = Field(default=(1, 1), description="modulated: blocks at 1/4 and 1/8 going up.")
-    code: int = Field(default=96, ge=1, description="modulated: size of the blur code.")
 
 
 class Hourglass(nn.Module):

@@ -7,18 +7,18 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from streamdeblur.training.networks.deconvolution import Deconvolved
+from streamdeblur.training.networks.deconvolution import DeconvolutionOutputs
 from streamdeblur.training.networks.generator import TwoPathGenerator
 from streamdeblur.training.networks.hourglass import Hourglass
 
 
-class Restoration(NamedTuple):
+class PathwayOutputs(NamedTuple):
     """What both pathways make of a batch; images float [N, 3, H, W], not clamped."""
 
     restored: Tensor
     reconstructed: Tensor | None
     """The sharp images from themselves, where there is a sharp pathway."""
-    deconvolved: Deconvolved | None
+    deconvolved: DeconvolutionOutputs | None
     """What the generator's deconvolution found, where it has one."""
 
 
@@ -45,15 +45,15 @@ class BothPathways(nn.Module):
         """The part whose weights change."""
         return self.hourglass if self.generator is None else self.generator
 
-    def forward(self, blurry: Tensor, sharp: Tensor) -> Restoration:
+    def forward(self, blurry: Tensor, sharp: Tensor) -> PathwayOutputs:
         """Images float [N, 3, H, W], RGB in [0, 1]."""
         if self.generator is None:
-            return Restoration(self.hourglass(blurry)[0], None, None)
+            return PathwayOutputs(self.hourglass(blurry)[0], None, None)
         with torch.no_grad():
             coarse, code = self.hourglass(blurry)
         restored, deconvolved = self.generator.restore(blurry, coarse, code)
         if self.generator.sharp_encoder is None:
-            return Restoration(restored, None, deconvolved)
+            return PathwayOutputs(restored, None, deconvolved)
         with torch.no_grad():
             sharp_code = self.hourglass.blur_code(sharp)
-        return Restoration(restored, self.generator.reconstruct(sharp, sharp_code), deconvolved)
+        return PathwayOutputs(restored, self.generator.reconstruct(sharp, sharp_code), deconvolved)

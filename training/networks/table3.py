@@ -16,7 +16,7 @@ ENCODER = ((4, 64, 1), (4, 128, 2), (4, 256, 2), (4, 512, 2), (4, 512, 2), (4, 5
 """Filter size, filters and stride of each layer of Table 3 (a)."""
 DECODER = ((1, 1024, 2), (4, 512, 2), (4, 512, 2), (4, 512, 2), (4, 256, 2), (4, 128, 2), (4, 64, 2), (4, 3, 1))
 """The same of Table 3 (b); transposed convolutions."""
-KEEP = (0.5, 0.5, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0)
+KEEP_PROBABILITIES = (0.5, 0.5, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0)
 """Probability that a value of a decoder layer is kept in training."""
 ENCODER_RESIDUALS = (1, 3, 5)
 DECODER_RESIDUALS = (1, 3)
@@ -27,12 +27,12 @@ SKIPS = {5: 3, 6: 2}
 """Decoder layers whose output is joined by that of an encoder layer."""
 
 
-def shrunk(features: Tensor, channels: int) -> Tensor:
-    """The path of a residual connection past two layers of the encoder: averaged, with empty channels added."""
+def encoder_residual(features: Tensor, channels: int) -> Tensor:
+    """The path of a residual connection past two layers of the encoder: averaged, with channels of zeros added."""
     return F.pad(F.avg_pool2d(features, RESIDUAL_FACTOR), (0, 0, 0, 0, 0, channels - features.shape[1]))
 
 
-def enlarged(features: Tensor, channels: int) -> Tensor:
+def decoder_residual(features: Tensor, channels: int) -> Tensor:
     """The same past two layers of the decoder: repeated, with neighbouring channels averaged."""
     folded = torch.unflatten(features, 1, (channels, features.shape[1] // channels)).mean(2)
     return F.interpolate(folded, scale_factor=RESIDUAL_FACTOR, mode="nearest")
@@ -59,7 +59,7 @@ class Table3Encoder(nn.Module):
         for number, layer in enumerate(self.layers, start=1):
             features = layer(features)
             if number - 2 in ENCODER_RESIDUALS:
-                features = features + shrunk(outputs[number - 2], features.shape[1])
+                features = features + encoder_residual(outputs[number - 2], features.shape[1])
             outputs[number] = features
         return features, {number: outputs[number] for number in SKIPS.values()}
 
@@ -76,7 +76,7 @@ class Table3Decoder(nn.Module):
             filters = filters if last else round(filters * width)
             # output_padding makes the 1 x 1 filter of the first layer double the size, too
             convolution = nn.ConvTranspose2d(channels, filters, size, stride, (size - 1) // 2, output_padding=int(size == 1))
-            rest = [] if last else [nn.ReLU(), nn.BatchNorm2d(filters), nn.Dropout(1 - KEEP[number - 1])]
+            rest = [] if last else [nn.ReLU(), nn.BatchNorm2d(filters), nn.Dropout(1 - KEEP_PROBABILITIES[number - 1])]
             self.layers.append(nn.Sequential(convolution, *rest))
             channels = filters + (round(ENCODER[SKIPS[number] - 1][1] * width) if number in SKIPS else 0)
 
@@ -86,7 +86,7 @@ class Table3Decoder(nn.Module):
         for number, layer in enumerate(self.layers, start=1):
             features = layer(features)
             if number - 2 in DECODER_RESIDUALS:
-                features = features + enlarged(outputs[number - 2], features.shape[1])
+                features = features + decoder_residual(outputs[number - 2], features.shape[1])
             outputs[number] = features
             if number in SKIPS:
                 features = torch.cat([features, skips[SKIPS[number]]], dim=1)

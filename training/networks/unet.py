@@ -14,7 +14,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from streamdeblur.training.networks.blocks import FoldingConv, ModulatedBlocks, zeroed
+from streamdeblur.training.networks.blocks import ModulatedBlocks, PatchConv, zero_initialised
 
 STRIDE = 4
 """Of the first layer; sizes of images are multiples of 4 times it."""
@@ -23,12 +23,12 @@ Levels = tuple[Tensor, Tensor, Tensor]
 """Features at 1/4, 1/8 and 1/16 of the image's size."""
 
 
-def image_stem(width: int) -> FoldingConv:
+def image_stem(width: int) -> PatchConv:
     """The first layer for an image [N, 3, H, W]."""
-    return FoldingConv(3, width, STRIDE)
+    return PatchConv(3, width, STRIDE)
 
 
-def widen(wide: nn.Module, narrow: nn.Module) -> None:
+def copy_into_wider(wide: nn.Module, narrow: nn.Module) -> None:
     """Make `wide` compute what `narrow` computes, in its first channels; both have the same layers.
 
     The other channels keep their own first weights, but nothing of them reaches the first ones yet (T. Chen et al., "Net2Net:
@@ -46,15 +46,13 @@ def widen(wide: nn.Module, narrow: nn.Module) -> None:
 class UnetEncoder(nn.Module):
     """Images and other planes to features at three levels: the first layer sees them as one image of more channels."""
 
-    def __init__(
-        self, stems: Sequence[FoldingConv], widths: tuple[int, int, int], blocks: tuple[int, int, int], code: int
-    ) -> None:
+    def __init__(self, stems: Sequence[PatchConv], widths: tuple[int, int, int], blocks: tuple[int, int, int], code: int) -> None:
         """Each of the `stems` takes one of the inputs to `widths[0]` channels at 1/4 of the image's size."""
         super().__init__()
         # the convolution of a concatenation is the sum of one convolution each, and nothing has to be copied
         self.stems = nn.ModuleList(stems)
         self.levels = nn.ModuleList(ModulatedBlocks(count, width, code) for count, width in zip(blocks, widths, strict=True))
-        self.down = nn.ModuleList(FoldingConv(fine, wide, 2) for fine, wide in pairwise(widths))
+        self.down = nn.ModuleList(PatchConv(fine, wide, 2) for fine, wide in pairwise(widths))
 
     def forward(self, inputs: Sequence[Tensor], code: Tensor) -> Levels:
         stems = [stem(planes) for stem, planes in zip(self.stems, inputs, strict=True)]
@@ -70,7 +68,7 @@ class UnetDecoder(nn.Module):
         super().__init__()
         self.up = nn.ModuleList(nn.Conv2d(wide, fine * 4, 1) for fine, wide in pairwise(widths))
         self.levels = nn.ModuleList(ModulatedBlocks(count, width, code) for count, width in zip(blocks, widths, strict=False))
-        self.head = zeroed(nn.Conv2d(widths[0], 3 * STRIDE**2, 1))
+        self.head = zero_initialised(nn.Conv2d(widths[0], 3 * STRIDE**2, 1))
 
     def forward(self, levels: Levels, code: Tensor) -> Tensor:
         fine, middle, coarse = levels

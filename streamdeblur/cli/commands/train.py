@@ -14,7 +14,7 @@ from streamdeblur.errors import OptionError
 
 if TYPE_CHECKING:
     from streamdeblur.training.config import StepSettings, TrainingConfig
-    from streamdeblur.training.loop import Data
+    from streamdeblur.training.loop import TrainingData
 
 app = typer.Typer()
 
@@ -49,10 +49,10 @@ class _Sources:
         if self.pairs and (self.stills or self.clips):
             raise OptionError("Give either --pairs or --stills and --clips.")
 
-    def open(self, config: TrainingConfig, settings: StepSettings) -> Data:
+    def open(self, config: TrainingConfig, settings: StepSettings) -> TrainingData:
         """The pairs of one step."""
         from streamdeblur.training.datasets.sources import StoredPairs, open_maker
-        from streamdeblur.training.loop import Data
+        from streamdeblur.training.loop import TrainingData
 
         recipe, seed = config.recipe_of(settings), config.seed
         training = (
@@ -66,8 +66,8 @@ class _Sources:
                 "No --held-out-stills or --held-out-clips: the figures on the way are of people that are trained on.",
                 quiet=_is_helper(),
             )
-            return Data(training, training)
-        return Data(training, open_maker(stills, clips, recipe, seed))
+            return TrainingData(training, training)
+        return TrainingData(training, open_maker(stills, clips, recipe, seed))
 
 
 @app.command()

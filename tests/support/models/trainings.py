@@ -6,7 +6,7 @@ import yaml
 
 from streamdeblur.training.config import TrainingConfig
 from streamdeblur.training.datasets.recipe import PairMaker
-from streamdeblur.training.loop import Data
+from streamdeblur.training.loop import TrainingData
 
 TINY_PAPER = {
     "network": {"hourglass": {"width": 8, "depth": 2}, "generator": {"width": 1 / 32}, "discriminator": {"widths": [4, 4, 8, 8]}},
@@ -47,4 +47,4 @@ def data_for(config, step, stills):
     shares = dict.fromkeys(type(recipe.shares).model_fields, 0.0) | {"synthetic": 1.0, "sharp": 0.2}
     recipe = recipe.model_copy(update={"shares": type(recipe.shares)(**shares)})
     maker = PairMaker(stills, [], recipe, config.seed)
-    return Data(maker, PairMaker(stills, [], recipe, config.seed + 1))
+    return TrainingData(maker, PairMaker(stills, [], recipe, config.seed + 1))

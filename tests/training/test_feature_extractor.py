@@ -11,7 +11,7 @@ from onnx import TensorProto, helper
 from safetensors.torch import save_file
 
 from streamdeblur.errors import InputError, OptionError
-from streamdeblur.training.identity import open_extractor, vgg16
+from streamdeblur.training.feature_extractor import open_extractor, vgg16
 from streamdeblur.training.onnx_module import OnnxModule
 
 CPU = torch.device("cpu")

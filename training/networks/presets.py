@@ -1,0 +1,78 @@
+"""The shapes of the networks, as configurations state them. Imports no torch."""
+
+from __future__ import annotations
+
+from typing import Literal, Self
+
+from pydantic import Field, model_validator
+
+from streamdeblur.options import Settings
+
+
+class HourglassPreset(Settings):
+    """Shape of an `Hourglass`."""
+
+    kind: Literal["newell", "modulated"] = Field(default="newell", description="The paper's, or the dense one for CPUs.")
+    width: int = Field(default=256, ge=4, description="newell: channels everywhere.")
+    depth: int = Field(default=4, ge=1, le=6, description="newell: halvings below a quarter of the resolution.")
+    widths: tuple[int, int, int] = Field(default=(32, 64, 128), description="modulated: channels at 1/4, 1/8 and 1/16.")
+    encoder_blocks: tuple[int, int, int] = Field(default=(1, 1, 2), description="modulated: blocks at each level of the encoder.")
+    decoder_blocks: tuple[int, int] = Field(default=(1, 1), description="modulated: blocks at 1/4 and 1/8 of the decoder.")
+    code: int = Field(default=96, ge=1, description="modulated: size of the blur code.")
+
+
+class DeconvolutionPreset(Settings):
+    """Shape of a `Deconvolution`."""
+
+    channels: int = Field(default=32, ge=4, description="Of the network that weights the edges, at 1/4 of the resolution.")
+    kernel_channels: int = Field(default=48, ge=4, description="Of the network that cleans the kernel.")
+    kernel_blocks: int = Field(default=4, ge=1, description="Residual blocks of the network that cleans the kernel.")
+
+
+class GeneratorPreset(Settings):
+    """Shape of a `TwoPathGenerator`."""
+
+    kind: Literal["table3", "unet"] = Field(default="table3", description="The paper's, or the dense one for CPUs.")
+    conditioned: bool = Field(default=True, description="Whether G_bl gets the coarse image beside the blurry one.")
+    sharp_pathway: bool = Field(default=True, description="Whether to train G_s, the auto-encoder of sharp images, with G_bl.")
+    width: float = Field(default=1.0, gt=0, le=1, description="table3: number of filters relative to Table 3.")
+    widths: tuple[int, int, int] = Field(default=(48, 80, 160), description="unet: channels at 1/4, 1/8 and 1/16.")
+    encoder_blocks: tuple[int, int, int] = Field(default=(1, 1, 2), description="unet: blocks at each level of the encoder.")
+    decoder_blocks: tuple[int, int] = Field(default=(1, 1), description="unet: blocks at 1/4 and 1/8 of the decoder.")
+    deconvolution: DeconvolutionPreset | None = Field(default=None, description="unet: G_bl also gets a deconvolved image.")
+
+    @property
+    def needs_hourglass(self) -> bool:
+        """Whether G_bl gets the coarse image or the blur code."""
+        return self.conditioned or self.kind == "unet"
+
+    @model_validator(mode="after")
+    def _check_deconvolution(self) -> Self:
+        if self.deconvolution is not None and (self.kind != "unet" or not self.conditioned):
+            raise ValueError("the deconvolution needs a coarse image and the kind 'unet'")
+        return self
+
+
+class DiscriminatorPreset(Settings):
+    """Shape of a `Discriminator`."""
+
+    widths: tuple[int, int, int, int] = Field(default=(64, 128, 256, 512), description="Channels of the first four layers.")
+    normalised: bool = Field(default=True, description="Batch normalisation on layers 2 to 4.")
+
+
+class NetworkPreset(Settings):
+    """Shapes of all networks. The defaults are those of the paper (Sec. 3, Table 3)."""
+
+    name: str = Field(default="paper", description="Written into the exported file.")
+    hourglass: HourglassPreset = HourglassPreset()
+    generator: GeneratorPreset = GeneratorPreset()
+    discriminator: DiscriminatorPreset = DiscriminatorPreset()
+
+    @model_validator(mode="after")
+    def _check_generator(self) -> Self:
+        first, second = self.hourglass, self.generator
+        if second.kind == "unet":
+            same = (first.encoder_blocks, first.decoder_blocks) == (second.encoder_blocks, second.decoder_blocks)
+            if first.kind != "modulated" or not same or any(a > b for a, b in zip(first.widths, second.widths, strict=True)):
+                raise ValueError("a unet generator begins as a modulated hourglass: it has its blocks, and no fewer channels")
+        return self

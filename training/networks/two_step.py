@@ -1,0 +1,35 @@
+"""Both steps as one network, in the form that is validated and exported."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from streamdeblur.training.networks.generator import TwoPathGenerator
+from streamdeblur.training.networks.hourglass import Hourglass
+
+
+class TwoStepNetwork(nn.Module):
+    """H, then G_bl: what remains of the method at prediction."""
+
+    def __init__(self, hourglass: Hourglass, generator: TwoPathGenerator | None) -> None:
+        """
+        Args:
+            hourglass: H.
+            generator: G_bl; without it the coarse image is also the restored one.
+        """
+        super().__init__()
+        self.hourglass = hourglass
+        self.generator = generator
+
+    def forward(self, blurry: Tensor) -> tuple[Tensor, Tensor]:
+        """Restore blurry crops.
+
+        Args:
+            blurry: float [N, 3, H, W], RGB in [0, 1].
+
+        Returns:
+            The restored and the coarse images, both float [N, 3, H, W], RGB, clamped to [0, 1].
+        """
+        coarse, code = self.hourglass(blurry)
+        restored = coarse if self.generator is None else self.generator(blurry, coarse, code)
+        return restored.clamp(0.0, 1.0), coarse.clamp(0.0, 1.0)

@@ -1,0 +1,107 @@
+"""What each network minimises: eqs. 2, 3 and 7, with the terms and weights that a configuration selects."""
+
+from __future__ import annotations
+
+from torch import Tensor, nn
+
+from streamdeblur.training.batches import Batch
+from streamdeblur.training.config import CganSettings, HourglassSettings, LossWeights
+from streamdeblur.training.feature_extractor import Extractor
+from streamdeblur.training.losses import (
+    adversarial_loss,
+    deconvolution_loss,
+    discriminator_loss,
+    gradient_l1,
+    kernel_loss,
+    l1,
+    projection_loss,
+    relative_charbonnier,
+)
+from streamdeblur.training.networks.deconvolution import DeconvolutionOutputs, half_luma, half_resolution_kernels
+from streamdeblur.training.networks.pathways import PathwayOutputs
+
+
+def hourglass_loss(settings: HourglassSettings, coarse: Tensor, sharp: Tensor, blurry: Tensor) -> Tensor:
+    """Eq. 2, in the form that the settings select.
+
+    Args:
+        settings: Of step 1.
+        coarse: Output of the hourglass, float [N, 3, H, W].
+        sharp: Ground truth, float [N, 3, H, W] in [0, 1].
+        blurry: Input of the hourglass, float [N, 3, H, W] in [0, 1].
+
+    Returns:
+        A scalar.
+    """
+    return l1(coarse, sharp) if settings.loss == "l1" else relative_charbonnier(coarse, sharp, blurry)
+
+
+def discriminator_objective(discriminator: nn.Module, batch: Batch, restored: Tensor) -> Tensor:
+    """Eq. 3 as the discriminator minimises it; no gradient reaches the generator.
+
+    Args:
+        discriminator: A `Discriminator`, or what Fabric wraps it in.
+        batch: Blurry images, which are the condition, and sharp ones.
+        restored: Output of the generator, float [N, 3, H, W].
+
+    Returns:
+        A scalar.
+    """
+    real, _ = discriminator(batch.blurry, batch.sharp)
+    generated, _ = discriminator(batch.blurry, restored.detach())
+    return discriminator_loss(real, generated)
+
+
+def generator_losses(
+    settings: CganSettings, batch: Batch, outputs: PathwayOutputs, discriminator: nn.Module, extractor: Extractor | None
+) -> dict[str, Tensor]:
+    """The terms of eq. 7, those of the deconvolution, and the identity term of Sec. 5.3.
+
+    Args:
+        settings: Of step 2; terms whose weight is zero are left out.
+        batch: The pairs that were restored.
+        outputs: Of both pathways for this batch.
+        discriminator: D, with frozen weights.
+        extractor: Features of the identity term, if there is one.
+
+    Returns:
+        Weighted scalars by the name of their term.
+    """
+    weights, restored = settings.weights, outputs.restored
+    if settings.content_loss == "l1":
+        content = l1(restored, batch.sharp)
+    else:
+        content = relative_charbonnier(restored, batch.sharp, batch.blurry)
+    terms = {"content": weights.content * content}
+    if weights.gradient:
+        terms["gradient"] = weights.gradient * gradient_l1(restored, batch.sharp)
+    if outputs.reconstructed is not None and weights.reconstruction:
+        terms["reconstruction"] = weights.reconstruction * l1(outputs.reconstructed, batch.sharp)
+    if weights.needs_discriminator:
+        terms |= _adversarial_losses(weights, batch, restored, discriminator)
+    if outputs.deconvolved is not None:
+        terms |= _deconvolution_losses(weights, batch, outputs.deconvolved)
+    if extractor is not None and weights.identity:
+        terms["identity"] = weights.identity * l1(extractor(restored), extractor(batch.sharp).detach())
+    return terms
+
+
+def _adversarial_losses(weights: LossWeights, batch: Batch, restored: Tensor, discriminator: nn.Module) -> dict[str, Tensor]:
+    """Eqs. 3 and 5."""
+    terms = {}
+    logits, features = discriminator(batch.blurry, restored)
+    if weights.adversarial:
+        terms["adversarial"] = weights.adversarial * adversarial_loss(logits)
+    if weights.projection:
+        _, targets = discriminator(batch.blurry, batch.sharp)
+        terms["projection"] = weights.projection * projection_loss(features, targets.detach())
+    return terms
+
+
+def _deconvolution_losses(weights: LossWeights, batch: Batch, deconvolved: DeconvolutionOutputs) -> dict[str, Tensor]:
+    """The terms that train the deconvolution, which hardly learns to find kernels from the restored image alone."""
+    sharp, blurry = half_luma(batch.sharp), half_luma(batch.blurry)
+    return {
+        "kernel": weights.kernel * kernel_loss(deconvolved.kernel, half_resolution_kernels(batch.kernels)),
+        "deconvolved": weights.deconvolved * deconvolution_loss(deconvolved.planes, sharp, blurry),
+    }
