@@ -13,7 +13,6 @@ from PIL import Image
 from typer.core import TyperCommand, TyperGroup
 
 import streamdeblur
-from streamdeblur.cli import COMMANDS, GROUPS, build
 from support.media.videos import write_video
 
 ROOT = Path(__file__).parents[1]
@@ -66,13 +65,23 @@ def shown_commands(page: Path) -> list[list[str]]:
 
 
 @cache
-def command_tree(name: str) -> TyperCommand | TyperGroup:
-    return typer.main.get_command(build(name)).commands[name]
+def application() -> TyperGroup:
+    try:
+        from streamdeblur.cli.app import build_app
+    except ModuleNotFoundError:
+        from streamdeblur.cli import COMMANDS, GROUPS, build
+
+        app = typer.main.get_command(build(None))
+        app.commands = {name: typer.main.get_command(build(name)).commands[name] for name in [*COMMANDS, *GROUPS]}
+        return app
+    return build_app()
 
 
-def options_of(command: TyperCommand | TyperGroup) -> set[str]:
-    named = {name for parameter in command.params for name in [*parameter.opts, *parameter.secondary_opts]}
-    return named | {"--help"}
+@cache
+def options_of(command: TyperCommand) -> set[str]:
+    # commands are imported when their context is made
+    parameters = command.make_context(command.name, [], resilient_parsing=True).command.params
+    return {name for parameter in parameters for name in [*parameter.opts, *parameter.secondary_opts]} | {"--help"}
 
 
 def every_option(command: TyperCommand | TyperGroup) -> set[str]:
@@ -89,8 +98,8 @@ def test_commands_and_options_that_are_shown_exist(page):
             continue
         # alternatives, as in "dataset build|stats"
         for name in words[0].split("|"):
-            assert name in {*COMMANDS, *GROUPS}, f"{ids(page)} shows streamdeblur {' '.join(words)}"
-            command = command_tree(name)
+            assert name in application().commands, f"{ids(page)} shows streamdeblur {' '.join(words)}"
+            command = application().commands[name]
             if isinstance(command, TyperGroup) and len(words) > 1 and not words[1].startswith("-"):
                 for second in words[1].split("|"):
                     assert second in command.commands, f"{ids(page)} shows streamdeblur {' '.join(words)}"
@@ -102,7 +111,7 @@ def test_commands_and_options_that_are_shown_exist(page):
 
 @pytest.mark.parametrize("page", PAGES, ids=ids)
 def test_options_that_are_named_alone_exist(page):
-    known = set().union(*(every_option(command_tree(name)) for name in [*COMMANDS, *GROUPS])) | set(OTHER_PROGRAMS)
+    known = every_option(application()) | set(OTHER_PROGRAMS)
     named = {span.split()[0] for span in re.findall(r"`(--[a-z][^`]*)`", page.read_text(encoding="utf-8"))}
     assert not named - known
 
