@@ -1,1 +1,1 @@
-"""Streams that do not wait: cameras, network streams, pipes."""
+"""Live streams: cameras, network streams, files in real time."""

@@ -1,10 +1,11 @@
-"""Cameras by number or name, on each system."""
+"""Opening cameras by number or name on Linux, macOS and Windows."""
 
 from __future__ import annotations
 
+import errno
 import platform
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from streamdeblur.errors import InputError
 
@@ -15,32 +16,32 @@ if TYPE_CHECKING:
 
 
 def open_camera(options: LiveOptions) -> av.container.InputContainer:
-    """Open a camera, at the size, rate and format that are asked of it.
+    """Open a camera with the requested size, frame rate and pixel format.
 
     Raises:
-        InputError: there is no such camera, it is in use, or it does not give what is asked.
+        InputError: There is no such camera, it is in use, or it does not support what is requested.
     """
     import av
 
     address, kind = camera_address(options.camera or "0", platform.system())
-    asked: dict[str, str] = {}
+    requested: dict[str, str] = {}
     if options.size:
-        asked["video_size"] = options.size
+        requested["video_size"] = options.size
     if options.fps:
-        asked["framerate"] = f"{options.fps:g}"
+        requested["framerate"] = f"{options.fps:g}"
     if options.format:
-        # (FFmpeg's name for it differs from device to device)
-        asked["pixel_format" if kind in ("avfoundation", "dshow") else "input_format"] = options.format
+        # FFmpeg's name of this option depends on the device format.
+        requested["pixel_format" if kind in ("avfoundation", "dshow") else "input_format"] = options.format
     try:
-        return av.open(address, format=kind, options=asked)
+        return av.open(address, format=kind, options=requested)
     except (av.FFmpegError, OSError) as error:
-        wanted = f" at {', '.join(f'{name} {value}' for name, value in asked.items())}" if asked else ""
+        settings = f" with {', '.join(f'{name} {value}' for name, value in requested.items())}" if requested else ""
         reason = error.strerror or str(error)
-        raise InputError(f"Cannot open the camera {address}{wanted}: {reason}. {_advice(error)}") from None
+        raise InputError(f"Cannot open the camera {address}{settings}: {reason}. {_advice(error)}") from None
 
 
 def camera_address(camera: str, system: str) -> tuple[str, str]:
-    """FFmpeg's address of a camera and the device format that opens it, on the system that `platform.system` names so."""
+    """FFmpeg's address of a camera and the device format that opens it; `system` is a value of `platform.system`."""
     number = camera.isdecimal()
     if system == "Darwin":
         return f"{camera}:none", "avfoundation"
@@ -52,29 +53,29 @@ def camera_address(camera: str, system: str) -> tuple[str, str]:
 
 
 def _named(name: str) -> str:
-    """The device file of a camera on Linux, by the name that the kernel gives it."""
+    """The device file of a camera on Linux by the name that the kernel reports."""
     found = linux_cameras()
     for device, title in found.items():
         if name.lower() in title.lower():
             return device
-    raise InputError(f"No camera is called '{name}'. {_list(found)}")
+    raise InputError(f"There is no camera '{name}'. {_list(found)}")
 
 
 def linux_cameras(devices: Path = Path("/sys/class/video4linux")) -> dict[str, str]:
-    """Names of the cameras by their device files."""
+    """Names of the cameras on Linux by device file."""
     folders = sorted(devices.glob("video*")) if devices.is_dir() else []
     return {f"/dev/{folder.name}": (folder / "name").read_text().strip() for folder in folders if (folder / "name").is_file()}
 
 
 def _list(found: dict[str, str]) -> str:
-    return f"Found: {', '.join(f'{device} ({title})' for device, title in found.items())}." if found else "None was found."
+    return f"Found: {', '.join(f'{device} ({title})' for device, title in found.items())}." if found else "No camera was found."
 
 
-def _advice(error: Any) -> str:
+def _advice(error: av.FFmpegError | OSError) -> str:
     if isinstance(error, PermissionError):
-        return "Allow this program to use the camera (on Linux: be a member of the group 'video')."
-    if getattr(error, "errno", None) == 16:
-        return "Another program uses it."
+        return "Allow this program to use the camera (on Linux, by membership in the group 'video')."
+    if error.errno == errno.EBUSY:
+        return "It is used by another program."
     if platform.system() == "Linux":
         return _list(linux_cameras())
-    return "Is it plugged in, and its name right?"
+    return "Check that it is connected and that the name is right."

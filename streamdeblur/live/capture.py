@@ -1,120 +1,136 @@
-"""Capture: a source in its own thread, which is opened again when it was lost."""
+"""Capture: reads a source in its own thread and opens it again after a failure."""
 
 from __future__ import annotations
 
+import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from streamdeblur.errors import InputError, StreamDeblurError
-from streamdeblur.live.latest_frame import Mailbox
-from streamdeblur.live.sources import Source
+from streamdeblur.live.latest_frame import LatestFrameSlot
+from streamdeblur.live.sources import LiveSource
 from streamdeblur.live.timing import Backoff
 from streamdeblur.video.reader import editable
 
 if TYPE_CHECKING:
     import av
 
-POLL = 0.05
-"""Seconds between two looks at whether to stop, while waiting to try again."""
+logger = logging.getLogger(__name__)
+
+POLL_SECONDS = 0.05
+"""Interval at which a pause between two attempts to reconnect checks whether the capture has been stopped."""
 
 
 @dataclass(frozen=True, eq=False)
-class Captured:
-    """A frame and when it came."""
+class CapturedFrame:
+    """A frame and the time of its capture."""
 
     frame: av.VideoFrame
-    at: float
-    """`time.monotonic`."""
+    captured_at: float
+    """`time.monotonic` when the source delivered the frame."""
 
 
 class Capture:
-    """Puts the newest frame into a mailbox."""
+    """Keeps the latest frame of a source in a slot.
 
-    def __init__(self, opener: Callable[[], Source], say: Callable[[str], object]) -> None:
-        """
+    Attributes:
+        name: Name of the source for messages.
+        rate: Frames per second, as far as the source states it.
+        realtime: Whether frames arrive at their own times, so that those not taken in time are stale.
+        frames: The slot with the latest frame.
+        first: The first frame of the source.
+        problem: Message of the last error while the source is lost, otherwise None.
+    """
+
+    def __init__(self, opener: Callable[[], LiveSource]) -> None:
+        """Open the source and read its first frame.
+
+        Args:
+            opener: Opens the source, now and after each failure.
+
         Raises:
-            InputError: the source cannot be opened, or gives no frame.
+            InputError: The source cannot be opened or delivers no frame.
         """
-        self._opener, self._say = opener, say
+        self._opener = opener
         self._source = opener()
-        self.name, self.rate, self.paced = self._source.name, self._source.rate, self._source.paced
-        self.trouble: str | None = None
-        """What is wrong with the source while it is lost."""
-        self.frames = Mailbox[Captured](patient=not self.paced)
+        self.name, self.rate, self.realtime = self._source.name, self._source.rate, self._source.realtime
+        self.problem: str | None = None
+        self.frames = LatestFrameSlot[CapturedFrame](blocking=not self.realtime)
         self._running = True
         self._iterator = self._source.frames()
-        self.first = self._first()
+        self.first = self._read_first()
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
-        if self.paced and not self._source.ends:
-            # a device goes on while the rest is made ready: what it would keep for later is let go
+        if self.realtime and not self._source.finite:
+            # A device goes on while engine and sinks are being opened; frames of that time are dropped.
             self._thread.start()
 
-    def _first(self) -> av.VideoFrame:
-        try:
-            return editable(next(self._iterator))
-        except StopIteration:
-            self._source.close()
-            raise InputError(f"{self.name} holds no frame.") from None
-        except BaseException:
-            self._source.close()
-            raise
+    def _read_first(self) -> av.VideoFrame:
+        with ExitStack() as stack:
+            stack.callback(self._source.close)
+            frame = next(self._iterator, None)
+            if frame is None:
+                raise InputError(f"{self.name} contains no frames.")
+            stack.pop_all()
+        return editable(frame)
 
     def start(self) -> None:
-        """Begin; what was dropped so far does not count."""
+        """Start reading; frames dropped before this call do not count."""
         self.frames.dropped = 0
         if self._thread.ident is None:
             self._thread.start()
 
     def stop(self) -> None:
-        """End, and free the device."""
+        """Stop reading and close the source."""
         self._running = False
         self.frames.close()
         if self._thread.ident is not None:
-            # (a device that does not answer must not keep the program from ending)
+            # With a timeout, because a device that does not respond must not keep the program from ending.
             self._thread.join(timeout=2.0)
 
     def _run(self) -> None:
-        self._deliver(self.first)
+        self._put(self.first)
         backoff = Backoff()
         while self._running:
             try:
                 for frame in self._iterator:
-                    if not self._running or not self._deliver(editable(frame)):
+                    if not self._running or not self._put(editable(frame)):
                         break
                     backoff.succeeded()
-                    self.trouble = None
-                if self._source.ends:
+                    self.problem = None
+                if self._source.finite:
                     break
             except Exception as error:
-                # whatever devices and decoders raise: it may work again when it is opened again
-                self._lost(error, backoff.failed())
+                # Guards the thread against devices, drivers and decoders, whose bindings raise errors of any type. Whatever it
+                # is, the source is opened again; an error that escaped would leave a stream that waits for frames for ever.
+                self._report(error, backoff.failed())
             self._source.close()
-            self._open_again(backoff)
+            self._reopen(backoff)
         self._source.close()
         self.frames.close()
 
-    def _deliver(self, frame: av.VideoFrame) -> bool:
-        return self.frames.put(Captured(frame, time.monotonic()))
+    def _put(self, frame: av.VideoFrame) -> bool:
+        return self.frames.put(CapturedFrame(frame, time.monotonic()))
 
-    def _lost(self, error: Exception, pause: float) -> None:
-        if self.trouble is None:
-            self._say(f"Warning: {error} Trying again in {pause:g} s.")
-        self.trouble = str(error)
+    def _report(self, error: Exception, pause: float) -> None:
+        if self.problem is None:
+            logger.warning("%s Retrying in %g s.", error, pause)
+        self.problem = str(error)
 
-    def _open_again(self, backoff: Backoff) -> None:
+    def _reopen(self, backoff: Backoff) -> None:
         while self._running:
             while self._running and not backoff.due():
-                time.sleep(POLL)
+                time.sleep(POLL_SECONDS)
             if not self._running:
                 return
             try:
                 self._source = self._opener()
             except StreamDeblurError as error:
-                self._lost(error, backoff.failed())
+                self._report(error, backoff.failed())
                 continue
             self._iterator = self._source.frames()
-            self._say(f"{self.name} is back.")
+            logger.info("Reconnected to %s.", self.name)
             return

@@ -1,4 +1,4 @@
-"""Hot keys, in the preview window or in the terminal."""
+"""Keyboard control, in the preview window or in the terminal."""
 
 from __future__ import annotations
 
@@ -12,21 +12,29 @@ if TYPE_CHECKING:
     from streamdeblur.live.loop import LiveLoop
 
 STEP = 0.1
-HELP = "Keys: + and - strength, s before/after split, p pause, q quit."
+HELP = "Keys: + and - change the strength, s splits the view, p pauses the restoration, q quits."
 
 
 def press(key: str, loop: LiveLoop) -> str | None:
-    """Do what a key stands for; returns what is to be said, None for a key that means nothing."""
+    """Perform the action of a key.
+
+    Args:
+        key: The character.
+        loop: The live loop to control.
+
+    Returns:
+        A message for the user, or None for a key without an action.
+    """
     restorer = loop.restorer
     if key in ("q", "\x1b", "\x03"):
         loop.stop()
-        return "Ending."
+        return "Stopping."
     if key == "s":
         loop.split = not loop.split
-        return "Left half as it came." if loop.split else "All restored."
+        return "Split view: the left half is unrestored." if loop.split else "Split view off."
     if key == "p":
         restorer.paused = not restorer.paused
-        return "Paused: faces pass as they are." if restorer.paused else "Restoring."
+        return "Restoration paused." if restorer.paused else "Restoration resumed."
     if key in ("+", "=", "-"):
         restorer.strength = min(1.0, max(0.0, round(restorer.strength + (-STEP if key == "-" else STEP), 2)))
         return f"Strength {restorer.strength:.1f}."
@@ -35,7 +43,7 @@ def press(key: str, loop: LiveLoop) -> str | None:
 
 @contextmanager
 def terminal_keys() -> Iterator[Callable[[], str]]:
-    """Gives a function that returns the key that was pressed in the terminal, '' for none; it never waits."""
+    """Yield a function that returns the key pressed in the terminal, or '' if there is none, without waiting."""
     if not sys.stdin.isatty():
         yield lambda: ""
         return
@@ -48,10 +56,10 @@ def terminal_keys() -> Iterator[Callable[[], str]]:
         return
     terminal = sys.stdin.fileno()
     before = termios.tcgetattr(terminal)
-    # (at once: what was typed already is not thrown away)
+    # TCSANOW keeps what has been typed already.
     tty.setcbreak(terminal, termios.TCSANOW)
     try:
-        # (not through Python's buffer: what it holds, `select` does not see)
+        # os.read, because `select` does not see what Python's own buffer holds.
         yield lambda: os.read(terminal, 1).decode("ascii", "ignore") if select.select([terminal], [], [], 0)[0] else ""
     finally:
         termios.tcsetattr(terminal, termios.TCSADRAIN, before)

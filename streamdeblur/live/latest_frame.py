@@ -1,4 +1,4 @@
-"""Mailbox: a slot between two threads in which the newest item wins."""
+"""A slot between two threads that holds the latest item only."""
 
 from __future__ import annotations
 
@@ -8,21 +8,29 @@ from typing import Generic, TypeVar
 Item = TypeVar("Item")
 
 
-class Mailbox(Generic[Item]):
-    """One thread puts, one takes. What was not taken in time is replaced and counted, never queued."""
+class LatestFrameSlot(Generic[Item]):
+    """Hands items from one thread to another without a queue: a new item replaces one that has not been taken.
 
-    def __init__(self, *, patient: bool = False) -> None:
-        """`patient`: `put` waits until the slot is free, so nothing is dropped."""
+    Attributes:
+        dropped: Number of items that were replaced.
+    """
+
+    def __init__(self, *, blocking: bool = False) -> None:
+        """Create an empty slot.
+
+        Args:
+            blocking: Make `put` wait until the slot is free, so that no item is dropped.
+        """
         self.dropped = 0
-        self._patient = patient
+        self._blocking = blocking
         self._item: Item | None = None
         self._closed = False
         self._changed = threading.Condition()
 
     def put(self, item: Item) -> bool:
-        """Leave an item; False where the mailbox is closed."""
+        """Store an item; returns False if the slot is closed."""
         with self._changed:
-            while self._patient and self._item is not None and not self._closed:
+            while self._blocking and self._item is not None and not self._closed:
                 self._changed.wait()
             if self._closed:
                 return False
@@ -32,7 +40,14 @@ class Mailbox(Generic[Item]):
             return True
 
     def take(self, timeout: float | None = None) -> Item | None:
-        """The newest item, or None: nothing came for so many seconds, or the mailbox is closed and empty."""
+        """Remove and return the latest item.
+
+        Args:
+            timeout: Seconds to wait for an item; None waits without limit.
+
+        Returns:
+            The item, or None after the timeout or if the slot is closed and empty.
+        """
         with self._changed:
             self._changed.wait_for(lambda: self._item is not None or self._closed, timeout)
             item, self._item = self._item, None
@@ -41,18 +56,18 @@ class Mailbox(Generic[Item]):
 
     @property
     def full(self) -> bool:
-        """Something waits to be taken."""
+        """Whether an item has not been taken yet."""
         with self._changed:
             return self._item is not None
 
     @property
     def ended(self) -> bool:
-        """Closed, and what was in it was taken."""
+        """Whether the slot is closed and its last item has been taken."""
         with self._changed:
             return self._closed and self._item is None
 
     def close(self) -> None:
-        """Nothing more will come; what is in the slot can still be taken."""
+        """Refuse further items; an item that is in the slot can still be taken."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()

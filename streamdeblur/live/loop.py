@@ -1,235 +1,238 @@
-"""The live loop: the newest frame, deblurred within its budget, to all sinks at a steady rate."""
+"""The live loop: shows the latest frame, restored within its time budget, in all sinks at a steady rate.
+
+Frames pass Capture -> RestoreWorker -> LiveLoop -> SinkWorkers, each in a thread of its own, with a `LatestFrameSlot` between
+two threads: a frame that is not taken in time is replaced by the next one.
+"""
 
 from __future__ import annotations
 
-import threading
+import logging
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import ExitStack
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from streamdeblur.live.capture import Capture, Captured
-from streamdeblur.live.latest_frame import Mailbox
-from streamdeblur.live.notice import notice
+from streamdeblur.live.capture import Capture, CapturedFrame
 from streamdeblur.live.options import LiveOptions
+from streamdeblur.live.restore_worker import RestoreWorker
 from streamdeblur.live.restorer import Restorer
-from streamdeblur.live.sink_worker import Outlet, Shown
+from streamdeblur.live.sink_worker import OutputFrame, SinkWorker
 from streamdeblur.live.sinks import PREVIEW, sink_opener
-from streamdeblur.live.sources import Source, open_live_source
+from streamdeblur.live.sources import LiveSource, open_live_source
+from streamdeblur.live.status_frame import status_frame
 from streamdeblur.live.summary import LiveSummary
-from streamdeblur.live.timing import TICKS, Latencies, SteadyDelay
-from streamdeblur.live.view import Preview, split_view
-from streamdeblur.video.copying import copy_frame
+from streamdeblur.live.timing import TICKS, Latencies, PlayoutDelay
+from streamdeblur.live.view import Preview
 
 if TYPE_CHECKING:
     import av
 
-SILENCE = 1.0
-"""Seconds without a frame after which the picture says so."""
-TICK = 0.02
-"""Seconds between two looks at keys and clocks while no frame comes."""
-SHARE_OF_INTERVAL = 0.85
-"""Of the time between two frames that one may take by default: the rest is for pasting and showing."""
+logger = logging.getLogger(__name__)
 
-
-@dataclass(frozen=True, eq=False)
-class _Restored:
-    captured: Captured
-    original: Any
-    """The frame as it came, where it is wanted for a split view."""
+SILENCE_SECONDS = 1.0
+"""Time without a frame after which a status message is shown."""
+STATUS_SECONDS = 0.2
+"""Interval of the frames with the status message."""
+POLL_SECONDS = 0.02
+"""Interval at which keys and clocks are checked while no frame arrives."""
+BUDGET_SHARE = 0.85
+"""Default budget of a frame, as a share of the frame interval; the rest is for pasting and showing."""
+FRAMES_BEFORE_WARNING = 60
+"""Frames that are measured before the stream is called too slow."""
 
 
 class LiveLoop:
-    """Runs until the source ends, `stop` is called, or the user quits."""
+    """A live stream, from its source to its sinks.
+
+    Attributes:
+        capture: Reads the source.
+        restorer: Restores the faces; its strength and its pause may be changed while the loop runs.
+        preview: The preview window, if there is one.
+        latencies: Time from the capture of a frame until the first sink has written it.
+        budget: Seconds that a frame may take from its capture until it is restored.
+    """
 
     def __init__(
         self,
         options: LiveOptions,
-        say: Callable[[str], object],
         *,
-        source_opener: Callable[[LiveOptions], Source] = open_live_source,
+        source_opener: Callable[[LiveOptions], LiveSource] = open_live_source,
         restorer: Restorer | None = None,
     ) -> None:
-        """Open everything.
+        """Open the source, the engine, and the preview; the sinks are opened by `run`.
+
+        Args:
+            options: Settings of the stream.
+            source_opener: Opens the source, now and after each failure.
+            restorer: Restores the faces; by default one with the settings of `options`.
 
         Raises:
-            StreamDeblurError: something cannot be opened; the message says what and why.
+            StreamDeblurError: Something cannot be opened; the message states what and why.
         """
-        self.options, self._say = options, say
+        self.options = options
         openers = {name: sink_opener(name, options) for name in options.to if name != PREVIEW}
-        self.capture = Capture(lambda: source_opener(options), say)
-        try:
-            self.restorer = restorer or Restorer(options.restoration, say)
+        with ExitStack() as cleanup:
+            self.capture = Capture(lambda: source_opener(options))
+            cleanup.callback(self.capture.stop)
+            self.restorer = restorer or Restorer(options.restoration)
+            cleanup.callback(self.restorer.close)
             self.restorer.warm_up(self.capture.first.width, self.capture.first.height)
-        except BaseException:
-            self.capture.stop()
-            raise
-        # (latency is that of the first sink)
-        self.outlets = [
-            Outlet(name, opener, say, (lambda _: None) if number else self._written, patient=not self.capture.paced)
+            self.preview = Preview() if PREVIEW in options.to else None
+            cleanup.pop_all()
+        realtime = self.capture.realtime
+        self.budget = options.budget / 1000 if options.budget else BUDGET_SHARE / float(self.capture.rate)
+        self.restore_worker = RestoreWorker(
+            self.capture.frames, self.restorer, budget=self.budget if realtime else None, split=options.view == "split"
+        )
+        # Frames and latencies are counted at the first sink.
+        self.sink_workers = [
+            SinkWorker(name, opener, None if number else self._count_written, blocking=not realtime)
             for number, (name, opener) in enumerate(openers.items())
         ]
-        self.preview = Preview(options) if PREVIEW in options.to else None
-        self.split = options.view == "split"
         self.latencies = Latencies()
-        interval = 1.0 / float(self.capture.rate)
-        self.budget = options.budget / 1000 if options.budget else SHARE_OF_INTERVAL * interval
-        self._delay = SteadyDelay(self.budget)
-        self._paced = self.capture.paced
-        self._ready = Mailbox[_Restored](patient=not self._paced)
-        self._shown = 0
-        self._began = time.monotonic()
+        self._delay = PlayoutDelay(self.budget)
+        self._written = 0
+        self._started, self._ended = time.monotonic(), 0.0
         self._running = False
-        self._size: tuple[int, int] | None = None
         self._warned = False
-        self._stamp = -1
-        self._ended: float | None = None
-        self._problem: BaseException | None = None
+        self._last_stamp = -1
+
+    @property
+    def split(self) -> bool:
+        """Whether the left half of each frame stays as it was; may be changed while the loop runs."""
+        return self.restore_worker.split
+
+    @split.setter
+    def split(self, value: bool) -> None:
+        self.restore_worker.split = value
 
     def run(self, on_tick: Callable[[LiveLoop], object] | None = None) -> LiveSummary:
-        """Run; `on_tick` is called about 50 times a second, and may `stop`.
+        """Run until the source ends, all sinks are lost, the preview is closed, or `stop` is called.
+
+        Args:
+            on_tick: Called about 50 times per second.
+
+        Returns:
+            The statistics of the stream.
 
         Raises:
-            StreamDeblurError: a sink cannot be opened, or what was written cannot be finished.
+            StreamDeblurError: A sink cannot be opened, or an output cannot be completed.
         """
-        self._began, self._running = time.monotonic(), True
-        worker = threading.Thread(target=self._restore, name="restore", daemon=True)
+        self._started, self._running = time.monotonic(), True
         try:
-            for outlet in self.outlets:
-                outlet.open(self.capture.first, self.capture.rate)
-            self._began = time.monotonic()
+            for worker in self.sink_workers:
+                worker.open(self.capture.first, self.capture.rate)
+            self._started = time.monotonic()
             self.capture.start()
-            worker.start()
-            self._show_all(on_tick)
+            self.restore_worker.start()
+            self._show_frames(on_tick)
         finally:
             self._running, self._ended = False, time.monotonic()
             self.capture.stop()
-            self._ready.close()
-            if worker.ident is not None:
-                worker.join(timeout=5.0)
+            self.restore_worker.stop()
             self._close()
-        if self._problem:
-            raise self._problem
+        if self.restore_worker.error:
+            raise self.restore_worker.error
         return self.summary()
 
     def stop(self) -> None:
-        """End after this frame."""
+        """End the loop after the current frame."""
         self._running = False
 
     def summary(self) -> LiveSummary:
-        """Counts so far."""
-        statistics, seconds = self.restorer.statistics, (self._ended or time.monotonic()) - self._began
-        dropped = self.capture.frames.dropped + self._ready.dropped + sum(outlet.dropped for outlet in self.outlets)
+        """The statistics so far."""
+        faces, seconds = self.restorer.statistics, (self._ended or time.monotonic()) - self._started
+        stale = self.capture.frames.dropped + self.restore_worker.frames.dropped
         return LiveSummary(
-            self._shown, round(self._shown / max(seconds, 1e-9), 2), dropped, statistics.passed_through, statistics.restored,
-            statistics.skipped_sharp, statistics.failed, self.latencies.milliseconds(), round(seconds, 1),
-            self.restorer.description,
-        )  # fmt: skip
+            frames=self._written,
+            fps=round(self._written / max(seconds, 1e-9), 2),
+            dropped=stale + sum(worker.dropped for worker in self.sink_workers),
+            passed_through=faces.passed_through,
+            restored=faces.restored,
+            skipped_sharp=faces.skipped_sharp,
+            failed=faces.failed,
+            latency_ms=self.latencies.milliseconds(),
+            seconds=round(seconds, 1),
+            engine=self.restorer.description,
+        )
 
     def _close(self) -> None:
-        problem: Exception | None = None
-        for outlet in self.outlets:
-            try:
-                outlet.close()
-            except Exception as error:
-                # each is finished, whatever became of the others
-                problem = error
-        if self.preview:
-            self.preview.close()
-        # (last: a device that hangs may keep it, and nothing is lost with it)
-        self.restorer.close()
-        if problem:
-            raise problem
+        """Close everything, even if closing a part of it fails: first the sinks in order, last the engine, which may hang."""
+        with ExitStack() as closing:
+            closing.callback(self.restorer.close)
+            if self.preview:
+                closing.callback(self.preview.close)
+            for worker in reversed(self.sink_workers):
+                closing.callback(worker.close)
 
-    # In the thread "restore"
-
-    def _restore(self) -> None:
-        try:
-            while (captured := self.capture.frames.take(TICK)) is not None or not self.capture.frames.ended:
-                if captured is None:
-                    continue
-                if not self._ready.put(self._restored(captured)):
-                    break
-                self.restorer.catch_up()
-        except BaseException as error:
-            # (for the thread that called `run`)
-            self._problem = error
-        finally:
-            self._ready.close()
-
-    def _restored(self, captured: Captured) -> _Restored:
-        frame = captured.frame
-        if self._size != (frame.width, frame.height):
-            self._size = frame.width, frame.height
-            self.restorer.reset()
-        original = copy_frame(frame) if self.split else None
-        self.restorer.edit(frame, captured.at + self.budget if self._paced else None)
-        return _Restored(captured, original)
-
-    # In the thread that called `run`
-
-    def _show_all(self, on_tick: Callable[[LiveLoop], object] | None) -> None:
-        newest = time.monotonic()
-        while self._running and not self._ready.ended:
-            ready = self._ready.take(TICK)
-            if ready is not None:
-                self._show(ready)
-                newest = time.monotonic()
-            elif time.monotonic() - newest > SILENCE and not self._ready.ended:
-                self._show_notice()
-                newest = time.monotonic() - SILENCE + 0.2
+    def _show_frames(self, on_tick: Callable[[LiveLoop], object] | None) -> None:
+        next_status = time.monotonic() + SILENCE_SECONDS
+        while self._running and not self.restore_worker.frames.ended:
+            restored = self.restore_worker.frames.take(POLL_SECONDS)
+            if restored is not None:
+                self._show(restored)
+                next_status = time.monotonic() + SILENCE_SECONDS
+            elif time.monotonic() > next_status and not self.restore_worker.frames.ended:
+                self._show_status()
+                next_status = time.monotonic() + STATUS_SECONDS
             if on_tick:
                 on_tick(self)
-            if self.preview and not self.preview.open:
-                self.stop()
-            if self.outlets and all(outlet.gone for outlet in self.outlets) and not self.preview:
+            if self._nobody_watches():
                 self.stop()
 
-    def _show(self, ready: _Restored) -> None:
-        captured = ready.captured
-        if self._paced:
-            self._delay.learn(time.monotonic() - captured.at)
-            time.sleep(max(0.0, captured.at + self._delay.seconds - time.monotonic()))
-        frame = split_view(ready.original, captured.frame) if ready.original is not None else captured.frame
-        # a file that need not hurry keeps its own times
-        own = None if self._paced else captured.frame.time
-        self._emit(Shown(self._stamped(frame, captured.at - self._began if own is None else own), captured.at))
+    def _nobody_watches(self) -> bool:
+        if self.preview:
+            return not self.preview.open
+        return bool(self.sink_workers) and all(worker.lost for worker in self.sink_workers)
+
+    def _show(self, restored: CapturedFrame) -> None:
+        frame, captured_at = restored.frame, restored.captured_at
+        seconds = captured_at - self._started
+        if self.capture.realtime:
+            self._delay.update(time.monotonic() - captured_at)
+            time.sleep(max(0.0, captured_at + self._delay.seconds - time.monotonic()))
+        elif frame.time is not None:
+            # A file that is not played in real time keeps its own time stamps.
+            seconds = frame.time
+        self._output(OutputFrame(self._stamped(frame, seconds), captured_at))
         self._warn_if_too_slow()
 
-    def _emit(self, shown: Shown) -> None:
-        for outlet in self.outlets:
-            if shown.restored or outlet.steady:
-                outlet.put(shown)
-        if self.preview:
-            self.preview.show(shown.frame, self.summary() if self.options.overlay else None)
-            if not self.outlets:
-                self._written(shown)
-
-    def _show_notice(self) -> None:
-        late = self.restorer.description if self.capture.frames.full else self.capture.name
+    def _show_status(self) -> None:
+        waiting_for = self.restorer.description if self.capture.frames.full else self.capture.name
+        frame = status_frame(self.capture.problem or f"Waiting for {waiting_for}", self.capture.first)
         now = time.monotonic()
-        said = notice(self.capture.trouble or f"Waiting for {late}", self.capture.first)
-        self._emit(Shown(self._stamped(said, now - self._began), now, restored=False))
+        self._output(OutputFrame(self._stamped(frame, now - self._started), now, is_status=True))
 
-    def _stamped(self, frame: av.VideoFrame, moment: float) -> av.VideoFrame:
-        """The frame with its time in the stream, in seconds, later than that of the frame before it."""
-        self._stamp = max(self._stamp + 1, round(moment * TICKS))
-        frame.pts, frame.time_base = self._stamp, Fraction(1, TICKS)
-        # (a decoder leaves its own type of picture, which an encoder would take for an order)
+    def _output(self, output: OutputFrame) -> None:
+        for worker in self.sink_workers:
+            if worker.continuous or not output.is_status:
+                worker.put(output)
+        if self.preview:
+            self.preview.show(output.frame, self.summary() if self.options.overlay else None)
+            if not self.sink_workers:
+                self._count_written(output)
+
+    def _stamped(self, frame: av.VideoFrame, seconds: float) -> av.VideoFrame:
+        """The frame with its time in the stream as its time stamp, which is larger than that of the frame before it."""
+        self._last_stamp = max(self._last_stamp + 1, round(seconds * TICKS))
+        frame.pts, frame.time_base = self._last_stamp, Fraction(1, TICKS)
+        # The decoder sets the picture type, which an encoder would take as an order.
         frame.pict_type = 0
         return frame
 
-    def _written(self, shown: Shown) -> None:
-        if shown.restored:
-            self._shown += 1
-            self.latencies.add(time.monotonic() - shown.captured)
+    def _count_written(self, output: OutputFrame) -> None:
+        if not output.is_status:
+            self._written += 1
+            self.latencies.add(time.monotonic() - output.captured_at)
 
     def _warn_if_too_slow(self) -> None:
-        expected = self.restorer.seconds_per_face
-        if self._paced and not self._warned and self._shown > 60 and expected > self.budget:
+        per_face = self.restorer.seconds_per_face
+        measured = self.capture.realtime and self._written > FRAMES_BEFORE_WARNING
+        if measured and per_face > self.budget and not self._warned:
             self._warned = True
-            self._say(
-                f"Warning: a face takes {1000 * expected:.0f} ms here, a frame may take {1000 * self.budget:.0f}: faces pass as "
-                f"they are. Give --budget {1000 * expected + 10:.0f}, or a lower --fps."
-            )
+            logger.warning(
+                "Too slow for this stream: %.0f ms per face, %.0f ms per frame. Faces are passed through unrestored. "
+                "Set --budget %.0f or a lower --fps.",
+                1000 * per_face, 1000 * self.budget, 1000 * per_face + 10,
+            )  # fmt: skip

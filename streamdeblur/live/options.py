@@ -1,4 +1,4 @@
-"""LiveOptions: what a live stream comes from, where it goes, and how long a frame may take."""
+"""LiveOptions: the settings of a live stream."""
 
 from __future__ import annotations
 
@@ -13,33 +13,41 @@ Size = tuple[int, int]
 
 
 class LiveOptions(ComposedSettings):
-    """What a live stream needs: where it comes from and goes, and how long a frame may take."""
+    """Settings of a live stream: source, sinks, and the time budget of a frame."""
 
     restoration: RestorationOptions = RestorationOptions()
     encoding: EncodingOptions = EncodingOptions()
     overwrite: bool = OVERWRITE
-    camera: str | None = Field(default=None, description="Camera to read: its number or name.")
+    camera: str | None = Field(default=None, description="Number or name of the camera.")
     source: str | None = Field(
         default=None,
-        description="Read this instead of a camera: a file, the address of a stream, 'pattern', or '-' for raw frames.",
+        description="Read this instead of a camera: a file, a URL, 'pattern' (a test clip), or '-' (raw frames on stdin).",
     )
-    realtime: bool = Field(default=False, description="Play a file at its own speed; otherwise no frame of it is dropped.")
-    loop: bool = Field(default=False, description="Play a file again when it ends.")
-    size: str | None = Field(default=None, description="Width and height asked of the camera, or of raw frames: 1280x720.")
-    fps: float | None = Field(default=None, gt=0, le=480, description="Frames per second asked of the camera, or of raw frames.")
-    format: str | None = Field(default=None, description="Pixel format asked of the camera (such as mjpeg), or of raw frames.")
+    realtime: bool = Field(
+        default=False, description="Play a file at its own speed; otherwise as fast as possible, without dropping frames."
+    )
+    loop: bool = Field(default=False, description="Play a file in a loop.")
+    size: str | None = Field(
+        default=None, description="Width and height to request from the camera, or of raw frames, such as 1280x720."
+    )
+    fps: float | None = Field(
+        default=None, gt=0, le=480, description="Frames per second to request from the camera, or of raw frames."
+    )
+    format: str | None = Field(
+        default=None, description="Pixel format to request from the camera (such as mjpeg), or of raw frames."
+    )
     to: tuple[str, ...] = Field(
         default=("preview",),
         min_length=1,
-        description="Where frames go: preview, camera[:DEVICE] (a virtual one), a file, an address, '-' (raw), null.",
+        description="Output: preview, camera[:DEVICE] (a virtual camera), a file, a URL, '-' (raw frames), null. Repeatable.",
     )
     budget: float | None = Field(
-        default=None, gt=0, le=10_000, description="Milliseconds that a frame may take; by default the time between two frames."
+        default=None, gt=0, le=10_000, description="Milliseconds that a frame may take; by default 85 % of the frame interval."
     )
     view: Literal["restored", "split"] = Field(
-        default="restored", description="What is shown: 'split' keeps the left half as it came."
+        default="restored", description="'split' leaves the left half of the picture unrestored."
     )
-    overlay: bool = Field(default=True, description="Write latency, frame rate and counts into the preview.")
+    overlay: bool = Field(default=True, description="Show latency, frame rate and counts in the preview.")
 
     @field_validator("size")
     @classmethod
@@ -50,7 +58,7 @@ class LiveOptions(ComposedSettings):
 
     @property
     def pixels(self) -> Size | None:
-        """Width and height."""
+        """`size` as (width, height)."""
         if self.size is None:
             return None
         width, height = self.size.split("x")

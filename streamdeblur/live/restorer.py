@@ -1,10 +1,11 @@
-"""Restorer: deblurs frame after frame until a deadline, and lets them pass while the engine is broken."""
+"""Restorer: deblurs frames until a deadline, and passes them through while the engine is broken."""
 
 from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from streamdeblur.deblurrer import FaceDeblurrer, Statistics
@@ -20,44 +21,61 @@ DeblurrerOpener = Callable[[RestorationOptions], FaceDeblurrer]
 
 
 class Restorer:
-    """A `FaceDeblurrer` that is opened again, in the background, after its engine failed."""
+    """A `FaceDeblurrer` that is replaced by a new one, opened in the background, after its engine or detector failed.
 
-    def __init__(
-        self, options: RestorationOptions, say: Callable[[str], object], opener: DeblurrerOpener = FaceDeblurrer
-    ) -> None:
-        """
+    Attributes:
+        strength: Strength of the restoration, 0 to 1; may be changed at any time.
+        paused: Whether frames are passed through unrestored; may be changed at any time.
+    """
+
+    def __init__(self, options: RestorationOptions, opener: DeblurrerOpener = FaceDeblurrer) -> None:
+        """Open the deblurrer.
+
+        Args:
+            options: Settings of the restoration.
+            opener: Opens a deblurrer with these settings, now and after each failure.
+
         Raises:
-            OptionError, NetworkError, EngineError, DetectorError: it cannot be opened here.
+            OptionError, NetworkError, EngineError, DetectorError: A setting cannot be used here; the message states why.
         """
-        self._options, self._say, self._opener = options, say, opener
+        self._options, self._opener = options, opener
         self._deblurrer: FaceDeblurrer | None = opener(options)
         self._closed = False
-        self._past = Statistics()
+        self._earlier_statistics = Statistics()
         self._backoff = Backoff()
         self._opening: threading.Thread | None = None
         self._size = 0, 0
         self.strength = options.strength
         self.paused = False
 
+    def __repr__(self) -> str:
+        return f"Restorer({self.description}, strength={self.strength:g}, paused={self.paused})"
+
     @property
     def description(self) -> str:
-        """Engine and detector, for people."""
+        """Names of the engine and the detector."""
         deblurrer = self._deblurrer
         return f"{deblurrer.engine.name}, {deblurrer.detector.name}" if deblurrer else "no engine"
 
     @property
     def statistics(self) -> Statistics:
-        """Counts since the beginning, those of engines that failed among them."""
-        now = self._deblurrer.statistics if self._deblurrer else Statistics()
-        return Statistics(*(a + b for a, b in zip(vars(self._past).values(), vars(now).values(), strict=True)))
+        """Counts since the start, including those of engines that failed."""
+        current = self._deblurrer.statistics if self._deblurrer else Statistics()
+        pairs = zip(vars(self._earlier_statistics).values(), vars(current).values(), strict=True)
+        return Statistics(*(earlier + now for earlier, now in pairs))
 
     @property
     def seconds_per_face(self) -> float:
-        """What a face is expected to take."""
+        """Expected time for one face; 0 while there is no engine."""
         return self._deblurrer.budget.seconds_per_face if self._deblurrer else 0.0
 
     def edit(self, frame: av.VideoFrame, deadline: float | None) -> None:
-        """Deblur a frame in place, until the deadline (`time.monotonic`). Where that fails, the frame passes as it is."""
+        """Deblur a frame in place; a frame that cannot be restored stays as it is.
+
+        Args:
+            frame: The next frame of the stream.
+            deadline: Time (`time.monotonic`) by which the frame has to be finished; None for no limit.
+        """
         deblurrer = self._deblurrer
         if deblurrer is None:
             self._reopen()
@@ -67,34 +85,36 @@ class Restorer:
         if deblurrer.options.strength != self.strength:
             deblurrer.options = deblurrer.options.changed(strength=self.strength)
         self._size = frame.width, frame.height
-        try:
+        with self._replaced_on_failure(deblurrer):
             deblurrer.edit(frame, deadline=deadline)
             self._backoff.succeeded()
-        except Exception as error:
-            # whatever the runtimes of detector and network raise: the stream goes on without them
-            self._failed(deblurrer, error)
 
     def catch_up(self) -> None:
-        """Do what could wait until the frame is on its way: look for new faces."""
+        """Do work that `edit` put off for a deadline, such as the search for new faces; call it after the frame is passed on."""
         deblurrer = self._deblurrer
-        if deblurrer is None:
-            return
-        try:
-            deblurrer.catch_up()
-        except Exception as error:
-            # (as above)
-            self._failed(deblurrer, error)
+        if deblurrer is not None:
+            with self._replaced_on_failure(deblurrer):
+                deblurrer.catch_up()
 
     def warm_up(self, width: int, height: int) -> None:
         """Compile what frames of this size need, so that the first one is not late."""
         if self._deblurrer is not None:
             self._deblurrer.warm_up(width, height)
 
-    def _failed(self, deblurrer: FaceDeblurrer, error: Exception) -> None:
-        self._past = self.statistics
+    @contextmanager
+    def _replaced_on_failure(self, deblurrer: FaceDeblurrer) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            # Guards the stream against the runtimes of detector and network (OpenVINO, ONNX Runtime, CUDA), which raise errors
+            # of their own types and bare RuntimeErrors. Whatever it is, the stream goes on with unrestored faces.
+            self._discard(deblurrer, error)
+
+    def _discard(self, deblurrer: FaceDeblurrer, error: Exception) -> None:
+        self._earlier_statistics = self.statistics
         self._deblurrer = None
         pause = self._backoff.failed()
-        self._say(f"Warning: {error} Faces pass as they are; trying again in {pause:g} s.")
+        logger.warning("%s Faces are passed through unrestored. Opening a new engine in %g s.", error, pause)
         threading.Thread(target=_close_quietly, args=[deblurrer], daemon=True).start()
 
     def _reopen(self) -> None:
@@ -104,27 +124,29 @@ class Restorer:
 
     def _open(self) -> None:
         try:
-            deblurrer = self._opener(self._options.changed(strength=self.strength))
+            deblurrer = self._opener(self._options)
             deblurrer.warm_up(*self._size)
             self._deblurrer = deblurrer
             if self._closed:
                 self.close()
                 return
-            self._say("The engine works again.")
-        except Exception:
-            # (it was said already that it does not work)
+            logger.info("The new engine is running: %s.", self.description)
+        except Exception as error:
+            # Guards the thread against the runtimes, as above: warming up runs detector and network. The user has been warned
+            # already, and the next attempt follows.
             self._backoff.failed()
+            logger.debug("Opening a new engine: %s", error)
         finally:
             self._opening = None
 
     def reset(self) -> None:
-        """Forget the faces so far: the picture changed."""
+        """Forget the tracked faces, for example because the frame size changed; the statistics go on."""
         if self._deblurrer is not None:
-            self._past = self.statistics
+            self._earlier_statistics = self.statistics
             self._deblurrer.reset()
 
     def close(self) -> None:
-        """Free the engine, and the one that is being opened."""
+        """Close the engine, and the one that is being opened."""
         self._closed = True
         if self._deblurrer is not None:
             _close_quietly(self._deblurrer)
@@ -134,5 +156,5 @@ def _close_quietly(deblurrer: FaceDeblurrer) -> None:
     try:
         deblurrer.close()
     except Exception as error:
-        # whatever a broken device raises: nothing can be lost with it any more
+        # Guards against the runtimes again: closing a broken device may raise anything, and there is nothing left to lose.
         logger.debug("Closing %s: %s", deblurrer.engine.name, error)

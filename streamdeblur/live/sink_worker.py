@@ -1,7 +1,8 @@
-"""Outlet: a sink in its own thread, which is opened again when it was lost."""
+"""SinkWorker: writes frames to a sink in its own thread and opens it again after a failure."""
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -16,69 +17,82 @@ from streamdeblur.live.timing import Backoff
 if TYPE_CHECKING:
     import av
 
+logger = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, eq=False)
-class Shown:
-    """A frame on its way to the sinks; not to be changed any more."""
+class OutputFrame:
+    """A frame on its way to the sinks, which must not change it."""
 
     frame: av.VideoFrame
-    captured: float
+    captured_at: float
     """`time.monotonic` of its capture."""
-    restored: bool = True
-    """False for a notice that stands for frames that do not come."""
+    is_status: bool = False
+    """Whether it is a status message in place of a missing frame."""
 
 
-class Outlet:
-    """Takes frames without making anybody wait for its sink."""
+class SinkWorker:
+    """Passes frames to a sink without blocking the thread that delivers them.
+
+    Attributes:
+        name: Name of the sink, see `LiveOptions.to`.
+        dropped: Number of frames that were not written.
+        lost: Whether the sink failed and cannot be opened again.
+        continuous: See `Sink`; known once the sink is open.
+    """
 
     def __init__(
-        self,
-        name: str,
-        opener: SinkOpener,
-        say: Callable[[str], object],
-        written: Callable[[Shown], object],
-        *,
-        patient: bool = False,
+        self, name: str, opener: SinkOpener, on_written: Callable[[OutputFrame], object] | None = None, *, blocking: bool = False
     ) -> None:
-        """`written` is called in the outlet's thread after each frame. `patient`: `put` waits for room, so nothing is dropped."""
+        """Prepare the thread.
+
+        Args:
+            name: Name of the sink for messages.
+            opener: Opens the sink, in `open` and after each failure.
+            on_written: Called in the worker's thread after each frame.
+            blocking: Make `put` wait for room in the queue, so that no frame is dropped.
+        """
         self.name = name
         self.dropped = 0
-        self.gone = False
-        """Lost, and it cannot be opened again."""
-        self._opener, self._say, self._written, self._patient = opener, say, written, patient
+        self.lost = False
+        self.continuous = False
+        self._opener, self._on_written, self._blocking = opener, on_written, blocking
         self._sink: Sink | None = None
-        self._waiting: deque[Shown] = deque()
+        self._queue: deque[OutputFrame] = deque()
         self._closed = False
         self._changed = threading.Condition()
         self._backoff = Backoff()
-        self._thread = threading.Thread(target=self._run, name=f"outlet {name}", daemon=True)
+        self._thread = threading.Thread(target=self._run, name=f"sink {name}", daemon=True)
+
+    def __repr__(self) -> str:
+        return f"SinkWorker({self.name!r}, dropped={self.dropped}, lost={self.lost})"
 
     def open(self, frame: av.VideoFrame, rate: Fraction) -> None:
-        """Open the sink for frames like this one.
+        """Open the sink for frames like this one and start the thread.
 
         Raises:
-            OutputError, OptionError: it cannot be opened.
+            OutputError, OptionError: The sink cannot be opened.
         """
         self._example, self._rate = frame, rate
         self._sink = self._opener(frame, rate)
-        self.steady, self._capacity = self._sink.steady, self._sink.capacity
+        self.continuous, self._capacity = self._sink.continuous, self._sink.capacity
         self._thread.start()
 
-    def put(self, shown: Shown) -> None:
-        """Hand over a frame; the oldest one that waits is dropped where there are too many."""
+    def put(self, output: OutputFrame) -> None:
+        """Add a frame to the queue; if it is full, the oldest frame is dropped."""
         with self._changed:
-            if self._patient:
-                self._changed.wait_for(lambda: len(self._waiting) < self._capacity)
-            elif len(self._waiting) >= self._capacity:
-                self.dropped += self._waiting.popleft().restored
-            self._waiting.append(shown)
+            if self._blocking:
+                self._changed.wait_for(lambda: len(self._queue) < self._capacity)
+            elif len(self._queue) >= self._capacity:
+                self._count_dropped(self._queue.popleft())
+            self._queue.append(output)
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Write what waits and finish.
+        """Write the queue and close the sink.
 
         Raises:
-            OutputError: what was written cannot be finished.
+            OutputError: The output cannot be completed.
         """
         with self._changed:
             self._closed = True
@@ -92,29 +106,34 @@ class Outlet:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._waiting or self._closed)
-                if not self._waiting:
+                self._changed.wait_for(lambda: self._queue or self._closed)
+                if not self._queue:
                     return
-                shown = self._waiting.popleft()
+                output = self._queue.popleft()
                 self._changed.notify_all()
-            self._write(shown)
+            self._write(output)
 
-    def _write(self, shown: Shown) -> None:
+    def _write(self, output: OutputFrame) -> None:
         sink = self._sink or self._reopened()
         if sink is None:
-            self.dropped += shown.restored
+            self._count_dropped(output)
             return
         try:
-            sink.write(shown.frame)
+            sink.write(output.frame)
         except Exception as error:
-            # whatever encoders and drivers raise: the other sinks go on, and this one may work again
-            self.dropped += shown.restored
-            self._lost(sink, error)
+            # Guards the thread against encoders and drivers, whose bindings raise errors of any type: an error that escaped
+            # would fill the queue for ever. The other sinks go on, and this one is opened again.
+            self._count_dropped(output)
+            self._discard(sink, error)
             return
-        self._written(shown)
+        if self._on_written:
+            self._on_written(output)
+
+    def _count_dropped(self, output: OutputFrame) -> None:
+        self.dropped += not output.is_status
 
     def _reopened(self) -> Sink | None:
-        if self.gone or not self._backoff.due():
+        if self.lost or not self._backoff.due():
             return None
         try:
             self._sink = self._opener(self._example, self._rate)
@@ -122,15 +141,14 @@ class Outlet:
             self._backoff.failed()
             return None
         self._backoff.succeeded()
-        self._say(f"{self.name} is back.")
+        logger.info("Reopened %s.", self.name)
         return self._sink
 
-    def _lost(self, sink: Sink, error: Exception) -> None:
+    def _discard(self, sink: Sink, error: Exception) -> None:
         self._sink = None
-        self.gone = not sink.lasting
-        again = "" if self.gone else f" Trying again in {self._backoff.failed():g} s."
-        self._say(f"Warning: {error}{again}")
+        self.lost = not sink.reopenable
+        logger.warning("%s%s", error, "" if self.lost else f" Retrying in {self._backoff.failed():g} s.")
         try:
             sink.close()
         except StreamDeblurError as second:
-            self._say(f"Warning: {second}")
+            logger.warning("%s", second)

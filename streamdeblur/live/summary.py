@@ -1,4 +1,4 @@
-"""LiveSummary: the figures of a live stream."""
+"""LiveSummary: the statistics of a live stream."""
 
 from __future__ import annotations
 
@@ -7,19 +7,25 @@ from dataclasses import dataclass, field
 
 @dataclass
 class LiveSummary:
-    """What a live stream did."""
+    """Statistics of a live stream."""
 
     frames: int = 0
-    """Frames shown."""
+    """Frames written by the first sink."""
     fps: float = 0.0
+    """Frames per second."""
     dropped: int = 0
-    """Frames that were stale before they could be worked on or shown."""
+    """Frames that were replaced by newer ones before they were restored or written."""
     passed_through: int = 0
-    """Blurred faces for which there was no time."""
+    """Blurred faces that were left unrestored for lack of time."""
     restored: int = 0
+    """Restored faces, one per face and frame."""
     skipped_sharp: int = 0
+    """Faces that were sharp already."""
     failed: int = 0
+    """Faces that were left unrestored because the network returned NaN."""
     latency_ms: dict[str, float | None] = field(default_factory=dict)
-    """Time from the capture of a frame until the first sink had it: p50, p95, p99."""
+    """Milliseconds from the capture of a frame until the first sink has written it: p50, p95, p99."""
     seconds: float = 0.0
+    """Duration of the stream so far."""
     engine: str = ""
+    """Names of the engine and the detector."""

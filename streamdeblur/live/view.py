@@ -1,4 +1,4 @@
-"""What is shown: the preview window with its overlay, and the split view."""
+"""The preview window with its overlay, and the split view."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 import cv2
 
 from streamdeblur.errors import OutputError
-from streamdeblur.live.options import LiveOptions
 from streamdeblur.video.copying import copy_tags, line_bytes, plane_lines
 
 if TYPE_CHECKING:
@@ -19,20 +18,22 @@ if TYPE_CHECKING:
 
 TITLE = "streamdeblur"
 FONT = cv2.FONT_HERSHEY_SIMPLEX
-NO_SCREEN = "There is no screen for a preview. Send the frames elsewhere: --to camera, --to FILE.mkv or --to null."
+NO_SCREEN = "There is no display for a preview. Choose another sink: --to camera, --to FILE.mkv or --to null."
 WHITE = (255, 255, 255)
 
 
 class Preview:
-    """A window. Only for the main thread."""
+    """A window that shows the frames; to be used in the main thread only.
 
-    def __init__(self, options: LiveOptions) -> None:
-        """
-        Raises:
-            OutputError: there is no screen.
-        """
+    Attributes:
+        open: Whether the window has not been closed by the user.
+        key: The key pressed last as a code of `cv2.waitKey`, or -1.
+    """
+
+    def __init__(self) -> None:
+        """Open the window; OutputError if there is no display."""
         if platform.system() == "Linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
-            # (OpenCV's window library would end the program)
+            # Without this check, OpenCV's window library ends the program.
             raise OutputError(NO_SCREEN)
         try:
             cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
@@ -40,11 +41,10 @@ class Preview:
             raise OutputError(NO_SCREEN) from None
         self.open = True
         self.key = -1
-        """The key that was pressed last, -1 for none; see `cv2.waitKey`."""
         self._sized = False
 
     def show(self, frame: av.VideoFrame, summary: LiveSummary | None) -> None:
-        """Show a frame, with what the summary says over it."""
+        """Show a frame, with the statistics of the summary as an overlay."""
         picture = frame.to_ndarray(format="bgr24")
         if not self._sized:
             cv2.resizeWindow(TITLE, frame.width, frame.height)
@@ -55,7 +55,7 @@ class Preview:
         self.poll()
 
     def poll(self) -> None:
-        """Look for keys and for whether the window was closed."""
+        """Update `key` and `open`."""
         self.key = cv2.waitKey(1)
         self.open = cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) >= 1
 
@@ -66,17 +66,17 @@ class Preview:
 
 
 def overlay_lines(summary: LiveSummary) -> list[str]:
-    """What the overlay says."""
-    late = "  ".join(f"{name} {value:g}" for name, value in summary.latency_ms.items() if value is not None)
+    """The lines of the overlay."""
+    latency = "  ".join(f"{name} {value:g}" for name, value in summary.latency_ms.items() if value is not None)
     return [
         f"{summary.fps:g} fps, {summary.dropped} dropped",
-        f"added latency in ms: {late or '-'}",
+        f"added latency in ms: {latency or '-'}",
         f"faces: {summary.restored} restored, {summary.passed_through} passed through",
     ]
 
 
 def write_lines(picture: cv2.typing.MatLike, lines: list[str]) -> None:
-    """Write lines into the upper left corner of a picture, white on a darkened ground, legible on anything."""
+    """Write lines into the upper left corner of a picture, white on a darkened background."""
     scale = max(0.4, picture.shape[0] / 1200)
     thickness, step = max(1, round(2 * scale)), round(34 * scale)
     width = max(cv2.getTextSize(line, FONT, scale, thickness)[0][0] for line in lines)
@@ -87,11 +87,11 @@ def write_lines(picture: cv2.typing.MatLike, lines: list[str]) -> None:
 
 
 def split_view(original: av.VideoFrame, restored: av.VideoFrame) -> av.VideoFrame:
-    """A frame with the left half as it came and the right half restored, in its own pixel format."""
+    """A frame with the left half of `original` and the right half of `restored`, in their pixel format."""
     import av
 
     both = av.VideoFrame(restored.width, restored.height, restored.format.name)
-    # whole groups of pixels that share chroma
+    # The edge lies between two groups of pixels that share chroma samples.
     columns = restored.width // 2 // 8 * 8
     for index, target in enumerate(both.planes):
         size, middle = line_bytes(both, index), line_bytes(both, index, columns)

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from aiohttp import web
 
 from streamdeblur.live.serve.access import Access
-from streamdeblur.live.serve.server import application
+from streamdeblur.live.serve.application import application
 
 
 @contextmanager

@@ -39,7 +39,7 @@ def command(
 
         from streamdeblur.live.loop import LiveLoop
 
-        loop = LiveLoop(options, lambda message: tell(message, quiet=quiet and not message.startswith("Warning")))
+        loop = LiveLoop(options)
         tell(
             f"{loop.capture.name}, {float(loop.capture.rate):g} fps, to {', '.join(options.to)}; {loop.restorer.description}",
             quiet=quiet,

@@ -1,1 +1,1 @@
-"""The page in the browser: webcam, pictures and clips through the deblurrer of this machine."""
+"""The web page: camera, pictures and clips in the browser, restored by this machine."""

@@ -1,4 +1,4 @@
-"""Who may use the page: this machine, or whoever has the token; never another web site."""
+"""Access control of the page: this machine, or whoever has the token, and never another web site."""
 
 from __future__ import annotations
 
@@ -32,11 +32,11 @@ HEADERS = {
 }
 SAFE_METHODS = ("GET", "HEAD")
 ELSEWHERE = ("192.0.2.1", 9)
-"""An address for documentation (RFC 5737); nothing is sent to it."""
+"""An address reserved for documentation (RFC 5737); nothing is sent to it."""
 
 
 def is_loopback(host: str) -> bool:
-    """Whether an address reaches this machine alone."""
+    """Whether a host name or address can only be reached from this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -44,41 +44,46 @@ def is_loopback(host: str) -> bool:
 
 
 class Access:
-    """Checks every request before anything is done with it."""
+    """Checks every request before it is handled.
+
+    Attributes:
+        token: The token that requests need, or None.
+    """
 
     def __init__(self, host: str, port: int, *, token: bool = False, names: Sequence[str] = ()) -> None:
-        """
-        host: what the server listens on.
-        token: ask for one, as is always done where other machines can reach the page.
-        names: further host names under which browsers reach it, through a reverse proxy.
+        """Create a token if one is needed.
+
+        Args:
+            host: Address that the server listens on.
+            port: Port that it listens on.
+            token: Require a token even if only this machine can reach the page.
+            names: Further host names under which browsers reach the page, through a reverse proxy.
         """
         self.host, self.port = host, port
         self.names = tuple(name.lower() for name in names)
         self.token = secrets.token_urlsafe(24) if token or names or not is_loopback(host) else None
 
     def address(self, *, secure: bool = False) -> str:
-        """What to open in the browser."""
+        """The address to open in the browser; `secure`: over https."""
         host = _own_address() if self.host in ("0.0.0.0", "::") else self.host
         shown = f"[{host}]" if ":" in host else host
-        place = f"http{'s' if secure else ''}://{shown}:{self.port}/"
+        url = f"http{'s' if secure else ''}://{shown}:{self.port}/"
         if self.names:
             # (a proxy that gives the page a name speaks TLS: browsers give cameras to nothing else)
-            place = f"https://{self.names[0]}/"
-        return place + (f"?token={self.token}" if self.token else "")
+            url = f"https://{self.names[0]}/"
+        return url + (f"?token={self.token}" if self.token else "")
 
     def problem(self, request: web.Request) -> str | None:
-        """Why a request is refused; None where it is not."""
+        """Why a request is refused, or None if it is allowed."""
         host = request.headers.get("Host", "")
         if is_loopback(self.host) and not self._is_own(host):
-            # a name that someone else's name server points here (DNS rebinding); elsewhere, no such name has the cookie
-            return (
-                "This page does not answer under that name. Use 127.0.0.1 or localhost, or give 'streamdeblur serve' its --name."
-            )
+            # DNS rebinding: another name server resolves this name to this machine. With a token, such a name has no cookie.
+            return "This name is not allowed. Use 127.0.0.1 or localhost, or start 'streamdeblur serve' with --name."
         origin = request.headers.get("Origin")
         if origin is not None and origin not in (f"http://{host}", f"https://{host}"):
             return "Requests of other web sites are refused."
         if request.method not in SAFE_METHODS and origin is None:
-            return "Requests that change something must come from the page itself."
+            return "Requests other than GET must come from the page itself."
         if self.token is not None and not self._has_token(request):
             return "The token is missing or wrong: open the address that 'streamdeblur serve' printed."
         return None
@@ -89,22 +94,22 @@ class Access:
             name, port = host, ""
         if name.lower() in self.names:
             return True
-        # (browsers leave the usual ports out)
+        # Browsers omit the default ports.
         return is_loopback(name.removeprefix("[").removesuffix("]")) and port in ("", str(self.port))
 
     @property
     def _cookie(self) -> str:
-        # cookies are shared by all ports of a host
+        # Cookies are shared by all ports of a host.
         return f"streamdeblur-{self.port}"
 
     def _has_token(self, request: web.Request) -> bool:
-        given = (request.cookies.get(self._cookie), request.query.get("token"))
+        received = (request.cookies.get(self._cookie), request.query.get("token"))
         known = (self.token or "").encode()
-        # (a header may hold bytes that are no text)
-        return any(hmac.compare_digest((one or "").encode(errors="replace"), known) for one in given)
+        # A header may contain bytes that are not valid text.
+        return any(hmac.compare_digest((one or "").encode(errors="replace"), known) for one in received)
 
     def middleware(self) -> Middleware:
-        """Refuses, keeps the token in a cookie instead of the address, and adds the headers that keep the page to itself."""
+        """Middleware that refuses requests, moves the token from the URL into a cookie, and adds the security headers."""
         from aiohttp import web
 
         @web.middleware
@@ -119,16 +124,17 @@ class Access:
             except web.HTTPException as error:
                 return web.json_response({"error": f"{error.reason}."}, status=error.status, headers=HEADERS)
             except Exception as error:
-                # a fault of ours: both sides are told in words, and the others go on
+                # Guards the server against its own bugs, which may raise anything: the client gets an error without internals,
+                # the log gets the reason, and other requests are not affected.
                 logger.error("%s %s failed: %s: %s", request.method, request.path, type(error).__name__, error)
-                return web.json_response({"error": "The server failed at this."}, status=500, headers=HEADERS)
+                return web.json_response({"error": "Internal server error."}, status=500, headers=HEADERS)
             response.headers.update(HEADERS)
             return response
 
         return check
 
     def _remember(self, request: web.Request) -> web.Response:
-        """To the same page, without the token in its address, where histories and screen shots would show it."""
+        """Redirect to the same page without the token in its URL, where histories and screenshots would show it."""
         from aiohttp import web
 
         response = web.Response(status=303, headers={**HEADERS, "Location": request.path})
@@ -138,7 +144,7 @@ class Access:
 
 
 def _own_address() -> str:
-    """The address under which the local network knows this machine."""
+    """The address of this machine in the local network."""
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as unsent:
         try:
             unsent.connect(ELSEWHERE)

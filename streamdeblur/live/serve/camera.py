@@ -1,11 +1,11 @@
-"""The visitor's camera: a WebRTC track in, the same frames before and after beside each other out."""
+"""BeforeAfter: the video track that is sent back to the browser, with the camera's frames and the restored ones side by side."""
 
 from __future__ import annotations
 
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 from aiortc import MediaStreamTrack
 from aiortc.codecs import h264, vpx
@@ -19,29 +19,50 @@ if TYPE_CHECKING:
     import av
 
 BITRATE = 8_000_000
-"""Bits per second; aiortc's own limits are for the internet, this is one machine or one house."""
+"""Bits per second. The default limits of aiortc are for the internet; these streams stay in the local network."""
 BUDGET = 0.1
-"""Seconds that a frame may take. What comes meanwhile is dropped, so a slow machine shows fewer frames, not late ones."""
-MOST_PIXELS = 1920 * 1088
-"""Of a camera's frame; the page asks for less. Larger ones end the visit."""
+"""Seconds that a frame may take. Frames that arrive meanwhile are dropped: a slow machine shows fewer frames, not late ones."""
+MAX_PIXELS = 1920 * 1088
+"""Upper limit of a frame; the page requests smaller ones. A larger frame ends the session."""
 
 for codec in (vpx, h264):
     for limit in ("DEFAULT_BITRATE", "MAX_BITRATE"):
         setattr(codec, limit, BITRATE)
 
 
+class CameraStatistics(TypedDict):
+    """Statistics of a camera, as the page shows them."""
+
+    dropped: int
+    """Frames that were replaced by newer ones."""
+    restored: int
+    """Restored faces."""
+    passed_through: int
+    """Blurred faces that were left unrestored for lack of time."""
+    sharp: int
+    """Faces that were sharp already."""
+    latency_ms: dict[str, float | None]
+    """Milliseconds from the arrival of a frame until it is restored: p50, p95, p99."""
+
+
 class BeforeAfter(MediaStreamTrack):
-    """Of each frame, the newest that came: as it came at the left, restored at the right."""
+    """A video track of the latest frames of a camera: the original at the left, the restored frame at the right.
+
+    Attributes:
+        frames: Number of frames sent.
+        dropped: Number of frames that were replaced by newer ones.
+    """
 
     kind = "video"
 
     def __init__(self, source: MediaStreamTrack, restorer: Restorer) -> None:
+        """Start to receive frames from the `source`."""
         super().__init__()
         self.frames = self.dropped = 0
         self._restorer, self._source = restorer, source
         self._latencies = Latencies()
         self._size: tuple[int, int] | None = None
-        self._newest: tuple[av.VideoFrame, float] | None = None
+        self._latest: tuple[av.VideoFrame, float] | None = None
         self._arrived = asyncio.Event()
         self._worker = ThreadPoolExecutor(1, "restore")
         self._receiving = asyncio.ensure_future(self._receive())
@@ -50,10 +71,10 @@ class BeforeAfter(MediaStreamTrack):
         try:
             while True:
                 frame: Any = await self._source.recv()
-                if frame.width * frame.height > MOST_PIXELS:
+                if frame.width * frame.height > MAX_PIXELS:
                     return
-                self.dropped += self._newest is not None
-                self._newest = frame, time.monotonic()
+                self.dropped += self._latest is not None
+                self._latest = frame, time.monotonic()
                 self._arrived.set()
         except MediaStreamError:
             return
@@ -61,45 +82,45 @@ class BeforeAfter(MediaStreamTrack):
             self.stop()
 
     async def recv(self) -> av.VideoFrame:
-        """The next pair of frames. Raises MediaStreamError when the camera ended."""
+        """The next frame; MediaStreamError if the camera ended."""
         await self._arrived.wait()
         self._arrived.clear()
-        newest, self._newest = self._newest, None
-        if newest is None or self.readyState != "live":
+        latest, self._latest = self._latest, None
+        if latest is None or self.readyState != "live":
             raise MediaStreamError
-        frame, came = newest
-        both = await asyncio.get_running_loop().run_in_executor(self._worker, self._restored, frame, came)
+        frame, arrived_at = latest
+        both = await asyncio.get_running_loop().run_in_executor(self._worker, self._restored, frame, arrived_at)
         self.frames += 1
-        self._latencies.add(time.monotonic() - came)
+        self._latencies.add(time.monotonic() - arrived_at)
         if self.readyState == "live":
             self._worker.submit(self._restorer.catch_up)
         return both
 
-    def _restored(self, frame: av.VideoFrame, came: float) -> av.VideoFrame:
+    def _restored(self, frame: av.VideoFrame, arrived_at: float) -> av.VideoFrame:
         size = frame.width, frame.height
         if size != self._size:
-            # browsers send smaller pictures when they are short of time
+            # Browsers send smaller frames if they are short of time.
             self._size = size
             self._restorer.reset()
-        sharp = copy_frame(frame)
-        self._restorer.edit(sharp, came + BUDGET)
-        return beside(frame, sharp)
+        restored = copy_frame(frame)
+        self._restorer.edit(restored, arrived_at + BUDGET)
+        return beside(frame, restored)
 
-    def figures(self) -> dict[str, Any]:
-        """What the page shows: counts, and milliseconds from a frame's arrival until its restored twin is ready."""
-        counts = self._restorer.statistics
+    def statistics(self) -> CameraStatistics:
+        """The statistics so far."""
+        faces = self._restorer.statistics
         return {
-            "dropped": self.dropped, "restored": counts.restored, "passed_through": counts.passed_through,
-            "sharp": counts.skipped_sharp, "latency_ms": self._latencies.milliseconds(),
+            "dropped": self.dropped, "restored": faces.restored, "passed_through": faces.passed_through,
+            "sharp": faces.skipped_sharp, "latency_ms": self._latencies.milliseconds(),
         }  # fmt: skip
 
     def stop(self) -> None:
-        """End: nothing more is received."""
+        """Stop to receive frames, and end the track."""
         if self.readyState == "live":
             super().stop()
             self._receiving.cancel()
             self._arrived.set()
 
     async def ended(self) -> None:
-        """Wait until the last frame is done."""
+        """Wait until the last frame is finished."""
         await asyncio.to_thread(self._worker.shutdown)

@@ -1,49 +1,55 @@
-"""A visitor: one WebRTC connection, the camera that comes through it, and the page's controls and figures."""
+"""PeerSession: the WebRTC connection of one browser, with its camera and the data channel of the page."""
 
 from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from typing import Any
 
-from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc import MediaStreamTrack, RTCConfiguration, RTCDataChannel, RTCPeerConnection, RTCSessionDescription
 
 from streamdeblur.live.restorer import Restorer
 from streamdeblur.live.serve.camera import BeforeAfter
 
 CONNECTING_SECONDS = 20.0
-"""Whoever has not connected by then has gone."""
-FIGURES_SECONDS = 0.5
+"""Time to connect after the answer to the offer."""
+STATISTICS_SECONDS = 0.5
+"""Interval at which statistics are sent to the page."""
 
 
-class Visit:
-    """From the answer to an offer until the visitor leaves."""
+class PeerSession:
+    """A session with one browser, from the answer to its offer until the connection ends."""
 
     def __init__(self, restorer: Restorer, on_end: Callable[[], object]) -> None:
-        """`on_end` is called once, when the visit is over and its engine is freed."""
+        """Prepare the connection.
+
+        Args:
+            restorer: Restores the frames of the camera; the session closes it.
+            on_end: Called once, after the session has ended.
+        """
         self._restorer, self._on_end = restorer, on_end
-        # no server is asked for addresses: the browser is on this machine, or in this house
+        # No STUN or TURN server: the browser is on this machine or in the local network.
         self._connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self._camera: BeforeAfter | None = None
-        self._tasks: set[asyncio.Future[None]] = set()
-        self._over = False
-        self._connection.on("track", self._take)
-        self._connection.on("datachannel", self._talk)
-        self._connection.on("connectionstatechange", self._watch)
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
+        self._connection.on("track", self._add_camera)
+        self._connection.on("datachannel", self._use_channel)
+        self._connection.on("connectionstatechange", self._check_connection)
 
     async def answer(self, offer: RTCSessionDescription) -> RTCSessionDescription:
-        """The answer to the browser's offer. Raises whatever a hostile offer makes aiortc raise."""
+        """The answer to the offer of the browser. aiortc raises errors of any type for invalid offers."""
         await self._connection.setRemoteDescription(offer)
         await self._connection.setLocalDescription(await self._connection.createAnswer())
-        self._start(self._give_up())
+        self._start(self._close_unless_connected())
         return self._connection.localDescription
 
     async def close(self) -> None:
-        """End the visit."""
-        if self._over:
+        """End the session."""
+        if self._closed:
             return
-        self._over = True
+        self._closed = True
         for task in self._tasks - {asyncio.current_task()}:
             task.cancel()
         if self._camera is not None:
@@ -54,46 +60,45 @@ class Visit:
         self._restorer.close()
         self._on_end()
 
-    def _start(self, work: Any) -> None:
+    def _start(self, work: Coroutine[Any, Any, None]) -> None:
         task = asyncio.ensure_future(work)
-        # (asyncio itself keeps no hold of what runs)
+        # asyncio itself keeps only weak references to its tasks.
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    def _take(self, track: Any) -> None:
+    def _add_camera(self, track: MediaStreamTrack) -> None:
         if track.kind == "video" and self._camera is None:
             self._camera = BeforeAfter(track, self._restorer)
             self._connection.addTrack(self._camera)
 
-    def _talk(self, channel: Any) -> None:
-        channel.on("message", self._change)
-        self._start(self._tell(channel))
+    def _use_channel(self, channel: RTCDataChannel) -> None:
+        channel.on("message", self._apply_controls)
+        self._start(self._send_statistics(channel))
 
-    async def _watch(self) -> None:
+    async def _check_connection(self) -> None:
         if self._connection.connectionState in ("failed", "closed"):
             await self.close()
 
-    async def _give_up(self) -> None:
+    async def _close_unless_connected(self) -> None:
         await asyncio.sleep(CONNECTING_SECONDS)
         if self._connection.connectionState != "connected":
             await self.close()
 
-    def _change(self, message: Any) -> None:
-        """Take in what the page's controls say; anything else is ignored."""
+    def _apply_controls(self, message: str | bytes) -> None:
+        """Apply the controls of the page; invalid messages are ignored."""
         try:
-            wanted = json.loads(message)
-            strength, paused = float(wanted["strength"]), wanted["paused"]
+            controls = json.loads(message)
+            strength, paused = float(controls["strength"]), controls["paused"]
         except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
             return
         if 0.0 <= strength <= 1.0:
             self._restorer.strength, self._restorer.paused = strength, paused is True
 
-    async def _tell(self, channel: Any) -> None:
-        before = 0
+    async def _send_statistics(self, channel: RTCDataChannel) -> None:
+        earlier = 0
         while channel.readyState == "open":
             if self._camera is not None:
-                told = self._camera.figures()
-                told["fps"] = (self._camera.frames - before) / FIGURES_SECONDS
-                before = self._camera.frames
-                channel.send(json.dumps(told))
-            await asyncio.sleep(FIGURES_SECONDS)
+                fps = (self._camera.frames - earlier) / STATISTICS_SECONDS
+                earlier = self._camera.frames
+                channel.send(json.dumps({**self._camera.statistics(), "fps": fps}))
+            await asyncio.sleep(STATISTICS_SECONDS)

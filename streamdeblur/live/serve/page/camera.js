@@ -1,6 +1,6 @@
-// The visitor's camera: to the server over WebRTC, and back with both pictures beside each other.
+// The camera: sent to the server over WebRTC, and received with the original and the restored picture side by side.
 
-import { clear, show } from "./stage.js";
+import { clear, show } from "./comparison.js";
 
 const SIZE = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30, max: 30 } };
 const START_BITRATE = "x-google-start-bitrate=4000;x-google-max-bitrate=8000";
@@ -12,34 +12,34 @@ let camera = null;
 
 export const isOn = () => camera !== null;
 
-// { strength: 0 to 1, paused: true or false }
-export function tell(wanted) {
-  if (channel && channel.readyState === "open") channel.send(JSON.stringify(wanted));
+// controls: { strength: 0 to 1, paused: true or false }
+export function sendControls(controls) {
+  if (channel && channel.readyState === "open") channel.send(JSON.stringify(controls));
 }
 
-// Throws an Error whose message is for the visitor. onEnd is called with a message when the connection is lost.
-export async function start({ onOpen, onFigures, onEnd }) {
-  camera = await opened();
+// Throws an Error whose message is for the user. onEnd is called with a message when the connection is lost.
+export async function start({ onOpen, onStatistics, onEnd }) {
+  camera = await openCamera();
   const own = new RTCPeerConnection({ iceServers: [] });
   peer = own;
   channel = own.createDataChannel("controls");
   channel.addEventListener("open", onOpen);
-  channel.addEventListener("message", (event) => onFigures(JSON.parse(event.data)));
-  const lost = (message) => {
+  channel.addEventListener("message", (event) => onStatistics(JSON.parse(event.data)));
+  const end = (message) => {
     if (peer !== own) return;
     stop();
     onEnd(message);
   };
   own.addEventListener("connectionstatechange", () => {
-    if (["failed", "closed"].includes(own.connectionState)) lost("The connection was lost. Start the camera again.");
+    if (["failed", "closed"].includes(own.connectionState)) end("The connection was lost. Start the camera again.");
   });
   own.addEventListener("track", (event) => play(event));
   const [track] = camera.getVideoTracks();
-  track.addEventListener("ended", () => lost("The camera was unplugged, or is used by another program."));
+  track.addEventListener("ended", () => end("The camera was disconnected or is used by another program."));
   const sender = own.addTrack(track, camera);
   try {
     await connect(own);
-    await keepSize(sender);
+    await keepResolution(sender);
   } catch (error) {
     if (peer === own) stop();
     throw error;
@@ -55,16 +55,16 @@ export function stop() {
   clear();
 }
 
-async function opened() {
+async function openCamera() {
   if (!navigator.mediaDevices) {
-    throw new Error("Browsers give cameras to secure pages only: open this page on the computer itself, or over https.");
+    throw new Error("Browsers allow cameras on secure pages only. Open this page on the computer that runs streamdeblur, or over https.");
   }
   try {
     return await navigator.mediaDevices.getUserMedia({ video: SIZE });
   } catch (error) {
     const reasons = {
-      NotAllowedError: "The camera is not allowed. Allow it in the browser's settings for this page.",
-      NotFoundError: "There is no camera.",
+      NotAllowedError: "Camera access was denied. Allow it in the browser's settings for this page.",
+      NotFoundError: "No camera was found.",
       NotReadableError: "The camera is used by another program.",
     };
     throw new Error(reasons[error.name] || `The camera cannot be opened: ${error.message}`);
@@ -72,11 +72,11 @@ async function opened() {
 }
 
 function play(event) {
-  // the newest frame, not a smooth one that waited
+  // Show the latest frame immediately instead of buffering for smooth playback.
   if ("jitterBufferTarget" in event.receiver) event.receiver.jitterBufferTarget = 0;
   incoming.srcObject = new MediaStream([event.track]);
   incoming.play().catch(() => {});
-  show("Your camera: as it came at the left of the line, restored at the right", () => {
+  show("Your camera: original at the left of the line, restored at the right", () => {
     const width = Math.floor(incoming.videoWidth / 2);
     return width ? { width, height: incoming.videoHeight, before: [incoming, 0], after: [incoming, width] } : null;
   });
@@ -84,7 +84,7 @@ function play(event) {
 
 async function connect(own) {
   await own.setLocalDescription(await own.createOffer());
-  await gathered(own);
+  await candidatesGathered(own);
   const { sdp, type } = own.localDescription;
   const response = await fetch("/offer", {
     method: "POST",
@@ -92,20 +92,20 @@ async function connect(own) {
     body: JSON.stringify({ sdp, type }),
   });
   const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.error || `The server answered ${response.status}.`);
-  // Chromium begins with 0.3 Mbit/s, which blurs more than any camera
+  if (!response.ok) throw new Error(answer.error || `The server responded with status ${response.status}.`);
+  // Chromium starts at 0.3 Mbit/s, which blurs more than any camera.
   answer.sdp = answer.sdp.replace(/(a=rtpmap:(\d+) VP8\/90000\r\n)/g, `$1a=fmtp:$2 ${START_BITRATE}\r\n`);
   if (peer === own) await own.setRemoteDescription(answer);
 }
 
-function gathered(own) {
+function candidatesGathered(own) {
   if (own.iceGatheringState === "complete") return Promise.resolve();
   return new Promise((resolve) => {
     own.addEventListener("icegatheringstatechange", () => own.iceGatheringState === "complete" && resolve());
   });
 }
 
-async function keepSize(sender) {
+async function keepResolution(sender) {
   const parameters = sender.getParameters();
   parameters.degradationPreference = "maintain-resolution";
   await sender.setParameters(parameters).catch(() => {});

@@ -1,61 +1,61 @@
-// Pictures and short clips: to the server, back restored, shown and offered for download.
+// Pictures and short clips: uploaded, restored by the server, shown, and offered for download.
 
-import { clear, show } from "./stage.js";
+import { clear, show } from "./comparison.js";
 
-const LARGEST = Number(document.getElementById("file").dataset.bytes);
+const MAX_BYTES = Number(document.getElementById("file").dataset.bytes);
 
-// { before, after, isClip } of the file that is shown, or null
-let shown = null;
-let asking = null;
+// { before, after, isClip } of the current file, or null
+let current = null;
+let request = null;
 
-export const isClip = () => Boolean(shown && shown.isClip);
-export const isPlaying = () => isClip() && !shown.after.paused;
+export const isClip = () => Boolean(current && current.isClip);
+export const isPlaying = () => isClip() && !current.after.paused;
 
-// Gives { told, address, name, seen }: `seen` is whether the browser can show the result. Throws an Error for the visitor, or an
-// AbortError where `close` came first.
+// Returns { message, address, name, displayable }; displayable: whether the browser can show the result. Throws an Error whose
+// message is for the user, or an AbortError if `close` was called meanwhile.
 export async function restore(file) {
   close();
-  if (file.size > LARGEST) throw new Error(`The file is larger than ${Math.floor(LARGEST / 2 ** 20)} MB.`);
-  asking = new AbortController();
-  const { signal } = asking;
-  const response = await ask(file, signal);
+  if (file.size > MAX_BYTES) throw new Error(`The file is larger than ${Math.floor(MAX_BYTES / 2 ** 20)} MB.`);
+  request = new AbortController();
+  const { signal } = request;
+  const response = await upload(file, signal);
   const result = await response.blob();
   const isPicture = result.type.startsWith("image/");
   const address = URL.createObjectURL(result);
   const name = file.name.replace(/(\.[^.]*)?$/, `-sharp.${/[a-z]+$/.exec(result.type)[0].replace("jpeg", "jpg")}`);
-  const told = response.headers.get("X-Told");
+  const message = response.headers.get("X-Message");
   try {
     const kind = isPicture ? "img" : "video";
-    const [before, after] = await Promise.all([loaded(URL.createObjectURL(file), kind), loaded(address, kind)]);
+    const [before, after] = await Promise.all([load(URL.createObjectURL(file), kind), load(address, kind)]);
     signal.throwIfAborted();
-    present({ before, after, isClip: !isPicture });
+    showFiles({ before, after, isClip: !isPicture });
   } catch (error) {
     if (signal.aborted) throw error;
-    return { told, address, name, seen: false };
+    return { message, address, name, displayable: false };
   }
-  return { told, address, name, seen: true };
+  return { message, address, name, displayable: true };
 }
 
 export function close() {
-  if (asking) asking.abort();
-  asking = null;
-  if (!shown) return;
-  for (const element of [shown.before, shown.after]) {
-    if (shown.isClip) element.pause();
+  if (request) request.abort();
+  request = null;
+  if (!current) return;
+  for (const element of [current.before, current.after]) {
+    if (current.isClip) element.pause();
     URL.revokeObjectURL(element.src);
   }
-  shown = null;
+  current = null;
   clear();
 }
 
-export async function play(wanted) {
+export async function play(playing) {
   if (!isClip()) return;
-  const both = [shown.before, shown.after];
-  if (wanted) await Promise.all(both.map((clip) => clip.play()));
+  const both = [current.before, current.after];
+  if (playing) await Promise.all(both.map((clip) => clip.play()));
   else both.forEach((clip) => clip.pause());
 }
 
-async function ask(file, signal) {
+async function upload(file, signal) {
   let response;
   try {
     response = await fetch("/restore", {
@@ -65,14 +65,14 @@ async function ask(file, signal) {
       signal,
     });
   } catch (error) {
-    throw signal.aborted ? error : new Error("The server does not answer. Is streamdeblur still running?");
+    throw signal.aborted ? error : new Error("The server does not respond. Is streamdeblur still running?");
   }
   if (response.ok) return response;
   const answer = await response.json().catch(() => ({}));
-  throw new Error(answer.error || `The server answered ${response.status}.`);
+  throw new Error(answer.error || `The server responded with status ${response.status}.`);
 }
 
-function loaded(address, kind) {
+function load(address, kind) {
   return new Promise((resolve, reject) => {
     const element = document.createElement(kind);
     element.addEventListener(kind === "video" ? "loadeddata" : "load", () => resolve(element), { once: true });
@@ -82,16 +82,16 @@ function loaded(address, kind) {
   });
 }
 
-function present(files) {
-  shown = files;
+function showFiles(files) {
+  current = files;
   const { before, after, isClip } = files;
   const width = after.naturalWidth || after.videoWidth;
   const height = after.naturalHeight || after.videoHeight;
-  const what = isClip ? "The clip" : "The picture";
-  show(`${what}: as it came at the left of the line, restored at the right`, () => ({ width, height, before: [before, 0], after: [after, 0] }));
-  if (isClip) after.addEventListener("timeupdate", () => keepInStep(before, after));
+  const kind = isClip ? "Clip" : "Picture";
+  show(`${kind}: original at the left of the line, restored at the right`, () => ({ width, height, before: [before, 0], after: [after, 0] }));
+  if (isClip) after.addEventListener("timeupdate", () => synchronise(before, after));
 }
 
-function keepInStep(before, after) {
+function synchronise(before, after) {
   if (Math.abs(before.currentTime - after.currentTime) > 0.05) before.currentTime = Math.min(after.currentTime, before.duration);
 }

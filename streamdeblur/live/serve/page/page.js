@@ -1,14 +1,14 @@
-// The page's controls, and what is said to the visitor.
+// The controls and the status messages of the page.
 
 import * as camera from "./camera.js";
 import * as files from "./files.js";
 
 const $ = (id) => document.getElementById(id);
-const wantsStillness = matchMedia("(prefers-reduced-motion: reduce)").matches;
+const prefersReducedMotion = matchMedia("(prefers-reduced-motion: reduce)").matches;
 let paused = false;
 
-function say(text, kind = "plain") {
-  $("said").textContent = text;
+function showMessage(text, kind = "plain") {
+  $("message").textContent = text;
   $("status").dataset.kind = kind;
 }
 
@@ -16,53 +16,53 @@ function showButtons() {
   const on = camera.isOn();
   $("camera").textContent = on ? "Stop camera" : "Start camera";
   $("pause").hidden = !on && !files.isClip();
-  if (on) $("pause").textContent = paused ? "Restore again" : "Pause restoring";
+  if (on) $("pause").textContent = paused ? "Resume restoration" : "Pause restoration";
   else $("pause").textContent = files.isPlaying() ? "Pause the clip" : "Play the clip";
   $("live").hidden = !on && !$("download").hidden;
 }
 
-function forgetFile() {
+function clearFile() {
   files.close();
   if ($("download").href) URL.revokeObjectURL($("download").href);
   $("download").removeAttribute("href");
   $("download").hidden = true;
 }
 
-function tellCamera() {
-  camera.tell({ strength: $("strength").value / 100, paused });
+function sendControls() {
+  camera.sendControls({ strength: $("strength").value / 100, paused });
 }
 
-function showFigures(told) {
-  const { p50, p99 } = told.latency_ms;
-  $("fps").textContent = told.fps.toFixed(0);
+function showStatistics(statistics) {
+  const { p50, p99 } = statistics.latency_ms;
+  $("fps").textContent = statistics.fps.toFixed(0);
   $("latency").textContent = p50 === null ? "–" : p50.toFixed(0);
-  $("latest").textContent = p99 === null ? "–" : p99.toFixed(0);
-  $("restored").textContent = told.restored;
-  $("dropped").textContent = told.dropped;
+  $("latency-p99").textContent = p99 === null ? "–" : p99.toFixed(0);
+  $("restored").textContent = statistics.restored;
+  $("dropped").textContent = statistics.dropped;
 }
 
-function clearFigures() {
-  for (const id of ["fps", "latency", "latest", "restored", "dropped"]) $(id).textContent = "–";
+function clearStatistics() {
+  for (const id of ["fps", "latency", "latency-p99", "restored", "dropped"]) $(id).textContent = "–";
 }
 
 async function startCamera() {
-  forgetFile();
+  clearFile();
   paused = false;
   $("camera").disabled = true;
-  say("Asking for the camera …");
+  showMessage("Requesting camera access …");
   try {
     await camera.start({
-      onOpen: tellCamera,
-      onFigures: showFigures,
+      onOpen: sendControls,
+      onStatistics: showStatistics,
       onEnd: (message) => {
-        clearFigures();
+        clearStatistics();
         showButtons();
-        say(message, "wrong");
+        showMessage(message, "error");
       },
     });
-    say("Your camera is restored. Drag the line to compare.");
+    showMessage("Restoring your camera. Drag the line to compare.");
   } catch (error) {
-    say(error.message, "wrong");
+    showMessage(error.message, "error");
   }
   $("camera").disabled = false;
   showButtons();
@@ -70,25 +70,26 @@ async function startCamera() {
 
 function stopCamera() {
   camera.stop();
-  clearFigures();
+  clearStatistics();
   showButtons();
-  say("The camera is off.");
+  showMessage("The camera is off.");
 }
 
 async function restoreFile(file) {
   if (camera.isOn()) stopCamera();
-  forgetFile();
-  say(`Restoring ${file.name} …`);
+  clearFile();
+  showMessage(`Restoring ${file.name} …`);
   $("progress").hidden = false;
   showButtons();
   try {
-    const { told, address, name, seen } = await files.restore(file);
+    const { message, address, name, displayable } = await files.restore(file);
     Object.assign($("download"), { href: address, download: name, hidden: false });
-    if (!wantsStillness) await files.play(true);
-    say(seen ? `${told} Drag the line to compare.` : `${told} The browser cannot show this kind of file; download it to see it.`);
+    if (!prefersReducedMotion) await files.play(true);
+    const advice = displayable ? "Drag the line to compare." : "The browser cannot show this file type; download the result to view it.";
+    showMessage(`${message} ${advice}`);
   } catch (error) {
     if (error.name === "AbortError") return;
-    say(error.message, "wrong");
+    showMessage(error.message, "error");
   }
   $("progress").hidden = true;
   showButtons();
@@ -97,19 +98,19 @@ async function restoreFile(file) {
 async function pause() {
   if (camera.isOn()) {
     paused = !paused;
-    tellCamera();
+    sendControls();
   } else {
     await files.play(!files.isPlaying());
   }
   showButtons();
 }
 
-function takeDrops() {
-  const stage = $("stage");
+function acceptDrops() {
+  const comparison = $("comparison");
   for (const name of ["dragover", "dragleave", "drop"]) {
     document.addEventListener(name, (event) => {
       event.preventDefault();
-      stage.classList.toggle("over", name === "dragover");
+      comparison.classList.toggle("over", name === "dragover");
       if (name === "drop" && event.dataTransfer.files.length) restoreFile(event.dataTransfer.files[0]);
     });
   }
@@ -124,8 +125,8 @@ $("file").addEventListener("change", () => {
 });
 $("strength").addEventListener("input", () => {
   $("strength-value").textContent = `${$("strength").value} %`;
-  tellCamera();
+  sendControls();
 });
 addEventListener("pagehide", () => camera.isOn() && camera.stop());
-takeDrops();
+acceptDrops();
 showButtons();

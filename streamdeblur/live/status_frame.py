@@ -1,4 +1,4 @@
-"""A picture that says what is wrong, instead of one that stands still."""
+"""A frame with a status message, shown while the source delivers none."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ GRAY = 40
 WHITE = (235, 235, 235)
 
 
-def notice(text: str, like: av.VideoFrame) -> av.VideoFrame:
-    """A dark frame with a line of text, of the size and pixel format of `like`."""
+def status_frame(text: str, like: av.VideoFrame) -> av.VideoFrame:
+    """A dark frame with one line of text, of the size and pixel format of `like`."""
     import av
 
     picture = np.full((like.height, like.width, 3), GRAY, np.uint8)

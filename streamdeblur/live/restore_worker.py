@@ -1,0 +1,77 @@
+"""RestoreWorker: restores the latest captured frame in its own thread."""
+
+from __future__ import annotations
+
+import threading
+
+from streamdeblur.live.capture import CapturedFrame
+from streamdeblur.live.latest_frame import LatestFrameSlot
+from streamdeblur.live.restorer import Restorer
+from streamdeblur.live.view import split_view
+from streamdeblur.video.copying import copy_frame
+
+POLL_SECONDS = 0.02
+JOIN_SECONDS = 5.0
+"""Time for the frame that is being restored when the worker is stopped."""
+
+
+class RestoreWorker:
+    """Takes frames from one slot, restores their faces, and puts them into another.
+
+    Attributes:
+        frames: The slot with the latest restored frame.
+        split: Whether the left half of each frame stays as it was; may be changed at any time.
+        error: What ended the thread early, otherwise None.
+    """
+
+    def __init__(
+        self, captured: LatestFrameSlot[CapturedFrame], restorer: Restorer, *, budget: float | None, split: bool
+    ) -> None:
+        """Prepare the thread.
+
+        Args:
+            captured: The slot to take frames from.
+            restorer: Restores them.
+            budget: Seconds after its capture by which a frame has to be finished; None restores all faces of all frames.
+            split: Initial value of `split`.
+        """
+        self.frames = LatestFrameSlot[CapturedFrame](blocking=budget is None)
+        self.split = split
+        self.error: Exception | None = None
+        self._captured, self._restorer, self._budget = captured, restorer, budget
+        self._size: tuple[int, int] | None = None
+        self._thread = threading.Thread(target=self._run, name="restore", daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Wait for the current frame and end the thread; the slot with captured frames has to be closed first."""
+        self.frames.close()
+        if self._thread.ident is not None:
+            self._thread.join(timeout=JOIN_SECONDS)
+
+    def _run(self) -> None:
+        try:
+            while not self._captured.ended:
+                captured = self._captured.take(POLL_SECONDS)
+                if captured is None:
+                    continue
+                if not self.frames.put(self._restored(captured)):
+                    break
+                self._restorer.catch_up()
+        except Exception as error:
+            # Nothing is hidden here: an error of any type is handed to the thread that called `LiveLoop.run`, which raises it.
+            self.error = error
+        finally:
+            self.frames.close()
+
+    def _restored(self, captured: CapturedFrame) -> CapturedFrame:
+        frame = captured.frame
+        if self._size != (frame.width, frame.height):
+            self._size = frame.width, frame.height
+            self._restorer.reset()
+        original = copy_frame(frame) if self.split else None
+        self._restorer.edit(frame, None if self._budget is None else captured.captured_at + self._budget)
+        return CapturedFrame(split_view(original, frame) if original else frame, captured.captured_at)

@@ -1,0 +1,62 @@
+"""VirtualCamera: a sink that other programs see as a camera."""
+
+from __future__ import annotations
+
+import platform
+from fractions import Fraction
+from typing import TYPE_CHECKING, Any
+
+from streamdeblur.errors import OutputError
+
+if TYPE_CHECKING:
+    import av
+
+INSTALLATION = {
+    "Linux": (
+        "Create one with:\n  sudo modprobe v4l2loopback devices=1 video_nr=10 card_label=streamdeblur exclusive_caps=1\n"
+        "(Debian and Ubuntu: sudo apt install v4l2loopback-dkms first)"
+    ),
+    "Darwin": "Install OBS (https://obsproject.com), and start and stop its virtual camera once; it then stays installed.",
+    "Windows": "Install OBS (https://obsproject.com), which includes a virtual camera.",
+}
+"""How to get a virtual camera, by `platform.system`."""
+
+
+class VirtualCamera:
+    """Sends frames to a virtual camera (pyvirtualcam)."""
+
+    continuous = True
+    capacity = 1
+    reopenable = True
+
+    def __init__(self, frame: av.VideoFrame, rate: Fraction, device: str | None) -> None:
+        """Open the camera for frames of this size; `device`: its name, None for the first one.
+
+        Raises:
+            OutputError: pyvirtualcam is not installed, or there is no such camera.
+        """
+        try:
+            import pyvirtualcam
+        except ImportError:
+            raise OutputError("A virtual camera needs pyvirtualcam. Install it with: pip install 'streamdeblur[live]'") from None
+        self._size = frame.width - frame.width % 2, frame.height - frame.height % 2
+        try:
+            self._camera: Any = pyvirtualcam.Camera(*self._size, float(rate), fmt=pyvirtualcam.PixelFormat.I420, device=device)
+        except RuntimeError as error:
+            raise OutputError(
+                f"There is no virtual camera{f' {device}' if device else ''}. {INSTALLATION.get(platform.system(), '')}\n"
+                f"pyvirtualcam reported: {error}"
+            ) from None
+
+    def write(self, frame: av.VideoFrame) -> None:
+        """Show a frame; OutputError if the camera is lost."""
+        width, height = self._size
+        planar = frame.reformat(width=width, height=height, format="yuv420p")
+        try:
+            self._camera.send(planar.to_ndarray())
+        except (RuntimeError, OSError) as error:
+            raise OutputError(f"The virtual camera was lost: {error}.") from None
+
+    def close(self) -> None:
+        """Free the camera."""
+        self._camera.close()
