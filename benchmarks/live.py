@@ -22,27 +22,27 @@ from streamdeblur.live.summary import LiveSummary
 
 FPS = 30
 CLIP_SECONDS = 196 / FPS
-"""Two rounds of the camera's path: where the clip begins again, the picture does not jump."""
+"""Two periods of the camera's path, so that the picture does not jump when the clip is repeated."""
 PARTS = 4
-"""The run is looked at in so many parts, for growth."""
+"""Number of parts of a run that are compared, to detect growth."""
 P99 = {1: 33, 3: 50}
 """Milliseconds."""
 
 
 @dataclass
-class Watched:
-    """What was seen of a run."""
+class Measurements:
+    """The measurements of a run."""
 
     summary: LiveSummary
     latencies: list[float]
     """Seconds, one per frame in order."""
     memory: list[float]
-    """MiB resident, about once in a second."""
+    """Resident MiB, about once per second."""
     others: float
     """Cores that other processes kept busy."""
 
     def quantile(self, share: float, part: int | None = None) -> float:
-        """Milliseconds; of one of the parts, or of the whole run."""
+        """Milliseconds, of one of the parts or of the whole run."""
         values = self.latencies if part is None else np.array_split(self.latencies, PARTS)[part]
         return 1000 * float(np.quantile(values, share, method="higher"))
 
@@ -53,7 +53,7 @@ class Watched:
 
 @dataclass
 class _Meter:
-    """Looks at memory once in a second, and at the clock."""
+    """Records memory once per second, and stops the loop at the end."""
 
     end: float
     memory: list[float] = field(default_factory=list)
@@ -68,10 +68,10 @@ class _Meter:
             loop.stop()
 
 
-def watch(faces: int, seconds: float) -> Watched:
-    """Play a clip with this many blurred faces for so long, all restored as far as there is time."""
+def run(faces: int, seconds: float) -> Measurements:
+    """Play a clip with this many blurred faces for so many seconds; all faces are restored as far as there is time."""
     clip = faces_clip(faces, CLIP_SECONDS, FPS)
-    loop = LiveLoop(LiveOptions(source=str(clip), realtime=True, loop=True, always=True, to=("null",)), print)
+    loop = LiveLoop(LiveOptions(source=str(clip), realtime=True, loop=True, always=True, to=("null",)))
     latencies: list[float] = []
     count = loop.latencies.add
 
@@ -84,7 +84,7 @@ def watch(faces: int, seconds: float) -> Watched:
     meter = _Meter(began + seconds)
     summary = loop.run(meter)
     others = (busy_seconds() - busy - (time.process_time() - own)) / (time.monotonic() - began)
-    return Watched(summary, latencies, meter.memory, max(0.0, others))
+    return Measurements(summary, latencies, meter.memory, max(0.0, others))
 
 
 def busy_seconds() -> float:
@@ -94,15 +94,15 @@ def busy_seconds() -> float:
 
 
 def rows(faces: int, seconds: float) -> list[Row]:
-    """The figures of one run."""
-    seen = watch(faces, seconds)
-    summary, stream = seen.summary, f"live 720p30, {faces} face{'s' if faces > 1 else ''}"
-    latency = ", ".join(f"p{100 * share:.0f} {seen.quantile(share):.1f}" for share in (0.5, 0.95, 0.99))
-    medians = [f"{seen.quantile(0.5, part):.1f}" for part in range(PARTS)]
-    disturbed = f"{seconds:g} s; other processes kept {seen.others:.2f} cores busy"
+    """The rows of one run."""
+    measured = run(faces, seconds)
+    summary, stream = measured.summary, f"live 720p30, {faces} face{'s' if faces > 1 else ''}"
+    latency = ", ".join(f"p{100 * share:.0f} {measured.quantile(share):.1f}" for share in (0.5, 0.95, 0.99))
+    medians = [f"{measured.quantile(0.5, part):.1f}" for part in range(PARTS)]
+    disturbed = f"{seconds:g} s; other processes kept {measured.others:.2f} cores busy"
     share = summary.dropped / (summary.frames + summary.dropped)
     passed = summary.passed_through / max(1, summary.passed_through + summary.restored)
-    first, last = seen.settled_memory(1), seen.settled_memory(PARTS - 1)
+    first, last = measured.settled_memory(1), measured.settled_memory(PARTS - 1)
     return [
         Row(f"{stream}, added latency", f"{latency} ms", disturbed, target=f"p99 <= {P99[faces]} ms"),
         Row(f"{stream}, its median by quarters", f"{', '.join(medians)} ms", target="no growth"),

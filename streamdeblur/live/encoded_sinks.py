@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamdeblur.errors import OutputError
-from streamdeblur.live.options import LiveOptions
 from streamdeblur.live.timing import TICKS
+from streamdeblur.options import EncodingOptions
 from streamdeblur.video.encoders import choose_encoder, choose_pixel_format, configure
 from streamdeblur.video.source import without_protocol
 from streamdeblur.video.writer import temporary_beside
@@ -66,7 +66,7 @@ class Recording:
     capacity = 60
     reopenable = True
 
-    def __init__(self, file: Path, frame: av.VideoFrame, rate: Fraction, options: LiveOptions) -> None:
+    def __init__(self, file: Path, frame: av.VideoFrame, rate: Fraction, encoding: EncodingOptions) -> None:
         """Open a temporary file beside `file`, for frames like this one.
 
         Raises:
@@ -79,7 +79,7 @@ class Recording:
         with ExitStack() as cleanup:
             cleanup.callback(self._unfinished.unlink, missing_ok=True)
             container = cleanup.enter_context(av.open(f"file:{self._unfinished}", "w"))
-            self._video = _EncodedVideo(container, _recorded_stream(container, frame, rate, options))
+            self._video = _EncodedVideo(container, _recorded_stream(container, frame, rate, encoding))
             cleanup.pop_all()
 
     def write(self, frame: av.VideoFrame) -> None:
@@ -114,9 +114,8 @@ class Recording:
 
 
 def _recorded_stream(
-    container: av.container.OutputContainer, frame: av.VideoFrame, rate: Fraction, options: LiveOptions
+    container: av.container.OutputContainer, frame: av.VideoFrame, rate: Fraction, encoding: EncodingOptions
 ) -> av.VideoStream:
-    encoding = options.encoding
     codec = choose_encoder(encoding.codec, "h264", container)
     stream: av.VideoStream = container.add_stream(codec.name, rate=rate)  # type: ignore[assignment]
     context = stream.codec_context

@@ -69,7 +69,7 @@ def sink_opener(name: str, options: LiveOptions) -> SinkOpener:
             raise OptionError(f"Cannot send to {name}. Supported protocols: {', '.join(STREAM_FORMATS)}.")
         return lambda frame, rate: NetworkStream(name, STREAM_FORMATS[family], frame, rate)
     parts = recording_parts(_recording_file(name, overwrite=options.overwrite))
-    return lambda frame, rate: Recording(next(parts), frame, rate, options)
+    return lambda frame, rate: Recording(next(parts), frame, rate, options.encoding)
 
 
 def _recording_file(name: str, *, overwrite: bool) -> Path:

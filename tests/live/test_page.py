@@ -1,4 +1,4 @@
-"""The page in a real browser, whose camera plays a blurry face."""
+"""The page in a real browser with a fake camera that shows a blurry face."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not instal
 
 @pytest.fixture(scope="module")
 def blurry_frames(photograph):
-    """A shaken view of one face and those beside it: frames, and their sharp twins."""
+    """A shaken view of faces: blurry frames, and their sharp counterparts."""
     middle = np.ascontiguousarray(photograph[120:520, 340:860])
     return list(zip(*HandheldCamera(middle, 640, 480, shutter=1.0).frames(40), strict=True))
 
 
 @pytest.fixture(scope="module")
 def camera_file(tmp_path_factory, blurry_frames):
-    """What the browser's camera sees, as YUV4MPEG2."""
+    """The content of the browser's fake camera, as YUV4MPEG2."""
     path = tmp_path_factory.mktemp("camera") / "camera.y4m"
     import av
 
@@ -54,9 +54,11 @@ def pixels(address):
 
 def errors(before, after, blurry, sharp, boxes):
     """Mean distances of the faces from the sharp frame: before, and after."""
-    seen = np.argmin([np.abs(before - frame.astype(float)).mean() for frame in blurry])
+    nearest = np.argmin([np.abs(before - frame.astype(float)).mean() for frame in blurry])
     faces = [np.s_[max(y0, 0) : y1, max(x0, 0) : x1] for x0, y0, x1, y1 in boxes]
-    return [np.mean([np.abs(side[face] - sharp[seen][face].astype(float)).mean() for face in faces]) for side in (before, after)]
+    return [
+        np.mean([np.abs(side[face] - sharp[nearest][face].astype(float)).mean() for face in faces]) for side in (before, after)
+    ]
 
 
 WHOLE = """(() => {
@@ -67,10 +69,10 @@ WHOLE = """(() => {
 })()"""
 
 
-def test_the_camera_comes_back_sharper(camera_file, blurry_frames, tmp_path):
+def test_the_camera_is_restored(camera_file, blurry_frames, tmp_path):
     detector = open_detector("centerface")
 
-    async def visit():
+    async def use_page():
         with served(RestorationOptions(always=True)) as (port, _):
             address = f"http://127.0.0.1:{port}/"
             async with page(address, tmp_path, f"--use-file-for-fake-video-capture={camera_file}") as opened:
@@ -82,28 +84,28 @@ def test_the_camera_comes_back_sharper(camera_file, blurry_frames, tmp_path):
                     boxes = [face.box.astype(int) for face in detector.detect(before)]
                     if boxes:
                         was, now = errors(before, after, *blurry_frames, boxes)
-                        # (a machine that has no time lets faces pass)
+                        # On a machine that is too slow, faces pass through unrestored.
                         gains += [was - now] if abs(was - now) > 0.01 * was else []
                     if len(gains) == 5:
                         break
                     await asyncio.sleep(0.2)
-                figures = await opened.run("document.getElementById('latency').textContent")
+                latency = await opened.run("document.getElementById('latency').textContent")
                 await opened.run("document.getElementById('pause').click()")
-                offered = await opened.run("document.getElementById('pause').textContent")
+                label = await opened.run("document.getElementById('pause').textContent")
                 await opened.run("document.getElementById('camera').click()")
-                return gains, figures, offered, opened.asked, address
+                return gains, latency, label, opened.requests, address
 
-    gains, figures, offered, asked, address = asyncio.run(visit())
+    gains, latency, label, requests, address = asyncio.run(use_page())
     assert len(gains) >= 3
-    # (faces that passed after all differ by what the video codec does)
+    # Faces that passed through differ only by the errors of the video codec.
     assert np.mean(gains) > 0.1
-    assert float(figures) > 0
-    assert offered == "Restore again"
-    assert [one for one in asked if not one.startswith((address, "blob:", "data:"))] == []
+    assert float(latency) > 0
+    assert label == "Resume restoration"
+    assert [one for one in requests if not one.startswith((address, "blob:", "data:"))] == []
 
 
-def test_a_dropped_picture_is_restored_and_can_be_kept(face_picture, tmp_path):
-    async def visit():
+def test_a_dropped_picture_is_restored_and_can_be_downloaded(face_picture, tmp_path):
+    async def use_page():
         stream = io.BytesIO()
         Image.fromarray(face_picture).save(stream, "PNG")
         coded = base64.b64encode(stream.getvalue()).decode()
@@ -114,7 +116,7 @@ def test_a_dropped_picture_is_restored_and_can_be_kept(face_picture, tmp_path):
                       const bytes = Uint8Array.from(atob("{coded}"), (c) => c.charCodeAt(0));
                       const data = new DataTransfer();
                       data.items.add(new File([bytes], "me & you.png", {{ type: "image/png" }}));
-                      stage.dispatchEvent(new DragEvent("drop", {{ dataTransfer: data, bubbles: true, cancelable: true }}));
+                      comparison.dispatchEvent(new DragEvent("drop", {{ dataTransfer: data, bubbles: true, cancelable: true }}));
                     }})()"""
                 )
                 await opened.until("!document.getElementById('download').hidden && picture.width === 426")
@@ -122,15 +124,15 @@ def test_a_dropped_picture_is_restored_and_can_be_kept(face_picture, tmp_path):
                 kept = await opened.run("document.getElementById('download').download")
                 return shape, kept, await opened.run("document.getElementById('status').textContent")
 
-    shape, kept, said = asyncio.run(visit())
+    shape, kept, status = asyncio.run(use_page())
     assert shape == [426, 320]
     assert kept == "me & you-sharp.png"
-    assert re.search(r"(\d) of \1 faces restored\.", said)
+    assert re.search(r"(\d) of \1 faces restored\.", status)
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(380, "dark"), (1000, "light")])
-def test_it_fits_the_screen_and_is_named_for_readers(tmp_path, width, scheme):
-    async def visit():
+def test_the_page_fits_the_screen_and_is_accessible(tmp_path, width, scheme):
+    async def use_page():
         with served(RestorationOptions()) as (port, _):
             async with page(f"http://127.0.0.1:{port}/", tmp_path, width=width) as opened:
                 await opened.send(
@@ -142,7 +144,7 @@ def test_it_fits_the_screen_and_is_named_for_readers(tmp_path, width, scheme):
                 tree = (await opened.send("Accessibility.getFullAXTree"))["nodes"]
                 return wide, background, tree
 
-    wide, background, tree = asyncio.run(visit())
+    wide, background, tree = asyncio.run(use_page())
     assert wide <= width
     assert background == "light dark"
     roles = {"button", "slider", "img", "link"}

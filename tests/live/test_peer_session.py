@@ -1,4 +1,4 @@
-"""A visitor's connection: a camera over real WebRTC, the channel of the page's controls, and how many may come."""
+"""The session of a browser: a camera over real WebRTC, the data channel, and the limit of simultaneous cameras."""
 
 from __future__ import annotations
 
@@ -8,16 +8,13 @@ import json
 import aiohttp
 import pytest
 
-from streamdeblur import RestorationOptions
-from support.models.networks import write_network
-
 pytest.importorskip("aiortc", reason="aiortc comes with the extra live")
 
 from aioice.ice import get_host_addresses
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import VideoStreamTrack
 
-from streamdeblur.live.serve.server import MOST_CAMERAS
+from streamdeblur.live.serve.application import MAX_CAMERAS
 from support.servers import served
 
 pytestmark = pytest.mark.skipif(
@@ -25,22 +22,16 @@ pytestmark = pytest.mark.skipif(
 )
 
 
-@pytest.fixture(scope="module")
-def options(tmp_path_factory):
-    network = write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert")
-    return RestorationOptions(weights=network, always=True)
-
-
-class Visitor:
-    """A page without a browser."""
+class Peer:
+    """What the page does, without a browser."""
 
     def __init__(self, port):
         self._address = f"http://127.0.0.1:{port}"
         self.connection = RTCPeerConnection()
         self.connection.addTrack(VideoStreamTrack())
         self.channel = self.connection.createDataChannel("controls")
-        self.told = asyncio.Queue()
-        self.channel.on("message", lambda message: self.told.put_nowait(json.loads(message)))
+        self._statistics = asyncio.Queue()
+        self.channel.on("message", lambda message: self._statistics.put_nowait(json.loads(message)))
         self._tracks = asyncio.Queue()
         self.connection.on("track", self._tracks.put_nowait)
 
@@ -60,11 +51,11 @@ class Visitor:
         track = await asyncio.wait_for(self._tracks.get(), 20)
         return await asyncio.wait_for(track.recv(), 20)
 
-    async def figures(self):
-        return await asyncio.wait_for(self.told.get(), 20)
+    async def statistics(self):
+        return await asyncio.wait_for(self._statistics.get(), 20)
 
 
-HOSTILE = [
+INVALID = [
     b"\xff\xfe",
     "",
     "null",
@@ -78,38 +69,38 @@ HOSTILE = [
 ]
 
 
-def test_whatever_comes_through_the_channel_the_visit_goes_on(options):
-    async def visit(port):
-        visitor = Visitor(port)
+def test_invalid_messages_on_the_data_channel_are_ignored(inverting_options):
+    async def connect(port):
+        peer = Peer(port)
         try:
-            assert await visitor.offer() == 200
-            frame = await visitor.frame()
+            assert await peer.offer() == 200
+            frame = await peer.frame()
             assert frame.width == 2 * 640
-            before = await visitor.figures()
-            for message in HOSTILE:
-                visitor.channel.send(message)
-            await visitor.figures()
-            after = await visitor.figures()
-            assert visitor.connection.connectionState == "connected"
+            before = await peer.statistics()
+            for message in INVALID:
+                peer.channel.send(message)
+            await peer.statistics()
+            after = await peer.statistics()
+            assert peer.connection.connectionState == "connected"
             assert set(after) == set(before)
             assert after["fps"] > 0
         finally:
-            await visitor.connection.close()
+            await peer.connection.close()
 
-    with served(options) as (port, _):
-        asyncio.run(visit(port))
+    with served(inverting_options) as (port, _):
+        asyncio.run(connect(port))
 
 
-def test_so_many_cameras_and_no_more_until_one_has_left(options):
-    async def visit(port):
-        visitors = [Visitor(port) for _ in range(MOST_CAMERAS + 2)]
-        *let_in, refused, later = visitors
+def test_the_number_of_cameras_is_limited_until_one_leaves(inverting_options):
+    async def connect(port):
+        peers = [Peer(port) for _ in range(MAX_CAMERAS + 2)]
+        *accepted, refused, later = peers
         try:
-            assert [await visitor.offer() for visitor in let_in] == [200] * MOST_CAMERAS
+            assert [await peer.offer() for peer in accepted] == [200] * MAX_CAMERAS
             assert await refused.offer() == 503
-            for visitor in let_in:
-                await visitor.frame()
-            await let_in[0].connection.close()
+            for peer in accepted:
+                await peer.frame()
+            await accepted[0].connection.close()
             for _ in range(60):
                 status = await later.offer()
                 if status == 200:
@@ -117,8 +108,8 @@ def test_so_many_cameras_and_no_more_until_one_has_left(options):
                 await asyncio.sleep(0.5)
             assert status == 200
         finally:
-            for visitor in visitors:
-                await visitor.connection.close()
+            for peer in peers:
+                await peer.connection.close()
 
-    with served(options) as (port, _):
-        asyncio.run(visit(port))
+    with served(inverting_options) as (port, _):
+        asyncio.run(connect(port))

@@ -1,7 +1,8 @@
-"""Hours in minutes: a stream whose camera, size and engine fail at random moments, over and over."""
+"""A long stream whose camera, frame size and engine fail at random moments."""
 
 from __future__ import annotations
 
+import logging
 import os
 import random
 import threading
@@ -18,23 +19,23 @@ from streamdeblur.errors import EngineError, InputError
 from streamdeblur.live.loop import LiveLoop
 from streamdeblur.live.options import LiveOptions
 from streamdeblur.live.restorer import Restorer
-from support.models.networks import write_network
+from support.live import fake_sink
 
 SECONDS = float(os.environ.get("STREAMDEBLUR_SOAK_SECONDS", "1200"))
 FPS = 30
 WARM = 0.3
-"""Share of the run after which memory may not grow any more: all sizes and faults were seen several times."""
+"""Share of the run after which memory may not grow any more, because all sizes and faults have occurred several times."""
 GROWTH = 60
 """MiB that memory may grow from there to the end."""
 SIZES = ((320, 240), (240, 180), (304, 208))
 LONGEST_STILL = 4.0
-"""Seconds without a new picture: what looks for a second, and compiles for a new size, may take on a busy machine."""
+"""Seconds without a new frame: the silence before a status message, plus the compilation for a new size on a busy machine."""
 
 
-class ShakyCamera:
-    """A camera that is unplugged at random moments, is not there at once again, and comes back in another size."""
+class UnreliableCamera:
+    """A camera that is lost at random moments, cannot be opened immediately, and comes back in another size."""
 
-    name, paced, ends, rate = "shaky camera", True, False, Fraction(FPS)
+    name, realtime, finite, rate = "unreliable camera", True, False, Fraction(FPS)
 
     def __init__(self, pictures, chance):
         if chance.random() < 0.4:
@@ -55,8 +56,8 @@ class ShakyCamera:
         pass
 
 
-class ShakyEngine:
-    """A real engine that fails at random moments: when crops come, or when they are asked back."""
+class UnreliableEngine:
+    """A real engine that fails at random moments: when crops are submitted, or when their results are requested."""
 
     def __init__(self, engine, chance):
         self._engine, self._chance = engine, chance
@@ -74,10 +75,10 @@ class LostTicket:
         raise RuntimeError("The driver does not answer.")
 
 
-class Watcher:
-    """A sink that notes when pictures came."""
+class TimingSink:
+    """A sink that records when frames arrive."""
 
-    steady, capacity, lasting = True, 1, True
+    continuous, capacity, reopenable = True, 1, True
 
     def __init__(self):
         self.longest_still, self._before, self.stamps = 0.0, time.monotonic(), []
@@ -98,54 +99,53 @@ def resident():
 
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="memory is read from /proc, which this system has not")
-def test_a_stream_survives_all_faults_without_a_leak(tmp_path, few_pictures):
-    network = write_network(tmp_path / "invert.onnx", "invert")
-    chance, said, memory, watcher = random.Random(6), [], [], Watcher()
+def test_a_stream_survives_all_faults_without_a_leak(inverting_options, few_pictures, caplog):
+    caplog.set_level(logging.INFO, "streamdeblur")
+    chance, memory, sink = random.Random(6), [], TimingSink()
 
     def opener(chosen):
         if chance.random() < 0.3:
             raise EngineError("There is no device.")
         deblurrer = FaceDeblurrer(chosen)
-        deblurrer.engine = ShakyEngine(deblurrer.engine, chance)
+        deblurrer.engine = UnreliableEngine(deblurrer.engine, chance)
         return deblurrer
 
-    def patient(open_it):
-        """The first attempt of a program is not repeated by it: these are."""
+    def retrying(open_it):
+        """The loop itself does not repeat the first attempt to open something."""
         while True:
             try:
                 return open_it()
             except (InputError, EngineError):
                 continue
 
-    made = LiveOptions(source="x", to=("null",), weights=network, always=True, loop=True)
-    restorer = patient(lambda: Restorer(made.restoration, said.append, opener))
-    first = iter([patient(lambda: ShakyCamera(few_pictures, chance))])
+    options = LiveOptions(restoration=inverting_options, source="x", to=("null",), loop=True)
+    restorer = retrying(lambda: Restorer(inverting_options, opener))
+    first = iter([retrying(lambda: UnreliableCamera(few_pictures, chance))])
     loop = LiveLoop(
-        made,
-        said.append,
-        source_opener=lambda _: next(first, None) or ShakyCamera(few_pictures, chance),
+        options,
+        source_opener=lambda _: next(first, None) or UnreliableCamera(few_pictures, chance),
         restorer=restorer,
     )
-    loop.outlets[0]._opener = lambda frame, rate: watcher
+    fake_sink(loop, lambda: sink)
     began = time.monotonic()
 
-    def look(loop):
+    def watch(loop):
         passed = time.monotonic() - began
         if passed >= len(memory):
             memory.append(resident())
         if passed >= SECONDS:
             loop.stop()
 
-    summary = loop.run(look)
-    faults = {
-        kind: sum(kind in message for message in said) for kind in ("cable", "device is lost", "driver", "is back", "again.")
-    }
-    print(f"{summary}; {faults}; memory {memory[0]:.0f} .. {memory[-1]:.0f} MiB; longest still {watcher.longest_still:.1f} s")
+    summary = loop.run(watch)
+    messages = [record.getMessage() for record in caplog.records]
+    events = ("cable", "device is lost", "driver", "Reconnected", "new engine is running")
+    faults = {event: sum(event in message for message in messages) for event in events}
+    print(f"{summary}; {faults}; memory {memory[0]:.0f} .. {memory[-1]:.0f} MiB; longest still {sink.longest_still:.1f} s")
     assert summary.frames > 5 * SECONDS
     assert summary.restored > 0
-    assert all(faults.values()), said
-    assert watcher.longest_still < LONGEST_STILL
-    assert (np.diff(watcher.stamps) > 0).all()
+    assert all(faults.values()), messages
+    assert sink.longest_still < LONGEST_STILL
+    assert (np.diff(sink.stamps) > 0).all()
     settled = memory[int(WARM * len(memory)) :]
     assert np.median(settled[-10:]) - np.median(settled[:10]) < GROWTH
-    assert {thread.name for thread in threading.enumerate()}.isdisjoint({"capture", "restore", "outlet null", "engine"})
+    assert {thread.name for thread in threading.enumerate()}.isdisjoint({"capture", "restore", "sink null", "engine"})

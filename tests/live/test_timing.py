@@ -1,4 +1,4 @@
-"""Mailbox, latencies, the steady delay, back-off, and the budget of a frame."""
+"""The latest-frame slot, latencies, the playout delay, back-off, and the budget of a frame."""
 
 from __future__ import annotations
 
@@ -10,43 +10,43 @@ import numpy as np
 import pytest
 
 from streamdeblur.faces.scheduler import FAITHFUL, Budget
-from streamdeblur.live.latest_frame import Mailbox
-from streamdeblur.live.timing import FIRST_PAUSE, LONGEST_PAUSE, Backoff, Latencies, SteadyDelay
+from streamdeblur.live.latest_frame import LatestFrameSlot
+from streamdeblur.live.timing import FIRST_PAUSE, LONGEST_PAUSE, Backoff, Latencies, PlayoutDelay
 
 
-def test_the_newest_item_wins_and_stale_ones_are_counted():
-    mailbox = Mailbox()
+def test_a_new_item_replaces_a_stale_one_which_is_counted():
+    slot = LatestFrameSlot()
     for number in range(5):
-        assert mailbox.put(number)
-    assert mailbox.take() == 4
-    assert mailbox.dropped == 4
-    assert mailbox.take(timeout=0.01) is None
+        assert slot.put(number)
+    assert slot.take() == 4
+    assert slot.dropped == 4
+    assert slot.take(timeout=0.01) is None
 
 
-def test_a_patient_mailbox_loses_nothing():
-    mailbox, taken = Mailbox(patient=True), []
+def test_a_blocking_slot_loses_nothing():
+    slot, taken = LatestFrameSlot(blocking=True), []
 
     def put_all():
         for number in range(50):
-            mailbox.put(number)
-        mailbox.close()
+            slot.put(number)
+        slot.close()
 
     threading.Thread(target=put_all).start()
-    while not mailbox.ended:
-        taken.append(mailbox.take(1.0))
+    while not slot.ended:
+        taken.append(slot.take(1.0))
     assert [item for item in taken if item is not None] == list(range(50))
-    assert mailbox.dropped == 0
+    assert slot.dropped == 0
 
 
-def test_a_closed_mailbox_gives_what_is_in_it_and_takes_no_more():
-    mailbox = Mailbox()
-    mailbox.put("last")
-    mailbox.close()
-    assert not mailbox.ended
-    assert not mailbox.put("late")
-    assert mailbox.take() == "last"
-    assert mailbox.ended
-    assert mailbox.take() is None
+def test_a_closed_slot_returns_its_item_and_refuses_others():
+    slot = LatestFrameSlot()
+    slot.put("last")
+    slot.close()
+    assert not slot.ended
+    assert not slot.put("late")
+    assert slot.take() == "last"
+    assert slot.ended
+    assert slot.take() is None
 
 
 def test_latencies_are_those_of_the_sorted_list():
@@ -60,21 +60,21 @@ def test_latencies_are_those_of_the_sorted_list():
         assert latencies.quantile(share) == pytest.approx(ordered[math.ceil(share * 2001) - 1], abs=1e-4)
 
 
-def test_the_steady_delay_is_what_most_frames_take():
+def test_the_playout_delay_is_what_most_frames_take():
     random = np.random.default_rng(1)
-    delay = SteadyDelay(0.1)
+    delay = PlayoutDelay(0.1)
     late = []
     for seconds in random.normal(0.02, 0.002, 3000):
         late.append(seconds > delay.seconds)
-        delay.learn(seconds)
+        delay.update(seconds)
     assert 0.03 < np.mean(late[500:]) < 0.07
     assert delay.seconds < 0.025
     for _ in range(100):
-        delay.learn(5.0)
+        delay.update(5.0)
     assert delay.seconds == 0.1
 
 
-def test_attempts_become_rarer_until_one_succeeds():
+def test_pauses_grow_until_an_attempt_succeeds():
     backoff = Backoff()
     assert backoff.due()
     pauses = [backoff.failed() for _ in range(8)]

@@ -1,4 +1,4 @@
-"""A headless Chromium, spoken to over its DevTools protocol."""
+"""A headless Chromium, controlled over its DevTools protocol."""
 
 from __future__ import annotations
 
@@ -24,26 +24,26 @@ class Page:
 
     def __init__(self, socket):
         self._socket, self._numbers = socket, count(1)
-        self.asked = []
-        """Addresses that the page asked for."""
+        self.requests = []
+        """URLs that the page requested."""
 
     async def send(self, method, **parameters):
         number = next(self._numbers)
         await self._socket.send_json({"id": number, "method": method, "params": parameters})
         async for message in self._socket:
-            told = json.loads(message.data)
-            if told.get("method") == "Network.requestWillBeSent":
-                self.asked.append(told["params"]["request"]["url"])
-            if told.get("id") == number:
-                assert "error" not in told, told
-                return told["result"]
+            reply = json.loads(message.data)
+            if reply.get("method") == "Network.requestWillBeSent":
+                self.requests.append(reply["params"]["request"]["url"])
+            if reply.get("id") == number:
+                assert "error" not in reply, reply
+                return reply["result"]
         raise AssertionError(f"The browser ended during {method}.")
 
     async def run(self, script):
-        """The value of a script; promises are waited for."""
-        told = await self.send("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, userGesture=True)
-        assert "exceptionDetails" not in told, told["exceptionDetails"]
-        return told["result"].get("value")
+        """The value of a script; promises are awaited."""
+        reply = await self.send("Runtime.evaluate", expression=script, awaitPromise=True, returnByValue=True, userGesture=True)
+        assert "exceptionDetails" not in reply, reply["exceptionDetails"]
+        return reply["result"].get("value")
 
     async def until(self, script, seconds=60.0):
         """Wait until a script is true."""
@@ -52,13 +52,13 @@ class Page:
                 return
             await asyncio.sleep(0.25)
         raise AssertionError(
-            f"never true: {script}; the page says: {await self.run('document.getElementById(`status`).textContent')}"
+            f"never true: {script}; the page shows: {await self.run('document.getElementById(`status`).textContent')}"
         )
 
 
 @asynccontextmanager
 async def page(address, profile, *flags, width=1000, height=800):
-    """Opens an address in a browser of its own."""
+    """Open an address in a browser of its own."""
     command = [CHROMIUM, *FLAGS, *flags, f"--user-data-dir={profile}", f"--window-size={width},{height}", "about:blank"]
     browser = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:

@@ -1,4 +1,4 @@
-"""A page that is really served, in a thread of its own, for tests."""
+"""The web application, served in a thread of its own."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from streamdeblur.live.serve.application import application
 
 @contextmanager
 def served(options, *, token=False, host="127.0.0.1", names=()):
-    """Serves the page; gives its port and its `Access`."""
+    """Serve the page; yields its port and its `Access`."""
     loop, ready = asyncio.new_event_loop(), threading.Event()
     opened = {}
 
     async def begin():
-        # the port is known only when it is open
+        # The port is known only after it is open.
         access = Access(host, 0, token=token, names=names)
         runner = web.AppRunner(application(options, access), access_log=None)
         await runner.setup()

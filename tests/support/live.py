@@ -1,0 +1,86 @@
+"""Fake sources, sinks and engines of a live loop, with faults."""
+
+from __future__ import annotations
+
+import threading
+import time
+from fractions import Fraction
+
+import av
+
+from streamdeblur.errors import EngineError, InputError, OutputError
+from streamdeblur.live.loop import LiveLoop
+from streamdeblur.video.copying import copy_frame
+
+
+class FakeSource:
+    """A source of given pictures at a steady rate, which ends or is lost after the last one."""
+
+    name, realtime = "fake source", True
+    rate = Fraction(25)
+
+    def __init__(self, pictures, *, finite, interval=0.04):
+        self.pictures, self.finite, self._interval = pictures, finite, interval
+        self.closed = False
+
+    def frames(self):
+        for picture in self.pictures:
+            time.sleep(self._interval)
+            yield yuv_frame(picture)
+        if not self.finite:
+            raise InputError("The cable is out.")
+
+    def close(self):
+        self.closed = True
+
+
+class FakeSink:
+    """A sink that keeps its frames, and is lost after `lifetime` of them."""
+
+    continuous, capacity, reopenable = True, 1, True
+
+    def __init__(self, frames, lifetime=None):
+        self._frames, self._lifetime = frames, lifetime
+
+    def write(self, frame):
+        if self._lifetime is not None:
+            self._lifetime -= 1
+            if self._lifetime < 0:
+                raise OutputError("The reader is gone.")
+        self._frames.append(copy_frame(frame))
+
+    def close(self):
+        pass
+
+
+class LostEngine:
+    """An engine whose device is lost."""
+
+    def __init__(self, engine):
+        self.name, self.reason, self.infer, self.close = engine.name, engine.reason, engine.infer, engine.close
+
+    def submit(self, crops):
+        raise EngineError("The device is lost.")
+
+
+def yuv_frame(picture):
+    """An av.VideoFrame in yuv420p."""
+    return av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p")
+
+
+def fake_sink(loop, opener):
+    """Let `opener()` open the first sink of a loop."""
+    loop.sink_workers[0]._opener = lambda frame, rate: opener()
+
+
+def run(options, *, seconds=20.0, sink=None, **parts):
+    """Run a live loop for at most so many seconds; returns its summary."""
+    loop = LiveLoop(options, **parts)
+    if sink is not None:
+        fake_sink(loop, sink)
+    timer = threading.Timer(seconds, loop.stop)
+    timer.start()
+    try:
+        return loop.run()
+    finally:
+        timer.cancel()
