@@ -7,7 +7,7 @@ from fractions import Fraction
 import cv2
 import numpy as np
 import pytest
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from skimage.metrics import structural_similarity
 
 from streamdeblur.errors import InputError, OptionError
 from streamdeblur.evaluation.comparing.compare import compare, video_names
@@ -18,6 +18,7 @@ from streamdeblur.evaluation.metrics.temporal import stability
 from streamdeblur.evaluation.summary import summarise
 from support.media.datasets import shot
 from support.media.videos import Recipe, write_video
+from support.metrics import psnr
 
 FRAMES = 30
 PLAIN = Instruments("none", "none", "none")
@@ -125,12 +126,12 @@ def test_figures_are_those_of_the_windows_and_of_the_whole_frames(pictures, face
         whole, whole_sharp = pictures[name][place.number], pictures["sharp"][place.number]
         face, sharp = window(whole, place), window(whole_sharp, place)
         figures = results[place.name]
-        assert figures["psnr"] == pytest.approx(peak_signal_noise_ratio(sharp, face), abs=1e-3)
+        assert figures["psnr"] == pytest.approx(psnr(sharp, face), abs=1e-3)
         assert figures["ssim"] == pytest.approx(structural_similarity(sharp, face, channel_axis=2), abs=1e-6)
         difference = face.astype(float) - sharp
         edges = sum(abs(np.diff(difference, axis=axis)).mean() for axis in (0, 1))
         assert figures["gradient"] == pytest.approx(edges, abs=1e-6)
-        assert figures["frame"] == pytest.approx(peak_signal_noise_ratio(whole_sharp, whole), abs=1e-3)
+        assert figures["frame"] == pytest.approx(psnr(whole_sharp, whole), abs=1e-3)
 
 
 def test_groups_are_seconds(faces, found):

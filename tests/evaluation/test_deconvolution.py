@@ -6,7 +6,6 @@ import cv2
 import numpy as np
 import pytest
 from pydantic import ValidationError
-from skimage.metrics import peak_signal_noise_ratio as psnr
 
 from streamdeblur.evaluation.deconvolution.blind import Estimation, estimate_kernel
 from streamdeblur.evaluation.deconvolution.fourier import LeastSquares, closed, gradients
@@ -15,6 +14,7 @@ from streamdeblur.evaluation.deconvolution.priors import KERNEL_PRIORS, minima
 from streamdeblur.training.blur.response import identity
 from streamdeblur.training.blur.synthetic import blur_image
 from streamdeblur.training.blur.trajectories import draw_kernel, trimmed
+from support.metrics import psnr
 
 
 def line(length, side=15):

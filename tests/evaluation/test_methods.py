@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from skimage.metrics import peak_signal_noise_ratio as psnr
 
 from streamdeblur.errors import MethodError, OptionError
 from streamdeblur.evaluation.cases import Case
@@ -12,6 +11,7 @@ from streamdeblur.evaluation.methods import METHODS, open_method
 from streamdeblur.training.blur.response import identity
 from streamdeblur.training.blur.synthetic import blur_image
 from streamdeblur.training.datasets.pictures import png_bytes
+from support.metrics import psnr
 from support.models.networks import write_network
 
 CLASSICAL = ["blurred", "oracle", "unsharp", "richardson-lucy", "wiener", "tv-oracle"]

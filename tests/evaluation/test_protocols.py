@@ -21,6 +21,7 @@ from streamdeblur.training.blur.response import identity, srgb
 from streamdeblur.training.blur.synthetic import blur_image
 from support.media.faces import faces_of
 from support.media.motion import panned, steady
+from support.metrics import psnr
 
 NAMES = ["pravg:11", "pravg:255", "pravg+camera:7", "vla", "vla+camera", "synthetic", "as-is", "sharp"]
 SIDE = 248
@@ -108,7 +109,7 @@ def test_vla_takes_the_windows_that_its_rules_allow(clips, footage):
 
 def test_a_shaking_camera_blurs_more(clips):
     still, shaken = (cases(name, clips, 8) for name in ("vla", "vla+camera"))
-    quality = [np.mean([cv2.PSNR(case.blurry, case.sharp) for case in of]) for of in (still, shaken)]
+    quality = [np.mean([psnr(case.blurry, case.sharp) for case in of]) for of in (still, shaken)]
     assert quality[1] < quality[0] - 1
     extents = [case.record["extent"] for case in shaken]
     assert 4 <= min(extents) < max(extents) <= 24

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 import pytest
 from PIL import Image
-from skimage.metrics import peak_signal_noise_ratio, structural_similarity
+from skimage.metrics import structural_similarity
 
 from streamdeblur.evaluation.evaluate import RUN, evaluate
 from streamdeblur.evaluation.options import EvaluationOptions
@@ -19,6 +19,7 @@ from streamdeblur.evaluation.report.write import write_report
 from streamdeblur.evaluation.sources.dataset import Clip, DataSet
 from streamdeblur.evaluation.summary import summarise
 from support.media.motion import panned, steady
+from support.metrics import psnr
 
 METHODS = ("blurred", "coarse", "unsharp", "ours", "oracle")
 BOUNDS = ("blurred", "oracle")
@@ -70,7 +71,7 @@ def gradient_error(image, sharp):
 
 
 FIGURES = {
-    "psnr": lambda image, sharp: 100.0 if (image == sharp).all() else peak_signal_noise_ratio(sharp, image),
+    "psnr": psnr,
     "ssim": lambda image, sharp: structural_similarity(image, sharp, channel_axis=2),
     "gmsd": gmsd,
     "gradient": gradient_error,

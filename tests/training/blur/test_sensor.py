@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cv2
 import numpy as np
 import pytest
 from pydantic import ValidationError
@@ -11,6 +10,7 @@ from streamdeblur.training.blur.compression import down_and_up, h264, jpeg
 from streamdeblur.training.blur.response import srgb
 from streamdeblur.training.blur.sensor import Degradation, Degradations, Sensor, degrade, disc
 from streamdeblur.training.blur.synthetic import light_table
+from support.metrics import psnr
 
 
 @pytest.fixture(scope="module")
@@ -21,10 +21,6 @@ def picture(photograph):
 @pytest.fixture(scope="module")
 def light(picture):
     return light_table(srgb())[picture]
-
-
-def psnr(first, second):
-    return cv2.PSNR(first, second)
 
 
 def test_values_are_log_uniform_between_mild_and_severe():

@@ -22,6 +22,7 @@ from streamdeblur.training.datasets.shards import find_shards, read_samples
 from streamdeblur.training.datasets.store import open_clips
 from support.media.datasets import HEIGHT, PLACES, WIDTH, invoke, shard_bytes, shot
 from support.media.videos import Recipe, read_frames, write_video
+from support.metrics import psnr
 from support.models.parts import job_that_dies, job_that_works
 
 OPTIONS = BuildOptions(min_frames=10, held_out=0.5)
@@ -70,7 +71,7 @@ def alike(clip, number, picture):
     window, size = clip.record["window"], clip.record["size"]
     part = picture[window["top"] :, window["left"] :][: window["side"], : window["side"]]
     part = cv2.resize(part, (size, size), interpolation=cv2.INTER_CUBIC).astype(float)
-    return 10 * np.log10(255**2 / np.square(part - clip.frames[number]).mean()) > 34
+    return psnr(part, clip.frames[number]) > 34
 
 
 def test_the_window_stands_still_so_that_the_motion_is_the_faces_own(clips, photograph):

@@ -13,12 +13,9 @@ from streamdeblur.training.datasets.recipe import PairMaker, Recipe
 from streamdeblur.training.datasets.sampled_pairs import build_drawn_pairs
 from streamdeblur.training.datasets.store import open_clips, open_pairs
 from support.media.datasets import invoke
+from support.metrics import psnr
 
 PLAIN = Recipe(responses=("identity",))
-
-
-def psnr(a, b):
-    return 10 * np.log10(255**2 / max(np.square(a.astype(float) - b).mean(), 1e-9))
 
 
 @pytest.fixture(scope="module")

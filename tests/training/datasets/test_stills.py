@@ -14,6 +14,7 @@ from streamdeblur.training.datasets.options import StillsOptions
 from streamdeblur.training.datasets.stills import build_stills
 from streamdeblur.training.datasets.store import open_stills
 from support.media.datasets import PLACES
+from support.metrics import psnr
 
 
 def around(photograph, name, size=320):
@@ -81,7 +82,7 @@ def test_a_turned_picture_is_cut_upright(built, photograph):
     window = record["window"]
     part = whole[window["top"] :, window["left"] :][: window["side"], : window["side"]]
     expected = cv2.resize(part, (256, 256), interpolation=cv2.INTER_CUBIC).astype(float)
-    assert 10 * np.log10(255**2 / np.square(expected - stills[number]).mean()) > 32
+    assert psnr(expected, stills[number]) > 32
     eyes, mouth = np.array(record["landmarks"])[:2], np.array(record["landmarks"])[3:]
     assert eyes[:, 1].max() + 20 < mouth[:, 1].min()
 
@@ -97,8 +98,7 @@ def test_crops_are_taken_as_they_are(tmp_path, photograph):
     stills = open_stills(tmp_path / "out")
     assert stills.identities == ["one", "one", "cleo", "dora"]
     assert [source["file"] for source in summary["sources"] if source["problem"]] == ["small.png"]
-    error = np.square(stills[0].astype(float) - around(photograph, "anna", 256)).mean()
-    assert 10 * np.log10(255**2 / error) > 45
+    assert psnr(stills[0], around(photograph, "anna", 256)) > 45
 
 
 def test_no_person_is_on_both_sides(tmp_path, photograph):
