@@ -39,8 +39,8 @@ def ratio(values: Sequence[float], others: Sequence[float]) -> float:
 
 def machine() -> str:
     """The CPU, its cores and the features that matter."""
-    cpu = diagnose()["cpu"]
-    return f"{cpu['name']}, {cpu['cores']} cores, {', '.join(cpu['features'])}"
+    cpu = diagnose().cpu
+    return f"{cpu.name}, {cpu.cores} cores, {', '.join(cpu.features)}"
 
 
 def table(rows: Sequence[Row]) -> str:

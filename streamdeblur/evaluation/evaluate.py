@@ -99,7 +99,7 @@ class _Run:
         self._plain = Examiner(Instruments(NONE, NONE, NONE))
 
     def protocol(self, protocol: Protocol, data: DataSet, options: EvaluationOptions, methods: Sequence[Method]) -> Evaluated:
-        cases = list(protocol.cases(data, options.limit, options.seed, options.response))
+        cases = list(protocol.cases(data, options.limit or None, options.seed, options.response))
         runs = protocol.runs(data, options.runs, RUN, options.seed, options.response)
         self._keep_inputs(str(protocol), cases)
         marked = all(case.landmarks is not None for case in cases)

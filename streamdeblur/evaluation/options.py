@@ -15,7 +15,7 @@ class EvaluationOptions(Settings):
         default=("pravg:11",), min_length=1, description="pravg:L, vla, pravg+camera:L, vla+camera, synthetic, as-is or sharp."
     )
     methods: tuple[str, ...] = Field(default=("blurred", "ours", "oracle"), min_length=1, description="See 'evaluate --list'.")
-    limit: int | None = Field(default=100, ge=1, description="Faces of a protocol at most.")
+    limit: int = Field(default=100, ge=0, description="Faces of a protocol at most; 0 takes all.")
     seed: int = Field(default=0, ge=0, description="Of the blur and of the choice of faces.")
     response: str = Field(default="identity", description="Where light adds up: identity, srgb, gamma:EXPONENT or fitted:FILE.")
     localiser: str = Field(default="dlib", description="Finds landmarks: dlib, mesh[:FILE], insightface[:FILE] or none.")

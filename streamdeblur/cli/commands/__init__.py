@@ -1,1 +1,1 @@
-"""One module per command; each is imported only when it is called."""
+"""One module per command, one package per group; each is imported when its command is called."""

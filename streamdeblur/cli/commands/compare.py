@@ -1,34 +1,39 @@
-"""streamdeblur compare: how near videos are to a sharp one, by their faces."""
+"""streamdeblur compare: videos and a sharp one of the same scene, compared by their faces."""
 
 from __future__ import annotations
 
+import logging
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from streamdeblur.cli.commands.evaluate import Embedder, Localiser, Second
-from streamdeblur.cli.commands.video import Json, Quiet
-from streamdeblur.cli.report import exits, needs_extra, print_json, tell
-from streamdeblur.cli.steps import StepLine
+from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.extras import needs_extra
+from streamdeblur.cli.options import with_settings
+from streamdeblur.cli.output import print_json
+from streamdeblur.cli.parameters import Json, Quiet
+from streamdeblur.cli.progress import ProgressLine
+from streamdeblur.evaluation.options import EvaluationOptions
 
-Videos = Annotated[list[Path], typer.Argument(help="Videos of one scene: the first is what the others are tested against.")]
+logger = logging.getLogger(__name__)
+
+Videos = Annotated[list[Path], typer.Argument(help="Videos of one scene. The others are tested against the first one.")]
 Reference = Annotated[Path, typer.Option(help="The sharp video of the same scene; frames are matched by their time.")]
 Limit = Annotated[int, typer.Option(min=0, help="Faces at most, spread evenly over the video; 0 takes all.")]
 Out = Annotated[Path | None, typer.Option(help="Folder for a report (HTML, Markdown, JSON) and the pictures of the faces.")]
 
 
+@with_settings(EvaluationOptions, ["localiser", "second", "embedder"])
 def command(
     videos: Videos,
     reference: Reference,
     limit: Limit = 100,
-    localiser: Localiser = "dlib",
-    second: Second = "auto",
-    embedder: Embedder = "dlib",
     out: Out = None,
     quiet: Quiet = False,
     json: Json = False,
+    **settings: object,
 ) -> None:
     with exits(quiet=quiet, json=json):
         with needs_extra("eval", "Comparing"):
@@ -41,17 +46,18 @@ def command(
             from streamdeblur.evaluation.summary import summarise
 
             if out:
-                # (the report's curves need it, and come last)
+                # the curves of the report, which is written last, need it
                 import_module("matplotlib")
+        options = EvaluationOptions.validated(settings)
         names = video_names(videos)
-        examiner = Examiner(Instruments(localiser, second, embedder))
+        examiner = Examiner(Instruments(options.localiser, options.second, options.embedder))
         pictures = Results(out) if out else None
-        with StepLine(reference.name, quiet=quiet) as line:
-            faces = find_faces(reference, videos, lambda done, total: line.show(done, total, "frames, faces are found"))
-        tell(f"{faces}.", quiet=quiet)
-        with StepLine(reference.name, quiet=quiet) as line:
+        with ProgressLine(reference.name, quiet=quiet) as line:
+            faces = find_faces(reference, videos, lambda done, total: line.show(done, total, "frames searched for faces"))
+        logger.info("%s.", faces)
+        with ProgressLine(reference.name, quiet=quiet) as line:
             found = compare(
-                faces, examiner, limit or None, pictures, lambda done, total: line.show(done, total, "frames, compared")
+                faces, examiner, limit or None, pictures, lambda done, total: line.show(done, total, "frames compared")
             )
         summary = summarise(found)
         if not quiet and not json:
@@ -60,4 +66,4 @@ def command(
         if json:
             print_json({"report": page, "matched_frames": faces.matched, "faces_found": len(faces.sightings), **as_json(summary)})
         elif not quiet and page:
-            typer.echo(f"{page}")
+            typer.echo(page)

@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from streamdeblur.cli.report import ProgressLine, exits, print_json, tell
+from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.output import print_json
+from streamdeblur.cli.parameters import Json
+from streamdeblur.cli.progress import ProgressLine
+
+logger = logging.getLogger(__name__)
 
 Folder = Annotated[Path, typer.Option("--out", help="Folder for the clips and the picture.")]
 Seconds = Annotated[float, typer.Option(min=0.2, max=60.0, help="Length of the clip.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result.")]
-Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")]
 
 
 def command(out: Folder = Path("streamdeblur-demo"), seconds: Seconds = 2.0, quiet: Quiet = False, json: Json = False) -> None:
     with exits(quiet=quiet, json=json):
         from streamdeblur.demo.run import run_demo
 
-        tell("Moving a virtual camera over a group photo, and deblurring what it sees ...", quiet=quiet)
-        with ProgressLine("demo", quiet=quiet) as progress:
-            result = run_demo(out, progress, seconds)
+        logger.info("Moving a virtual camera over a group photo, and deblurring its frames ...")
+        with ProgressLine("demo", quiet=quiet) as line:
+            result = run_demo(out, line.show_frames, seconds)
         if json:
-            values = {k: str(v) if isinstance(v, Path) else v for k, v in vars(result).items() if k != "summary"}
+            values = {name: value for name, value in vars(result).items() if name != "summary"}
             print_json(values | {"summary": result.summary.as_dict()})
             return
         typer.echo(

@@ -7,21 +7,30 @@ from typing import Annotated, Literal
 
 import typer
 
-from streamdeblur.cli.commands.video import Json, Quiet
-from streamdeblur.cli.report import exits, needs_extra, print_json
+from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.extras import needs_extra
+from streamdeblur.cli.output import print_json
+from streamdeblur.cli.parameters import Json, Quiet
 from streamdeblur.errors import OutputError
+
+Run = Annotated[Path, typer.Argument(help="Folder of a run that 'train' made.")]
+Target = Annotated[Path, typer.Argument(help="The ONNX file to write.")]
+Precision = Annotated[
+    Literal["fp32", "fp16-stored", "fp16"],
+    typer.Option(help="fp32; fp16-stored: half the size, computes in float32; fp16: computes in float16 (GPUs)."),
+]
+Card = Annotated[Path | None, typer.Option(help="Model card (Markdown) to embed.")]
+Licence = Annotated[str, typer.Option(help="Licence of the weights, to embed.")]
+Overwrite = Annotated[bool, typer.Option(help="Replace the file if it exists.")]
 
 
 def command(
-    run: Annotated[Path, typer.Argument(help="Folder of a run that 'train' made.")],
-    out: Annotated[Path, typer.Argument(help="The ONNX file to write.")],
-    precision: Annotated[
-        Literal["fp32", "fp16-stored", "fp16"],
-        typer.Option(help="fp32; fp16-stored: half the size, computes in float32; fp16: computes in float16 (GPUs)."),
-    ] = "fp32",
-    card: Annotated[Path | None, typer.Option(help="Model card (Markdown) to embed.")] = None,
-    licence: Annotated[str, typer.Option(help="Licence of the weights, to embed.")] = "MIT",
-    overwrite: Annotated[bool, typer.Option(help="Replace the file if it exists.")] = False,
+    run: Run,
+    out: Target,
+    precision: Precision = "fp32",
+    card: Card = None,
+    licence: Licence = "MIT",
+    overwrite: Overwrite = False,
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:

@@ -2,30 +2,38 @@
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamdeblur.cli.commands.video import Config, Json, Quiet, report_outcomes
-from streamdeblur.cli.report import exits, print_json, tell
-from streamdeblur.cli.settings import RESTORATION, accepts
+from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.options import with_settings
+from streamdeblur.cli.outcomes import report_outcomes
+from streamdeblur.cli.output import print_json
+from streamdeblur.cli.parameters import Config, Json, OutFolder, Quiet
 from streamdeblur.errors import OptionError
 from streamdeblur.jobs import batch
 from streamdeblur.options import ImageBatchOptions
 
+if TYPE_CHECKING:
+    from streamdeblur.jobs.image import ImageSummary
+
+logger = logging.getLogger(__name__)
+
 Paths = Annotated[list[Path], typer.Argument(help="INPUT OUTPUT; or with --out any number of pictures and folders.")]
-Out = Annotated[Path | None, typer.Option("--out", help="Folder for the results of several inputs, under the same names.")]
 
 
-@accepts(*RESTORATION, "overwrite", "resume", model=ImageBatchOptions)
+@with_settings(ImageBatchOptions, without=["detect_every"])
 def command(
-    paths: Paths, out: Out = None, config: Config = None, quiet: Quiet = False, json: Json = False, **settings: Any
+    paths: Paths, out: OutFolder = None, config: Config = None, quiet: Quiet = False, json: Json = False, **settings: object
 ) -> None:
     with exits(quiet=quiet, json=json):
-        options = ImageBatchOptions.load(config, **settings)
         from streamdeblur.jobs.image import SUFFIXES
 
+        options = ImageBatchOptions.load(config, **settings)
         if out is not None:
             jobs = batch.plan(paths, out, set(SUFFIXES))
         elif len(paths) == 2:
@@ -35,26 +43,27 @@ def command(
         _run(jobs, options, single=out is None, quiet=quiet, json=json)
 
 
-def _run(jobs: list[batch.Job], options: ImageBatchOptions, *, single: bool, quiet: bool, json: bool) -> None:
+def _run(jobs: Sequence[batch.Job], options: ImageBatchOptions, *, single: bool, quiet: bool, json: bool) -> None:
     from streamdeblur.deblurrer import FaceDeblurrer
-    from streamdeblur.jobs.image import ImageSummary, deblur_image
+    from streamdeblur.jobs.image import deblur_image
 
     with FaceDeblurrer(options.restoration) as deblurrer:
 
         def work(job: batch.Job) -> ImageSummary:
             summary = deblur_image(job.source, job.target, deblurrer, overwrite=options.overwrite)
             for warning in summary.warnings:
-                tell(f"Warning: {job.source.name}: {warning}")
+                logger.warning("%s: %s", job.source.name, warning)
             return summary
 
         if single and not (options.resume and jobs[0].target.exists()):
-            summary = work(jobs[0])
-            if json:
-                print_json(vars(summary))
-            elif not quiet:
-                typer.echo(
-                    f"{summary.output}: {summary.faces} faces, {summary.restored} restored, {summary.skipped_sharp} sharp already"
-                )
+            _report_one(work(jobs[0]), quiet=quiet, json=json)
             return
         outcomes = list(batch.run(jobs, work, resume=options.resume))
-    report_outcomes(outcomes, ("faces", "restored", "skipped_sharp"), quiet=quiet, json=json)
+    report_outcomes(outcomes, ["faces", "restored", "skipped_sharp"], quiet=quiet, json=json)
+
+
+def _report_one(summary: ImageSummary, *, quiet: bool, json: bool) -> None:
+    if json:
+        print_json(vars(summary))
+    elif not quiet:
+        typer.echo(f"{summary.output}: {summary.faces} faces, {summary.restored} restored, {summary.skipped_sharp} sharp already")

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from contextlib import nullcontext
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamdeblur.cli.commands.video import Config, Json, Quiet
-from streamdeblur.cli.report import exits, print_json, tell
-from streamdeblur.cli.settings import STREAM, accepts
+from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.options import with_settings
+from streamdeblur.cli.output import print_json
+from streamdeblur.cli.parameters import Config, Json, Quiet
 from streamdeblur.live.options import LiveOptions
 from streamdeblur.options import read_config
 
@@ -18,82 +21,78 @@ if TYPE_CHECKING:
     from streamdeblur.live.loop import LiveLoop
     from streamdeblur.live.summary import LiveSummary
 
+logger = logging.getLogger(__name__)
+
 Headless = Annotated[bool, typer.Option("--headless", help="No window and no keys; Ctrl-C ends.")]
 Seconds = Annotated[float | None, typer.Option(min=0.0, help="End after so many seconds.")]
-LIVE = ("camera", "source", "realtime", "loop", "size", "fps", "format", "to", "budget", "view", "overlay")
-RECORDING = ("codec", "quality", "preset", "overwrite")
 
 
-@accepts(*LIVE, *STREAM, *RECORDING, model=LiveOptions)
+@with_settings(LiveOptions)
 def command(
-    headless: Headless = False, seconds: Seconds = None, config: Config = None, quiet: Quiet = False, json: Json = False,
-    **settings: Any,
-) -> None:  # fmt: skip
-    # (stdout may hold the frames)
-    err = "-" in (settings.get("to") or [])
+    headless: Headless = False,
+    seconds: Seconds = None,
+    config: Config = None,
+    quiet: Quiet = False,
+    json: Json = False,
+    **settings: object,
+) -> None:
+    to = settings.get("to")
+    # the frames may go to stdout
+    err = isinstance(to, list) and "-" in to
     with exits(quiet=quiet, json=json, err=err):
-        if headless and not settings.get("to"):
-            settings["to"] = [] if config and "to" in read_config(config) else ["null"]
-        settings = {name: value for name, value in settings.items() if value not in (None, [])}
+        if headless and not to and not (config and "to" in read_config(config)):
+            settings["to"] = ["null"]
         options = LiveOptions.load(config, **settings)
 
         from streamdeblur.live.loop import LiveLoop
 
         loop = LiveLoop(options)
-        tell(
-            f"{loop.capture.name}, {float(loop.capture.rate):g} fps, to {', '.join(options.to)}; {loop.restorer.description}",
-            quiet=quiet,
-        )
-        summary = _run(loop, None if headless else _Keys(quiet=quiet), seconds)
+        rate = float(loop.capture.rate)
+        logger.info(f"{loop.capture.name}, {rate:g} fps, to {', '.join(options.to)}; {loop.restorer.description}")
+        summary = _run(loop, seconds, keys=not headless)
         if json:
             print_json(asdict(summary), err=err)
         else:
-            tell(_told(summary), quiet=quiet)
+            logger.info(_text(summary))
 
 
-def _run(loop: LiveLoop, keys: _Keys | None, seconds: float | None) -> LiveSummary:
-    import time
-
+def _run(loop: LiveLoop, seconds: float | None, *, keys: bool) -> LiveSummary:
+    """Run the loop until it ends, for so many seconds, or until an interrupt, with or without hot keys."""
     from streamdeblur.live.keys import HELP, terminal_keys
 
     end = None if seconds is None else time.monotonic() + seconds
 
     def tick(loop: LiveLoop) -> None:
         if keys:
-            keys(loop, key())
+            _press(key(), loop)
         if end is not None and time.monotonic() >= end:
             loop.stop()
 
     try:
-        # (a background job that touches its terminal is stopped)
+        # a background job that reads its terminal is stopped, so without keys it is not read
         with terminal_keys() if keys else nullcontext(lambda: "") as key:
             if keys:
-                tell(HELP, quiet=keys.quiet)
+                logger.info(HELP)
             return loop.run(tick)
     except KeyboardInterrupt:
         # how a stream without an end is ended
         return loop.summary()
 
 
-class _Keys:
-    """Passes keys of the window and the terminal on."""
+def _press(key: str, loop: LiveLoop) -> None:
+    """Do what a key of the terminal, or of the preview window, stands for."""
+    from streamdeblur.live.keys import press
 
-    def __init__(self, *, quiet: bool) -> None:
-        self.quiet = quiet
-
-    def __call__(self, loop: LiveLoop, key: str) -> None:
-        from streamdeblur.live.keys import press
-
-        if not key and loop.preview and loop.preview.key >= 0:
-            key, loop.preview.key = chr(loop.preview.key & 0xFF), -1
-        if key and (said := press(key, loop)):
-            tell(said, quiet=self.quiet)
+    if not key and loop.preview and loop.preview.key >= 0:
+        key, loop.preview.key = chr(loop.preview.key & 0xFF), -1
+    if key and (answer := press(key, loop)):
+        logger.info(answer)
 
 
-def _told(summary: LiveSummary) -> str:
-    late = ", ".join(f"{name} {value:g}" for name, value in summary.latency_ms.items() if value is not None)
+def _text(summary: LiveSummary) -> str:
+    latency = ", ".join(f"{name} {value:g}" for name, value in summary.latency_ms.items() if value is not None)
     return (
         f"{summary.frames} frames in {summary.seconds:.1f} s ({summary.fps:.1f} fps), {summary.dropped} dropped; "
         f"{summary.restored} faces restored, {summary.passed_through} passed through, {summary.skipped_sharp} sharp already; "
-        f"added latency in ms: {late or 'none'}; {summary.engine}"
+        f"added latency in ms: {latency or 'none'}; {summary.engine}"
     )

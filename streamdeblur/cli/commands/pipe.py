@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import logging
 import sys
 import time
 from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, Any, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO
 
 import typer
 
-from streamdeblur.cli.commands.video import Config, Quiet
-from streamdeblur.cli.report import exits, print_json, tell
-from streamdeblur.cli.settings import STREAM, accepts
+from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.options import with_settings
+from streamdeblur.cli.output import print_json
+from streamdeblur.cli.parameters import Config, Quiet
 from streamdeblur.errors import InputError, OptionError
 from streamdeblur.options import RestorationOptions
 
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     import av
 
     from streamdeblur.deblurrer import FaceDeblurrer
+    from streamdeblur.video.raw import RawReader
+
+logger = logging.getLogger(__name__)
 
 Size = Annotated[str | None, typer.Option(help="Width and height of raw frames, such as 1280x720. Without it: YUV4MPEG2.")]
 Format = Annotated[str, typer.Option("--format", help="Pixel format of raw frames, by FFmpeg's name.")]
@@ -30,11 +35,16 @@ JsonOnError = Annotated[
 ]
 
 
-@accepts(*STREAM, model=RestorationOptions)
+@with_settings(RestorationOptions)
 def command(
-    size: Size = None, pixel_format: Format = "yuv420p", live: Live = False, config: Config = None, quiet: Quiet = False,
-    json: JsonOnError = False, **settings: Any,
-) -> None:  # fmt: skip
+    size: Size = None,
+    pixel_format: Format = "yuv420p",
+    live: Live = False,
+    config: Config = None,
+    quiet: Quiet = False,
+    json: JsonOnError = False,
+    **settings: object,
+) -> None:
     with exits(quiet=quiet, json=json, err=True):
         options = RestorationOptions.load(config, **settings)
 
@@ -54,7 +64,7 @@ def command(
                     _write(target, line, frame)
             except BrokenPipeError:
                 discard_stdout()
-            _report(deblurrer, time.monotonic() - began, quiet=quiet, json=json)
+            _report(deblurrer, time.monotonic() - began, json=json)
 
 
 def _pixels(size: str) -> tuple[int, int]:
@@ -64,7 +74,7 @@ def _pixels(size: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def _numbered(reader: Any) -> Iterator[tuple[bytes, av.VideoFrame]]:
+def _numbered(reader: RawReader) -> Iterator[tuple[bytes, av.VideoFrame]]:
     while (frame := reader.read()) is not None:
         yield b"", frame
 
@@ -108,13 +118,12 @@ def _write(target: BinaryIO, line: bytes, frame: av.VideoFrame) -> None:
     target.flush()
 
 
-def _report(deblurrer: FaceDeblurrer, seconds: float, *, quiet: bool, json: bool) -> None:
+def _report(deblurrer: FaceDeblurrer, seconds: float, *, json: bool) -> None:
     counts = asdict(deblurrer.statistics) | {"seconds": round(seconds, 1), "engine": deblurrer.engine.name}
     if json:
         print_json(counts, err=True)
     else:
-        tell(
+        logger.info(
             f"{counts['frames']} frames in {seconds:.1f} s ({counts['frames'] / seconds:.1f} fps); {counts['faces']} faces, "
-            f"{counts['restored']} restored, {counts['skipped_sharp']} sharp already; {counts['engine']}",
-            quiet=quiet,
+            f"{counts['restored']} restored, {counts['skipped_sharp']} sharp already; {counts['engine']}"
         )

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from streamdeblur.cli.commands.video import Config, Quiet
-from streamdeblur.cli.report import exits, needs_extra, tell
-from streamdeblur.cli.settings import STREAM, accepts
+from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.extras import needs_extra
+from streamdeblur.cli.options import with_settings
+from streamdeblur.cli.parameters import Config, Quiet
 from streamdeblur.errors import OptionError
 from streamdeblur.options import RestorationOptions
 
@@ -22,14 +23,21 @@ Name = Annotated[
 Certificate = Annotated[
     Path | None, typer.Option(help="Certificate (PEM) for https: browsers give cameras to secure pages only.")
 ]
-Key = Annotated[Path | None, typer.Option(help="Its private key (PEM), where it is not in the same file.")]
+Key = Annotated[Path | None, typer.Option(help="Private key (PEM) of the certificate, if it is not in the same file.")]
 
 
-@accepts(*STREAM, model=RestorationOptions)
+@with_settings(RestorationOptions)
 def command(
-    host: Host = "127.0.0.1", port: Port = 8765, token: Token = False, name: Name = None, certificate: Certificate = None,
-    key: Key = None, config: Config = None, quiet: Quiet = False, **settings: Any,
-) -> None:  # fmt: skip
+    host: Host = "127.0.0.1",
+    port: Port = 8765,
+    token: Token = False,
+    name: Name = None,
+    certificate: Certificate = None,
+    key: Key = None,
+    config: Config = None,
+    quiet: Quiet = False,
+    **settings: object,
+) -> None:
     with exits(quiet=quiet):
         options = RestorationOptions.load(config, **settings)
         if key and not certificate:
@@ -39,9 +47,9 @@ def command(
         from streamdeblur.live.serve.access import Access
 
         access = Access(host, port, token=token, names=name or ())
+        serve(options, access, certificate=certificate, key=key, on_open=_show_address)
 
-        def told(address: str) -> None:
-            # (not for --quiet: without it nobody would know the token)
-            tell(f"Open {address} in a browser; Ctrl-C ends.")
 
-        serve(options, access, certificate=certificate, key=key, on_open=told)
+def _show_address(address: str) -> None:
+    """Print the address, with --quiet too: it holds the token."""
+    typer.echo(f"Open {address} in a browser; Ctrl-C ends.", err=True)

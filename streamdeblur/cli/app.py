@@ -1,0 +1,123 @@
+"""The application: its commands, known by name and summary, and imported when they are called."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from inspect import getdoc
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand, TyperGroup
+from typer.main import get_command, get_group
+
+PACKAGE = "streamdeblur.cli.commands"
+
+COMMANDS = {
+    "video": "Deblur the faces in video files.",
+    "image": "Deblur the faces in pictures.",
+    "demo": "Make a blurry clip, deblur it and measure the result.",
+    "blur": "Blur sharp video as a long exposure does, to make pairs for training and evaluation.",
+    "live": "Deblur the faces in a camera or network stream in real time.",
+    "serve": "Serve a page for the browser: webcam, pictures and clips, before and after.",
+    "pipe": "Deblur the faces in frames from stdin, and write the frames to stdout.",
+    "evaluate": "Benchmark deblurring methods: image quality, landmarks, identity.",
+    "compare": "Compare videos with a sharp one of the same scene: image quality of faces, temporal stability.",
+    "export": "Export a trained network as the ONNX file that the other commands run.",
+    "doctor": "Show the versions, engines, detectors and codecs on this machine.",
+}
+"""The summary of each command, which is the function `command` of the module of that name."""
+
+GROUPS = {
+    "dataset": (
+        "Make data sets of face clips, and pairs of blurry and sharp crops, from videos and pictures.",
+        {
+            "build": "Find and track the faces in videos, and keep clips of consecutive sharp frames.",
+            "stills": "Cut the sharp faces out of pictures, as crops of 256 px.",
+            "pairs": "Make pairs of a blurry and a sharp crop by averaging the frames of clips, forward and in reverse.",
+            "stats": "Count videos, people and frames (the columns of the paper's Table 2), with histograms.",
+        },
+    ),
+    "train": (
+        "Train the two steps of the method.",
+        {
+            "hourglass": "Train step 1: the hourglass, which restores low and middle frequencies.",
+            "cgan": "Train step 2: the conditional GAN, which restores high frequencies. The hourglass is not changed.",
+            "measure": "Measure the figures of a model card on held-out people, as a table in Markdown.",
+        },
+    ),
+    "engine": (
+        "Build, list and delete TensorRT engines for an NVIDIA GPU.",
+        {
+            "build": "Build a network's engine for this GPU ahead of time, which takes minutes, so that no video waits for it.",
+            "list": "List the engines that are built.",
+            "clear": "Delete all engines. They are built again when they are needed.",
+        },
+    ),
+    "gstreamer": (
+        "Install the GStreamer element facedeblur.",
+        {
+            "install": "Install the plug-in's file, and show how GStreamer finds it.",
+            "where": "Show where the plug-in's file is installed.",
+        },
+    ),
+}
+"""The summary of each group, and of its commands."""
+
+HELP = "streamdeblur removes motion blur from the faces in video."
+EPILOG = "Exit codes: 0 done; 1 a file given with --out failed; 2 wrong input, output or setting; 130 interrupted."
+
+
+class LazyCommand(TyperCommand):
+    """A command known by its name and summary; its module is imported when the command is called.
+
+    The help of a command shows its summary, and below it the docstring of the module's function `command`.
+    """
+
+    def __init__(self, name: str, summary: str, module: str) -> None:
+        super().__init__(name, help=summary)
+        self._module = module
+
+    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+        """The context in which the imported command runs, in place of one of this command."""
+        return self._load().make_context(*args, **kwargs)
+
+    def _load(self) -> TyperCommand:
+        function = import_module(self._module).command
+        app = typer.Typer(add_completion=False)
+        text = "\n\n".join(filter(None, (self.help, getdoc(function))))
+        app.command(self.name, help=text, epilog=EPILOG)(function)
+        command = get_command(app)
+        assert isinstance(command, TyperCommand)
+        return command
+
+
+def build_app() -> TyperGroup:
+    """The whole application, with no module of a command imported."""
+    root = typer.Typer(name="streamdeblur", help=HELP, epilog=EPILOG, no_args_is_help=True, add_completion=False)
+    root.callback()(_root)
+    app = get_group(root)
+    _add_commands(app, PACKAGE, COMMANDS)
+    for name, (summary, commands) in GROUPS.items():
+        group = TyperGroup(name=name, help=summary, epilog=EPILOG, no_args_is_help=True)
+        _add_commands(group, f"{PACKAGE}.{name}", commands)
+        app.add_command(group)
+    return app
+
+
+def _add_commands(group: TyperGroup, package: str, summaries: dict[str, str]) -> None:
+    for name, summary in summaries.items():
+        group.add_command(LazyCommand(name, summary, f"{package}.{name}"))
+
+
+def _show_version(requested: bool) -> None:
+    if requested:
+        from streamdeblur import __version__
+
+        typer.echo(f"streamdeblur {__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False,
+) -> None:
+    pass

@@ -1,0 +1,39 @@
+"""streamdeblur dataset build: face clips from videos."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streamdeblur.cli.dataset import IdentityTable, Making, Out, Overwrite, ShardMegabytes, Workers
+from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.options import with_settings
+from streamdeblur.cli.parameters import Json, Quiet
+from streamdeblur.training.datasets.options import BuildOptions
+
+Videos = Annotated[Path, typer.Argument(help="A video, or a folder of them, also in subfolders.")]
+
+
+@with_settings(BuildOptions)
+def command(
+    videos: Videos,
+    out: Out,
+    identities: IdentityTable = None,
+    workers: Workers = None,
+    shard_mb: ShardMegabytes = 500,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    json: Json = False,
+    **settings: object,
+) -> None:
+    """A build that was interrupted continues where it stopped. The same videos give the same bytes."""
+    with exits(quiet=quiet, json=json):
+        from streamdeblur.training.datasets.build import build_dataset
+        from streamdeblur.training.datasets.identities import Identities
+
+        options = BuildOptions.load(**settings)
+        work = partial(build_dataset, videos, out, options, identities=Identities.read(identities))
+        Making(out, workers, shard_mb, overwrite, quiet, json).run(work)

@@ -1,0 +1,76 @@
+"""streamdeblur dataset pairs: blurry and sharp crops from clips."""
+
+from __future__ import annotations
+
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streamdeblur.cli.dataset import Making, Out, Overwrite, ShardMegabytes, Workers
+from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.options import with_settings
+from streamdeblur.cli.parameters import Json, Quiet
+from streamdeblur.errors import OptionError
+from streamdeblur.options import read_config
+from streamdeblur.training.datasets.pairs import PairOptions
+
+if TYPE_CHECKING:
+    from streamdeblur.training.datasets.identities import Split
+    from streamdeblur.training.datasets.recipe import Recipe
+
+Clips = Annotated[Path, typer.Argument(help="A data set of clips, made by 'dataset build'.")]
+RecipeFile = Annotated[
+    Path | None,
+    typer.Option("--config", help="YAML file with a recipe: rules of VLA, camera response; with --draw all of it."),
+]
+Count = Annotated[int | None, typer.Option("--draw", min=1, help="Sample this many pairs instead, as a training samples them.")]
+Stills = Annotated[Path | None, typer.Option(help="Stills for the synthetic blur of --draw.")]
+Seed = Annotated[int, typer.Option(help="Seed of --draw.")]
+
+
+@with_settings(PairOptions, without=["recipe"], flags={"schemes": "--scheme"})
+def command(
+    clips: Clips,
+    out: Out,
+    config: RecipeFile = None,
+    draw: Count = None,
+    stills: Stills = None,
+    seed: Seed = 0,
+    workers: Workers = None,
+    shard_mb: ShardMegabytes = 500,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    json: Json = False,
+    **settings: object,
+) -> None:
+    """Reverse pairs whose blur nearly equals that of a forward pair (40 dB and more between the blurry faces) are skipped."""
+    with exits(quiet=quiet, json=json):
+        from streamdeblur.training.datasets.pairs import build_pairs
+        from streamdeblur.training.datasets.sampled_pairs import build_drawn_pairs
+
+        recipe = _recipe(config)
+        if draw is None:
+            work = partial(build_pairs, clips, out, PairOptions.load(recipe=recipe, **settings))
+        else:
+            split, folder = _only_split(clips)
+            work = partial(build_drawn_pairs, stills, folder, out, draw, recipe, seed=seed, split=split)
+        Making(out, workers, shard_mb, overwrite, quiet, json).run(work)
+
+
+def _recipe(config: Path | None) -> Recipe:
+    """The recipe of a configuration: that of a training's, or a file that is nothing but a recipe."""
+    from streamdeblur.training.datasets.recipe import Recipe
+
+    content = read_config(config) if config else {}
+    return Recipe.validated(content.get("recipe", content), config)
+
+
+def _only_split(clips: Path) -> tuple[Split, Path]:
+    from streamdeblur.training.datasets.pairs import split_folders
+
+    folders = split_folders(clips)
+    if len(folders) > 1:
+        raise OptionError(f"{clips} has several splits: name one of {', '.join(map(str, folders.values()))}.")
+    return next(iter(folders.items()))

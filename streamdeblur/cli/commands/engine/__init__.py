@@ -1,0 +1,1 @@
+"""Commands for TensorRT engines."""

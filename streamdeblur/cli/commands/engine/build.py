@@ -1,0 +1,38 @@
+"""streamdeblur engine build: the TensorRT engine of a network, built ahead of time."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.extras import needs_extra
+from streamdeblur.cli.output import print_json
+from streamdeblur.cli.parameters import Json, Quiet
+from streamdeblur.cli.progress import ProgressLine
+
+Weights = Annotated[Path | None, typer.Option(help="A network exported by streamdeblur (ONNX) instead of the embedded one.")]
+
+
+def command(weights: Weights = None, quiet: Quiet = False, json: Json = False) -> None:
+    with exits(quiet=quiet, json=json):
+        from streamdeblur.network import Network
+        from streamdeblur.weights import default_network
+
+        network = Network.read(weights or default_network())
+        with needs_extra("tensorrt", "Building engines"):
+            import pycuda.driver  # noqa: F401
+            import tensorrt  # noqa: F401
+        from streamdeblur.engines.tensorrt.opening import open_tensorrt
+
+        with ProgressLine(network.path.name, quiet=quiet) as line:
+            line.show(0, None, "Opening the GPU")
+            engine = open_tensorrt(network, lambda step: line.show(step.done, step.steps, step.phase))
+        reason = engine.reason
+        engine.close()
+        if json:
+            print_json({"network": str(network.path), "reason": reason})
+        elif not quiet:
+            typer.echo(reason)

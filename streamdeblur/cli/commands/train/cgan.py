@@ -1,0 +1,50 @@
+"""streamdeblur train cgan: step 2 of the method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.extras import needs_extra
+from streamdeblur.cli.training import (
+    Clips,
+    Config,
+    DataFolders,
+    HeldOutClips,
+    HeldOutStills,
+    Init,
+    Pairs,
+    RunFolder,
+    Stills,
+    is_helper_process,
+)
+
+Hourglass = Annotated[Path | None, typer.Option(help="Step 1: its run, a checkpoint, or an exported ONNX file.")]
+Identity = Annotated[
+    str, typer.Option(help="Face recognition network of the identity loss: FILE.onnx or vgg16:FILE.safetensors.")
+]
+
+
+def command(
+    config: Config,
+    run: RunFolder,
+    hourglass: Hourglass = None,
+    stills: Stills = None,
+    clips: Clips = None,
+    pairs: Pairs = None,
+    held_out_stills: HeldOutStills = None,
+    held_out_clips: HeldOutClips = None,
+    init: Init = None,
+    identity: Identity = "",
+) -> None:
+    with exits(quiet=is_helper_process()):
+        folders = DataFolders(stills, clips, pairs, held_out_stills, held_out_clips)
+        with needs_extra("train", "Training"):
+            from streamdeblur.training.cgan import train_cgan
+            from streamdeblur.training.config import TrainingConfig
+
+        loaded = TrainingConfig.load(config)
+        train_cgan(loaded, folders.open(loaded, loaded.cgan), run, hourglass, init, identity)

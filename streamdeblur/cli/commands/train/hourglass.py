@@ -1,0 +1,38 @@
+"""streamdeblur train hourglass: step 1 of the method."""
+
+from __future__ import annotations
+
+from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.extras import needs_extra
+from streamdeblur.cli.training import (
+    Clips,
+    Config,
+    DataFolders,
+    HeldOutClips,
+    HeldOutStills,
+    Init,
+    Pairs,
+    RunFolder,
+    Stills,
+    is_helper_process,
+)
+
+
+def command(
+    config: Config,
+    run: RunFolder,
+    stills: Stills = None,
+    clips: Clips = None,
+    pairs: Pairs = None,
+    held_out_stills: HeldOutStills = None,
+    held_out_clips: HeldOutClips = None,
+    init: Init = None,
+) -> None:
+    with exits(quiet=is_helper_process()):
+        folders = DataFolders(stills, clips, pairs, held_out_stills, held_out_clips)
+        with needs_extra("train", "Training"):
+            from streamdeblur.training.config import TrainingConfig
+            from streamdeblur.training.hourglass import train_hourglass
+
+        loaded = TrainingConfig.load(config)
+        train_hourglass(loaded, folders.open(loaded, loaded.hourglass), run, init)

@@ -1,0 +1,29 @@
+"""streamdeblur train measure: the figures of a model card."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.extras import needs_extra
+from streamdeblur.cli.training import HeldOutClips, HeldOutStills
+from streamdeblur.errors import OptionError
+
+Network = Annotated[Path, typer.Argument(help="ONNX file that 'export' wrote.")]
+Seed = Annotated[int, typer.Option(help="Seed of the blurry inputs.")]
+
+
+def command(network: Network, held_out_stills: HeldOutStills = None, held_out_clips: HeldOutClips = None, seed: Seed = 0) -> None:
+    with exits():
+        if held_out_stills is None and held_out_clips is None:
+            raise OptionError("Nothing to measure on: give --held-out-stills, --held-out-clips or both.")
+        with needs_extra("train", "Measuring"):
+            from streamdeblur.evaluation import model_card as measuring
+
+        for number, figures in enumerate(measuring.measure(network, held_out_stills, held_out_clips, seed)):
+            if number == 0:
+                typer.echo(measuring.header(figures))
+            typer.echo(str(figures))

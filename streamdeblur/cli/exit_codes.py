@@ -1,0 +1,61 @@
+"""Exit codes: what a command does with an error or an interrupt."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import typer
+
+from streamdeblur.cli.output import print_json, show_log
+from streamdeblur.errors import StreamDeblurError
+
+FAILED = 1
+"""A file of several failed."""
+REFUSED = 2
+"""An input, an output or a setting cannot be used."""
+INTERRUPTED = 130
+"""As shells count it: 128 and the number of SIGINT."""
+
+logger = logging.getLogger(__name__)
+
+
+@contextmanager
+def exits(*, quiet: bool = False, json: bool = False, err: bool = False) -> Iterator[None]:
+    """Run a command: show the log, and turn errors and interrupts into a message and an exit code.
+
+    Args:
+        quiet: Show warnings and errors only.
+        json: Print an error as JSON, too.
+        err: Print that JSON on stderr.
+
+    Raises:
+        typer.Exit: An error of streamdeblur was raised.
+    """
+    previous = signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        with show_log(quiet=quiet):
+            try:
+                yield
+            except StreamDeblurError as error:
+                logger.error(str(error))
+                if json:
+                    print_json({"error": str(error), "exit_code": REFUSED}, err=err)
+                raise typer.Exit(REFUSED) from None
+            except KeyboardInterrupt:
+                typer.echo("Interrupted. No partial output was left.", err=True)
+                if json:
+                    print_json({"error": "interrupted", "exit_code": INTERRUPTED}, err=err)
+                sys.stdout.flush()
+                # All is closed by now. An orderly exit would end the threads of engines in the midst of their work, which aborts.
+                os._exit(INTERRUPTED)
+    finally:
+        signal.signal(signal.SIGTERM, previous)
+
+
+def _interrupt(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -1,0 +1,96 @@
+"""Command-line options made from the fields of a settings model, so that each setting is defined once."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import types
+import typing
+from collections.abc import Callable, Collection, Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from pydantic.fields import FieldInfo
+
+from streamdeblur.options import Settings
+
+Command = Callable[..., None]
+
+
+def with_settings(
+    model: type[Settings],
+    only: Collection[str] = (),
+    *,
+    without: Collection[str] = (),
+    flags: Mapping[str, str] | None = None,
+) -> Callable[[Command], Command]:
+    """Give a command an option for each field of `model`, in place of its parameter ``**settings``.
+
+    `settings` holds the options that are given: for the others, a configuration file or the default of the field decides.
+
+    Args:
+        model: Settings whose fields have flat names.
+        only: Names of the fields to take; empty takes all.
+        without: Names of fields to leave out.
+        flags: Options with another spelling than the name of their field: ``{"schemes": "--scheme"}``.
+    """
+    fields = {name: field for name, field in model.flat_fields().items() if (not only or name in only) and name not in without}
+
+    def decorate(function: Command) -> Command:
+        @functools.wraps(function)
+        def command(**values: object) -> None:
+            function(**{name: value for name, value in values.items() if name not in fields or value not in (None, [])})
+
+        signature = inspect.signature(function, eval_str=True)
+        own = [p for p in signature.parameters.values() if p.kind is not inspect.Parameter.VAR_KEYWORD]
+        parameters = own + [_parameter(name, field, (flags or {}).get(name)) for name, field in fields.items()]
+        command.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+        command.__annotations__ = {p.name: p.annotation for p in parameters}
+        return command
+
+    return decorate
+
+
+def _parameter(name: str, field: FieldInfo, flag: str | None) -> inspect.Parameter:
+    flag = flag or f"--{name.replace('_', '-')}"
+    kind = _kind(field.annotation)
+    if kind is bool:
+        flag += f"/--no-{flag[2:]}"
+    option = typer.Option(flag, help=_help(field), show_default=_default(name, field) or False)
+    return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option])
+
+
+def _kind(annotation: Any) -> Any:
+    """The type that typer converts text to for a field of this type. What it does not know stays text."""
+    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
+    if origin in (typing.Union, types.UnionType):
+        return _kind(next(kind for kind in arguments if kind is not types.NoneType))
+    if origin is tuple:
+        return list[_kind(arguments[0])] if arguments[-1] is Ellipsis else annotation  # type: ignore[misc]
+    return annotation if annotation in (bool, int, float, Path) else str
+
+
+def _help(field: FieldInfo) -> str:
+    bounds = _bounds(field)
+    return f"{field.description} ({bounds})" if bounds else f"{field.description}"
+
+
+def _bounds(field: FieldInfo) -> str:
+    """The limits of a number in words; empty if there are none."""
+    limits = {name: getattr(part, name) for part in field.metadata for name in ("gt", "ge", "lt", "le") if hasattr(part, name)}
+    if "ge" in limits and "le" in limits:
+        return f"{limits['ge']:g} to {limits['le']:g}"
+    words = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
+    return ", ".join(f"{words[name]} {value:g}" for name, value in limits.items())
+
+
+def _default(name: str, field: FieldInfo) -> str:
+    """The default as it would be typed; empty for none."""
+    value = field.default
+    if isinstance(value, tuple):
+        variadic = typing.get_args(field.annotation)[-1] is Ellipsis
+        return ("," if variadic else " ").join(map(str, value))
+    if isinstance(value, bool):
+        return name.replace("_", "-") if value else ""
+    return f"{value:g}" if isinstance(value, float) else "" if value is None else str(value)

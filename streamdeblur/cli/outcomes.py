@@ -1,0 +1,49 @@
+"""What became of each of several files: a table or JSON, and the exit code."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import typer
+
+from streamdeblur.cli.exit_codes import FAILED
+from streamdeblur.cli.output import print_json, print_table
+from streamdeblur.jobs.batch import Outcome
+
+logger = logging.getLogger(__name__)
+
+
+def report_outcomes(outcomes: Sequence[Outcome], columns: Sequence[str], *, quiet: bool, json: bool) -> None:
+    """Print what became of each file.
+
+    Args:
+        outcomes: One for each file.
+        columns: Fields of the summaries to show in the table.
+        quiet: Print errors only.
+        json: Print JSON instead of the table.
+
+    Raises:
+        typer.Exit: A file failed; the exit code is 1.
+    """
+    failed = [outcome for outcome in outcomes if outcome.status == "failed"]
+    if not quiet and not json:
+        print_table(["file", "status", *columns], [_row(outcome, columns) for outcome in outcomes])
+    for outcome in failed:
+        logger.error(outcome.error)
+    if json:
+        counts = {status: sum(o.status == status for o in outcomes) for status in ("done", "skipped", "failed")}
+        print_json({**counts, "files": [_content(outcome) for outcome in outcomes]})
+    if failed:
+        raise typer.Exit(FAILED)
+
+
+def _row(outcome: Outcome, columns: Sequence[str]) -> list[object]:
+    values = [getattr(outcome.summary, column) if outcome.summary else "" for column in columns]
+    return [outcome.job.source.name, outcome.status, *values]
+
+
+def _content(outcome: Outcome) -> dict[str, object]:
+    paths = {"input": str(outcome.job.source), "output": str(outcome.job.target)}
+    summary = vars(outcome.summary) if outcome.summary else {}
+    return {**paths, "status": outcome.status, "error": outcome.error, **summary}

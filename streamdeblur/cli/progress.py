@@ -1,0 +1,79 @@
+"""Progress of a command: a bar on a terminal, a line now and then elsewhere."""
+
+from __future__ import annotations
+
+import logging
+import sys
+import time
+from typing import TYPE_CHECKING, Self
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bar
+
+    from streamdeblur.jobs.video import Progress
+    from streamdeblur.training.datasets.assembly import Step
+
+logger = logging.getLogger(__name__)
+
+PLAIN_INTERVAL = 5.0
+"""Seconds between two lines of progress where stderr is not a terminal."""
+
+
+class ProgressLine:
+    """Shows how much of some work is done; nothing if `quiet`."""
+
+    def __init__(self, name: str, *, quiet: bool) -> None:
+        self._name, self._quiet = name, quiet
+        self._bar: Bar | None = None
+        self._began = self._shown = time.monotonic()
+
+    def __enter__(self) -> Self:
+        if not self._quiet and sys.stderr.isatty():
+            self._bar = _open_bar()
+            self._bar.start()
+            self._task = self._bar.add_task(self._name, total=None, count="", text="")
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+
+    def show_frames(self, progress: Progress) -> None:
+        """Show the progress of a video: what `deblur_video` takes as `on_progress`."""
+        text = f"frames, {progress.fps:.1f} fps, {progress.restored} faces restored"
+        self.show(progress.frames, progress.total_frames, text)
+
+    def show_step(self, step: Step) -> None:
+        """Show the progress of a data set: what its functions take as `on_progress`."""
+        self.show(step.done, step.total, step.title)
+
+    def show(self, done: int, total: int | None, text: str) -> None:
+        """Show the progress.
+
+        Args:
+            done: Finished steps, or frames.
+            total: All steps; None if unknown.
+            text: What was finished last, what is counted, or how fast it goes.
+        """
+        now = time.monotonic()
+        count = f"{done}/{total or '?'}"
+        if self._bar is not None:
+            self._bar.update(self._task, completed=done, total=total, count=count, text=text)
+        elif not self._quiet and now - self._shown >= PLAIN_INTERVAL:
+            self._shown = now
+            left = f", ETA {(now - self._began) * max(0, total - done) / done:.0f} s" if total and done else ""
+            logger.info("%s: %s %s%s", self._name, count, text, left)
+
+
+def _open_bar() -> Bar:
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[count]} {task.fields[text]}, ETA"),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )

@@ -1,0 +1,71 @@
+"""What the commands that train share: options, and the data to train with."""
+
+from __future__ import annotations
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streamdeblur.errors import OptionError
+
+if TYPE_CHECKING:
+    from streamdeblur.training.config import StepSettings, TrainingConfig
+    from streamdeblur.training.loop import TrainingData
+
+logger = logging.getLogger(__name__)
+
+Config = Annotated[Path, typer.Argument(help="YAML file, or a shipped one: lite, paper, ablations/final ...")]
+RunFolder = Annotated[Path, typer.Option("--out", help="Folder of the run. A run that has a checkpoint there is continued.")]
+Stills = Annotated[list[Path] | None, typer.Option(help="Sharp faces: made by 'dataset stills', or a folder of pictures.")]
+Clips = Annotated[list[Path] | None, typer.Option(help="Face clips: made by 'dataset build'.")]
+Pairs = Annotated[list[Path] | None, typer.Option(help="Ready-made pairs: made by 'dataset pairs'; instead of the two above.")]
+HeldOutStills = Annotated[Path | None, typer.Option(help="Stills of other people, to validate with.")]
+HeldOutClips = Annotated[Path | None, typer.Option(help="Clips of other people, to validate with.")]
+Init = Annotated[Path | None, typer.Option(help="Begin with these weights: a run, a checkpoint, or an exported ONNX file.")]
+
+
+def is_helper_process() -> bool:
+    """Whether torchrun started this process, and it is not the first one: it prints only warnings and errors."""
+    return os.environ.get("RANK", "0") != "0"
+
+
+@dataclass(frozen=True)
+class DataFolders:
+    """Where a training finds its faces.
+
+    Raises:
+        OptionError: There are none, or it is ambiguous which to use.
+    """
+
+    stills: list[Path] | None
+    clips: list[Path] | None
+    pairs: list[Path] | None
+    held_out_stills: Path | None
+    held_out_clips: Path | None
+
+    def __post_init__(self) -> None:
+        if not self.stills and not self.clips and not self.pairs:
+            raise OptionError("Nothing to train on: give --stills, --clips or --pairs.")
+        if self.pairs and (self.stills or self.clips):
+            raise OptionError("Give either --pairs or --stills and --clips.")
+
+    def open(self, config: TrainingConfig, settings: StepSettings) -> TrainingData:
+        """Open the pairs to train one step with, and those to validate it with."""
+        from streamdeblur.training.datasets.sources import StoredPairs, open_maker
+        from streamdeblur.training.loop import TrainingData
+
+        recipe, seed = config.recipe_of(settings), config.seed
+        training = (
+            StoredPairs(self.pairs, settings.pairs, seed)
+            if self.pairs
+            else open_maker(self.stills or [], self.clips or [], recipe, seed)
+        )
+        stills, clips = ([folder] if folder else [] for folder in (self.held_out_stills, self.held_out_clips))
+        if not stills and not clips:
+            logger.info("No --held-out-stills or --held-out-clips: the run is validated on people that are trained on.")
+            return TrainingData(training, training)
+        return TrainingData(training, open_maker(stills, clips, recipe, seed))
