@@ -67,30 +67,39 @@ def _kind(annotation: Any) -> Any:
     if origin in (typing.Union, types.UnionType):
         return _kind(next(kind for kind in arguments if kind is not types.NoneType))
     if origin is tuple:
-        return list[_kind(arguments[0])] if arguments[-1] is Ellipsis else annotation  # type: ignore[misc]
+        return list[_kind(arguments[0])] if _is_variadic(annotation) else annotation  # type: ignore[misc]
     return annotation if annotation in (bool, int, float, Path) else str
 
 
 def _help(field: FieldInfo) -> str:
-    bounds = _bounds(field)
-    return f"{field.description} ({bounds})" if bounds else f"{field.description}"
+    notes = [_bounds(field)] if _bounds(field) else []
+    if _is_variadic(field.annotation):
+        notes.append("may be given several times")
+    return f"{field.description} ({'; '.join(notes)})" if notes else f"{field.description}"
 
 
 def _bounds(field: FieldInfo) -> str:
-    """The limits of a number in words; empty if there are none."""
+    """The limits of a number in words; empty if there are none but zero."""
     limits = {name: getattr(part, name) for part in field.metadata for name in ("gt", "ge", "lt", "le") if hasattr(part, name)}
     if "ge" in limits and "le" in limits:
         return f"{limits['ge']:g} to {limits['le']:g}"
     words = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
-    return ", ".join(f"{words[name]} {value:g}" for name, value in limits.items())
+    return ", ".join(f"{words[name]} {value:g}" for name, value in limits.items() if value)
+
+
+def _is_variadic(annotation: Any) -> bool:
+    return typing.get_origin(annotation) is tuple and typing.get_args(annotation)[-1] is Ellipsis
 
 
 def _default(name: str, field: FieldInfo) -> str:
     """The default as it would be typed; empty for none."""
     value = field.default
     if isinstance(value, tuple):
-        variadic = typing.get_args(field.annotation)[-1] is Ellipsis
-        return ("," if variadic else " ").join(map(str, value))
+        return ("," if _is_variadic(field.annotation) else " ").join(map(_typed, value))
     if isinstance(value, bool):
         return name.replace("_", "-") if value else ""
-    return f"{value:g}" if isinstance(value, float) else "" if value is None else str(value)
+    return "" if value is None else _typed(value)
+
+
+def _typed(value: object) -> str:
+    return f"{value:g}" if isinstance(value, float) else str(value)

@@ -7,8 +7,6 @@ import os
 import re
 import resource
 import signal
-import subprocess
-import sys
 import wave
 import weakref
 from contextlib import contextmanager
@@ -23,16 +21,10 @@ from streamdeblur.training.blur.exposures import BlurOptions, Exposer, Frame
 from streamdeblur.training.blur.observation import Observer
 from streamdeblur.training.blur.response import srgb
 from streamdeblur.training.blur.video import blur_video
+from support.cli import run
 from support.media.motion import panned
 from support.media.videos import Recipe, frame_bytes, read_frames, stamps, write_video
 from support.metrics import psnr
-
-
-def run(*arguments, **settings):
-    return subprocess.run(
-        [sys.executable, "-m", "streamdeblur", "blur", *map(str, arguments)],
-        capture_output=True, text=True, check=False, timeout=240, **settings,
-    )  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -56,9 +48,9 @@ def pairs_of(folder):
 
 
 def test_pravg_as_a_folder_of_pictures(tmp_path, source, pictures):
-    done = run(source, tmp_path / "pairs", "--scheme", "pravg:7", "--response", "identity", "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1])["pairs"] == 19
+    done = run("blur", source, tmp_path / "pairs", "--scheme", "pravg:7", "--response", "identity", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert done.json["pairs"] == 19
     found = list(pairs_of(tmp_path / "pairs"))
     assert [pair["frame"] for pair, _, _ in found] == list(range(3, 22))
     assert len(os.listdir(tmp_path / "pairs")) == 2 * 19 + 1
@@ -103,8 +95,8 @@ def test_camera_shake_is_added_to_averages(tmp_path, source):
 
 
 def test_a_video_and_its_sharp_twin(tmp_path, source):
-    done = run(source, tmp_path / "blurry.mkv", "--scheme", "pravg:5", "--codec", "ffv1")
-    assert done.returncode == 0, done.stderr
+    done = run("blur", source, tmp_path / "blurry.mkv", "--scheme", "pravg:5", "--codec", "ffv1")
+    assert done.exit_code == 0, done.stderr
     assert "21 pairs of 25 frames" in done.stdout
     assert sorted(os.listdir(tmp_path)) == ["blurry.json", "blurry.mkv", "blurry.sharp.mkv"]
     blurry, sharp, original = (read_frames(path) for path in (tmp_path / "blurry.mkv", tmp_path / "blurry.sharp.mkv", source))
@@ -136,10 +128,10 @@ def test_a_folder_of_videos(tmp_path, source):
     (inputs / "a.mkv").write_bytes(source.read_bytes())
     (inputs / "day" / "b.mkv").write_bytes(source.read_bytes())
     (inputs / "broken.mp4").write_bytes(b"no video")
-    done = run(inputs, tmp_path / "out", "--scheme", "pravg:21", "--json")
-    assert done.returncode == 1
+    done = run("blur", inputs, tmp_path / "out", "--scheme", "pravg:21", "--json")
+    assert done.exit_code == 1
     assert "broken.mp4" in done.stderr
-    assert json.loads(done.stdout.splitlines()[-1])["done"] == 2
+    assert done.json["done"] == 2
     assert sorted(str(path.parent.relative_to(tmp_path / "out")) for path in tmp_path.rglob("pairs.json")) == ["a", "day/b"]
 
 
@@ -165,8 +157,8 @@ def test_wrong_use_is_told_in_words_and_leaves_nothing(tmp_path, source):
         (["talk.mkv", "out", "--scheme", "pravg:8"], "scheme: value error, pravg averages an odd number of frames"),
         ([".", "out.mp4"], "Name a folder"),
     ):
-        done = run(*arguments, cwd=tmp_path)
-        assert done.returncode == 2, done.stdout
+        done = run("blur", *arguments, cwd=tmp_path)
+        assert done.exit_code == 2, done.stdout
         assert words in " ".join(re.sub(r"[│╭╮╰╯─]", " ", done.stderr).split())
         assert "Traceback" not in done.stderr
         assert os.listdir(tmp_path) == ["talk.mkv"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 import subprocess
@@ -12,18 +11,8 @@ import cv2
 import numpy as np
 import pytest
 
+from support.cli import COMMAND, run, run_process
 from support.media.videos import read_frames, write_video
-
-
-def run(*arguments, **settings):
-    return subprocess.run(
-        [sys.executable, "-m", "streamdeblur", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=240,
-        **settings,
-    )
 
 
 @pytest.fixture
@@ -33,8 +22,8 @@ def source(tmp_path, few_pictures):
 
 def test_one_file_with_json_on_the_last_line(tmp_path, source):
     done = run("video", source, tmp_path / "sharp.mp4", "--json")
-    assert done.returncode == 0, done.stderr
-    summary = json.loads(done.stdout.splitlines()[-1])
+    assert done.exit_code == 0, done.stderr
+    summary = done.json
     wanted = {"frames", "seconds", "fps", "faces", "restored", "skipped_sharp", "engine", "detector", "warnings"}
     assert wanted <= set(summary)
     assert (summary["frames"], summary["restored"]) == (12, 12)
@@ -42,8 +31,8 @@ def test_one_file_with_json_on_the_last_line(tmp_path, source):
 
 
 def test_quiet_says_nothing(tmp_path, source):
-    done = run("video", source, tmp_path / "sharp.mp4", "--quiet")
-    assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+    done = run_process("video", source, tmp_path / "sharp.mp4", "--quiet")
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
 
 
 @pytest.mark.parametrize(
@@ -62,7 +51,7 @@ def test_quiet_says_nothing(tmp_path, source):
 def test_wrong_use_exits_with_2_and_without_a_traceback(tmp_path, source, arguments, words):
     (tmp_path / "bad.yaml").write_text("codek: libx264\n")
     done = run("video", *arguments, cwd=tmp_path)
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert words in " ".join(re.sub(r"[│╭╮╰╯─]", " ", done.stderr).split())
     assert "Traceback" not in done.stderr
     assert sorted(os.listdir(tmp_path)) == ["bad.yaml", "talk.mp4"]
@@ -70,13 +59,13 @@ def test_wrong_use_exits_with_2_and_without_a_traceback(tmp_path, source, argume
 
 def test_json_tells_errors_too(tmp_path):
     done = run("video", "none.mp4", "out.mp4", "--json", cwd=tmp_path)
-    assert json.loads(done.stdout) == {"error": "No such file: none.mp4.", "exit_code": 2}
+    assert done.json == {"error": "No such file: none.mp4.", "exit_code": 2}
 
 
 def test_a_configuration_file_is_used(tmp_path, source):
     (tmp_path / "archive.yaml").write_text("codec: ffv1\nstrength: 0.5\n")
     done = run("video", source, tmp_path / "out.mkv", "--config", tmp_path / "archive.yaml")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     import av
 
     with av.open(str(tmp_path / "out.mkv")) as container:
@@ -91,9 +80,9 @@ def test_several_files_a_failing_one_and_resuming(tmp_path, few_pictures):
     (inputs / "broken.mp4").write_bytes(b"no video")
     (inputs / "notes.txt").write_text("not for us")
     done = run("video", inputs, "--out", tmp_path / "out", "--json")
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "broken.mp4" in done.stderr
-    report = json.loads(done.stdout.splitlines()[-1])
+    report = done.json
     assert (report["done"], report["failed"]) == (3, 1)
     names = sorted(str(path.relative_to(tmp_path / "out")) for path in (tmp_path / "out").rglob("*.m*"))
     assert names == ["a.mp4", "b.mp4", "day 2/c.mkv"]
@@ -101,14 +90,14 @@ def test_several_files_a_failing_one_and_resuming(tmp_path, few_pictures):
     before = (tmp_path / "out" / "b.mp4").stat().st_mtime_ns
     (tmp_path / "out" / "a.mp4").unlink()
     done = run("video", inputs, "--out", tmp_path / "out", "--resume")
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert re.search(r"a\.mp4.*done", done.stdout)
     assert re.search(r"b\.mp4.*skipped", done.stdout)
     assert re.search(r"broken\.mp4.*failed", done.stdout)
     assert (tmp_path / "out" / "b.mp4").stat().st_mtime_ns == before
 
     done = run("video", inputs, "--out", tmp_path / "out")
-    assert done.returncode == 1
+    assert done.exit_code == 1
     assert "--overwrite" in done.stderr
 
 
@@ -117,7 +106,7 @@ def test_inputs_of_the_same_name_are_refused(tmp_path, source):
     other = tmp_path / "other" / "talk.mp4"
     other.write_bytes(source.read_bytes())
     done = run("video", source, other, "--out", tmp_path / "out")
-    assert done.returncode == 2
+    assert done.exit_code == 2
     assert "would both be written" in done.stderr
 
 
@@ -126,19 +115,19 @@ def test_pictures(tmp_path, face_picture):
     for name in ("a.png", "b.jpg", "c.webp"):
         cv2.imwrite(str(tmp_path / name), blurred[..., ::-1])
     done = run("image", tmp_path / "a.png", tmp_path / "sharp.png", "--json")
-    assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout.splitlines()[-1])["restored"] >= 1
+    assert done.exit_code == 0, done.stderr
+    assert done.json["restored"] >= 1
     sharp = cv2.imread(str(tmp_path / "sharp.png"))[..., ::-1]
     assert sharp.shape == blurred.shape
     assert np.array_equal(sharp[:5], blurred[:5])
     assert not np.array_equal(sharp, blurred)
     done = run("image", tmp_path / "a.png", tmp_path / "b.jpg", tmp_path / "c.webp", "--out", tmp_path / "out")
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert sorted(os.listdir(tmp_path / "out")) == ["a.png", "b.jpg", "c.webp"]
 
 
 def test_the_doctor_says_what_will_be_used():
-    found = json.loads(run("doctor", "--json").stdout)
+    found = run("doctor", "--json").json
     assert [engine["name"] for engine in found["engines"] if engine["chosen"]] == ["openvino"]
     assert "libx264" in found["encoders"]
     assert found["cpu"]["cores"] >= 1
@@ -150,7 +139,7 @@ def test_the_doctor_says_what_will_be_used():
 def test_the_demonstration(tmp_path):
     """Its faces come closer to the sharp frames."""
     done = run("demo", "--out", tmp_path / "demo", "--seconds", 1, cwd=tmp_path)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     assert int(re.search(r"(\d+) face windows in 25 frames", done.stdout)[1]) > 25
     ssim, psnr = (re.search(rf"{name} (\S+)( dB)? blurry -> (\S+)", done.stdout).group(1, 3) for name in ("SSIM", "PSNR"))
     assert float(ssim[1]) > float(ssim[0]) + 0.03
@@ -164,7 +153,7 @@ def test_help_loads_nothing_heavy_and_names_every_command():
     done = run("--help")
     assert all(name in done.stdout for name in ("video", "image", "demo", "doctor", "Exit codes"))
     loaded = subprocess.run(
-        [sys.executable, "-X", "importtime", "-m", "streamdeblur", "--help"], capture_output=True, text=True, check=True
+        [sys.executable, "-X", "importtime", *COMMAND[1:], "--help"], capture_output=True, text=True, check=True
     ).stderr
     for heavy in ("numpy", "av", "numba", "pydantic", "openvino", "onnx", "cv2"):
         assert not re.search(rf"\| +{heavy}$", loaded, re.MULTILINE), heavy

@@ -7,10 +7,8 @@ import json
 import cv2
 import numpy as np
 import pytest
-import typer
-from typer.testing import CliRunner
 
-from streamdeblur.cli.commands.compare import command
+from support.cli import run
 from support.media.datasets import shot
 from support.media.videos import Recipe, write_video
 
@@ -18,10 +16,8 @@ FAST = ("--localiser", "none", "--second", "none", "--embedder", "none", "--limi
 NEARLY_LOSSLESS = Recipe(options={"crf": "8", "preset": "ultrafast"})
 
 
-def invoke(*arguments):
-    app = typer.Typer()
-    app.command()(command)
-    return CliRunner().invoke(app, list(map(str, arguments)))
+def compare(*arguments):
+    return run("compare", *arguments)
 
 
 @pytest.fixture(scope="module")
@@ -40,14 +36,14 @@ def folder(tmp_path_factory, photograph):
 
 def test_tables_and_report(folder, tmp_path):
     out = tmp_path / "report"
-    done = invoke(
+    done = compare(
         folder / "blurred.mp4", folder / "better.mp4", "--reference", folder / "sharp.mp4", "--out", out, "--json", *FAST
     )
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 0, done.stderr
     assert "16 of 16 frames of sharp.mp4 are in all videos, with 16 faces." in done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
-    assert (told["matched_frames"], told["faces_found"], told["faces"]) == (16, 16, 4)
-    blurred, better = told["rows"]
+    printed = done.json
+    assert (printed["matched_frames"], printed["faces_found"], printed["faces"]) == (16, 16, 4)
+    blurred, better = printed["rows"]
     for figure in ("psnr", "ssim", "frame"):
         assert better["figures"][figure]["value"] > blurred["figures"][figure]["value"]
     assert better["figures"]["gmsd"]["value"] < blurred["figures"]["gmsd"]["value"]
@@ -61,27 +57,27 @@ def test_tables_and_report(folder, tmp_path):
     assert "4 faces; seconds of the video: 1." in text
     assert "| method | PSNR dB | SSIM |" in text
     assert " ms |" not in text
-    assert json.loads((out / "report.json").read_text())["protocols"][0]["rows"] == told["rows"]
+    assert json.loads((out / "report.json").read_text())["protocols"][0]["rows"] == printed["rows"]
 
 
 def test_the_table_is_printed_and_nothing_is_written_without_a_folder(folder, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    done = invoke(folder / "blurred.mp4", "--reference", folder / "sharp.mp4", *FAST)
-    assert done.exit_code == 0, done.output
+    done = compare(folder / "blurred.mp4", "--reference", folder / "sharp.mp4", *FAST)
+    assert done.exit_code == 0, done.stderr
     assert "| blurred.mp4 |" in done.stdout
     assert list(tmp_path.iterdir()) == []
 
 
 def test_quiet_says_nothing(folder):
-    done = invoke(folder / "blurred.mp4", "--reference", folder / "sharp.mp4", "--quiet", *FAST)
-    assert (done.exit_code, done.output) == (0, "")
+    done = compare(folder / "blurred.mp4", "--reference", folder / "sharp.mp4", "--quiet", *FAST)
+    assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_a_shorter_video_is_compared_as_far_as_it_goes(folder):
-    done = invoke(folder / "short.mp4", folder / "blurred.mp4", "--reference", folder / "sharp.mp4", "--json", *FAST)
-    assert done.exit_code == 0, done.output
+    done = compare(folder / "short.mp4", folder / "blurred.mp4", "--reference", folder / "sharp.mp4", "--json", *FAST)
+    assert done.exit_code == 0, done.stderr
     assert "9 of 16 frames" in done.stderr
-    assert json.loads(done.stdout.splitlines()[-1])["matched_frames"] == 9
+    assert done.json["matched_frames"] == 9
 
 
 @pytest.mark.parametrize(
@@ -98,7 +94,7 @@ def test_a_shorter_video_is_compared_as_far_as_it_goes(folder):
     ],
 )
 def test_bad_input_exits_with_2(folder, tmp_path, videos, reference, words):
-    done = invoke(*(folder / name for name in videos), "--reference", folder / reference, "--out", tmp_path / "out", *FAST)
+    done = compare(*(folder / name for name in videos), "--reference", folder / reference, "--out", tmp_path / "out", *FAST)
     assert done.exit_code == 2
     assert words in done.stderr
     assert list((tmp_path / "out").glob("*")) == []
@@ -106,12 +102,12 @@ def test_bad_input_exits_with_2(folder, tmp_path, videos, reference, words):
 
 def test_a_report_that_cannot_be_written_is_refused_before_any_video_is_read(folder, tmp_path):
     (tmp_path / "file").write_text("")
-    done = invoke(folder / "none.mp4", "--reference", folder / "sharp.mp4", "--out", tmp_path / "file" / "report", *FAST)
+    done = compare(folder / "none.mp4", "--reference", folder / "sharp.mp4", "--out", tmp_path / "file" / "report", *FAST)
     assert done.exit_code == 2
     assert "Cannot write to" in done.stderr
 
 
 def test_an_unknown_instrument_exits_with_2_before_any_video_is_read(folder):
-    done = invoke(folder / "none.mp4", "--reference", folder / "sharp.mp4", "--localiser", "eyes")
+    done = compare(folder / "none.mp4", "--reference", folder / "sharp.mp4", "--localiser", "eyes")
     assert done.exit_code == 2
     assert "eyes" in done.stderr

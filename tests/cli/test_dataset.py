@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import json
-
 import pytest
 
-from support.media.datasets import invoke
+from support.cli import run
 
 
 @pytest.mark.parametrize(
@@ -24,13 +22,12 @@ from support.media.datasets import invoke
         (["stats", "empty"], "streamdeblur dataset build"),
     ],
 )
-def test_wrong_use_exits_with_2_and_leaves_nothing(tmp_path, monkeypatch, arguments, words):
-    monkeypatch.chdir(tmp_path)
+def test_wrong_use_exits_with_2_and_leaves_nothing(tmp_path, arguments, words):
     (tmp_path / "empty").mkdir()
     (tmp_path / "bad").mkdir()
     (tmp_path / "bad" / "a.mp4").write_text("no video")
-    done = invoke(*arguments, "--json")
-    assert done.exit_code == 2, done.output
+    done = run("dataset", *arguments, "--json", cwd=tmp_path)
+    assert done.exit_code == 2, done.stderr
     assert words in done.stderr
-    assert words in json.loads(done.stdout.splitlines()[-1])["error"]
+    assert words in done.json["error"]
     assert sorted(path.name for path in tmp_path.iterdir()) == ["bad", "empty"]

@@ -8,19 +8,17 @@ import sys
 from pathlib import Path
 
 from streamdeblur.plugins.gstreamer_install import plugin_text
+from support.cli import run, run_process
 from support.gstreamer import open_gstreamer
 
 
-def run(*arguments, **environment):
-    command = [sys.executable, "-m", "streamdeblur", "gstreamer", *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=240, env=os.environ | environment)
-
-
-def test_without_gstreamer_the_file_is_put_in_place_and_a_warning_says_so(tmp_path):
-    where = Path(run("where", XDG_DATA_HOME=str(tmp_path)).stdout.strip())
+def test_without_gstreamer_the_file_is_put_in_place_and_a_warning_says_so(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path))
+    monkeypatch.setenv("PATH", "/nowhere")
+    where = Path(run("gstreamer", "where").stdout.strip())
     assert where == tmp_path / "gstreamer-1.0" / "plugins" / "python" / "facedeblur.py"
-    done = run("install", XDG_DATA_HOME=str(tmp_path), PATH="/nowhere")
-    assert done.returncode == 0, done.stderr
+    done = run("gstreamer", "install")
+    assert done.exit_code == 0, done.stderr
     assert "gst-inspect-1.0 is not installed" in done.stderr
     assert f'export GST_PLUGIN_PATH="{where.parent.parent}' in done.stdout
     assert "FaceDeblur" in where.read_text(encoding="utf-8")
@@ -29,15 +27,17 @@ def test_without_gstreamer_the_file_is_put_in_place_and_a_warning_says_so(tmp_pa
 
 def test_within_an_active_virtual_environment_gstreamer_takes_the_element(tmp_path):
     open_gstreamer(tmp_path / "tried")
-    done = run("install", "--folder", tmp_path / "own", PATH=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    assert (done.returncode, done.stderr) == (0, "")
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = run_process("gstreamer", "install", "--folder", tmp_path / "own", env={"PATH": path})
+    assert (done.exit_code, done.stderr) == (0, "")
     assert f'export GST_PLUGIN_PATH="{tmp_path / "own"}' in done.stdout
 
 
-def test_a_folder_that_cannot_be_written_is_named(tmp_path):
+def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
     (tmp_path / "file").write_text("")
-    done = run("install", "--folder", tmp_path / "file", PATH="/nowhere")
-    assert done.returncode == 2
+    done = run("gstreamer", "install", "--folder", tmp_path / "file")
+    assert done.exit_code == 2
     assert f"Cannot write {tmp_path / 'file'}" in done.stderr
     assert "Traceback" not in done.stderr
 

@@ -12,11 +12,11 @@ import sys
 import numpy as np
 import pytest
 
+from support.cli import run_process, start
 from support.media.videos import read_frames, write_video
 from support.models.networks import write_network
 
 FRAME_BYTES = 320 * 240 * 3 // 2
-LIVE = [sys.executable, "-m", "streamdeblur", "live"]
 
 
 @pytest.fixture(scope="module")
@@ -30,8 +30,7 @@ def inverting(tmp_path_factory):
 
 
 def live(*arguments, **settings):
-    command = [*LIVE, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, check=False, timeout=120, **settings)
+    return run_process("live", *arguments, **settings)
 
 
 @pytest.fixture
@@ -39,13 +38,12 @@ def started():
     """Starts the command, and ends what still runs after the test."""
     processes = []
 
-    def start(*arguments, **settings):
+    def start_live(*arguments, **settings):
         pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-        command = [*LIVE, *map(str, arguments)]
-        processes.append(subprocess.Popen(command, preexec_fn=_heed_interrupts, **{**pipes, **settings}))
+        processes.append(start("live", *arguments, **{**pipes, **settings}))
         return processes[-1]
 
-    yield start
+    yield start_live
     for process in processes:
         process.kill()
         process.wait()
@@ -55,15 +53,10 @@ def started():
                     stream.close()
 
 
-def _heed_interrupts():
-    """Shells start background jobs deaf to Ctrl-C, and their children inherit it."""
-    signal.signal(signal.SIGINT, signal.SIG_DFL)
-
-
 def test_the_summary_is_the_last_line_of_stdout(clip, inverting, tmp_path):
     done = live("--source", clip, "--realtime", "--headless", "--json", "--to", tmp_path / "out.mkv", *inverting)
-    assert done.returncode == 0, done.stderr
-    summary = json.loads(done.stdout.splitlines()[-1])
+    assert done.exit_code == 0, done.stderr
+    summary = done.json
     assert {"frames", "fps", "dropped", "passed_through", "restored", "latency_ms"} <= set(summary)
     assert set(summary["latency_ms"]) == {"p50", "p95", "p99"}
     assert summary["frames"] + summary["dropped"] == 12
@@ -72,11 +65,11 @@ def test_the_summary_is_the_last_line_of_stdout(clip, inverting, tmp_path):
 
 def test_raw_frames_on_stdout_are_alone_there(clip, inverting):
     done = live("--source", clip, "--headless", "--json", "--to", "-", *inverting)
-    assert done.returncode == 0, done.stderr
-    assert len(done.stdout) == 12 * FRAME_BYTES
+    assert done.exit_code == 0, done.stderr
+    assert len(done.output) == 12 * FRAME_BYTES
     assert json.loads(done.stderr.splitlines()[-1])["frames"] == 12
     before = np.concatenate([frame.to_ndarray().ravel() for frame in read_frames(clip)])
-    changed = np.frombuffer(done.stdout, np.uint8) != before
+    changed = np.frombuffer(done.output, np.uint8) != before
     assert 0.05 < changed.mean() < 0.9
 
 
@@ -153,16 +146,14 @@ def test_keys_in_the_terminal(started, inverting):
     ],
 )
 def test_what_cannot_be_is_said_in_words(arguments, words):
-    done = live(*arguments, "--headless", stdin=subprocess.DEVNULL, text=True)
-    assert done.returncode == 2
+    done = live(*arguments, "--headless", stdin=subprocess.DEVNULL)
+    assert done.exit_code == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems always have a screen")
 def test_without_a_screen_the_preview_says_what_to_do(clip):
-    surroundings = {name: value for name, value in os.environ.items() if name not in ("DISPLAY", "WAYLAND_DISPLAY")}
-    if not sys.platform.startswith("linux"):
-        pytest.skip("other systems always have a screen")
-    done = live("--source", clip, env=surroundings, text=True)
-    assert done.returncode == 2
+    done = live("--source", clip, env={"DISPLAY": "", "WAYLAND_DISPLAY": ""})
+    assert done.exit_code == 2
     assert "--to camera" in done.stderr

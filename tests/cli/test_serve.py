@@ -8,16 +8,14 @@ import re
 import signal
 import socket
 import subprocess
-import sys
 import threading
 
 import pytest
 
+from support.cli import run, start
 from support.media.videos import write_video
 
 pytest.importorskip("aiortc", reason="aiortc comes with the extra live")
-
-COMMAND = [sys.executable, "-m", "streamdeblur", "serve"]
 
 
 def free_port():
@@ -27,10 +25,9 @@ def free_port():
 
 
 def refused(*arguments):
-    ended = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, timeout=120, check=False)
-    assert ended.returncode == 2
-    assert "Traceback" not in ended.stderr
-    return ended.stderr
+    done = run("serve", *arguments)
+    assert done.exit_code == 2
+    return done.stderr
 
 
 def test_what_cannot_be_served_is_said():
@@ -50,12 +47,8 @@ def test_it_ends_tidily_in_the_midst_of_a_clip(number, tmp_path, blurry_pictures
     folder = tmp_path / "temporary"
     folder.mkdir()
     port = free_port()
-    process = subprocess.Popen(
-        [*COMMAND, "--port", str(port), "--always"],
-        stderr=subprocess.PIPE,
-        text=True,
-        env={"TMPDIR": str(folder), **environment()},
-    )
+    environment = {**os.environ, "TMPDIR": str(folder)}
+    process = start("serve", "--port", port, "--always", stderr=subprocess.PIPE, text=True, env=environment)
     try:
         address = re.search(r"http://127\.0\.0\.1:\d+/", process.stderr.readline())
         assert address, "no address was printed"
@@ -68,11 +61,6 @@ def test_it_ends_tidily_in_the_midst_of_a_clip(number, tmp_path, blurry_pictures
     finally:
         process.kill()
     assert list(folder.glob("streamdeblur-*")) == []
-
-
-def environment():
-    """That of the tests, but for the folder of temporary files."""
-    return {name: value for name, value in os.environ.items() if name != "TMPDIR"}
 
 
 def upload(port, clip):

@@ -7,16 +7,15 @@ import json
 import cv2
 import numpy as np
 import pytest
-from typer.testing import CliRunner
 
-from streamdeblur.cli import build
+from support.cli import run
 
 WITHOUT_MODELS = ("--localiser", "none", "--second", "none", "--embedder", "none")
 SYNTHETIC = ("--protocol", "synthetic", *WITHOUT_MODELS)
 
 
 def evaluate(*arguments):
-    return CliRunner().invoke(build("evaluate"), ["evaluate", *map(str, arguments)])
+    return run("evaluate", *arguments)
 
 
 def lines(folder):
@@ -28,7 +27,7 @@ def kept(tmp_path_factory, faces_folder):
     """The folder of an evaluation of two methods on five faces, and what it printed."""
     folder = tmp_path_factory.mktemp("kept")
     done = evaluate(faces_folder, *SYNTHETIC, "--methods", "blurred,unsharp", "--out", folder, "--json")
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 0, done.stderr
     return folder, done
 
 
@@ -40,7 +39,7 @@ def test_what_is_kept_is_not_done_again(kept, faces_folder):
     assert lines(folder)[: len(before)] == before
     assert [line["method"] for line in added] == ["oracle"] * 5
     assert {path: path.stat().st_mtime_ns for path in written} == written
-    rows = [json.loads(done.stdout.splitlines()[-1])["protocols"][0]["rows"] for done in (first, again)]
+    rows = [done.json["protocols"][0]["rows"] for done in (first, again)]
     assert [row["figures"] for row in rows[1][:2]] == [row["figures"] for row in rows[0]]
 
 
@@ -63,7 +62,7 @@ def test_a_run_that_was_killed_goes_on(faces_folder, tmp_path):
 
 def test_several_processes_find_the_same(kept, faces_folder, tmp_path):
     done = evaluate(faces_folder, *SYNTHETIC, "--methods", "blurred,unsharp", "--out", tmp_path, "--workers", "2")
-    assert done.exit_code == 0, done.output
+    assert done.exit_code == 0, done.stderr
     one, two = ({(line["case"], line["method"]): line["figures"] for line in lines(folder)} for folder in (kept[0], tmp_path))
     assert all(one[key] == value for key, value in two.items())
 
@@ -99,7 +98,7 @@ def test_wrong_settings_are_said(faces_folder, tmp_path, options, said):
     done = evaluate(faces_folder, "--protocol", "synthetic", *chosen, "--out", tmp_path)
     assert done.exit_code == 2
     assert said in done.stderr
-    assert "Traceback" not in done.output
+    assert "Traceback" not in done.stderr
 
 
 def test_wrong_data_are_said(tmp_path, faces_folder):
@@ -112,7 +111,7 @@ def test_wrong_data_are_said(tmp_path, faces_folder):
         ([faces_folder, *SYNTHETIC, "--out", tmp_path / "file"], "file"),
     ):
         done = evaluate(*arguments)
-        assert (done.exit_code, "Traceback" in done.output) == (2, False), arguments
+        assert (done.exit_code, "Traceback" in done.stderr) == (2, False), arguments
         assert said in done.stderr
 
 
@@ -121,8 +120,8 @@ def test_landmarks_and_identities_are_those_that_dlib_finds(faces_folder, tmp_pa
     models = pytest.importorskip("face_recognition_models", reason="dlib comes with the extra eval")
     options = ("--protocol", "synthetic", "--methods", "blurred", "--second", "none", "--json", "--out", tmp_path)
     done = evaluate(faces_folder, *options)
-    assert done.exit_code == 0, done.output
-    row = json.loads(done.stdout.splitlines()[-1])["protocols"][0]["rows"][0]
+    assert done.exit_code == 0, done.stderr
+    row = done.json["protocols"][0]["rows"][0]
 
     find = dlib.shape_predictor(models.pose_predictor_model_location())
     embed = dlib.face_recognition_model_v1(models.face_recognition_model_location())

@@ -11,15 +11,14 @@ import time
 import pytest
 import torch
 
-from streamdeblur.cli.commands.train import hourglass
 from streamdeblur.errors import NetworkError, OptionError, TrainingError
 from streamdeblur.training.cgan import train_cgan
 from streamdeblur.training.checkpoint import read_checkpoint
 from streamdeblur.training.export import export, open_trained
 from streamdeblur.training.hourglass import train_hourglass
+from support.cli import COMMAND, run, run_process, start
 from support.models.trainings import TINY_LITE, TINY_PAPER, data_for, load, write_config
 
-STREAMDEBLUR = [sys.executable, "-m", "streamdeblur"]
 ABLATIONS = ["cgan-no-hg", "hg-disc-vgg", "final"]
 MORE_ABLATIONS = ["cgan-no-hg-only-2mf2", "hg-disc", "hg-vanilla-cgan", "vanilla-cgan-vgg", "hg-vanilla-cgan-vgg"]
 
@@ -44,8 +43,8 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, faces_folder, faces)
     often = {"hourglass": {"images": 24, "checkpoint_minutes": 1e-6}}
     path = write_config(tmp_path / "config.yaml", "lite", TINY_LITE, often)
     folder = tmp_path / "killed"
-    command = [*STREAMDEBLUR, "train", "hourglass", str(path), "--stills", str(faces_folder), "--out", str(folder)]
-    running = subprocess.Popen(command, stderr=subprocess.DEVNULL)
+    command = ("train", "hourglass", path, "--stills", faces_folder, "--out")
+    running = start(*command, folder, stderr=subprocess.DEVNULL)
     checkpoint = folder / "checkpoint.safetensors"
     while not checkpoint.exists() or read_checkpoint(checkpoint)["images"] < 8:
         assert running.poll() is None, "the training ended before it could be killed"
@@ -53,8 +52,8 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, faces_folder, faces)
     running.send_signal(signal.SIGKILL)
     running.wait()
     assert read_checkpoint(checkpoint)["images"] < 24
-    subprocess.run(command, check=True, stderr=subprocess.DEVNULL)
-    hourglass(path, tmp_path / "whole", stills=[faces_folder])
+    assert run_process(*command, folder).exit_code == 0
+    assert run(*command, tmp_path / "whole").exit_code == 0
     assert torch.equal(weights(folder), weights(tmp_path / "whole"))
 
 
@@ -62,10 +61,10 @@ def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, faces_folder, faces)
 def test_two_processes_train_as_one(tmp_path, faces_folder):
     path = write_config(tmp_path / "config.yaml", "lite", TINY_LITE)
     arguments = ["train", "hourglass", str(path), "--stills", str(faces_folder), "--out"]
-    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", "-m", "streamdeblur"]
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", *COMMAND[1:]]
     both = subprocess.run([*torchrun, *arguments, str(tmp_path / "two")], check=True, capture_output=True, text=True)
     assert both.stderr.count("people that are trained on") == 1, "one of them speaks"
-    hourglass(path, tmp_path / "one", stills=[faces_folder])
+    assert run(*arguments, tmp_path / "one").exit_code == 0
     assert torch.allclose(weights(tmp_path / "two"), weights(tmp_path / "one"), atol=2e-4)
 
 

@@ -7,7 +7,6 @@ import resource
 import shutil
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -17,6 +16,7 @@ import pytest
 
 from streamdeblur import FaceDeblurrer, deblur_video
 from streamdeblur.errors import InputError, NetworkError, OptionError, OutputError
+from support.cli import run_process, start
 from support.media.videos import Recipe, read_frames, write_video
 from support.models.networks import write_network
 
@@ -203,16 +203,6 @@ def test_settings_that_cannot_be_used_are_refused(tmp_path, source):
     refuse(source, tmp_path / "out.mp4", NetworkError, "none.onnx", weights=tmp_path / "none.onnx")
 
 
-def command(*arguments, **settings):
-    return subprocess.run(
-        [sys.executable, "-m", "streamdeblur", "video", *map(str, arguments)],
-        capture_output=True,
-        text=True,
-        check=False,
-        **settings,
-    )
-
-
 def test_a_full_disk_ends_with_a_message_and_leaves_nothing(tmp_path, blurry_video):
     """A limit on the size of files stands for a full disk: writing fails half-way in the same place."""
 
@@ -220,8 +210,8 @@ def test_a_full_disk_ends_with_a_message_and_leaves_nothing(tmp_path, blurry_vid
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
 
-    done = command(blurry_video, tmp_path / "out.mkv", "--codec", "ffv1", preexec_fn=limit)
-    assert done.returncode == 2, done.stderr
+    done = run_process("video", blurry_video, tmp_path / "out.mkv", "--codec", "ffv1", preexec_fn=limit)
+    assert done.exit_code == 2, done.stderr
     assert "No space left" in done.stderr
     assert "Traceback" not in done.stderr
     assert left(tmp_path) == []
@@ -229,17 +219,8 @@ def test_a_full_disk_ends_with_a_message_and_leaves_nothing(tmp_path, blurry_vid
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_ends_cleanly(tmp_path, blurry_video, number):
-    arguments = [
-        sys.executable,
-        "-m",
-        "streamdeblur",
-        "video",
-        str(blurry_video),
-        str(tmp_path / "out.mkv"),
-        "--codec",
-        "libx265",
-    ]
-    process = subprocess.Popen([*arguments, "--preset", "veryslow"], stderr=subprocess.PIPE, text=True)
+    slow = ("--codec", "libx265", "--preset", "veryslow")
+    process = start("video", blurry_video, tmp_path / "out.mkv", *slow, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not left(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.05)
@@ -261,8 +242,8 @@ def test_a_really_full_disk(tmp_path, blurry_video):
     ).returncode:
         pytest.skip("this system does not let tests mount a file system")
     try:
-        done = command(blurry_video, disk / "out.mkv", "--codec", "ffv1")
-        assert done.returncode == 2, done.stderr
+        done = run_process("video", blurry_video, disk / "out.mkv", "--codec", "ffv1")
+        assert done.exit_code == 2, done.stderr
         assert "No space left" in done.stderr
         assert left(disk) == []
     finally:

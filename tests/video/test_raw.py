@@ -6,7 +6,6 @@ import contextlib
 import io
 import json
 import subprocess
-import sys
 import threading
 from fractions import Fraction
 
@@ -17,6 +16,7 @@ import pytest
 from streamdeblur.errors import InputError, OptionError
 from streamdeblur.video.raw import RawReader, write_raw
 from streamdeblur.video.y4m import Y4MReader, write_y4m
+from support.cli import run_process, start
 from support.media.frames import random_frame
 from support.media.videos import Recipe, frame_bytes, read_frames, write_video
 
@@ -100,8 +100,7 @@ def test_damaged_y4m_is_said(data, said):
 
 
 def pipe(data, *options):
-    command = [sys.executable, "-m", "streamdeblur", "pipe", *options]
-    return subprocess.run(command, input=data, capture_output=True, check=False, timeout=200)
+    return run_process("pipe", *options, input=data)
 
 
 @pytest.mark.parametrize("live", [[], ["--live"]])
@@ -109,11 +108,11 @@ def test_the_pipe_restores_faces_and_leaves_the_rest(few_pictures, live):
     frames = [av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p") for picture in few_pictures[:3]]
     whole = y4m(b"YUV4MPEG2 W320 H240 F25:1 C420", frames)
     done = pipe(whole, "--always", "--json", *live)
-    assert done.returncode == 0, done.stderr
+    assert done.exit_code == 0, done.stderr
     counts = json.loads(done.stderr.splitlines()[-1])
     assert (counts["frames"], counts["restored"]) == (3, 3)
-    assert len(done.stdout) == len(whole)
-    before, after = (np.frombuffer(data, np.uint8).astype(int) for data in (whole, done.stdout))
+    assert len(done.output) == len(whole)
+    before, after = (np.frombuffer(data, np.uint8).astype(int) for data in (whole, done.output))
     changed = before != after
     assert 0.05 < changed.mean() < 0.7
     header, line = whole.index(b"\n") + 1, len(b"FRAME\n")
@@ -127,32 +126,32 @@ def test_raw_pipes_need_the_right_size(few_pictures):
     stream = io.BytesIO()
     write_raw(stream, frame)
     done = pipe(stream.getvalue(), "--size", "320x240", "--format", "rgb24", "--quiet")
-    assert (done.returncode, len(done.stdout), done.stderr) == (0, 320 * 240 * 3, b"")
+    assert (done.exit_code, len(done.output), done.stderr) == (0, 320 * 240 * 3, "")
     for options, said in (
-        (["--size", "300x200", "--format", "rgb24"], b"end within frame 2"),
-        (["--size", "big"], b"WIDTHxHEIGHT"),
-        (["--size", "320x240", "--format", "magic"], b"magic"),
-        ([], b"no YUV4MPEG2"),
+        (["--size", "300x200", "--format", "rgb24"], "end within frame 2"),
+        (["--size", "big"], "WIDTHxHEIGHT"),
+        (["--size", "320x240", "--format", "magic"], "magic"),
+        ([], "no YUV4MPEG2"),
     ):
         failed = pipe(stream.getvalue(), *options)
-        assert failed.returncode == 2
+        assert failed.exit_code == 2
         assert said in failed.stderr
-        assert b"Traceback" not in failed.stderr
+        assert "Traceback" not in failed.stderr
 
 
 def test_frames_that_came_whole_are_written_though_the_next_one_is_cut_off(few_pictures):
     whole = y4m(b"YUV4MPEG2 W320 H240 F25:1 C420", [av.VideoFrame.from_ndarray(few_pictures[0]).reformat(format="yuv420p")] * 3)
     done = pipe(whole[:-1000], "--json")
-    assert done.returncode == 2
-    assert b"end within frame 3" in done.stderr
+    assert done.exit_code == 2
+    assert "end within frame 3" in done.stderr
     assert json.loads(done.stderr.splitlines()[-1])["exit_code"] == 2
-    assert len(done.stdout) == len(whole) - (len(b"FRAME\n") + 320 * 240 * 3 // 2)
+    assert len(done.output) == len(whole) - (len(b"FRAME\n") + 320 * 240 * 3 // 2)
 
 
 def test_a_reader_that_leaves_is_no_fault(few_pictures):
     frame = av.VideoFrame.from_ndarray(few_pictures[0]).reformat(format="yuv420p").to_ndarray().tobytes()
-    command = [sys.executable, "-m", "streamdeblur", "pipe", "--size", "320x240"]
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
+    process = start("pipe", "--size", "320x240", **pipes)
 
     def write():
         with contextlib.suppress(BrokenPipeError):
@@ -178,7 +177,7 @@ def test_between_two_ffmpegs_all_but_the_face_is_exact(few_pictures, tmp_path, p
     ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="imageio-ffmpeg carries the ffmpeg of this test").get_ffmpeg_exe()
     source = tmp_path / "in.nut"
     write_video(source, few_pictures[:4], Recipe("png" if pixel_format == "rgb24" else "ffv1", pixel_format, {}))
-    quiet, ours = [ffmpeg, "-v", "error", "-nostdin"], [sys.executable, "-m", "streamdeblur", "pipe", "--quiet", "--always"]
+    quiet = [ffmpeg, "-v", "error", "-nostdin"]
     if kind == "raw":
         written, piped = ["-f", "rawvideo", "-pix_fmt", pixel_format], ["--size", "320x240", "--format", pixel_format]
         read = [*written, "-s", "320x240", "-r", "25"]
@@ -186,7 +185,7 @@ def test_between_two_ffmpegs_all_but_the_face_is_exact(few_pictures, tmp_path, p
         written, piped, read = ["-strict", "-1", "-f", "yuv4mpegpipe", "-pix_fmt", pixel_format], [], ["-f", "yuv4mpegpipe"]
     result = tmp_path / "out.nut"
     first = subprocess.Popen([*quiet, "-i", str(source), *written, "-"], stdout=subprocess.PIPE)
-    second = subprocess.Popen([*ours, *piped], stdin=first.stdout, stdout=subprocess.PIPE)
+    second = start("pipe", "--quiet", "--always", *piped, stdin=first.stdout, stdout=subprocess.PIPE)
     subprocess.run([*quiet, *read, "-i", "-", "-c:v", "rawvideo", str(result)], stdin=second.stdout, check=True, timeout=100)
     assert (first.wait(20), second.wait(20)) == (0, 0)
     before, after = ([frame.reformat(format=pixel_format) for frame in read_frames(path)] for path in (source, result))

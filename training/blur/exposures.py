@@ -37,7 +37,7 @@ class BlurOptions(Settings):
     longest: int = Field(default=21, ge=3, le=255, description="Frames of a VLA average at most.")
     every: int = Field(default=1, ge=1, description="Make a pair of every so many frames.")
     seed: int = Field(default=0, ge=0, description="Of synthetic blur and camera shake.")
-    detector: str = Field(default="centerface", description="Finds the faces for VLA: centerface, or scrfd:FILE.onnx.")
+    detector: str = Field(default="centerface", description="Finds the faces for VLA: centerface, scrfd:FILE.onnx or scrfd:PACK.")
     min_face: float = Field(default=48.0, ge=12.0, description="Size in pixels of the smallest face that is looked for.")
     start: float = Field(default=0.0, ge=0.0, description="Seconds of the input to leave out at its beginning.")
     duration: float | None = Field(default=None, gt=0.0, description="Seconds of the input to use.")

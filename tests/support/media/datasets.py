@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from typer.testing import CliRunner
 
 from support.media.videos import Recipe, write_video
 
@@ -42,13 +41,6 @@ def write_videos(folder, photograph):
     (folder / "cleo" / "text.mp4").write_text("This is no video.")
     (folder / "notes.txt").write_text("not for us")
     return folder
-
-
-def invoke(*arguments):
-    """Run ``streamdeblur dataset`` in this process, which saves its start: a result with exit_code, stdout and stderr."""
-    from streamdeblur.cli.commands.dataset import app
-
-    return CliRunner().invoke(app, list(map(str, arguments)))
 
 
 def shard_bytes(folder):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -20,7 +19,8 @@ from streamdeblur.training.datasets.options import BuildOptions
 from streamdeblur.training.datasets.parts import make_parts
 from streamdeblur.training.datasets.shards import find_shards, read_samples
 from streamdeblur.training.datasets.store import open_clips
-from support.media.datasets import HEIGHT, PLACES, WIDTH, invoke, shard_bytes, shot
+from support.cli import run, start
+from support.media.datasets import HEIGHT, PLACES, WIDTH, shard_bytes, shot
 from support.media.videos import Recipe, read_frames, write_video
 from support.metrics import psnr
 from support.models.parts import job_that_dies, job_that_works
@@ -115,8 +115,8 @@ def test_a_build_that_was_killed_goes_on_and_gives_the_same_bytes(tmp_path, monk
     """By two processes, whose memory begins with other contents (glibc fills it with the byte that is named)."""
     monkeypatch.setenv("MALLOC_PERTURB_", "85")
     out = tmp_path / "out"
-    command = [sys.executable, "-m", "streamdeblur", "dataset", "build", video_folder, out, "--workers", "2", *SETTINGS]
-    process = subprocess.Popen(list(map(str, command)), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    build = ("dataset", "build", video_folder, out, "--workers", "2", *SETTINGS)
+    process = start(*build, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     while not parts_in(out):
         assert process.poll() is None, "it ended before it was killed"
         time.sleep(0.005)
@@ -148,9 +148,9 @@ def children_of(process):
 
 def test_the_command_tells_what_was_kept_and_what_was_not(video_folder, built):
     """(the data set is complete: nothing is made)"""
-    done = invoke("build", video_folder, built[0], *SETTINGS, "--json")
-    assert done.exit_code == 0, done.output
-    report = json.loads(done.stdout.splitlines()[-1])
+    done = run("dataset", "build", video_folder, built[0], *SETTINGS, "--json")
+    assert done.exit_code == 0, done.stderr
+    report = done.json
     assert report["kept"] == built[1]["kept"]
     assert {source["file"] for source in report["bad"]} == {f"cleo/{n}.mp4" for n in ("copy", "cut_off", "empty", "text")}
     assert "cleo/text.mp4" in done.stderr

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 import numpy as np
 import pytest
 
@@ -12,7 +10,7 @@ from streamdeblur.training.datasets.pairs import SAME_BLUR_DB, PairOptions, buil
 from streamdeblur.training.datasets.recipe import PairMaker, Recipe
 from streamdeblur.training.datasets.sampled_pairs import build_drawn_pairs
 from streamdeblur.training.datasets.store import open_clips, open_pairs
-from support.media.datasets import invoke
+from support.cli import run
 from support.metrics import psnr
 
 PLAIN = Recipe(responses=("identity",))
@@ -126,16 +124,16 @@ def test_drawn_pairs_are_those_of_a_training(tmp_path, built):
 
 def test_the_command_takes_a_recipe(tmp_path, built):
     (tmp_path / "recipe.yaml").write_text("recipe:\n  responses: [identity]\n  rules: {longest: 5}\n")
-    done = invoke("pairs", built[0], tmp_path / "out", "--config", tmp_path / "recipe.yaml", "--workers", 1, "--json")
-    assert done.exit_code == 0, done.output
-    report = json.loads(done.stdout.splitlines()[-1])
+    done = run("dataset", "pairs", built[0], tmp_path / "out", "--config", tmp_path / "recipe.yaml", "--workers", 1, "--json")
+    assert done.exit_code == 0, done.stderr
+    report = done.json
     pairs = pairs_of(tmp_path / "out")
     assert sum(report["kept"].values()) == len(pairs) > 4
     assert {record["length"] for *_, record in pairs} <= {3, 5}
     (tmp_path / "recipe.yaml").write_text("responses: [identity]\nrulez: {}\n")
-    done = invoke("pairs", built[0], tmp_path / "out", "--config", tmp_path / "recipe.yaml")
+    done = run("dataset", "pairs", built[0], tmp_path / "out", "--config", tmp_path / "recipe.yaml")
     assert done.exit_code == 2
     assert "rulez" in done.stderr
-    done = invoke("pairs", built[0], tmp_path / "out", "--scheme", "pravg:4")
+    done = run("dataset", "pairs", built[0], tmp_path / "out", "--scheme", "pravg:4")
     assert done.exit_code == 2
     assert "pravg:4" in done.stderr

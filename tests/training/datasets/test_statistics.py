@@ -14,7 +14,7 @@ from onnx import TensorProto, helper
 from streamdeblur.errors import InputError
 from streamdeblur.training.datasets.ages import AgeModel, find_age_model
 from streamdeblur.training.datasets.statistics import EDGES, measure
-from support.media.datasets import invoke
+from support.cli import run
 
 
 @pytest.fixture(scope="module")
@@ -106,12 +106,12 @@ def test_what_is_no_data_set_is_refused(tmp_path):
 
 def test_the_command_prints_tables_and_json(tmp_path, built, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
-    done = invoke("stats", built[0], "--json")
-    found = json.loads(done.stdout.splitlines()[-1])
+    done = run("dataset", "stats", built[0], "--json")
+    found = done.json
     assert [row["name"] for row in found["table"]] == ["train", "test", "all"]
     assert found["table"][2]["frames"] == 59
     assert "genderage.onnx" in done.stderr
     model = write_age_model(tmp_path / "genderage.onnx", 0)
-    done = invoke("stats", built[0], "--age-model", model)
-    assert done.exit_code == 0, done.output
+    done = run("dataset", "stats", built[0], "--age-model", model)
+    assert done.exit_code == 0, done.stderr
     assert all(words in done.stdout for words in ("identities", "Length of a clip", "Motion of a face", "Age of a person", "█"))

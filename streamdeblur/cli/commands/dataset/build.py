@@ -34,6 +34,6 @@ def command(
         from streamdeblur.training.datasets.build import build_dataset
         from streamdeblur.training.datasets.identities import Identities
 
-        options = BuildOptions.load(**settings)
+        options = BuildOptions.validated(settings)
         work = partial(build_dataset, videos, out, options, identities=Identities.read(identities))
         Making(out, workers, shard_mb, overwrite, quiet, json).run(work)

@@ -52,7 +52,7 @@ def command(
 
         recipe = _recipe(config)
         if draw is None:
-            work = partial(build_pairs, clips, out, PairOptions.load(recipe=recipe, **settings))
+            work = partial(build_pairs, clips, out, PairOptions.validated({**settings, "recipe": recipe}))
         else:
             split, folder = _only_split(clips)
             work = partial(build_drawn_pairs, stills, folder, out, draw, recipe, seed=seed, split=split)

@@ -33,6 +33,6 @@ def command(
         from streamdeblur.training.datasets.identities import Identities
         from streamdeblur.training.datasets.stills import build_stills
 
-        options = StillsOptions.load(**settings)
+        options = StillsOptions.validated(settings)
         work = partial(build_stills, pictures, out, options, identities=Identities.read(identities))
         Making(out, workers, shard_mb, overwrite, quiet, json).run(work)
