@@ -104,9 +104,7 @@ class ComposedSettings(UserSettings):
 class RestorationOptions(UserSettings):
     """What a `FaceDeblurrer` needs: which faces are restored, how much, and what runs the networks."""
 
-    strength: float = Field(
-        default=1.0, ge=0.0, le=1.0, description="Share of the restoration that is added to each face."
-    )
+    strength: float = Field(default=1.0, ge=0.0, le=1.0, description="Share of the restoration that is added to each face.")
     min_face: float = Field(default=48.0, ge=12.0, description="Size in pixels of the smallest face that is looked for.")
     always: bool = Field(default=False, description="Restore faces that are sharp already, too.")
     detector: str = Field(
