@@ -8,11 +8,11 @@ from functools import cache
 from pathlib import Path
 
 import pytest
-import typer.main
 from PIL import Image
 from typer.core import TyperCommand, TyperGroup
 
 import streamdeblur
+from streamdeblur.cli.app import build_app
 from support.media.videos import write_video
 
 ROOT = Path(__file__).parents[1]
@@ -66,14 +66,6 @@ def shown_commands(page: Path) -> list[list[str]]:
 
 @cache
 def application() -> TyperGroup:
-    try:
-        from streamdeblur.cli.app import build_app
-    except ModuleNotFoundError:
-        from streamdeblur.cli import COMMANDS, GROUPS, build
-
-        app = typer.main.get_command(build(None))
-        app.commands = {name: typer.main.get_command(build(name)).commands[name] for name in [*COMMANDS, *GROUPS]}
-        return app
     return build_app()
 
 

@@ -79,9 +79,10 @@ class LazyCommand(TyperCommand):
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         """The context in which the imported command runs, in place of one of this command."""
-        return self._load().make_context(*args, **kwargs)
+        return self.load().make_context(*args, **kwargs)
 
-    def _load(self) -> TyperCommand:
+    def load(self) -> TyperCommand:
+        """Import the module, and make the command of its function."""
         function = import_module(self._module).command
         app = typer.Typer(add_completion=False)
         text = "\n\n".join(filter(None, (self.help, getdoc(function))))
