@@ -1,1 +1,1 @@
-"""A demonstration that needs nothing but the installation."""
+"""A demonstration that needs no input files."""

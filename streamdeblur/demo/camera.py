@@ -1,4 +1,4 @@
-"""A virtual camera held by hand: moves over a photograph, exposes each frame for part of its time."""
+"""A virtual hand-held camera that moves over a photograph."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 GAMMA = 2.2
-"""Light adds up linearly, code values do not: sub-frames are averaged after this power."""
+"""Sub-frames are averaged in linear intensity: code values to this power."""
 
 
 @dataclass(frozen=True)
 class HandheldCamera:
-    """Looks at a part of a photograph, drifts over it and shakes."""
+    """A camera that views a part of a photograph, drifts over it and shakes."""
 
     photograph: NDArray[np.uint8]
     """uint8 RGB [H, W, 3]."""
@@ -23,17 +23,21 @@ class HandheldCamera:
     height: int = 540
     fps: int = 25
     shutter: float = 0.9
-    """Share of a frame's time during which light is gathered."""
+    """Exposure time as a share of the frame interval."""
     subframes: int = 15
-    """Odd: the middle one is the sharp frame."""
+    """Sub-frames per exposure, an odd number; the middle one is the sharp frame."""
     seed: int = 7
 
     def poses(self, frames: int) -> NDArray[np.float64]:
-        """x, y (pixels from the view's centre), angle (radians) and zoom at every sub-frame: float64 [frames, subframes, 4]."""
+        """The pose of the camera at each sub-frame.
+
+        Returns:
+            x and y (pixels from the centre), angle (radians) and zoom: float64 [frames, subframes, 4].
+        """
         offsets = self.shutter * (np.arange(self.subframes) / (self.subframes - 1) - 0.5)
         seconds = (np.arange(frames)[:, None] + offsets) / self.fps
         random = np.random.default_rng(self.seed)
-        # Physiological tremor and slower sway, in hertz; amplitude falls with frequency
+        # Physiological tremor and slower sway, in hertz; the amplitude decreases with the frequency.
         frequencies = np.array([0.4, 0.9, 1.7, 3.1, 5.3, 8.7])
         phases = random.uniform(0, 2 * np.pi, (3, 6))
         waves = np.sin(2 * np.pi * frequencies * seconds[..., None, None] + phases) / frequencies
@@ -56,14 +60,14 @@ class HandheldCamera:
         )
 
     def frames(self, count: int) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-        """(blurry, sharp) frames, uint8 RGB [height, width, 3]."""
-        to_light = ((np.arange(256) / 255.0) ** GAMMA).astype(np.float32)
+        """Pairs of a blurry frame and its sharp counterpart, uint8 RGB [height, width, 3] each."""
+        to_linear = ((np.arange(256) / 255.0) ** GAMMA).astype(np.float32)
         for poses in self.poses(count):
-            light = np.zeros((self.height, self.width, 3), np.float32)
+            total = np.zeros((self.height, self.width, 3), np.float32)
             for number, pose in enumerate(poses):
                 view = self._view(pose)
-                cv2.accumulate(cv2.LUT(view, to_light), light)
+                cv2.accumulate(cv2.LUT(view, to_linear), total)
                 if number == self.subframes // 2:
                     sharp = view
-            blurry = 255.0 * (light / self.subframes) ** (1 / GAMMA)
+            blurry = 255.0 * (total / self.subframes) ** (1 / GAMMA)
             yield np.rint(blurry).astype(np.uint8), sharp

@@ -1,14 +1,12 @@
-"""Make a blurry clip, deblur it with the real pipeline, and measure what came back."""
+"""The demonstration: a blurry clip is generated, deblurred, and compared with the sharp frames."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
-from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -17,77 +15,97 @@ from numpy.typing import NDArray
 from streamdeblur.deblurrer import FaceDeblurrer
 from streamdeblur.demo.camera import HandheldCamera
 from streamdeblur.errors import InputError
+from streamdeblur.evaluation.metrics.fidelity import psnr, ssim
 from streamdeblur.faces.face import Face
 from streamdeblur.jobs.batch import make_folder
 from streamdeblur.jobs.video import Progress, Summary, deblur_video
 
 PANEL = 240
-"""Side in pixels of a face in the before/after picture."""
+"""Side of a face in the before/after picture, in pixels."""
 PANEL_FACES = 4
+MIN_FACE = 40
+"""Size of the smallest face that is measured, in pixels."""
 
 Frame = NDArray[np.uint8]
 
 
 @dataclass(frozen=True)
 class DemoResult:
-    """What the demonstration wrote and measured."""
+    """The files and measurements of the demonstration."""
 
     blurry: Path
     restored: Path
     picture: Path
     summary: Summary
     faces: int
-    """Face windows measured."""
+    """Number of faces measured, one per face and frame."""
     ssim: tuple[float, float]
-    """Mean structural similarity of the face windows to the sharp frames: blurry, restored."""
+    """Mean structural similarity of the faces to the sharp frames: blurry, restored."""
     psnr: tuple[float, float]
-    """The same in dB."""
+    """Mean peak signal to noise ratio in dB: blurry, restored."""
     improved: float
-    """Share of the face windows whose similarity rose."""
+    """Share of the faces whose structural similarity increased."""
+
+
+@dataclass(frozen=True, eq=False)
+class _FaceScore:
+    """How similar a face is to the sharp frame, before and after its restoration."""
+
+    frame: int
+    face: Face
+    ssim: tuple[float, float]
+    psnr: tuple[float, float]
 
 
 def group_photograph() -> Frame:
-    """The group photo that InsightFace's wheel carries: uint8 RGB [H, W, 3]; InputError where it is missing."""
+    """The group photo that the InsightFace package contains: uint8 RGB [886, 1280, 3].
+
+    Raises:
+        InputError: InsightFace is not installed.
+    """
     spec = find_spec("insightface")
     folder = Path(next(iter(spec.submodule_search_locations or [""]))) if spec else Path()
     picture = cv2.imread(str(folder / "data" / "images" / "t1.jpg"))
     if picture is None:
-        raise InputError("The demonstration's photograph is missing; it comes with: pip install insightface")
+        raise InputError("The photograph of the demonstration is missing. Install it with: pip install insightface")
     return np.ascontiguousarray(picture[..., ::-1]).astype(np.uint8)
 
 
 def run_demo(folder: Path, on_progress: Callable[[Progress], object] | None = None, seconds: float = 2.0) -> DemoResult:
-    """Write ``blurry.mp4``, ``restored.mp4`` and ``before_after.png`` into `folder`, replacing those of an earlier run.
+    """Write ``blurry.mp4``, ``restored.mp4`` and ``before_after.png`` into a folder, replacing those of an earlier run.
 
-    seconds: length of the clips, 25 frames each.
+    Args:
+        folder: The folder; it is created if it does not exist.
+        on_progress: Called with the progress of the restoration.
+        seconds: Length of the clips, with 25 frames per second.
 
     Raises:
-        OutputError: the folder cannot be written.
+        OutputError: The folder cannot be written.
     """
     make_folder(folder)
     camera = HandheldCamera(group_photograph())
     frames = list(camera.frames(round(seconds * camera.fps)))
     sharp = [frame for _, frame in frames]
-    blurry, restored = folder / "blurry.mp4", folder / "restored.mp4"
+    blurry, restored, picture = (folder / name for name in ("blurry.mp4", "restored.mp4", "before_after.png"))
     _encode(blurry, [frame for frame, _ in frames], camera.fps)
     with FaceDeblurrer(throughput=True) as deblurrer:
         summary = deblur_video(blurry, restored, overwrite=True, on_progress=on_progress, deblurrer=deblurrer)
-        faces = [[f for f in deblurrer.detector.detect(frame) if _whole(f, frame)] for frame in sharp]
+        faces = [[face for face in deblurrer.detector.detect(frame) if _is_inside(face, frame)] for frame in sharp]
     before, after = _decode(blurry), _decode(restored)
     scores = _measure(sharp, before, after, faces)
-    picture = folder / "before_after.png"
-    _draw(picture, before, after, sharp, faces, scores)
-    mean = scores.mean(axis=0)
+    cv2.imwrite(str(picture), _comparison((before, after, sharp), scores)[..., ::-1])
+    ssims, psnrs = (np.array(values) for values in zip(*((score.ssim, score.psnr) for score in scores), strict=True))
     return DemoResult(
-        blurry, restored, picture, summary, len(scores), (mean[2], mean[3]), (mean[4], mean[5]),
-        float((scores[:, 3] > scores[:, 2]).mean()),
+        blurry, restored, picture, summary, faces=len(scores), ssim=tuple(ssims.mean(axis=0).tolist()),
+        psnr=tuple(psnrs.mean(axis=0).tolist()), improved=float((ssims[:, 1] > ssims[:, 0]).mean()),
     )  # fmt: skip
 
 
-def _whole(face: Face, frame: Frame) -> bool:
+def _is_inside(face: Face, frame: Frame) -> bool:
+    """Whether a face and its surroundings lie inside the frame, and it is large enough to be measured."""
     margin = 0.3 * face.size
     inside = (face.box[:2] >= margin).all() and (face.box[2:] <= np.array(frame.shape[1::-1]) - margin).all()
-    return bool(inside and face.size >= 40)
+    return bool(inside and face.size >= MIN_FACE)
 
 
 def _encode(path: Path, frames: list[Frame], fps: int) -> None:
@@ -121,46 +139,41 @@ def _part(frame: Frame, face: Face) -> Frame:
     return frame[max(y0, 0) : y1, max(x0, 0) : x1]
 
 
-def _measure(sharp: list[Frame], before: list[Frame], after: list[Frame], faces: list[list[Face]]) -> NDArray[np.float64]:
-    """One row per face: frame, number of the face in it, SSIM before and after, PSNR before and after."""
-    metrics: Any = import_module("skimage.metrics")
+def _measure(sharp: list[Frame], before: list[Frame], after: list[Frame], faces: list[list[Face]]) -> list[_FaceScore]:
+    scores = []
+    for number, detected in enumerate(faces):
+        for face in detected:
+            reference, blurry, restored = (_part(frames[number], face) for frames in (sharp, before, after))
+            scores.append(
+                _FaceScore(
+                    number, face, ssim=(ssim(blurry, reference), ssim(restored, reference)),
+                    psnr=(psnr(blurry, reference), psnr(restored, reference)),
+                )
+            )  # fmt: skip
+    if not scores:
+        raise InputError("No face was found in the photograph of the demonstration.")
+    return scores
 
-    rows = []
-    for number, found in enumerate(faces):
-        for index, face in enumerate(found):
-            reference = _part(sharp[number], face)
-            parts = [_part(frames[number], face) for frames in (before, after)]
-            ssim = [float(metrics.structural_similarity(reference, part, channel_axis=2)) for part in parts]
-            psnr = [float(metrics.peak_signal_noise_ratio(reference, part)) for part in parts]
-            rows.append([number, index, *ssim, *psnr])
-    if not rows:
-        raise InputError("No face was found in the demonstration's photograph.")
-    return np.array(rows)
 
-
-def _draw(
-    path: Path, before: list[Frame], after: list[Frame], sharp: list[Frame], faces: list[list[Face]], scores: NDArray[np.float64]
-) -> None:
-    """Faces before (top), after (middle) and sharp (bottom): those with the strongest blur, each from another frame."""
-    rows: list[list[Frame]] = [[], [], []]
+def _comparison(clips: tuple[list[Frame], ...], scores: list[_FaceScore]) -> Frame:
+    """Faces with the strongest blur, each from another frame and with one row per clip: uint8 RGB [H, W, 3]."""
+    rows: list[list[Frame]] = [[] for _ in clips]
     used: list[float] = []
-    for number, index, *_ in scores[np.argsort(scores[:, 2])]:
-        face = faces[int(number)][int(index)]
-        place = float(face.box[0])
-        # the same person is about as far from the left edge in every frame
-        if any(abs(place - other) < 1.5 * face.size for other in used):
+    for score in sorted(scores, key=lambda score: score.ssim[0]):
+        left = float(score.face.box[0])
+        # In all frames, a person has about the same distance from the left edge.
+        if any(abs(left - other) < 1.5 * score.face.size for other in used):
             continue
-        used.append(place)
-        for row, frames in zip(rows, (before, after, sharp), strict=True):
-            row.append(_panel(frames[int(number)], face))
+        used.append(left)
+        for row, frames in zip(rows, clips, strict=True):
+            row.append(_panel(frames[score.frame], score.face))
         if len(used) == PANEL_FACES:
             break
-    sheet = np.concatenate([np.concatenate(row, axis=1) for row in rows])
-    cv2.imwrite(str(path), sheet[..., ::-1])
+    return np.concatenate([np.concatenate(row, axis=1) for row in rows])
 
 
 def _panel(frame: Frame, face: Face) -> Frame:
-    """The square around a face, twice its size."""
+    """The square around a face, 1.6 times its size."""
     centre_x, centre_y = (face.box[:2] + face.box[2:]) / 2
     scale = PANEL / (1.6 * face.size)
     matrix = np.array([[scale, 0, PANEL / 2 - scale * centre_x], [0, scale, PANEL / 2 - scale * centre_y]])
