@@ -1,38 +1,56 @@
-"""The wheel and the source distribution, built and looked into."""
+"""What the wheel and the source distribution contain."""
 
 from __future__ import annotations
 
 import subprocess
 import sys
 import tarfile
+import tomllib
 import zipfile
 from pathlib import Path
 
 import pytest
+from filelock import FileLock
 
 ROOT = Path(__file__).parents[1]
+SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
 
 
 @pytest.fixture(scope="module")
-def built(tmp_path_factory):
-    """(wheel, sdist), built from the checkout without the network."""
-    folder = tmp_path_factory.mktemp("dist")
+def built(tmp_path_factory, testrun_uid):
+    """(wheel, sdist), built from the checkout without the network; once, because builds at the same time disturb each other."""
+    folder = tmp_path_factory.getbasetemp().parent / f"dist-{testrun_uid}"
     command = [sys.executable, "-m", "build", "--no-isolation", "--outdir", str(folder), str(ROOT)]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    with FileLock(f"{folder}.lock"):
+        if not list(folder.glob("*.whl")):
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stdout + done.stderr
     return next(folder.glob("*.whl")), next(folder.glob("*.tar.gz"))
 
 
-def test_the_wheel_holds_everything_that_runs_and_nothing_else(built):
+def files_of_the_tree():
+    """The files that are to be installed, by their path in the wheel; compiled files are left out."""
+    files = {}
+    for package, folder in SETUPTOOLS["package-dir"].items():
+        for path in (ROOT / folder).rglob("*"):
+            inside = path.relative_to(ROOT / folder)
+            if path.is_file() and path.suffix != ".ptx" and "__pycache__" not in path.parts:
+                files[(Path(*package.split(".")) / inside).as_posix()] = path
+    return files
+
+
+def test_every_package_of_the_tree_is_listed():
+    """A new subpackage must be added to `packages` in pyproject.toml: nothing finds it by itself."""
+    modules = [Path(name) for name in files_of_the_tree() if name.endswith(".py")]
+    packages = {".".join(module.parent.parts) for module in modules}
+    assert set(SETUPTOOLS["packages"]) == packages
+
+
+def test_the_wheel_holds_every_file_of_the_tree_and_nothing_else(built):
     names = zipfile.ZipFile(built[0]).namelist()
-    for needed in (
-        "streamdeblur/py.typed", "streamdeblur/kernels/window.py", "streamdeblur/weights/lite.onnx",
-        "streamdeblur/weights/MODEL_CARD.md", "streamdeblur/kernels/cuda/window.cu", "streamdeblur/kernels/cuda/structs.cuh",
-        "streamdeblur/cli/commands/video.py", "streamdeblur/configs/archive.yaml",
-    ):  # fmt: skip
-        assert needed in names
-    assert all(name.startswith(("streamdeblur/", "streamdeblur-")) for name in names)
-    assert not any("tests" in name or "__pycache__" in name for name in names)
+    installed = {name for name in names if ".dist-info/" not in name and not name.endswith(".ptx")}
+    assert installed == set(files_of_the_tree())
+    assert {"streamdeblur/py.typed", "streamdeblur/weights/lite.onnx", "streamdeblur/kernels/cuda/window.cu"} <= installed
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="NVRTC is asked for where it exists")
