@@ -13,14 +13,15 @@ import numpy as np
 
 from harness import Row, in_turn, ratio
 from streamdeblur.demo.run import group_photograph
+from streamdeblur.training.blur import exposures
 from streamdeblur.training.blur import sensor as sensors
-from streamdeblur.training.blur.averaging import average_clips
 from streamdeblur.training.blur.camera import CameraPath
+from streamdeblur.training.blur.exposures import average_clips
 from streamdeblur.training.blur.observation import Observation, observe
 from streamdeblur.training.blur.response import Response, srgb
 from streamdeblur.training.blur.rules import StopRules
+from streamdeblur.training.blur.scheme import BlurScheme
 from streamdeblur.training.blur.trajectories import draw_kernels
-from streamdeblur.training.datasets import recipe as recipes
 from streamdeblur.training.datasets.recipe import PairMaker
 
 FACES = ((796, 412), (320, 237), (517, 337), (213, 329), (1078, 332), (954, 234))
@@ -68,7 +69,7 @@ def _vla(rounds: int) -> Row:
         return run
 
     def ours() -> int:
-        return sum(len(averages) for averages in average_clips(material, "vla", srgb(), every=EVERY, workers=2))
+        return sum(len(averages) for averages in average_clips(material, BlurScheme("vla"), srgb(), every=EVERY, workers=2))
 
     def plain() -> int:
         return _plain_vla(material[0], srgb(), StopRules())
@@ -112,7 +113,7 @@ def _pairs(rounds: int) -> Row:
 
     def plain() -> float:
         with (
-            patch.multiple(recipes, convolve=_plain_convolve, gather=_plain_gather, degrade=sensors.degrade),
+            patch.multiple(exposures, convolve=_plain_convolve, gather=_plain_gather, degrade=sensors.degrade),
             patch.multiple(sensors, convolve=_plain_convolve, expose=_plain_expose, write_codes=_plain_write),
         ):
             return milliseconds(PAIRS // 4)

@@ -12,8 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from streamdeblur.training.blur.exposures import Pair
 from streamdeblur.training.blur.trajectories import SIZE
-from streamdeblur.training.datasets.recipe import Pair
 
 MakePair = Callable[[int, float, int], Pair]
 """Makes the pair of an index, at a severity in [0, 1] and a size in pixels; it depends on nothing else."""

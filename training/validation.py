@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from streamdeblur.training.batches import collate
-from streamdeblur.training.datasets.recipe import Pair
+from streamdeblur.training.blur.exposures import Pair
 from streamdeblur.training.datasets.sources import PairSource
 
 AT_ONCE = 8

@@ -16,8 +16,10 @@ from streamdeblur.evaluation.metrics.fidelity import gmsd, ssim
 from streamdeblur.evaluation.metrics.fidelity import psnr as psnr_of
 from streamdeblur.evaluation.recognition import Recognised, Recogniser, identity_cosine, landmark_error
 from streamdeblur.network import Network
+from streamdeblur.training.blur.exposures import Pair
+from streamdeblur.training.blur.scheme import BlurScheme
 from streamdeblur.training.blur.sensor import Sensor
-from streamdeblur.training.datasets.recipe import Pair, PairMaker, Recipe, Shares
+from streamdeblur.training.datasets.recipe import DEFAULT_MIX, PairMaker, Recipe
 from streamdeblur.training.datasets.sources import open_maker
 
 NOISE = 1.5
@@ -44,9 +46,8 @@ class Protocol:
 
     def recipe(self) -> Recipe:
         """The recipe of its pairs: extents from 4 to 34 px, uniform; a clean sensor."""
-        nothing = dict.fromkeys(Shares.model_fields, 0.0)
         return Recipe(
-            shares=Shares(**{**nothing, self.scheme: 1.0}),
+            mix=dict.fromkeys(DEFAULT_MIX, 0.0) | {BlurScheme.parse(self.scheme): 1.0},
             extents=(4.0, 34.0),
             camera_extents=(4.0, 24.0),
             spread="uniform",
@@ -58,7 +59,7 @@ class Protocol:
 
 PROTOCOLS = (
     Protocol("synthetic, 4 to 34 px", "synthetic", 140, noise=NOISE),
-    Protocol("VLA with camera shake, 4 to 24 px", "vla_camera", 72),
+    Protocol("VLA with camera shake, 4 to 24 px", "vla+camera", 72),
     Protocol("VLA", "vla", 72, visible=True),
     Protocol("PrAvg 7", "pravg", 72, (7,), visible=True),
     Protocol("PrAvg 11", "pravg", 72, (11,), visible=True),
@@ -139,7 +140,7 @@ def measure(network: Path, stills: Path | None, clips: Path | None, seed: int = 
     def restore(blurry: Image) -> Image:
         planes = (blurry.astype(np.float32) / 255.0).transpose(2, 0, 1)[None]
         restored = session.run(["restored"], {"blurry": planes})[0][0]
-        return np.asarray(np.rint(255.0 * restored.transpose(1, 2, 0)), np.uint8)
+        return np.asarray(np.rint(255.0 * restored.transpose(1, 2, 0)), np.uint8, order="C")
 
     for protocol in PROTOCOLS:
         chosen = stills if protocol.scheme in ("synthetic", "sharp") else clips

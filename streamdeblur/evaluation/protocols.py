@@ -11,17 +11,16 @@ from dataclasses import dataclass, replace
 from itertools import islice
 from typing import cast
 
-from streamdeblur.errors import InputError, OptionError
-from streamdeblur.evaluation.blurring import Blurring, Scheme
+from streamdeblur.errors import InputError
+from streamdeblur.evaluation.blurring import Blurring
 from streamdeblur.evaluation.cases import Case, Comparison
 from streamdeblur.evaluation.sources.dataset import Clip, DataSet, Still
 from streamdeblur.training.blur.response import open_response
+from streamdeblur.training.blur.scheme import BlurScheme
 
 log = logging.getLogger(__name__)
 
-LONGEST = 255
-"""Frames of an average at most."""
-KNOWN = "pravg:L with an odd L from 3 to 255, such as pravg:11, pravg+camera:L, vla, vla+camera, synthetic, as-is, sharp"
+SCHEMES = ("pravg:L", "pravg+camera:L", "vla", "vla+camera", "synthetic", "as-is", "sharp")
 
 Item = Still | Clip
 
@@ -38,10 +37,7 @@ class Protocol:
     - ``sharp``: sharp faces, which must not get worse.
     """
 
-    scheme: Scheme
-    length: int = 0
-    """Frames of an average of PrAvg."""
-    camera: bool = False
+    scheme: BlurScheme
 
     @classmethod
     def parse(cls, text: str) -> Protocol:
@@ -50,19 +46,10 @@ class Protocol:
         Raises:
             OptionError: it is none; the message lists those that are known.
         """
-        name, colon, length = text.partition(":")
-        scheme, plus, camera = name.partition("+")
-        averages = scheme in ("pravg", "vla")
-        known = averages or scheme in ("synthetic", "as-is", "sharp")
-        camera_fits = not plus or (averages and camera == "camera")
-        odd = length.isdecimal() and 3 <= int(length) <= LONGEST and int(length) % 2 == 1
-        length_fits = odd if scheme == "pravg" else not colon
-        if not (known and camera_fits and length_fits):
-            raise OptionError(f"Unknown protocol '{text}'. Known: {KNOWN}.")
-        return cls(cast(Scheme, scheme), int(length or 0), bool(plus))
+        return cls(BlurScheme.parse(text, SCHEMES, "protocol"))
 
     def __str__(self) -> str:
-        return f"{self.scheme}{'+camera' * self.camera}{f':{self.length}' if self.length else ''}"
+        return str(self.scheme)
 
     def cases(self, data: DataSet, limit: int | None, seed: int, response: str = "identity") -> Iterator[Case]:
         """Blurry faces of a data set: `limit` at most, or all there are.
@@ -77,8 +64,8 @@ class Protocol:
             InputError: the data cannot serve this protocol; the message says what it needs. At the end, if there was no case.
             OptionError: the response is not known.
         """
-        blurring = Blurring(self.scheme, self.length, self.camera, open_response(response), seed)
-        if blurring.averages and not data.clips:
+        blurring = Blurring(self.scheme, open_response(response), seed)
+        if self.scheme.averages and not data.clips:
             raise InputError(f"The protocol {self} averages frames of clips, and {data.name} holds none ({data.kind}). {_OTHERS}")
         return self._dealt(data, limit, blurring)
 
@@ -89,7 +76,7 @@ class Protocol:
         Raises:
             OptionError: the response is not known.
         """
-        blurring = Blurring(self.scheme, self.length, self.camera, open_response(response), seed)
+        blurring = Blurring(self.scheme, open_response(response), seed)
         found: list[list[Case]] = []
         for item in in_turn([*data.clips], (), seed):
             if len(found) == clips:
@@ -100,7 +87,7 @@ class Protocol:
         return found
 
     def _dealt(self, data: DataSet, limit: int | None, blurring: Blurring) -> Iterator[Case]:
-        items: list[Item] = [*data.clips] if blurring.averages else [*data.stills, *data.clips]
+        items: list[Item] = [*data.clips] if self.scheme.averages else [*data.stills, *data.clips]
         made = 0
         for number, item in enumerate(in_turn(items, data.comparisons, blurring.seed)):
             # an equal share of what is left: what one cannot give, those after it do
@@ -114,8 +101,9 @@ class Protocol:
             except InputError as error:
                 log.warning("Warning: %s is left out: %s", item.name, error)
         if not made:
-            wanted = f"{self.length} frames in a row that differ, without a cut" if self.length else "clips in which a face moves"
-            needs = f"it needs {wanted}." if blurring.averages else "none of its faces can be read."
+            length = self.scheme.length
+            wanted = f"{length} frames in a row that differ, without a cut" if length else "clips in which a face moves"
+            needs = f"it needs {wanted}." if self.scheme.averages else "none of its faces can be read."
             raise InputError(f"The protocol {self} finds nothing to work on in {data.name}: {needs}")
 
 

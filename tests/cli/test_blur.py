@@ -14,12 +14,12 @@ from contextlib import contextmanager
 import cv2
 import numpy as np
 import pytest
-from pydantic import ValidationError
 
-from streamdeblur.errors import OutputError, StreamDeblurError
-from streamdeblur.training.blur.exposures import BlurOptions, Exposer, Frame
+from streamdeblur.errors import OptionError, OutputError, StreamDeblurError
 from streamdeblur.training.blur.observation import Observer
+from streamdeblur.training.blur.options import BlurOptions
 from streamdeblur.training.blur.response import srgb
+from streamdeblur.training.blur.streaming import Frame, StreamExposer
 from streamdeblur.training.blur.video import blur_video
 from support.cli import run
 from support.media.motion import panned
@@ -154,7 +154,10 @@ def test_existing_outputs_are_kept_unless_told_otherwise(tmp_path, source):
 def test_wrong_use_is_told_in_words_and_leaves_nothing(tmp_path, source):
     (tmp_path / "talk.mkv").write_bytes(source.read_bytes())
     for arguments, words in (
-        (["talk.mkv", "out", "--scheme", "pravg:8"], "scheme: value error, pravg averages an odd number of frames"),
+        (
+            ["talk.mkv", "out", "--scheme", "pravg:8"],
+            "Unknown blur scheme 'pravg:8'. Known: vla, pravg:L, synthetic (L: an odd number of frames",
+        ),
         ([".", "out.mp4"], "Name a folder"),
     ):
         done = run("blur", *arguments, cwd=tmp_path)
@@ -191,7 +194,7 @@ def test_what_cannot_be_blurred_is_named_and_leaves_nothing(tmp_path, source, pi
 
 @pytest.mark.parametrize("scheme", ["mean", "pravg", "pravg:8", "pravg:1", "pravg:x", "vla:3", ""])
 def test_unknown_schemes_are_refused(scheme):
-    with pytest.raises(ValidationError, match="scheme"):
+    with pytest.raises(OptionError, match=f"scheme '{scheme}'. Known: vla, pravg:L, synthetic"):
         BlurOptions(scheme=scheme)
 
 
@@ -234,5 +237,5 @@ def test_memory_does_not_grow_with_the_length(pictures):
             alive.add(frame)
             yield frame
 
-    exposures = Exposer(BlurOptions(scheme="pravg:5", response="identity")).expose(frames())
+    exposures = StreamExposer(BlurOptions(scheme="pravg:5", response="identity")).expose(frames())
     assert max(len(alive) for _ in exposures) <= 7

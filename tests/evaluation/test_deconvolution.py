@@ -11,8 +11,8 @@ from streamdeblur.evaluation.deconvolution.blind import Estimation, estimate_ker
 from streamdeblur.evaluation.deconvolution.fourier import LeastSquares, closed, gradients
 from streamdeblur.evaluation.deconvolution.nonblind import FINAL_STEPS, KNOWN_KERNEL, Final, deconvolve, shrunk
 from streamdeblur.evaluation.deconvolution.priors import KERNEL_PRIORS, minima
+from streamdeblur.training.blur.exposures import blur_image
 from streamdeblur.training.blur.response import identity
-from streamdeblur.training.blur.synthetic import blur_image
 from streamdeblur.training.blur.trajectories import draw_kernel, trimmed
 from support.metrics import psnr
 

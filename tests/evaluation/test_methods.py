@@ -8,8 +8,8 @@ import pytest
 from streamdeblur.errors import MethodError, OptionError
 from streamdeblur.evaluation.cases import Case
 from streamdeblur.evaluation.methods import METHODS, open_method
+from streamdeblur.training.blur.exposures import blur_image
 from streamdeblur.training.blur.response import identity
-from streamdeblur.training.blur.synthetic import blur_image
 from streamdeblur.training.datasets.pictures import png_bytes
 from support.metrics import psnr
 from support.models.networks import write_network

@@ -53,6 +53,6 @@ def _absent():
 def test_protocols_have_one_kind_of_blur_each_and_a_clean_sensor():
     for protocol in PROTOCOLS:
         recipe = protocol.recipe()
-        shares = {name: share for name, share in recipe.shares.model_dump().items() if share}
-        assert shares == {protocol.scheme: 1.0}
+        mix = {str(scheme): weight for scheme, weight in recipe.mix.items() if weight}
+        assert mix == {protocol.scheme: 1.0}
         assert not any(degradation["probability"] for degradation in recipe.sensor.model_dump().values())

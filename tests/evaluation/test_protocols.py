@@ -16,9 +16,9 @@ from streamdeblur.evaluation.cases import Comparison
 from streamdeblur.evaluation.protocols import Protocol, comparisons_of
 from streamdeblur.evaluation.sources.dataset import Clip, DataSet, Face, Still
 from streamdeblur.training.blur.averaging import vla
+from streamdeblur.training.blur.exposures import blur_image
 from streamdeblur.training.blur.observation import observe
 from streamdeblur.training.blur.response import identity, srgb
-from streamdeblur.training.blur.synthetic import blur_image
 from support.media.faces import faces_of
 from support.media.motion import panned, steady
 from support.metrics import psnr
@@ -72,7 +72,7 @@ def test_names_are_read_and_written_alike(name):
     "name", ["", "pravg", "pravg:", "pravg:4", "pravg:1", "pravg:257", "pravg:x", "vla:3", "sharp+camera", "vla+", "blur"]
 )
 def test_unknown_names_are_refused_with_those_that_are_known(name):
-    with pytest.raises(OptionError, match=r"pravg:11, .*vla\+camera, synthetic, as-is, sharp"):
+    with pytest.raises(OptionError, match=r"Known: pravg:L, .*vla\+camera, synthetic, as-is, sharp \(L: .*pravg:11"):
         Protocol.parse(name)
 
 

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from streamdeblur.training.batches import BatchLoader
-from streamdeblur.training.datasets.recipe import Pair
+from streamdeblur.training.blur.exposures import Pair
 
 
 def make(index, severity, size):

@@ -6,23 +6,26 @@ The middle frame is the ground truth. VLA grows a window by one frame at each si
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.kernels.averaging import add_light, mean_codes
 from streamdeblur.kernels.motion import add_motion, mean_length
-from streamdeblur.training.blur.observation import Observation, observe
+from streamdeblur.training.blur.observation import Observation
 from streamdeblur.training.blur.response import Response
 from streamdeblur.training.blur.rules import StoppedBy, StopRules
+from streamdeblur.training.blur.scheme import BlurScheme
+
+SHORTEST = 3
+"""Fewest frames of an average."""
 
 
-class Clip(Protocol):
-    """A run of frames, of one face where there are boxes."""
+class FrameSequence(Protocol):
+    """Sequential frames, of one face where there are boxes."""
 
     @property
     def frames(self) -> NDArray[np.uint8]:
@@ -55,18 +58,18 @@ class Window:
 
     @property
     def middle(self) -> int:
+        """The number of the middle frame, the sharp one."""
         return self.frames[len(self.frames) // 2]
 
-
-@dataclass(frozen=True, eq=False)
-class Average:
-    """A pair made by averaging."""
-
-    blurry: NDArray[np.uint8]
-    """uint8 RGB [H, W, 3]."""
-    sharp: NDArray[np.uint8]
-    """The middle frame, uint8 RGB [H, W, 3]."""
-    window: Window
+    def record(self, scale: float | None = None) -> dict[str, Any]:
+        """What is averaged, for JSON; with `scale`, motion is in pixels of a picture that is so many times larger."""
+        return {
+            "length": self.length,
+            "first": self.frames[0],
+            "last": self.frames[-1],
+            "stopped_by": self.stopped_by,
+            "motion_px": self.motion_px if scale is None else round(self.motion_px * scale, 2),
+        }
 
 
 class _Growth:
@@ -191,39 +194,26 @@ class RunningSum:
         return blurry
 
 
-def windows_of(
-    observations: Iterable[Observation], scheme: Literal["vla", "pravg"], response: Response, *, length: int = 7,
-    rules: StopRules | None = None, every: int = 1, shortest: int = 3,
-) -> list[Window]:  # fmt: skip
-    """The windows around every `every`-th distinct frame of a clip that hold at least `shortest` frames."""
+def find_window(
+    distinct: Sequence[Observation], middle: int, scheme: BlurScheme, response: Response, rules: StopRules | None = None
+) -> Window | None:
+    """The window that a scheme, VLA or PrAvg, averages around a frame; None where it finds none of at least `SHORTEST` frames.
+
+    Args:
+        distinct: Observations in order, none of them repeated (`distinct_frames`).
+        middle: An index into them.
+        scheme: VLA, or PrAvg with a length.
+        response: Where VLA averages to compare the average with the middle frame.
+        rules: When VLA stops.
+    """
+    window = vla(distinct, middle, response, rules) if scheme.kind == "vla" else pravg(distinct, middle, scheme.length)
+    return window if window is not None and window.length >= SHORTEST else None
+
+
+def find_windows(
+    observations: Iterable[Observation], scheme: BlurScheme, response: Response, *, rules: StopRules | None = None, every: int = 1
+) -> list[Window]:
+    """The windows around every `every`-th distinct frame of a clip, in order; see `find_window`."""
     distinct = distinct_frames(observations)
-    found = (
-        vla(distinct, middle, response, rules) if scheme == "vla" else pravg(distinct, middle, length)
-        for middle in range(0, len(distinct), every)
-    )
-    return [window for window in found if window is not None and window.length >= shortest]
-
-
-def average_clip(
-    clip: Clip, scheme: Literal["vla", "pravg"], response: Response, *, length: int = 7, rules: StopRules | None = None,
-    every: int = 1,
-) -> Iterator[Average]:  # fmt: skip
-    """The pairs of one clip, in order: around every `every`-th frame, by VLA or by PrAvg of `length` frames."""
-    observations = observe(clip.frames, clip.boxes, clip.landmarks)
-    total = RunningSum(response)
-    for window in windows_of(observations, scheme, response, length=length, rules=rules, every=every):
-        blurry = total.average((number, clip.frames[number]) for number in window.frames)
-        yield Average(blurry, clip.frames[window.middle], window)
-
-
-def average_clips(
-    clips: Iterable[Clip], scheme: Literal["vla", "pravg"], response: Response, *, length: int = 7, rules: StopRules | None =
-    None, every: int = 1, workers: int = 2,
-) -> Iterator[list[Average]]:  # fmt: skip
-    """The pairs of each clip, several clips at a time in threads, in the order of the clips."""
-
-    def work(clip: Clip) -> list[Average]:
-        return list(average_clip(clip, scheme, response, length=length, rules=rules, every=every))
-
-    with ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(work, clips)
+    found = (find_window(distinct, middle, scheme, response, rules) for middle in range(0, len(distinct), every))
+    return [window for window in found if window is not None]

@@ -62,6 +62,11 @@ class CameraPath:
         spans = np.maximum([max(x, y), max(x, y), angle, log_zoom], 1e-12)
         return cls((waves * (amplitudes / spans)).astype(np.float32), frames, width, height)
 
+    @classmethod
+    def still(cls, frames: int, width: int, height: int) -> CameraPath:
+        """A camera that does not move."""
+        return cls(np.zeros((2, 4), np.float32), frames, width, height)
+
     @property
     def extent(self) -> float:
         """The larger side of the box that the middle of the picture moves in, and one pixel: as of a blur kernel."""

@@ -21,7 +21,9 @@ from numpy.typing import NDArray
 
 from streamdeblur.errors import OutputError
 from streamdeblur.options import EncodingOptions
-from streamdeblur.training.blur.exposures import BlurOptions, Exposure
+from streamdeblur.training.blur.exposures import Pair
+from streamdeblur.training.blur.options import BlurOptions
+from streamdeblur.training.blur.streaming import Frame
 from streamdeblur.video.colour import FULL_RANGE, LIMITED_RANGE, luma_coefficients
 from streamdeblur.video.copying import copy_tags
 from streamdeblur.video.reader import Reader
@@ -41,8 +43,8 @@ class PairSink(Protocol):
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None: ...
 
-    def write(self, exposure: Exposure) -> None:
-        """Write one pair. Raises OutputError."""
+    def write(self, frame: Frame, pair: Pair) -> None:
+        """Write the pair around this frame. Raises OutputError."""
 
     def copy(self, packet: av.Packet[Any]) -> None:
         """Write a packet of another stream, where there are any."""
@@ -62,16 +64,16 @@ class Records:
     """A JSON file of how pairs were made, written line by line."""
 
     def __init__(self, path: Path, source: Path, options: BlurOptions) -> None:
-        head = {"source": str(source), "scheme": options.scheme, "response": options.response, "seed": options.seed}
+        head = {"source": str(source), "scheme": str(options.scheme), "response": options.response, "seed": options.seed}
         self._file = path.open("w", encoding="utf-8")
         self._file.write(json.dumps(head)[:-1] + ', "pairs": [')
         self._before = "\n"
 
-    def add(self, exposure: Exposure, **more: Any) -> None:
-        """One more pair."""
-        decoded = exposure.middle.decoded
+    def add(self, frame: Frame, pair: Pair, **more: Any) -> None:
+        """One more pair, around this frame."""
+        decoded = frame.decoded
         seconds = float(decoded.pts * decoded.time_base) if decoded.pts is not None and decoded.time_base else None
-        record = {"frame": exposure.middle.observation.number, "seconds": seconds, **more, **exposure.record}
+        record = {"frame": frame.number, "seconds": seconds, **more, **pair.record}
         self._file.write(self._before + json.dumps(record))
         self._before = ",\n"
 
@@ -106,14 +108,14 @@ class PairFolder:
     def __enter__(self) -> Self:
         return self
 
-    def write(self, exposure: Exposure) -> None:
+    def write(self, frame: Frame, pair: Pair) -> None:
         """Write the two pictures of a pair. Raises OutputError."""
-        stem = f"{exposure.middle.observation.number:06d}"
+        stem = f"{frame.number:06d}"
         with _explained(self._target):
             names = {"blurry": f"{stem}_blurry.png", "sharp": f"{stem}_sharp.png"}
-            self._save(names["blurry"], exposure.blurry)
-            self._save(names["sharp"], exposure.middle.pixels)
-            self._records.add(exposure, **names)
+            self._save(names["blurry"], pair.blurry)
+            self._save(names["sharp"], pair.sharp)
+            self._records.add(frame, pair, **names)
 
     def copy(self, packet: av.Packet[Any]) -> None:
         """Pictures have no other streams."""
@@ -158,12 +160,12 @@ class PairVideo:
     def __enter__(self) -> Self:
         return self
 
-    def write(self, exposure: Exposure) -> None:
+    def write(self, frame: Frame, pair: Pair) -> None:
         """Encode the two frames of a pair. Raises OutputError or OptionError."""
-        self._blurry.write(_like(exposure.middle.decoded, exposure.blurry))
-        self._sharp.write(exposure.middle.decoded)
+        self._blurry.write(_like(frame.decoded, pair.blurry))
+        self._sharp.write(frame.decoded)
         with _explained(self._json):
-            self._records.add(exposure)
+            self._records.add(frame, pair)
 
     def copy(self, packet: av.Packet[Any]) -> None:
         """Both videos get the other streams."""

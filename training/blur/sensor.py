@@ -115,9 +115,18 @@ class Degradations:
     moved: tuple[float, float] = (0.0, 0.0)
     """Pixels since the frame before, in the H.264 stream."""
 
+    @property
+    def none(self) -> bool:
+        """Whether nothing happens to it."""
+        return not self.record()
+
     def record(self) -> dict[str, float]:
         """The values of what occurs, by name."""
         return {name: round(getattr(self, name), 4) for name in Sensor.model_fields if getattr(self, name) is not None}
+
+
+CLEAN = Degradations()
+"""Nothing happens to the picture."""
 
 
 def disc(radius: float) -> NDArray[np.float32]:
@@ -126,6 +135,13 @@ def disc(radius: float) -> NDArray[np.float32]:
     x = np.arange(-reach, reach + 1)
     covered = np.clip(radius + 0.5 - np.hypot(x, x[:, None]), 0.0, 1.0)
     return np.asarray(covered / covered.sum(), np.float32)
+
+
+def with_defocus(kernel: NDArray[np.float32], degradations: Degradations) -> NDArray[np.float32]:
+    """The kernel of a blur and of the defocus after it, where there is any: float32 [k, k] as `kernel`."""
+    if degradations.defocus is None:
+        return kernel
+    return np.asarray(cv2.filter2D(kernel, -1, disc(degradations.defocus), borderType=cv2.BORDER_CONSTANT), np.float32)
 
 
 def degrade(light: NDArray[np.float32], degradations: Degradations, response: Response) -> NDArray[np.uint8]:

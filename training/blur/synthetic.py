@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.kernels.convolution import convolve_taps
-from streamdeblur.kernels.light import read_light, write_codes
+from streamdeblur.kernels.light import write_codes
 from streamdeblur.training.blur.response import Response
 
 FFT_FROM_TAPS = 240
@@ -60,31 +60,8 @@ def light_table(response: Response) -> NDArray[np.float32]:
     return response.to_light.astype(np.float32) / np.float32(response.full)
 
 
-def view_of(
-    image: NDArray[np.uint8], left: int, top: int, width: int, height: int, table: NDArray[np.float32]
-) -> NDArray[np.float32]:
-    """Light of the rectangle of an image, uint8 [H, W, 3], that begins at (left, top): float32 [height, width, 3].
-
-    Beyond the border the image is mirrored.
-    """
-    out = np.empty((height, width, 3), np.float32)
-    read_light(image, left, top, table, out)
-    return out
-
-
 def develop(light: NDArray[np.float32], response: Response) -> NDArray[np.uint8]:
     """Code values of light (1 is that of 255; more clips): float32 of any shape to uint8."""
     out = np.empty(light.shape, np.uint8)
     write_codes(light, response.full, response.to_code, out)
     return out
-
-
-def blur_image(image: NDArray[np.uint8], kernel: NDArray[np.float32], response: Response) -> NDArray[np.uint8]:
-    """Blur a whole image, uint8 [H, W, 3], with a kernel, float32 [k, k], k odd, in the light of `response`: uint8 [H, W, 3].
-
-    Beyond its border the image is mirrored.
-    """
-    reach = kernel.shape[0] // 2
-    height, width = image.shape[:2]
-    light = view_of(image, -reach, -reach, width + 2 * reach, height + 2 * reach, light_table(response))
-    return develop(convolve(light, kernel), response)

@@ -16,9 +16,11 @@ from streamdeblur.errors import InputError, OutputError
 from streamdeblur.faces.detect import open_detector
 from streamdeblur.faces.find import FaceFinder
 from streamdeblur.faces.window import crop_region
-from streamdeblur.training.blur.exposures import BlurOptions, Exposer, Frame
+from streamdeblur.training.blur.averaging import SHORTEST
 from streamdeblur.training.blur.observation import Observer
+from streamdeblur.training.blur.options import BlurOptions
 from streamdeblur.training.blur.pairfiles import PairSink, open_sink
+from streamdeblur.training.blur.streaming import Frame, StreamExposer
 from streamdeblur.video.planes import frame_planes
 from streamdeblur.video.reader import Reader
 
@@ -65,7 +67,7 @@ def blur_video(
         OptionError, DetectorError: a setting cannot be used.
     """
     options = options or BlurOptions()
-    exposer = Exposer(options)
+    exposer = StreamExposer(options)
     if source.exists() and target.exists() and source.samefile(target):
         raise OutputError(f"{target} is the input itself. Choose another name for the output.")
     reader = Reader(source, start=options.start, duration=options.duration)
@@ -75,10 +77,10 @@ def blur_video(
         with open_sink(target, reader, options, video=video) as sink:
             frames = _Frames(reader, options, sink, on_progress)
             lengths, stopped = [], Counter[str]()
-            for exposure in exposer.expose(frames):
-                sink.write(exposure)
-                lengths.append(exposure.record["length"])
-                stopped[exposure.record.get("stopped_by", options.scheme)] += 1
+            for frame, pair in exposer.expose(frames):
+                sink.write(frame, pair)
+                lengths.append(pair.record["length"])
+                stopped[pair.record.get("stopped_by", str(options.scheme))] += 1
             if not lengths:
                 raise InputError(_why_nothing(source, options, frames))
     finally:
@@ -98,7 +100,7 @@ class _Frames:
         self._reader, self._sink, self._on_progress = reader, sink, on_progress
         self._observer = Observer()
         self._finder: FaceFinder | None = None
-        if options.scheme == "vla":
+        if options.scheme.kind == "vla":
             self._finder = FaceFinder(open_detector(options.detector), min_face=options.min_face)
 
     def __iter__(self) -> Iterator[Frame]:
@@ -132,7 +134,7 @@ def _check_size(reader: Reader) -> None:
 
 
 def _why_nothing(source: Path, options: BlurOptions, frames: _Frames) -> str:
-    wanted = options.length if options.scheme.startswith("pravg") else 3
+    wanted = options.scheme.length or SHORTEST
     if frames.distinct < wanted:
         repeated = f" that differ ({frames.count} in all)" if frames.count != frames.distinct else ""
         return f"{source} has too few frames: {frames.distinct}{repeated}; {options.scheme} averages at least {wanted}."

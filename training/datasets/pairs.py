@@ -7,16 +7,18 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.options import Settings
-from streamdeblur.training.blur.averaging import Average, average_clip
+from streamdeblur.training.blur.averaging import FrameSequence, Window
+from streamdeblur.training.blur.exposures import Pair, average_clip
 from streamdeblur.training.blur.response import open_response
+from streamdeblur.training.blur.scheme import Accepts, BlurScheme
 from streamdeblur.training.datasets.assembly import Source, Step, make_data_set, sources_sample
 from streamdeblur.training.datasets.identities import SPLITS, Split
 from streamdeblur.training.datasets.parts import Job
@@ -32,27 +34,12 @@ SAME_BLUR_DB = 40.0
 class PairOptions(Settings):
     """Which pairs are made."""
 
-    schemes: tuple[str, ...] = Field(default=("vla",), min_length=1, description="vla, and pravg:L with any odd L.")
+    schemes: tuple[Annotated[BlurScheme, Accepts("vla", "pravg:L")], ...] = Field(
+        default=(BlurScheme("vla"),), min_length=1, description="vla, and pravg:L with any odd L."
+    )
     every: int = Field(default=5, ge=1, description="Frames from one middle frame to the next.")
     reverse: bool = Field(default=True, description="Parse the clips in reverse order, too.")
     recipe: Recipe = Field(default=Recipe(), description="Rules of VLA and camera response; for random pairs all of it.")
-
-    @field_validator("schemes")
-    @classmethod
-    def _check_schemes(cls, schemes: tuple[str, ...]) -> tuple[str, ...]:
-        for scheme in schemes:
-            parse_scheme(scheme)
-        return schemes
-
-
-def parse_scheme(scheme: str) -> tuple[Literal["vla", "pravg"], int]:
-    """Kind and length of 'vla' or 'pravg:L'. Raises ValueError."""
-    kind, _, length = scheme.partition(":")
-    if kind == "vla" and not length:
-        return "vla", 0
-    if kind == "pravg" and length.isdecimal() and int(length) >= 3 and int(length) % 2:
-        return "pravg", int(length)
-    raise ValueError(f"a scheme is vla or pravg:L with an odd L from 3 (got {scheme})")
 
 
 def build_pairs(
@@ -123,37 +110,36 @@ def pairs_of_clip(folder: Path, number: int, key: str, name: str, options: PairO
     response = options.recipe.responses[number % len(options.recipe.responses)]
     for scheme in options.schemes:
         forward = list(_averages(clip, scheme, response, options))
-        chosen = [(average, "forward") for average in forward]
+        chosen = [(*averaged, "forward") for averaged in forward]
         if options.reverse:
-            chosen += [(average, "reverse") for average in _reverse(clip, scheme, response, options, forward, source)]
-        for average, direction in chosen:
-            record = {"scheme": scheme, "direction": direction, "response": response}
-            sample = _sample(clip, average, record, f"{key}_{len(source.items):05d}")
+            chosen += [(*averaged, "reverse") for averaged in _reverse(clip, scheme, response, options, forward, source)]
+        for window, pair, direction in chosen:
+            record = {"scheme": str(scheme), "direction": direction, "response": response}
+            sample = _sample(clip, window, pair, record, f"{key}_{len(source.items):05d}")
             source.items.append({"key": sample.key})
             yield sample
     yield sources_sample([source])
 
 
-def _averages(clip: Any, scheme: str, response: str, options: PairOptions) -> Iterator[Average]:
-    kind, length = parse_scheme(scheme)
-    return average_clip(clip, kind, open_response(response), length=length, rules=options.recipe.rules, every=options.every)
+def _averages(clip: FrameSequence, scheme: BlurScheme, response: str, options: PairOptions) -> Iterator[tuple[Window, Pair]]:
+    return average_clip(clip, scheme, open_response(response), rules=options.recipe.rules, every=options.every)
 
 
 def _reverse(
-    clip: Clip, scheme: str, response: str, options: PairOptions, forward: Sequence[Average], source: Source
-) -> Iterator[Average]:
+    clip: Clip, scheme: BlurScheme, response: str, options: PairOptions, forward: Sequence[tuple[Window, Pair]], source: Source
+) -> Iterator[tuple[Window, Pair]]:
     """Pairs of a clip that is parsed backwards, without those whose blur there is already; frames numbered as in the clip."""
     last = len(clip.frames) - 1
     landmarks = None if clip.landmarks is None else clip.landmarks[::-1]
     backwards = replace(clip, frames=clip.frames[::-1], boxes=clip.boxes[::-1], landmarks=landmarks)
-    for average in _averages(backwards, scheme, response, options):
-        frames = tuple(sorted(last - number for number in average.window.frames))
+    for window, pair in _averages(backwards, scheme, response, options):
+        frames = tuple(sorted(last - number for number in window.frames))
         middle = frames[len(frames) // 2]
-        near = (other for other in forward if other.window.frames[0] <= middle <= other.window.frames[-1])
-        if any(same_blur(average.blurry, other.blurry, clip.boxes[middle]) for other in near):
+        near = (other for its, other in forward if its.frames[0] <= middle <= its.frames[-1])
+        if any(same_blur(pair.blurry, other.blurry, clip.boxes[middle]) for other in near):
             source.drop("reverse pairs with the blur of a forward one")
         else:
-            yield replace(average, window=replace(average.window, frames=frames))
+            yield replace(window, frames=frames), pair
 
 
 def same_blur(first: NDArray[np.uint8], second: NDArray[np.uint8], box: NDArray[np.float32]) -> bool:
@@ -165,8 +151,7 @@ def same_blur(first: NDArray[np.uint8], second: NDArray[np.uint8], box: NDArray[
     return error <= 255.0**2 / 10 ** (SAME_BLUR_DB / 10)
 
 
-def _sample(clip: Clip, average: Average, made: dict[str, str], key: str) -> Sample:
-    window = average.window
+def _sample(clip: Clip, window: Window, pair: Pair, made: dict[str, str], key: str) -> Sample:
     left, top = _crop_corner(clip, window.middle)
     part = (slice(top, top + CROP_SIZE), slice(left, left + CROP_SIZE))
     record = {
@@ -180,7 +165,7 @@ def _sample(clip: Clip, average: Average, made: dict[str, str], key: str) -> Sam
         "sharpness": round(float(clip.sharpness[window.middle]), 1),
         **{name: clip.record.get(name) for name in ("source", "source_sha256", "identity", "identity_from", "fps")},
     }
-    return pair_sample(key, average.blurry[part], average.sharp[part], record)
+    return pair_sample(key, pair.blurry[part], pair.sharp[part], record)
 
 
 def _crop_corner(clip: Clip, middle: int) -> tuple[int, int]:

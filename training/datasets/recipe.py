@@ -7,59 +7,58 @@ import logging
 import threading
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import Any, Literal, cast
+from dataclasses import dataclass, replace
+from typing import Annotated, Any, Literal
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, field_validator
+from pydantic import AfterValidator, Field, field_validator
 
-from streamdeblur.kernels.light import read_light
-from streamdeblur.kernels.sensor import brighten
 from streamdeblur.options import Settings
-from streamdeblur.training.blur.averaging import Clip, Window, distinct_frames, pravg, vla
-from streamdeblur.training.blur.camera import CameraPath, gather
+from streamdeblur.training.blur.averaging import FrameSequence, Window, distinct_frames, find_windows, pravg
+from streamdeblur.training.blur.camera import CameraPath
+from streamdeblur.training.blur.exposures import Pair, expose
 from streamdeblur.training.blur.observation import Observation, observe
 from streamdeblur.training.blur.response import Response, open_response
 from streamdeblur.training.blur.rules import StopRules
-from streamdeblur.training.blur.sensor import HIGHLIGHT, Degradations, Sensor, degrade, disc
-from streamdeblur.training.blur.synthetic import convolve, light_table
+from streamdeblur.training.blur.scheme import Accepts, BlurScheme
+from streamdeblur.training.blur.sensor import Degradations, Sensor, with_defocus
 from streamdeblur.training.blur.trajectories import SIZE, draw_kernel, trimmed
-from streamdeblur.training.datasets.crops import (
-    CROP,
-    STILL_JITTER,
-    STILL_SCALES,
-    Image,
-    face_square,
-    mirror,
-    part_of,
-    resized,
-    scaled,
-    square,
-)
+from streamdeblur.training.blur.view import Image, View
+from streamdeblur.training.datasets.crops import CROP, STILL_JITTER, STILL_SCALES, face_view, random_part, scaled
 
-Scheme = Literal["synthetic", "vla", "pravg", "vla+camera", "pravg+camera", "sharp", "mild"]
 Spread = Literal["log-uniform", "uniform"]
 _log = logging.getLogger(__name__)
 
+Mix = dict[BlurScheme, float]
+DEFAULT_MIX: Mix = {
+    BlurScheme("synthetic"): 0.5,
+    BlurScheme("vla"): 0.03,
+    BlurScheme("pravg"): 0.03,
+    BlurScheme("vla", camera=True): 0.12,
+    BlurScheme("pravg", camera=True): 0.07,
+    BlurScheme("sharp"): 0.125,
+    BlurScheme("mild"): 0.125,
+}
+"""Weights of the schemes of stills and clips; `sharp` pairs have no degradations either: they are to be left as they are."""
 
-class Shares(Settings):
-    """How much of each kind of blur there is; their sum does not matter."""
+Accepted = Annotated[
+    BlurScheme,
+    Accepts("synthetic", "vla", "pravg", "pravg:L", "vla+camera", "pravg+camera", "pravg+camera:L", "sharp", "mild"),
+]
 
-    synthetic: float = Field(default=0.5, ge=0, description="Stills convolved with one kernel.")
-    vla: float = Field(default=0.03, ge=0, description="Clips, variable length averaging.")
-    pravg: float = Field(default=0.03, ge=0, description="Clips, averages of a fixed length.")
-    vla_camera: float = Field(default=0.12, ge=0, description="VLA while a camera shakes.")
-    pravg_camera: float = Field(default=0.07, ge=0, description="PrAvg while a camera shakes.")
-    sharp: float = Field(default=0.125, ge=0, description="No blur and no degradations: to be left as it is.")
-    mild: float = Field(default=0.125, ge=0, description="Synthetic blur that hardly shows.")
+
+def _completed(mix: Mix) -> Mix:
+    return {**DEFAULT_MIX, **mix}
 
 
 class Recipe(Settings):
     """What pairs are made of. Frozen; extents are in px of the 256 px crop, as of blur kernels (`trajectories`)."""
 
-    shares: Shares = Shares()
+    mix: Annotated[dict[Accepted, Annotated[float, Field(ge=0)]], AfterValidator(_completed)] = Field(
+        default=DEFAULT_MIX,
+        description="Weights of the blur schemes, whose sum does not matter; one that is not named keeps its default.",
+    )
     extents: tuple[float, float] = Field(default=(3.0, 34.0), description="Of synthetic blur.")
     mild_extents: tuple[float, float] = Field(default=(1.0, 4.0), description="Of mild blur.")
     camera_extents: tuple[float, float] = Field(default=(3.0, 24.0), description="Of the camera's path during an average.")
@@ -89,28 +88,11 @@ class Recipe(Settings):
         return value
 
 
-@dataclass(frozen=True, eq=False)
-class Pair:
-    """A blurry crop and what it should have been."""
-
-    blurry: Image
-    """uint8 RGB [S, S, 3]; S is 256 for a whole crop."""
-    sharp: Image
-    """uint8 RGB [S, S, 3], without any degradation."""
-    kernel: NDArray[np.float32] | None
-    """The kernel, float32 [41, 41], where the whole blur is one (defocus included); None where frames were averaged."""
-    record: dict[str, Any]
-    """What was done, for JSON."""
-
-    def __repr__(self) -> str:
-        return f"Pair({self.record})"
-
-
 @dataclass(frozen=True)
 class _Order:
     """What is known of a pair before its picture is chosen."""
 
-    scheme: Scheme
+    scheme: BlurScheme
     severity: float
     size: int
     degradations: Degradations
@@ -130,12 +112,18 @@ class PairMaker:
     Nearly all of the work is done without the GIL, so that pairs can be made beside a training.
     """
 
-    def __init__(self, stills: Sequence[Image], clips: Sequence[Clip], recipe: Recipe | None = None, seed: int = 0) -> None:
-        """stills: uint8 RGB [S, S, 3], S >= 256, sharp; clips: see `Clip`, best with about 300 px, where a face's window of
-        256 px leaves room for the camera's motion.
+    def __init__(
+        self, stills: Sequence[Image], clips: Sequence[FrameSequence], recipe: Recipe | None = None, seed: int = 0
+    ) -> None:
+        """
+        Args:
+            stills: Sharp faces, uint8 RGB [S, S, 3], S >= 256.
+            clips: Best with about 300 px, where a face's window of 256 px leaves room for the camera's motion.
+            recipe: What pairs are made of; None for the default one.
+            seed: Of all random numbers.
 
         Raises:
-            ValueError: neither stills nor clips, or shares that are all zero.
+            ValueError: neither stills nor clips, or weights that are all zero.
             OptionError, InputError: the recipe's response cannot be opened.
         """
         self.stills, self.clips, self.recipe, self.seed = stills, clips, recipe or Recipe(), seed
@@ -144,17 +132,18 @@ class PairMaker:
         self._plans: dict[int, _Plan] = {}
         self._locks = [threading.Lock() for _ in range(len(clips))]
 
-    def _choices(self) -> tuple[list[Scheme], NDArray[np.float64]]:
-        shares = {name.replace("_", "+"): share for name, share in self.recipe.shares.model_dump().items()}
+    def _choices(self) -> tuple[list[BlurScheme], NDArray[np.float64]]:
+        """The schemes of the mix, and their cumulative probabilities."""
         if not len(self.stills) and not len(self.clips):
             raise ValueError("Pairs are made of stills or clips; there are neither.")
-        averaged = [name for name in shares if name.startswith(("vla", "pravg"))]
-        if not len(self.clips) and any(shares[name] for name in averaged):
-            _log.warning("There are no clips: synthetic blur takes the shares of %s.", ", ".join(averaged))
-            shares["synthetic"] += sum(shares.pop(name) for name in averaged)
-        if not sum(shares.values()):
-            raise ValueError("All shares of the recipe are zero.")
-        return cast(list[Scheme], list(shares)), np.cumsum(list(shares.values())) / sum(shares.values())
+        weights = dict(self.recipe.mix)
+        averaged = [scheme for scheme in weights if scheme.averages]
+        if not len(self.clips) and any(weights[scheme] for scheme in averaged):
+            _log.warning("There are no clips: synthetic blur takes the weights of %s.", ", ".join(map(str, averaged)))
+            weights[BlurScheme("synthetic")] += sum(weights.pop(scheme) for scheme in averaged)
+        if not sum(weights.values()):
+            raise ValueError("All weights of the recipe's mix are zero.")
+        return list(weights), np.cumsum(list(weights.values())) / sum(weights.values())
 
     def prepare(self, workers: int = 2) -> None:
         """Observe all clips now, instead of each when it is first needed (about a second per 1,000 frames)."""
@@ -166,51 +155,38 @@ class PairMaker:
         ranges. Of a `size` below 256 px, even, only a random part of the crop is made."""
         random = np.random.default_rng((self.seed, index))
         scheme = self._schemes[int(np.searchsorted(self._bounds, random.random(), side="right"))]
-        degradations = self.recipe.sensor.draw(random, severity * self.recipe.severity if scheme != "sharp" else 0.0)
+        sharp = scheme.kind == "sharp"
+        degradations = self.recipe.sensor.draw(random, 0.0 if sharp else severity * self.recipe.severity)
         flipped = bool(random.random() < 0.5)
         response = self._responses[int(random.integers(len(self._responses)))]
-        make = self._from_still if scheme in ("synthetic", "mild", "sharp") else self._from_clip
+        make = self._from_clip if scheme.averages else self._from_still
         pair = make(random, _Order(scheme, severity, size, degradations, response))
         pair.record.update(
-            scheme=scheme, response=response.name, severity=severity, flipped=flipped, degradations=degradations.record()
+            scheme=str(scheme), response=response.name, severity=severity, flipped=flipped, degradations=degradations.record()
         )
-        if not flipped:
-            return pair
-        kernel = None if pair.kernel is None else np.ascontiguousarray(pair.kernel[:, ::-1])
-        return Pair(mirror(pair.blurry), mirror(pair.sharp), kernel, pair.record)
+        return pair.mirrored() if flipped else pair
 
     # From stills
 
     def _from_still(self, random: np.random.Generator, order: _Order) -> Pair:
-        size, degradations, response = order.size, order.degradations, order.response
-        extents = {"synthetic": self.recipe.extents, "mild": self.recipe.mild_extents, "sharp": (1.0, 1.0)}[order.scheme]
+        extents = {"synthetic": self.recipe.extents, "mild": self.recipe.mild_extents, "sharp": (1.0, 1.0)}[order.scheme.kind]
         extent = _draw_extent(random, extents, self.recipe.spread, order.severity)
         kernel = draw_kernel(random, extent)
-        image, left, top, record = self._still(random)
-        left, top, _ = part_of(random, left, top, CROP, size)
-        sharp = image[top : top + size, left : left + size].copy()
+        image, crop, record = self._still(random)
+        view = random_part(random, crop, order.size)
+        motion = None if order.scheme.kind == "sharp" else trimmed(kernel)
+        pair = expose([image], None, order.response, motion, view=view, degradations=order.degradations)
         record["extent"] = round(extent, 2)
-        if order.scheme == "sharp":
-            return Pair(sharp.copy(), sharp, kernel, record)
-        middle = trimmed(kernel)
-        reach = middle.shape[0] // 2
-        light = np.empty((size + 2 * reach, size + 2 * reach, 3), np.float32)
-        read_light(image, left - reach, top - reach, light_table(response), light)
-        if degradations.highlights is not None:
-            brighten(light, HIGHLIGHT, degradations.highlights)
-        blurry = degrade(convolve(light, middle), degradations, response)
-        if degradations.defocus is not None:
-            kernel = np.asarray(cv2.filter2D(kernel, -1, disc(degradations.defocus), borderType=cv2.BORDER_CONSTANT), np.float32)
-        return Pair(blurry, sharp, kernel, record)
+        return replace(pair, kernel=with_defocus(kernel, order.degradations), record=record)
 
-    def _still(self, random: np.random.Generator) -> tuple[Image, int, int, dict[str, Any]]:
-        """A picture, where the crop begins in it, and where it is from."""
+    def _still(self, random: np.random.Generator) -> tuple[Image, View, dict[str, Any]]:
+        """A picture, the view of the crop in it, and where it is from."""
         if not len(self.stills):
             number = int(random.integers(len(self.clips)))
             clip = self.clips[number]
             frame = int(random.integers(len(clip.frames)))
-            left, top, side = face_square(random, clip, frame)
-            return square(clip.frames[frame], left, top, side, self._responses[0]), 0, 0, {"clip": number, "frame": frame}
+            image = face_view(random, clip, frame).pixels(clip.frames[frame], self._responses[0])
+            return image, View.of(image), {"clip": number, "frame": frame}
         number = int(random.integers(len(self.stills)))
         image = self.stills[number]
         chance, share, at_x, at_y = random.random(4)
@@ -220,38 +196,29 @@ class PairMaker:
             record["scale"] = round(float(scale), 3)
             image = scaled(image, scale)
         height, width = image.shape[:2]
-        return image, int(at_x * (width - CROP + 1)), int(at_y * (height - CROP + 1)), record
+        return image, View.square(int(at_x * (width - CROP + 1)), int(at_y * (height - CROP + 1)), CROP, CROP), record
 
     # From clips
 
     def _from_clip(self, random: np.random.Generator, order: _Order) -> Pair:
-        size, degradations, response = order.size, order.degradations, order.response
         number = int(random.integers(len(self.clips)))
         extent = 1.0
-        if order.scheme.endswith("camera"):
+        if order.scheme.camera:
             extent = _draw_extent(random, self.recipe.camera_extents, self.recipe.spread, order.severity)
         length = int(random.choice(self.recipe.lengths))
-        window = self._window(random, number, order.scheme, length)
+        window = self._window(random, number, order.scheme, order.scheme.length or length)
         clip = self.clips[number]
-        left, top, side = face_square(random, clip, window.middle)
-        scale = CROP / side
-        left, top, side = part_of(random, left, top, side, size)
-        # the extent is one of the crop's pixels
-        extent_there = 1.0 + (extent - 1.0) / scale
-        path = CameraPath.draw(random, window.length, extent_there, side, side)
-        frames = [clip.frames[i] for i in window.frames]
-        light = gather(frames, path, left, top, response, degradations.highlights)
-        blurry = degrade(resized(light, size), degradations, response)
-        record = {
-            "clip": number,
-            "length": window.length,
-            "first": window.frames[0],
-            "last": window.frames[-1],
-            "stopped_by": window.stopped_by,
-            "motion_px": round(window.motion_px * scale, 2),
-            "extent": round(extent, 2),
-        }
-        return Pair(blurry, square(clip.frames[window.middle], left, top, side, self._responses[0], size), None, record)
+        view = random_part(random, face_view(random, clip, window.middle), order.size)
+        path = None
+        if order.scheme.camera:
+            # the extent is one of the crop's pixels
+            path = CameraPath.draw(random, window.length, 1.0 + (extent - 1.0) / view.scale, view.width, view.height)
+        pair = expose(
+            clip.frames, window, order.response, path, view=view, degradations=order.degradations,
+            sharp_response=self._responses[0],
+        )  # fmt: skip
+        pair.record.update(clip=number, extent=round(extent, 2))
+        return pair
 
     def _plan(self, number: int) -> _Plan:
         """The windows of a clip, found when it is first needed."""
@@ -259,15 +226,15 @@ class PairMaker:
             if number not in self._plans:
                 clip = self.clips[number]
                 distinct = distinct_frames(observe(clip.frames, clip.boxes, clip.landmarks))
-                found = [vla(distinct, middle, self._responses[0], self.recipe.rules) for middle in range(len(distinct))]
-                self._plans[number] = _Plan(distinct, [window for window in found if window.length > 1])
+                found = find_windows(distinct, BlurScheme("vla"), self._responses[0], rules=self.recipe.rules)
+                self._plans[number] = _Plan(distinct, found)
             return self._plans[number]
 
-    def _window(self, random: np.random.Generator, number: int, scheme: Scheme, length: int) -> Window:
+    def _window(self, random: np.random.Generator, number: int, scheme: BlurScheme, length: int) -> Window:
         """A random window of a clip; the shortest clips have none of the length wanted, then VLA's or the middle frame alone."""
         plan = self._plan(number)
         place = random.random()
-        if scheme.startswith("pravg") and len(plan.distinct) >= length:
+        if scheme.kind == "pravg" and len(plan.distinct) >= length:
             middle = length // 2 + int(place * (len(plan.distinct) - length + 1))
             window = pravg(plan.distinct, middle, length)
             if window is not None:

@@ -14,9 +14,11 @@ from numpy.typing import NDArray
 
 from streamdeblur.errors import InputError
 from streamdeblur.faces.window import CROP_SIZE
-from streamdeblur.training.blur.averaging import Clip as AveragedClip
-from streamdeblur.training.datasets.crops import part_of
-from streamdeblur.training.datasets.recipe import Pair, PairMaker, Recipe
+from streamdeblur.training.blur.averaging import FrameSequence
+from streamdeblur.training.blur.exposures import Pair
+from streamdeblur.training.blur.view import View
+from streamdeblur.training.datasets.crops import random_part
+from streamdeblur.training.datasets.recipe import PairMaker, Recipe
 from streamdeblur.training.datasets.store import open_clips, open_pairs, open_stills
 
 Item = TypeVar("Item")
@@ -78,8 +80,8 @@ class StoredPairs:
         random = np.random.default_rng((self._seed, index))
         if random.random() < 0.5:
             blurry, sharp = blurry[:, ::-1], sharp[:, ::-1]
-        left, top, _ = part_of(random, 0, 0, CROP_SIZE, size)
-        blurry, sharp = (image[top : top + size, left : left + size] for image in (blurry, sharp))
+        part = random_part(random, View.square(0, 0, CROP_SIZE, CROP_SIZE), size)
+        blurry, sharp = (image[part.top : part.top + size, part.left : part.left + size] for image in (blurry, sharp))
         return Pair(blurry, sharp, None, record)
 
 
@@ -89,5 +91,5 @@ def open_maker(stills: Sequence[Path], clips: Sequence[Path], recipe: Recipe, se
     Raises:
         InputError: one cannot be opened, or holds nothing.
     """
-    opened: list[Sequence[AveragedClip]] = [open_clips(path) for path in clips]
+    opened: list[Sequence[FrameSequence]] = [open_clips(path) for path in clips]
     return PairMaker(Several([open_stills(path) for path in stills]), Several(opened), recipe, seed)

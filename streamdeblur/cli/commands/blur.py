@@ -17,7 +17,7 @@ from streamdeblur.cli.parameters import Json, Quiet
 from streamdeblur.cli.progress import ProgressLine
 from streamdeblur.errors import OptionError
 from streamdeblur.jobs import batch
-from streamdeblur.training.blur.exposures import BlurOptions
+from streamdeblur.training.blur.options import BlurOptions
 
 if TYPE_CHECKING:
     from streamdeblur.training.blur.video import BlurSummary
@@ -53,7 +53,7 @@ def _one(source: Path, out: Path, options: BlurOptions, *, video: bool, quiet: b
         print_json(summary.as_dict())
     elif not quiet:
         averages = ""
-        if str(options.scheme).startswith("vla"):
+        if options.scheme.kind == "vla":
             rules = ", ".join(f"{count} {rule}" for rule, count in sorted(summary.stopped_by.items()))
             averages = f"; {summary.mean_length:g} frames per average (stopped by: {rules})"
         typer.echo(f"{summary.output}: {summary.pairs} pairs of {summary.frames} frames in {summary.seconds:.1f} s{averages}")

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from streamdeblur.errors import InputError
 from streamdeblur.evaluation.cases import Comparison, Image, Points
-from streamdeblur.training.blur.averaging import Clip as Footage
+from streamdeblur.training.blur.averaging import FrameSequence
 
 log = logging.getLogger(__name__)
 
@@ -67,7 +67,7 @@ class Clip:
 
     name: str
     """Unique in its data set, of letters, digits and ``._-/``."""
-    open: Callable[[], Footage] = field(repr=False)
+    open: Callable[[], FrameSequence] = field(repr=False)
     """Reads it: frames, a face box for each, and landmarks where there are any; raises InputError where that fails."""
     identity: str = ""
     """Who it shows; '' where that is not known."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import yaml
 
+from streamdeblur.training.blur.scheme import BlurScheme
 from streamdeblur.training.config import TrainingConfig
 from streamdeblur.training.datasets.recipe import PairMaker
 from streamdeblur.training.loop import TrainingData
@@ -44,7 +45,7 @@ def load(path, base, *changes):
 
 def data_for(config, step, stills):
     recipe = config.recipe_of(getattr(config, step))
-    shares = dict.fromkeys(type(recipe.shares).model_fields, 0.0) | {"synthetic": 1.0, "sharp": 0.2}
-    recipe = recipe.model_copy(update={"shares": type(recipe.shares)(**shares)})
+    mix = dict.fromkeys(recipe.mix, 0.0) | {BlurScheme("synthetic"): 1.0, BlurScheme("sharp"): 0.2}
+    recipe = recipe.model_copy(update={"mix": mix})
     maker = PairMaker(stills, [], recipe, config.seed)
     return TrainingData(maker, PairMaker(stills, [], recipe, config.seed + 1))

@@ -5,18 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamdeblur.training.blur.averaging import (
-    RunningSum,
-    average_clip,
-    average_clips,
-    distinct_frames,
-    pravg,
-    vla,
-    windows_of,
-)
+from streamdeblur.training.blur.averaging import RunningSum, distinct_frames, find_windows, pravg, vla
+from streamdeblur.training.blur.exposures import average_clip, average_clips
 from streamdeblur.training.blur.observation import observe
 from streamdeblur.training.blur.response import identity, srgb
 from streamdeblur.training.blur.rules import StopRules, parts_overlap
+from streamdeblur.training.blur.scheme import BlurScheme
 from support.media.motion import Clip, panned, steady
 from support.reference import blur as reference
 
@@ -144,9 +138,9 @@ def test_pravg_refuses_even_lengths(photograph, length):
 def test_repeated_frames_are_left_out(photograph):
     frames = panned(photograph, steady(2, 12)).frames
     doubled = frames[[0, 1, 2, 2, 3, 4, 5, 5, 6, 7, 8, 8, 9, 10, 11]]
-    windows = windows_of(observe(doubled), "pravg", srgb(), length=5)
+    windows = find_windows(observe(doubled), BlurScheme("pravg", 5), srgb())
     assert windows[2].frames == (2, 4, 5, 6, 8)
-    averages = list(average_clip(Clip(doubled), "pravg", identity(), length=5))
+    averages = [pair for _, pair in average_clip(Clip(doubled), BlurScheme("pravg", 5), identity())]
     expected = [np.rint(frames[n : n + 5].mean(axis=0)) for n in range(8)]
     assert [np.array_equal(a.blurry, e) for a, e in zip(averages, expected, strict=True)] == [True] * 8
 
@@ -154,13 +148,13 @@ def test_repeated_frames_are_left_out(photograph):
 @pytest.mark.parametrize("response", [identity(), srgb()], ids=lambda response: response.name)
 def test_averages_are_exact(photograph, response):
     clip = panned(photograph, steady(3, 17))
-    for scheme in ("vla", "pravg"):
-        for average in average_clip(clip, scheme, response, length=9, every=2):
-            frames = clip.frames[list(average.window.frames)]
+    for scheme in (BlurScheme("vla"), BlurScheme("pravg", 9)):
+        for window, pair in average_clip(clip, scheme, response, every=2):
+            frames = clip.frames[list(window.frames)]
             total = response.linearise(frames).astype(np.int64).sum(axis=0)
-            count = average.window.length
-            assert np.array_equal(average.blurry, response.develop((2 * total + count) // (2 * count)))
-            assert np.array_equal(average.sharp, clip.frames[average.window.middle])
+            count = window.length
+            assert np.array_equal(pair.blurry, response.develop((2 * total + count) // (2 * count)))
+            assert np.array_equal(pair.sharp, clip.frames[window.middle])
 
 
 def test_a_running_sum_forgets_what_is_gone(photograph):
@@ -179,8 +173,8 @@ def test_a_clip_that_stands_still_averages_to_itself(photograph):
 
 def test_clips_are_averaged_in_their_order(photograph):
     clips = [panned(photograph, steady(step, 15)) for step in (1, 2, 3, 4)]
-    together = list(average_clips(clips, "vla", srgb(), every=3, workers=3))
+    together = list(average_clips(clips, BlurScheme("vla"), srgb(), every=3, workers=3))
     for clip, averages in zip(clips, together, strict=True):
-        alone = list(average_clip(clip, "vla", srgb(), every=3))
-        assert [a.window for a in averages] == [a.window for a in alone]
-        assert all(np.array_equal(a.blurry, b.blurry) for a, b in zip(averages, alone, strict=True))
+        alone = list(average_clip(clip, BlurScheme("vla"), srgb(), every=3))
+        assert [window for window, _ in averages] == [window for window, _ in alone]
+        assert all(np.array_equal(a.blurry, b.blurry) for (_, a), (_, b) in zip(averages, alone, strict=True))

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from streamdeblur.training.blur import synthetic
+from streamdeblur.training.blur.exposures import blur_image
 from streamdeblur.training.blur.response import identity, open_response, srgb
-from streamdeblur.training.blur.synthetic import blur_image, convolve
+from streamdeblur.training.blur.synthetic import convolve
 from streamdeblur.training.blur.trajectories import draw_kernel
 from support.reference import blur as reference
 

@@ -12,10 +12,12 @@ import numpy as np
 import pytest
 from pydantic import ValidationError
 
+from streamdeblur.errors import OptionError
+from streamdeblur.training.blur.exposures import blur_image
 from streamdeblur.training.blur.response import srgb
+from streamdeblur.training.blur.scheme import BlurScheme
 from streamdeblur.training.blur.sensor import Sensor
-from streamdeblur.training.blur.synthetic import blur_image
-from streamdeblur.training.datasets.recipe import PairMaker, Recipe, Shares
+from streamdeblur.training.datasets.recipe import DEFAULT_MIX, PairMaker, Recipe
 from support.media.motion import Clip, panned, steady
 from support.metrics import psnr
 
@@ -34,8 +36,8 @@ def clips(photograph):
 
 def recipe(*schemes, **settings):
     """A recipe of these schemes alone, without degradations."""
-    shares = {name: float(name.replace("_", "+") in schemes) for name in Shares.model_fields}
-    return Recipe(**{"shares": Shares(**shares), "sensor": Sensor.none(), **settings})
+    mix = {str(scheme): float(str(scheme) in schemes) for scheme in DEFAULT_MIX}
+    return Recipe(**{"mix": mix, "sensor": Sensor.none(), **settings})
 
 
 def same(first, second):
@@ -54,9 +56,9 @@ def test_a_pair_depends_on_seed_and_number_alone(stills, clips):
     assert not any(same(a, PairMaker(stills, clips, seed=4).pair(n)) for n, a in enumerate(forward[:6]))
 
 
-def test_shares_are_those_of_the_recipe(stills, clips):
-    shares = Shares(synthetic=4, vla=1, pravg=1, vla_camera=1, pravg_camera=1, sharp=1, mild=1)
-    maker = PairMaker(stills, clips, Recipe(shares=shares, sensor=Sensor.none()))
+def test_the_mix_is_that_of_the_recipe(stills, clips):
+    mix = dict.fromkeys(SCHEMES, 1.0) | {"synthetic": 4.0}
+    maker = PairMaker(stills, clips, Recipe(mix=mix, sensor=Sensor.none()))
     counts = Counter(maker.pair(n).record["scheme"] for n in range(300))
     assert set(counts) == set(SCHEMES)
     assert counts["synthetic"] == pytest.approx(120, abs=35)
@@ -174,7 +176,24 @@ def test_degradations_touch_the_blurry_crop_alone(stills):
         assert np.array_equal(before.blurry, after.blurry) == (not after.record["degradations"])
 
 
-def test_without_clips_synthetic_blur_takes_their_shares_and_says_so(stills, caplog):
+def test_a_scheme_that_is_not_named_keeps_its_default_weight():
+    mix = Recipe(mix={"pravg:11": 0.5, "vla+camera": 0}).mix
+    assert mix == DEFAULT_MIX | {BlurScheme("pravg", 11): 0.5, BlurScheme("vla", camera=True): 0.0}
+    assert Recipe.model_validate_json(Recipe(mix=mix).model_dump_json()).mix == mix
+
+
+def test_a_length_in_the_mix_is_that_of_the_averages(clips):
+    maker = PairMaker([], clips, recipe(mix=dict.fromkeys(map(str, DEFAULT_MIX), 0.0) | {"pravg:9": 1.0}))
+    assert {(maker.pair(n).record["scheme"], maker.pair(n).record["length"]) for n in range(4)} == {("pravg:9", 9)}
+
+
+@pytest.mark.parametrize("scheme", ["vla_camera", "as-is", "pravg:8", "vla:3"])
+def test_unknown_schemes_are_refused(scheme):
+    with pytest.raises(OptionError, match=rf"'{scheme}'. Known: synthetic, vla, pravg"):
+        Recipe(mix={scheme: 1.0})
+
+
+def test_without_clips_synthetic_blur_takes_their_weights_and_says_so(stills, caplog):
     with caplog.at_level(logging.WARNING):
         maker = PairMaker(stills, [])
         schemes = {maker.pair(n).record["scheme"] for n in range(40)}
@@ -202,6 +221,7 @@ def test_clips_that_are_shorter_than_an_average_are_used_as_far_as_they_go(photo
         {"lengths": (7, 8)},
         {"lengths": ()},
         {"severity": 2},
+        {"mix": {"vla": -1}},
     ],
 )
 def test_impossible_recipes_are_refused(settings):

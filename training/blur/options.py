@@ -1,0 +1,45 @@
+"""BlurOptions: the settings with which a video is blurred."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+
+from streamdeblur.options import Settings
+from streamdeblur.training.blur.scheme import Accepts, BlurScheme
+
+
+class BlurOptions(Settings):
+    """How sharp video is blurred. Frozen; the defaults are those of the command line."""
+
+    scheme: Annotated[BlurScheme, Accepts("vla", "pravg:L", "synthetic")] = Field(
+        default=BlurScheme("vla"), description="vla, pravg:L (L frames, odd) or synthetic."
+    )
+    response: str = Field(default="srgb", description="Where light adds up: identity, srgb, gamma:EXPONENT or fitted:FILE.json.")
+    camera: float = Field(default=1.0, ge=1, le=255, description="Extent in px of a camera shake added to averages; 1 is none.")
+    extents: tuple[float, float] = Field(default=(4.0, 34.0), description="Smallest and largest extent in px of synthetic blur.")
+    longest: int = Field(default=21, ge=3, le=255, description="Frames of a VLA average at most.")
+    every: int = Field(default=1, ge=1, description="Make a pair of every so many frames.")
+    seed: int = Field(default=0, ge=0, description="Of synthetic blur and camera shake.")
+    detector: str = Field(default="centerface", description="Finds the faces for VLA: centerface, scrfd:FILE.onnx or scrfd:PACK.")
+    min_face: float = Field(default=48.0, ge=12.0, description="Size in pixels of the smallest face that is looked for.")
+    start: float = Field(default=0.0, ge=0.0, description="Seconds of the input to leave out at its beginning.")
+    duration: float | None = Field(default=None, gt=0.0, description="Seconds of the input to use.")
+    codec: str | None = Field(default=None, description="Of a video output: FFmpeg's name of the encoder.")
+    quality: float | None = Field(default=None, ge=0, le=63, description="Of a video output: constant quality; lower is better.")
+    overwrite: bool = Field(default=False, description="Replace outputs that exist.")
+
+    @field_validator("extents")
+    @classmethod
+    def _check_extents(cls, value: tuple[float, float]) -> tuple[float, float]:
+        if not 1.0 <= value[0] <= value[1] <= 255.0:
+            raise ValueError("extents rise within 1 to 255 px")
+        return value
+
+    @property
+    def length(self) -> int:
+        """Frames of an average, at most; 1 for synthetic blur."""
+        if not self.scheme.averages:
+            return 1
+        return self.scheme.length or self.longest

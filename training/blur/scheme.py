@@ -1,0 +1,88 @@
+"""BlurScheme: a way in which sharp faces become blurry ones, and how it is spelled in commands, configurations and records.
+
+To add a scheme: its kind and spelling here, what it averages in `averaging.find_window`, how it moves in `exposures.expose`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, cast
+
+from pydantic_core import CoreSchema, core_schema
+
+from streamdeblur.errors import OptionError
+
+Kind = Literal["vla", "pravg", "synthetic", "mild", "sharp", "as-is"]
+
+SPELLINGS = (
+    "vla", "vla+camera", "pravg", "pravg:L", "pravg+camera", "pravg+camera:L", "synthetic", "mild", "sharp", "as-is",
+)  # fmt: skip
+"""All schemes; L stands for a number of frames."""
+LONGEST = 255
+"""Most frames of an average."""
+
+
+@dataclass(frozen=True)
+class BlurScheme:
+    """A way in which sharp faces become blurry ones, spelled ``KIND[+camera][:LENGTH]``.
+
+    - ``vla``: variable length averaging, as many frames of a clip as the stop rules allow (Sec. 3.4 of the paper);
+    - ``pravg:L``: predefined averaging of L frames of a clip, the middle one is the sharp one; without L, where a scheme is one
+      of a mix, L is chosen for each pair;
+    - ``vla+camera``, ``pravg+camera:L``: the same while a hand-held camera shakes;
+    - ``synthetic``: convolution with a random kernel of a shaking camera; ``mild``: with one that hardly shows;
+    - ``sharp``: no blur; ``as-is``: faces that are blurry already, without a sharp counterpart.
+    """
+
+    kind: Kind
+    length: int = 0
+    """Frames of an average of PrAvg; 0 where the scheme does not fix it."""
+    camera: bool = False
+    """Whether a camera shakes during an average."""
+
+    @classmethod
+    def parse(cls, text: str, known: Sequence[str] = SPELLINGS, name: str = "blur scheme") -> BlurScheme:
+        """The scheme that is spelled this way.
+
+        Args:
+            text: Such as ``vla+camera`` or ``pravg:11``.
+            known: Those of `SPELLINGS` that are accepted.
+            name: What the error calls it.
+
+        Raises:
+            OptionError: it is none of those that are known; the message lists them.
+        """
+        stem, colon, length = text.partition(":")
+        kind, _, camera = stem.partition("+")
+        fits = (f"{stem}:L" if colon else stem) in known
+        odd = length.isdecimal() and 3 <= int(length) <= LONGEST and int(length) % 2 == 1
+        if not fits or (colon and not odd):
+            frames = f" (L: an odd number of frames from 3 to {LONGEST}, such as pravg:11)"
+            listed = ", ".join(known) + frames * any(spelling.endswith(":L") for spelling in known)
+            raise OptionError(f"Unknown {name} '{text}'. Known: {listed}.")
+        return cls(cast(Kind, kind), int(length or 0), bool(camera))
+
+    def __str__(self) -> str:
+        return f"{self.kind}{'+camera' * self.camera}{f':{self.length}' if self.length else ''}"
+
+    @property
+    def averages(self) -> bool:
+        """Whether it averages sequential frames of a clip."""
+        return self.kind in ("vla", "pravg")
+
+
+class Accepts:
+    """Which schemes a setting accepts, as text or as values: ``Annotated[BlurScheme, Accepts("vla", "pravg:L")]``.
+
+    Others raise the OptionError of `BlurScheme.parse`.
+    """
+
+    def __init__(self, *known: str) -> None:
+        self.known = known
+
+    def __get_pydantic_core_schema__(self, *_: Any) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._check, serialization=core_schema.to_string_ser_schema())
+
+    def _check(self, value: object) -> BlurScheme:
+        return BlurScheme.parse(str(value), self.known)

@@ -1,0 +1,97 @@
+"""Exposures of a video as it is read: frames in, pairs out, with a bounded window of frames in memory."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.training.blur.averaging import RunningSum, find_window
+from streamdeblur.training.blur.camera import CameraPath
+from streamdeblur.training.blur.exposures import Pair, expose
+from streamdeblur.training.blur.observation import Observation
+from streamdeblur.training.blur.options import BlurOptions
+from streamdeblur.training.blur.response import open_response
+from streamdeblur.training.blur.rules import StopRules
+from streamdeblur.training.blur.trajectories import draw_kernel
+
+if TYPE_CHECKING:
+    import av
+
+
+@dataclass(frozen=True, eq=False)
+class Frame:
+    """A frame of a video, as observed and as decoded."""
+
+    observation: Observation
+    pixels: NDArray[np.uint8]
+    """uint8 RGB [H, W, 3]."""
+    decoded: av.VideoFrame
+
+    @property
+    def number(self) -> int:
+        """Of the frame in its video, from 0."""
+        return self.observation.number
+
+
+class StreamExposer:
+    """Blurs the frames of a video by the options; the same pairs for the same frames and seed."""
+
+    def __init__(self, options: BlurOptions) -> None:
+        """Raises OptionError or InputError where the response cannot be opened."""
+        self.options = options
+        self._response = open_response(options.response)
+        self._rules = StopRules(longest=options.longest)
+        self._sum = RunningSum(self._response)
+
+    def expose(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Pair]]:
+        """The pairs of a video's frames, in order, each with its sharp frame; holds as many frames as one average takes.
+
+        Frames that repeat the one before are left out, and those around which no average of at least three frames is found.
+        """
+        reach = self.options.length // 2
+        recent: deque[Frame] = deque(maxlen=2 * reach + 1)
+        waiting = 0
+        number = 0
+        for frame in frames:
+            if frame.observation.repeated and reach:
+                continue
+            recent.append(frame)
+            waiting += 1
+            if waiting > reach:
+                yield from self._pair(recent, len(recent) - waiting, number)
+                waiting, number = waiting - 1, number + 1
+        while waiting:
+            yield from self._pair(recent, len(recent) - waiting, number)
+            waiting, number = waiting - 1, number + 1
+
+    def _pair(self, recent: Sequence[Frame], middle: int, number: int) -> Iterator[tuple[Frame, Pair]]:
+        if number % self.options.every:
+            return
+        random = np.random.default_rng((self.options.seed, recent[middle].number))
+        pair = self._averaged(recent, middle, random) if self.options.scheme.averages else self._convolved(recent[middle], random)
+        if pair is not None:
+            yield recent[middle], pair
+
+    def _averaged(self, recent: Sequence[Frame], middle: int, random: np.random.Generator) -> Pair | None:
+        observations = [frame.observation for frame in recent]
+        window = find_window(observations, middle, self.options.scheme, self._response, self._rules)
+        if window is None:
+            return None
+        frames = {frame.number: frame.pixels for frame in recent}
+        if self.options.camera <= 1.0:
+            return expose(frames, window, self._response, running_sum=self._sum)
+        height, width = recent[middle].pixels.shape[:2]
+        path = CameraPath.draw(random, window.length, self.options.camera, width, height)
+        pair = expose(frames, window, self._response, path)
+        return replace(pair, record=pair.record | {"camera_px": self.options.camera})
+
+    def _convolved(self, frame: Frame, random: np.random.Generator) -> Pair:
+        extent = float(random.uniform(*self.options.extents))
+        kernel = draw_kernel(random, extent, size=max(3, 2 * int(np.ceil(extent) // 2) + 1))
+        pair = expose([frame.pixels], None, self._response, kernel)
+        return replace(pair, record={"length": 1, "extent_px": round(extent, 2)})
