@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from streamdeblur import FaceDeblurrer
 from streamdeblur.evaluation.cases import Case, Image
 from streamdeblur.evaluation.metrics.identity import open_embedder
-from streamdeblur.evaluation.metrics.landmark_detectors import open_localiser
+from streamdeblur.evaluation.metrics.landmark_detectors import open_landmark_detector
 from streamdeblur.evaluation.protocols import Protocol, comparisons_of
 from streamdeblur.evaluation.sources import DataSet, open_data
 from streamdeblur.evaluation.statistics import mean_interval, paired_p_value
@@ -57,7 +57,7 @@ class Recogniser:
 
     def __init__(self, deblurrer: FaceDeblurrer) -> None:
         self._detector = deblurrer.detector
-        self._localise, self._embed = open_localiser("dlib"), open_embedder("dlib")
+        self._localise, self._embed = open_landmark_detector("dlib"), open_embedder("dlib")
 
     def embedding(self, face: Image) -> NDArray[np.float64]:
         """Of a face in its window."""

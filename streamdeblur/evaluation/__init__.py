@@ -1,1 +1,1 @@
-"""Evaluation: how much of what blur took away comes back, for any method, on any data."""
+"""Benchmark deblurring methods: image quality, landmarks, identity."""

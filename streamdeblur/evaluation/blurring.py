@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from streamdeblur.evaluation.cases import Case, Image, Points
-from streamdeblur.evaluation.sources.annotations import COUNT
 from streamdeblur.evaluation.sources.dataset import Clip, Face, Still
 from streamdeblur.evaluation.sources.pictures import points_in
+from streamdeblur.evaluation.sources.pts import COUNT
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.training.blur.averaging import FrameSequence, Window, distinct_frames, find_window
 from streamdeblur.training.blur.camera import CameraPath

@@ -1,4 +1,4 @@
-"""What is evaluated: blurry faces, and what is known of each."""
+"""The data of an evaluation: blurry faces with their ground truth, and the methods that restore them."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from numpy.typing import NDArray
 Image = NDArray[np.uint8]
 """uint8 RGB [H, W, 3]; of a face 256 x 256, a square of about 1.7 times the face."""
 Points = NDArray[np.float64]
-"""float64 [68, 2]: x and y of the 68-point mark-up, in pixels of the crop."""
+"""float64 [68, 2]: x and y of the 68-point annotation, in pixels of the crop."""
 
 
 @dataclass(frozen=True, eq=False)
 class Case:
-    """One blurry face."""
+    """One blurry face and its ground truth."""
 
     name: str
     """Unique within its protocol, of letters, digits and ``._-/``: the name of its files."""
     blurry: Image
     sharp: Image | None
-    """What the blurry face should have been; None where nobody knows (real blur)."""
+    """The face without blur; None where it is unknown (real blur)."""
     group: str
-    """The clip or picture it comes from: cases of one group are not independent of each other."""
+    """The clip or picture that it comes from: cases of one group are not independent of each other."""
     identity: str = ""
-    """Who it shows; '' where that is not known."""
+    """The person; '' if unknown."""
     reference: Image | None = None
-    """A sharp picture of the same person from another moment, where there is no sharp twin."""
+    """A sharp picture of the same person from another moment, for cases without a sharp face."""
     landmarks: Points | None = None
-    """Marked by hand in the sharp face; None: the localiser's own points in the sharp face stand for them."""
+    """Annotated by hand in the sharp face; None: the points that the landmark detector finds there are used instead."""
     kernel: NDArray[np.float32] | None = None
-    """The blur, float32 [k, k] with k odd and sum 1, where it is one known kernel, in code values."""
+    """The blur kernel, float32 [k, k] with k odd and sum 1, if the blur is one convolution in code values."""
     record: dict[str, Any] = field(default_factory=dict)
     """How it was made, for JSON."""
 
@@ -44,10 +44,13 @@ class Case:
         """SHA-256 of the blurry pixels, in hexadecimal."""
         return hashlib.sha256(np.ascontiguousarray(self.blurry).tobytes()).hexdigest()
 
+    def __repr__(self) -> str:
+        return f"Case({self.name!r}, {self.blurry.shape[1]} x {self.blurry.shape[0]} px)"
+
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two faces of a verification protocol: are they the same person?"""
+    """Two faces of a verification protocol, of the same person or not."""
 
     fold: int
     first: str
@@ -56,20 +59,35 @@ class Comparison:
     same: bool
 
 
+@dataclass(frozen=True)
+class CaseSet:
+    """The blurry faces of one protocol: what one evaluation works on."""
+
+    protocol: str
+    cases: Sequence[Case] = field(repr=False)
+    sequences: Sequence[Sequence[Case]] = field(default=(), repr=False)
+    """Consecutive frames of some clips, for temporal stability."""
+    comparisons: Sequence[Comparison] = field(default=(), repr=False)
+
+
 class Method(Protocol):
-    """What is compared: anything that makes sharp faces of blurry ones."""
+    """A deblurring method: restores blurry faces."""
 
     @property
     def name(self) -> str:
-        """As it was asked for, such as ``onnx:network.onnx``."""
+        """As the user gave it, such as ``onnx:network.onnx``."""
 
     @property
     def fingerprint(self) -> str:
-        """Changes whenever its results may: results are kept under it. '' where that cannot be known, so nothing is kept."""
+        """Changes whenever the results may change; stored results are reused while it stays the same. '' if that cannot be known:
+        results are never reused then."""
 
     def restore(self, cases: Sequence[Case]) -> list[Image]:
-        """Restored faces of some cases, in their order, each of the blurry one's shape.
+        """Restore some cases.
+
+        Returns:
+            The restored faces in the order of the cases, each of the blurry one's shape.
 
         Raises:
-            MethodError: it cannot work on these; the message says why.
+            MethodError: The method cannot work on these; the message says why.
         """

@@ -1,10 +1,10 @@
-"""Evaluates methods on a data set: blurs, restores, examines, and keeps what was done."""
+"""Evaluation: each protocol blurs faces, each method restores them, and the evaluator measures the results."""
 
 from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -14,42 +14,45 @@ from pathlib import Path
 from statistics import median
 
 from streamdeblur.errors import MethodError, OptionError
-from streamdeblur.evaluation.cases import Case, Comparison, Image, Method
-from streamdeblur.evaluation.evaluator import NONE, Examiner, Figures, Instruments
+from streamdeblur.evaluation.cases import Case, CaseSet, Comparison, Image, Method
+from streamdeblur.evaluation.evaluator import Evaluator, EvaluatorSettings, Metrics
 from streamdeblur.evaluation.methods import open_method
-from streamdeblur.evaluation.methods.faces import FaceByFace
-from streamdeblur.evaluation.metrics.temporal import Stability, stability
+from streamdeblur.evaluation.methods.per_face import PerFaceMethod
+from streamdeblur.evaluation.metrics.temporal import TemporalStability, temporal_stability
 from streamdeblur.evaluation.options import EvaluationOptions
 from streamdeblur.evaluation.protocols import Protocol, comparisons_of
-from streamdeblur.evaluation.results import Result, Results
+from streamdeblur.evaluation.results import FaceResult, ResultFolder
 from streamdeblur.evaluation.sources.dataset import DataSet
 
-AT_ONCE = 16
-"""Cases that are restored before they are kept."""
-RUN = 12
-"""Frames in a row that are restored of one clip."""
+BATCH = 16
+"""Cases that are restored before their results are stored."""
+SEQUENCE_LENGTH = 12
+"""Consecutive frames of one clip that temporal stability is measured on."""
 TIMED = 5
-"""Faces that are restored one by one, with nothing beside, to time a method."""
+"""Faces that are restored one by one, with nothing else running, to time a method."""
 
-log = logging.getLogger(__name__)
+Progress = Callable[[str, int, int], object]
+"""Called with a title, the number of faces done and their total."""
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Evaluated:
-    """What one protocol gave."""
+class ProtocolResults:
+    """The results of all methods under one protocol."""
 
     protocol: str
-    marked: bool
-    """Whether the landmarks of all faces were marked by hand."""
+    annotated: bool
+    """Whether the landmarks of all faces are annotated by hand."""
     comparisons: Sequence[Comparison]
-    results: dict[str, list[Result]]
-    """Of each method, one for each case that it could work on."""
-    steadiness: dict[str, list[Stability]] = field(default_factory=dict)
-    """Of each method, one for each clip of which frames in a row were restored."""
+    results: dict[str, list[FaceResult]] = field(default_factory=dict, repr=False)
+    """By method: one result for each case that it could restore."""
+    stabilities: dict[str, list[TemporalStability]] = field(default_factory=dict, repr=False)
+    """By method: one for each clip of which consecutive frames were restored."""
     milliseconds: dict[str, float] = field(default_factory=dict)
-    """Median time of each method for one face, by itself; none where nobody measured it."""
+    """By method: the median time for one face, by itself. Methods that were not timed are missing."""
     failed: dict[str, str] = field(default_factory=dict)
-    """Methods that could not work on these cases, and why."""
+    """Methods that could not restore these cases, and why."""
     baseline: str = ""
     """The method that all others are tested against; '' tests every two."""
     grouped_by: str = "clips or pictures"
@@ -57,124 +60,160 @@ class Evaluated:
 
 
 def evaluate(
-    data: DataSet, options: EvaluationOptions, folder: Path, on_progress: Callable[[str, int, int], object] | None = None
-) -> Iterator[Evaluated]:
-    """Each protocol in turn. What `folder` holds already of the same blurry faces, methods and instruments is not done again.
+    data: DataSet, options: EvaluationOptions, folder: Path, on_progress: Progress | None = None
+) -> Iterator[ProtocolResults]:
+    """Evaluate methods on a data set, one protocol after the other.
 
-    `on_progress` is called with a title, how many faces are done and how many there are.
+    Args:
+        data: Sharp faces, or blurry ones for the protocol ``as-is``.
+        options: Protocols, methods and models.
+        folder: Stores pictures and metrics. Results that it has already of the same blurry faces, methods and models are reused.
+        on_progress: Called with a title, the number of faces done and their total.
 
     Raises:
-        OptionError: a method, localiser or embedder is not known or not installed.
-        InputError: the data cannot serve a protocol.
-        OutputError: the folder cannot be written to.
+        OptionError: A method, landmark detector or embedder is unknown or not installed.
+        InputError: The data cannot serve a protocol.
+        OutputError: The folder cannot be written to.
     """
     methods = [open_method(name) for name in options.methods]
-    results = Results(folder)
-    _refuse_same_files(results, methods)
-    instruments = Instruments(options.localiser, options.second, options.embedder)
-    examiner = Examiner(instruments)
-    with _workers(options.workers, instruments) as pool:
-        run = _Run(results, examiner, pool, on_progress or (lambda *_: None))
-        for name in options.protocols:
-            yield run.protocol(Protocol.parse(name), data, options, methods)
+    settings = EvaluatorSettings(options.landmark_detector, options.second_detector, options.embedder)
+    case_sets = (_case_set(Protocol.parse(name), data, options) for name in options.protocols)
+    yield from evaluate_cases(case_sets, methods, settings, ResultFolder(folder), options.workers, on_progress)
 
 
-def _refuse_same_files(results: Results, methods: Sequence[Method]) -> None:
+def _case_set(protocol: Protocol, data: DataSet, options: EvaluationOptions) -> CaseSet:
+    cases = list(protocol.cases(data, options.limit or None, options.seed, options.response))
+    sequences = protocol.runs(data, options.runs, SEQUENCE_LENGTH, options.seed, options.response)
+    return CaseSet(str(protocol), cases, sequences, comparisons_of(data, cases))
+
+
+def evaluate_cases(
+    case_sets: Iterable[CaseSet],
+    methods: Sequence[Method],
+    settings: EvaluatorSettings,
+    folder: ResultFolder | None = None,
+    workers: int = 1,
+    on_progress: Progress | None = None,
+) -> Iterator[ProtocolResults]:
+    """Evaluate methods on the cases of some protocols; see `evaluate`.
+
+    Without a folder nothing is stored, methods are not timed, and temporal stability is not measured.
+    """
+    _refuse_shared_files(folder, methods)
+    evaluator = Evaluator(settings)
+    with _worker_pool(workers, settings) as pool:
+        run = _EvaluationRun(evaluator, folder, pool, on_progress or (lambda *_: None))
+        for case_set in case_sets:
+            yield run.evaluate(case_set, methods)
+
+
+def _refuse_shared_files(folder: ResultFolder | None, methods: Sequence[Method]) -> None:
+    if folder is None:
+        return
     files: dict[Path, str] = {}
     for method in methods:
-        file = results.picture("", "", method.name)
+        file = folder.picture("", "", method.name)
         if file in files:
-            raise OptionError(f"'{files[file]}' and '{method.name}' would be kept under one name. Evaluate them one by one.")
+            raise OptionError(f"'{files[file]}' and '{method.name}' would be stored under one name. Evaluate them one by one.")
         files[file] = method.name
 
 
-class _Run:
-    """One evaluation while it goes on."""
+class _EvaluationRun:
+    """The state of one evaluation."""
 
-    def __init__(
-        self, results: Results, examiner: Examiner, pool: Executor | None, on_progress: Callable[[str, int, int], object]
-    ) -> None:
-        self._results, self._examiner, self._pool, self._on_progress = results, examiner, pool, on_progress
-        # frames in a row are compared with each other; landmarks and identities of all of them would take long
-        self._plain = Examiner(Instruments(NONE, NONE, NONE))
+    def __init__(self, evaluator: Evaluator, folder: ResultFolder | None, pool: Executor | None, on_progress: Progress) -> None:
+        self._evaluator, self._folder, self._pool, self._on_progress = evaluator, folder, pool, on_progress
+        # the frames of sequences are compared with each other; detecting landmarks in all of them would take long
+        self._pixel_evaluator = Evaluator(EvaluatorSettings.pixels_only())
 
-    def protocol(self, protocol: Protocol, data: DataSet, options: EvaluationOptions, methods: Sequence[Method]) -> Evaluated:
-        cases = list(protocol.cases(data, options.limit or None, options.seed, options.response))
-        runs = protocol.runs(data, options.runs, RUN, options.seed, options.response)
-        self._keep_inputs(str(protocol), cases)
-        marked = all(case.landmarks is not None for case in cases)
-        found = Evaluated(str(protocol), marked, comparisons_of(data, cases), {})
+    def evaluate(self, case_set: CaseSet, methods: Sequence[Method]) -> ProtocolResults:
+        """The results of all methods under one protocol."""
+        protocol, cases = case_set.protocol, case_set.cases
+        annotated = all(case.landmarks is not None for case in cases)
+        found = ProtocolResults(protocol, annotated, case_set.comparisons)
+        self._store_inputs(protocol, cases)
         for method in methods:
             try:
-                found.results[method.name] = self._method(found.protocol, cases, method, self._examiner)
-                found.milliseconds[method.name] = self._results.milliseconds(
-                    method.name, method.fingerprint, partial(_time, method, cases)
-                )
-                found.steadiness[method.name] = self._steadiness(found.protocol, runs, method)
+                found.results[method.name] = self._evaluate_method(protocol, cases, method, self._evaluator)
+                if self._folder:
+                    found.milliseconds[method.name] = self._folder.milliseconds(
+                        method.name, method.fingerprint, partial(_time, method, cases)
+                    )
+                    found.stabilities[method.name] = self._stabilities(self._folder, protocol, case_set.sequences, method)
             except MethodError as error:
-                log.warning("Warning: %s is left out of %s: %s", method.name, protocol, error)
+                logger.warning("%s is left out of %s: %s", method.name, protocol, error)
                 found.failed[method.name] = str(error)
         return found
 
-    def _keep_inputs(self, protocol: str, cases: Sequence[Case]) -> None:
+    def _store_inputs(self, protocol: str, cases: Sequence[Case]) -> None:
+        if self._folder is None:
+            return
         for case in cases:
             for name, picture in (("blurry", case.blurry), ("sharp", case.sharp), ("reference", case.reference)):
-                path = self._results.picture(protocol, case.name, name)
                 if picture is not None:
-                    self._results.write_picture(path, picture)
+                    self._folder.write_picture(self._folder.picture(protocol, case.name, name), picture)
 
-    def _steadiness(self, protocol: str, runs: Sequence[Sequence[Case]], method: Method) -> list[Stability]:
+    def _stabilities(
+        self, folder: ResultFolder, protocol: str, sequences: Sequence[Sequence[Case]], method: Method
+    ) -> list[TemporalStability]:
+        # (the folder's name for these: results of earlier evaluations are found again)
         title = f"{protocol} in a row"
         found = []
-        for run in runs:
-            self._keep_inputs(title, run)
+        for cases in sequences:
+            self._store_inputs(title, cases)
             try:
-                self._method(title, run, method, self._plain)
+                self._evaluate_method(title, cases, method, self._pixel_evaluator)
             except MethodError as error:
                 # such as a folder of results made elsewhere, which has none of these
-                log.warning("Warning: whether %s flickers is not measured: %s", method.name, error)
+                logger.warning("The temporal stability of %s is not measured: %s", method.name, error)
                 return []
-            restored = [self._results.read_picture(title, case.name, method.name) for case in run]
-            found.append(stability([_there(frame) for frame in restored], [_there(case.sharp) for case in run]))
+            restored = [folder.read_picture(title, case.name, method.name) for case in cases]
+            found.append(temporal_stability(_all_present(restored), _all_present([case.sharp for case in cases])))
         return found
 
-    def _method(self, protocol: str, cases: Sequence[Case], method: Method, examiner: Examiner) -> list[Result]:
-        fingerprint = examiner.fingerprint
-        kept = {case.name: self._results.find(protocol, case, method.name, method.fingerprint, fingerprint) for case in cases}
-        missing = [case for case in cases if kept[case.name] is None]
+    def _evaluate_method(self, protocol: str, cases: Sequence[Case], method: Method, evaluator: Evaluator) -> list[FaceResult]:
+        """The results of one method, in the order of the cases; those that the folder holds are reused."""
+        stored = {case.name: self._find(protocol, case, method, evaluator) for case in cases}
+        missing = [case for case in cases if stored[case.name] is None]
         done = len(cases) - len(missing)
-        for begin in range(0, len(missing), AT_ONCE):
-            some = missing[begin : begin + AT_ONCE]
-            for case, restored, (figures, embedding) in self._made(method, some, examiner):
-                result = Result(
-                    protocol, case.name, case.group, case.identity, case.digest, method.name, method.fingerprint, fingerprint,
-                    figures, embedding,
+        for begin in range(0, len(missing), BATCH):
+            batch = missing[begin : begin + BATCH]
+            for case, restored, (metrics, embedding) in self._restore_and_measure(method, batch, evaluator):
+                result = FaceResult(
+                    protocol, case.name, case.group, case.identity, case.digest, method.name, method.fingerprint,
+                    evaluator.fingerprint, metrics, embedding,
                 )  # fmt: skip
-                self._results.keep(result, restored)
-                kept[case.name] = result
-            done += len(some)
+                if self._folder:
+                    self._folder.store(result, restored)
+                stored[case.name] = result
+            done += len(batch)
             self._on_progress(f"{protocol}, {method.name}", done, len(cases))
-        return [result for result in kept.values() if result is not None]
+        return [result for result in stored.values() if result is not None]
 
-    def _made(
-        self, method: Method, cases: list[Case], examiner: Examiner
-    ) -> Iterator[tuple[Case, Image, tuple[Figures, list[float] | None]]]:
-        """Restored faces and their figures, in several processes where there are any."""
-        apart = isinstance(method, FaceByFace) and method.apart
-        if self._pool and apart:
+    def _find(self, protocol: str, case: Case, method: Method, evaluator: Evaluator) -> FaceResult | None:
+        if self._folder is None:
+            return None
+        return self._folder.find(protocol, case, method.name, method.fingerprint, evaluator.fingerprint)
+
+    def _restore_and_measure(
+        self, method: Method, cases: list[Case], evaluator: Evaluator
+    ) -> Iterator[tuple[Case, Image, tuple[Metrics, list[float] | None]]]:
+        """Restored faces and their metrics, in several processes where there are any."""
+        if self._pool and isinstance(method, PerFaceMethod) and method.parallel:
             restored = list(self._pool.map(_restore_one, [method] * len(cases), cases))
         else:
             restored = method.restore(cases)
-        if self._pool and examiner is self._examiner:
-            examined = list(self._pool.map(_examine_there, cases, restored))
+        if self._pool and evaluator is self._evaluator:
+            measured = list(self._pool.map(_measure_in_worker, cases, restored))
         else:
-            examined = [_examine(examiner, case, image) for case, image in zip(cases, restored, strict=True)]
-        return zip(cases, restored, examined, strict=True)
+            measured = [_measure(evaluator, case, image) for case, image in zip(cases, restored, strict=True)]
+        return zip(cases, restored, measured, strict=True)
 
 
-def _there(picture: Image | None) -> Image:
-    assert picture is not None
-    return picture
+def _all_present(pictures: Sequence[Image | None]) -> list[Image]:
+    present = [picture for picture in pictures if picture is not None]
+    assert len(present) == len(pictures)
+    return present
 
 
 def _time(method: Method, cases: Sequence[Case]) -> float:
@@ -188,34 +227,34 @@ def _time(method: Method, cases: Sequence[Case]) -> float:
     return median(times)
 
 
-def _examine(examiner: Examiner, case: Case, restored: Image) -> tuple[Figures, list[float] | None]:
-    figures, embedding = examiner(case, restored, examiner.truth(case))
-    return figures, None if embedding is None else embedding.tolist()
+def _measure(evaluator: Evaluator, case: Case, restored: Image) -> tuple[Metrics, list[float] | None]:
+    metrics, embedding = evaluator(case, restored)
+    return metrics, None if embedding is None else embedding.tolist()
 
 
 # In worker processes
 
-_examiner: Examiner
+_evaluator: Evaluator
 
 
-def _begin(instruments: Instruments) -> None:
-    global _examiner
-    _examiner = Examiner(instruments)
+def _open_evaluator(settings: EvaluatorSettings) -> None:
+    global _evaluator
+    _evaluator = Evaluator(settings)
 
 
 def _restore_one(method: Method, case: Case) -> Image:
     return method.restore([case])[0]
 
 
-def _examine_there(case: Case, restored: Image) -> tuple[Figures, list[float] | None]:
-    return _examine(_examiner, case, restored)
+def _measure_in_worker(case: Case, restored: Image) -> tuple[Metrics, list[float] | None]:
+    return _measure(_evaluator, case, restored)
 
 
 @contextmanager
-def _workers(count: int, instruments: Instruments) -> Iterator[Executor | None]:
+def _worker_pool(count: int, settings: EvaluatorSettings) -> Iterator[Executor | None]:
     if count == 1:
         yield None
         return
     # (forked processes would inherit the threads of the engines)
-    with ProcessPoolExecutor(count, get_context("spawn"), _begin, (instruments,)) as pool:
+    with ProcessPoolExecutor(count, get_context("spawn"), _open_evaluator, (settings,)) as pool:
         yield pool

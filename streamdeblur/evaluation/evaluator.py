@@ -1,4 +1,4 @@
-"""Examiner: the figures of one restored face."""
+"""Evaluator: the metrics of one restored face."""
 
 from __future__ import annotations
 
@@ -8,97 +8,118 @@ from streamdeblur import __version__
 from streamdeblur.evaluation.cases import Case, Image, Points
 from streamdeblur.evaluation.metrics.fidelity import gmsd, gradient_error, psnr, ssim
 from streamdeblur.evaluation.metrics.identity import Embedder, Embedding, cosine, open_embedder
-from streamdeblur.evaluation.metrics.landmark_detectors import Localiser, open_localiser, second_localiser
+from streamdeblur.evaluation.metrics.landmark_detectors import (
+    LandmarkDetector,
+    open_landmark_detector,
+    second_landmark_detector,
+)
 from streamdeblur.evaluation.metrics.landmarks import landmark_error
 
 NONE = "none"
 
-TRUTHS_KEPT = 1000
-"""Cases whose sharp faces are remembered, from one method to the next."""
+GROUND_TRUTHS_KEPT = 1000
+"""Cases whose ground truth is remembered from one method to the next."""
 
-Figures = dict[str, float]
-"""One number of each kind; see `summary.COLUMNS`."""
+Metrics = dict[str, float]
+"""One value of each metric; `summary.COLUMNS` lists them."""
 
 
 @dataclass(frozen=True)
-class Instruments:
-    """What faces are examined with, by name (`open_localiser`, `open_embedder`); 'none' does without."""
+class EvaluatorSettings:
+    """The models that an evaluator uses, by name (`open_landmark_detector`, `open_embedder`); 'none' leaves one out."""
 
-    localiser: str = "dlib"
-    second: str = "auto"
-    """'auto': the first that is installed, if any is."""
+    landmark_detector: str = "dlib"
+    second_detector: str = "auto"
+    """'auto' takes the first other one that is installed, if any is."""
     embedder: str = "dlib"
+
+    @classmethod
+    def pixels_only(cls) -> EvaluatorSettings:
+        """No models: only the metrics that compare pixels."""
+        return cls(NONE, NONE, NONE)
 
 
 @dataclass(frozen=True, eq=False)
-class Truth:
-    """What is known of a case's sharp face, or else of its reference."""
+class GroundTruth:
+    """The landmarks and the embedding that those of the restored faces are compared with."""
 
     landmarks: dict[str, Points]
-    """By figure: what its localiser should find."""
+    """By metric: the points that its detector should find."""
     embedding: Embedding | None
 
 
-class Examiner:
-    """Compares restored faces with the sharp ones: pixels, landmarks, identity. For one thread at a time."""
+class Evaluator:
+    """Compares restored faces with the sharp ones: pixels, landmarks and identity. Call it from one thread at a time."""
 
-    def __init__(self, instruments: Instruments | None = None) -> None:
+    def __init__(self, settings: EvaluatorSettings | None = None) -> None:
         """
         Raises:
-            OptionError: an instrument is not known or not installed.
+            OptionError: A model is unknown or not installed.
         """
-        chosen = instruments or Instruments()
-        self._truths: dict[str, Truth] = {}
-        self.localisers: dict[str, Localiser] = {}
+        chosen = settings or EvaluatorSettings()
+        self._truths: dict[str, GroundTruth] = {}
+        self.detectors: dict[str, LandmarkDetector] = {}
+        """By the metric that each one measures."""
         self.embedder: Embedder | None = None
-        if chosen.localiser != NONE:
-            self.localisers["landmarks"] = open_localiser(chosen.localiser)
+        if chosen.landmark_detector != NONE:
+            self.detectors["landmarks"] = open_landmark_detector(chosen.landmark_detector)
             if chosen.embedder != NONE:
                 self.embedder = open_embedder(chosen.embedder)
-        second = second_localiser() if chosen.second == "auto" else None
-        if chosen.second not in ("auto", NONE):
-            second = open_localiser(chosen.second)
+        second = second_landmark_detector() if chosen.second_detector == "auto" else None
+        if chosen.second_detector not in ("auto", NONE):
+            second = open_landmark_detector(chosen.second_detector)
         if second:
-            self.localisers["landmarks_second"] = second
+            self.detectors["landmarks_second"] = second
+
+    def __repr__(self) -> str:
+        names = [model.name for model in (*self.detectors.values(), self.embedder) if model]
+        return f"Evaluator({', '.join(names)})"
 
     @property
     def fingerprint(self) -> str:
-        """Changes whenever its figures may."""
-        parts = [localiser.fingerprint for localiser in self.localisers.values()]
+        """Changes whenever the metrics may change."""
+        parts = [detector.fingerprint for detector in self.detectors.values()]
         parts += [self.embedder.fingerprint] if self.embedder else []
         return "; ".join([f"streamdeblur {__version__}", *parts])
 
-    def truth(self, case: Case) -> Truth:
-        """What restored faces of a case are compared with."""
-        if case.digest not in self._truths:
-            if len(self._truths) >= TRUTHS_KEPT:
-                self._truths.clear()
-            self._truths[case.digest] = self._truth(case)
-        return self._truths[case.digest]
+    def __call__(self, case: Case, restored: Image) -> tuple[Metrics, Embedding | None]:
+        """The metrics of a restored face, and its embedding.
 
-    def _truth(self, case: Case) -> Truth:
-        known = case.sharp if case.sharp is not None else case.reference
-        if known is None:
-            return Truth({}, None)
-        found = {name: localiser(known) for name, localiser in self.localisers.items()}
-        embedding = self.embedder(known, found["landmarks"]) if self.embedder else None
-        if case.sharp is None:
-            # (a reference from another moment tells who it is, but not where the points should be)
-            return Truth({}, embedding)
-        return Truth({name: points if case.landmarks is None else case.landmarks for name, points in found.items()}, embedding)
+        Args:
+            case: The blurry face that was restored.
+            restored: uint8 RGB [H, W, 3], of the blurry face's shape.
 
-    def __call__(self, case: Case, restored: Image, truth: Truth) -> tuple[Figures, Embedding | None]:
-        """Figures of a restored face, and the identity in it.
-
-        Landmark errors are in shares of the diagonal of the face (Sec. 5.2).
+        Returns:
+            The metrics that this case allows, and the embedding if there is an embedder. Landmark errors are fractions of the
+            diagonal of the face (Sec. 5.2).
         """
-        figures: Figures = {}
+        truth = self._ground_truth(case)
+        metrics: Metrics = {}
         if case.sharp is not None:
-            for name, figure in (("psnr", psnr), ("ssim", ssim), ("gmsd", gmsd), ("gradient", gradient_error)):
-                figures[name] = float(figure(restored, case.sharp))
-        found = {name: localiser(restored) for name, localiser in self.localisers.items()}
-        figures |= {name: landmark_error(found[name], points) for name, points in truth.landmarks.items()}
+            for name, metric in (("psnr", psnr), ("ssim", ssim), ("gmsd", gmsd), ("gradient", gradient_error)):
+                metrics[name] = float(metric(restored, case.sharp))
+        found = {name: detector(restored) for name, detector in self.detectors.items()}
+        metrics |= {name: landmark_error(found[name], points) for name, points in truth.landmarks.items()}
         embedding = self.embedder(restored, found["landmarks"]) if self.embedder else None
         if embedding is not None and truth.embedding is not None:
-            figures["cosine"] = cosine(embedding, truth.embedding)
-        return figures, embedding
+            metrics["cosine"] = cosine(embedding, truth.embedding)
+        return metrics, embedding
+
+    def _ground_truth(self, case: Case) -> GroundTruth:
+        if case.digest not in self._truths:
+            if len(self._truths) >= GROUND_TRUTHS_KEPT:
+                self._truths.clear()
+            self._truths[case.digest] = self._find_ground_truth(case)
+        return self._truths[case.digest]
+
+    def _find_ground_truth(self, case: Case) -> GroundTruth:
+        known = case.sharp if case.sharp is not None else case.reference
+        if known is None:
+            return GroundTruth({}, None)
+        found = {name: detector(known) for name, detector in self.detectors.items()}
+        embedding = self.embedder(known, found["landmarks"]) if self.embedder else None
+        if case.sharp is None:
+            # a reference from another moment shows who the person is, but not where the landmarks should be
+            return GroundTruth({}, embedding)
+        landmarks = {name: points if case.landmarks is None else case.landmarks for name, points in found.items()}
+        return GroundTruth(landmarks, embedding)

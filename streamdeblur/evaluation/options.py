@@ -1,4 +1,4 @@
-"""What is evaluated, and how."""
+"""EvaluationOptions: the settings of an evaluation."""
 
 from __future__ import annotations
 
@@ -16,15 +16,20 @@ class EvaluationOptions(Settings):
     )
     methods: tuple[str, ...] = Field(default=("blurred", "ours", "oracle"), min_length=1, description="See 'evaluate --list'.")
     limit: int = Field(default=100, ge=0, description="Faces of a protocol at most; 0 takes all.")
-    seed: int = Field(default=0, ge=0, description="Of the blur and of the choice of faces.")
-    response: str = Field(default="identity", description="Where light adds up: identity, srgb, gamma:EXPONENT or fitted:FILE.")
-    localiser: str = Field(default="dlib", description="Finds landmarks: dlib, mesh[:FILE], insightface[:FILE] or none.")
-    second: str = Field(default="auto", description="Finds them once more: the same, or auto: the first that is installed.")
-    embedder: str = Field(default="dlib", description="Tells who a face is: dlib, arcface[:FILE] or none.")
-    runs: int = Field(
-        default=4, ge=0, description="Clips of which frames in a row are restored, to see whether they flicker; of pravg and vla."
+    seed: int = Field(default=0, ge=0, description="Seed of the blur and of the choice of faces.")
+    response: str = Field(
+        default="identity",
+        description="Camera response, from linear intensity to code values: identity, srgb, gamma:EXPONENT or fitted:FILE.",
     )
-    workers: int = Field(default=1, ge=1, description="Processes that examine faces and run the slow methods.")
+    landmark_detector: str = Field(default="dlib", description="dlib, mesh[:FILE], insightface[:FILE] or none.")
+    second_detector: str = Field(default="auto", description="The same, or auto: the first other one that is installed.")
+    embedder: str = Field(default="dlib", description="Identity embedding: dlib, arcface[:FILE] or none.")
+    runs: int = Field(
+        default=4,
+        ge=0,
+        description="Clips of which consecutive frames are restored to measure temporal stability (pravg and vla).",
+    )
+    workers: int = Field(default=1, ge=1, description="Processes that measure faces and run the slow methods.")
 
     @field_validator("protocols")
     @classmethod

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.errors import OptionError
-from streamdeblur.evaluation.metrics.dlib_models import DlibEmbedder, DlibLocaliser
+from streamdeblur.evaluation.metrics.dlib_models import DlibEmbedder, DlibLandmarkDetector
 from streamdeblur.evaluation.metrics.identity import cosine
 from streamdeblur.evaluation.metrics.landmarks import landmark_error as error_of_points
 
@@ -34,7 +34,7 @@ class Recogniser:
             ImportError: dlib or its models are not installed.
         """
         try:
-            self._localise, self._embed = DlibLocaliser(), DlibEmbedder()
+            self._localise, self._embed = DlibLandmarkDetector(), DlibEmbedder()
         except OptionError as error:
             raise ImportError(str(error)) from None
 

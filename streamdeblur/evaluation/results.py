@@ -1,4 +1,4 @@
-"""What methods made of cases, kept in a folder: pictures, and a line of figures for each, so that nothing is done twice."""
+"""The results of an evaluation, stored in a folder: the restored pictures, and one line of metrics for each."""
 
 from __future__ import annotations
 
@@ -19,75 +19,74 @@ PICTURES = "images"
 
 
 @dataclass(frozen=True)
-class Result:
-    """What one method made of one case."""
+class FaceResult:
+    """The metrics of one face that one method restored."""
 
     protocol: str
     case: str
     group: str
     identity: str
     digest: str
-    """Of the blurry picture; see `Case.digest`."""
+    """Of the blurry picture (`Case.digest`)."""
     method: str
     fingerprint: str
-    """Of the method; see `Method.fingerprint`."""
-    examiner: str
-    """What the figures were taken with."""
-    figures: dict[str, float]
-    """One number of each kind."""
+    """Of the method (`Method.fingerprint`)."""
+    evaluator: str
+    """Of the evaluator (`Evaluator.fingerprint`)."""
+    metrics: dict[str, float]
     embedding: list[float] | None = None
-    """The identity in the restored face, where it was taken."""
+    """Of the restored face; None without an embedder."""
 
 
-class Results:
-    """The results in a folder: ``results.jsonl``, a line each, and ``images/PROTOCOL/CASE/METHOD.png``.
+class ResultFolder:
+    """The results in a folder: one line each in ``results.jsonl``, and ``images/PROTOCOL/CASE/METHOD.png``.
 
-    A line is written when its picture is; a run that was stopped goes on with what is missing.
+    A line is written after its picture, so an evaluation that was stopped continues with what is missing.
     """
 
     def __init__(self, folder: Path) -> None:
         """
         Raises:
-            OutputError: the folder cannot be written to.
-            InputError: its results are damaged.
+            OutputError: The folder cannot be written to.
+            InputError: Its results are damaged.
         """
         self.folder = folder
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise OutputError(f"Cannot write to {folder}: {error.strerror}.") from None
-        self._kept: dict[tuple[str, str, str], Result] = {}
+        self._stored: dict[tuple[str, str, str], FaceResult] = {}
         for result in self._read():
-            self._kept[result.protocol, result.case, result.method] = result
+            self._stored[result.protocol, result.case, result.method] = result
 
-    def _read(self) -> Iterator[Result]:
+    def _read(self) -> Iterator[FaceResult]:
         lines = self.folder / LINES
         if not lines.exists():
             return
         text = lines.read_text(encoding="utf-8")
         whole = text[: text.rfind("\n") + 1]
         if whole != text:
-            # the last line of a run that was killed is half of one
+            # an evaluation that was killed leaves half a line at the end
             lines.write_text(whole, encoding="utf-8")
         for number, line in enumerate(whole.splitlines(), 1):
             try:
-                yield Result(**json.loads(line))
+                yield FaceResult(**json.loads(line))
             except (ValueError, TypeError):
-                raise InputError(f"{lines}, line {number}, is damaged. Remove the line, or the folder to begin anew.") from None
+                raise InputError(f"{lines}, line {number}, is damaged. Remove the line, or the folder to start again.") from None
 
-    def find(self, protocol: str, case: Case, method: str, fingerprint: str, examiner: str) -> Result | None:
-        """The result that is kept, if it is of the same blurry picture, method and examiner."""
-        kept = self._kept.get((protocol, case.name, method))
-        asked = (case.digest, fingerprint, examiner)
-        if kept is None or not fingerprint or (kept.digest, kept.fingerprint, kept.examiner) != asked:
+    def find(self, protocol: str, case: Case, method: str, fingerprint: str, evaluator: str) -> FaceResult | None:
+        """The stored result of a case, if it is of the same blurry picture, method and evaluator."""
+        stored = self._stored.get((protocol, case.name, method))
+        wanted = (case.digest, fingerprint, evaluator)
+        if stored is None or not fingerprint or (stored.digest, stored.fingerprint, stored.evaluator) != wanted:
             return None
-        return kept if self.picture(protocol, case.name, method).exists() else None
+        return stored if self.picture(protocol, case.name, method).exists() else None
 
-    def keep(self, result: Result, restored: Image) -> None:
-        """Keep a result and its picture.
+    def store(self, result: FaceResult, restored: Image) -> None:
+        """Store a result and its picture.
 
         Raises:
-            OutputError: they cannot be written.
+            OutputError: They cannot be written.
         """
         self.write_picture(self.picture(result.protocol, result.case, result.method), restored)
         try:
@@ -95,13 +94,13 @@ class Results:
                 lines.write(json.dumps(asdict(result)) + "\n")
         except OSError as error:
             raise OutputError(f"Cannot write to {self.folder / LINES}: {error.strerror}.") from None
-        self._kept[result.protocol, result.case, result.method] = result
+        self._stored[result.protocol, result.case, result.method] = result
 
     def milliseconds(self, method: str, fingerprint: str, measure: Callable[[], float]) -> float:
-        """How long a method takes for one face: as it was measured before, or else by `measure`.
+        """The time of a method for one face: as it was measured before, or else by `measure`.
 
         Raises:
-            OutputError: it cannot be kept.
+            OutputError: It cannot be stored.
         """
         path = self.folder / TIMES
         try:
@@ -118,16 +117,16 @@ class Results:
         return times[key]
 
     def picture(self, protocol: str, case: str, name: str) -> Path:
-        """Where a picture of a case lies: of a method, or `sharp` or `reference`."""
+        """The path of a picture of a case: a method's, or `blurry`, `sharp` or `reference`."""
         return self.folder / PICTURES / _file_name(protocol) / case / f"{_file_name(name)}.png"
 
     def write_picture(self, path: Path, picture: Image) -> None:
-        """Write a PNG, whole or not at all; one that is there already is left as it is.
+        """Write a PNG completely or not at all; a file that already holds these pixels is left as it is.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: It cannot be written.
         """
-        if (kept := _read_picture(path)) is not None and np.array_equal(kept, picture):
+        if (stored := _read_picture(path)) is not None and np.array_equal(stored, picture):
             return
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -138,17 +137,17 @@ class Results:
             raise OutputError(f"Cannot write {path}: {error.strerror}.") from None
 
     def read_picture(self, protocol: str, case: str, name: str) -> Image | None:
-        """A picture that was kept; None where there is none."""
+        """A stored picture: uint8 RGB [H, W, 3]; None if there is none."""
         return _read_picture(self.picture(protocol, case, name))
 
 
 def _read_picture(path: Path) -> Image | None:
-    if not path.exists() or not (coded := np.fromfile(path, np.uint8)).size:
+    if not path.exists() or not (encoded := np.fromfile(path, np.uint8)).size:
         return None
-    pixels = cv2.imdecode(coded, cv2.IMREAD_COLOR)
+    pixels = cv2.imdecode(encoded, cv2.IMREAD_COLOR)
     return None if pixels is None else np.ascontiguousarray(pixels[..., ::-1])
 
 
 def _file_name(name: str) -> str:
-    """A name as that of a file, on every system."""
+    """A name in letters that file names may have on every system."""
     return "".join(letter if letter.isalnum() or letter in "._-+" else "-" for letter in name)

@@ -1,4 +1,4 @@
-"""Summary: what an evaluation found, as figures with intervals, ranks and tests."""
+"""Summary of one protocol: the metrics of every method with confidence intervals, places and tests."""
 
 from __future__ import annotations
 
@@ -9,39 +9,39 @@ from itertools import combinations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from streamdeblur.evaluation.evaluate import Evaluated
+from streamdeblur.evaluation.evaluate import ProtocolResults
 from streamdeblur.evaluation.metrics.landmarks import auc_parts, failures
-from streamdeblur.evaluation.metrics.temporal import Stability
+from streamdeblur.evaluation.metrics.temporal import TemporalStability
 from streamdeblur.evaluation.metrics.verification import Verification, verify
-from streamdeblur.evaluation.results import Result
+from streamdeblur.evaluation.results import FaceResult
 from streamdeblur.evaluation.statistics import Interval, gap_closed, mean_interval, paired_p_value
 
 LOWER, UPPER = "blurred", "oracle"
-"""The methods between which the gap lies."""
+"""The methods whose difference is the gap that others close."""
 BOUNDS = (LOWER, UPPER, "tv-oracle")
-"""The methods that do not compete for places: they do nothing, or know the answer or a part of it."""
+"""The methods that do not compete for places: they do nothing, or use the ground truth."""
 
 Values = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Column:
-    """A figure of a report."""
+    """A metric of a report: the mean of a value of each face."""
 
     title: str
-    figure: str
-    """Name of the number of each face that it is made of."""
-    form: str
-    """How it is written, as in `format`."""
+    metric: str
+    """Name of the metric of each face that it is computed from."""
+    format_spec: str
+    """As in `format`."""
     more_is_better: bool = True
-    part: Callable[[ArrayLike], Values] | None = None
-    """What is averaged over the faces; the number itself by default."""
+    transform: Callable[[ArrayLike], Values] | None = None
+    """Applied to the metrics of the faces before they are averaged."""
     scale: float = 1.0
 
-    def parts(self, results: Sequence[Result]) -> Values:
-        """What is averaged, one number for each face."""
-        values = np.array([result.figures[self.figure] for result in results], np.float64)
-        return (values if self.part is None else self.part(values)) * self.scale
+    def values(self, results: Sequence[FaceResult]) -> Values:
+        """The values that are averaged: float64 [N], one for each face."""
+        metrics = np.array([result.metrics[self.metric] for result in results], np.float64)
+        return (metrics if self.transform is None else self.transform(metrics)) * self.scale
 
 
 COLUMNS = {
@@ -49,48 +49,48 @@ COLUMNS = {
     "ssim": Column("SSIM", "ssim", ".3f"),
     "gmsd": Column("GMSD", "gmsd", ".3f", more_is_better=False),
     "gradient": Column("gradient error", "gradient", ".2f", more_is_better=False),
-    "auc": Column("AUC", "landmarks", ".3f", part=auc_parts),
-    "failure": Column("failures %", "landmarks", ".1f", more_is_better=False, part=failures, scale=100.0),
+    "auc": Column("AUC", "landmarks", ".3f", transform=auc_parts),
+    "failure": Column("failures %", "landmarks", ".1f", more_is_better=False, transform=failures, scale=100.0),
     "error": Column("landmark error %", "landmarks", ".2f", more_is_better=False, scale=100.0),
-    "auc_second": Column("AUC, second localiser", "landmarks_second", ".3f", part=auc_parts),
+    "auc_second": Column("AUC, second landmark detector", "landmarks_second", ".3f", transform=auc_parts),
     "cosine": Column("cosine", "cosine", ".3f"),
     "frame": Column("PSNR dB, whole frame", "frame", ".2f"),
 }
-"""The figures of a table, in their order; of those that the faces have."""
+"""The columns of a table, in their order; a table has those whose metrics all faces have."""
 
 
 @dataclass(frozen=True)
-class Row:
-    """What one method reached."""
+class MethodRow:
+    """The metrics of one method."""
 
     method: str
     images: int
-    figures: dict[str, Interval]
-    """By the name of the column."""
-    gaps: dict[str, Interval]
-    """The share of the blurred-to-oracle gap that was closed, by the name of the column."""
+    metrics: dict[str, Interval]
+    """By column."""
+    gaps_closed: dict[str, Interval]
+    """The fraction of the gap between `blurred` and `oracle` that the method closes, by column."""
     places: dict[str, int]
-    """1, 2 or 3 where the method has that place in a column; the bounds have none."""
+    """1, 2 or 3 in the columns where the method has that place; the bounds have none."""
     milliseconds: float | None
-    """Median time for one face; None where nobody measured it."""
+    """Median time for one face; None if it was not measured."""
     verification: Verification | None = None
 
 
 @dataclass(frozen=True)
-class Steadiness:
-    """How much a method's video changes from frame to frame besides motion."""
+class StabilityRow:
+    """The temporal stability of one method: how much its video changes from frame to frame apart from motion."""
 
     method: str
     clips: int
     change: Interval
-    """Mean absolute difference of frames in a row after alignment, in code values."""
+    """Mean absolute difference of consecutive frames after alignment, in code values."""
     share: Interval
-    """The same in percent of the sharp video's: above 100 it flickers, below 100 details are missing that could."""
+    """The same in percent of the sharp video's: above 100 the video flickers, below 100 it lacks details that could flicker."""
 
 
 @dataclass(frozen=True)
 class PairedTest:
-    """Two methods on the same faces."""
+    """A test between two methods on the same faces."""
 
     first: str
     second: str
@@ -99,125 +99,136 @@ class PairedTest:
 
 
 @dataclass(frozen=True)
-class Summary:
-    """One protocol."""
+class ProtocolSummary:
+    """The results of one protocol."""
 
     protocol: str
     faces: int
     groups: int
     grouped_by: str
     """What a group of faces is, for people."""
-    rows: list[Row]
+    rows: list[MethodRow]
     tests: list[PairedTest]
     failed: dict[str, str]
-    pseudo: bool
-    """Landmarks were not marked by hand: what the localiser finds in the sharp face stands for them."""
+    pseudo_ground_truth: bool
+    """Landmarks are not annotated by hand: those that the landmark detector finds in the sharp face are used instead."""
     ranking_holds: bool | None
-    """Does the second localiser put the methods in the order of the first? None without one."""
-    steadiness: list[Steadiness] = field(default_factory=list)
+    """Whether the second landmark detector ranks the methods as the first does; None without a second one."""
+    stabilities: list[StabilityRow] = field(default_factory=list)
     errors: dict[str, list[float]] = field(repr=False, default_factory=dict)
-    """Landmark errors of each method's faces."""
+    """Landmark errors of the faces, by method."""
     cosines: dict[str, list[float]] = field(repr=False, default_factory=dict)
+    """Identity cosines of the faces, by method."""
 
 
-def summarise(evaluated: Evaluated, seed: int = 0) -> Summary:
-    """The figures of one protocol. Methods that gave no face are left out."""
-    by_method = {name: results for name, results in evaluated.results.items() if results}
-    names = [name for name in COLUMNS if all(COLUMNS[name].figure in r.figures for rs in by_method.values() for r in rs)]
-    figures = {
-        method: {name: mean_interval(COLUMNS[name].parts(results), _groups(results), seed) for name in names}
+def summarise(found: ProtocolResults, seed: int = 0) -> ProtocolSummary:
+    """Summarise the results of one protocol. Methods without results are left out.
+
+    Args:
+        found: The results of all methods.
+        seed: Of the bootstrap and the permutation tests.
+    """
+    by_method = {name: results for name, results in found.results.items() if results}
+    names = [name for name, column in COLUMNS.items() if _all_have(column.metric, by_method)]
+    metrics = {
+        method: {name: mean_interval(COLUMNS[name].values(results), _groups(results), seed) for name in names}
         for method, results in by_method.items()
     }
     rows = [
-        Row(
+        MethodRow(
             method,
             len(results),
-            figures[method],
-            _gaps(method, by_method, names, seed),
-            {name: place for name in names if (place := _place(method, name, figures))},
-            evaluated.milliseconds.get(method),
-            _verify(results, evaluated),
+            metrics[method],
+            _gaps_closed(method, by_method, names, seed),
+            {name: place for name in names if (place := _place(method, name, metrics))},
+            found.milliseconds.get(method),
+            _verify(results, found),
         )
         for method, results in by_method.items()
     ]
-    return Summary(
-        evaluated.protocol,
+    return ProtocolSummary(
+        found.protocol,
         len({result.case for results in by_method.values() for result in results}),
         len({result.group for results in by_method.values() for result in results}),
-        evaluated.grouped_by,
+        found.grouped_by,
         rows,
-        _tests(by_method, evaluated.baseline, names, seed),
-        evaluated.failed,
-        not evaluated.marked,
-        _ranking_holds(figures) if "auc_second" in names and "auc" in names else None,
-        [_steadiness(method, found, seed) for method, found in evaluated.steadiness.items() if found],
-        {method: _of(results, "landmarks") for method, results in by_method.items()} if "auc" in names else {},
-        {method: _of(results, "cosine") for method, results in by_method.items()} if "cosine" in names else {},
+        _paired_tests(by_method, found.baseline, names, seed),
+        found.failed,
+        not found.annotated,
+        _ranking_holds(metrics) if "auc_second" in names and "auc" in names else None,
+        [_stability_row(method, clips, seed) for method, clips in found.stabilities.items() if clips],
+        {method: _of_faces(results, "landmarks") for method, results in by_method.items()} if "auc" in names else {},
+        {method: _of_faces(results, "cosine") for method, results in by_method.items()} if "cosine" in names else {},
     )
 
 
-def _steadiness(method: str, found: Sequence[Stability], seed: int) -> Steadiness:
-    clips = range(len(found))
-    change = [one.restored.mean() for one in found]
-    share = [100 * one.restored.mean() / one.sharp.mean() for one in found]
-    return Steadiness(method, len(found), mean_interval(change, clips, seed), mean_interval(share, clips, seed))
+def _all_have(metric: str, by_method: dict[str, list[FaceResult]]) -> bool:
+    return all(metric in result.metrics for results in by_method.values() for result in results)
 
 
-def _groups(results: Sequence[Result]) -> list[str]:
+def _stability_row(method: str, clips: Sequence[TemporalStability], seed: int) -> StabilityRow:
+    change = [clip.restored.mean() for clip in clips]
+    share = [100 * clip.restored.mean() / clip.sharp.mean() for clip in clips]
+    groups = range(len(clips))
+    return StabilityRow(method, len(clips), mean_interval(change, groups, seed), mean_interval(share, groups, seed))
+
+
+def _groups(results: Sequence[FaceResult]) -> list[str]:
     return [result.group for result in results]
 
 
-def _of(results: Sequence[Result], figure: str) -> list[float]:
-    return [result.figures[figure] for result in results]
+def _of_faces(results: Sequence[FaceResult], metric: str) -> list[float]:
+    return [result.metrics[metric] for result in results]
 
 
-def _gaps(method: str, by_method: dict[str, list[Result]], names: Sequence[str], seed: int) -> dict[str, Interval]:
+def _gaps_closed(method: str, by_method: dict[str, list[FaceResult]], names: Sequence[str], seed: int) -> dict[str, Interval]:
     if LOWER not in by_method or UPPER not in by_method or method in (LOWER, UPPER):
         return {}
-    own = by_method[method]
+    groups = _groups(by_method[method])
 
-    def share(column: Column) -> Interval:
-        low, middle, high = (column.parts(by_method[name]) for name in (LOWER, method, UPPER))
-        return gap_closed(low, middle, high, _groups(own), seed)
+    def closed(column: Column) -> Interval:
+        blurred, restored, oracle = (column.values(by_method[name]) for name in (LOWER, method, UPPER))
+        return gap_closed(blurred, restored, oracle, groups, seed)
 
-    # PSNR to the sharp face itself has no upper end
-    return {name: share(COLUMNS[name]) for name in names if name != "psnr"}
+    # the PSNR of the oracle is infinite
+    return {name: closed(COLUMNS[name]) for name in names if name != "psnr"}
 
 
-def _place(method: str, name: str, figures: dict[str, dict[str, Interval]]) -> int | None:
-    """Place among the methods that compete: 1 to 3, or None."""
+def _place(method: str, name: str, metrics: dict[str, dict[str, Interval]]) -> int | None:
+    """The place among the methods that compete: 1 to 3, or None."""
     if method in BOUNDS:
         return None
     sign = -1.0 if COLUMNS[name].more_is_better else 1.0
-    values = sorted(sign * own[name].value for other, own in figures.items() if other not in BOUNDS)
-    place = values.index(sign * figures[method][name].value) + 1
+    ranked = sorted(sign * own[name].value for other, own in metrics.items() if other not in BOUNDS)
+    place = ranked.index(sign * metrics[method][name].value) + 1
     return place if place <= 3 else None
 
 
-def _tests(by_method: dict[str, list[Result]], baseline: str, names: Sequence[str], seed: int) -> list[PairedTest]:
-    """Every two methods that compete, or the baseline and each other, by the first of PSNR, AUC and cosine that there is."""
+def _paired_tests(by_method: dict[str, list[FaceResult]], baseline: str, names: Sequence[str], seed: int) -> list[PairedTest]:
+    """Tests of every two methods but the oracle, or of the baseline and each other one, by the first of PSNR, AUC and cosine that
+    the table has."""
     column = next((name for name in ("psnr", "auc", "cosine") if name in names), None)
     if column is None:
         return []
-    found = []
+    tests = []
     for first, second in combinations([name for name in by_method if name != UPPER], 2):
         if baseline not in ("", first, second):
             continue
-        one, other = (COLUMNS[column].parts(by_method[name]) for name in (first, second))
-        found.append(PairedTest(first, second, column, paired_p_value(one, other, _groups(by_method[first]), seed)))
-    return found
+        values, other_values = (COLUMNS[column].values(by_method[name]) for name in (first, second))
+        tests.append(PairedTest(first, second, column, paired_p_value(values, other_values, _groups(by_method[first]), seed)))
+    return tests
 
 
-def _ranking_holds(figures: dict[str, dict[str, Interval]]) -> bool:
-    orders = [sorted(figures, key=lambda method: -figures[method][name].value) for name in ("auc", "auc_second")]
+def _ranking_holds(metrics: dict[str, dict[str, Interval]]) -> bool:
+    orders = [sorted(metrics, key=lambda method: -metrics[method][name].value) for name in ("auc", "auc_second")]
     return orders[0] == orders[1]
 
 
-def _verify(results: Sequence[Result], evaluated: Evaluated) -> Verification | None:
-    """Accuracy over the folds, where the data tell who is whom and faces were embedded."""
+def _verify(results: Sequence[FaceResult], found: ProtocolResults) -> Verification | None:
+    """Verification accuracy over the folds, if the data have comparisons and the faces embeddings."""
     embeddings = {result.case: np.array(result.embedding) for result in results if result.embedding is not None}
-    told = [one for one in evaluated.comparisons if one.first in embeddings and one.second in embeddings]
-    if len({one.fold for one in told}) < 2:
+    compared = [one for one in found.comparisons if one.first in embeddings and one.second in embeddings]
+    if len({one.fold for one in compared}) < 2:
         return None
-    similarities = [float(embeddings[one.first] @ embeddings[one.second]) for one in told]
-    return verify(similarities, [one.same for one in told], [one.fold for one in told])
+    similarities = [float(embeddings[one.first] @ embeddings[one.second]) for one in compared]
+    return verify(similarities, [one.same for one in compared], [one.fold for one in compared])

@@ -56,14 +56,14 @@ def test_a_run_that_was_killed_goes_on(faces_folder, tmp_path):
     whole = (tmp_path / "results.jsonl").read_text()
     (tmp_path / "results.jsonl").write_text(whole[: len(whole) // 2])
     assert evaluate(*options).exit_code == 0
-    as_before = {line["case"]: line["figures"] for line in map(json.loads, whole.splitlines())}
-    assert {line["case"]: line["figures"] for line in lines(tmp_path)} == as_before
+    as_before = {line["case"]: line["metrics"] for line in map(json.loads, whole.splitlines())}
+    assert {line["case"]: line["metrics"] for line in lines(tmp_path)} == as_before
 
 
 def test_several_processes_find_the_same(kept, faces_folder, tmp_path):
     done = evaluate(faces_folder, *SYNTHETIC, "--methods", "blurred,unsharp", "--out", tmp_path, "--workers", "2")
     assert done.exit_code == 0, done.stderr
-    one, two = ({(line["case"], line["method"]): line["figures"] for line in lines(folder)} for folder in (kept[0], tmp_path))
+    one, two = ({(line["case"], line["method"]): line["metrics"] for line in lines(folder)} for folder in (kept[0], tmp_path))
     assert all(one[key] == value for key, value in two.items())
 
 
@@ -107,7 +107,7 @@ def test_wrong_data_are_said(tmp_path, faces_folder):
     for arguments, said in (
         ([], "Name the data"),
         ([tmp_path / "missing"], "missing"),
-        ([tmp_path], "is no data set"),
+        ([tmp_path], "is not a data set"),
         ([faces_folder, *SYNTHETIC, "--out", tmp_path / "file"], "file"),
     ):
         done = evaluate(*arguments)

@@ -106,7 +106,7 @@ def test_functions(cases, tmp_path, monkeypatch):
     assert np.array_equal(method.restore(cases)[0], before // 2)
     assert np.array_equal(cases[0].blurry, before)
     assert method.fingerprint == ""
-    with pytest.raises(MethodError, match=r"gave uint8 \[9, 256, 3\] for clip/0; needed is uint8 \[256, 256, 3\]"):
+    with pytest.raises(MethodError, match=r"returned uint8 \[9, 256, 3\] for clip/0. Required: uint8 \[256, 256, 3\]"):
         open_method("python:deblurring_of_mine:small").restore(cases)
     with pytest.raises(MethodError, match="failed on clip/0: RuntimeError: no memory"):
         open_method("python:deblurring_of_mine:broken").restore(cases)

@@ -11,10 +11,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from streamdeblur.errors import OptionError
-from streamdeblur.evaluation.metrics.face_mesh import MARK_UP_68, find_face_mesh
+from streamdeblur.evaluation.metrics.face_mesh import VERTICES_OF_68_POINTS, find_face_mesh
 from streamdeblur.evaluation.metrics.identity import cosine, open_embedder
 from streamdeblur.evaluation.metrics.insightface_models import five_points
-from streamdeblur.evaluation.metrics.landmark_detectors import open_localiser, second_localiser
+from streamdeblur.evaluation.metrics.landmark_detectors import open_landmark_detector, second_landmark_detector
 from streamdeblur.evaluation.metrics.landmarks import landmark_error
 
 MIRRORED = [
@@ -46,14 +46,14 @@ def window(picture, low, high):
 def dlib_models():
     """dlib's localiser and embedder."""
     pytest.importorskip("dlib", reason="dlib comes with the extra eval")
-    return open_localiser("dlib"), open_embedder("dlib")
+    return open_landmark_detector("dlib"), open_embedder("dlib")
 
 
 @pytest.fixture(scope="module")
 def mesh():
     """MediaPipe's face mesh, where a MediaPipe that carries it is installed."""
     try:
-        return open_localiser(f"mesh:{find_face_mesh()}")
+        return open_landmark_detector(f"mesh:{find_face_mesh()}")
     except OptionError as error:
         pytest.skip(str(error))
 
@@ -163,7 +163,7 @@ def test_points_of_the_mesh_are_brought_back_from_the_upright_view(tmp_path, win
     vertices[33, :2] -= half
     vertices[263, :2] += half
     outputs = {"points": vertices.reshape(1, 1, 1, 1404), "score": np.ones((1, 1, 1, 1))}
-    localise = open_localiser(f"mesh:{write_constant(tmp_path / 'mesh.onnx', (1, 192, 192, 3), outputs)}")
+    localise = open_landmark_detector(f"mesh:{write_constant(tmp_path / 'mesh.onnx', (1, 192, 192, 3), outputs)}")
     left, right = localise(windows[0])[[36, 45]]
     # The first view of 192 px is the middle 256 * 1.5 / 1.7 of the crop. In it the eyes are 80 px apart, so the second view is
     # 1.5 times that wide and tilted by 30 degrees; and there the eyes are tilted by another 30.
@@ -173,7 +173,7 @@ def test_points_of_the_mesh_are_brought_back_from_the_upright_view(tmp_path, win
 
 
 def test_the_mark_up_of_the_mesh_has_68_vertices_of_their_own():
-    assert len(set(MARK_UP_68)) == len(MARK_UP_68) == 68
+    assert len(set(VERTICES_OF_68_POINTS)) == len(VERTICES_OF_68_POINTS) == 68
 
 
 def test_points_of_insightface_are_brought_back_to_the_crop(tmp_path, windows):
@@ -181,7 +181,7 @@ def test_points_of_insightface_are_brought_back_to_the_crop(tmp_path, windows):
     points = np.zeros((1103, 3))
     points[-1] = (1.0, 0.0, 0.5)
     network = write_constant(tmp_path / "1k3d68.onnx", (1, 3, 192, 192), {"points": points.reshape(1, 3309)})
-    found = open_localiser(f"insightface:{network}")(windows[0])
+    found = open_landmark_detector(f"insightface:{network}")(windows[0])
     assert found.shape == (68, 2)
     assert found[:67] == pytest.approx(np.full((67, 2), 128.0), abs=0.01)
     # the view is 1.5 times the face, which is 256 / 1.7
@@ -213,7 +213,7 @@ def test_what_cannot_be_opened_is_said(tmp_path):
     text.write_text("no network")
     small = write_pooling(tmp_path / "small.onnx", side=56)
     cases = {
-        "sift": "Unknown landmark localiser 'sift'. Known: dlib",
+        "sift": "Unknown landmark detector 'sift'. Known: dlib",
         f"mesh:{tmp_path / 'absent.tflite'}": "Cannot read the face mesh",
         f"mesh:{text}": "not a network that OpenVINO can run",
         f"mesh:{small}": "not MediaPipe's face mesh",
@@ -223,7 +223,7 @@ def test_what_cannot_be_opened_is_said(tmp_path):
     }
     for name, message in cases.items():
         with pytest.raises(OptionError, match=message):
-            open_localiser(name)
+            open_landmark_detector(name)
     for name, message in {"vgg": "Unknown face embedding 'vgg'", f"arcface:{small}": "112 x 112"}.items():
         with pytest.raises(OptionError, match=message):
             open_embedder(name)
@@ -238,7 +238,7 @@ def test_model_packs_are_found(tmp_path, monkeypatch):
     write_pooling(pack / "w600k_r50.onnx")
     assert open_embedder("arcface").fingerprint.startswith("w600k_r50.onnx ")
     write_constant(pack / "1k3d68.onnx", (1, 3, 192, 192), {"points": np.zeros((1, 3309))})
-    second = second_localiser()
+    second = second_landmark_detector()
     assert second is not None
     assert second.fingerprint.startswith("1k3d68.onnx ")
 

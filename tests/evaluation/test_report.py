@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from skimage.metrics import structural_similarity
 
-from streamdeblur.evaluation.evaluate import RUN, evaluate
+from streamdeblur.evaluation.evaluate import SEQUENCE_LENGTH, evaluate
 from streamdeblur.evaluation.options import EvaluationOptions
 from streamdeblur.evaluation.report.write import write_report
 from streamdeblur.evaluation.sources.dataset import Clip, DataSet
@@ -32,7 +32,13 @@ def report(tmp_path_factory, photograph):
     footage = {name: panned(photograph, offsets, (230, 230)) for name, offsets in moves.items()}
     data = DataSet("films", "clips", clips=[Clip(name, lambda name=name: footage[name], name, name) for name in footage])
     options = EvaluationOptions(
-        protocols=("pravg:7", "synthetic"), methods=METHODS, limit=6, localiser="none", second="none", embedder="none", runs=2
+        protocols=("pravg:7", "synthetic"),
+        methods=METHODS,
+        limit=6,
+        landmark_detector="none",
+        second_detector="none",
+        embedder="none",
+        runs=2,
     )
     folder = tmp_path_factory.mktemp("report")
     found = list(evaluate(data, options, folder))
@@ -121,7 +127,7 @@ def test_steadiness_is_that_of_the_saved_frames(report, told):
 def changes_of(clip, method):
     """Mean change from frame to frame of a method's and of the sharp pictures, after alignment."""
     frames = sorted(clip.iterdir())
-    assert len(frames) == RUN
+    assert len(frames) == SEQUENCE_LENGTH
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     changes = []
     for one, next_one in pairwise(frames):

@@ -113,7 +113,7 @@ def test_a_picture_without_a_face_says_so(tmp_path):
 
 def test_what_is_no_data_set_is_refused_with_what_is_known(tmp_path):
     (tmp_path / "notes.txt").write_text("not for us")
-    with pytest.raises(InputError, match=r"no data set to evaluate on. Known: shards .*300VW.*YouTube Faces.*LFW"):
+    with pytest.raises(InputError, match=r"not a data set to evaluate on. Known: shards .*300VW.*YouTube Faces.*LFW"):
         open_data(tmp_path)
     with pytest.raises(InputError, match="No such file or folder"):
         open_data(tmp_path / "nothing")
@@ -151,8 +151,8 @@ def test_marks_that_cannot_be_used_are_told(tmp_path, caplog):
     for told in (
         "alone.pts: there is no picture",
         "few.pts: it holds 5 points instead of 68",
-        "flat.pts: its points are no face",
-        "text.pts: it is no list",
+        "flat.pts: its points do not form a face",
+        "text.pts: not a list",
     ):
         assert told in record.message
     (tmp_path / "good.pts").unlink()

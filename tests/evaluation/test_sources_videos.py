@@ -12,7 +12,7 @@ from streamdeblur.errors import InputError
 from streamdeblur.evaluation.cases import Comparison
 from streamdeblur.evaluation.protocols import Protocol
 from streamdeblur.evaluation.sources import open_data
-from streamdeblur.evaluation.sources.cutting import runs
+from streamdeblur.evaluation.sources.annotated_video import consecutive_ranges
 from streamdeblur.training.datasets.store import open_clips
 from support.media.datasets import PLACES, THIRTY, shot
 from support.media.videos import Recipe, write_video
@@ -90,7 +90,7 @@ def test_a_video_that_ends_before_its_marks_says_so(tmp_path):
     write_300vw(tmp_path / "001", 12)
     write_video(tmp_path / "001" / "vid.avi", marked_frames(9, 1)[0], LOSSLESS)
     (clip,) = open_data(tmp_path).clips
-    with pytest.raises(InputError, match="001 ends after frame 8, 11 is marked"):
+    with pytest.raises(InputError, match="001 ends after frame 8, but frame 11 is annotated"):
         clip.open()
 
 
@@ -121,7 +121,7 @@ def test_youtube_faces_as_they_come(tmp_path, photograph, caplog):
         ("anna/0/000200", "anna/0", "anna"), ("bert/0/000200", "bert/0", "bert"), ("bert/0/000211", "bert/0", "bert"),
     ]  # fmt: skip
     assert data.comparisons == [Comparison(1, "anna/0", "bert/0", False), Comparison(1, "anna/0", "anna/0", True)]
-    assert "1 of 3 comparisons are of videos that are not there" in caplog.text
+    assert "1 of 3 comparisons are of videos that are missing" in caplog.text
     opened = data.clips[0].open()
     assert opened.landmarks is None
     centres = (opened.boxes[:, :2] + opened.boxes[:, 2:]) / 2
@@ -155,9 +155,9 @@ def test_damaged_lists_of_youtube_faces(tmp_path, photograph, caplog):
     (tmp_path / "splits.txt").unlink()
     with caplog.at_level(logging.WARNING):
         assert len(open_data(tmp_path).clips) == 1
-    assert "dora.labeled_faces.txt: it has a line that is no face" in caplog.text
+    assert "dora.labeled_faces.txt: it has a line that is not a face" in caplog.text
     (tmp_path / "splits.txt").write_text("header\n1, 0, anna/0\n")
-    with pytest.raises(InputError, match=r"splits\.txt, line 2, is no comparison"):
+    with pytest.raises(InputError, match=r"splits\.txt, line 2, is not a comparison"):
         open_data(tmp_path)
 
 
@@ -193,8 +193,8 @@ def test_a_video_without_faces_is_refused(tmp_path, monkeypatch):
         open_data(tmp_path / "wall.mp4")
 
 
-def test_numbers_in_runs():
-    assert runs([]) == []
-    assert runs([4]) == [(4, 5)]
-    assert runs([1, 2, 3, 7, 8, 10]) == [(1, 4), (7, 9), (10, 11)]
-    assert runs(range(7), longest=3) == [(0, 3), (3, 6), (6, 7)]
+def test_consecutive_ranges():
+    assert consecutive_ranges([]) == []
+    assert consecutive_ranges([4]) == [(4, 5)]
+    assert consecutive_ranges([1, 2, 3, 7, 8, 10]) == [(1, 4), (7, 9), (10, 11)]
+    assert consecutive_ranges(range(7), longest=3) == [(0, 3), (3, 6), (6, 7)]

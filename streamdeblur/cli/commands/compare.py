@@ -25,7 +25,11 @@ Limit = Annotated[int, typer.Option(min=0, help="Faces at most, spread evenly ov
 Out = Annotated[Path | None, typer.Option(help="Folder for a report (HTML, Markdown, JSON) and the pictures of the faces.")]
 
 
-@with_settings(EvaluationOptions, ["localiser", "second", "embedder"])
+@with_settings(
+    EvaluationOptions,
+    ["landmark_detector", "second_detector", "embedder"],
+    flags={"landmark_detector": "--localiser", "second_detector": "--second"},
+)
 def command(
     videos: Videos,
     reference: Reference,
@@ -37,12 +41,12 @@ def command(
 ) -> None:
     with exits(quiet=quiet, json=json):
         with needs_extra("eval", "Comparing"):
-            from streamdeblur.evaluation.comparing.compare import compare, video_names
-            from streamdeblur.evaluation.comparing.faces import find_faces
-            from streamdeblur.evaluation.evaluator import Examiner, Instruments
+            from streamdeblur.evaluation.comparison.compare import compare, video_names
+            from streamdeblur.evaluation.comparison.faces import find_faces
+            from streamdeblur.evaluation.evaluator import Evaluator, EvaluatorSettings
             from streamdeblur.evaluation.report.markdown import summary_text
             from streamdeblur.evaluation.report.write import as_json, write_report
-            from streamdeblur.evaluation.results import Results
+            from streamdeblur.evaluation.results import ResultFolder
             from streamdeblur.evaluation.summary import summarise
 
             if out:
@@ -50,20 +54,21 @@ def command(
                 import_module("matplotlib")
         options = EvaluationOptions.validated(settings)
         names = video_names(videos)
-        examiner = Examiner(Instruments(options.localiser, options.second, options.embedder))
-        pictures = Results(out) if out else None
+        evaluator = Evaluator(EvaluatorSettings(options.landmark_detector, options.second_detector, options.embedder))
+        pictures = ResultFolder(out) if out else None
         with ProgressLine(reference.name, quiet=quiet) as line:
             faces = find_faces(reference, videos, lambda done, total: line.show(done, total, "frames searched for faces"))
         logger.info("%s.", faces)
         with ProgressLine(reference.name, quiet=quiet) as line:
             found = compare(
-                faces, examiner, limit or None, pictures, lambda done, total: line.show(done, total, "frames compared")
+                faces, evaluator, limit or None, pictures, lambda done, total: line.show(done, total, "frames compared")
             )
         summary = summarise(found)
         if not quiet and not json:
             typer.echo(summary_text(summary))
         page = write_report(out, {"videos": ", ".join(names), "found": str(faces)}, [found], [summary]) if out else None
         if json:
-            print_json({"report": page, "matched_frames": faces.matched, "faces_found": len(faces.sightings), **as_json(summary)})
+            counts = {"matched_frames": faces.matched, "faces_found": len(faces.detections)}
+            print_json({"report": page, **counts, **as_json(summary)})
         elif not quiet and page:
             typer.echo(page)

@@ -32,7 +32,10 @@ Out = Annotated[Path, typer.Option(help="Folder for the report and all pictures.
 List = Annotated[bool, typer.Option("--list", help="Show the methods and end.")]
 
 
-@with_settings(EvaluationOptions, flags={"protocols": "--protocol"})
+@with_settings(
+    EvaluationOptions,
+    flags={"protocols": "--protocol", "landmark_detector": "--localiser", "second_detector": "--second"},
+)
 def command(
     data: Data = None,
     out: Out = Path("evaluation"),
@@ -67,7 +70,7 @@ def _evaluate(data: Path, out: Path, options: EvaluationOptions, *, quiet: bool,
     with needs_extra("eval", "Evaluating"):
         from streamdeblur.evaluation.evaluate import evaluate
         from streamdeblur.evaluation.report.markdown import table_text
-        from streamdeblur.evaluation.report.tables import figures_table
+        from streamdeblur.evaluation.report.tables import metrics_table
         from streamdeblur.evaluation.report.write import as_json, write_report
         from streamdeblur.evaluation.sources import open_data
         from streamdeblur.evaluation.summary import summarise
@@ -81,7 +84,7 @@ def _evaluate(data: Path, out: Path, options: EvaluationOptions, *, quiet: bool,
             evaluated.append(found)
             summaries.append(summarise(found, options.seed))
             if not quiet and not json:
-                typer.echo(f"{found.protocol}\n{table_text(figures_table(summaries[-1]))}")
+                typer.echo(f"{found.protocol}\n{table_text(metrics_table(summaries[-1]))}")
     faces = f"at most {options.limit or 'all'} faces of each protocol"
     made = {"data": str(opened), "made with": f"seed {options.seed}, response {options.response}, {faces}"}
     page = write_report(out, made, evaluated, summaries)

@@ -1,6 +1,6 @@
-"""Least squares over whole pictures, in closed form: on a torus, convolutions and gradients are products of spectra.
+"""Least squares over whole pictures in closed form: with periodic borders, convolutions and gradients are products of spectra.
 
-Planes are float32 [..., H, W] in [0, 1]; whatever stands before H and W (colours, directions) is solved side by side.
+Planes are float32 [..., H, W] in [0, 1]; the leading dimensions (colours, directions) are solved independently.
 """
 
 from __future__ import annotations
@@ -11,14 +11,14 @@ from numpy.typing import NDArray
 
 Planes = NDArray[np.float32]
 Kernel = NDArray[np.float32]
-"""float32 [k, k], k odd, not negative, sum 1: a point of light is spread as it shows."""
+"""float32 [k, k], k odd, not negative, sum 1: the point spread function."""
 Spectrum = NDArray[np.complex64]
 
 
 def closed(planes: Planes, margin: int) -> Planes:
-    """A picture with at least `margin` pixels more below and beside it that lead from each border to the opposite one.
+    """Extend a picture below and to the right by at least `margin` pixels that interpolate from each border to the opposite one.
 
-    On a torus it has no seam, which would ring. The picture itself is ``[..., :H, :W]`` of the result.
+    As a periodic picture it has no seam, which would ring. The picture itself is ``[..., :H, :W]`` of the result.
     """
     for axis in (-2, -1):
         size = planes.shape[axis]
@@ -68,13 +68,24 @@ class LeastSquares:
         return planes_of(self._transfer * spectrum(planes), *self._size)
 
     def data(self, blurry: Planes) -> Spectrum:
-        """What `solve` needs of the blurry picture y."""
+        """The term of the blurry picture y that `solve` takes."""
         return np.asarray(np.conj(self._transfer) * spectrum(blurry), np.complex64)
 
     def solve(
         self, data: Spectrum, slopes: Planes | None = None, b: float = 0.0, image: Planes | None = None, m: float = 0.0
     ) -> Planes:
-        """x, of y (see `data`), gradients g, float32 [2, ..., H, W], and an image u."""
+        """Solve for x.
+
+        Args:
+            data: The term of the blurry picture y, from `data`.
+            slopes: The gradients g, float32 [2, ..., H, W].
+            b: Their weight.
+            image: The image u.
+            m: Its weight.
+
+        Returns:
+            float32 [..., H, W].
+        """
         power = self._blur_power + np.float32(b) * self._gradient_power + np.float32(m)
         if slopes is not None:
             across, down = slopes

@@ -1,4 +1,4 @@
-"""Non-blind deconvolution: the picture behind a blurry one whose kernel is known."""
+"""Non-blind deconvolution: restores a blurry picture whose kernel is known."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamdeblur.options import Settings
 
 Image = NDArray[np.uint8]
 SHRINKING_STEPS = 3
-"""Of the fixed point by which gradients are shrunk where the power is below 1."""
+"""Fixed-point iterations of the shrinkage of gradients if the power is below 1."""
 
 
 class Final(Settings):
@@ -29,9 +29,17 @@ KNOWN_KERNEL = Final(power=1.0, weight=1e-3)
 
 
 def deconvolve(blurry: Image, kernel: Kernel, final: Final) -> Image:
-    """Restore a picture, uint8 [H, W, 3], of a kernel: uint8 [H, W, 3].
+    """Restore a picture that was blurred by a known kernel.
 
-    What lies beyond the border is not known: the blurry picture there is taken to be what the estimate would be blurred to.
+    The blurry picture beyond its border is unknown; it is taken to be the blurred estimate.
+
+    Args:
+        blurry: uint8 [H, W, 3].
+        kernel: The kernel, float32 [k, k].
+        final: The prior and its weight.
+
+    Returns:
+        uint8 [H, W, 3].
     """
     height, width = blurry.shape[:2]
     known = (slice(None), slice(0, height), slice(0, width))

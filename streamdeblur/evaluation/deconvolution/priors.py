@@ -1,6 +1,6 @@
-"""What four methods expect of sharp pictures: each makes sharp edges of blurry ones, given a kernel.
+"""The priors of four methods on sharp pictures: each estimates sharp edges of a blurry picture, given a kernel.
 
-The constants are for luma in [0, 1]. Where they are not those of the papers, they were chosen on faces (docs/methods.md).
+The constants are for luma in [0, 1]. Those that differ from the papers were chosen on faces (docs/methods.md).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ STRONGEST_IMAGE = 0.1
 
 
 class Prior(Protocol):
-    """An expectation of sharp pictures."""
+    """A prior on sharp pictures."""
 
     @property
     def weight(self) -> float:
@@ -30,7 +30,7 @@ class Prior(Protocol):
 
     @property
     def lowest(self) -> float:
-        """What its weight falls to: lower values find finer edges, and take noise for them."""
+        """The smallest weight: lower values find finer edges, but also noise."""
 
     def edges(self, blurry: Planes, system: LeastSquares, weight: float) -> Planes:
         """Gradients, float32 [2, H, W], of the sharp picture behind a blurry one, float32 [H, W], of this system's size."""

@@ -1,4 +1,4 @@
-"""What is compared: methods that make sharp faces of blurry ones, by name."""
+"""The deblurring methods that can be evaluated, by name."""
 
 from streamdeblur.evaluation.methods.registry import METHODS, open_method
 

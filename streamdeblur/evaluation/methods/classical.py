@@ -1,4 +1,4 @@
-"""The bounds, and what was done before blind deconvolution: an unsharp mask, and deconvolution by an assumed kernel."""
+"""The lower and upper bound, and classical methods: an unsharp mask, and deconvolution with an assumed kernel."""
 
 from __future__ import annotations
 
@@ -11,39 +11,39 @@ from numpy.typing import NDArray
 
 from streamdeblur.errors import MethodError
 from streamdeblur.evaluation.cases import Case, Image
-from streamdeblur.evaluation.methods.faces import FaceByFace, rounded, versioned
+from streamdeblur.evaluation.methods.per_face import PerFaceMethod, rounded, versioned
 
 UNSHARP = {"radius": 3.0, "amount": 1.0}
-"""Of `skimage.filters.unsharp_mask`; the radius in px."""
+"""Arguments of `skimage.filters.unsharp_mask`; the radius is in px."""
 SIGMA = 2.0
-"""Standard deviation in px of the Gaussian kernel that Richardson-Lucy and Wiener assume: they cannot find one themselves."""
+"""Standard deviation in px of the Gaussian kernel that Richardson-Lucy and Wiener assume, as they do not estimate one."""
 LUCY_STEPS = 15
-"""Steps of Richardson-Lucy; more of them ring."""
+"""Iterations of Richardson-Lucy; more of them ring."""
 MARGIN = 16
-"""Pixels of its mirror image around a face while it is deconvolved, against ringing from its border."""
+"""Pixels by which a face is extended with its mirror image before deconvolution, against ringing at the border."""
 
 Plane = NDArray[np.float64]
 
 
-def blurred() -> FaceByFace:
-    """Nothing is done."""
-    return FaceByFace("blurred", versioned("blurred"), lambda case: case.blurry)
+def blurred() -> PerFaceMethod:
+    """The blurry face, unchanged: the lower bound."""
+    return PerFaceMethod("blurred", versioned("blurred"), lambda case: case.blurry)
 
 
-def oracle() -> FaceByFace:
-    """The sharp face."""
-    return FaceByFace("oracle", versioned("oracle"), _sharp)
+def oracle() -> PerFaceMethod:
+    """The sharp face: the upper bound."""
+    return PerFaceMethod("oracle", versioned("oracle"), _sharp)
 
 
 def _sharp(case: Case) -> Image:
     if case.sharp is None:
-        raise MethodError(f"{case.name} has no sharp face, which the oracle is. Leave out the method 'oracle'.")
+        raise MethodError(f"{case.name} has no sharp face. Leave out the method 'oracle'.")
     return case.sharp
 
 
-def unsharp() -> FaceByFace:
+def unsharp() -> PerFaceMethod:
     """An unsharp mask (scikit-image)."""
-    return FaceByFace("unsharp", _fingerprint(f"unsharp {UNSHARP}"), _unsharp)
+    return PerFaceMethod("unsharp", _fingerprint(f"unsharp {UNSHARP}"), _unsharp)
 
 
 def _unsharp(case: Case) -> Image:
@@ -52,23 +52,23 @@ def _unsharp(case: Case) -> Image:
     return rounded(unsharp_mask(case.blurry, **UNSHARP, channel_axis=2))  # type: ignore[no-untyped-call]
 
 
-def richardson_lucy() -> FaceByFace:
-    """Richardson-Lucy deconvolution (scikit-image) by a Gaussian kernel."""
+def richardson_lucy() -> PerFaceMethod:
+    """Richardson-Lucy deconvolution (scikit-image) with a Gaussian kernel."""
     from skimage.restoration import richardson_lucy as deconvolve
 
     step = partial(deconvolve, num_iter=LUCY_STEPS)
-    return FaceByFace("richardson-lucy", _fingerprint(f"Richardson-Lucy {SIGMA} {LUCY_STEPS}"), partial(_by_gaussian, step))
+    return PerFaceMethod("richardson-lucy", _fingerprint(f"Richardson-Lucy {SIGMA} {LUCY_STEPS}"), partial(_by_gaussian, step))
 
 
-def wiener() -> FaceByFace:
-    """Wiener deconvolution by a Gaussian kernel whose strength is estimated (F. Orieux et al. 2010, scikit-image)."""
+def wiener() -> PerFaceMethod:
+    """Wiener deconvolution with a Gaussian kernel; its regularisation is estimated (F. Orieux et al. 2010, scikit-image)."""
     from skimage.restoration import unsupervised_wiener
 
     def deconvolve(plane: Plane, kernel: Plane) -> Plane:
-        # (it draws samples; the same for each face)
+        # it samples at random: with a fixed seed, each face is always restored in the same way
         return np.asarray(unsupervised_wiener(plane, kernel, rng=0)[0])  # type: ignore[no-untyped-call]
 
-    return FaceByFace("wiener", _fingerprint(f"Wiener {SIGMA}"), partial(_by_gaussian, deconvolve))
+    return PerFaceMethod("wiener", _fingerprint(f"Wiener {SIGMA}"), partial(_by_gaussian, deconvolve))
 
 
 def _by_gaussian(deconvolve: Callable[[Plane, Plane], Plane], case: Case) -> Image:

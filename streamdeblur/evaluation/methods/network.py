@@ -1,4 +1,4 @@
-"""Any network in ONNX that makes a picture of a picture; ours are two of them."""
+"""Networks in ONNX as methods: the default network, and any other that maps a picture to a picture."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 
 from streamdeblur.errors import MethodError
 from streamdeblur.evaluation.cases import Case, Image
-from streamdeblur.evaluation.methods.faces import FaceByFace, files_digest
+from streamdeblur.evaluation.methods.per_face import PerFaceMethod, files_digest
 from streamdeblur.options import Settings
 from streamdeblur.weights import default_network
 
@@ -25,16 +25,16 @@ TYPES: dict[str, type[np.generic]] = {
     "tensor(double)": np.float64,
     "tensor(uint8)": np.uint8,
 }
-"""What a network may take, by ONNX Runtime's names."""
+"""The input types that are supported, by ONNX Runtime's names."""
 
 
-class Feeding(Settings):
-    """How a network wants its pictures: what follows ``?`` in ``onnx:FILE?range=-1..1&bgr&output=NAME``."""
+class PictureFormat(Settings):
+    """The format of a network's pictures: what follows ``?`` in ``onnx:FILE?range=-1..1&bgr&output=NAME``."""
 
     range: tuple[float, float] | None = Field(
-        default=None, description="Black and white, such as -1..1; by default 0..1, of a uint8 input 0..255."
+        default=None, description="Values of black and white, such as -1..1; by default 0..1, and 0..255 for a uint8 input."
     )
-    bgr: bool = Field(default=False, description="Blue before red.")
+    bgr: bool = Field(default=False, description="Channels in the order blue, green, red.")
     output: str | None = Field(default=None, description="Name of the output; by default the first one that is a picture.")
 
     @field_validator("range", mode="before")
@@ -46,38 +46,41 @@ class Feeding(Settings):
     @classmethod
     def _rising(cls, value: tuple[float, float] | None) -> tuple[float, float] | None:
         if value and value[0] >= value[1]:
-            raise ValueError("black lies below white")
+            raise ValueError("black must be below white")
         return value
 
 
-def own_network(name: str, output: str) -> FaceByFace:
+def own_network(name: str, output: str) -> PerFaceMethod:
     """An output of the default network, computed in float32 by ONNX Runtime on the CPU."""
-    return _method(name, default_network(), Feeding(output=output))
+    return _method(name, default_network(), PictureFormat(output=output))
 
 
-def network(argument: str) -> FaceByFace:
-    """FILE or FILE?OPTIONS, see `Feeding`: one image input, [1, 3, H, W] or [1, H, W, 3], of floats or uint8.
+def network(argument: str) -> PerFaceMethod:
+    """Any network in ONNX with one picture as its input, [1, 3, H, W] or [1, H, W, 3], of floats or uint8.
 
-    Where H and W are fixed and other than the face's, the face is scaled to them and the result back.
+    If H and W are fixed and differ from the face's, the face is scaled to them and the result back.
+
+    Args:
+        argument: FILE or FILE?OPTIONS, see `PictureFormat`.
 
     Raises:
-        OptionError: options that there are not.
-        MethodError: the file cannot be read or run, or takes something else than one picture.
+        OptionError: An option is unknown.
+        MethodError: The file cannot be read or run, or does not take one picture.
     """
     file, _, query = argument.partition("?")
-    # (a name alone, as in ?bgr, says yes)
+    # (a name alone, as in ?bgr, is true)
     options = {key: value or "true" for key, value in parse_qsl(query, keep_blank_values=True)}
-    return _method(f"onnx:{argument}", Path(file), Feeding.validated(options))
+    return _method(f"onnx:{argument}", Path(file), PictureFormat.validated(options))
 
 
-def _method(name: str, path: Path, feeding: Feeding) -> FaceByFace:
+def _method(name: str, path: Path, picture_format: PictureFormat) -> PerFaceMethod:
     digest = files_digest(_files(path))
-    fingerprint = f"{digest} {feeding.model_dump_json()}, onnxruntime {version('onnxruntime')}"
-    return FaceByFace(name, fingerprint, _Session(name, path, feeding))
+    fingerprint = f"{digest} {picture_format.model_dump_json()}, onnxruntime {version('onnxruntime')}"
+    return PerFaceMethod(name, fingerprint, _Session(name, path, picture_format))
 
 
 def _files(path: Path) -> list[Path]:
-    """The file of a network, and those beside it that hold weights."""
+    """The file of a network, and the files of its external weights."""
     import onnx
 
     try:
@@ -85,7 +88,7 @@ def _files(path: Path) -> list[Path]:
     except OSError as error:
         raise MethodError(f"Cannot read {path}: {error.strerror}.") from None
     except Exception:
-        # protobuf and onnx raise unrelated types for a file that is not ONNX
+        # guards the parsing of a file of unknown content: protobuf and onnx raise unrelated types
         raise MethodError(f"{path} is not an ONNX file.") from None
     entries = (entry for weights in model.graph.initializer for entry in weights.external_data)
     return [path, *sorted({path.parent / entry.value for entry in entries if entry.key == "location"})]
@@ -93,55 +96,55 @@ def _files(path: Path) -> list[Path]:
 
 @dataclass(frozen=True)
 class _Input:
-    """What a network takes."""
+    """The input of a network."""
 
     name: str
     dtype: type[np.generic]
     channels_last: bool
     size: tuple[int, int] | None
-    """Height and width where they are fixed."""
+    """Height and width; None if they are free."""
 
     @classmethod
     def of(cls, name: str, inputs: list[Any]) -> _Input:
-        """Of ONNX Runtime's description of a network.
+        """Read ONNX Runtime's description of the inputs of the network `name`.
 
         Raises:
-            MethodError: it is not one picture.
+            MethodError: They are not one picture.
         """
         described = ", ".join(f"{value.name} {value.type} {value.shape}" for value in inputs)
         if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in TYPES:
-            raise MethodError(f"{name} takes {described}; needed is one picture, [1, 3, H, W] or [1, H, W, 3].")
+            raise MethodError(f"{name} takes {described}. Required: one picture, [1, 3, H, W] or [1, H, W, 3].")
         batch, *shape = inputs[0].shape
         channels_last = shape[0] != 3 and shape[2] == 3
         channels, (height, width) = (shape[2], shape[:2]) if channels_last else (shape[0], shape[1:])
-        # (what is free has a name, or None)
+        # (free sizes are names, or None)
         if (isinstance(batch, int) and batch != 1) or (isinstance(channels, int) and channels != 3):
-            raise MethodError(f"{name} takes {described}; needed are batches of 1 or of any size, and 3 channels.")
+            raise MethodError(f"{name} takes {described}. Required: a batch of 1 or of any size, and 3 channels.")
         fixed = isinstance(height, int) and isinstance(width, int)
         return cls(inputs[0].name, TYPES[inputs[0].type], channels_last, (height, width) if fixed else None)
 
 
 class _Session:
-    """A network that is ready to run."""
+    """An inference session of a network."""
 
-    def __init__(self, name: str, path: Path, feeding: Feeding) -> None:
+    def __init__(self, name: str, path: Path, picture_format: PictureFormat) -> None:
         import onnxruntime
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         try:
-            # (by its path: weights may lie beside it)
+            # (by its path, so that external weights are found)
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:
-            # ONNX Runtime raises types of its own for each thing that can be wrong
+            # guards the opening of a network of unknown origin: ONNX Runtime raises unrelated types of its own
             raise MethodError(f"ONNX Runtime cannot run {path}: {error}") from error
-        self._name, self._feeding = name, feeding
+        self._name, self._format = name, picture_format
         self._input = _Input.of(name, self._session.get_inputs())
         outputs = [value.name for value in self._session.get_outputs()]
-        if feeding.output and feeding.output not in outputs:
-            raise MethodError(f"{name} has no output '{feeding.output}'. It has: {', '.join(outputs)}.")
-        self._outputs = [feeding.output] if feeding.output else outputs
-        self._range = feeding.range or ((0.0, 255.0) if self._input.dtype is np.uint8 else (0.0, 1.0))
+        if picture_format.output and picture_format.output not in outputs:
+            raise MethodError(f"{name} has no output '{picture_format.output}'. It has: {', '.join(outputs)}.")
+        self._outputs = [picture_format.output] if picture_format.output else outputs
+        self._range = picture_format.range or ((0.0, 255.0) if self._input.dtype is np.uint8 else (0.0, 1.0))
 
     def __call__(self, case: Case) -> Image:
         height, width = self._input.size or case.blurry.shape[:2]
@@ -149,16 +152,17 @@ class _Session:
         try:
             outputs = self._session.run(self._outputs, {self._input.name: tensor})
         except Exception as error:
+            # guards the run of a network of unknown origin: ONNX Runtime raises unrelated types of its own
             raise MethodError(f"{self._name} failed on {case.name}: {error}") from error
         for output in outputs:
             if output.shape[-3:] in ((3, height, width), (height, width, 3)) and output.size == 3 * height * width:
                 return _scaled(self._image(output, case), *case.blurry.shape[:2])
         shapes = ", ".join(str(list(output.shape)) for output in outputs)
-        raise MethodError(f"{self._name} gives {shapes}; none of them is a picture of {height} x {width} px.")
+        raise MethodError(f"{self._name} returns {shapes}; none of them is a picture of {height} x {width} px.")
 
     def _tensor(self, picture: Image) -> NDArray[Any]:
         low, high = self._range
-        ordered = picture[..., ::-1] if self._feeding.bgr else picture
+        ordered = picture[..., ::-1] if self._format.bgr else picture
         values = low + ordered.astype(np.float32) * np.float32((high - low) / 255.0)
         if not self._input.channels_last:
             values = values.transpose(2, 0, 1)
@@ -170,11 +174,11 @@ class _Session:
         low, high = (0.0, 255.0) if output.dtype == np.uint8 else self._range
         values: NDArray[np.float32] = np.reshape(output, output.shape[-3:]).astype(np.float32)
         if not np.isfinite(values).all():
-            raise MethodError(f"{self._name} gave values that are no numbers for {case.name}.")
+            raise MethodError(f"{self._name} returned values that are not finite for {case.name}.")
         if values.shape[-1] != 3:
             values = values.transpose(1, 2, 0)
         codes = np.rint(np.clip((values - low) * (255.0 / (high - low)), 0.0, 255.0)).astype(np.uint8)
-        return np.ascontiguousarray(codes[..., ::-1] if self._feeding.bgr else codes)
+        return np.ascontiguousarray(codes[..., ::-1] if self._format.bgr else codes)
 
 
 def _scaled(picture: Image, height: int, width: int) -> Image:

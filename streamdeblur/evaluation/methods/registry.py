@@ -1,4 +1,4 @@
-"""Which methods there are, and how each is opened."""
+"""The registry of methods: their names, and how each is opened."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from streamdeblur.errors import OptionError
 from streamdeblur.evaluation.cases import Method
 from streamdeblur.evaluation.deconvolution.priors import KERNEL_PRIORS
 from streamdeblur.evaluation.methods.classical import blurred, oracle, richardson_lucy, unsharp, wiener
-from streamdeblur.evaluation.methods.deconvolving import blind, known_kernel
+from streamdeblur.evaluation.methods.deconvolution import blind, known_kernel
+from streamdeblur.evaluation.methods.external import command, folder, python
 from streamdeblur.evaluation.methods.network import network, own_network
-from streamdeblur.evaluation.methods.outside import command, folder, python
 
 METHODS = {
-    "blurred": "nothing is done: the lower bound",
+    "blurred": "the blurry face, unchanged: the lower bound",
     "oracle": "the sharp face: the upper bound",
     "ours": "the default weights",
     "coarse": "the first step of the default weights alone",
@@ -31,7 +31,7 @@ METHODS = {
     "command:TEMPLATE": "a program that turns the pictures in {input} into those in {output}",
     "folder:DIR": "results made elsewhere: DIR/CASE.png",
 }
-"""What `open_method` takes, each with what it is. The blind ones take a final step, such as ``xu:hyper``; by default ``:tv``."""
+"""The names that `open_method` takes, with descriptions. Blind ones take a final step, such as ``xu:hyper`` (default ``:tv``)."""
 
 _PLAIN: dict[str, Callable[[], Method]] = {
     "blurred": blurred,
@@ -53,11 +53,11 @@ _WITH_ARGUMENT: dict[str, Callable[[str], Method]] = {
 
 
 def open_method(name: str) -> Method:
-    """Open a method by its name; `METHODS` has them all.
+    """Open a method by its name, one of `METHODS`.
 
     Raises:
-        OptionError: no such method, or what follows the colon is not what it takes.
-        MethodError: its file, function or program cannot be opened.
+        OptionError: The method or its argument is unknown.
+        MethodError: Its file, function or program cannot be opened.
     """
     family, colon, argument = name.partition(":")
     if family in _PLAIN and not colon:

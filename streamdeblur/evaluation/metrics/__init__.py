@@ -1,1 +1,1 @@
-"""Figures: of an image against the sharp one, of many images together, of the frames of a video."""
+"""Metrics of a face against the sharp one, of many faces together, and of the frames of a video."""

@@ -12,8 +12,8 @@ from streamdeblur.evaluation.metrics.identity import Embedding
 from streamdeblur.faces.window import WINDOW_SCALE
 
 
-class DlibLocaliser:
-    """The 68-point predictor, given the middle of the window as the face box."""
+class DlibLandmarkDetector:
+    """The 68-point predictor; the face box that it needs is the middle of the window."""
 
     name = "dlib, 68 points"
 
@@ -32,7 +32,7 @@ class DlibLocaliser:
 
 
 class DlibEmbedder:
-    """The embedding that dlib's face recognition compares."""
+    """The embedding of dlib's face recognition."""
 
     name = "dlib, 128 numbers"
 

@@ -1,5 +1,5 @@
-"""MediaPipe's face mesh (Kartynnik et al. 2019) as a landmark localiser: another network, other training data, another mark-up
-than dlib's. It runs on OpenVINO, which reads its TFLite file; the file is data, MediaPipe itself is not needed."""
+"""MediaPipe's face mesh (Kartynnik et al. 2019) as a landmark detector: its network, training data and annotation differ from
+dlib's. OpenVINO reads and runs its TFLite file, so MediaPipe itself is not needed."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ from streamdeblur.evaluation.cases import Image, Points
 from streamdeblur.faces.window import WINDOW_SCALE
 
 FILE = Path("modules/face_landmark/face_landmark.tflite")
-"""Where the wheels of MediaPipe up to 0.10 keep it; those of 1.x carry no networks."""
+"""Its path in the wheels of MediaPipe up to 0.10; those of 1.x contain no networks."""
 INPUT_SIDE = 192
 VERTICES = 468
 VIEW_SCALE = 1.5
-"""Side of the view that the network is given, in sizes of the face, as in MediaPipe's own graph."""
+"""Side of the network's input view relative to the size of the face, as in MediaPipe's own graph."""
 OUTER_CORNERS = (33, 263)
-"""Vertices at the outer corners of the eyes: they tell how the head is tilted."""
+"""Vertices at the outer corners of the eyes, which give the tilt of the head."""
 
-MARK_UP_68 = (
+VERTICES_OF_68_POINTS = (
     *(127, 234, 93, 215, 138, 136, 149, 148, 152, 377, 378, 365, 367, 435, 323, 454, 356),  # outline, from left to right
     *(70, 63, 105, 66, 55, 285, 296, 334, 293, 300),  # eyebrows
     *(168, 197, 5, 4, 75, 97, 2, 326, 305),  # bridge and base of the nose
@@ -33,16 +33,16 @@ MARK_UP_68 = (
     *(61, 39, 37, 0, 267, 269, 291, 321, 314, 17, 84, 91),  # outer edge of the lips
     *(78, 82, 13, 312, 308, 317, 14, 87),  # inner edge of the lips
 )
-"""The vertex that stands for each of the 68 points. Corners and edges of features are named by the mesh's own topology; for the
+"""The vertex for each of the 68 points. Corners and edges of features are named by the mesh's own topology; for the
 others, the vertex that lay nearest to dlib's point in the median of 251 sharp portraits on which the two agree, the same on both
 sides of the face."""
 
 
 def find_face_mesh() -> Path:
-    """The network in an installed MediaPipe.
+    """Find the network in an installed MediaPipe.
 
     Raises:
-        OptionError: there is none.
+        OptionError: There is none.
     """
     spec = find_spec("mediapipe")
     for folder in (spec.submodule_search_locations or []) if spec else []:
@@ -52,7 +52,7 @@ def find_face_mesh() -> Path:
 
 
 class FaceMesh:
-    """The mesh is found twice: in the middle of the window, and in an upright view around what was found, as MediaPipe follows a
+    """Runs the network twice: on the middle of the window, and on an upright view around the first result, as MediaPipe tracks a
     face from frame to frame."""
 
     name = "MediaPipe's face mesh"
@@ -60,10 +60,10 @@ class FaceMesh:
     def __init__(self, path: Path) -> None:
         """
         Raises:
-            OptionError: the file cannot be read, or is not that network.
+            OptionError: The file cannot be read, or is not that network.
         """
         openvino = import_openvino()
-        # In float32, whatever the CPU prefers, so that figures are the same everywhere: bf16 moves points by 0.2 % of the face
+        # in float32 on every CPU, so that the metrics are reproducible: bf16 moves points by 0.2 % of the face
         settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
         try:
             content = path.read_bytes()
@@ -79,7 +79,7 @@ class FaceMesh:
 
     def __call__(self, crop: Image) -> Points:
         coarse = self._find(crop, _middle(crop.shape[0]))
-        return self._find(crop, _upright(coarse))[list(MARK_UP_68)]
+        return self._find(crop, _upright(coarse))[list(VERTICES_OF_68_POINTS)]
 
     def _find(self, crop: Image, matrix: NDArray[np.float64]) -> Points:
         """All vertices, float64 [468, 2] in pixels of the crop. matrix: [2, 3], from pixels of the crop to those of the view."""
@@ -97,7 +97,7 @@ def _middle(side: int) -> NDArray[np.float64]:
 
 
 def _upright(vertices: Points) -> NDArray[np.float64]:
-    """The view around a mesh, turned so that the eyes are level."""
+    """The view around a mesh, rotated so that the eyes are level."""
     left, right = vertices[list(OUTER_CORNERS)]
     angle = float(np.arctan2(*(right - left)[::-1]))
     turn = _rotation(angle)
@@ -113,5 +113,5 @@ def _view(centre: NDArray[np.float64], face: float, angle: float) -> NDArray[np.
 
 
 def _rotation(angle: float) -> NDArray[np.float64]:
-    """[2, 2]: takes what is tilted by `angle` back to level."""
+    """[2, 2]: rotates by `-angle`."""
     return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])

@@ -16,7 +16,7 @@ GMSD_CONSTANT = 170.0
 
 
 def ssim(image: Image, sharp: Image) -> float:
-    """Structural similarity (Wang et al. 2004), the mean of the three channels, as scikit-image defines it: 1 where images agree.
+    """Structural similarity (Wang et al. 2004) as scikit-image defines it, mean of the three channels: 1 if the images are equal.
 
     The statistics are those of windows of 7 x 7 pixels of equal weight that lie inside the image, with the sample covariance.
 
@@ -42,22 +42,22 @@ def _window_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def gradient_error(image: Image, sharp: Image) -> float:
-    """How much the edges differ, in code values: ``|| grad image - grad sharp ||_1``, the gradient term of eq. 4.
+    """Difference of the edges in code values: ``|| grad image - grad sharp ||_1``, the gradient term of eq. 4.
 
-    Mean absolute value of the forward differences of (image - sharp), along x plus along y.
+    It is the mean absolute value of the forward differences of (image - sharp), along x plus along y.
     """
     difference = image.astype(np.int16) - sharp
     return float(sum(np.abs(np.diff(difference, axis=axis)).mean() for axis in (0, 1)))
 
 
 def psnr(image: Image, sharp: Image) -> float:
-    """Peak signal to noise ratio in dB of two uint8 images; 100 where they are the same."""
+    """Peak signal-to-noise ratio in dB of two uint8 images; 100 if they are equal."""
     error = float(np.square(image.astype(np.float32) - sharp).mean())
     return 100.0 if error == 0.0 else float(10.0 * np.log10(255.0**2 / error))
 
 
 def gmsd(image: Image, sharp: Image) -> float:
-    """Gradient magnitude similarity deviation of two uint8 RGB images: a perceptual distance, 0 where they are the same.
+    """Gradient magnitude similarity deviation of two uint8 RGB images: a perceptual distance, 0 if they are equal.
 
     W. Xue et al., "Gradient magnitude similarity deviation: a highly efficient perceptual image quality index", 2014.
     """
@@ -67,7 +67,7 @@ def gmsd(image: Image, sharp: Image) -> float:
 
 
 def _gradient_magnitude(picture: Image) -> NDArray[np.float32]:
-    """Of the luma at half the resolution, by Prewitt's filters."""
+    """The gradient magnitude of the luma at half the resolution, by Prewitt's filters."""
     luma = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32)
     half = cv2.blur(luma, (2, 2))[::2, ::2]
     across = np.array([[1, 0, -1]] * 3, np.float32) / 3

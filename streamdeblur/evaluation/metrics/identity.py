@@ -1,4 +1,4 @@
-"""Who a face shows, as a vector: dlib's embedding, or InsightFace's ArcFace."""
+"""Identity embeddings of faces: dlib's, or InsightFace's ArcFace."""
 
 from __future__ import annotations
 
@@ -16,25 +16,36 @@ Embedding = NDArray[np.float64]
 
 
 class Embedder(Protocol):
-    """Turns a face into a vector that tells people apart. To be called from one thread at a time."""
+    """Computes a vector that tells people apart. Call it from one thread at a time."""
 
     @property
     def name(self) -> str:
-        """For people."""
+        """A name for people."""
 
     @property
     def fingerprint(self) -> str:
-        """Changes whenever its vectors may."""
+        """Changes whenever the vectors may change."""
 
     def __call__(self, crop: Image, landmarks: Points) -> Embedding:
-        """The face in a window, uint8 RGB [S, S, 3], turned upright by its 68 points: those that were found in this very crop."""
+        """Embed a face.
+
+        Args:
+            crop: A face window, uint8 RGB [S, S, 3].
+            landmarks: Its 68 points, detected in this crop; the face is rotated upright by them.
+
+        Returns:
+            float64 [D], of length 1.
+        """
 
 
 def open_embedder(name: str = "dlib") -> Embedder:
-    """An embedding: ``dlib``; ``arcface`` (of an InsightFace model pack) or ``arcface:FILE.onnx``.
+    """Open an embedder by name.
+
+    Args:
+        name: ``dlib``; ``arcface`` (of an InsightFace model pack) or ``arcface:FILE.onnx``.
 
     Raises:
-        OptionError: an unknown name, a package or a file that is missing, or a file that is not such a network.
+        OptionError: The name is unknown, a package or file is missing, or the file is not such a network.
     """
     kind, _, file = name.partition(":")
     if kind == "dlib" and not file:
@@ -49,5 +60,5 @@ def open_embedder(name: str = "dlib") -> Embedder:
 
 
 def cosine(first: Embedding, second: Embedding) -> float:
-    """Cosine of two embeddings of length 1: 1 for the same face, about 0 for people who have nothing in common."""
+    """Cosine of two embeddings of length 1: 1 for the same face, about 0 for different people."""
     return float(first @ second)

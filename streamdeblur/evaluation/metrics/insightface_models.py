@@ -1,6 +1,6 @@
-"""InsightFace's networks, where the user has a model pack of theirs: 68 landmarks and ArcFace (Deng et al. 2019).
+"""InsightFace's networks from a model pack that the user installed: 68 landmarks and ArcFace (Deng et al. 2019).
 
-The weights are for research only and are not downloaded from here: InsightFace keeps packs in ``~/.insightface/models``.
+The weights are for research only and are not downloaded by this package; InsightFace stores packs in ``~/.insightface/models``.
 """
 
 from __future__ import annotations
@@ -19,15 +19,15 @@ from streamdeblur.faces.window import WINDOW_SCALE
 
 PACKS = Path("~/.insightface/models")
 LANDMARKS_FILE = "1k3d68.onnx"
-"""The network of the packs that finds 68 points by itself; 2d106det.onnx has another mark-up."""
+"""The packs' network for 68 points; 2d106det.onnx has another annotation."""
 ARCFACE_FILE = "w600k_r50.onnx"
 
 
 def find_model(name: str) -> Path:
-    """The first model pack's file of this name.
+    """Find a file of this name in the model packs.
 
     Raises:
-        OptionError: no pack has one.
+        OptionError: No pack has one.
     """
     found = sorted(PACKS.expanduser().glob(f"*/{name}"))
     if not found:
@@ -35,15 +35,15 @@ def find_model(name: str) -> Path:
     return found[0]
 
 
-class InsightFaceLocaliser:
-    """The 68-point network of a pack; of its three coordinates, x and y."""
+class InsightFaceLandmarkDetector:
+    """The 68-point network of a pack; only x and y of its three coordinates are used."""
 
     name = "InsightFace, 68 points"
 
     def __init__(self, path: Path) -> None:
         """
         Raises:
-            OptionError: the file cannot be read, or finds other points.
+            OptionError: The file cannot be read, or finds other points.
         """
         from insightface.model_zoo.landmark import Landmark
 
@@ -61,14 +61,14 @@ class InsightFaceLocaliser:
 
 
 class ArcFace:
-    """An ArcFace network, on faces that five points bring into its 112 x 112 pixels."""
+    """An ArcFace network, on faces that are aligned to 112 x 112 pixels by five points."""
 
     name = "InsightFace ArcFace"
 
     def __init__(self, path: Path) -> None:
         """
         Raises:
-            OptionError: the file cannot be read, or is not such a network.
+            OptionError: The file cannot be read, or is not such a network.
         """
         from insightface.model_zoo.arcface_onnx import ArcFaceONNX
 
@@ -84,12 +84,12 @@ class ArcFace:
 
 
 def five_points(landmarks: Points) -> Points:
-    """Middles of the eyes, tip of the nose and corners of the mouth, float64 [5, 2], from the 68 points."""
+    """Centres of the eyes, tip of the nose and corners of the mouth, float64 [5, 2], from the 68 points."""
     return np.stack([landmarks[36:42].mean(0), landmarks[42:48].mean(0), landmarks[30], landmarks[48], landmarks[54]])
 
 
 def _opened(path: Path, kind: Callable[..., Any]) -> tuple[Any, str]:
-    """A network behind InsightFace's own preparation of its input, on the CPU, and its fingerprint."""
+    """Open a network with InsightFace's own preprocessing, on the CPU; with its fingerprint."""
     import onnxruntime
 
     try:
@@ -99,5 +99,5 @@ def _opened(path: Path, kind: Callable[..., Any]) -> tuple[Any, str]:
     except OSError as error:
         raise OptionError(f"Cannot read the network {path}: {error.strerror}.") from None
     except Exception as error:
-        # InsightFace asserts, onnxruntime raises its own types: all mean that this file is not what it should be
+        # guards the opening of a file of unknown content: InsightFace asserts, and ONNX Runtime raises unrelated types of its own
         raise OptionError(f"{path} is not a network that InsightFace can run: {error}") from error

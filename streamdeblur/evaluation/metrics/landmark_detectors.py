@@ -1,4 +1,4 @@
-"""What finds the 68 points in a face: dlib, and as a second opinion MediaPipe's face mesh or InsightFace."""
+"""Detectors of 68 landmarks: dlib, and as a second one MediaPipe's face mesh or InsightFace."""
 
 from __future__ import annotations
 
@@ -9,49 +9,59 @@ from streamdeblur.errors import OptionError
 from streamdeblur.evaluation.cases import Image, Points
 
 
-class Localiser(Protocol):
-    """Finds the 68-point mark-up in a face window. To be called from one thread at a time."""
+class LandmarkDetector(Protocol):
+    """Finds the 68 landmarks of the face in a window. Call it from one thread at a time."""
 
     @property
     def name(self) -> str:
-        """For people."""
+        """A name for people."""
 
     @property
     def fingerprint(self) -> str:
-        """Changes whenever its points may."""
+        """Changes whenever the points may change."""
 
     def __call__(self, crop: Image) -> Points:
-        """Points, float64 [68, 2] in pixels, in a face window: uint8 RGB [S, S, 3], about 1.7 times the face in its middle."""
+        """Detect the landmarks of a face.
+
+        Args:
+            crop: A face window, uint8 RGB [S, S, 3], with the face in its middle and a side of about 1.7 times its size.
+
+        Returns:
+            float64 [68, 2]: x and y in pixels of the crop.
+        """
 
 
-def open_localiser(name: str = "dlib") -> Localiser:
-    """A localiser: ``dlib``; ``mesh`` (MediaPipe's) or ``mesh:FILE.tflite``; ``insightface`` or ``insightface:FILE.onnx``.
+def open_landmark_detector(name: str = "dlib") -> LandmarkDetector:
+    """Open a landmark detector by name.
+
+    Args:
+        name: ``dlib``; ``mesh`` (MediaPipe's) or ``mesh:FILE.tflite``; ``insightface`` or ``insightface:FILE.onnx``.
 
     Raises:
-        OptionError: an unknown name, a package or a file that is missing, or a file that is not such a network.
+        OptionError: The name is unknown, a package or file is missing, or the file is not such a network.
     """
     kind, _, file = name.partition(":")
     path = Path(file) if file else None
     if kind == "dlib" and path is None:
-        from streamdeblur.evaluation.metrics.dlib_models import DlibLocaliser
+        from streamdeblur.evaluation.metrics.dlib_models import DlibLandmarkDetector
 
-        return DlibLocaliser()
+        return DlibLandmarkDetector()
     if kind == "mesh":
         from streamdeblur.evaluation.metrics.face_mesh import FaceMesh, find_face_mesh
 
         return FaceMesh(path or find_face_mesh())
     if kind == "insightface":
-        from streamdeblur.evaluation.metrics.insightface_models import LANDMARKS_FILE, InsightFaceLocaliser, find_model
+        from streamdeblur.evaluation.metrics.insightface_models import LANDMARKS_FILE, InsightFaceLandmarkDetector, find_model
 
-        return InsightFaceLocaliser(path or find_model(LANDMARKS_FILE))
-    raise OptionError(f"Unknown landmark localiser '{name}'. Known: dlib, mesh[:FILE.tflite], insightface[:FILE.onnx].")
+        return InsightFaceLandmarkDetector(path or find_model(LANDMARKS_FILE))
+    raise OptionError(f"Unknown landmark detector '{name}'. Known: dlib, mesh[:FILE.tflite], insightface[:FILE.onnx].")
 
 
-def second_localiser() -> Localiser | None:
-    """One that shares nothing with dlib's, to repeat a ranking with: the first that is installed; None where none is."""
+def second_landmark_detector() -> LandmarkDetector | None:
+    """The first installed detector that is independent of dlib's, to repeat a ranking with; None if there is none."""
     for name in ("insightface", "mesh"):
         try:
-            return open_localiser(name)
+            return open_landmark_detector(name)
         except OptionError:
             continue
     return None

@@ -1,7 +1,6 @@
-"""Figures of landmark localisation (Sec. 5.2): errors of single faces, and of many the CED curve, its AUC, the failure rate.
+"""Metrics of landmark detection (Sec. 5.2): the error of one face; of many faces the CED curve, its AUC and the failure rate.
 
-An error is that of one face, in shares of the face's size; infinite where no landmarks were found. Of many faces they are
-float64 [N].
+An error is that of one face, as a fraction of its size; infinite if no landmarks were found. Those of many faces are float64 [N].
 """
 
 from __future__ import annotations
@@ -12,33 +11,33 @@ from numpy.typing import ArrayLike, NDArray
 from streamdeblur.evaluation.cases import Points
 
 LIMIT = 0.08
-"""Error from which on a face counts as failed; the AUC is that of the CED curve up to here (Sec. 5.2)."""
+"""Faces with larger errors count as failures; the AUC is that of the CED curve up to here (Sec. 5.2)."""
 
 
-def landmark_error(seen: Points, true: Points) -> float:
-    """Mean Euclidean distance of the points, in shares of the diagonal of the box around the true ones."""
+def landmark_error(detected: Points, true: Points) -> float:
+    """Mean Euclidean distance of the points, as a fraction of the diagonal of the box around the true ones."""
     diagonal = float(np.linalg.norm(np.ptp(true, axis=0)))
-    return float(np.linalg.norm(seen - true, axis=1).mean()) / diagonal
+    return float(np.linalg.norm(detected - true, axis=1).mean()) / diagonal
 
 
 def ced(errors: ArrayLike, thresholds: ArrayLike) -> NDArray[np.float64]:
-    """The cumulative error distribution: for each threshold the share of faces whose error is not above it.
+    """The cumulative error distribution: for each threshold the fraction of faces whose error is not above it.
 
     Raises:
-        ValueError: no errors, or one that is negative or NaN.
+        ValueError: There are no errors, or one is negative or NaN.
     """
     ordered = np.sort(_checked(errors))
     return np.searchsorted(ordered, np.asarray(thresholds, np.float64), side="right") / len(ordered)
 
 
 def auc_parts(errors: ArrayLike, limit: float = LIMIT) -> NDArray[np.float64]:
-    """What each face adds to the AUC, from 1 for an error of 0 down to 0 at the limit: `auc` is their mean.
+    """The contribution of each face to the AUC, from 1 for an error of 0 down to 0 at the limit; `auc` is their mean.
 
-    The CED curve is the mean of one step per face, from 0 to 1 at its error; the area under a step up to the limit is
-    ``max(0, limit - error)``. So the AUC needs no sampled curve, and has intervals and tests as any mean has.
+    The CED curve is the mean of one step per face, from 0 to 1 at its error, and the area under a step up to the limit is
+    ``max(0, limit - error)``. So the AUC needs no sampled curve, and its intervals and tests are those of a mean.
 
     Raises:
-        ValueError: no errors, or one that is negative or NaN.
+        ValueError: There are no errors, or one is negative or NaN.
     """
     return np.maximum(0.0, 1.0 - _checked(errors) / limit)
 
@@ -47,7 +46,7 @@ def auc(errors: ArrayLike, limit: float = LIMIT) -> float:
     """Area under the CED curve from 0 to the limit, divided by the limit: 1 where all errors are 0.
 
     Raises:
-        ValueError: no errors, or one that is negative or NaN.
+        ValueError: There are no errors, or one is negative or NaN.
     """
     return float(auc_parts(errors, limit).mean())
 
@@ -56,16 +55,16 @@ def failures(errors: ArrayLike, limit: float = LIMIT) -> NDArray[np.float64]:
     """1 for each face whose error is above the limit, else 0: `failure_rate` is their mean.
 
     Raises:
-        ValueError: no errors, or one that is negative or NaN.
+        ValueError: There are no errors, or one is negative or NaN.
     """
     return (_checked(errors) > limit).astype(np.float64)
 
 
 def failure_rate(errors: ArrayLike, limit: float = LIMIT) -> float:
-    """Share of faces whose error is above the limit.
+    """Fraction of faces whose error is above the limit.
 
     Raises:
-        ValueError: no errors, or one that is negative or NaN.
+        ValueError: There are no errors, or one is negative or NaN.
     """
     return float(failures(errors, limit).mean())
 

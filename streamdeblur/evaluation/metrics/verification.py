@@ -1,4 +1,4 @@
-"""Face verification over folds (Table 8, the protocol of LFW and YouTube Faces): are two faces the same person?"""
+"""Face verification over folds (Table 8, the protocol of LFW and YouTube Faces): whether two faces are the same person."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ Values = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False)
 class Verification:
-    """How often a threshold on the similarity of two faces told right whether they are the same person."""
+    """How often a threshold on the similarity of two faces decided correctly whether they are the same person."""
 
     correct: Values
-    """1 for each comparison that was told right, else 0, float64 [N]: with the folds as groups, what intervals are made of."""
+    """1 for each comparison that was decided correctly, else 0: float64 [N]."""
     accuracies: Values
-    """Share of right ones in each fold, float64 [folds], in rising order of the folds' numbers."""
+    """Fraction of correct decisions in each fold, float64 [folds], in rising order of the folds' numbers."""
     thresholds: Values
-    """What each fold was judged with, chosen on all the others: float64 [folds]."""
+    """The threshold of each fold, chosen on all the others: float64 [folds]."""
 
     @property
     def mean(self) -> float:
@@ -28,18 +28,20 @@ class Verification:
 
     @property
     def deviation(self) -> float:
-        """Standard deviation of the folds' accuracies (of a sample: n - 1), which Table 8 gives behind its +-."""
+        """Standard deviation of the folds' accuracies (of a sample: n - 1), as in Table 8."""
         return float(self.accuracies.std(ddof=1))
 
 
 def verify(similarities: ArrayLike, same: ArrayLike, folds: ArrayLike) -> Verification:
-    """Accuracy over folds: each is judged with the threshold that is best on all the others.
+    """Accuracy over folds; each fold is decided with the threshold that is best on all the others.
 
-    similarities: of the two faces of each comparison, the more the more alike, float [N]; same: whether they are one person,
-    bool [N]; folds: the number of each comparison's fold, int [N].
+    Args:
+        similarities: float [N], one for each comparison; larger is more similar.
+        same: bool [N]: whether the two faces are the same person.
+        folds: int [N]: the number of each comparison's fold.
 
     Raises:
-        ValueError: lengths that differ, a similarity that is NaN, or fewer than two folds.
+        ValueError: Lengths differ, a similarity is NaN, or there are fewer than two folds.
     """
     alike, truth, fold = np.asarray(similarities, np.float64), np.asarray(same, bool), np.asarray(folds)
     if not (alike.ndim == 1 and alike.shape == truth.shape == fold.shape) or np.isnan(alike).any():
@@ -53,13 +55,13 @@ def verify(similarities: ArrayLike, same: ArrayLike, folds: ArrayLike) -> Verifi
 
 
 def best_threshold(similarities: Values, same: NDArray[np.bool_]) -> float:
-    """The threshold that tells most comparisons right, where `similarity >= threshold` means the same person.
+    """The threshold that decides most comparisons correctly, where `similarity >= threshold` means the same person.
 
-    Halfway between two similarities that occur (or beyond all, by 1); of thresholds that are equally good the middle one.
+    It lies halfway between two similarities that occur, or 1 beyond all; of equally good thresholds it is the middle one.
     """
     levels, index = np.unique(similarities, return_inverse=True)
     candidates = np.concatenate([[levels[0] - 1.0], (levels[:-1] + levels[1:]) / 2, [levels[-1] + 1.0]])
-    # From one candidate to the next, the comparisons at one level turn from "same" to "different"
+    # from one candidate to the next, the comparisons at one level change from "same" to "different"
     gains = np.bincount(index, np.where(same, -1, 1), len(levels))
     right = np.concatenate([[0.0], np.cumsum(gains)])
     best = np.flatnonzero(right == right.max())

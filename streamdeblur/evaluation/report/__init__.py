@@ -1,1 +1,1 @@
-"""The report of an evaluation: one self-contained HTML page, and a table in Markdown."""
+"""The report of an evaluation: tables, curves and pictures, as HTML, Markdown and JSON."""

@@ -1,84 +1,70 @@
-"""The report as one HTML page that needs no other file: tables, curves, pictures."""
+"""The report as one HTML page that needs no other file: tables, curves and pictures."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from html import escape
+from dataclasses import dataclass
+
+from jinja2 import Environment, PackageLoader
+from markupsafe import Markup
 
 from streamdeblur.evaluation.metrics.landmarks import LIMIT
-from streamdeblur.evaluation.report.panels import Panel, picture_address
+from streamdeblur.evaluation.report.panels import Panel, data_url
 from streamdeblur.evaluation.report.plots import cosine_curves, error_curves
-from streamdeblur.evaluation.report.tables import Cell, Table, figures_table, notes, steadiness_table, tests_table
-from streamdeblur.evaluation.summary import Summary
-
-STYLE = """
-:root { color-scheme: light dark; --line: #8884; --first: #2a82; }
-body { font: 15px/1.5 system-ui, sans-serif; max-width: 78rem; margin: 2rem auto; padding: 0 1rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; }
-th, td { border-bottom: 1px solid var(--line); padding: .3rem .7rem; text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
-td small { display: block; opacity: .65; }
-td.first { background: var(--first); font-weight: 700; }
-td sup { opacity: .7; }
-.curves { display: flex; flex-wrap: wrap; gap: 1rem; }
-.curves svg { background: #fff; max-width: 100%; height: auto; }
-.panel { display: flex; gap: .3rem; overflow-x: auto; margin: .5rem 0 1.2rem; }
-.panel figure { margin: 0; text-align: center; }
-.panel figcaption { font-size: .85em; }
-.panel img { display: block; width: 192px; height: 192px; }
-"""
+from streamdeblur.evaluation.report.tables import Table, metrics_table, notes, paired_tests_table, stability_table
+from streamdeblur.evaluation.summary import ProtocolSummary
 
 
-def page(title: str, made: Mapping[str, str], summaries: Sequence[Summary], panels: Mapping[str, Sequence[Panel]]) -> str:
-    """The whole page; `panels` are those of each protocol."""
-    body = "".join(_section(summary, panels.get(summary.protocol, ())) for summary in summaries)
-    facts = "".join(f"<li>{escape(name)}: {escape(value)}</li>" for name, value in made.items())
-    return (
-        f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
-        f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{STYLE}</style></head>'
-        f"<body><main><h1>{escape(title)}</h1><ul>{facts}</ul>{body}</main></body></html>\n"
+@dataclass(frozen=True)
+class _Section:
+    """The part of the page about one protocol, as the template needs it."""
+
+    title: str
+    metrics: Table
+    notes: Sequence[str]
+    curves: Mapping[str, Markup]
+    """SVG by title."""
+    stability: Table | None
+    tests: Table | None
+    panels: Sequence[Panel]
+
+
+def html_page(
+    title: str, conditions: Mapping[str, str], summaries: Sequence[ProtocolSummary], panels: Mapping[str, Sequence[Panel]]
+) -> str:
+    """The whole page.
+
+    Args:
+        title: Title of the page.
+        conditions: How the report was made, by name.
+        summaries: One of each protocol.
+        panels: The pictures of each protocol, by its name.
+    """
+    environment = Environment(
+        loader=PackageLoader("streamdeblur.evaluation.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["data_url"] = data_url
+    sections = [_section(summary, panels.get(summary.protocol, ())) for summary in summaries]
+    return environment.get_template("report.html.j2").render(title=title, conditions=conditions, sections=sections)
+
+
+def _section(summary: ProtocolSummary, panels: Sequence[Panel]) -> _Section:
+    return _Section(
+        summary.protocol,
+        metrics_table(summary),
+        notes(summary),
+        _curves(summary),
+        stability_table(summary) if summary.stabilities else None,
+        paired_tests_table(summary) if summary.tests else None,
+        panels,
     )
 
 
-def _section(summary: Summary, panels: Sequence[Panel]) -> str:
-    told = "".join(f"<p>{escape(note)}</p>" for note in notes(summary))
-    steady = f"<h3>Steadiness</h3>{_table(steadiness_table(summary))}" if summary.steadiness else ""
-    tests = f"<h3>Paired tests</h3>{_table(tests_table(summary))}" if summary.tests else ""
-    shown = "".join(_panel(panel) for panel in panels)
-    pictures = f"<h3>Pictures</h3>{shown}" if shown else ""
-    return (
-        f"<section><h2>{escape(summary.protocol)}</h2>{_table(figures_table(summary))}{told}"
-        f'<div class="curves">{_curves(summary)}</div>{steady}{tests}{pictures}</section>'
-    )
-
-
-def _curves(summary: Summary) -> str:
-    drawn = []
+def _curves(summary: ProtocolSummary) -> dict[str, Markup]:
+    # matplotlib escapes the names of the methods in its SVG
+    curves = {}
     if summary.errors:
-        drawn.append(("Cumulative error of landmarks", error_curves(summary.errors, LIMIT)))
+        curves["Cumulative error of landmarks"] = Markup(error_curves(summary.errors, LIMIT))
     if summary.cosines:
-        drawn.append(("Cosine of identities", cosine_curves(summary.cosines)))
-    return "".join(f"<figure><figcaption>{title}</figcaption>{curve}</figure>" for title, curve in drawn)
-
-
-def _table(table: Table) -> str:
-    head = "".join(f'<th scope="col">{escape(title)}</th>' for title in table.head)
-    rows = "".join(f"<tr>{''.join(_cell(cell) for cell in row)}</tr>" for row in table.rows)
-    return f'<div class="wide"><table><thead><tr>{head}</tr></thead><tbody>{rows}</tbody></table></div>'
-
-
-def _cell(cell: Cell) -> str:
-    place = f"<sup>{cell.place}</sup>" if cell.place else ""
-    interval = f"<small>{escape(cell.interval)}</small>" if cell.interval else ""
-    marked = ' class="first"' if cell.place == 1 else ""
-    return f"<td{marked}>{escape(cell.text)}{place}{interval}</td>"
-
-
-def _panel(panel: Panel) -> str:
-    figures = "".join(
-        f'<figure><img src="{picture_address(picture)}" alt="{escape(name)} face" loading="lazy">'
-        f"<figcaption>{escape(name)}</figcaption></figure>"
-        for name, picture in panel.pictures.items()
-    )
-    return f'<p>{escape(panel.title)}</p><div class="panel">{figures}</div>'
+        curves["Cosine of identities"] = Markup(cosine_curves(summary.cosines))
+    return curves

@@ -4,39 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from streamdeblur.evaluation.report.tables import Cell, Table, figures_table, notes, steadiness_table, tests_table
-from streamdeblur.evaluation.summary import Summary
+from streamdeblur.evaluation.report.tables import Cell, Table, metrics_table, notes, paired_tests_table, stability_table
+from streamdeblur.evaluation.summary import ProtocolSummary
 
-MARKS = {0: "{}", 1: "**{}** (1)", 2: "{} (2)", 3: "{} (3)"}
+PLACES = {0: "{}", 1: "**{}** (1)", 2: "{} (2)", 3: "{} (3)"}
 
 
-def markdown(title: str, made: Mapping[str, str], summaries: Sequence[Summary]) -> str:
-    """The whole report: `made` says how it was made."""
-    parts = [f"# {title}", "\n".join(f"- {name}: {value}" for name, value in made.items())]
+def markdown_page(title: str, conditions: Mapping[str, str], summaries: Sequence[ProtocolSummary]) -> str:
+    """The whole report; see `html.html_page`."""
+    parts = [f"# {title}", "\n".join(f"- {name}: {value}" for name, value in conditions.items())]
     for summary in summaries:
         parts += [f"## {summary.protocol}", summary_text(summary)]
     return "\n\n".join(parts) + "\n"
 
 
-def summary_text(summary: Summary) -> str:
+def summary_text(summary: ProtocolSummary) -> str:
     """All tables and notes of one protocol."""
-    parts = [table_text(figures_table(summary)), *notes(summary)]
-    if summary.steadiness:
-        parts.append(table_text(steadiness_table(summary)))
+    parts = [table_text(metrics_table(summary)), *notes(summary)]
+    if summary.stabilities:
+        parts.append(table_text(stability_table(summary)))
     if summary.tests:
-        parts.append(table_text(tests_table(summary)))
+        parts.append(table_text(paired_tests_table(summary)))
     return "\n\n".join(parts)
 
 
 def table_text(table: Table) -> str:
-    """A table in Markdown; (1), (2), (3) mark the places in a column."""
+    """A table in Markdown; (1), (2) and (3) are the places in a column."""
     lines = [_line(table.head), "|" + " --- |" * len(table.head)]
     return "\n".join(lines + [_line([_text(cell) for cell in row]) for row in table.rows])
 
 
 def _text(cell: Cell) -> str:
-    marked = MARKS[cell.place].format(cell.text)
-    return f"{marked} [{cell.interval}]" if cell.interval else marked
+    placed = PLACES[cell.place].format(cell.text)
+    return f"{placed} [{cell.interval}]" if cell.interval else placed
 
 
 def _line(cells: Sequence[str]) -> str:

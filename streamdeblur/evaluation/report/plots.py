@@ -1,4 +1,4 @@
-"""Curves of a report as SVG: cumulative errors and distributions of cosines."""
+"""Curves of a report as SVG: cumulative distributions of landmark errors and of identity cosines."""
 
 from __future__ import annotations
 
@@ -13,16 +13,28 @@ SIZE = 6.4, 4.0
 
 
 def error_curves(errors: Mapping[str, Sequence[float]], limit: float) -> str:
-    """Cumulative error distribution of each method (Figs. 10 to 19 of the paper): SVG.
+    """Draw the cumulative error distribution of each method (Figs. 10 to 19 of the paper).
 
-    errors: errors of each method's images, in shares of the diagonal of the face; limit: where the axis ends.
+    Args:
+        errors: By method: the landmark errors of its images, as fractions of the diagonal of the face.
+        limit: End of the axis of errors.
+
+    Returns:
+        SVG.
     """
     curves = {name: (np.sort(values), _shares(len(values))) for name, values in errors.items() if len(values)}
     return _curves(curves, "error / diagonal of the face", "share of images", (0.0, limit))
 
 
 def cosine_curves(cosines: Mapping[str, Sequence[float]]) -> str:
-    """Cumulative distribution of the cosine between the identities in restored and sharp faces (Figs. 20 and 21): SVG."""
+    """Draw the cumulative distribution of the cosine between the embeddings of restored and sharp faces (Figs. 20 and 21).
+
+    Args:
+        cosines: By method: the cosines of its images.
+
+    Returns:
+        SVG.
+    """
     curves = {name: (np.sort(values), _shares(len(values))) for name, values in cosines.items() if len(values)}
     lowest = min(float(values[0]) for values, _ in curves.values())
     return _curves(curves, "cosine to the sharp face", "share of images below", (lowest, 1.0))
@@ -40,7 +52,7 @@ def _curves(
 ) -> str:
     import matplotlib
 
-    # text stays text: it can be read aloud and searched; a fixed salt gives the same bytes for the same figures
+    # text stays text, so that it can be searched and read aloud; a fixed salt gives the same bytes for the same curves
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "streamdeblur", "font.family": "sans-serif"}):
         from matplotlib.figure import Figure
 

@@ -10,28 +10,40 @@ from pathlib import Path
 from typing import Any
 
 from streamdeblur.errors import OutputError
-from streamdeblur.evaluation.evaluate import Evaluated
-from streamdeblur.evaluation.report.html import page
-from streamdeblur.evaluation.report.markdown import markdown
+from streamdeblur.evaluation.cases import Image
+from streamdeblur.evaluation.evaluate import ProtocolResults
+from streamdeblur.evaluation.report.html import html_page
+from streamdeblur.evaluation.report.markdown import markdown_page
 from streamdeblur.evaluation.report.panels import Panel, chosen_cases
-from streamdeblur.evaluation.results import Results
-from streamdeblur.evaluation.summary import LOWER, UPPER, Summary
+from streamdeblur.evaluation.results import ResultFolder
+from streamdeblur.evaluation.summary import LOWER, UPPER, MethodRow, ProtocolSummary
 
 TITLE = "Deblurring of faces"
 
 
-def write_report(folder: Path, made: Mapping[str, str], evaluated: Sequence[Evaluated], summaries: Sequence[Summary]) -> Path:
-    """Write the report of these protocols into the folder that holds their pictures; returns the page's path.
+def write_report(
+    folder: Path, conditions: Mapping[str, str], found: Sequence[ProtocolResults], summaries: Sequence[ProtocolSummary]
+) -> Path:
+    """Write the report of an evaluation.
+
+    Args:
+        folder: The folder that holds the pictures of the evaluation.
+        conditions: How the results were made, by name; listed at the top of the report.
+        found: The results of each protocol.
+        summaries: Their summaries.
+
+    Returns:
+        The path of the HTML page.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: It cannot be written.
     """
-    results = Results(folder)
-    panels = {one.protocol: _panels(results, one) for one in evaluated}
+    results = ResultFolder(folder)
+    panels = {one.protocol: _panels(results, one) for one in found}
     files = {
-        "report.html": page(TITLE, made, summaries, panels),
-        "report.md": markdown(TITLE, made, summaries),
-        "report.json": json.dumps({"made": made, "protocols": [as_json(summary) for summary in summaries]}, indent=1) + "\n",
+        "report.html": html_page(TITLE, conditions, summaries, panels),
+        "report.md": markdown_page(TITLE, conditions, summaries),
+        "report.json": json.dumps({"made": conditions, "protocols": [as_json(one) for one in summaries]}, indent=1) + "\n",
     }
     for name, text in files.items():
         path = folder / name
@@ -44,66 +56,65 @@ def write_report(folder: Path, made: Mapping[str, str], evaluated: Sequence[Eval
     return folder / "report.html"
 
 
-def _panels(results: Results, evaluated: Evaluated) -> list[Panel]:
-    """The best, the median and the worst faces of the first method that competes, by its gain in PSNR (or else by cosine)."""
-    before = evaluated.baseline or LOWER
-    own = next((name for name in evaluated.results if name not in (before, UPPER) and evaluated.results[name]), None)
-    own = own or next(iter(evaluated.results), None)
+def _panels(results: ResultFolder, found: ProtocolResults) -> list[Panel]:
+    """The best, the median and the worst faces of the first method that competes, by its gain in PSNR (or else in cosine)."""
+    before = found.baseline or LOWER
+    own = next((name for name in found.results if name not in (before, UPPER) and found.results[name]), None)
+    own = own or next(iter(found.results), None)
     if own is None:
         return []
-    blurry = {result.case: result.figures for result in evaluated.results.get(before, ()) if own != before}
+    blurry = {result.case: result.metrics for result in found.results.get(before, ()) if own != before}
     gains = {}
-    for result in evaluated.results[own]:
-        figure = next((name for name in ("psnr", "cosine") if name in result.figures), None)
-        gains[result.case] = result.figures[figure] - blurry.get(result.case, {}).get(figure, 0.0) if figure else 0.0
+    for result in found.results[own]:
+        metric = next((name for name in ("psnr", "cosine") if name in result.metrics), None)
+        gains[result.case] = result.metrics[metric] - blurry.get(result.case, {}).get(metric, 0.0) if metric else 0.0
     return [
-        Panel(f"{rank}: {case}", _pictures(results, evaluated, case))
-        for rank, cases in chosen_cases(gains).items()
-        for case in cases
+        Panel(f"{rank}: {case}", _pictures(results, found, case)) for rank, cases in chosen_cases(gains).items() for case in cases
     ]
 
 
-def _pictures(results: Results, evaluated: Evaluated, case: str) -> dict[str, Any]:
-    competing = [name for name in evaluated.results if name not in (LOWER, UPPER)]
+def _pictures(results: ResultFolder, found: ProtocolResults, case: str) -> dict[str, Image]:
+    competing = [name for name in found.results if name not in (LOWER, UPPER)]
     names = ["blurry", *competing, "sharp", "reference"]
-    read = {name: results.read_picture(evaluated.protocol, case, name) for name in names}
+    read = {name: results.read_picture(found.protocol, case, name) for name in names}
     return {name: picture for name, picture in read.items() if picture is not None}
 
 
-def as_json(summary: Summary) -> dict[str, Any]:
-    """A summary as JSON holds it: what is not a number is null."""
-    rows = []
-    for row in summary.rows:
-        told = row.verification
-        kept = {
-            "method": row.method,
-            "images": row.images,
-            "milliseconds": row.milliseconds,
-            "figures": {name: asdict(figure) for name, figure in row.figures.items()},
-            "gap_closed": {name: asdict(share) for name, share in row.gaps.items()},
-            "verification": {"mean": told.mean, "deviation": told.deviation} if told else None,
+def as_json(summary: ProtocolSummary) -> dict[str, Any]:
+    """A summary as report.json and ``--json`` have it; values that are not finite are null."""
+    content: dict[str, Any] = _finite_or_null(
+        {
+            "protocol": summary.protocol,
+            "faces": summary.faces,
+            "groups": summary.groups,
+            "pseudo_ground_truth": summary.pseudo_ground_truth,
+            "ranking_holds": summary.ranking_holds,
+            "rows": [_row_as_json(row) for row in summary.rows],
+            "steadiness": [asdict(row) for row in summary.stabilities],
+            "tests": [asdict(test) for test in summary.tests],
+            "failed": summary.failed,
         }
-        rows.append(kept)
-    whole = {
-        "protocol": summary.protocol,
-        "faces": summary.faces,
-        "groups": summary.groups,
-        "pseudo_ground_truth": summary.pseudo,
-        "ranking_holds": summary.ranking_holds,
-        "rows": rows,
-        "steadiness": [asdict(one) for one in summary.steadiness],
-        "tests": [asdict(test) for test in summary.tests],
-        "failed": summary.failed,
-    }
-    content: dict[str, Any] = _plain(whole)
+    )
     return content
 
 
-def _plain(value: Any) -> Any:
+def _row_as_json(row: MethodRow) -> dict[str, Any]:
+    verification = row.verification
+    return {
+        "method": row.method,
+        "images": row.images,
+        "milliseconds": row.milliseconds,
+        "figures": {name: asdict(metric) for name, metric in row.metrics.items()},
+        "gap_closed": {name: asdict(fraction) for name, fraction in row.gaps_closed.items()},
+        "verification": {"mean": verification.mean, "deviation": verification.deviation} if verification else None,
+    }
+
+
+def _finite_or_null(value: Any) -> Any:
     if isinstance(value, float):
         return value if math.isfinite(value) else None
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _finite_or_null(item) for key, item in value.items()}
     if isinstance(value, list):
-        return [_plain(item) for item in value]
+        return [_finite_or_null(item) for item in value]
     return value

@@ -1,4 +1,4 @@
-"""Files of data sets: finding them, and what their names say."""
+"""Files of data sets: finding them, and naming the cases that they hold."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from streamdeblur.training.datasets.identities import Identities, Identity
 
 
 def plain(text: str) -> str:
-    """A text in the letters that names of cases may have."""
+    """Replace all letters that names of cases may not have."""
     return "".join(letter if letter.isalnum() or letter in "._-/" else "-" for letter in text)
 
 
 def unique(names: Iterable[str]) -> list[str]:
-    """Names in their order; a number is added to each that was there before."""
+    """Make names unique: a number is added to each that occurred before."""
     taken = dict[str, None]()
     for name in names:
         taken[next(other for other in chain([name], (f"{name}-{n}" for n in count(2))) if other not in taken)] = None
@@ -24,9 +24,10 @@ def unique(names: Iterable[str]) -> list[str]:
 
 
 def find_files(path: Path, suffixes: Collection[str]) -> tuple[Path, list[Path]]:
-    """A folder and the files of these kinds in it and its subfolders, by name; of a file its folder and itself.
+    """Find the files with these suffixes in a folder and its subfolders, without hidden ones.
 
-    Hidden ones are left out.
+    Returns:
+        The folder, and its files sorted by name; of a file, its folder and the file itself.
     """
     if path.is_file():
         return path.parent, [path]
@@ -35,30 +36,34 @@ def find_files(path: Path, suffixes: Collection[str]) -> tuple[Path, list[Path]]
 
 
 def read_lines(file: Path) -> list[str]:
-    """The lines of a text. Raises InputError where it cannot be read."""
+    """The lines of a text file.
+
+    Raises:
+        InputError: It cannot be read.
+    """
     try:
         return file.read_text(encoding="utf-8-sig").splitlines()
     except OSError as error:
         raise InputError(f"Cannot read {file}: {error.strerror}.") from None
     except UnicodeDecodeError:
-        raise InputError(f"{file} is no text.") from None
+        raise InputError(f"{file} is not UTF-8 text.") from None
 
 
 def file_names(files: Iterable[Path], root: Path) -> list[str]:
-    """A name for each file below `root`: its path there without suffix."""
+    """A name for each file below `root`: its path relative to it, without suffix."""
     return unique(plain(file.relative_to(root).with_suffix("").as_posix()) for file in files)
 
 
 def read_identities(root: Path) -> Identities:
-    """Who the files of a folder show: from ``FOLDER.csv`` beside it (columns file and identity), else by its subfolders.
+    """The people whom the files of a folder show: from ``FOLDER.csv`` beside it (columns file and identity), else by subfolder.
 
     Raises:
-        InputError: the table cannot be read.
+        InputError: The table cannot be read.
     """
     table = root.resolve().with_name(f"{root.resolve().name}.csv")
     return Identities.read(table if table.is_file() else None)
 
 
 def person(known: Identity) -> str:
-    """A person's name; '' where nobody said it."""
+    """A person's name; '' if unknown."""
     return "" if known.source == "file" else known.name

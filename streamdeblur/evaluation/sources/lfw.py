@@ -1,4 +1,4 @@
-"""Labeled Faces in the Wild as it comes (Huang et al. 2007), or any set of pictures with pairs in its format."""
+"""Labeled Faces in the Wild as distributed (Huang et al. 2007), or any pictures with pairs in its format."""
 
 from __future__ import annotations
 
@@ -29,11 +29,10 @@ def open_lfw(path: Path) -> DataSet:
     """Open pictures ``NAME_0001.jpg``, in folders or not, and ``pairs.txt`` in the format of LFW, or ``pairs.csv`` (columns
     fold, a, b, same: names of files).
 
-    The face is in the middle, where LFW's pictures have it: they were cut around detected faces. Pictures that are in no pair
-    are left out.
+    The face is in the middle, because LFW's pictures were cropped around detected faces. Pictures without a pair are left out.
 
     Raises:
-        InputError: the list cannot be read, or none of its pictures is there.
+        InputError: The list cannot be read, or all its pictures are missing.
     """
     listed = next(file for name in PAIRS if (file := path / name).is_file())
     pairs = _read_text(listed) if listed.suffix == ".txt" else _read_table(listed)
@@ -59,8 +58,8 @@ def _face(file: Path) -> Face:
 
 
 def _read_text(file: Path) -> list[Pair]:
-    """The format of LFW: a line with the numbers of folds and of pairs of each kind; then for each fold so many lines
-    ``NAME N M`` of one person and as many ``NAME N OTHER M`` of two."""
+    """Read LFW's format: a line with the numbers of folds and of pairs of each kind; then for each fold that many lines
+    ``NAME N M`` of one person and as many lines ``NAME N OTHER M`` of two people."""
     lines = [line.split() for line in read_lines(file) if line.strip()]
     pairs: list[Pair] = []
     try:

@@ -1,4 +1,4 @@
-"""Pictures: crops of faces as they are, and photographs whose largest face is found."""
+"""Pictures: crops of faces, and photographs whose largest face is detected."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ from streamdeblur.training.datasets.pictures import PICTURES, decode_picture
 from streamdeblur.video.planes import array_planes
 
 DETECTOR = "centerface"
-"""Finds faces where nobody marked them."""
+"""Finds faces that are not annotated."""
 MIN_FACE = 48.0
-"""Smallest face in pixels that is looked for in a photograph: its window is enlarged by 3."""
+"""Smallest face in pixels that is detected in a photograph; its window is enlarged threefold."""
 REFERENCE = "reference"
-"""Name, without suffix, of the picture in a folder that is the sharp reference of all others in it."""
+"""Name, without suffix, of the sharp reference of all other pictures in a folder."""
 
 
 def has_pictures(path: Path) -> bool:
@@ -33,12 +33,12 @@ def has_pictures(path: Path) -> bool:
 def open_pictures(path: Path) -> DataSet:
     """Open a picture, or a folder of pictures with its subfolders.
 
-    One of 256 x 256 is a crop already; of any other the largest face is taken. ``reference.png`` (or .jpg ...) in a folder is a
-    sharp picture of the person in all others there. Identities come from ``FOLDER.csv`` beside the folder (columns file and
-    identity), else a first subfolder is a person.
+    A picture of 256 x 256 px is taken as the crop of a face; of any other the largest face is detected. ``reference.png`` (or
+    .jpg) in a folder is a sharp picture of the person in all others there. Identities come from ``FOLDER.csv`` beside the folder
+    (columns file and identity), else each first subfolder is a person.
 
     Raises:
-        InputError: there are none.
+        InputError: There are none.
     """
     root, files = find_files(path, PICTURES)
     tested = [file for file in files if file.stem != REFERENCE]
@@ -51,13 +51,17 @@ def open_pictures(path: Path) -> DataSet:
 
 
 def find_reference(file: Path) -> Still | None:
-    """The sharp picture that lies beside a file: ``reference.png``, or of any other kind of picture."""
+    """The sharp reference beside a file: ``reference.png``, or with another suffix of a picture."""
     candidates = (file.with_name(REFERENCE + suffix) for suffix in PICTURES)
     return next((Still(REFERENCE, partial(read_face, found)) for found in candidates if found.is_file()), None)
 
 
 def read_picture(file: Path) -> Image:
-    """A picture, upright by its EXIF orientation: uint8 RGB [H, W, 3]. Raises InputError, which names the file."""
+    """Read a picture, upright by its EXIF orientation: uint8 RGB [H, W, 3].
+
+    Raises:
+        InputError: It cannot be read; the message names the file.
+    """
     try:
         return decode_picture(file.read_bytes())
     except OSError as error:
@@ -67,7 +71,11 @@ def read_picture(file: Path) -> Image:
 
 
 def read_face(file: Path) -> Face:
-    """The crop that a picture is, or that of its largest face. Raises InputError where there is none."""
+    """Read the face of a picture: the picture itself if it is a crop, else the crop of its largest face.
+
+    Raises:
+        InputError: The picture cannot be read, or has no face.
+    """
     picture = read_picture(file)
     if picture.shape == (CROP_SIZE, CROP_SIZE, 3):
         return Face(picture)
@@ -79,19 +87,21 @@ def read_face(file: Path) -> Face:
 
 
 def face_in(picture: Image, box: NDArray[np.floating], points: Points | None = None) -> Face:
-    """The face of a picture, uint8 RGB [H, W, 3], in this box (x0, y0, x1, y1 in pixels), as the product would crop it: a square
-    of 1.7 times its longer side, resampled to 256 px; beyond the border the border is repeated.
+    """Crop a face as a restoration does: a square of 1.7 times the face box, resampled to 256 px, with the border repeated.
 
-    points: its landmarks in the picture, float64 [68, 2].
+    Args:
+        picture: uint8 RGB [H, W, 3].
+        box: The face box x0, y0, x1, y1 in pixels.
+        points: Annotated landmarks, float64 [68, 2] in pixels of the picture.
     """
     window = FaceWindow.around(box, WINDOW_SCALE)
-    marked = None if points is None else points_in(points, window.left, window.top, CROP_SIZE / window.side)
-    return Face(crop(array_planes(picture), window), marked)
+    landmarks = None if points is None else points_in(points, window.left, window.top, CROP_SIZE / window.side)
+    return Face(crop(array_planes(picture), window), landmarks)
 
 
 def points_in(points: NDArray[np.floating], left: float, top: float, scale: float) -> Points:
-    """Points [..., 2] in a picture's pixels, in those of a part of it that begins at (left, top) and is enlarged by `scale`.
+    """Convert points [..., 2] from pixels of a picture to pixels of a part of it that begins at (left, top), enlarged by `scale`.
 
-    Position 0 is the middle of the first pixel, where localisers have it; edges are half a pixel before.
+    Position 0 is the centre of the first pixel, as for landmark detectors; edges are half a pixel before it.
     """
     return np.asarray((np.asarray(points, np.float64) + 0.5 - (left, top)) * scale - 0.5, np.float64)

@@ -1,4 +1,4 @@
-"""Data sets that ``streamdeblur dataset`` made."""
+"""Data sets that ``streamdeblur dataset`` wrote."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from streamdeblur.training.datasets.store import Clips, Stills, open_clips, open
 
 
 def has_shards(path: Path) -> bool:
-    """Whether this is a shard, or a folder of some, or one of folders of them."""
+    """Whether this is a shard, a folder of shards, or a folder of such folders."""
     if path.is_file():
         return path.suffix == ".tar"
     return any(shards_in(folder) for folder in (path, *(inner for inner in path.iterdir() if inner.is_dir())))
 
 
 def open_shards(path: Path) -> DataSet:
-    """Open stills or clips: a shard, a folder of them, or a data set with one split.
+    """Open stills or clips: a shard, a folder of shards, or a data set with one split.
 
     Raises:
-        InputError: they cannot be read, hold something else or nothing, or there are several splits.
+        InputError: They cannot be read, hold something else or nothing, or there are several splits.
     """
     first = next((sample for shard in find_shards(path) for sample in read_samples(shard)), None)
     held = set(first.files) if first else set()
@@ -35,11 +35,11 @@ def open_shards(path: Path) -> DataSet:
         return make_data_set(path, "clips", {}, clips=clips_of(open_clips(path)))
     if held & {suffix[1:] for suffix in PICTURES}:
         return make_data_set(path, "stills", {}, stills=_stills_of(open_stills(path)))
-    raise InputError(f"The shards of {path} hold {', '.join(sorted(held)) or 'nothing'}: stills or clips are evaluated on.")
+    raise InputError(f"The shards of {path} hold {', '.join(sorted(held)) or 'nothing'}. An evaluation needs stills or clips.")
 
 
 def clips_of(store: Clips) -> list[Clip]:
-    """Clips as they are in shards: with the detector's boxes and five landmarks."""
+    """The clips of shards, with the detector's boxes and five landmarks."""
     groups = [_source(record, key) for record, key in zip(store.records, store.keys, strict=True)]
     begins = [(record.get("source_frames") or [0])[0] for record in store.records]
     names = unique(f"{group}/{begin:06d}" for group, begin in zip(groups, begins, strict=True))
@@ -64,10 +64,10 @@ def _face(store: Stills, number: int) -> Face:
 
 
 def _source(record: dict[str, Any], key: str) -> str:
-    """The file that a sample is from, without suffix; its key where that is not known."""
+    """The file that a sample is from, without suffix; its key if that is unknown."""
     return plain(str(PurePosixPath(record.get("source") or key).with_suffix("")))
 
 
 def _person(record: dict[str, Any]) -> str:
-    """Who it shows; '' where nobody said so and each file was taken for a person of its own."""
+    """The person; '' if unknown (each file was then taken as a person of its own)."""
     return "" if record.get("identity_from") == "file" else str(record.get("identity") or "")

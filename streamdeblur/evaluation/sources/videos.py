@@ -1,4 +1,4 @@
-"""Videos of faces: found, followed and cut as for training. The clips are kept in the user's cache folder."""
+"""Videos: their faces are detected, tracked and cropped as for training. The clips are stored in the user's cache folder."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from pathlib import Path
 
 from streamdeblur.caches import cache_folder
 from streamdeblur.errors import OutputError
-from streamdeblur.evaluation.sources.cutting import SHORTEST
+from streamdeblur.evaluation.sources.annotated_video import SHORTEST
 from streamdeblur.evaluation.sources.dataset import DataSet, make_data_set
 from streamdeblur.evaluation.sources.files import file_names, find_files, read_identities
 from streamdeblur.evaluation.sources.pictures import find_reference
@@ -24,39 +24,38 @@ from streamdeblur.training.datasets.store import open_clips
 log = logging.getLogger(__name__)
 
 OPTIONS = BuildOptions(min_face=64.0, min_sharpness=0.0, min_frames=SHORTEST, held_out=1.0)
-"""Which faces are taken. Blurry ones, too: videos that are blurry as they are can be evaluated on."""
+"""The faces that are taken: blurry ones as well, for the protocol ``as-is``."""
 
 
 def has_videos(path: Path) -> bool:
-    """Whether this is a video, or a folder of some."""
+    """Whether this is a video, or a folder of videos."""
     return path.suffix.lower() in VIDEO_SUFFIXES if path.is_file() else bool(find_files(path, VIDEO_SUFFIXES)[1])
 
 
 def open_videos(path: Path) -> DataSet:
     """Open a video, or a folder of videos with its subfolders.
 
-    Their faces are found as by ``streamdeblur dataset build`` (near-lossless clips, repeated frames left out), once: with the
-    same files, later runs read what is kept. ``reference.png`` (or .jpg ...) beside videos is a sharp picture of the person
-    whom they show. Identities come from ``FOLDER.csv`` beside the folder (columns file and identity), else a first subfolder
-    is a person.
+    Faces are found once, as by ``streamdeblur dataset build`` (near-lossless clips without repeated frames); later calls with the
+    same files read the stored clips. ``reference.png`` (or .jpg) beside videos is a sharp picture of the person whom they show.
+    Identities come from ``FOLDER.csv`` beside the folder (columns file and identity), else each first subfolder is a person.
 
     Raises:
-        InputError: nothing in them can be used.
-        OutputError: the clips can be kept nowhere.
+        InputError: Nothing in them can be used.
+        OutputError: There is no folder to store the clips in.
     """
     root, files = find_files(path, VIDEO_SUFFIXES)
     identities = read_identities(root)
     cache = cache_folder("evaluation")
     if cache is None:
-        raise OutputError("The clips of videos can be kept nowhere: name a folder that can be written in STREAMDEBLUR_CACHE.")
+        raise OutputError("There is no folder to store clips in. Set STREAMDEBLUR_CACHE to a folder that can be written to.")
     built = cache / part_name(files, root, [OPTIONS.model_dump(), identities.table])
-    summary = build_dataset(path, built, OPTIONS, identities=identities, on_progress=_tell)
+    summary = build_dataset(path, built, OPTIONS, identities=identities, on_progress=_log_progress)
     bad = {source["file"]: source["problem"] for source in summary["sources"] if source["problem"]}
     references = dict(zip(file_names(files, root), map(find_reference, files), strict=True))
-    # (all people are held out: their clips are those of `test`)
+    # (all people are held out, so all clips are in the split `test`)
     clips = [replace(clip, reference=references.get(clip.group)) for clip in clips_of(open_clips(built / SPLITS[1]))]
     return make_data_set(path, "videos", bad, clips=clips)
 
 
-def _tell(step: Step) -> None:
+def _log_progress(step: Step) -> None:
     log.info("Faces found in %d of %d videos: %s", step.done, step.total, step.title)

@@ -1,4 +1,4 @@
-"""YouTube Faces as it comes (Wolf et al. 2011): frames of videos of 1,595 people, and 5,000 comparisons in ten folds."""
+"""YouTube Faces as distributed (Wolf et al. 2011): frames of videos of 1,595 people, and 5,000 comparisons in ten folds."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from streamdeblur.errors import InputError
 from streamdeblur.evaluation.cases import Comparison
-from streamdeblur.evaluation.sources.cutting import SHORTEST, Video, runs
+from streamdeblur.evaluation.sources.annotated_video import SHORTEST, AnnotatedVideo, consecutive_ranges
 from streamdeblur.evaluation.sources.dataset import Clip, DataSet, Frames, make_data_set
 from streamdeblur.evaluation.sources.files import plain, read_lines
 from streamdeblur.evaluation.sources.pictures import face_in, read_picture
@@ -26,7 +26,7 @@ WHOLE, ALIGNED = "frame_images_DB", "aligned_images_DB"
 SPLITS = ("splits.txt", "splits_corrected.txt")
 LABELS = ".labeled_faces.txt"
 NUMBER = re.compile(r"\.(\d+)\.jpg$", re.IGNORECASE)
-"""Of a frame, in the name of its file: ``3.618.jpg``, ``aligned_detect_3.618.jpg``."""
+"""The number of a frame in its file's name: ``3.618.jpg``, ``aligned_detect_3.618.jpg``."""
 
 
 def has_youtube_faces(path: Path) -> bool:
@@ -39,7 +39,7 @@ def open_youtube_faces(path: Path) -> DataSet:
     ``aligned_images_DB`` (``NAME/K/aligned_detect_K.FRAME.jpg``); with ``splits.txt`` beside them, the comparisons.
 
     Raises:
-        InputError: none of it can be used.
+        InputError: None of it can be used.
     """
     bad: dict[str, str] = {}
     whole = (path / WHOLE).is_dir()
@@ -49,20 +49,20 @@ def open_youtube_faces(path: Path) -> DataSet:
     listed = _comparisons(splits) if splits else []
     comparisons = [one for one in listed if one.first in known and one.second in known]
     if len(comparisons) < len(listed):
-        bad[str(splits)] = f"{len(listed) - len(comparisons)} of {len(listed)} comparisons are of videos that are not there"
+        bad[str(splits)] = f"{len(listed) - len(comparisons)} of {len(listed)} comparisons are of videos that are missing"
     kind = f"YouTube Faces, {WHOLE if whole else ALIGNED}"
     return make_data_set(path, kind, bad, clips=clips, comparisons=comparisons)
 
 
 def _comparisons(splits: Path) -> list[Comparison]:
-    """Lines of: fold, number, first video, second video, similarity of the names, whether they show the same person."""
+    """Each line holds: fold, number, first video, second video, similarity of the names, whether they show the same person."""
     comparisons = []
     for number, line in enumerate(read_lines(splits)[1:], 2):
         row = [value.strip() for value in line.split(",")]
         try:
             comparisons.append(Comparison(int(row[0]), plain(row[2]), plain(row[3]), bool(int(row[5]))))
         except (ValueError, IndexError):
-            raise InputError(f"{splits}, line {number}, is no comparison: '{line}'.") from None
+            raise InputError(f"{splits}, line {number}, is not a comparison: '{line}'.") from None
     return comparisons
 
 
@@ -82,11 +82,11 @@ def _whole(folder: Path, bad: dict[str, str]) -> Iterator[Clip]:
                 bad[str(files)] = str(error)
                 continue
             height, width = first.shape[:2]
-            yield from Video(plain(f"{name}/{video}"), name, width, height, boxes, {}, partial(_frames, files)).clips()
+            yield from AnnotatedVideo(plain(f"{name}/{video}"), name, width, height, boxes, {}, partial(_frames, files)).clips()
 
 
 def _labelled(labels: Path) -> dict[str, dict[int, NDArray[np.float64]]]:
-    """Face boxes by video and frame. Lines of: file, -, x and y of the middle, width, height, -, -."""
+    """Face boxes by video and frame. Each line holds: file, -, x and y of the centre, width, height, -, -."""
     videos: dict[str, dict[int, NDArray[np.float64]]] = defaultdict(dict)
     for line in read_lines(labels):
         row = line.split(",")
@@ -95,7 +95,7 @@ def _labelled(labels: Path) -> dict[str, dict[int, NDArray[np.float64]]]:
             number = int(NUMBER.findall(file)[0])
             x, y, width, height = (float(value) for value in row[2:6])
         except (ValueError, IndexError):
-            raise InputError(f"it has a line that is no face: '{line}'") from None
+            raise InputError(f"it has a line that is not a face: '{line}'") from None
         videos[video][number] = box_of(x, y, max(width, height))
     return videos
 
@@ -113,14 +113,14 @@ def _aligned(folder: Path) -> Iterator[Clip]:
     for video in sorted(folder.glob("*/*/")):
         numbered = {int(found[1]): file for file in video.iterdir() if (found := NUMBER.search(file.name))}
         name = plain(video.relative_to(folder).as_posix())
-        for begin, end in runs(sorted(numbered), LONGEST):
+        for begin, end in consecutive_ranges(sorted(numbered), LONGEST):
             files = [numbered[number] for number in range(begin, end)]
             if len(files) >= SHORTEST:
                 yield Clip(f"{name}/{begin:06d}", partial(_cropped, files), video.parent.name, name)
 
 
 def _cropped(files: list[Path]) -> Frames:
-    """Each frame's own window: these pictures follow the face and differ in size."""
+    """Crop each frame by itself: these pictures follow the face and differ in size."""
     frames = np.empty((len(files), CROP_SIZE, CROP_SIZE, 3), np.uint8)
     for number, file in enumerate(files):
         picture = read_picture(file)

@@ -10,18 +10,18 @@ import pytest
 from skimage.metrics import structural_similarity
 
 from streamdeblur.errors import InputError, OptionError
-from streamdeblur.evaluation.comparing.compare import compare, video_names
-from streamdeblur.evaluation.comparing.faces import RUN, find_faces
-from streamdeblur.evaluation.comparing.footage import in_step
-from streamdeblur.evaluation.evaluator import Examiner, Instruments
-from streamdeblur.evaluation.metrics.temporal import stability
+from streamdeblur.evaluation.comparison.compare import compare, video_names
+from streamdeblur.evaluation.comparison.faces import SEQUENCE_LENGTH, find_faces
+from streamdeblur.evaluation.comparison.synchronised import synchronised_frames
+from streamdeblur.evaluation.evaluator import Evaluator, EvaluatorSettings
+from streamdeblur.evaluation.metrics.temporal import temporal_stability
 from streamdeblur.evaluation.summary import summarise
 from support.media.datasets import shot
 from support.media.videos import Recipe, write_video
 from support.metrics import psnr
 
 FRAMES = 30
-PLAIN = Instruments("none", "none", "none")
+PLAIN = EvaluatorSettings("none", "none", "none")
 
 
 def lossless(path, pictures, stamps=None):
@@ -69,7 +69,7 @@ def faces(paths):
 
 @pytest.fixture(scope="module")
 def found(faces):
-    return compare(faces, Examiner(PLAIN), limit=6)
+    return compare(faces, Evaluator(PLAIN), limit=6)
 
 
 def test_frames_are_matched_by_their_time_since_the_first(tmp_path):
@@ -77,37 +77,37 @@ def test_frames_are_matched_by_their_time_since_the_first(tmp_path):
     late = flat_video(tmp_path / "late.mkv", [11, 21, 31, 41, 51, 61], [40, 44, 48, 52, 56, 60])
     holed = flat_video(tmp_path / "holed.mkv", [12, 22, 42, 52], [0, 4, 12, 16])
     short = flat_video(tmp_path / "short.mkv", [13, 23, 33, 43], [0, 4, 8, 12])
-    assert seen(in_step(sharp, [late, holed])) == [(0, 10, 11, 12), (1, 20, 21, 22), (3, 40, 41, 42), (4, 50, 51, 52)]
-    assert seen(in_step(sharp, [short, late])) == [(0, 10, 13, 11), (1, 20, 23, 21), (2, 30, 33, 31), (3, 40, 43, 41)]
+    assert seen(synchronised_frames(sharp, [late, holed])) == [(0, 10, 11, 12), (1, 20, 21, 22), (3, 40, 41, 42), (4, 50, 51, 52)]
+    assert seen(synchronised_frames(sharp, [short, late])) == [(0, 10, 13, 11), (1, 20, 23, 21), (2, 30, 33, 31), (3, 40, 43, 41)]
 
 
 def test_half_a_frame_is_how_far_times_may_differ(tmp_path):
     sharp = flat_video(tmp_path / "sharp.mkv", [10, 20, 30, 40], [0, 4, 8, 12])
     near = flat_video(tmp_path / "near.mkv", [11, 21, 31, 41], [0, 5, 7, 12])
     far = flat_video(tmp_path / "far.mkv", [12, 22, 42], [0, 7, 12])
-    assert seen(in_step(sharp, [near])) == [(0, 10, 11), (1, 20, 21), (2, 30, 31), (3, 40, 41)]
+    assert seen(synchronised_frames(sharp, [near])) == [(0, 10, 11), (1, 20, 21), (2, 30, 31), (3, 40, 41)]
     # 0.07 s is nearer to the third frame than to the second
-    assert seen(in_step(sharp, [far])) == [(0, 10, 12), (2, 30, 22), (3, 40, 42)]
+    assert seen(synchronised_frames(sharp, [far])) == [(0, 10, 12), (2, 30, 22), (3, 40, 42)]
 
 
 def test_frames_at_uneven_times_stay_together(tmp_path):
     stamps = [0, 1, 2, 30, 31, 70]
     sharp = flat_video(tmp_path / "sharp.mkv", [10, 20, 30, 40, 50, 60], stamps)
     other = flat_video(tmp_path / "other.mkv", [11, 21, 31, 41, 51, 61], stamps)
-    assert [values[1:] for values in seen(in_step(sharp, [other]))] == [(v, v + 1) for v in range(10, 70, 10)]
+    assert [values[1:] for values in seen(synchronised_frames(sharp, [other]))] == [(v, v + 1) for v in range(10, 70, 10)]
 
 
 def test_faces_are_spread_over_the_video_and_over_people(tmp_path, photograph):
     scene = [np.ascontiguousarray(photograph[:, n : n + 1200]) for n in range(15)]
     found = find_faces(lossless(tmp_path / "scene.mkv", scene), [])
-    assert len({sighting.track for sighting in found.sightings}) >= 4
+    assert len({detection.track for detection in found.detections}) >= 4
     chosen = found.spread(12)
     assert len(chosen) == 12
-    shares = [sum(sighting.track == track for sighting in chosen) for track in {sighting.track for sighting in chosen}]
+    shares = [sum(detection.track == track for detection in chosen) for track in {detection.track for detection in chosen}]
     assert len(shares) >= 4
     assert max(shares) <= 4
-    assert np.mean([sighting.number for sighting in chosen]) == pytest.approx(7, abs=2)
-    assert len(found.spread(None)) == len(found.sightings)
+    assert np.mean([detection.number for detection in chosen]) == pytest.approx(7, abs=2)
+    assert len(found.spread(None)) == len(found.detections)
 
 
 def window(picture, place):
@@ -119,7 +119,7 @@ def window(picture, place):
 
 @pytest.mark.parametrize("name", ["blurred", "half", "flickering"])
 def test_figures_are_those_of_the_windows_and_of_the_whole_frames(pictures, faces, found, name):
-    results = {result.case: result.figures for result in found.results[f"{name}.mkv"]}
+    results = {result.case: result.metrics for result in found.results[f"{name}.mkv"]}
     chosen = faces.spread(6)
     assert set(results) == {place.name for place in chosen}
     for place in chosen:
@@ -140,18 +140,18 @@ def test_groups_are_seconds(faces, found):
 
 
 def test_flicker_is_measured_in_windows_that_stand_still(pictures, faces, found):
-    runs = faces.runs()
-    assert [run.number for run in runs] == [0, RUN]
+    runs = faces.sequence_starts()
+    assert [run.number for run in runs] == [0, SEQUENCE_LENGTH]
     for name in ("blurred", "flickering"):
-        for run, measured in zip(runs, found.steadiness[f"{name}.mkv"], strict=True):
+        for run, measured in zip(runs, found.stabilities[f"{name}.mkv"], strict=True):
             cut = {
-                kind: [np.ascontiguousarray(window(pictures[kind][run.number + n], run)) for n in range(RUN)]
+                kind: [np.ascontiguousarray(window(pictures[kind][run.number + n], run)) for n in range(SEQUENCE_LENGTH)]
                 for kind in (name, "sharp")
             }
-            wanted = stability(cut[name], cut["sharp"])
+            wanted = temporal_stability(cut[name], cut["sharp"])
             assert measured.restored == pytest.approx(wanted.restored)
             assert measured.sharp == pytest.approx(wanted.sharp)
-    shares = {one.method: one.share.value for one in summarise(found).steadiness}
+    shares = {one.method: one.share.value for one in summarise(found).stabilities}
     assert shares["blurred.mkv"] < 100.0 < shares["flickering.mkv"]
 
 
@@ -164,21 +164,21 @@ def test_the_first_video_is_tested_against_each_other(found):
 
 def test_a_video_against_itself_is_perfect(paths):
     faces = find_faces(paths["sharp"], [paths["sharp"]])
-    summary = summarise(compare(faces, Examiner(PLAIN), limit=3))
+    summary = summarise(compare(faces, Evaluator(PLAIN), limit=3))
     assert faces.matched == FRAMES
-    figures = {name: figure.value for name, figure in summary.rows[0].figures.items()}
+    figures = {name: figure.value for name, figure in summary.rows[0].metrics.items()}
     assert figures == {"psnr": 100.0, "ssim": 1.0, "gmsd": 0.0, "gradient": 0.0, "frame": 100.0}
-    assert summary.steadiness[0].share.value == 100.0
+    assert summary.stabilities[0].share.value == 100.0
 
 
 def test_landmarks_and_identities(paths):
     pytest.importorskip("dlib", reason="dlib comes with the extra eval")
     faces = find_faces(paths["sharp"], [paths["sharp"], paths["blurred"]])
-    same, blurred = summarise(compare(faces, Examiner(Instruments("dlib", "none", "dlib")), limit=2)).rows
-    assert (same.figures["auc"].value, same.figures["failure"].value) == (1.0, 0.0)
-    assert same.figures["cosine"].value == pytest.approx(1.0)
-    assert 0.0 < blurred.figures["auc"].value < 1.0
-    assert 0.5 < blurred.figures["cosine"].value < 1.0
+    same, blurred = summarise(compare(faces, Evaluator(EvaluatorSettings("dlib", "none", "dlib")), limit=2)).rows
+    assert (same.metrics["auc"].value, same.metrics["failure"].value) == (1.0, 0.0)
+    assert same.metrics["cosine"].value == pytest.approx(1.0)
+    assert 0.0 < blurred.metrics["auc"].value < 1.0
+    assert 0.5 < blurred.metrics["cosine"].value < 1.0
 
 
 def test_videos_of_another_size_are_refused(tmp_path, paths, pictures):

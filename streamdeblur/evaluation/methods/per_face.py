@@ -1,4 +1,4 @@
-"""FaceByFace: the frame of all methods that restore one face after another."""
+"""PerFaceMethod: a method that restores one face after another by a function."""
 
 from __future__ import annotations
 
@@ -16,38 +16,38 @@ from streamdeblur.evaluation.cases import Case, Image
 
 
 @dataclass(frozen=True)
-class FaceByFace:
+class PerFaceMethod:
     """A `Method` of a function that restores one face."""
 
     name: str
     fingerprint: str
     function: Callable[[Case], Image]
-    apart: bool = False
-    """It is slow on one core and can be sent to other processes: several faces may be restored side by side."""
+    parallel: bool = False
+    """Whether the function is slow and can be pickled, so that several processes restore faces in parallel."""
 
     def restore(self, cases: Sequence[Case]) -> list[Image]:
-        """Restored faces of some cases, in their order.
+        """Restore some cases; see `Method.restore`.
 
         Raises:
-            MethodError: the function does, or gives something else than a picture of the blurry one's shape.
+            MethodError: The function raised it, or returned something else than a picture of the blurry one's shape.
         """
         return [checked(self.name, case, self.function(case)) for case in cases]
 
 
 def checked(name: str, case: Case, restored: object) -> Image:
-    """The result of the method `name` for a case.
+    """Check the result of the method `name` for a case.
 
     Raises:
-        MethodError: it is not uint8, or of another shape than the blurry face.
+        MethodError: It is not uint8, or has another shape than the blurry face.
     """
     if isinstance(restored, np.ndarray) and restored.dtype == np.uint8 and restored.shape == case.blurry.shape:
         return restored
     got = f"{restored.dtype} {list(restored.shape)}" if isinstance(restored, np.ndarray) else type(restored).__name__
-    raise MethodError(f"{name} gave {got} for {case.name}; needed is uint8 {list(case.blurry.shape)}.")
+    raise MethodError(f"{name} returned {got} for {case.name}. Required: uint8 {list(case.blurry.shape)}.")
 
 
 def rounded(pixels: NDArray[np.floating]) -> Image:
-    """Code values of pixels in [0, 1], of any shape."""
+    """Convert pixels in [0, 1], of any shape, to code values: uint8 of that shape."""
     return np.asarray(np.rint(np.clip(pixels, 0.0, 1.0) * 255.0), np.uint8)
 
 
@@ -60,7 +60,7 @@ def files_digest(files: Iterable[Path]) -> str:
     """SHA-256 of the names and contents of some files, in hexadecimal.
 
     Raises:
-        MethodError: one cannot be read.
+        MethodError: One cannot be read.
     """
     digest = hashlib.sha256()
     for file in files:

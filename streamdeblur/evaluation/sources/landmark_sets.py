@@ -1,4 +1,4 @@
-"""Sets with the 68-point mark-up, as they come: 300VW (videos), 300-W, Helen and the like (pictures)."""
+"""Data sets with 68 annotated landmarks, as distributed: 300VW (videos), 300-W, Helen and others (pictures)."""
 
 from __future__ import annotations
 
@@ -12,33 +12,32 @@ from numpy.typing import NDArray
 
 from streamdeblur.errors import InputError
 from streamdeblur.evaluation.cases import Points
-from streamdeblur.evaluation.sources.annotations import marked_box, read_points
-from streamdeblur.evaluation.sources.cutting import Video
+from streamdeblur.evaluation.sources.annotated_video import AnnotatedVideo
 from streamdeblur.evaluation.sources.dataset import Clip, DataSet, Face, Still, make_data_set
 from streamdeblur.evaluation.sources.files import file_names, find_files
 from streamdeblur.evaluation.sources.pictures import face_in, read_picture
+from streamdeblur.evaluation.sources.pts import face_box_of, read_points
 from streamdeblur.training.datasets.pictures import PICTURES
 from streamdeblur.training.datasets.tracks import upright_frames
 from streamdeblur.video.planes import Planes
 
-VIDEO, MARKS = "vid.avi", "annot"
-"""In the folder of each video of 300VW: the video, and the folder of its mark-up, ``000001.pts`` being that of the first
-frame."""
+VIDEO, ANNOTATIONS = "vid.avi", "annot"
+"""In each folder of 300VW: the video, and the folder of its annotations; ``000001.pts`` is that of the first frame."""
 
 
 def has_300vw(path: Path) -> bool:
     """Whether this is the folder of 300VW, or of one of its videos."""
-    return any(video.with_name(MARKS).is_dir() for video in _videos(path))
+    return any(video.with_name(ANNOTATIONS).is_dir() for video in _videos(path))
 
 
 def open_300vw(path: Path) -> DataSet:
     """Open 300VW (Shen et al. 2015): ``NNN/vid.avi`` and ``NNN/annot/000001.pts``.
 
-    A clip is a run of marked frames that a window of twice the face covers while it stands still. Each video is taken for a
+    A clip is a sequence of annotated frames whose face a window of twice its size covers without moving. Each video counts as a
     person.
 
     Raises:
-        InputError: none of it can be used.
+        InputError: None of it can be used.
     """
     bad: dict[str, str] = {}
     clips: list[Clip] = []
@@ -54,56 +53,56 @@ def _videos(path: Path) -> list[Path]:
     return sorted([*path.glob(VIDEO), *path.glob(f"*/{VIDEO}")])
 
 
-def _video(file: Path, bad: dict[str, str]) -> Video:
+def _video(file: Path, bad: dict[str, str]) -> AnnotatedVideo:
     points: dict[int, NDArray[np.float64]] = {}
-    for marks in sorted(file.with_name(MARKS).glob("*.pts")):
+    for annotation in sorted(file.with_name(ANNOTATIONS).glob("*.pts")):
         try:
-            points[int(marks.stem) - 1] = read_points(marks)
+            points[int(annotation.stem) - 1] = read_points(annotation)
         except ValueError:
-            bad[str(marks)] = "its name is no number of a frame"
+            bad[str(annotation)] = "its name is not the number of a frame"
         except InputError as error:
-            bad[str(marks)] = str(error)
+            bad[str(annotation)] = str(error)
     first = next(_frames(file, 0, 1))
-    boxes = {number: marked_box(marked) for number, marked in points.items()}
+    boxes = {number: face_box_of(annotated) for number, annotated in points.items()}
     name = file.resolve().parent.name
-    return Video(name, name, first.width, first.height, boxes, points, partial(_frames, file))
+    return AnnotatedVideo(name, name, first.width, first.height, boxes, points, partial(_frames, file))
 
 
 def _frames(file: Path, begin: int, end: int) -> Iterator[Planes]:
-    # read from the start, for time stamps of AVI files are no safe way to a frame of a certain number
+    # read from the start: the time stamps of AVI files do not lead reliably to a frame of a certain number
     for planes, _ in islice(upright_frames(file), begin, end):
         yield planes
 
 
-def has_marked_pictures(path: Path) -> bool:
+def has_annotated_pictures(path: Path) -> bool:
     """Whether this is a folder of ``.pts`` files."""
     return path.is_dir() and bool(find_files(path, {".pts"})[1])
 
 
-def open_marked_pictures(path: Path) -> DataSet:
-    """Open pictures that have a ``.pts`` file of 68 points of the same name each, also in subfolders.
+def open_annotated_pictures(path: Path) -> DataSet:
+    """Open pictures with a ``.pts`` file of 68 points of the same name each, also in subfolders.
 
-    The face box is that of the points, raised over the forehead (`marked_box`), as the detector would have it.
+    The face box is that of the points, extended over the forehead as the detector's boxes are (`face_box_of`).
 
     Raises:
-        InputError: none of them can be used.
+        InputError: None of them can be used.
     """
     bad: dict[str, str] = {}
     stills = []
     _, files = find_files(path, {".pts"})
-    for name, marks in zip(file_names(files, path), files, strict=True):
-        picture = next((found for suffix in PICTURES if (found := marks.with_suffix(suffix)).is_file()), None)
+    for name, annotation in zip(file_names(files, path), files, strict=True):
+        picture = next((found for suffix in PICTURES if (found := annotation.with_suffix(suffix)).is_file()), None)
         try:
-            points = read_points(marks)
+            points = read_points(annotation)
         except InputError as error:
-            bad[str(marks)] = str(error)
+            bad[str(annotation)] = str(error)
             continue
         if picture is None:
-            bad[str(marks)] = "there is no picture of this name"
+            bad[str(annotation)] = "there is no picture of this name"
         else:
             stills.append(Still(name, partial(_face, picture, points)))
     return make_data_set(path, "pictures with 68 points", bad, stills=stills)
 
 
 def _face(file: Path, points: Points) -> Face:
-    return face_in(read_picture(file), marked_box(points), points)
+    return face_in(read_picture(file), face_box_of(points), points)

@@ -1,4 +1,4 @@
-"""Methods that are not part of this project: functions, programs, and results that were made elsewhere."""
+"""Methods that are not part of this project: functions, programs, and results from elsewhere."""
 
 from __future__ import annotations
 
@@ -14,52 +14,59 @@ from pathlib import Path
 
 from streamdeblur.errors import InputError, MethodError, OptionError
 from streamdeblur.evaluation.cases import Case, Image
-from streamdeblur.evaluation.methods.faces import FaceByFace, checked, files_digest
+from streamdeblur.evaluation.methods.per_face import PerFaceMethod, checked, files_digest
 from streamdeblur.training.datasets.pictures import PICTURES, decode_picture, png_bytes
 
 TAIL_LINES = 5
-"""Last lines of what a program that failed has written, which its error shows."""
+"""Last lines of a failed program's output that the error message shows."""
 
 
-def python(argument: str) -> FaceByFace:
-    """MODULE:FUNCTION, found in the working folder, too; the function takes and returns uint8 RGB [H, W, 3].
+def python(argument: str) -> PerFaceMethod:
+    """A Python function as a method.
+
+    Args:
+        argument: MODULE:FUNCTION, also from the working folder. The function takes and returns uint8 RGB [H, W, 3].
 
     Raises:
-        OptionError: it is not MODULE:FUNCTION.
-        MethodError: it cannot be imported, or cannot be called.
+        OptionError: The argument has another form.
+        MethodError: It cannot be imported, or cannot be called.
     """
     name = f"python:{argument}"
     module, _, attribute = argument.partition(":")
     if not module or not attribute:
-        raise OptionError(f"'{name}' names no function. Give python:MODULE:FUNCTION.")
+        raise OptionError(f"'{name}' does not name a function. Give python:MODULE:FUNCTION.")
     if os.getcwd() not in sys.path:
         sys.path.append(os.getcwd())
     try:
         function = getattr(import_module(module), attribute)
     except Exception as error:
-        # a module may raise anything while it is imported
+        # guards the import of the user's module, which may raise anything
         raise MethodError(f"Cannot import {name}: {error}") from error
     if not callable(function):
-        raise MethodError(f"{name} is a {type(function).__name__}; needed is a function.")
+        raise MethodError(f"{name} is a {type(function).__name__}; a function is required.")
 
     def restore(case: Case) -> Image:
         return _called(name, function, case)
 
-    return FaceByFace(name, "", restore)
+    return PerFaceMethod(name, "", restore)
 
 
 def _called(name: str, function: Callable[[Image], Image], case: Case) -> Image:
     try:
         return function(case.blurry.copy())
     except Exception as error:
+        # guards the user's function, which may raise anything
         raise MethodError(f"{name} failed on {case.name}: {type(error).__name__}: {error}") from error
 
 
-def folder(argument: str) -> FaceByFace:
-    """Pictures in a folder, each by the name of its case: DIR/CASE.png, or another suffix of a picture.
+def folder(argument: str) -> PerFaceMethod:
+    """Restored pictures in a folder as a method.
+
+    Args:
+        argument: The folder DIR, which holds DIR/CASE.png for each case, or with another suffix of a picture.
 
     Raises:
-        MethodError: there is no such folder.
+        MethodError: There is no such folder.
     """
     root = Path(argument)
     if not root.is_dir():
@@ -72,16 +79,18 @@ def folder(argument: str) -> FaceByFace:
             raise MethodError(f"{root / case.name}.png is missing: folder: needs a picture for every case.")
         return _read(pictures[case.name])
 
-    return FaceByFace(f"folder:{argument}", files_digest(files), read)
+    return PerFaceMethod(f"folder:{argument}", files_digest(files), read)
 
 
 def command(argument: str) -> Command:
-    """A program and its arguments, with {input} and {output} where the two folders are to stand.
+    """A program as a method.
 
-    It is split as a shell would, and no shell runs it; write ``sh -c '...'`` for one.
+    Args:
+        argument: The program and its arguments, with {input} and {output} in place of the two folders. They are split as by a
+            shell, but run without one; write ``sh -c '...'`` to use a shell.
 
     Raises:
-        OptionError: it cannot be split, or lacks one of the folders.
+        OptionError: The argument cannot be split, or lacks one of the folders.
     """
     name = f"command:{argument}"
     try:
@@ -96,9 +105,9 @@ def command(argument: str) -> Command:
 
 @dataclass(frozen=True)
 class Command:
-    """A program that turns a folder of PNG pictures into another, once for all cases that it is given together.
+    """A program that restores a folder of PNG pictures into another folder; it runs once for each batch of cases.
 
-    A result has the name of its input, with the suffix of any picture; it may lie in a folder within the output.
+    A result has the name of its input, with the suffix of any picture; it may be in a subfolder of the output.
     """
 
     name: str
@@ -106,10 +115,10 @@ class Command:
     fingerprint: str = ""
 
     def restore(self, cases: Sequence[Case]) -> list[Image]:
-        """Restored faces of some cases, in their order.
+        """Restore some cases; see `Method.restore`.
 
         Raises:
-            MethodError: the program cannot be started, fails, or leaves out a picture.
+            MethodError: The program cannot be started, fails, or leaves out a picture.
         """
         with tempfile.TemporaryDirectory(prefix="streamdeblur-") as temporary:
             source, target = Path(temporary, "input"), Path(temporary, "output")

@@ -1,4 +1,4 @@
-"""Clips of faces whose place in each frame is known: cut out when they are opened."""
+"""Videos with an annotated face box in each frame: clips of the face, cropped when they are opened."""
 
 from __future__ import annotations
 
@@ -20,49 +20,49 @@ SHORTEST = 7
 """Frames of a clip at least: the shortest average of the paper."""
 
 Opener = Callable[[int, int], Iterator[Planes]]
-"""Reads the frames of a video from one number to before another; raises InputError."""
+"""Reads the frames of a video from a first number to before a last one; raises InputError."""
 
 
 @dataclass(frozen=True, eq=False)
-class Video:
-    """A video in which a face is marked."""
+class AnnotatedVideo:
+    """A video in which one face is annotated."""
 
     name: str
-    """Of its clips' group; their own names are this and the number of their first frame."""
+    """The group of its clips, whose own names are this and the number of their first frame."""
     identity: str
     width: int
     height: int
     boxes: dict[int, NDArray[np.float64]]
-    """Face box by frame, x0, y0, x1, y1 in pixels."""
+    """By frame: the face box x0, y0, x1, y1 in pixels."""
     points: dict[int, NDArray[np.float64]]
-    """Marked points [68, 2] by frame, in pixels; empty where there are none."""
+    """By frame: annotated landmarks [68, 2] in pixels; empty if there are none."""
     read: Opener
 
     def clips(self) -> Iterator[Clip]:
-        """Its clips: runs of frames one after the other, as far as a window that stands still covers the face."""
-        for begin, end in runs(sorted(self.boxes)):
+        """Its clips: consecutive frames, as long as a window that does not move covers the face."""
+        for begin, end in consecutive_ranges(sorted(self.boxes)):
             boxes = [self.boxes[n] for n in range(begin, end)]
             for window in clip_windows(boxes, begin, (0, 0, self.width, self.height)):
                 if window.end - window.begin >= SHORTEST:
                     name = f"{self.name}/{window.begin:06d}"
-                    yield Clip(name, partial(self._cut, window), self.identity, self.name)
+                    yield Clip(name, partial(self._crop, window), self.identity, self.name)
 
-    def _cut(self, window: ClipWindow) -> Frames:
+    def _crop(self, window: ClipWindow) -> Frames:
         numbers = range(window.begin, window.end)
         frames = np.empty((len(numbers), window.size, window.size, 3), np.uint8)
         count = 0
         for count, planes in enumerate(self.read(window.begin, window.end), 1):
             crop_region(planes, window.left, window.top, window.side, window.side, frames[count - 1])
         if count < len(numbers):
-            raise InputError(f"{self.name} ends after frame {window.begin + count - 1}, {window.end - 1} is marked.")
+            raise InputError(f"{self.name} ends after frame {window.begin + count - 1}, but frame {window.end - 1} is annotated.")
         boxes = window.inside(np.array([self.boxes[n] for n in numbers]).reshape(-1, 2, 2)).reshape(-1, 4)
         points = np.array([self.points[n] for n in numbers if self.points])
-        marked = points_in(points, window.left, window.top, window.scale).astype(np.float32) if len(points) else None
-        return Frames(frames, boxes.astype(np.float32), marked)
+        landmarks = points_in(points, window.left, window.top, window.scale).astype(np.float32) if len(points) else None
+        return Frames(frames, boxes.astype(np.float32), landmarks)
 
 
-def runs(numbers: Sequence[int], longest: int | None = None) -> list[tuple[int, int]]:
-    """Rising numbers as ranges (first, last + 1) without gaps, of `longest` numbers at most."""
+def consecutive_ranges(numbers: Sequence[int], longest: int | None = None) -> list[tuple[int, int]]:
+    """Split rising numbers into ranges (first, last + 1) without gaps, of at most `longest` numbers."""
     found: list[tuple[int, int]] = []
     for number in numbers:
         if found and found[-1][1] == number and (longest is None or number - found[-1][0] < longest):

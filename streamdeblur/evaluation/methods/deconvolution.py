@@ -1,4 +1,4 @@
-"""Our own deconvolutions as methods: blind ones by their prior, and the one that is told the kernel."""
+"""Our own deconvolutions as methods: blind ones by their prior, and one that uses the true kernel."""
 
 from __future__ import annotations
 
@@ -9,34 +9,40 @@ from streamdeblur.evaluation.cases import Case, Image
 from streamdeblur.evaluation.deconvolution.blind import Estimation, estimate_kernel
 from streamdeblur.evaluation.deconvolution.nonblind import FINAL_STEPS, KNOWN_KERNEL, Final, deconvolve
 from streamdeblur.evaluation.deconvolution.priors import KERNEL_PRIORS, Prior
-from streamdeblur.evaluation.methods.faces import FaceByFace, versioned
+from streamdeblur.evaluation.methods.per_face import PerFaceMethod, versioned
 
 ESTIMATION = Estimation()
 
 
-def blind(prior: str, final: str) -> FaceByFace:
-    """The kernel estimated under a prior (`KERNEL_PRIORS`), then a final step: tv, which '' stands for, or hyper.
+def blind(prior: str, final: str) -> PerFaceMethod:
+    """Blind deconvolution: the kernel is estimated under a prior, then a final step restores the picture.
+
+    Args:
+        prior: One of `KERNEL_PRIORS`.
+        final: One of `FINAL_STEPS`; '' is ``tv``.
 
     Raises:
-        OptionError: no such final step.
+        OptionError: The final step is unknown.
     """
     name = f"{prior}:{final}" if final else prior
     if final and final not in FINAL_STEPS:
         raise OptionError(f"Unknown final step in '{name}'. Known: {', '.join(f'{prior}:{step}' for step in FINAL_STEPS)}.")
     chosen, step = KERNEL_PRIORS[prior], FINAL_STEPS[final or "tv"]
-    return FaceByFace(name, versioned(f"{chosen!r} {ESTIMATION!r} {step!r}"), partial(_restored, chosen, step), apart=True)
+    return PerFaceMethod(name, versioned(f"{chosen!r} {ESTIMATION!r} {step!r}"), partial(_restored, chosen, step), parallel=True)
 
 
 def _restored(prior: Prior, final: Final, case: Case) -> Image:
     return deconvolve(case.blurry, estimate_kernel(case.blurry, prior, ESTIMATION), final)
 
 
-def known_kernel() -> FaceByFace:
-    """Total variation with the true kernel of a case."""
-    return FaceByFace("tv-oracle", versioned(f"true kernel {KNOWN_KERNEL!r}"), _restored_by_true_kernel, apart=True)
+def known_kernel() -> PerFaceMethod:
+    """Deconvolution with the true kernel of a case, under total variation."""
+    return PerFaceMethod("tv-oracle", versioned(f"true kernel {KNOWN_KERNEL!r}"), _restored_by_true_kernel, parallel=True)
 
 
 def _restored_by_true_kernel(case: Case) -> Image:
     if case.kernel is None:
-        raise MethodError(f"{case.name} has no known kernel: 'tv-oracle' needs the protocol 'synthetic' in code values.")
+        raise MethodError(
+            f"{case.name} has no known kernel: 'tv-oracle' needs the protocol 'synthetic' and the response 'identity'."
+        )
     return deconvolve(case.blurry, case.kernel, KNOWN_KERNEL)

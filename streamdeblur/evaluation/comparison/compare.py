@@ -1,0 +1,168 @@
+"""Second pass over compared videos: the windows of detected faces are cropped from all of them and measured."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from streamdeblur.errors import OptionError
+from streamdeblur.evaluation.cases import Case, Image
+from streamdeblur.evaluation.comparison.faces import SEQUENCE_LENGTH, DetectedFace, DetectedFaces
+from streamdeblur.evaluation.comparison.synchronised import SynchronisedFrames, synchronised_frames
+from streamdeblur.evaluation.evaluate import ProtocolResults
+from streamdeblur.evaluation.evaluator import Evaluator, Metrics
+from streamdeblur.evaluation.metrics.fidelity import psnr
+from streamdeblur.evaluation.metrics.temporal import TemporalStability, temporal_stability
+from streamdeblur.evaluation.results import FaceResult, ResultFolder
+from streamdeblur.faces.window import CROP_SIZE, crop_region
+from streamdeblur.video.planes import Planes
+
+SHARP = "sharp"
+"""Name of the sharp video's pictures."""
+
+
+def video_names(videos: Sequence[Path]) -> list[str]:
+    """The names of videos in a report: their file names, or their paths if two have the same one.
+
+    Raises:
+        OptionError: A video is given twice, or has the name of the sharp one's pictures.
+    """
+    names = [video.name for video in videos]
+    if len(set(names)) < len(names):
+        names = [str(video) for video in videos]
+    for name in names:
+        if names.count(name) > 1:
+            raise OptionError(f"{name} is given twice.")
+        if name == SHARP:
+            raise OptionError(f"No video can be called '{SHARP}': rename it, such as to {SHARP}.mp4.")
+    return names
+
+
+def compare(
+    faces: DetectedFaces,
+    evaluator: Evaluator,
+    limit: int | None = 100,
+    pictures: ResultFolder | None = None,
+    on_progress: Callable[[int, int], object] | None = None,
+) -> ProtocolResults:
+    """Read the videos again and measure some of the faces: the same windows, scaled to 256 px, of each video and the sharp one.
+
+    Two metrics are added to those of a face: the PSNR of whole frames, and temporal stability, measured in windows that do not
+    move for half a second. (A window that followed the face would add the jitter of the tracker, and in a whole frame the
+    background, which is not restored, would hide the face.)
+
+    Neighbouring frames are not independent of each other, so the faces of one second form a group. The others are tested
+    against the first video.
+
+    Args:
+        faces: The detected faces (`find_faces`).
+        evaluator: Measures the faces.
+        limit: Number of faces at most, spread evenly over the video; None measures all.
+        pictures: Stores the pictures of these faces, as a report shows them.
+        on_progress: Called with the number of frames read and their total.
+
+    Raises:
+        InputError: A video cannot be read.
+        OutputError: The pictures cannot be written.
+    """
+    run = _ComparisonRun(faces, evaluator, pictures)
+    measured, sequence_starts = _by_frame(faces.spread(limit)), _by_frame(faces.sequence_starts())
+    for done, frames in enumerate(synchronised_frames(faces.sharp, faces.others), 1):
+        run.measure(frames, measured.get(frames.number, []))
+        run.extend_sequences(frames, sequence_starts.get(frames.number, []))
+        if on_progress is not None:
+            on_progress(done, faces.matched)
+    return ProtocolResults(
+        run.title,
+        annotated=False,
+        comparisons=[],
+        results=run.results,
+        stabilities=run.stabilities,
+        baseline=run.names[0],
+        grouped_by="seconds of the video",
+    )
+
+
+def _by_frame(detections: Iterable[DetectedFace]) -> dict[int, list[DetectedFace]]:
+    found = defaultdict[int, list[DetectedFace]](list)
+    for detection in detections:
+        found[detection.number].append(detection)
+    return found
+
+
+class _ComparisonRun:
+    """The state of one comparison while the videos are read."""
+
+    def __init__(self, faces: DetectedFaces, evaluator: Evaluator, pictures: ResultFolder | None) -> None:
+        self._evaluator, self._pictures = evaluator, pictures
+        self._sequences: list[_CropSequence] = []
+        self.title = f"faces of {faces.sharp.name}"
+        self.names = video_names(faces.others)
+        self.results: dict[str, list[FaceResult]] = {name: [] for name in self.names}
+        self.stabilities: dict[str, list[TemporalStability]] = {name: [] for name in self.names}
+
+    def measure(self, frames: SynchronisedFrames, detections: Sequence[DetectedFace]) -> None:
+        """Measure the faces that were detected in these frames."""
+        if not detections:
+            return
+        whole = _whole_frame(frames.sharp)
+        frame_metrics = {name: {"frame": psnr(_whole_frame(planes), whole)} for name, planes in self._named(frames)}
+        for detection in detections:
+            sharp = _crop(frames.sharp, detection)
+            # (the videos hold what was restored elsewhere: the blurry face is unknown, and not used)
+            case = Case(detection.name, sharp, sharp, f"second {int(detection.seconds)}")
+            self._store_picture(case, SHARP, sharp)
+            for name, planes in self._named(frames):
+                self._measure_face(case, name, _crop(planes, detection), frame_metrics[name])
+
+    def _measure_face(self, case: Case, name: str, face: Image, frame_metrics: Metrics) -> None:
+        metrics, _ = self._evaluator(case, face)
+        result = FaceResult(
+            self.title, case.name, case.group, "", case.digest, name, "", self._evaluator.fingerprint, metrics | frame_metrics
+        )
+        self.results[name].append(result)
+        self._store_picture(case, name, face)
+
+    def _store_picture(self, case: Case, name: str, face: Image) -> None:
+        if self._pictures:
+            self._pictures.write_picture(self._pictures.picture(self.title, case.name, name), face)
+
+    def extend_sequences(self, frames: SynchronisedFrames, starts: Sequence[DetectedFace]) -> None:
+        """Add these frames to the sequences that have begun and to those that begin here."""
+        self._sequences += [_CropSequence(start, self.names) for start in starts]
+        for sequence in self._sequences:
+            sequence.add(frames.sharp, self._named(frames))
+        for sequence in [sequence for sequence in self._sequences if len(sequence.sharp) == SEQUENCE_LENGTH]:
+            self._sequences.remove(sequence)
+            for name, crops in sequence.others.items():
+                self.stabilities[name].append(temporal_stability(crops, sequence.sharp))
+
+    def _named(self, frames: SynchronisedFrames) -> list[tuple[str, Planes]]:
+        return list(zip(self.names, frames.others, strict=True))
+
+
+class _CropSequence:
+    """The crops of one window that does not move, in consecutive frames of all videos."""
+
+    def __init__(self, window: DetectedFace, names: Sequence[str]) -> None:
+        self._window = window
+        self.sharp: list[Image] = []
+        self.others: dict[str, list[Image]] = {name: [] for name in names}
+
+    def add(self, sharp: Planes, others: Iterable[tuple[str, Planes]]) -> None:
+        self.sharp.append(_crop(sharp, self._window))
+        for name, planes in others:
+            self.others[name].append(_crop(planes, self._window))
+
+
+def _crop(planes: Planes, window: DetectedFace) -> Image:
+    out = np.empty((CROP_SIZE, CROP_SIZE, 3), np.uint8)
+    return crop_region(planes, window.left, window.top, window.side, window.side, out)
+
+
+def _whole_frame(planes: Planes) -> Image:
+    out = np.empty((planes.height, planes.width, 3), np.uint8)
+    return crop_region(planes, 0, 0, planes.width, planes.height, out)
