@@ -24,7 +24,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("reports", nargs="+", type=Path, help="report.json of evaluations; no protocol twice")
     summaries = [one for path in parser.parse_args().reports for one in json.loads(path.read_text())["protocols"]]
-    tables = [share_table(summaries), *(figure_table(name, summaries) for name in FIGURES), steadiness_table(summaries)]
+    tables = [share_table(summaries), *(figure_table(name, summaries) for name in FIGURES), stability_table(summaries)]
     print("\n\n".join(tables))
 
 
@@ -34,7 +34,7 @@ FIGURES: dict[str, tuple[str, str, bool]] = {
     "gmsd": ("GMSD", ".3f", False),
     "gradient": ("Gradient error", ".2f", False),
     "auc": ("AUC of the landmark errors up to 0.08", ".3f", True),
-    "auc_second": ("The same by the second localiser", ".3f", True),
+    "auc_second": ("The same by the second landmark detector", ".3f", True),
     "failure": ("Landmark failures, %", ".1f", False),
     "cosine": ("Cosine to the sharp face", ".3f", True),
 }
@@ -69,7 +69,7 @@ def share_table(summaries: list[Summary]) -> str:
     return _table("Share of the gap in AUC that is closed, %", summaries, cell) + "\n| " + " | ".join(paper) + " |"
 
 
-def steadiness_table(summaries: list[Summary]) -> str:
+def stability_table(summaries: list[Summary]) -> str:
     """How much a restored video changes from frame to frame, in percent of the sharp one."""
     columns = [{one["method"]: one["share"]["value"] for one in summary["steadiness"]} for summary in summaries]
 
