@@ -1,4 +1,4 @@
-"""From a run to the ONNX file that the runtime reads: one graph, two outputs."""
+"""Export of a run as the ONNX file that the runtime reads: one graph, two outputs."""
 
 from __future__ import annotations
 
@@ -30,47 +30,53 @@ from streamdeblur.training.run import CHECKPOINT, CONFIG
 from streamdeblur.training.weights import averaged_weights
 
 OPSET = 17
-HALF_FROM = 1024
-"""Numbers in a constant from which it is worth storing at half precision."""
+LARGE_CONSTANT = 1024
+"""Values in a constant from which it is stored once, and at half precision if that is chosen."""
 TOLERANCE = {"fp32": 1e-4, "fp16-stored": 2e-2, "fp16": 2e-2}
-"""Largest difference from torch, in [0, 1], that an export may have."""
+"""Largest difference from torch's output, which is in [0, 1], that an export may have."""
 
 Precision = Literal["fp32", "fp16-stored", "fp16"]
-"""Weights and arithmetic in float32; weights stored as float16; arithmetic in float16, too, but for what needs float32."""
+"""fp32: all in float32; fp16-stored: weights in float16; fp16: arithmetic in float16 as well where possible."""
 
 
 @dataclass(frozen=True)
 class ExportResult:
-    """What was written."""
+    """What an export wrote."""
 
     path: Path
     parameters: int
+    """Number of weights."""
     bytes: int
+    """Size of the file."""
     difference: float
-    """Largest difference between ONNX Runtime's and torch's images, in [0, 1]."""
+    """Largest difference between the outputs of ONNX Runtime and of torch, which are in [0, 1]."""
 
 
 def export(
     run: Path, out: Path, *, precision: Precision = "fp32", card: Path | None = None, licence: str = "MIT"
 ) -> ExportResult:
-    """Write the network of a run with its averaged weights, at `precision`; its input and outputs are float32 in any case.
+    """Write the network of a run, with the weights of its EMA, as an ONNX file.
+
+    Args:
+        run: Folder of the run.
+        out: The file to write; replaced if it exists.
+        precision: Of weights and arithmetic; the input and the outputs are float32 in any case.
+        card: Model card (Markdown) to embed.
+        licence: Licence of the weights, to embed.
 
     Raises:
-        InputError: `run` is no run, or the card cannot be read.
-        NetworkError: ONNX Runtime computes something else than torch.
+        InputError: `run` is not the folder of a run, or the card cannot be read.
+        NetworkError: ONNX Runtime's output differs from torch's; nothing was written.
         OutputError: `out` cannot be written.
     """
     network, metadata = open_trained(run)
     if card is not None:
-        try:
-            metadata["model_card"] = card.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"Cannot read the model card {card}: {error}") from None
+        metadata["model_card"] = _read_card(card)
     for module in network.modules():
         if isinstance(module, ResnetLayer):
             module.fold()
     model = to_onnx(network)
-    metadata["shared_weights"] = json.dumps(_shared(network, model))
+    metadata["shared_weights"] = json.dumps(_shared_weights(network, model))
     if precision == "fp16-stored":
         _store_at_half_precision(model)
     helper.set_model_props(model, {**metadata, "licence": licence})
@@ -80,6 +86,19 @@ def export(
     difference = _difference(network, content)
     if not difference <= TOLERANCE[precision]:
         raise NetworkError(f"The exported network differs from the trained one by {difference:.2g}; nothing was written.")
+    _write(out, content)
+    return ExportResult(out, sum(p.numel() for p in network.parameters()), len(content), difference)
+
+
+def _read_card(card: Path) -> str:
+    try:
+        return card.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"Cannot read the model card {card}: {error}") from None
+
+
+def _write(out: Path, content: bytes) -> None:
+    """Write a file so that `out` is complete or unchanged."""
     partial = out.with_name(f".{out.name}.part")
     try:
         partial.write_bytes(content)
@@ -87,29 +106,34 @@ def export(
     except OSError as error:
         partial.unlink(missing_ok=True)
         raise OutputError(f"Cannot write {out}: {error.strerror}.") from None
-    return ExportResult(out, sum(p.numel() for p in network.parameters()), len(content), difference)
 
 
 def open_trained(run: Path) -> tuple[TwoStepNetwork, dict[str, str]]:
-    """The network of a run's folder as it predicts, with its averaged weights, and what is to be said of it.
+    """Build the network of a run in evaluation mode, with the weights of its EMA.
+
+    Args:
+        run: Folder of the run.
+
+    Returns:
+        The network, and the metadata that an export of it holds.
 
     Raises:
-        InputError: the folder holds no run, or a damaged one.
+        InputError: The folder holds no run, or a damaged one.
     """
     try:
-        kept = json.loads((run / CONFIG).read_text(encoding="utf-8"))
-        config = TrainingConfig(**kept["config"])
+        saved = json.loads((run / CONFIG).read_text(encoding="utf-8"))
+        config = TrainingConfig(**saved["config"])
     except (OSError, ValueError, KeyError):
         raise InputError(f"{run} is not the folder of a run. Give one that 'streamdeblur train' made.") from None
     state = read_checkpoint(run / CHECKPOINT)
-    network = _restore(kept["step"], config, state).eval().requires_grad_(False)
+    network = _restore(saved["step"], config, state).eval().requires_grad_(False)
     metadata = {
         "preset": config.network.name,
         "crop_size": str(CROP_SIZE),
         "window_scale": str(WINDOW_SCALE),
         "input_range": "0..1 RGB",
-        "training": f"{kept['step']}: {state['images']:,} images",
-        "config": json.dumps(kept["config"]),
+        "training": f"{saved['step']}: {state['images']:,} images",
+        "config": json.dumps(saved["config"]),
     }
     return network, metadata
 
@@ -127,9 +151,12 @@ def _restore(step: str, config: TrainingConfig, state: State) -> TwoStepNetwork:
 
 
 def to_onnx(network: nn.Module) -> onnx.ModelProto:
-    """The ONNX graph, its constants named as the weights are."""
+    """Trace a network as an ONNX graph with the input "blurry" and the outputs "restored" and "coarse".
+
+    Initializers have the names of the weights.
+    """
     with tempfile.NamedTemporaryFile(suffix=".onnx") as file, warnings.catch_warnings():
-        # the exporter by tracing is the one that needs no further package and keeps the names of weights
+        # the exporter by tracing needs no further package and keeps the names of weights
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network,
@@ -139,7 +166,7 @@ def to_onnx(network: nn.Module) -> onnx.ModelProto:
             output_names=["restored", "coarse"],
             dynamic_axes={name: {0: "N"} for name in ("blurry", "restored", "coarse")},
             opset_version=OPSET,
-            # engines fold constants themselves, and a training can begin with weights only under their own names
+            # engines fold constants themselves, and --init finds weights by their names
             do_constant_folding=False,
             dynamo=False,
         )
@@ -149,49 +176,49 @@ def to_onnx(network: nn.Module) -> onnx.ModelProto:
 
 
 def _gather_constants(model: onnx.ModelProto) -> None:
-    """Make the large constants that stand among the nodes initializers, equal ones once."""
+    """Turn large constant nodes into initializers, equal ones into one."""
     names: dict[bytes, str] = {}
     rest = []
     for node in model.graph.node:
         tensor = node.attribute[0].t if node.op_type == "Constant" else None
-        if tensor is None or np.prod(tensor.dims) < HALF_FROM:
+        if tensor is None or np.prod(tensor.dims) < LARGE_CONSTANT:
             rest.append(node)
             continue
         content = tensor.SerializeToString()
         if content not in names:
             names[content] = tensor.name = node.output[0]
             model.graph.initializer.append(tensor)
-        _rename(model, node.output[0], names[content])
+        _replace_input(model, node.output[0], names[content])
     del model.graph.node[:]
     model.graph.node.extend(rest)
 
 
-def _rename(model: onnx.ModelProto, old: str, new: str) -> None:
-    """Let all nodes read `new` where they read `old`."""
+def _replace_input(model: onnx.ModelProto, old: str, new: str) -> None:
+    """Replace the input `old` of all nodes by `new`."""
     for node in model.graph.node:
         node.input[:] = [new if name == old else name for name in node.input]
 
 
-def _shared(network: nn.Module, model: onnx.ModelProto) -> dict[str, str]:
-    """The exporter keeps equal weights once: names of those that are not in the graph, with the name that stands for them."""
-    kept = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
+def _shared_weights(network: nn.Module, model: onnx.ModelProto) -> dict[str, str]:
+    """The exporter stores equal weights once: maps names of weights that are not in the graph to the names of equal ones."""
+    arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     shared = {}
     for name, weight in network.state_dict().items():
-        if name not in kept and weight.is_floating_point():
-            shared[name] = next(other for other, array in kept.items() if np.array_equal(array, weight.numpy()))
+        if name not in arrays and weight.is_floating_point():
+            shared[name] = next(other for other, array in arrays.items() if np.array_equal(array, weight.numpy()))
     return shared
 
 
 def _store_at_half_precision(model: onnx.ModelProto) -> None:
-    """Keep large constants as float16; the runtime converts them once, when it loads the graph."""
+    """Store large constants as float16, each with a Cast; the runtime converts them once, when it loads the graph."""
     casts = []
     for tensor in model.graph.initializer:
         array = numpy_helper.to_array(tensor)
-        if array.dtype != np.float32 or array.size < HALF_FROM:
+        if array.dtype != np.float32 or array.size < LARGE_CONSTANT:
             continue
-        whole = f"{tensor.name}.float32"
-        _rename(model, tensor.name, whole)
-        casts.append(helper.make_node("Cast", [tensor.name], [whole], to=onnx.TensorProto.FLOAT))
+        converted = f"{tensor.name}.float32"
+        _replace_input(model, tensor.name, converted)
+        casts.append(helper.make_node("Cast", [tensor.name], [converted], to=onnx.TensorProto.FLOAT))
         tensor.CopyFrom(numpy_helper.from_array(array.astype(np.float16), tensor.name))
     rest = list(model.graph.node)
     del model.graph.node[:]
@@ -199,7 +226,7 @@ def _store_at_half_precision(model: onnx.ModelProto) -> None:
 
 
 def _difference(network: nn.Module, content: bytes) -> float:
-    """Largest difference between the graph in ONNX Runtime and the network in torch, over batches of one and of two."""
+    """The largest difference between the outputs of ONNX Runtime and of torch, over batches of one and of two."""
     logging.getLogger("onnxruntime").setLevel(logging.ERROR)
     session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
     random = torch.Generator().manual_seed(0)

@@ -1,4 +1,4 @@
-"""The identity ("VGG") term of the paper's self evaluation: features of a network that knows faces (Sec. 5.3)."""
+"""Feature extractors of the identity ("VGG") term of the paper's self evaluation (Sec. 5.3)."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from streamdeblur.errors import InputError, OptionError
 from streamdeblur.training.onnx_module import OnnxModule
 
 Extractor = Callable[[Tensor], Tensor]
-"""Images, float [N, 3, H, W], RGB in [0, 1], to features of any shape; can be differentiated."""
+"""Maps images, float [N, 3, H, W], RGB in [0, 1], to features of any shape; differentiable."""
 
 VGG16 = (64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 512, 512, 512, "pool", 512, 512, 512, "pool")
-"""Layers of Simonyan & Zisserman 2015, configuration D."""
+"""Layers of Simonyan & Zisserman 2015, configuration D; numbers are channels."""
 VGG_MEAN, VGG_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 ONNX_SIDE = 112
-"""Side of the input of a network whose file does not say it."""
+"""Side of the input in pixels, for a network whose file leaves it open."""
 
 
 def vgg16() -> nn.Sequential:
-    """The convolutional part of VGG-16; its names are those of torchvision's weights (``features.0.weight`` ...)."""
+    """The convolutional part of VGG-16; its weights are named as torchvision's are after ``features.``."""
     layers: list[nn.Module] = []
     channels = 3
     for width in VGG16:
@@ -38,21 +38,27 @@ def vgg16() -> nn.Sequential:
 
 
 def open_extractor(name: str, device: torch.device) -> Extractor:
-    """A feature extractor: FILE.onnx (InsightFace's ArcFace, say), or vgg16:FILE.safetensors.
+    """Open a feature extractor.
 
-    An ONNX network is given what such networks expect: RGB in [-1, 1] at the size of its input.
+    Args:
+        name: ``FILE.onnx``, for example InsightFace's ArcFace, which gets RGB in [-1, 1] at the size of its input; or
+            ``vgg16:FILE.safetensors``, torchvision's weights of VGG-16, which gets images normalised as for ImageNet.
+        device: Where to run it.
+
+    Returns:
+        The extractor, with frozen weights.
 
     Raises:
         OptionError: `name` is neither.
-        InputError: the file cannot be read, or its network cannot be run with torch.
+        InputError: The file cannot be read, or its network cannot be run with torch.
     """
     kind, _, file = name.partition(":")
     if kind == "vgg16" and file:
-        return _Scaled(_load_vgg(Path(file)), None, VGG_MEAN, VGG_DEVIATION).to(device)
+        return _NormalisedInput(_load_vgg(Path(file)), None, VGG_MEAN, VGG_DEVIATION).to(device)
     if name.endswith(".onnx"):
         network = OnnxModule(Path(name))
         side = network.input_side or ONNX_SIDE
-        return _Scaled(network, side, (0.5,) * 3, (0.5,) * 3).to(device)
+        return _NormalisedInput(network, side, (0.5,) * 3, (0.5,) * 3).to(device)
     raise OptionError(
         f"The identity term needs a network of faces (got {name or 'none'!r}). Give --identity FILE.onnx or vgg16:FILE."
     )
@@ -61,9 +67,8 @@ def open_extractor(name: str, device: torch.device) -> Extractor:
 def _load_vgg(path: Path) -> nn.Module:
     network = vgg16()
     try:
-        kept = load_file(path)
-        names = {name: name.removeprefix("features.") for name in kept}
-        network.load_state_dict({names[name]: value for name, value in kept.items() if names[name] in network.state_dict()})
+        weights = {name.removeprefix("features."): value for name, value in load_file(path).items()}
+        network.load_state_dict({name: value for name, value in weights.items() if name in network.state_dict()})
     except (OSError, SafetensorError) as error:
         raise InputError(f"Cannot read the weights {path}: {error}") from None
     except RuntimeError:
@@ -71,8 +76,8 @@ def _load_vgg(path: Path) -> nn.Module:
     return network
 
 
-class _Scaled(nn.Module):
-    """A frozen network behind the scaling that its input needs."""
+class _NormalisedInput(nn.Module):
+    """A frozen network, with the resizing and normalisation that its input needs."""
 
     mean: Tensor
     deviation: Tensor

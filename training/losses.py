@@ -1,4 +1,7 @@
-"""The losses of the method, an equation each. Images are float [N, 3, H, W], RGB in [0, 1]; norms are means over all values."""
+"""The loss terms of the method, one function for each equation.
+
+Images are float [N, 3, H, W], RGB in [0, 1]; every loss is a scalar; the paper's norms are means over all values.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +10,9 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 CHARBONNIER = 0.01
-"""Error in [0, 1] below which the Charbonnier loss is quadratic: what is nearly right no longer pulls."""
-EASY = 0.08
-"""Added to the error of the blurry input that an error is measured against, so that sharp inputs do not dominate."""
+"""Error in [0, 1] below which the Charbonnier loss is quadratic, so that small errors have small gradients."""
+DIFFICULTY_OFFSET = 0.08
+"""Added to the error of the blurry input before dividing by it, so that sharp inputs do not dominate."""
 
 
 def l1(images: Tensor, targets: Tensor) -> Tensor:
@@ -18,30 +21,41 @@ def l1(images: Tensor, targets: Tensor) -> Tensor:
 
 
 def relative_distances(images: Tensor, targets: Tensor, blurry: Tensor) -> Tensor:
-    """The Charbonnier distance of each sample, [N], divided by how far its blurry input is from the target."""
+    """The Charbonnier distance of each sample, [N], relative to the l1 distance of its blurry input from the target."""
     distance = ((images - targets).square() + CHARBONNIER**2).sqrt() - CHARBONNIER
-    difficulty = (blurry - targets).abs().mean((1, 2, 3)) + EASY
+    difficulty = (blurry - targets).abs().mean((1, 2, 3)) + DIFFICULTY_OFFSET
     return distance.mean((1, 2, 3)) / difficulty
 
 
 def relative_charbonnier(images: Tensor, targets: Tensor, blurry: Tensor) -> Tensor:
-    """Eq. 2 for mixed inputs: a smooth l1, each sample divided by how far its blurry input is from the target.
+    """Eq. 2 for inputs with blur of different strength: a smooth l1 distance, normalised per sample.
 
-    With the plain l1 of eq. 2, sharp inputs dominate the gradient, which does not vanish at zero error. The Charbonnier distance
-    (Charbonnier et al. 1994) is quadratic near zero, and dividing gives mild and strong blur the same say.
+    The gradient of the plain l1 distance does not vanish at zero error, so sharp inputs would dominate it. The Charbonnier
+    distance (Charbonnier et al. 1994) is quadratic near zero; dividing by the error of the blurry input gives mild and strong
+    blur the same weight.
     """
     return relative_distances(images, targets, blurry).mean()
 
 
 def deconvolution_loss(planes: Tensor, targets: Tensor, blurry: Tensor) -> Tensor:
-    """How far deconvolved planes [N, R, h, w], one of each response, are from the target [N, 1, h, w]: the better one counts, for
-    light adds up under one of them."""
+    """The relative Charbonnier distance of deconvolved planes; for each sample, that of the better camera response.
+
+    Args:
+        planes: Deconvolved luma, [N, R, h, w], one plane for each response.
+        targets: Luma of the sharp images, [N, 1, h, w].
+        blurry: Luma of the blurry images, [N, 1, h, w].
+    """
     distances = [relative_distances(plane[:, None], targets, blurry) for plane in planes.unbind(1)]
     return torch.stack(distances).amin(0).mean()
 
 
 def kernel_loss(kernels: Tensor, targets: Tensor) -> Tensor:
-    """One less the cosine between estimated kernels and true ones, [N, 1, k, k]; targets that are zero are not known."""
+    """One minus the cosine between estimated and true kernels, averaged over the samples whose kernel is known.
+
+    Args:
+        kernels: Estimated kernels, [N, 1, k, k].
+        targets: True kernels, [N, 1, k, k]; all zero where the kernel is unknown.
+    """
     known = targets.flatten(1).any(1)
     cosine = F.cosine_similarity(kernels.flatten(1), targets.flatten(1))
     return ((1.0 - cosine) * known).sum() / known.sum().clamp_min(1)
@@ -59,16 +73,27 @@ def gradient_l1(images: Tensor, targets: Tensor) -> Tensor:
 
 
 def discriminator_loss(real: Tensor, generated: Tensor) -> Tensor:
-    """Eq. 3 as the discriminator minimises it: ``- log D(s, y) - log(1 - D(s, G(s)))``; both arguments are logits."""
+    """Eq. 3 as the discriminator minimises it: ``- log D(s, y) - log(1 - D(s, G(s)))``.
+
+    Args:
+        real: Logits of sharp images.
+        generated: Logits of generated images.
+    """
     return F.softplus(-real).mean() + F.softplus(generated).mean()
 
 
 def adversarial_loss(generated: Tensor) -> Tensor:
-    """Eq. 3 as the generator minimises it, ``- log D(s, G(s))`` (Goodfellow et al. 2014: same fixed point, gradients that do not
-    vanish while the discriminator is sure); the argument are logits."""
+    """Eq. 3 as the generator minimises it: ``- log D(s, G(s))``.
+
+    This form has the same fixed point, and its gradient does not vanish while the discriminator is confident (Goodfellow et al.
+    2014).
+
+    Args:
+        generated: Logits of generated images.
+    """
     return F.softplus(-generated).mean()
 
 
 def projection_loss(features: Tensor, targets: Tensor) -> Tensor:
-    """Eq. 5, ``|| pi(G_bl(I_bl)) - pi(I_s) ||_1``, pi being the features before the last layer of the discriminator."""
+    """Eq. 5, ``|| pi(G_bl(I_bl)) - pi(I_s) ||_1``, where pi is the output of the discriminator's penultimate layer."""
     return l1(features, targets)

@@ -1,4 +1,8 @@
-"""An ONNX network as a torch module, so that gradients pass through it."""
+"""An ONNX network as a torch module, so that gradients pass through it.
+
+The package onnx2torch is not used: it needs torchvision, which has to match the build of torch; its last release is of August
+2024; and it rejects or fails on some networks of faces (of opset 7, or with a Reshape that is written for a batch of one).
+"""
 
 from __future__ import annotations
 
@@ -10,32 +14,48 @@ import numpy as np
 import onnx
 import torch
 import torch.nn.functional as F  # noqa: N812
+from google.protobuf.message import DecodeError  # type: ignore[import-untyped]
 from torch import Tensor, nn
 
 from streamdeblur.errors import InputError
 
 Attributes = dict[str, Any]
-Operator = Callable[[Attributes, list[Any]], Tensor]
-"""From a node's attributes and inputs, each a tensor, or None where it is left out."""
+"""Attributes of a node: integers, floats, lists of them."""
+Operator = Callable[..., Tensor]
+"""Computes a node from its attributes and its inputs; an optional input that the node leaves out is None."""
+
+
+def read_onnx(path: Path) -> onnx.ModelProto:
+    """Read an ONNX file with its external data, if it has any.
+
+    Raises:
+        InputError: The file cannot be read, or holds no network.
+    """
+    try:
+        model = onnx.load(str(path))
+    except (OSError, ValueError, DecodeError, onnx.checker.ValidationError) as error:
+        raise InputError(f"Cannot read the network {path}: {error}") from None
+    if not model.graph.node:
+        raise InputError(f"Cannot read the network {path}: it holds no graph.")
+    return model
 
 
 class OnnxModule(nn.Module):
-    """Runs the graph of an ONNX file node by node; for networks that classify or embed images, of one input and one output.
+    """Runs the graph of an ONNX file node by node; for networks that embed or classify images, of one input and one output.
 
-    The operators are those of the ResNets, MobileNets and VGGs of faces; see `OPERATORS`.
+    The operators are those of the ResNets, MobileNets and VGGs of face recognition; see `OPERATORS`.
+
+    Attributes:
+        input_side: Height and width of the input in pixels; None where the file leaves them open.
     """
 
     def __init__(self, path: Path) -> None:
         """
         Raises:
-            InputError: the file cannot be read, or has operators that are not known here.
+            InputError: The file cannot be read, or has operators that are not in `OPERATORS`.
         """
         super().__init__()
-        try:
-            graph = onnx.load(str(path)).graph
-        except Exception as error:
-            # (protobuf and onnx raise errors of many kinds)
-            raise InputError(f"Cannot read the network {path}: {error}") from None
+        graph = read_onnx(path).graph
         constants = {n.output[0]: onnx.helper.get_attribute_value(n.attribute[0]) for n in graph.node if n.op_type == "Constant"}
         constants |= {tensor.name: tensor for tensor in graph.initializer}
         nodes = [node for node in graph.node if node.op_type != "Constant"]
@@ -44,102 +64,101 @@ class OnnxModule(nn.Module):
             raise InputError(
                 f"{path} has operators that cannot be run with torch: {', '.join(unknown)}. Known: {', '.join(OPERATORS)}."
             )
-        self._names: dict[str, str] = {}
+        self._buffer_names: dict[str, str] = {}
         for number, (name, tensor) in enumerate(constants.items()):
-            self._names[name] = f"constant{number}"
+            self._buffer_names[name] = f"constant{number}"
             self.register_buffer(f"constant{number}", torch.from_numpy(np.array(onnx.numpy_helper.to_array(tensor))))
         self._nodes = [
             (OPERATORS[n.op_type], {a.name: onnx.helper.get_attribute_value(a) for a in n.attribute}, list(n.input), n.output[0])
             for n in nodes
         ]
-        inputs = [value for value in graph.input if value.name not in self._names]
+        inputs = [value for value in graph.input if value.name not in self._buffer_names]
         self._input, self._output = inputs[0].name, graph.output[0].name
         self.input_side = int(inputs[0].type.tensor_type.shape.dim[-1].dim_value) or None
-        """Height and width of the input in pixels; None where the file leaves them open."""
 
     def forward(self, images: Tensor) -> Tensor:
-        """The network's first output for images, float [N, 3, H, W]."""
+        """Run the network.
+
+        Args:
+            images: float [N, 3, H, W].
+
+        Returns:
+            The network's first output.
+        """
         values: dict[str, Tensor] = {self._input: images}
         for operator, attributes, inputs, output in self._nodes:
-            arguments = [self._value(name, values) for name in inputs]
-            values[output] = operator(attributes, arguments)
+            values[output] = operator(attributes, *(self._value(name, values) for name in inputs))
         return values[self._output]
 
     def _value(self, name: str, values: dict[str, Tensor]) -> Tensor | None:
         if not name:
             return None
-        constant: Tensor | None = getattr(self, self._names[name]) if name in self._names else None
-        return values[name] if constant is None else constant
+        if name in self._buffer_names:
+            return self.get_buffer(self._buffer_names[name])
+        return values[name]
 
 
-def _padded(attributes: Attributes, images: Tensor, value: float = 0.0) -> Tensor:
-    """ONNX pads each side on its own: top, left, bottom, right."""
+def _pad(attributes: Attributes, images: Tensor, value: float = 0.0) -> Tensor:
+    """ONNX pads each side separately: top, left, bottom, right."""
     top, left, bottom, right = attributes.get("pads", (0, 0, 0, 0))
     return F.pad(images, (left, right, top, bottom), value=value) if any((top, left, bottom, right)) else images
 
 
-def _convolve(attributes: Attributes, inputs: list[Any]) -> Tensor:
-    images, weight, bias = (*inputs, None)[:3]
-    ways = {"stride": "strides", "dilation": "dilations"}
-    options = {torch_name: tuple(attributes[name]) for torch_name, name in ways.items() if name in attributes}
-    return F.conv2d(_padded(attributes, images), weight, bias, groups=attributes.get("group", 1), **options)
+def _convolve(attributes: Attributes, images: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
+    stride, dilation = (tuple(attributes.get(name, (1, 1))) for name in ("strides", "dilations"))
+    return F.conv2d(_pad(attributes, images), weight, bias, stride, 0, dilation, attributes.get("group", 1))
 
 
-def _normalise(attributes: Attributes, inputs: list[Any]) -> Tensor:
-    images, scale, shift, mean, variance = inputs
+def _normalise(attributes: Attributes, images: Tensor, scale: Tensor, shift: Tensor, mean: Tensor, variance: Tensor) -> Tensor:
     return F.batch_norm(images, mean, variance, scale, shift, eps=attributes.get("epsilon", 1e-5))
 
 
-def _max_pool(attributes: Attributes, inputs: list[Any]) -> Tensor:
-    images = _padded(attributes, inputs[0], float("-inf"))
-    return F.max_pool2d(images, tuple(attributes["kernel_shape"]), tuple(attributes.get("strides", (1, 1))))
+def _max_pool(attributes: Attributes, images: Tensor) -> Tensor:
+    padded = _pad(attributes, images, float("-inf"))
+    return F.max_pool2d(padded, tuple(attributes["kernel_shape"]), tuple(attributes.get("strides", (1, 1))))
 
 
-def _average_pool(attributes: Attributes, inputs: list[Any]) -> Tensor:
-    return F.avg_pool2d(
-        _padded(attributes, inputs[0]), tuple(attributes["kernel_shape"]), tuple(attributes.get("strides", (1, 1)))
-    )
+def _average_pool(attributes: Attributes, images: Tensor) -> Tensor:
+    padded = _pad(attributes, images)
+    return F.avg_pool2d(padded, tuple(attributes["kernel_shape"]), tuple(attributes.get("strides", (1, 1))))
 
 
-def _gemm(attributes: Attributes, inputs: list[Any]) -> Tensor:
-    rows, weight, bias = (*inputs, None)[:3]
+def _clip(attributes: Attributes, images: Tensor, low: Tensor | None = None, high: Tensor | None = None) -> Tensor:
+    """Opset 6 has the bounds as attributes, later ones as inputs."""
+    return images.clamp(attributes.get("min", low), attributes.get("max", high))
+
+
+def _gemm(attributes: Attributes, rows: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     product: Tensor = attributes.get("alpha", 1.0) * (rows @ (weight.T if attributes.get("transB") else weight))
     return product if bias is None else product + attributes.get("beta", 1.0) * bias
 
 
-def _prelu(attributes: Attributes, inputs: list[Any]) -> Tensor:
-    images, slope = inputs
-    return torch.where(images < 0, images * slope, images)
-
-
-def _reshape(attributes: Attributes, inputs: list[Any]) -> Tensor:
-    images, shape = inputs
+def _reshape(attributes: Attributes, images: Tensor, shape: Tensor) -> Tensor:
     # (0 keeps a dimension)
     sides = [images.shape[n] if side == 0 else side for n, side in enumerate(shape.tolist())]
-    # files that were written for one image say 1 where they mean the batch
-    flat: Tensor = images.reshape([images.shape[0], *sides[1:]])
-    return flat
+    # files that were written for one image have 1 where the batch size is meant
+    return images.reshape([images.shape[0], *sides[1:]])
 
 
 OPERATORS: dict[str, Operator] = {
-    "Add": lambda _, x: x[0] + x[1],
+    "Add": lambda _, a, b: a + b,
     "AveragePool": _average_pool,
     "BatchNormalization": _normalise,
-    "Clip": lambda a, x: x[0].clamp(a.get("min", x[1] if len(x) > 1 else None), a.get("max", x[2] if len(x) > 2 else None)),
-    "Concat": lambda a, x: torch.cat(x, dim=a["axis"]),
+    "Clip": _clip,
+    "Concat": lambda attributes, *parts: torch.cat(parts, dim=attributes["axis"]),
     "Conv": _convolve,
-    "Dropout": lambda _, x: x[0],
-    "Flatten": lambda a, x: x[0].flatten(a.get("axis", 1)),
+    "Dropout": lambda _, images, *settings: images,
+    "Flatten": lambda attributes, images: images.flatten(attributes.get("axis", 1)),
     "Gemm": _gemm,
-    "GlobalAveragePool": lambda _, x: x[0].mean((2, 3), keepdim=True),
-    "Identity": lambda _, x: x[0],
-    "MatMul": lambda _, x: x[0] @ x[1],
+    "GlobalAveragePool": lambda _, images: images.mean((2, 3), keepdim=True),
+    "Identity": lambda _, images: images,
+    "MatMul": lambda _, a, b: a @ b,
     "MaxPool": _max_pool,
-    "Mul": lambda _, x: x[0] * x[1],
-    "PRelu": _prelu,
-    "Relu": lambda _, x: F.relu(x[0]),
+    "Mul": lambda _, a, b: a * b,
+    "PRelu": lambda _, images, slope: torch.where(images < 0, images * slope, images),
+    "Relu": lambda _, images: F.relu(images),
     "Reshape": _reshape,
-    "Sigmoid": lambda _, x: torch.sigmoid(x[0]),
-    "Sub": lambda _, x: x[0] - x[1],
+    "Sigmoid": lambda _, images: torch.sigmoid(images),
+    "Sub": lambda _, a, b: a - b,
 }
-"""What each operator computes, from its attributes and inputs."""
+"""How each ONNX operator is computed."""

@@ -1,4 +1,4 @@
-"""Weights that a training begins with: of another run, or of an exported network."""
+"""Weights of trained networks, read from a run, a checkpoint or an exported network."""
 
 from __future__ import annotations
 
@@ -7,28 +7,33 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from onnx import numpy_helper
 from torch import Tensor, nn
 
 from streamdeblur.engines.half import HALF_SUFFIX
 from streamdeblur.errors import InputError, NetworkError
 from streamdeblur.training.checkpoint import State, read_checkpoint
+from streamdeblur.training.onnx_module import read_onnx
 from streamdeblur.training.run import CHECKPOINT
 
 
 def load_weights(network: nn.Module, path: Path, part: str) -> None:
-    """Give `network` the weights of one part, 'hourglass' or 'generator', of a run's folder, a checkpoint or an ONNX file.
+    """Load trained weights into a network; of a run, those of its EMA. The sharp pathway, which is not exported, may be missing.
 
-    Of a run the averaged weights are taken. Parts that exist in training only (the sharp pathway) may be missing.
+    Args:
+        network: An `Hourglass` or a `TwoPathGenerator`.
+        path: The folder of a run, a checkpoint, or an exported ONNX file.
+        part: The part of an ONNX file to read, "hourglass" or "generator".
 
     Raises:
-        InputError: the file cannot be read.
-        NetworkError: its network has another shape.
+        InputError: The file cannot be read.
+        NetworkError: The network in it has another shape.
     """
     weights = read_exported_weights(path, part) if path.suffix == ".onnx" else read_run_weights(path)
     own = network.state_dict()
     for module_name, module in network.named_modules():
         if isinstance(module, nn.BatchNorm2d) and f"{module_name}.weight" not in weights:
-            weights |= _folded(module_name, module)
+            weights |= _identity_normalisation(module_name, module)
     weights |= {name: value for name, value in own.items() if name.endswith("num_batches_tracked") and name not in weights}
     missing = [name for name in own if name not in weights and not name.startswith("sharp_encoder.")]
     differing = [name for name in own if name in weights and weights[name].shape != own[name].shape]
@@ -41,38 +46,49 @@ def load_weights(network: nn.Module, path: Path, part: str) -> None:
 
 
 def read_run_weights(path: Path) -> dict[str, Tensor]:
+    """Read the averaged weights of a run's folder or of a checkpoint, by name.
+
+    Raises:
+        InputError: The checkpoint is missing or damaged.
+    """
     return averaged_weights(read_checkpoint(path / CHECKPOINT if path.is_dir() else path))
 
 
 def averaged_weights(state: State) -> dict[str, Tensor]:
-    """The averaged weights in a checkpoint."""
+    """The weights of the EMA in the state of a checkpoint, by name."""
     return {name: value for name, value in state["average"].items() if isinstance(value, Tensor)}
 
 
 def read_exported_weights(path: Path, part: str) -> dict[str, Tensor]:
-    import onnx
+    """Read the weights of one part of an exported network, float32, by their names in the part.
 
+    Args:
+        path: An ONNX file that `export` wrote, of any precision.
+        part: "hourglass" or "generator".
+
+    Raises:
+        InputError: The file cannot be read.
+    """
+    model = read_onnx(path)
+    metadata = {item.key: item.value for item in model.metadata_props}
     try:
-        model = onnx.load(str(path))
-        metadata = {item.key: item.value for item in model.metadata_props}
         shared = json.loads(metadata.get("shared_weights", "{}"))
-    except Exception as error:
-        # (protobuf and onnx raise errors of many kinds)
+    except ValueError as error:
         raise InputError(f"Cannot read the network {path}: {error}") from None
-    # a network that computes in half precision has its weights under names of their own
+    # a network that computes in half precision has its weights under names with a suffix
     tensors = {tensor.name.removesuffix(HALF_SUFFIX): tensor for tensor in model.graph.initializer}
-    arrays = {name: onnx.numpy_helper.to_array(tensor) for name, tensor in tensors.items()}
+    arrays = {name: numpy_helper.to_array(tensor) for name, tensor in tensors.items()}
     arrays |= {name: arrays[other] for name, other in shared.items()}
-    begin = f"{part}."
+    prefix = f"{part}."
     return {
-        name[len(begin) :]: torch.from_numpy(np.array(array, np.float32))
+        name.removeprefix(prefix): torch.from_numpy(np.array(array, np.float32))
         for name, array in arrays.items()
-        if name.startswith(begin)
+        if name.startswith(prefix)
     }
 
 
-def _folded(name: str, normalisation: nn.BatchNorm2d) -> dict[str, Tensor]:
-    """What a batch normalisation is after it was folded into its convolution: nothing."""
+def _identity_normalisation(name: str, normalisation: nn.BatchNorm2d) -> dict[str, Tensor]:
+    """Weights of a batch normalisation that changes nothing: the export has fused the trained one into its convolution."""
     ones, zeros = torch.ones(normalisation.num_features), torch.zeros(normalisation.num_features)
     weights = {"weight": ones, "bias": zeros, "running_mean": zeros, "running_var": ones - normalisation.eps}
     return {f"{name}.{key}": value for key, value in weights.items()}

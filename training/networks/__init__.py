@@ -1,1 +1,1 @@
-"""The networks of the two steps."""
+"""The networks of both steps, and their shapes (`presets`, which imports no torch)."""

@@ -8,7 +8,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 
 
 def zero_initialised(layer: nn.Conv2d | nn.Linear) -> nn.Conv2d | nn.Linear:
-    """The layer with all weights zero: a branch that ends in it changes nothing at first."""
+    """Set all weights of a layer to zero and return it: a residual branch that ends in it starts as the identity."""
     nn.init.zeros_(layer.weight)
     if layer.bias is not None:
         nn.init.zeros_(layer.bias)
@@ -22,7 +22,7 @@ class ResnetLayer(nn.Sequential):
         super().__init__(nn.Conv2d(channels, filters, size, stride, size // 2), nn.BatchNorm2d(filters), nn.ReLU())
 
     def fold(self) -> None:
-        """Move the batch normalisation of prediction into the convolution."""
+        """Fuse the batch normalisation, as it is at prediction, into the convolution."""
         convolution, normalisation = self[0], self[1]
         assert isinstance(convolution, nn.Conv2d)
         if isinstance(normalisation, nn.BatchNorm2d):
@@ -31,7 +31,7 @@ class ResnetLayer(nn.Sequential):
 
 
 class ResnetBlock(nn.Module):
-    """Three resnet layers and the path around them (Sec. 3.1); 1 x 1, 3 x 3, 1 x 1, as in Newell et al. 2016."""
+    """Three resnet layers and a shortcut (Sec. 3.1); 1 x 1, 3 x 3, 1 x 1, as in Newell et al. 2016."""
 
     def __init__(self, channels: int, filters: int) -> None:
         super().__init__()
@@ -40,16 +40,16 @@ class ResnetBlock(nn.Module):
         self.around = nn.Identity() if channels == filters else nn.Conv2d(channels, filters, 1)
 
     def forward(self, features: Tensor) -> Tensor:
-        """[N, channels, h, w] to [N, filters, h, w]."""
-        filtered: Tensor = self.layers(features)
-        around: Tensor = self.around(features)
-        return filtered + around
+        """Map features [N, channels, h, w] to [N, filters, h, w]."""
+        residual: Tensor = self.layers(features)
+        shortcut: Tensor = self.around(features)
+        return residual + shortcut
 
 
 class PatchConv(nn.Conv2d):
-    """A convolution whose stride is the size of its filter, so that every pixel is used once.
+    """A convolution of non-overlapping patches: its stride is the size of its filter.
 
-    In training it runs as pixel-unshuffle and a 1 x 1 convolution, which is the same sum: on CPUs the gradients of strided
+    In training it runs as pixel-unshuffle and a 1 x 1 convolution, which compute the same: on CPUs the gradients of strided
     convolutions are many times slower.
     """
 
@@ -57,17 +57,17 @@ class PatchConv(nn.Conv2d):
         super().__init__(channels, filters, factor, factor)
 
     def forward(self, images: Tensor) -> Tensor:
-        """[N, channels, H, W] to [N, filters, H / factor, W / factor]."""
+        """Map images [N, channels, H, W] to [N, filters, H / factor, W / factor]."""
         if not self.training:
             return F.conv2d(images, self.weight, self.bias, self.stride)
         return F.conv2d(F.pixel_unshuffle(images, self.kernel_size[0]), self.weight.flatten(1)[:, :, None, None], self.bias)
 
 
 class ModulatedBlock(nn.Module):
-    """Two 3 x 3 convolutions whose branch begins at zero; the blur code scales the channels between them.
+    """A residual block of two 3 x 3 convolutions; the blur code scales the channels between them. It starts as the identity.
 
-    The blur of a crop is nearly one kernel, and plain convolutions cannot adapt to it. Dense and without batch normalisation, the
-    block is what CPUs are fast at.
+    The blur of a crop is nearly one kernel, to which plain convolutions cannot adapt. The convolutions are dense and without
+    batch normalisation because CPUs run those fast.
     """
 
     def __init__(self, channels: int, code: int) -> None:
@@ -77,7 +77,7 @@ class ModulatedBlock(nn.Module):
         self.scale = zero_initialised(nn.Linear(code, channels))
 
     def forward(self, features: Tensor, code: Tensor) -> Tensor:
-        """features: [N, channels, h, w], also the shape of what is returned; code: [N, code]."""
+        """Map features [N, channels, h, w] to the same shape, given blur codes [N, code]."""
         hidden = F.relu(self.widen(features))
         scale = 1.0 + self.scale(code)
         branch: Tensor = self.narrow(hidden * scale[:, :, None, None].to(hidden.dtype))
@@ -85,14 +85,14 @@ class ModulatedBlock(nn.Module):
 
 
 class ModulatedBlocks(nn.Module):
-    """A row of modulated blocks."""
+    """Modulated blocks in sequence."""
 
     def __init__(self, count: int, channels: int, code: int) -> None:
         super().__init__()
         self.blocks = nn.ModuleList(ModulatedBlock(channels, code) for _ in range(count))
 
     def forward(self, features: Tensor, code: Tensor) -> Tensor:
-        """See `ModulatedBlock`."""
+        """As `ModulatedBlock.forward`."""
         for block in self.blocks:
             features = block(features, code)
         return features

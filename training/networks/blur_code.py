@@ -1,4 +1,4 @@
-"""The blur code: what kind of blur a whole crop has, as a short vector."""
+"""The blur code: a short vector that describes the blur of a whole crop."""
 
 from __future__ import annotations
 
@@ -8,12 +8,13 @@ from torch import Tensor, nn
 from streamdeblur.training.networks.blocks import PatchConv
 
 VARIANCE_FLOOR = 1e-4
+"""Added to variances before their root is taken, whose slope is infinite at zero."""
 
 
 class BlurCode(nn.Module):
-    """Mean and deviation over the crop of a few convolutions of it, through two dense layers, in [-1, 1].
+    """Predicts the blur code: convolutions, mean and standard deviation over the crop, two dense layers.
 
-    The statistics are taken in float32 also under reduced precision.
+    The statistics are computed in float32 also under reduced precision.
     """
 
     def __init__(self, size: int) -> None:
@@ -31,7 +32,14 @@ class BlurCode(nn.Module):
         self.dense = nn.Sequential(nn.Linear(256, size), nn.ReLU(), nn.Linear(size, size), nn.Tanh())
 
     def forward(self, blurry: Tensor) -> Tensor:
-        """blurry: [N, 3, H, W], RGB in [0, 1]; returns [N, size]."""
+        """Predict the codes of images.
+
+        Args:
+            blurry: float [N, 3, H, W], RGB in [0, 1], H and W multiples of 16.
+
+        Returns:
+            float [N, size] in [-1, 1].
+        """
         features = self.layers(blurry).float()
         mean = features.mean((2, 3))
         variance = (features.square().mean((2, 3)) - mean.square()).clamp_min(0.0)

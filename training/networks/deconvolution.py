@@ -1,10 +1,10 @@
-"""Deconvolution inside the generator: the kernel that made the coarse image blurry, and what its inverse gives.
+"""Deconvolution inside the generator: estimates the blur kernel of a crop and inverts it.
 
 Plain convolutions cannot undo a kernel that is different for every crop; one division in the frequency domain can. Edges of the
 coarse image and of the blurry one give the kernel by least squares (S. Cho & S. Lee, "Fast motion deblurring", 2009, eq. 7; with
-learned edges: C. Schuler et al., "Learning to deblur", 2016), a small network makes of it what kernels look like, and a
-Wiener filter puts back what the coarse image lacks. All of it at half of the resolution, where it is cheap and noise is low, and
-under two responses of the camera side by side: light may have added up in code values or in light itself.
+learned edges: C. Schuler et al., "Learning to deblur", 2016). A small network cleans it, and a Wiener filter restores what the
+coarse image lacks. This is done at half of the resolution, where it is cheap and noise is low, and for two camera responses in
+parallel: the exposure may have been averaged in code values or in linear intensity.
 """
 
 from __future__ import annotations
@@ -22,108 +22,140 @@ from streamdeblur.training.networks.presets import DeconvolutionPreset
 LUMA = (0.299, 0.587, 0.114)
 """Weights of R, G and B (Rec. 601)."""
 RESPONSES = 2
-"""Code values; and their squares, which are nearly light."""
+"""Number of camera responses: code values, and their squares, which approximate linear intensity."""
 INITIAL_RIDGES = (0.03, 0.3, 3.0)
-"""Weights of a kernel's squares in the least squares, in units of the edges' mean power, to begin with."""
+"""Initial weights of the kernel's squared norm in the least squares, relative to the mean power of the edges."""
 EDGE_CORRECTION_SCALE = 0.1
-"""Scale of what may be added to edges, so that it is learned about as fast as their weights."""
+"""Scale of the predicted corrections of edges, so that they are learned about as fast as the weights of edges."""
 MIN_EDGE_POWER = 1e-7
-"""Mean power of edges below which a crop is flat, and has no kernel to be found."""
+"""Added to the mean power of the edges: below it a crop is flat, and its kernel cannot be estimated."""
 ROOT_OFFSET = 1e-4
-"""Added to light before its root is taken, whose slope is infinite at zero."""
+"""Added to linear intensity before its root is taken, whose slope is infinite at zero."""
 INITIAL_NOISE = -4.0
-"""Power of the noise that the Wiener filter expects in units of the signal's, before the softplus, to begin with: 0.018."""
+"""Initial ratio of noise power to signal power in the Wiener filter, before the softplus (0.018 after it)."""
 
 
 class DeconvolutionOutputs(NamedTuple):
-    """What a `Deconvolution` finds."""
+    """Outputs of a `Deconvolution`."""
 
     planes: Tensor
-    """float32 [N, 2, H / 2, W / 2]: deconvolved luma in code values, under both responses."""
+    """float32 [N, 2, H / 2, W / 2]: deconvolved luma in code values, one plane for each response."""
     kernel: Tensor
-    """float32 [N, 1, KERNEL_SIDE, KERNEL_SIDE], sum 1, in pixels of the planes."""
+    """float32 [N, 1, KERNEL_SIDE, KERNEL_SIDE], not negative and of sum 1, at the resolution of the planes."""
 
 
 def half_luma(images: Tensor) -> Tensor:
-    """Luma at half of the resolution, of images [N, 3, H, W] in [0, 1]: float32 [N, 1, H / 2, W / 2]."""
+    """Luma at half of the resolution.
+
+    Args:
+        images: float32 [N, 3, H, W], RGB.
+
+    Returns:
+        float32 [N, 1, H / 2, W / 2], each value the mean luma of 2 x 2 pixels.
+    """
     weights = images.new_tensor(LUMA)[None, :, None, None] / 4
     return F.conv2d(images, weights.expand(1, 3, 2, 2), stride=2)
 
 
 def apply_responses(luma: Tensor) -> Tensor:
-    """Code values [N, 1, h, w] as they add up under both responses, [N, 2, h, w]: themselves, and nearly as light."""
-    codes, light = _response_masks(luma)
-    return luma * (codes + light * luma)
+    """Map code values [N, 1, h, w] to [N, 2, h, w]: the code values, and their squares."""
+    codes, squares = _response_masks(luma)
+    return luma * (codes + squares * luma)
 
 
 def invert_responses(planes: Tensor) -> Tensor:
-    """The opposite of `apply_responses`, plane by plane: [N, 2, h, w]."""
-    codes, light = _response_masks(planes)
-    return planes * codes + (planes.clamp_min(0.0) + ROOT_OFFSET).sqrt() * light
+    """Map planes as `apply_responses` returns them, [N, 2, h, w], to code values of the same shape."""
+    codes, squares = _response_masks(planes)
+    return planes * codes + (planes.clamp_min(0.0) + ROOT_OFFSET).sqrt() * squares
 
 
 def _full_precision(images: Tensor) -> torch.autocast:
-    """Without reduced precision, which loses what differences of spectra are made of while weights are learned."""
+    """Switch off reduced precision, in which the differences of spectra would be lost while weights are learned."""
     return torch.autocast(images.device.type, enabled=False)
 
 
 def _response_masks(planes: Tensor) -> tuple[Tensor, Tensor]:
-    """Factors that choose the planes of one response: engines fuse a product with its neighbours, while joining planes copies."""
+    """Factors [1, 2, 1, 1] that select the planes of one response; engines fuse a product, but copy to concatenate planes."""
     codes = planes.new_tensor([1.0, 0.0])[None, :, None, None]
     return codes, 1.0 - codes
 
 
 class Deconvolution(nn.Module):
-    """Estimates one kernel of a crop and deconvolves the crop with it."""
+    """Estimates one blur kernel per crop and deconvolves the crop with it."""
 
     def __init__(self, preset: DeconvolutionPreset) -> None:
         super().__init__()
-        self.edges = Edges(preset.channels)
+        self.edges = EdgePrediction(preset.channels)
         self.cleaning = KernelCleaning(RESPONSES * len(INITIAL_RIDGES), preset.kernel_channels, preset.kernel_blocks)
         self.ridges = nn.Parameter(torch.tensor(INITIAL_RIDGES).log())
-        # under each response: at the lowest frequency, and how it grows with the square of the frequency
+        # for each response: its value at frequency zero, and its slope over the square of the frequency
         self.noise = nn.Parameter(torch.tensor([[INITIAL_NOISE, 0.0]] * RESPONSES))
 
     def forward(self, blurry: Tensor, coarse: Tensor) -> DeconvolutionOutputs:
-        """Images float [N, 3, S, S] in [0, 1], S a multiple of 4."""
+        """Deconvolve crops.
+
+        Args:
+            blurry: float [N, 3, S, S] in [0, 1], S a multiple of 4.
+            coarse: Output of the hourglass, in the same form.
+        """
         with _full_precision(blurry):
-            given, base = half_luma(blurry.float()), half_luma(coarse.float()).clamp(0.0, 1.0)
-        weights, amends = self.edges(torch.cat([given, base], 1))
+            blurry_luma, coarse_luma = half_luma(blurry.float()), half_luma(coarse.float()).clamp(0.0, 1.0)
+        weights, corrections = self.edges(torch.cat([blurry_luma, coarse_luma], 1))
         with _full_precision(blurry):
-            transforms = fourier(int(given.shape[-1]), given.device)
-            base = apply_responses(base)
-            blurred = transforms.spectrum(apply_responses(given))
-            edges = laplacian(base) * weights.float() + amends.float()
-            kernels = self._least_squares(transforms, blurred, edges)
+            transforms = fourier(int(blurry_luma.shape[-1]), blurry_luma.device)
+            coarse_planes = apply_responses(coarse_luma)
+            spectrum = transforms.spectrum(apply_responses(blurry_luma))
+            edges = laplacian(coarse_planes) * weights.float() + corrections.float()
+            kernels = self._least_squares(transforms, spectrum, edges)
         kernel = self.cleaning(kernels * KERNEL_SIDE).float()
         with _full_precision(blurry):
-            return DeconvolutionOutputs(invert_responses(self._wiener(transforms, blurred, base, kernel)), kernel)
+            return DeconvolutionOutputs(invert_responses(self._wiener(transforms, spectrum, coarse_planes, kernel)), kernel)
 
     def _least_squares(self, transforms: Fourier, blurry: Tensor, edges: Tensor) -> Tensor:
-        """Kernels k that minimise ``|k * edges - laplacian blurry|^2 + ridge |k|^2``: [N, responses * ridges, side, side]."""
+        """The kernels k that minimise ``|k * edges - laplacian blurry|^2 + ridge |k|^2``, in closed form.
+
+        Args:
+            transforms: Of the size of the planes.
+            blurry: Spectrum of the blurry planes, one for each response.
+            edges: [N, 2, h, w].
+
+        Returns:
+            [N, responses * ridges, KERNEL_SIDE, KERNEL_SIDE].
+        """
         sharp = transforms.spectrum(edges)
         products, powers = conjugate_times(sharp, blurry * transforms.laplacian), power(sharp)
         mean = powers.mean((-1, -3), keepdim=True) + MIN_EDGE_POWER
-        found = [transforms.kernels(products / (powers + mean * ridge)) for ridge in self.ridges.exp()]
-        return torch.cat(found, 1)
+        kernels = [transforms.kernels(products / (powers + mean * ridge)) for ridge in self.ridges.exp()]
+        return torch.cat(kernels, 1)
 
     def _wiener(self, transforms: Fourier, blurry: Tensor, coarse: Tensor, kernel: Tensor) -> Tensor:
-        """The coarse planes and the part of what they leave unexplained of the blurry ones that stands above the noise."""
+        """The coarse planes, plus the Wiener deconvolution of what they do not explain of the blurry planes.
+
+        Args:
+            transforms: Of the size of the planes.
+            blurry: Spectrum of the blurry planes, one for each response.
+            coarse: The coarse planes [N, 2, h, w].
+            kernel: [N, 1, KERNEL_SIDE, KERNEL_SIDE].
+
+        Returns:
+            [N, 2, h, w].
+        """
         transfer = transforms.kernel_spectrum(kernel)
         noise = F.softplus(self.noise[:, 0, None, None, None] + self.noise[:, 1, None, None, None] * transforms.frequency)
-        left = blurry - times(transfer, transforms.spectrum(coarse))
-        return coarse + transforms.planes(conjugate_times(transfer, left) / (power(transfer) + noise))
+        residual = blurry - times(transfer, transforms.spectrum(coarse))
+        return coarse + transforms.planes(conjugate_times(transfer, residual) / (power(transfer) + noise))
 
 
 def laplacian(planes: Tensor) -> Tensor:
-    """The difference of each pixel to the mean of its four neighbours: [N, C, h, w], also the shape of what is returned."""
-    wide = F.pad(planes, (1, 1, 1, 1), mode="replicate")
-    beside, above = wide[..., 1:-1, :-2] + wide[..., 1:-1, 2:], wide[..., :-2, 1:-1] + wide[..., 2:, 1:-1]
-    return (beside + above) / 4 - planes
+    """The mean of each pixel's four neighbours less the pixel, for planes [N, C, h, w]; returns the same shape."""
+    padded = F.pad(planes, (1, 1, 1, 1), mode="replicate")
+    horizontal = padded[..., 1:-1, :-2] + padded[..., 1:-1, 2:]
+    vertical = padded[..., :-2, 1:-1] + padded[..., 2:, 1:-1]
+    return (horizontal + vertical) / 4 - planes
 
 
-class Edges(nn.Module):
-    """Which edges of the coarse planes tell most of the kernel, and what they lack."""
+class EdgePrediction(nn.Module):
+    """Predicts which edges of the coarse planes are informative of the kernel, and corrects them."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -132,14 +164,20 @@ class Edges(nn.Module):
         self.head = zero_initialised(nn.Conv2d(channels, 4 * 2 * RESPONSES, 1))
 
     def forward(self, luma: Tensor) -> tuple[Tensor, Tensor]:
-        """Luma of the blurry and of the coarse image, [N, 2, h, w]: weights in [0, 2] of the `laplacian` under both responses,
-        and what to add to it, both [N, 2, h, w]."""
-        weights, amends = F.pixel_shuffle(self.head(self.blocks(F.relu(self.stem(luma)))), 2).chunk(2, 1)
-        return 2 * torch.sigmoid(weights), EDGE_CORRECTION_SCALE * amends
+        """Predict how to change the `laplacian` of the coarse planes.
+
+        Args:
+            luma: Of the blurry and of the coarse image, [N, 2, h, w].
+
+        Returns:
+            Weights in [0, 2], and corrections to add after weighting; both [N, 2, h, w], a plane for each response.
+        """
+        weights, corrections = F.pixel_shuffle(self.head(self.blocks(F.relu(self.stem(luma)))), 2).chunk(2, 1)
+        return 2 * torch.sigmoid(weights), EDGE_CORRECTION_SCALE * corrections
 
 
 class KernelCleaning(nn.Module):
-    """Raw kernels to one that is compact, not negative and of sum 1."""
+    """Combines raw kernels into one that is compact, not negative and of sum 1."""
 
     def __init__(self, kernels: int, channels: int, blocks: int) -> None:
         super().__init__()
@@ -148,13 +186,13 @@ class KernelCleaning(nn.Module):
         self.head = nn.Conv2d(channels, 1, 3, padding=1)
 
     def forward(self, kernels: Tensor) -> Tensor:
-        """[N, kernels, side, side] to [N, 1, side, side]."""
+        """Map raw kernels [N, kernels, KERNEL_SIDE, KERNEL_SIDE] to [N, 1, KERNEL_SIDE, KERNEL_SIDE]."""
         cleaned = self.head(F.relu(self.blocks(self.stem(kernels)))).float()
         return torch.unflatten(cleaned.flatten(1).softmax(1), 1, (1, KERNEL_SIDE, KERNEL_SIDE))
 
 
 class DilatedBlock(nn.Module):
-    """Two 3 x 3 convolutions, the first dilated; the branch begins at zero."""
+    """A residual block of two 3 x 3 convolutions, the first one dilated. It starts as the identity."""
 
     def __init__(self, channels: int, dilation: int) -> None:
         super().__init__()
@@ -162,13 +200,20 @@ class DilatedBlock(nn.Module):
         self.narrow = zero_initialised(nn.Conv2d(channels, channels, 3, padding=1))
 
     def forward(self, features: Tensor) -> Tensor:
-        """[N, channels, h, w], also the shape of what is returned."""
+        """Map features [N, channels, h, w] to the same shape."""
         branch: Tensor = self.narrow(F.relu(self.widen(features)))
         return features + branch
 
 
 def half_resolution_kernels(kernels: Tensor) -> Tensor:
-    """Kernels [N, 41, 41] of whole crops as those of `half_luma`: [N, 1, KERNEL_SIDE, KERNEL_SIDE]."""
+    """Kernels of crops at the resolution of `half_luma`.
+
+    Args:
+        kernels: [N, 41, 41], in pixels of the crop.
+
+    Returns:
+        [N, 1, KERNEL_SIDE, KERNEL_SIDE], of about the same sum.
+    """
     tent = kernels.new_tensor([0.25, 0.5, 0.25])
     smooth = F.conv2d(kernels[:, None], torch.outer(tent, tent)[None, None], padding=1)
     return 4 * smooth[..., ::2, ::2]

@@ -1,4 +1,4 @@
-"""The discriminator D: is this the sharp image, or the generator's, given the blurry one?"""
+"""The discriminator D of step 2 (Sec. 3.2)."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from streamdeblur.training.networks.presets import DiscriminatorPreset
 
 
 class Discriminator(nn.Module):
-    """Five layers of 4 x 4 convolutions, three of stride 2; each output judges a patch of 70 x 70 pixels.
+    """Tells sharp images from generated ones, given the blurry image; each output classifies a patch of 70 x 70 pixels.
 
-    The paper gives the number of layers; the rest is the patch discriminator of Isola et al. 2017. Its penultimate layer gives
-    the projection pi of eq. 5.
+    Five layers of 4 x 4 convolutions, three of stride 2. The paper states the number of layers; the rest is the patch
+    discriminator of Isola et al. 2017. The output of the penultimate layer is the projection pi of eq. 5.
     """
 
     def __init__(self, preset: DiscriminatorPreset) -> None:
@@ -28,9 +28,14 @@ class Discriminator(nn.Module):
         self.verdict = nn.Conv2d(channels, 1, 4, 1, 1)
 
     def forward(self, condition: Tensor, images: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits [N, 1, h, w], positive for "sharp", and the features pi [N, C, h + 1, w + 1].
+        """Classify images.
 
-        condition: the blurry images, images: the sharp or generated ones; both [N, 3, H, W] in [0, 1], H and W at least 32.
+        Args:
+            condition: The blurry images, float [N, 3, H, W] in [0, 1], H and W at least 32.
+            images: The sharp or generated images, in the same form.
+
+        Returns:
+            Logits [N, 1, h, w], positive for "sharp", and the features pi [N, C, h + 1, w + 1].
         """
         features = self.projection(torch.cat([condition, images], dim=1))
         return self.verdict(features), features

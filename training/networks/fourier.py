@@ -1,8 +1,9 @@
-"""Fourier transforms of small planes as matrix products: differentiable, and an operation that every engine has.
+"""Fourier transforms of small planes as matrix products: differentiable, and supported by every engine.
 
-A spectrum is real, [..., T // 2 + 1, 2, T]: frequencies across (the half that a real plane has), the real and the imaginary part,
-frequencies down. T is the side of a torus that the plane lies on, with `MARGIN` more pixels that lead from each border to the
-opposite one and leave no seam. Kernels are [..., KERNEL_SIDE, KERNEL_SIDE], their middle at the origin.
+A spectrum is stored as real numbers, [..., T // 2 + 1, 2, T]: horizontal frequencies (the half that suffices for a real plane),
+the real and the imaginary part, vertical frequencies. T is the period: the plane is extended by `MARGIN` pixels that interpolate
+from each border to the opposite one, so that the periodic extension has no jump. Kernels are [..., KERNEL_SIDE, KERNEL_SIDE],
+with the origin in their middle.
 """
 
 from __future__ import annotations
@@ -15,23 +16,24 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 KERNEL_SIDE = 21
-"""Largest kernel, in pixels of the planes."""
+"""Side of kernels, in pixels of the planes."""
 MARGIN = 16
-"""Pixels of the torus beyond a plane, more than a kernel reaches."""
+"""Pixels by which a plane is extended; more than half of a kernel."""
 
 
 class Fourier:
     """The transforms of square planes of one size; see `fourier`.
 
-    Constants stand on the right of every product: so they are dense layers, which engines run fast and at reduced precision.
+    The constant matrices are the right factors of all products, so that engines see dense layers, which are fast and can run at
+    reduced precision.
     """
 
     def __init__(self, size: int, device: torch.device) -> None:
-        torus = size + MARGIN
-        half = torus // 2 + 1
-        turns = np.exp(-2j * np.pi * np.outer(np.arange(torus), np.arange(torus)) / torus)
+        period = size + MARGIN
+        half = period // 2 + 1
+        dft = np.exp(-2j * np.pi * np.outer(np.arange(period), np.arange(period)) / period)
         offsets = np.arange(KERNEL_SIDE) - KERNEL_SIDE // 2
-        kernel_turns = np.exp(-2j * np.pi * np.outer(np.arange(torus), offsets) / torus)
+        kernel_dft = np.exp(-2j * np.pi * np.outer(np.arange(period), offsets) / period)
 
         def tensor(matrix: NDArray[np.float64]) -> Tensor:
             return torch.from_numpy(matrix.astype(np.float32)).to(device)
@@ -39,91 +41,91 @@ class Fourier:
         def pair(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[Tensor, Tensor]:
             return tensor(first), tensor(second)
 
-        laid = turns @ _bridge(size, torus)
-        self._planes = pair(_of_real(laid[:half]), _of_complex(laid / torus))
-        self._kernels = pair(_of_real(kernel_turns[:half]), _of_complex(kernel_turns))
-        # all but the first column of a half spectrum (and the last of an even torus) stand for two
-        twice = np.where(np.arange(half) * 2 % torus == 0, 1.0, 2.0) / torus
-        self._planes_back = pair(_of_complex(turns[:, :size].conj().T), _to_real(turns[:half, :size].conj().T * twice))
-        self._kernels_back = pair(_of_complex(kernel_turns.conj().T / torus), _to_real(kernel_turns[:half].conj().T * twice))
+        extended_dft = dft @ _periodic_extension(size, period)
+        self._planes = pair(_of_real(extended_dft[:half]), _of_complex(extended_dft / period))
+        self._kernels = pair(_of_real(kernel_dft[:half]), _of_complex(kernel_dft))
+        # all columns of a half spectrum count weights but the first one (and the last one of an even period)
+        weights = np.where(np.arange(half) * 2 % period == 0, 1.0, 2.0) / period
+        self._planes_back = pair(_of_complex(dft[:, :size].conj().T), _to_real(dft[:half, :size].conj().T * weights))
+        self._kernels_back = pair(_of_complex(kernel_dft.conj().T / period), _to_real(kernel_dft[:half].conj().T * weights))
 
-        down, across = np.cos(2 * np.pi * np.fft.fftfreq(torus)), np.cos(2 * np.pi * np.fft.rfftfreq(torus))
-        self.laplacian = tensor((across[:, None, None] + down) / 2 - 1)
-        """Spectrum, real, of the difference to the mean of the four neighbours: [T // 2 + 1, 1, T]."""
-        squared = np.fft.rfftfreq(torus)[:, None, None] ** 2 + np.fft.fftfreq(torus) ** 2
+        vertical, horizontal = np.cos(2 * np.pi * np.fft.fftfreq(period)), np.cos(2 * np.pi * np.fft.rfftfreq(period))
+        self.laplacian = tensor((horizontal[:, None, None] + vertical) / 2 - 1)
+        """Spectrum of the filter "mean of the four neighbours less the pixel", which is real: [T // 2 + 1, 1, T]."""
+        squared = np.fft.rfftfreq(period)[:, None, None] ** 2 + np.fft.fftfreq(period) ** 2
         self.frequency = tensor(4 * squared)
-        """Squared frequency, [T // 2 + 1, 1, T]: 1 is the finest stripes along an axis."""
+        """Squared frequency, [T // 2 + 1, 1, T]; 1 is the Nyquist frequency of an axis."""
 
     def spectrum(self, planes: Tensor) -> Tensor:
-        """Of planes, float32 [..., size, size]; divided by T, so that half precision can hold it and its squares."""
+        """The spectrum of planes, float32 [..., size, size]; divided by T, so that half precision can hold its square."""
         return _forward(planes, *self._planes)
 
     def planes(self, spectrum: Tensor) -> Tensor:
-        """The planes of a spectrum, without the margin."""
+        """The inverse of `spectrum`: planes [..., size, size]."""
         return _back(spectrum, *self._planes_back)
 
     def kernel_spectrum(self, kernels: Tensor) -> Tensor:
-        """Of kernels, float32 [..., KERNEL_SIDE, KERNEL_SIDE]; not divided: what a kernel does to the spectra of planes."""
+        """The transfer function of kernels, float32 [..., KERNEL_SIDE, KERNEL_SIDE]; not divided by T."""
         return _forward(kernels, *self._kernels)
 
     def kernels(self, spectrum: Tensor) -> Tensor:
-        """What a spectrum, not divided, has in the reach of a kernel."""
+        """The inverse of `kernel_spectrum`, restricted to the extent of a kernel: [..., KERNEL_SIDE, KERNEL_SIDE]."""
         return _back(spectrum, *self._kernels_back)
 
 
 @lru_cache(maxsize=8)
 def fourier(size: int, device: torch.device) -> Fourier:
-    """The transforms of planes [size, size] on a device."""
+    """The transforms of planes [size, size] on a device; the last ones used are cached."""
     return Fourier(size, device)
 
 
 def times(a: Tensor, b: Tensor) -> Tensor:
-    """The product of two spectra."""
+    """The product of two spectra [..., T // 2 + 1, 2, T]."""
     (a_real, a_imaginary), (b_real, b_imaginary) = a.unbind(-2), b.unbind(-2)
     return torch.stack([a_real * b_real - a_imaginary * b_imaginary, a_real * b_imaginary + a_imaginary * b_real], -2)
 
 
 def conjugate_times(a: Tensor, b: Tensor) -> Tensor:
-    """The product of the conjugate of one spectrum and another."""
+    """The product of the conjugate of `a` and `b`, [..., T // 2 + 1, 2, T]."""
     (a_real, a_imaginary), (b_real, b_imaginary) = a.unbind(-2), b.unbind(-2)
     return torch.stack([a_real * b_real + a_imaginary * b_imaginary, a_real * b_imaginary - a_imaginary * b_real], -2)
 
 
 def power(spectrum: Tensor) -> Tensor:
-    """Squared magnitude: [..., T // 2 + 1, 1, T]."""
+    """The squared magnitude of a spectrum: [..., T // 2 + 1, 1, T]."""
     return spectrum.square().sum(-2, keepdim=True)
 
 
 def _forward(planes: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """[..., n, n] to [..., half, 2, T]."""
+    """Transform planes [..., n, n] to a spectrum [..., half, 2, T]."""
     lines = torch.unflatten(planes @ rows, -1, (2, -1))
     return torch.unflatten(lines.transpose(-1, -3).flatten(-2) @ columns, -1, (2, -1))
 
 
 def _back(spectrum: Tensor, columns: Tensor, rows: Tensor) -> Tensor:
-    """[..., half, 2, T] to [..., n, n]."""
+    """Transform a spectrum [..., half, 2, T] to planes [..., n, n]."""
     lines = torch.unflatten(spectrum.flatten(-2) @ columns, -1, (2, -1))
     return lines.transpose(-1, -3).flatten(-2) @ rows
 
 
-def _bridge(size: int, torus: int) -> NDArray[np.float64]:
-    """[torus, size]: lays a line of pixels on a circle and leads from its end back to its beginning."""
-    matrix = np.eye(torus, size)
-    share = np.arange(1, torus - size + 1) / (torus - size + 1)
-    matrix[size:, -1], matrix[size:, 0] = 1 - share, share
+def _periodic_extension(size: int, period: int) -> NDArray[np.float64]:
+    """A matrix [period, size] that extends a row of pixels by linear interpolation from its last to its first one."""
+    matrix = np.eye(period, size)
+    weight = np.arange(1, period - size + 1) / (period - size + 1)
+    matrix[size:, -1], matrix[size:, 0] = 1 - weight, weight
     return matrix
 
 
 def _of_real(matrix: NDArray[np.complex128]) -> NDArray[np.float64]:
-    """A complex [m, n] for products ``x @``: of n real numbers, the m real and then the m imaginary ones."""
+    """The matrix that maps n real numbers to the m real and then the m imaginary parts of a complex [m, n] times them."""
     return np.concatenate([matrix.real, matrix.imag]).T
 
 
 def _of_complex(matrix: NDArray[np.complex128]) -> NDArray[np.float64]:
-    """The same of n real and n imaginary numbers."""
+    """The same for n complex numbers, given as n real and then n imaginary parts."""
     return np.block([[matrix.real, -matrix.imag], [matrix.imag, matrix.real]]).T
 
 
 def _to_real(matrix: NDArray[np.complex128]) -> NDArray[np.float64]:
-    """The same, of which only the real numbers are wanted."""
+    """As `_of_complex`, but only the m real parts of the product."""
     return np.concatenate([matrix.real, -matrix.imag], 1).T

@@ -1,4 +1,4 @@
-"""Step 2: the generator with two pathways restores high frequencies (Sec. 3.2 and 3.3)."""
+"""The generator of step 2 with two pathways, which restores high frequencies (Sec. 3.2 and 3.3)."""
 
 from __future__ import annotations
 
@@ -14,18 +14,23 @@ from streamdeblur.training.networks.table3 import Table3Decoder, Table3Encoder
 from streamdeblur.training.networks.unet import STRIDE, UnetDecoder, UnetEncoder, copy_into_wider, image_stem
 
 LOW_PASS = 8
-"""Factor by which a sharp image is shrunk and enlarged again to be the base of its own reconstruction (kind `unet`)."""
+"""Pixels of the finest detail in the base image of G_s (kind "unet")."""
 
 
 class TwoPathGenerator(nn.Module):
-    """G_bl and G_s: an encoder for blurry and one for sharp images, and one decoder for both.
+    """G_bl and G_s: an encoder for blurry images, one for sharp images, and one decoder for both.
 
-    The shared decoder draws what the blurry encoder finds towards the manifold of sharp images. At prediction only G_bl remains.
-    In kind `unet` the decoder writes detail onto a base; the sharp pathway's base is the sharp image without its fine detail.
+    The shared decoder draws the features of blurry images towards the manifold of sharp ones. At prediction only G_bl remains.
+    In the kind "unet" the decoder predicts detail that is added to a base image: the blurry image for G_bl, the sharp image
+    without its fine detail for G_s.
     """
 
     def __init__(self, preset: GeneratorPreset, code: int) -> None:
-        """`code` is the size of the hourglass's blur code (kind `unet`)."""
+        """
+        Args:
+            preset: Shape of the generator.
+            code: Size of the hourglass's blur code (kind "unet").
+        """
         super().__init__()
         self.preset = preset
         images = 2 if preset.conditioned else 1
@@ -45,12 +50,20 @@ class TwoPathGenerator(nn.Module):
             self.sharp_encoder = None
 
     def forward(self, blurry: Tensor, coarse: Tensor, code: Tensor | None) -> Tensor:
-        """G_bl: restored images, not clamped. Images float [N, 3, H, W] in [0, 1]; table3: 256 x 256, unet: multiples of 16,
-        squares for a deconvolution, and the detail is added to the blurry ones."""
+        """G_bl: restore blurry images.
+
+        Args:
+            blurry: float [N, 3, H, W] in [0, 1]. H and W are 256 (table3) or multiples of 16 (unet); equal for a deconvolution.
+            coarse: Output of the hourglass, in the same form.
+            code: Blur code of the hourglass [N, code]; None in the kind "table3".
+
+        Returns:
+            float [N, 3, H, W], not clamped.
+        """
         return self.restore(blurry, coarse, code)[0]
 
     def restore(self, blurry: Tensor, coarse: Tensor, code: Tensor | None) -> tuple[Tensor, DeconvolutionOutputs | None]:
-        """G_bl, and what its deconvolution found on the way."""
+        """As `forward`, but returns the outputs of the deconvolution as well, if there is one."""
         inputs = [blurry, coarse] if self.preset.conditioned else [blurry]
         if code is None:
             restored: Tensor = self.decoder(*self.blurry_encoder(torch.cat(inputs, dim=1))).float()
@@ -62,21 +75,32 @@ class TwoPathGenerator(nn.Module):
         return blurry + detail, deconvolved
 
     def initialise_from(self, hourglass: Hourglass) -> None:
-        """Begin as a wider copy of the hourglass (kind `unet`): the first restored images are the coarse ones.
+        """Start as a wider copy of the hourglass (kind "unet"), so that restored images are at first the coarse ones.
 
-        From random weights G_bl learns once more what the hourglass knows before it can better it.
+        From random weights, G_bl would first have to learn again what the hourglass has learned.
         """
         assert isinstance(self.blurry_encoder, UnetEncoder)
         copy_into_wider(self.blurry_encoder, hourglass.encoder)
         copy_into_wider(self.decoder, hourglass.decoder)
         with torch.no_grad():
-            # what the hourglass does not see is seen by the other channels alone
+            # the first channels do not depend on inputs that the hourglass does not have
             for stem in self.blurry_encoder.stems[1:]:
                 for weights in stem.parameters():
                     weights[: hourglass.preset.widths[0]] = 0
 
     def reconstruct(self, sharp: Tensor, code: Tensor | None) -> Tensor:
-        """G_s: sharp images from themselves; `code` is the hourglass's blur code of the sharp images."""
+        """G_s: reconstruct sharp images from themselves (eq. 6).
+
+        Args:
+            sharp: float [N, 3, H, W] in [0, 1].
+            code: The hourglass's blur code of `sharp`, [N, code]; None in the kind "table3".
+
+        Returns:
+            float [N, 3, H, W], not clamped.
+
+        Raises:
+            ValueError: The preset has no sharp pathway.
+        """
         if self.sharp_encoder is None:
             raise ValueError("This generator has no sharp pathway.")
         if code is None:
@@ -87,5 +111,5 @@ class TwoPathGenerator(nn.Module):
 
 
 def low_pass(images: Tensor) -> Tensor:
-    """Images without detail finer than `LOW_PASS` pixels."""
+    """Remove detail finer than `LOW_PASS` pixels from images [N, 3, H, W]."""
     return F.interpolate(F.avg_pool2d(images, LOW_PASS), scale_factor=LOW_PASS, mode="bilinear", align_corners=False)

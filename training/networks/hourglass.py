@@ -1,4 +1,4 @@
-"""Step 1: the hourglass H restores low and middle frequencies (Sec. 3.1)."""
+"""The hourglass H of step 1, which restores low and middle frequencies (Sec. 3.1)."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from streamdeblur.training.networks.unet import UnetDecoder, UnetEncoder, image_
 
 
 class Hourglass(nn.Module):
-    """H: blurry to coarse images, by a correction that is predicted at a quarter of the resolution and added to the input.
+    """H: predicts a correction at a quarter of the resolution and adds it to the blurry image.
 
-    In the kind `modulated` the blur code steers every block; the generator is given the same code.
+    In the kind "modulated" the blur code scales the channels of every block; the generator gets the same code.
     """
 
     def __init__(self, preset: HourglassPreset) -> None:
@@ -29,9 +29,13 @@ class Hourglass(nn.Module):
             self.decoder = UnetDecoder(preset.widths, preset.decoder_blocks, preset.code)
 
     def forward(self, blurry: Tensor) -> tuple[Tensor, Tensor | None]:
-        """Coarse images, not clamped, and the blur code [N, code] (None in kind `newell`).
+        """Restore blurry images coarsely.
 
-        blurry: float [N, 3, H, W] in [0, 1], H and W multiples of 16 (modulated) or 4 * 2**depth (newell).
+        Args:
+            blurry: float [N, 3, H, W] in [0, 1]; H and W are multiples of 16 (modulated) or of 4 * 2**depth (newell).
+
+        Returns:
+            The coarse images, float [N, 3, H, W], not clamped; and the blur code [N, code], or None in the kind "newell".
         """
         code = self.blur_code(blurry)
         if code is None:
@@ -39,12 +43,12 @@ class Hourglass(nn.Module):
         return blurry + self.decoder(self.encoder([blurry], code), code).float(), code
 
     def blur_code(self, images: Tensor) -> Tensor | None:
-        """The blur code of images, [N, code]; None in kind `newell`."""
+        """The blur code [N, code] of images [N, 3, H, W]; None in the kind "newell"."""
         return None if self.code is None else self.code(images)
 
 
 class Newell(nn.Module):
-    """The hourglass of Newell et al. 2016 "off the shelf", its prediction unfolded from 1/4 of the resolution to pixels."""
+    """The hourglass of Newell et al. 2016, with a pixel-shuffle from 1/4 of the resolution to the full one."""
 
     def __init__(self, width: int, depth: int) -> None:
         super().__init__()
@@ -64,7 +68,7 @@ class Newell(nn.Module):
 
 
 class Level(nn.Module):
-    """One resolution of the hourglass: a lateral connection with a block of its own, and the way through the next lower one."""
+    """One resolution of the hourglass: a lateral connection with a block of its own, and the path through the next lower one."""
 
     def __init__(self, width: int, depth: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""The networks of step 2 as one call: the frozen hourglass, then both pathways of the generator."""
+"""The networks of step 2 as one module: the frozen hourglass, then both pathways of the generator."""
 
 from __future__ import annotations
 
@@ -13,19 +13,20 @@ from streamdeblur.training.networks.hourglass import Hourglass
 
 
 class PathwayOutputs(NamedTuple):
-    """What both pathways make of a batch; images float [N, 3, H, W], not clamped."""
+    """Outputs of both pathways for a batch; images are float [N, 3, H, W], not clamped."""
 
     restored: Tensor
+    """G_bl(I_bl)."""
     reconstructed: Tensor | None
-    """The sharp images from themselves, where there is a sharp pathway."""
+    """G_s(I_s); None without a sharp pathway."""
     deconvolved: DeconvolutionOutputs | None
-    """What the generator's deconvolution found, where it has one."""
+    """Outputs of the generator's deconvolution; None without one."""
 
 
 class BothPathways(nn.Module):
-    """G_bl and, where there is one, G_s; one call, so that several processes agree on the gradients of both.
+    """G_bl and G_s in one forward pass, so that gradients of both are synchronised between processes at once.
 
-    Without a generator the hourglass itself is trained (the paper's HG-disc).
+    Without a generator the hourglass itself is trained (the variant HG-disc of Table 4).
     """
 
     def __init__(self, hourglass: Hourglass, generator: TwoPathGenerator | None) -> None:
@@ -34,7 +35,7 @@ class BothPathways(nn.Module):
         self.generator = generator
 
     def train(self, mode: bool = True) -> Self:
-        """Training mode; a frozen hourglass stays as it is at prediction."""
+        """Set training mode; a frozen hourglass stays in evaluation mode."""
         super().train(mode)
         if self.generator is not None:
             self.hourglass.eval()
@@ -42,11 +43,11 @@ class BothPathways(nn.Module):
 
     @property
     def trained(self) -> Hourglass | TwoPathGenerator:
-        """The part whose weights change."""
+        """The part that is trained."""
         return self.hourglass if self.generator is None else self.generator
 
     def forward(self, blurry: Tensor, sharp: Tensor) -> PathwayOutputs:
-        """Images float [N, 3, H, W], RGB in [0, 1]."""
+        """Run both pathways on images, float [N, 3, H, W], RGB in [0, 1]."""
         if self.generator is None:
             return PathwayOutputs(self.hourglass(blurry)[0], None, None)
         with torch.no_grad():

@@ -1,9 +1,9 @@
-"""Encoder and decoder of the generator to the letter of Table 3 (preset `paper`).
+"""Encoder and decoder of the generator as in Table 3 (preset `paper`).
 
-Each convolution is followed by a ReLU, then batch normalisation; the first and the last layer have none. What the table leaves
-open: the U-net skips join encoder layers 2 and 3 to the decoder layers of the same resolution (concatenated, as in Ronneberger et
-al. 2015); the residual connections carry no filter, so size is matched by averaging or repeating, channels by zeros
-or averaging.
+Each convolution is followed by a ReLU, then batch normalisation; the first and the last layer have no normalisation. The table
+leaves two choices open. The U-net skips join encoder layers 2 and 3 to the decoder layers of the same resolution, concatenated as
+in Ronneberger et al. 2015. The residual connections have no filter, so their size is matched by averaging or repeating, and their
+channels by zeros or averaging.
 """
 
 from __future__ import annotations
@@ -17,36 +17,36 @@ ENCODER = ((4, 64, 1), (4, 128, 2), (4, 256, 2), (4, 512, 2), (4, 512, 2), (4, 5
 DECODER = ((1, 1024, 2), (4, 512, 2), (4, 512, 2), (4, 512, 2), (4, 256, 2), (4, 128, 2), (4, 64, 2), (4, 3, 1))
 """The same of Table 3 (b); transposed convolutions."""
 KEEP_PROBABILITIES = (0.5, 0.5, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0)
-"""Probability that a value of a decoder layer is kept in training."""
+"""Dropout's probability of keeping a value, for each layer of the decoder."""
 ENCODER_RESIDUALS = (1, 3, 5)
 DECODER_RESIDUALS = (1, 3)
-"""Layers after which a residual connection begins; it skips two layers."""
+"""Layers (from 1) after which a residual connection begins; it skips two layers."""
 RESIDUAL_FACTOR = 4
-"""Between the resolutions at the two ends of a residual connection."""
+"""Ratio of the resolutions at the two ends of a residual connection."""
 SKIPS = {5: 3, 6: 2}
-"""Decoder layers whose output is joined by that of an encoder layer."""
+"""Decoder layers whose output is concatenated with that of an encoder layer."""
 
 
 def encoder_residual(features: Tensor, channels: int) -> Tensor:
-    """The path of a residual connection past two layers of the encoder: averaged, with channels of zeros added."""
+    """A residual connection over two layers of the encoder: averaged by 4 x 4, with channels of zeros added."""
     return F.pad(F.avg_pool2d(features, RESIDUAL_FACTOR), (0, 0, 0, 0, 0, channels - features.shape[1]))
 
 
 def decoder_residual(features: Tensor, channels: int) -> Tensor:
-    """The same past two layers of the decoder: repeated, with neighbouring channels averaged."""
+    """A residual connection over two layers of the decoder: repeated 4 x 4 times, with neighbouring channels averaged."""
     folded = torch.unflatten(features, 1, (channels, features.shape[1] // channels)).mean(2)
     return F.interpolate(folded, scale_factor=RESIDUAL_FACTOR, mode="nearest")
 
 
 class Table3Encoder(nn.Module):
-    """Images [N, channels, 256, 256] to a code [N, 256, 2, 2] and the outputs of the layers that the decoder is joined to."""
+    """Table 3 (a): images [N, channels, 256, 256] to a code [N, 256, 2, 2], and the outputs of the layers with U-net skips."""
 
     def __init__(self, channels: int, width: float) -> None:
         super().__init__()
         self.layers = nn.ModuleList()
         for number, (size, filters, stride) in enumerate(ENCODER):
             filters = round(filters * width)
-            # an even filter at stride 1 needs one more line after than before to keep the size
+            # an even filter at stride 1 needs one more row and column after than before to keep the size
             padding = nn.ZeroPad2d((1, 2, 1, 2) if stride == 1 else (size - 1) // 2)
             layer = [padding, nn.Conv2d(channels, filters, size, stride), nn.ReLU()]
             self.layers.append(nn.Sequential(*layer, *([nn.BatchNorm2d(filters)] if number else [])))
@@ -65,7 +65,7 @@ class Table3Encoder(nn.Module):
 
 
 class Table3Decoder(nn.Module):
-    """The encoder's outputs to images [N, 3, 256, 256]; one decoder serves both pathways."""
+    """Table 3 (b): the encoder's outputs to images [N, 3, 256, 256]. Both pathways share one decoder."""
 
     def __init__(self, width: float) -> None:
         super().__init__()
@@ -74,7 +74,7 @@ class Table3Decoder(nn.Module):
         for number, (size, filters, stride) in enumerate(DECODER, start=1):
             last = number == len(DECODER)
             filters = filters if last else round(filters * width)
-            # output_padding makes the 1 x 1 filter of the first layer double the size, too
+            # output_padding makes the 1 x 1 filter of the first layer double the size as well
             convolution = nn.ConvTranspose2d(channels, filters, size, stride, (size - 1) // 2, output_padding=int(size == 1))
             rest = [] if last else [nn.ReLU(), nn.BatchNorm2d(filters), nn.Dropout(1 - KEEP_PROBABILITIES[number - 1])]
             self.layers.append(nn.Sequential(convolution, *rest))
@@ -90,5 +90,5 @@ class Table3Decoder(nn.Module):
             outputs[number] = features
             if number in SKIPS:
                 features = torch.cat([features, skips[SKIPS[number]]], dim=1)
-        # a 4 x 4 filter at stride 1 leaves one line too many
+        # a 4 x 4 filter at stride 1 gives one row and one column too many
         return features[..., : skips[2].shape[-2] * 2, : skips[2].shape[-1] * 2]

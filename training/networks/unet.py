@@ -1,7 +1,8 @@
-"""Encoder and decoder for CPUs (preset `lite`): the roles of the hourglass and of Table 3, made of few, dense layers.
+"""Encoder and decoder for CPUs (preset `lite`): few, dense layers in place of the hourglass and of Table 3.
 
-The first convolution folds 4 x 4 pixels, so no layer is thin and large; the last one unfolds them. The decoder writes
-*detail*, which is added to a base image; its last layer begins at zero, so training begins from that image.
+The first convolution takes patches of 4 x 4 pixels, so that no layer has few channels at a high resolution; a pixel-shuffle at
+the end restores the resolution. The decoder predicts *detail*, which is added to a base image; its last layer is zero at first,
+so training starts from that image.
 """
 
 from __future__ import annotations
@@ -17,21 +18,21 @@ from torch import Tensor, nn
 from streamdeblur.training.networks.blocks import ModulatedBlocks, PatchConv, zero_initialised
 
 STRIDE = 4
-"""Of the first layer; sizes of images are multiples of 4 times it."""
+"""Stride of the first layer; sizes of images are multiples of four times this."""
 
 Levels = tuple[Tensor, Tensor, Tensor]
-"""Features at 1/4, 1/8 and 1/16 of the image's size."""
+"""Features at 1/4, 1/8 and 1/16 of the image's resolution."""
 
 
 def image_stem(width: int) -> PatchConv:
-    """The first layer for an image [N, 3, H, W]."""
+    """The first layer of an encoder, for images [N, 3, H, W]."""
     return PatchConv(3, width, STRIDE)
 
 
 def copy_into_wider(wide: nn.Module, narrow: nn.Module) -> None:
-    """Make `wide` compute what `narrow` computes, in its first channels; both have the same layers.
+    """Copy the weights of `narrow` into `wide`, so that its first channels compute the same; both have the same layers.
 
-    The other channels keep their own first weights, but nothing of them reaches the first ones yet (T. Chen et al., "Net2Net:
+    The other channels keep their initial weights, but do not contribute to the first ones yet (T. Chen et al., "Net2Net:
     accelerating learning via knowledge transfer", 2016).
     """
     weights = wide.state_dict()
@@ -44,12 +45,18 @@ def copy_into_wider(wide: nn.Module, narrow: nn.Module) -> None:
 
 
 class UnetEncoder(nn.Module):
-    """Images and other planes to features at three levels: the first layer sees them as one image of more channels."""
+    """Images and other planes to features at three levels."""
 
     def __init__(self, stems: Sequence[PatchConv], widths: tuple[int, int, int], blocks: tuple[int, int, int], code: int) -> None:
-        """Each of the `stems` takes one of the inputs to `widths[0]` channels at 1/4 of the image's size."""
+        """
+        Args:
+            stems: One first layer for each input, to `widths[0]` channels at 1/4 of the image's resolution; they are added.
+            widths: Channels at each level.
+            blocks: Blocks at each level.
+            code: Size of the blur code.
+        """
         super().__init__()
-        # the convolution of a concatenation is the sum of one convolution each, and nothing has to be copied
+        # (the sum of one convolution each is the convolution of the concatenated inputs, without the copy)
         self.stems = nn.ModuleList(stems)
         self.levels = nn.ModuleList(ModulatedBlocks(count, width, code) for count, width in zip(blocks, widths, strict=True))
         self.down = nn.ModuleList(PatchConv(fine, wide, 2) for fine, wide in pairwise(widths))
@@ -62,7 +69,7 @@ class UnetEncoder(nn.Module):
 
 
 class UnetDecoder(nn.Module):
-    """The encoder's features to detail [N, 3, H, W]; two U-net skips, which are added."""
+    """The encoder's features to detail [N, 3, H, W]; its two U-net skips are added."""
 
     def __init__(self, widths: tuple[int, int, int], blocks: tuple[int, int], code: int) -> None:
         super().__init__()
