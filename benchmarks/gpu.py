@@ -16,11 +16,9 @@ import numpy as np
 
 from harness import Row, machine, table
 from streamdeblur.demo.run import group_photograph
-from streamdeblur.engines import Engine, engine_choices, open_engine
-from streamdeblur.engines.engine import FrameEngine
+from streamdeblur.engines import Engine, FrameFaces, engine_choices, open_engine
 from streamdeblur.faces.window import FaceWindow, crop
 from streamdeblur.network import Network
-from streamdeblur.restoring import restore_faces
 from streamdeblur.video.planes import array_planes
 from streamdeblur.weights import default_network
 
@@ -55,13 +53,12 @@ def row(name: str, values: Sequence[np.ndarray], engines: Sequence[Engine]) -> R
 
 
 def frame_call(engine: Engine, frame: np.ndarray, count: int) -> Callable[[], object]:
-    """All of a frame: crops read for the gate, as the deblurrer does, then restored and pasted."""
+    """All of a frame: crops read to judge their blur, as the deblurrer does, then restored and pasted."""
     windows = [FaceWindow(x, y, 190) for x, y in PLACES[:count]]
 
     def call() -> None:
         planes = array_planes(frame)
-        crops = np.stack([crop(planes, window) for window in windows])
-        restore_faces(engine, planes, windows, crops, [1.0] * count).paste(planes)
+        engine.submit(FrameFaces.read(planes, windows, [1.0] * count)).paste(planes)
 
     return call
 
@@ -82,7 +79,6 @@ def measure(rounds: int) -> list[Row]:
     for count in (1, 4):
         calls = [frame_call(engine, photograph.copy(), count) for engine in engines]
         rows.append(row(f"a frame with {count} face{'s' if count > 1 else ''}", in_turn(calls, rounds), engines))
-    assert isinstance(engines[0], FrameEngine)
     for engine in engines:
         engine.close()
     return rows

@@ -12,7 +12,7 @@ import numpy as np
 
 from harness import Row, in_turn, ratio
 from streamdeblur.demo.run import group_photograph
-from streamdeblur.faces.window import FaceWindow, Restoration, crop, paste
+from streamdeblur.faces.window import FaceWindow, RestoredCrop, crop, paste
 from streamdeblur.video.planes import frame_planes
 
 REPEATS = 30
@@ -42,7 +42,7 @@ def measure(rounds: int) -> list[Row]:
 
         def kernels(planes=planes, restored=restored) -> None:
             cropped = crop(planes, WINDOW)
-            paste(planes, [Restoration(WINDOW, cropped, restored)])
+            paste(planes, [RestoredCrop(WINDOW, cropped, restored)])
 
         def through_rgb(frame=frame, restored=restored) -> None:
             rgb = frame.to_ndarray(format="rgb24")

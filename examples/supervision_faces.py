@@ -13,12 +13,13 @@ import numpy as np
 import supervision as sv
 from trackers import ByteTrackTracker
 
+from streamdeblur import StreamItem
 from streamdeblur.faces.detect import open_detector
 from streamdeblur.plugins.stages import Deblur, Sequential
 
 
-def followed(frames: Iterator[np.ndarray]) -> Iterator[tuple[np.ndarray, sv.Detections]]:
-    """Each frame (BGR) with the faces in it, numbered."""
+def track(frames: Iterator[np.ndarray]) -> Iterator[StreamItem]:
+    """Yield each frame (BGR) with the faces in it, numbered."""
     detector, tracker = open_detector("centerface"), ByteTrackTracker()
     for frame in frames:
         faces = detector.detect(np.ascontiguousarray(frame[..., ::-1]))
@@ -26,19 +27,19 @@ def followed(frames: Iterator[np.ndarray]) -> Iterator[tuple[np.ndarray, sv.Dete
         if faces:
             boxes, scores = np.stack([face.box for face in faces]), np.array([face.score for face in faces])
             detections = sv.Detections(boxes, confidence=scores, class_id=np.zeros(len(faces), int))
-        yield frame, tracker.update(detections)
+        yield StreamItem(frame, tracker.update(detections))
 
 
-def drawn(pairs: Iterator[tuple[np.ndarray, sv.Detections]]) -> Iterator[np.ndarray]:
-    """Each frame with its boxes and numbers."""
+def annotate(items: Iterator[StreamItem]) -> Iterator[np.ndarray]:
+    """Yield each frame with its boxes and numbers drawn."""
     boxes, labels = sv.BoxAnnotator(), sv.LabelAnnotator()
-    for frame, detections in pairs:
-        names = [f"face {number}" for number in detections.tracker_id]
-        yield labels.annotate(boxes.annotate(frame, detections), detections, names)
+    for item in items:
+        names = [f"face {number}" for number in item.faces.tracker_id]
+        yield labels.annotate(boxes.annotate(item.frame, item.faces), item.faces, names)
 
 
 def main(source: str, target: str) -> None:
-    pipeline = Sequential(followed, Deblur(bgr=True), drawn)
+    pipeline = Sequential(track, Deblur(bgr=True), annotate)
     with sv.VideoSink(target, sv.VideoInfo.from_video_path(source)) as sink:
         for frame in pipeline(sv.get_video_frames_generator(source)):
             sink.write_frame(frame)

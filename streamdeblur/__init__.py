@@ -6,39 +6,55 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from streamdeblur.deblurrer import FaceDeblurrer, Statistics
+    from streamdeblur.deblurrer import FaceDeblurrer, RestorationStatistics
     from streamdeblur.errors import StreamDeblurError
     from streamdeblur.faces.face import Face
-    from streamdeblur.jobs.video import Progress, Summary, deblur_video
+    from streamdeblur.frames import StreamItem
+    from streamdeblur.jobs.image import ImageSummary, deblur_image
+    from streamdeblur.jobs.video import Progress, VideoSummary, deblur_video
     from streamdeblur.options import EncodingOptions, RestorationOptions, VideoOptions
 
 __version__ = "0.1.0"
 
-# Imported on first use, so that `import streamdeblur` costs nothing.
-_HOMES = {
+__all__ = [
+    "EncodingOptions",
+    "Face",
+    "FaceDeblurrer",
+    "ImageSummary",
+    "Progress",
+    "RestorationOptions",
+    "RestorationStatistics",
+    "StreamDeblurError",
+    "StreamItem",
+    "VideoOptions",
+    "VideoSummary",
+    "deblur_image",
+    "deblur_video",
+]
+
+_MODULES = {
     "EncodingOptions": "options",
     "Face": "faces.face",
     "FaceDeblurrer": "deblurrer",
-    "RestorationOptions": "options",
-    "VideoOptions": "options",
+    "ImageSummary": "jobs.image",
     "Progress": "jobs.video",
-    "Statistics": "deblurrer",
+    "RestorationOptions": "options",
+    "RestorationStatistics": "deblurrer",
     "StreamDeblurError": "errors",
-    "Summary": "jobs.video",
+    "StreamItem": "frames",
+    "VideoOptions": "options",
+    "VideoSummary": "jobs.video",
+    "deblur_image": "jobs.image",
     "deblur_video": "jobs.video",
 }
-
-__all__ = [
-    "EncodingOptions", "Face", "FaceDeblurrer", "Progress", "RestorationOptions", "Statistics", "StreamDeblurError", "Summary",
-    "VideoOptions", "deblur_video",
-]  # fmt: skip
+"""Module of each public name. Names are imported when they are first used, so that `import streamdeblur` costs nothing."""
 
 
 def __getattr__(name: str) -> Any:
-    if name not in _HOMES:
+    if name not in _MODULES:
         raise AttributeError(f"module 'streamdeblur' has no attribute '{name}'")
-    return getattr(import_module(f"streamdeblur.{_HOMES[name]}"), name)
+    return getattr(import_module(f"streamdeblur.{_MODULES[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_HOMES])
+    return sorted([*__all__, "__version__"])

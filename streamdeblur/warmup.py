@@ -8,7 +8,7 @@ import threading
 import numpy as np
 
 from streamdeblur.faces.blur import blur_of
-from streamdeblur.faces.window import CROP_SIZE, FaceWindow, Restoration, crop, paste
+from streamdeblur.faces.window import CROP_SIZE, FaceWindow, RestoredCrop, crop, paste
 from streamdeblur.kernels.interrupts import interrupts_held
 from streamdeblur.kernels.tensors import quantise
 from streamdeblur.video.planes import array_planes
@@ -37,6 +37,6 @@ def _run_all() -> None:
     planes = array_planes(np.zeros((32, 32, 3), np.uint8))
     window = FaceWindow(16, 16, 128)
     cropped = crop(planes, window)
-    paste(planes, [Restoration(window, cropped, cropped)])
+    paste(planes, [RestoredCrop(window, cropped, cropped)])
     quantise(np.zeros((1, 3, CROP_SIZE, CROP_SIZE), np.float32), np.empty_like(cropped)[None], np.ones(1, np.bool_))
     blur_of(cropped, window.side)

@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
-from streamdeblur import Face, FaceDeblurrer
+from streamdeblur import Face, FaceDeblurrer, StreamItem
 from streamdeblur.errors import InputError
 from streamdeblur.video.planes import array_planes
 from support.media.frames import plane_bytes
@@ -130,16 +130,37 @@ def test_statistics_and_reset(fresh, blurred):
     assert fresh.statistics.frames == 0
 
 
-def test_streams_keep_the_order_and_pass_other_things_on(fresh, blurred):
-    frames = []
+def test_streams_keep_the_order_and_carry_payloads(fresh, blurred):
+    items = []
     for n in range(9):
         frame = av.VideoFrame.from_ndarray(blurred if n % 3 else np.full_like(blurred, 90), format="rgb24")
         frame.pts = n
-        frames += [frame, f"packet {n}"]
-    out = list(fresh.stream(iter(frames)))
-    assert [item if isinstance(item, str) else item.pts for item in out] == [
-        value for n in range(9) for value in (n, f"packet {n}")
-    ]
+        items += [StreamItem(frame, payload=f"frame {n}"), StreamItem(None, payload=f"packet {n}")]
+    out = list(fresh.stream(iter(items)))
+    assert [item.payload for item in out] == [f"{kind} {n}" for n in range(9) for kind in ("frame", "packet")]
+    assert [item.frame.pts for item in out if item.frame is not None] == list(range(9))
+
+
+def test_streams_of_bare_frames_yield_the_same_frames(fresh, blurred):
+    frames = [av.VideoFrame.from_ndarray(blurred, format="rgb24") for _ in range(6)]
+    assert all(one is other for one, other in zip(fresh.stream(iter(frames)), frames, strict=True))
+    arrays = [blurred.copy() for _ in range(3)]
+    assert all(one is other for one, other in zip(fresh.stream(iter(arrays)), arrays, strict=True))
+    assert not np.array_equal(arrays[0], blurred)
+
+
+def test_a_stream_refuses_what_is_no_frame(fresh):
+    with pytest.raises(ValueError, match="got str"):
+        list(fresh.stream(["packet"]))
+
+
+def test_the_strength_of_a_frame_is_an_argument(inverting, photograph):
+    inverting.reset()
+    boxes = [[740, 356, 852, 468]]
+    half, none = inverting(photograph, boxes, strength=0.5), inverting(photograph, boxes, strength=0.0)
+    assert np.array_equal(none, photograph)
+    assert not np.array_equal(half, photograph)
+    assert inverting.options.strength == 1.0
 
 
 def test_with_a_deadline_faces_that_have_no_time_stay_as_they_are(inverting, photograph):

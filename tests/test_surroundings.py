@@ -13,7 +13,7 @@ import pytest
 
 import streamdeblur
 from streamdeblur import kernels
-from streamdeblur.faces.window import FaceWindow, Restoration, crop, paste
+from streamdeblur.faces.window import FaceWindow, RestoredCrop, crop, paste
 from streamdeblur.kernels.window import paste_component
 from streamdeblur.video.planes import array_planes
 from streamdeblur.warmup import compile_kernels
@@ -147,7 +147,7 @@ def test_windows_that_overlap_need_no_kernel_that_was_not_compiled_ahead():
     compiled = list(paste_component.signatures)
     planes = array_planes(np.zeros((200, 200, 3), np.uint8))
     windows = [FaceWindow(x, 100, 90) for x in (60, 90, 120)]
-    paste(planes, [Restoration(window, (cropped := crop(planes, window)), cropped) for window in windows])
+    paste(planes, [RestoredCrop(window, (cropped := crop(planes, window)), cropped) for window in windows])
     assert paste_component.signatures == compiled
 
 

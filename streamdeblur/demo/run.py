@@ -17,8 +17,8 @@ from streamdeblur.demo.camera import HandheldCamera
 from streamdeblur.errors import InputError
 from streamdeblur.evaluation.metrics.fidelity import psnr, ssim
 from streamdeblur.faces.face import Face
-from streamdeblur.jobs.batch import make_folder
-from streamdeblur.jobs.video import Progress, Summary, deblur_video
+from streamdeblur.files import make_folder
+from streamdeblur.jobs.video import Progress, VideoSummary, deblur_video
 
 PANEL = 240
 """Side of a face in the before/after picture, in pixels."""
@@ -36,7 +36,7 @@ class DemoResult:
     blurry: Path
     restored: Path
     picture: Path
-    summary: Summary
+    summary: VideoSummary
     faces: int
     """Number of faces measured, one per face and frame."""
     ssim: tuple[float, float]

@@ -1,6 +1,6 @@
-"""Engines: what runs the deblurring network. `open_engine` chooses the fastest one here and says why."""
+"""Engines run the deblurring network. `open_engine` opens the fastest one that works here."""
 
-from streamdeblur.engines.engine import Engine, Ticket
-from streamdeblur.engines.registry import Choice, engine_choices, open_engine
+from streamdeblur.engines.engine import Engine, FrameFaces, PasteOutcome, PendingFaces
+from streamdeblur.engines.registry import EngineChoice, engine_choices, open_engine
 
-__all__ = ["Choice", "Engine", "Ticket", "engine_choices", "open_engine"]
+__all__ = ["Engine", "EngineChoice", "FrameFaces", "PasteOutcome", "PendingFaces", "engine_choices", "open_engine"]

@@ -1,114 +1,161 @@
-"""Engine: crops in, restored crops out; and the one that every `Graph` becomes."""
+"""The `Engine` protocol, and the engine that any compiled graph of the deblurring network becomes."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.engines.graph import Graph, Tensors
 from streamdeblur.errors import EngineError
+from streamdeblur.faces.window import CROP_SIZE, FaceWindow, RestoredCrop, crop, paste
 from streamdeblur.kernels.tensors import quantise
-
-if TYPE_CHECKING:
-    from streamdeblur.faces.window import FaceWindow
-    from streamdeblur.video.planes import Planes
+from streamdeblur.video.planes import Planes
 
 Crops = NDArray[np.uint8]
+"""uint8 RGB [N, 256, 256, 3]."""
 
 
 @dataclass(frozen=True, eq=False)
-class Restored:
-    """What an engine made of a batch of crops."""
+class FrameFaces:
+    """The faces of one frame that are to be restored."""
 
-    crops: Crops
-    """uint8 RGB [N, 256, 256, 3]; a crop for which the network gave NaN is as it came."""
-    finite: NDArray[np.bool_]
-    """bool [N]: False where the network gave NaN or infinity."""
-    in_time: NDArray[np.bool_]
-    """bool [N]: False where a crop was not ready by the deadline; it is as it came."""
+    planes: Planes
+    windows: Sequence[FaceWindow]
+    crops: Crops = field(repr=False)
+    """uint8 RGB [N, 256, 256, 3], read from `windows`; not to be changed until the faces are pasted."""
+    strengths: Sequence[float]
+    """Share of each restoration that is added, 0 to 1."""
+
+    @classmethod
+    def read(cls, planes: Planes, windows: Sequence[FaceWindow], strengths: Sequence[float]) -> FrameFaces:
+        """Read the crops of `windows` from a frame."""
+        crops = np.empty((len(windows), CROP_SIZE, CROP_SIZE, 3), np.uint8)
+        for n, window in enumerate(windows):
+            crops[n] = crop(planes, window)
+        return cls(planes, windows, crops, strengths)
 
 
 @dataclass(frozen=True, eq=False)
-class Pasted:
-    """What became of the faces of a frame."""
+class PasteOutcome:
+    """Which faces of a frame were restored; the others are as they were."""
 
     finite: NDArray[np.bool_]
-    """bool [N]: False where the network gave NaN or infinity; the face is as it was."""
+    """bool [N]: False where the network returned NaN or infinity."""
     in_time: NDArray[np.bool_]
-    """bool [N]: False where a face was not ready by the deadline; it is as it was."""
+    """bool [N]: False where a face was not ready by the deadline."""
 
 
-class Ticket(Protocol):
-    """A batch in flight."""
+class PendingFaces(Protocol):
+    """The faces of a frame that an engine works on."""
 
-    def result(self, deadline: float | None = None) -> Restored:
-        """Wait for the batch, or until `deadline` (`time.monotonic`) for what is ready by then.
+    def paste(self, planes: Planes, deadline: float | None = None) -> PasteOutcome:
+        """Wait for the faces and paste them.
+
+        Args:
+            planes: Planes of the frame that was submitted, or of a copy of it.
+            deadline: Time (`time.monotonic`) after which the faces that are not ready are left as they are.
 
         Raises:
-            EngineError: the device failed.
+            EngineError: The engine failed; the planes are as they were.
         """
 
 
 class Engine(Protocol):
-    """Runs the deblurring network. To be called from one thread at a time."""
+    """Runs the deblurring network. Call it from one thread at a time."""
 
     @property
     def name(self) -> str:
-        """As `open_engine` takes it."""
+        """Name as `open_engine` accepts it."""
 
     @property
     def reason(self) -> str:
-        """Why this engine was chosen, and on which device it runs."""
+        """Why this engine was chosen, and the device it runs on."""
 
     def infer(self, crops: Crops) -> Crops:
-        """Restore crops, uint8 RGB [N, 256, 256, 3] with any N >= 0; returns the same shape."""
+        """Restore crops and wait for them.
 
-    def submit(self, crops: Crops) -> Ticket:
-        """Start on a batch, not to be changed until its ticket has its result; several may be in flight."""
+        Args:
+            crops: uint8 RGB [N, 256, 256, 3], N >= 0.
+
+        Returns:
+            Restored crops of the same shape; a crop for which the network returned NaN is returned unchanged.
+
+        Raises:
+            ValueError: Crops of another type or shape.
+            EngineError: The engine failed.
+        """
+
+    def submit(self, faces: FrameFaces) -> PendingFaces:
+        """Start on the faces of a frame; those of several frames may be in flight.
+
+        Raises:
+            EngineError: The engine failed.
+        """
 
     def close(self) -> None:
         """Wait for what is in flight and free the device."""
 
 
-class FacesTicket(Protocol):
-    """The faces of a frame in flight."""
+@dataclass(frozen=True, eq=False)
+class RestoredBatch:
+    """Crops as the network returned them."""
 
-    def paste(self, planes: Planes, deadline: float | None = None) -> Pasted:
-        """Wait for the faces, or until `deadline` (`time.monotonic`), and add what is ready by then to the same frame's planes.
-
-        Raises:
-            EngineError: the device failed; the planes are as they were.
-        """
-
-
-@runtime_checkable
-class FrameEngine(Engine, Protocol):
-    """An engine that crops and pastes, too: frames go to it, and only what changes comes back."""
-
-    def submit_faces(self, planes: Planes, windows: Sequence[FaceWindow], strengths: Sequence[float]) -> FacesTicket:
-        """Start on the faces of a frame: what lies in `windows` is restored, and the share `strengths` of it added."""
+    crops: Crops
+    """uint8 RGB [N, 256, 256, 3]; unchanged where `finite` or `in_time` is False."""
+    finite: NDArray[np.bool_]
+    """bool [N]: False where the network returned NaN or infinity."""
+    in_time: NDArray[np.bool_]
+    """bool [N]: False where a crop was not ready by the deadline."""
 
 
-def refuse_other_crops(crops: NDArray[Any]) -> Crops:
-    """The crops, C-contiguous. Raises ValueError: they are not uint8 [N, 256, 256, 3]."""
-    if crops.ndim != 4 or crops.shape[1:] != (256, 256, 3) or crops.dtype != np.uint8:
-        raise ValueError(f"Crops are uint8 [N, 256, 256, 3] (got {crops.dtype} {list(crops.shape)}).")
+def checked_crops(crops: NDArray[Any]) -> Crops:
+    """Return the crops C-contiguous.
+
+    Raises:
+        ValueError: They are not uint8 [N, 256, 256, 3].
+    """
+    if crops.ndim != 4 or crops.shape[1:] != (CROP_SIZE, CROP_SIZE, 3) or crops.dtype != np.uint8:
+        raise ValueError(f"Crops are uint8 [N, {CROP_SIZE}, {CROP_SIZE}, 3] (got {crops.dtype} {list(crops.shape)}).")
     return np.ascontiguousarray(crops)
 
 
-class GraphTicket:
+class GraphEngine:
+    """An engine on any `Graph`: crops are read and pasted on the CPU, one inference per crop."""
+
+    def __init__(self, name: str, reason: str, graph: Graph) -> None:
+        self.name = name
+        self.reason = f"{reason} ({graph.description})"
+        self._graph = graph
+
+    def __repr__(self) -> str:
+        return f"GraphEngine({self.name!r}, {self._graph.description!r})"
+
+    def infer(self, crops: Crops) -> Crops:
+        return self._submit(checked_crops(crops)).result().crops
+
+    def submit(self, faces: FrameFaces) -> PendingFaces:
+        return _PendingFaces(faces, self._submit(checked_crops(faces.crops)))
+
+    def _submit(self, crops: Crops) -> _PendingBatch:
+        return _PendingBatch(crops, [self._graph.submit(crop) for crop in crops])
+
+    def close(self) -> None:
+        self._graph.close()
+
+
+class _PendingBatch:
     """The crops of a batch in flight, one future each."""
 
     def __init__(self, crops: Crops, futures: Sequence[Future[Tensors]]) -> None:
         self._crops, self._futures = crops, futures
 
-    def result(self, deadline: float | None = None) -> Restored:
+    def result(self, deadline: float | None = None) -> RestoredBatch:
         restored, finite, in_time = self._crops.copy(), *np.ones((2, len(self._crops)), np.bool_)
         for n, future in enumerate(self._futures):
             try:
@@ -117,28 +164,23 @@ class GraphTicket:
                 in_time[n] = False
                 continue
             except Exception as error:
-                # whatever the runtime raises, the user needs to know that the device failed
+                # Each runtime raises types of its own when its device fails; callers handle one.
                 raise EngineError(f"The engine failed on a crop: {error}") from error
             quantise(images, restored[n : n + 1], finite[n : n + 1])
             if not finite[n]:
                 restored[n] = self._crops[n]
-        return Restored(restored, finite, in_time)
+        return RestoredBatch(restored, finite, in_time)
 
 
-class GraphEngine:
-    """An engine on any `Graph` of the deblurring network."""
+class _PendingFaces:
+    """The faces of a frame whose crops are in flight."""
 
-    def __init__(self, name: str, reason: str, graph: Graph) -> None:
-        self.name = name
-        self.reason = f"{reason} ({graph.description})"
-        self._graph = graph
+    def __init__(self, faces: FrameFaces, batch: _PendingBatch) -> None:
+        self._faces, self._batch = faces, batch
 
-    def infer(self, crops: Crops) -> Crops:
-        return self.submit(crops).result().crops
-
-    def submit(self, crops: Crops) -> GraphTicket:
-        crops = refuse_other_crops(crops)
-        return GraphTicket(crops, [self._graph.submit(crop) for crop in crops])
-
-    def close(self) -> None:
-        self._graph.close()
+    def paste(self, planes: Planes, deadline: float | None = None) -> PasteOutcome:
+        batch, faces = self._batch.result(deadline), self._faces
+        usable = map(int, np.flatnonzero(batch.finite & batch.in_time))
+        restored = [RestoredCrop(faces.windows[n], faces.crops[n], batch.crops[n], faces.strengths[n]) for n in usable]
+        paste(planes, restored)
+        return PasteOutcome(batch.finite, batch.in_time)

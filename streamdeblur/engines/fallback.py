@@ -1,39 +1,50 @@
-"""Relay: one engine works while a better one is made ready, and takes over again should that one fail."""
+"""FallbackEngine: one engine works while a better one is opened, and again if that one fails."""
 
 from __future__ import annotations
 
 import logging
 import threading
 from collections.abc import Callable
+from dataclasses import replace
 
-from streamdeblur.engines.engine import Crops, Engine, Restored, Ticket
+from streamdeblur.engines.engine import Crops, Engine, FrameFaces, PasteOutcome, PendingFaces
 from streamdeblur.errors import EngineError
+from streamdeblur.video.planes import Planes
 
 logger = logging.getLogger(__name__)
 
 
-class Relay:
-    """An engine that is two: `first`, and the one that `open_better` returns, from the moment that it is there."""
+class FallbackEngine:
+    """Runs `first` until `open_better` succeeds, then switches to the result; returns to `first` if that fails."""
 
     def __init__(self, first: Engine, better_name: str, open_better: Callable[[threading.Event], Engine]) -> None:
-        """open_better: called on a thread of its own; gives up where the event that it is given is set. May raise anything."""
-        self._first = first
+        """Start to open the better engine.
+
+        Args:
+            first: The engine that always works.
+            better_name: Name of the better engine, for messages.
+            open_better: Opens it, on a thread of its own; gives up when the event that it receives is set. It may raise anything.
+        """
+        self.first = first
         self._better: Engine | None = None
         self._better_name = better_name
         self._lock = threading.Lock()
         self._cancelled = threading.Event()
-        self._state = f"{better_name} is being made ready"
-        self._opener = threading.Thread(target=self._open, args=[open_better], name="relay", daemon=True)
+        self._state = f"{better_name} is being opened"
+        self._opener = threading.Thread(target=self._open, args=[open_better], name="fallback-engine", daemon=True)
         self._opener.start()
+
+    def __repr__(self) -> str:
+        return f"FallbackEngine(first={self.first!r}, current={self.current.name!r})"
 
     def _open(self, open_better: Callable[[threading.Event], Engine]) -> None:
         try:
             better = open_better(self._cancelled)
         except Exception as error:
-            # a driver that is missing shows as whatever its runtime raises; the first engine goes on
+            # A driver that is missing shows as whatever its runtime raises; the first engine goes on.
             if not self._cancelled.is_set():
                 self._state = f"{self._better_name} cannot be used: {error}"
-                logger.warning("%s; %s goes on.", self._state, self._first.name)
+                logger.warning("%s. %s continues.", self._state.removesuffix("."), self.first.name)
             return
         with self._lock:
             if not self._cancelled.is_set():
@@ -43,14 +54,9 @@ class Relay:
 
     @property
     def current(self) -> Engine:
-        """The engine that the next crops go to."""
+        """The engine that gets the next faces."""
         with self._lock:
-            return self._better or self._first
-
-    @property
-    def first(self) -> Engine:
-        """The engine that always works."""
-        return self._first
+            return self._better or self.first
 
     @property
     def name(self) -> str:
@@ -61,56 +67,63 @@ class Relay:
         return f"{self.current.reason}; {self._state}" if self._state else self.current.reason
 
     def infer(self, crops: Crops) -> Crops:
-        return self.submit(crops).result().crops
-
-    def submit(self, crops: Crops) -> Ticket:
         engine = self.current
-        if engine is self._first:
-            return engine.submit(crops)
         try:
-            return _RelayTicket(self, engine, crops, engine.submit(crops))
+            return engine.infer(crops)
+        except EngineError as error:
+            if engine is self.first:
+                raise
+            self.give_up(engine, error)
+            return self.first.infer(crops)
+
+    def submit(self, faces: FrameFaces) -> PendingFaces:
+        engine = self.current
+        if engine is self.first:
+            return engine.submit(faces)
+        try:
+            return _PendingFaces(self, engine, faces, engine.submit(faces))
         except EngineError as error:
             self.give_up(engine, error)
-            return self._first.submit(crops)
+            return self.first.submit(faces)
 
     def give_up(self, engine: Engine, error: Exception) -> None:
-        """Do without the better engine, which failed; it is closed."""
+        """Close the better engine, which failed, and return to the first one."""
         with self._lock:
             if engine is not self._better:
                 return
             self._better, self._state = None, f"{self._better_name} failed: {error}"
-        logger.warning("%s; %s goes on.", self._state, self._first.name)
-        # what it has in flight fails, too, and comes back here; closing it waits for that
+        logger.warning("%s. %s continues.", self._state.removesuffix("."), self.first.name)
+        # What it has in flight fails as well and is restored by the first engine; closing waits for that.
         threading.Thread(target=_close_quietly, args=[engine], daemon=True).start()
 
     def close(self) -> None:
-        """Free both engines, and stop making the better one ready."""
+        """Free both engines, and stop opening the better one."""
         with self._lock:
             self._cancelled.set()
             better, self._better = self._better, None
         if better is not None:
             better.close()
-        self._first.close()
+        self.first.close()
         self._opener.join()
 
 
-class _RelayTicket:
-    """Crops that are with the better engine; the first one restores them should it fail."""
+class _PendingFaces:
+    """Faces that the better engine works on; if it fails, the first one restores them."""
 
-    def __init__(self, relay: Relay, engine: Engine, crops: Crops, ticket: Ticket) -> None:
-        self._relay, self._engine, self._crops, self._ticket = relay, engine, crops, ticket
+    def __init__(self, fallback: FallbackEngine, engine: Engine, faces: FrameFaces, pending: PendingFaces) -> None:
+        self._fallback, self._engine, self._faces, self._pending = fallback, engine, faces, pending
 
-    def result(self, deadline: float | None = None) -> Restored:
+    def paste(self, planes: Planes, deadline: float | None = None) -> PasteOutcome:
         try:
-            return self._ticket.result(deadline)
+            return self._pending.paste(planes, deadline)
         except EngineError as error:
-            self._relay.give_up(self._engine, error)
-            return self._relay.first.submit(self._crops).result(deadline)
+            self._fallback.give_up(self._engine, error)
+            return self._fallback.first.submit(replace(self._faces, planes=planes)).paste(planes, deadline)
 
 
 def _close_quietly(engine: Engine) -> None:
     try:
         engine.close()
     except Exception as error:
-        # the device is broken already; there is nobody left to tell
+        # A broken device may raise anything; the engine has been replaced, so nothing depends on it.
         logger.debug("Closing %s: %s", engine.name, error)

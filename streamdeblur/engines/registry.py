@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from streamdeblur.engines.engine import Engine, GraphEngine
-from streamdeblur.engines.fallback import Relay
+from streamdeblur.engines.fallback import FallbackEngine
 from streamdeblur.engines.graph import Graph, GraphSpec
 from streamdeblur.errors import EngineError
 from streamdeblur.network import Network
@@ -17,7 +17,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Choice:
+class EngineChoice:
     """An engine as `open_engine` knows it."""
 
     name: str
@@ -42,15 +42,15 @@ HALF = ("onnxruntime:cuda",)
 """Engines of ONNX Runtime that compute in the types of the graph, so that half precision leaves out what needs float32."""
 
 
-def engine_choices() -> list[Choice]:
+def engine_choices() -> list[EngineChoice]:
     """Every engine, fastest first, whether it can be used here, and why."""
     return [_tensorrt(), *_onnxruntime_gpu(), _openvino(), _onnxruntime_cpu()]
 
 
-def _tensorrt() -> Choice:
+def _tensorrt() -> EngineChoice:
     missing = [name for name in ("tensorrt", "pycuda") if find_spec(name) is None]
     if missing:
-        return Choice(
+        return EngineChoice(
             "tensorrt", False, f"for NVIDIA GPUs: {' and '.join(missing)} not installed (pip install 'streamdeblur[tensorrt]')"
         )
     from streamdeblur.engines.tensorrt.device import Device
@@ -58,35 +58,35 @@ def _tensorrt() -> Choice:
     try:
         gpu = Device().gpu
     except EngineError as error:
-        return Choice("tensorrt", False, str(error).removesuffix("."))
-    return Choice("tensorrt", True, f"fastest on this GPU: {gpu.name}")
+        return EngineChoice("tensorrt", False, str(error).removesuffix("."))
+    return EngineChoice("tensorrt", True, f"fastest on this GPU: {gpu.name}")
 
 
-def _openvino() -> Choice:
+def _openvino() -> EngineChoice:
     if find_spec("openvino") is None:
-        return Choice("openvino", False, "not installed (pip install openvino)")
+        return EngineChoice("openvino", False, "not installed (pip install openvino)")
     from streamdeblur.engines.openvino import precision
 
     speed = "the CPU computes in bf16" if precision() == "bf16" else "fastest in float32"
-    return Choice("openvino", True, f"fastest on this CPU: {speed}")
+    return EngineChoice("openvino", True, f"fastest on this CPU: {speed}")
 
 
-def _onnxruntime_gpu() -> list[Choice]:
+def _onnxruntime_gpu() -> list[EngineChoice]:
     if find_spec("onnxruntime") is None:
         return []
     from streamdeblur.engines.onnxruntime import GPU_PROVIDERS, installed_providers
 
     return [
-        Choice(f"onnxruntime:{name}", True, f"the installed ONNX Runtime has the {name} provider")
+        EngineChoice(f"onnxruntime:{name}", True, f"the installed ONNX Runtime has the {name} provider")
         for name in installed_providers()
         if name in GPU_PROVIDERS
     ]
 
 
-def _onnxruntime_cpu() -> Choice:
+def _onnxruntime_cpu() -> EngineChoice:
     if find_spec("onnxruntime") is None:
-        return Choice("onnxruntime", False, "not installed (pip install onnxruntime)")
-    return Choice("onnxruntime", True, "runs on any CPU")
+        return EngineChoice("onnxruntime", False, "not installed (pip install onnxruntime)")
+    return EngineChoice("onnxruntime", True, "runs on any CPU")
 
 
 def open_graph(name: str, spec: GraphSpec) -> Graph:
@@ -118,7 +118,7 @@ def open_engine(name: str, network: Network, *, throughput: bool = False) -> Eng
             )
         raise EngineError(f"Unknown engine '{name}'. Here there are: {known}.")
     failures: list[str] = []
-    better: Choice | None = None
+    better: EngineChoice | None = None
     for choice in choices:
         if name not in ("auto", choice.name):
             continue
@@ -140,7 +140,7 @@ def open_engine(name: str, network: Network, *, throughput: bool = False) -> Eng
     raise EngineError(f"No engine can run {network.path.name} here. " + "; ".join(failures))
 
 
-def _open(choice: Choice, network: Network, throughput: bool, cancelled: threading.Event | None = None) -> Engine:
+def _open(choice: EngineChoice, network: Network, throughput: bool, cancelled: threading.Event | None = None) -> Engine:
     if choice.name == "tensorrt":
         from streamdeblur.engines.tensorrt.opening import open_tensorrt
 
@@ -154,7 +154,7 @@ def _open(choice: Choice, network: Network, throughput: bool, cancelled: threadi
     return GraphEngine(choice.name, choice.reason, open_graph(choice.name, spec))
 
 
-def _slow_to_open(choice: Choice, network: Network) -> bool:
+def _slow_to_open(choice: EngineChoice, network: Network) -> bool:
     """Whether an engine has to be built first, for minutes."""
     if choice.name == "tensorrt":
         from streamdeblur.engines.tensorrt.opening import cached
@@ -163,9 +163,9 @@ def _slow_to_open(choice: Choice, network: Network) -> bool:
     return False
 
 
-def _with_better(engine: Engine, better: Choice | None, network: Network, throughput: bool) -> Engine:
+def _with_better(engine: Engine, better: EngineChoice | None, network: Network, throughput: bool) -> Engine:
     """The engine, and where there is a better one that takes minutes to open, both: that one takes over when it is ready."""
     if better is None:
         return engine
     logger.info("Building an engine of %s for this GPU, minutes the first time; until then %s works.", better.name, engine.name)
-    return Relay(engine, better.name, lambda cancelled: _open(better, network, throughput, cancelled))
+    return FallbackEngine(engine, better.name, lambda cancelled: _open(better, network, throughput, cancelled))

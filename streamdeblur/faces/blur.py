@@ -1,4 +1,4 @@
-"""Which faces are sharp enough to be left alone."""
+"""How blurred a face is, and whether it is restored."""
 
 from __future__ import annotations
 
@@ -25,9 +25,16 @@ FADE_FRAMES = 4
 
 
 def blur_of(crop: NDArray[np.uint8], side: float) -> float:
-    """Blur of a crop (uint8 [256, 256, 3]) read from a window of `side` pixels, in [0, 1]; 1 where it cannot be judged.
+    """Measure the blur of a face (Crete et al. 2007, "The blur effect").
 
-    Measured at the resolution of the source, where fine blur shows, and at half of it, where noise does not hide long blur.
+    It is measured at the resolution of the source, where fine blur shows, and at half of it, where noise does not hide long blur.
+
+    Args:
+        crop: uint8 RGB [256, 256, 3].
+        side: Side in pixels of the window that the crop was read from.
+
+    Returns:
+        Blur in [0, 1]; 1 where the window is too small to judge.
     """
     if side < SMALLEST_SIDE:
         return 1.0
@@ -37,24 +44,28 @@ def blur_of(crop: NDArray[np.uint8], side: float) -> float:
     return float(max(fine - NOISE_ALLOWANCE, coarse))
 
 
-class SharpnessGate:
-    """Decides for one track, frame by frame, how much restoration its face gets: 0 (sharp, left alone) to 1."""
+class BlurHysteresis:
+    """Decides for one track, frame by frame, whether its face is restored; fades in and out between the two."""
 
     def __init__(self) -> None:
         self.blur = 1.0
-        """Of the last crop, in [0, 1]; 1 before the first."""
+        """Blur of the last crop in [0, 1]; 1 before the first."""
         self._blurred: bool | None = None
-        self._share = 0.0
+        self._weight = 0.0
 
-    def share(self, blur: float) -> float:
-        """Share of the residual for a crop of this blur: changes by at most 1 / FADE_FRAMES from frame to frame."""
+    def update(self, blur: float) -> float:
+        """Take the blur of the next frame; return the weight of the restoration, 0 (left as it is) to 1.
+
+        The weight changes by at most 1 / FADE_FRAMES from frame to frame.
+        """
+        self.blur = blur
         if self._blurred is None:
             self._blurred = blur > SHARP_BELOW
-            self._share = float(self._blurred)
+            self._weight = float(self._blurred)
         elif blur > BLURRED_ABOVE:
             self._blurred = True
         elif blur < SHARP_BELOW:
             self._blurred = False
         step = 1.0 / FADE_FRAMES
-        self._share = min(1.0, self._share + step) if self._blurred else max(0.0, self._share - step)
-        return self._share
+        self._weight = min(1.0, self._weight + step) if self._blurred else max(0.0, self._weight - step)
+        return self._weight

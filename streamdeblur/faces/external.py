@@ -1,83 +1,114 @@
-"""Faces that somebody else found: boxes, and the detections of tracking libraries, which are never imported here."""
+"""Faces that the caller detected: boxes, and detections of tracking libraries, none of which is imported here."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Protocol, TypeAlias, cast, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.faces.blur import SharpnessGate
+from streamdeblur.faces.blur import BlurHysteresis
 from streamdeblur.faces.face import Face, faces_from_boxes
 
-REMEMBERED = 256
-"""Identities whose state is kept: many more than are ever in one picture."""
+REMEMBERED_TRACKS = 256
+"""Tracks whose state is kept: many more than are ever in one picture."""
+
+
+@runtime_checkable
+class BoxDetections(Protocol):
+    """Several detections with boxes, such as supervision's `Detections`; `tracker_id` is read where it exists."""
+
+    @property
+    def xyxy(self) -> NDArray[np.floating]:
+        """Boxes x0, y0, x1, y1 in pixels, [N, 4]."""
+
+
+@runtime_checkable
+class PointDetection(Protocol):
+    """One detection that is a set of points, such as norfair's `Detection`."""
+
+    @property
+    def points(self) -> NDArray[np.floating]:
+        """Two opposite corners or more points, [N, 2]."""
+
+
+@runtime_checkable
+class TrackedPoints(Protocol):
+    """One tracked object with estimated points, such as norfair's `TrackedObject`; `id` is read where it exists."""
+
+    @property
+    def estimate(self) -> NDArray[np.floating]:
+        """Two opposite corners or more points, [N, 2]."""
+
+
+Box: TypeAlias = Sequence[float] | NDArray[np.floating]
+"""x0, y0, x1, y1 in pixels."""
+Detections: TypeAlias = BoxDetections | Sequence[Face | Box | PointDetection | TrackedPoints] | NDArray[np.floating]
+"""The faces of a frame in any form that `external_faces` accepts."""
 
 
 @dataclass(frozen=True)
-class GivenFace:
-    """A face that the caller found, and who it is where a tracker told."""
+class ExternalFace:
+    """A face that the caller detected, and its track where the caller tracks."""
 
     face: Face
-    identity: int | None = None
-    """The tracker's own number of this face; None where there is none (yet)."""
+    track_id: int | None = None
+    """The tracker's number of this face; None where there is none (yet)."""
 
 
-def given_faces(detections: Any) -> list[GivenFace]:
-    """Faces of one frame, in pixels.
+def external_faces(detections: Detections) -> list[ExternalFace]:
+    """Convert the detections of one frame.
 
-    detections: boxes x0, y0, x1, y1 [N, 4] or `Face`s; a `Detections` of supervision; a sequence of norfair's `Detection`s or
-    `TrackedObject`s, whose points (two corners, or more) are taken for the box around them.
+    Args:
+        detections: Boxes x0, y0, x1, y1 in pixels [N, 4]; `Face`s; supervision's `Detections`; norfair's `Detection`s or
+            `TrackedObject`s, whose box is the one around their points.
 
     Raises:
-        ValueError: a box without area, or not of four finite numbers; a detection of a single point.
+        ValueError: A box without area or not of four finite numbers, or a detection with a single point.
     """
-    if hasattr(detections, "xyxy"):
-        identities = getattr(detections, "tracker_id", None)
-        return _given(detections.xyxy, [None] * len(detections.xyxy) if identities is None else identities)
-    found = list(detections)
-    if any(_points_of(item) is not None for item in found):
-        return _given([_box_around(item) for item in found], [getattr(item, "id", None) for item in found])
-    return _given(found, [None] * len(found))
+    if isinstance(detections, BoxDetections):
+        track_ids = getattr(detections, "tracker_id", None)
+        return _paired(detections.xyxy, [None] * len(detections.xyxy) if track_ids is None else track_ids)
+    items = list(detections)
+    if any(isinstance(item, PointDetection | TrackedPoints) for item in items):
+        points = cast("list[PointDetection | TrackedPoints]", items)
+        return _paired([_box_around(item) for item in points], [getattr(item, "id", None) for item in points])
+    return _paired(cast("list[Face | Box]", items), [None] * len(items))
 
 
-def _given(boxes: Sequence[Any] | NDArray[np.floating], identities: Sequence[Any]) -> list[GivenFace]:
+def _paired(boxes: Sequence[Face | Box] | NDArray[np.floating], track_ids: Sequence[int | None]) -> list[ExternalFace]:
     return [
-        # (trackers number a face that they are not sure of with -1)
-        GivenFace(face, None if identity is None or identity < 0 else int(identity))
-        for face, identity in zip(faces_from_boxes(boxes), identities, strict=True)
+        # Trackers number a face that they are not sure of with -1.
+        ExternalFace(face, None if track_id is None or track_id < 0 else int(track_id))
+        for face, track_id in zip(faces_from_boxes(boxes), track_ids, strict=True)
     ]
 
 
-def _points_of(detection: Any) -> Any:
-    """Points of a norfair object, [N, 2]: where a tracked one is estimated to be, or where a detection was made."""
-    return getattr(detection, "estimate", getattr(detection, "points", None))
-
-
-def _box_around(detection: Any) -> NDArray[np.float32]:
-    points = np.asarray(_points_of(detection), np.float32)
+def _box_around(detection: PointDetection | TrackedPoints) -> NDArray[np.float32]:
+    """Return the box around the points of a norfair object: the estimated ones of a track, else the detected ones."""
+    points = np.asarray(detection.estimate if isinstance(detection, TrackedPoints) else detection.points, np.float32)
     if points.ndim != 2 or points.shape[0] < 2 or points.shape[1] != 2:
         raise ValueError(
-            f"A face is told by two corners or more, [N, 2] (got {type(detection).__name__} with points {list(points.shape)})."
+            f"A face needs two corners or more points, [N, 2] (got {type(detection).__name__} with points {list(points.shape)})."
         )
     return np.concatenate([points.min(axis=0), points.max(axis=0)])
 
 
-class Gates:
-    """What is remembered of the faces that somebody else follows: how much of its restoration each one got last."""
+class TrackHysteresis:
+    """The blur hysteresis of each track of a tracker outside."""
 
     def __init__(self) -> None:
-        self._gates: OrderedDict[int, SharpnessGate] = OrderedDict()
+        self._by_track: OrderedDict[int, BlurHysteresis] = OrderedDict()
 
-    def of(self, identity: int | None) -> SharpnessGate:
-        """The gate of this identity; a new one for a face without."""
-        if identity is None:
-            return SharpnessGate()
-        gate = self._gates.setdefault(identity, SharpnessGate())
-        self._gates.move_to_end(identity)
-        if len(self._gates) > REMEMBERED:
-            self._gates.popitem(last=False)
-        return gate
+    def of(self, track_id: int | None) -> BlurHysteresis:
+        """Return the state of a track; a new one for a face without."""
+        if track_id is None:
+            return BlurHysteresis()
+        hysteresis = self._by_track.setdefault(track_id, BlurHysteresis())
+        self._by_track.move_to_end(track_id)
+        if len(self._by_track) > REMEMBERED_TRACKS:
+            self._by_track.popitem(last=False)
+        return hysteresis

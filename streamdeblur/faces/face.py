@@ -1,4 +1,4 @@
-"""Face, and what is done with boxes."""
+"""Face, and operations on face boxes."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, eq=False)
 class Face:
-    """A face that a detector found, in pixels of the picture that it was given."""
+    """A detected face, in pixels of the picture that it was detected in."""
 
     box: NDArray[np.float32]
     """float32 [4]: x0, y0, x1, y1."""
@@ -26,17 +26,17 @@ class Face:
         return float(max(self.box[2] - self.box[0], self.box[3] - self.box[1]))
 
     def moved(self, scale: float, left: float, top: float) -> Face:
-        """The same face in a picture of which this one is the region at (`left`, `top`), reduced to `scale`."""
+        """Return the face in the picture from which the region at (`left`, `top`) was taken and scaled by `scale`."""
         offset = np.array([left, top], np.float32)
         landmarks = None if self.landmarks is None else self.landmarks / np.float32(scale) + offset
         return Face(self.box / np.float32(scale) + np.tile(offset, 2), self.score, landmarks)
 
 
-def faces_from_boxes(boxes: Sequence[Sequence[float]] | NDArray[np.floating] | Sequence[Face]) -> list[Face]:
-    """Faces given by the caller: `Face`s, or boxes x0, y0, x1, y1 [N, 4] in pixels.
+def faces_from_boxes(boxes: Sequence[Face | Sequence[float] | NDArray[np.floating]] | NDArray[np.floating]) -> list[Face]:
+    """Convert faces of the caller: `Face`s, or boxes x0, y0, x1, y1 [N, 4] in pixels.
 
     Raises:
-        ValueError: a box that has no area, or is not four finite numbers.
+        ValueError: A box without area, or not of four finite numbers.
     """
     faces = []
     for item in boxes:

@@ -1,49 +1,55 @@
-"""Budget: which faces are restored where there is no time for all."""
+"""FaceScheduler: which faces are restored where there is no time for all of them."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Sequence
 
-FIRST_GUESS = 0.015
+FIRST_ESTIMATE = 0.015
 """Seconds per face before any was measured."""
 RISE, FALL = 0.3, 0.1
-"""How fast the expected time follows a slower and a faster measurement: being late is worse than leaving a face out."""
-HOPE = 0.98
-"""Where no face seems to fit, the expected time shrinks by this in each frame, so that one is tried again after a while."""
-FAITHFUL = 1.5
-"""A face that was restored in the last frame counts as this much more urgent, so that faces do not take turns and flicker."""
+"""Gain with which the estimate follows a slower and a faster measurement: to be late is worse than to leave a face out."""
+RETRY_DECAY = 0.98
+"""Where no face seems to fit, the estimate shrinks by this factor in each frame, so that one is tried again after a while."""
+RESTORED_BONUS = 1.5
+"""A face that was restored in the last frame has a priority higher by this factor, so that faces do not alternate and flicker."""
 
 
-class Budget:
-    """Expects what a face costs, and chooses the faces that fit."""
+class FaceScheduler:
+    """Estimates how long a face takes, and selects the faces that fit before a deadline."""
 
     def __init__(self) -> None:
-        self.seconds_per_face = FIRST_GUESS
-        self._chosen: set[int] = set()
+        self.seconds_per_face = FIRST_ESTIMATE
+        self._selected: set[int] = set()
 
-    def choose(self, urgencies: Sequence[float], identities: Sequence[int | None], deadline: float | None) -> list[int]:
-        """Indices of the faces to restore, in their order: all, or by `deadline` (`time.monotonic`) the most urgent that fit.
+    def select(self, priorities: Sequence[float], track_ids: Sequence[int | None], deadline: float | None) -> list[int]:
+        """Select the faces to restore.
 
-        urgencies: one number for each face; identities: its track, None where it has none.
+        Args:
+            priorities: One number per face; larger ones come first.
+            track_ids: Track of each face, None where it has none.
+            deadline: Time (`time.monotonic`) by which the faces must be restored; None selects all.
+
+        Returns:
+            Indices of the faces that fit, in their order.
         """
-        chosen = list(range(len(urgencies)))
-        if deadline is not None and chosen:
-            room = int(max(0.0, deadline - time.monotonic()) / self.seconds_per_face)
-            if room == 0:
-                self.seconds_per_face *= HOPE
-            if room < len(chosen):
-                weights = [
-                    urgency * (FAITHFUL if identity in self._chosen else 1.0)
-                    for urgency, identity in zip(urgencies, identities, strict=True)
+        selected = list(range(len(priorities)))
+        if deadline is not None and selected:
+            capacity = int(max(0.0, deadline - time.monotonic()) / self.seconds_per_face)
+            if capacity == 0:
+                self.seconds_per_face *= RETRY_DECAY
+            if capacity < len(selected):
+                weighted = [
+                    priority * (RESTORED_BONUS if track_id in self._selected else 1.0)
+                    for priority, track_id in zip(priorities, track_ids, strict=True)
                 ]
-                chosen = sorted(sorted(chosen, key=lambda n: -weights[n])[:room])
-        self._chosen = {identity for n in chosen if (identity := identities[n]) is not None}
-        return chosen
+                selected = sorted(sorted(selected, key=lambda n: -weighted[n])[:capacity])
+        self._selected = {track_id for n in selected if (track_id := track_ids[n]) is not None}
+        return selected
 
-    def learn(self, ready: int, asked: int, seconds: float) -> None:
-        """Take in that of `asked` faces so many were ready after `seconds`."""
-        # (where one was not, its time is not known, only that it is longer)
-        taken = seconds / ready if ready == asked else max(1.5 * self.seconds_per_face, seconds / max(1, ready))
-        difference = taken - self.seconds_per_face
+    def learn(self, ready: int, submitted: int, seconds: float) -> None:
+        """Update the estimate: of `submitted` faces, `ready` were restored after `seconds`."""
+        # Where a face was not ready, only a lower bound of its time is known.
+        measured = seconds / ready if ready == submitted else max(1.5 * self.seconds_per_face, seconds / max(1, ready))
+        difference = measured - self.seconds_per_face
         self.seconds_per_face += (RISE if difference > 0 else FALL) * difference

@@ -1,4 +1,4 @@
-"""FaceTracker: one identity and one smooth window per face over time."""
+"""FaceTracker: one track id and one smooth window per face over time."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.faces.blur import SharpnessGate
+from streamdeblur.faces.blur import BlurHysteresis
 from streamdeblur.faces.face import Face, intersection_over_union
 from streamdeblur.faces.window import FaceWindow
 
@@ -40,7 +40,7 @@ def _followed(innovation: float, jitter: float, motion: float) -> float:
 class Track:
     """A face over time: a constant-velocity filter whose gain grows with the innovation."""
 
-    identity: int
+    track_id: int
     centre: NDArray[np.float64]
     """float64 [2]: x, y in pixels, predicted or corrected."""
     size: float
@@ -53,13 +53,13 @@ class Track:
     """Frames since the last detection."""
     corrections: int = 0
     """Detections taken in: the first ones are averaged, so that a poor first box is soon forgotten."""
-    gate: SharpnessGate = field(default_factory=SharpnessGate, repr=False)
+    hysteresis: BlurHysteresis = field(default_factory=BlurHysteresis, repr=False)
 
     @classmethod
-    def start(cls, identity: int, face: Face) -> Track:
+    def start(cls, track_id: int, face: Face) -> Track:
         width, height = face.box[2] - face.box[0], face.box[3] - face.box[1]
         aspect = np.array([width, height]) / face.size
-        return cls(identity, _centre(face), face.size, aspect)
+        return cls(track_id, _centre(face), face.size, aspect)
 
     @property
     def box(self) -> NDArray[np.float64]:
@@ -107,10 +107,10 @@ class FaceTracker:
         """`patience`: frames without detection after which a track ends."""
         self.tracks: list[Track] = []
         self._patience = patience
-        self._next_identity = 1
+        self._next_id = 1
 
     def reset(self) -> None:
-        """Forget all tracks (a scene cut); identities are not used again."""
+        """Forget all tracks (a scene cut); track ids are not used again."""
         self.tracks = []
 
     def predict(self) -> None:
@@ -136,8 +136,8 @@ class FaceTracker:
         if start:
             for f, face in enumerate(faces):
                 if f not in taken_faces and not self._known(face):
-                    self.tracks.append(Track.start(self._next_identity, face))
-                    self._next_identity += 1
+                    self.tracks.append(Track.start(self._next_id, face))
+                    self._next_id += 1
 
     def _known(self, face: Face) -> bool:
         """Whether a track of this frame follows the face already."""
@@ -147,7 +147,7 @@ class FaceTracker:
         """End tracks that were lost, left the frame, or follow the same face as an older one."""
         kept: list[Track] = []
         for track in self.tracks:
-            seen = track.missed <= self._patience and track.window(1.0).inside(width, height)
-            if seen and all(intersection_over_union(track.box, other.box) < SAME_FACE for other in kept):
+            followed = track.missed <= self._patience and track.window(1.0).inside(width, height)
+            if followed and all(intersection_over_union(track.box, other.box) < SAME_FACE for other in kept):
                 kept.append(track)
         self.tracks = kept

@@ -94,7 +94,7 @@ def crop(planes: Planes, window: FaceWindow) -> NDArray[np.uint8]:
 
 
 @dataclass(frozen=True, eq=False)
-class Restoration:
+class RestoredCrop:
     """A restored crop and where it belongs."""
 
     window: FaceWindow
@@ -106,7 +106,7 @@ class Restoration:
     """Share of the residual that is added."""
 
 
-def paste(planes: Planes, restorations: Sequence[Restoration]) -> None:
+def paste(planes: Planes, restorations: Sequence[RestoredCrop]) -> None:
     """Add ``strength * mask * upsample(restored - crop)`` of each restoration to the planes, in place, at their bit depth.
 
     Pixels outside the windows are not touched. Where windows overlap, their masks are scaled to sum to at most 1.
@@ -116,7 +116,7 @@ def paste(planes: Planes, restorations: Sequence[Restoration]) -> None:
         _paste_one(planes, restoration, others)
 
 
-def _paste_one(planes: Planes, restoration: Restoration, others: Sequence[FaceWindow]) -> None:
+def _paste_one(planes: Planes, restoration: RestoredCrop, others: Sequence[FaceWindow]) -> None:
     size = restoration.crop.shape[0]
     residual = np.empty((3, size, size), np.float32)
     from_rgb = planes.colour.from_rgb * np.float32(restoration.strength)

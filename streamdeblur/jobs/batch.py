@@ -1,4 +1,4 @@
-"""Many files: which ones, where to, and what became of each."""
+"""Many files: which ones, where their results go, and what became of each."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from streamdeblur.errors import InputError, OutputError, StreamDeblurError
+from streamdeblur.files import make_folder
 
 VIDEO_SUFFIXES = {
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv",
@@ -29,16 +30,21 @@ class Outcome:
     job: Job
     status: Literal["done", "skipped", "failed"]
     summary: Any = None
-    """What the work returned, where it was done."""
+    """What the work returned; None where it was not done."""
     error: str = ""
 
 
 def plan(inputs: Sequence[Path], folder: Path, suffixes: set[str]) -> list[Job]:
-    """Files to work on and their targets in `folder`: same names; folders are searched with their subfolders, which are kept.
+    """List the files to work on and their targets, and make the output folder.
+
+    Args:
+        inputs: Files and folders; folders are searched with their subfolders, which are kept in the output folder.
+        folder: Output folder; targets have the names of their sources.
+        suffixes: Suffixes of the files that are taken from folders.
 
     Raises:
-        InputError: nothing to do.
-        OutputError: two inputs would have the same target, or `folder` cannot be made.
+        InputError: There is nothing to work on.
+        OutputError: Two inputs would have the same target, or the folder cannot be made.
     """
     jobs = []
     for source in inputs:
@@ -59,18 +65,8 @@ def plan(inputs: Sequence[Path], folder: Path, suffixes: set[str]) -> list[Job]:
     return jobs
 
 
-def make_folder(folder: Path) -> None:
-    """Make a folder and its parents; OutputError where that fails."""
-    if folder.exists() and not folder.is_dir():
-        raise OutputError(f"{folder} is a file, not a folder. Name another folder.")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"Cannot make the folder {folder}: {error.strerror}.") from None
-
-
 def run(jobs: Sequence[Job], work: Callable[[Job], Any], *, resume: bool) -> Iterator[Outcome]:
-    """Do `work` on each job; one that fails does not stop the others. `resume`: skip those whose target is complete."""
+    """Do `work` on each job; one that fails does not stop the others. With `resume`, jobs whose target exists are skipped."""
     for job in jobs:
         if resume and job.target.exists():
             yield Outcome(job, "skipped")

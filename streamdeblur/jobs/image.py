@@ -1,4 +1,4 @@
-"""deblur_image: faces of still pictures; everything else in the file stays as it was."""
+"""deblur_image: the faces of a still picture; everything else in the file stays as it was."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ import numpy as np
 
 from streamdeblur.deblurrer import FaceDeblurrer
 from streamdeblur.errors import InputError, OutputError
-from streamdeblur.jobs.video import check_target
-from streamdeblur.video.writer import temporary_beside
+from streamdeblur.files import check_target, temporary_beside
+from streamdeblur.jobs.report import log_warnings
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -33,21 +33,27 @@ class ImageSummary:
     restored: int
     skipped_sharp: int
     failed: int
-    """Faces for which the network gave NaN: left as they were."""
+    """Faces for which the network returned NaN: left unrestored."""
     engine: str
     detector: str
     warnings: list[str] = field(default_factory=list)
 
 
 def deblur_image(source: Path, target: Path, deblurrer: FaceDeblurrer, *, overwrite: bool = False) -> ImageSummary:
-    """Deblur the faces of a PNG, JPEG or WebP file.
+    """Restore the faces of a PNG, JPEG or WebP file.
 
-    Turned upright by its EXIF orientation; EXIF, colour profile and transparency are kept. PNG and WebP are written without
-    loss, JPEG at quality 95.
+    The picture is turned upright by its EXIF orientation; EXIF, colour profile and transparency are kept. PNG and WebP are
+    written without loss, JPEG at quality 95. Warnings are logged, and are in the summary.
+
+    Args:
+        source: The picture.
+        target: The file to write; its suffix decides the format.
+        deblurrer: An open deblurrer; it is reset.
+        overwrite: Replace the target if it exists.
 
     Raises:
-        InputError: the picture cannot be read, or is animated.
-        OutputError: the target cannot be written, or exists and `overwrite` is not set.
+        InputError: The picture cannot be read, or is animated.
+        OutputError: The target cannot be written, or exists and `overwrite` is not set.
     """
     if target.suffix.lower() not in SUFFIXES:
         raise OutputError(f"Unknown kind of picture '{target.name}'. Use {', '.join(sorted(SUFFIXES))}.")
@@ -59,7 +65,8 @@ def deblur_image(source: Path, target: Path, deblurrer: FaceDeblurrer, *, overwr
     _write(sharp, target)
     counts = deblurrer.statistics
     if counts.failed:
-        warnings.append(f"the network gave no numbers (NaN) for {counts.failed} faces: they were left as they were")
+        warnings.append(f"{counts.failed} faces left unrestored: the network returned NaN")
+    log_warnings(source.name, warnings)
     return ImageSummary(
         str(source), str(target), counts.faces, counts.restored, counts.skipped_sharp, counts.failed,
         deblurrer.engine.name, deblurrer.detector.name, warnings,

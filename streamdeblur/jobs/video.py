@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Unpack
 
 import av
 
-from streamdeblur.deblurrer import FaceDeblurrer, Statistics
-from streamdeblur.errors import OptionError, OutputError
+from streamdeblur.deblurrer import FaceDeblurrer
+from streamdeblur.errors import OptionError
+from streamdeblur.files import check_target
+from streamdeblur.frames import StreamItem
+from streamdeblur.jobs.report import log_warnings
 from streamdeblur.options import RestorationOptions, VideoOptions, VideoSettings
-from streamdeblur.video.channel import Channel, ChannelAbortedError
+from streamdeblur.video.channel import Channel, Stages
 from streamdeblur.video.copying import beside, copy_frame
 from streamdeblur.video.reader import Item, Reader
 from streamdeblur.video.source import check_source
@@ -28,13 +29,13 @@ QUEUED = 6
 
 @dataclass(frozen=True)
 class Progress:
-    """How far a video is."""
+    """How far a video job is."""
 
     frames: int
     total_frames: int | None
-    """As far as the file says."""
+    """As the file states it; None where it does not."""
     seconds: float
-    """Since the first frame was asked for."""
+    """Since the first frame was requested."""
     restored: int
     """Faces restored so far."""
 
@@ -48,7 +49,7 @@ class Progress:
 
 
 @dataclass(frozen=True)
-class Summary:
+class VideoSummary:
     """What was done to a video."""
 
     input: str
@@ -58,17 +59,17 @@ class Summary:
     fps: float
     """Frames per second of working time."""
     faces: int
-    """Faces found, one per face and frame."""
+    """Faces detected, one per face and frame."""
     restored: int
     skipped_sharp: int
     failed: int
-    """Faces for which the network gave NaN: passed through unrestored."""
+    """Faces for which the network returned NaN: left unrestored."""
     engine: str
     detector: str
     warnings: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the fields as plain values, for JSON."""
         return asdict(self)
 
 
@@ -80,16 +81,24 @@ def deblur_video(
     on_progress: Callable[[Progress], object] | None = None,
     deblurrer: FaceDeblurrer | None = None,
     **settings: Unpack[VideoSettings],
-) -> Summary:
-    """Deblur the faces of `source` into `target`; every other stream, time stamp and tag is carried over.
+) -> VideoSummary:
+    """Restore the faces of a video file; every other stream, time stamp and tag is carried over.
 
-    `settings` are flat fields of `VideoOptions`. `on_progress` is called after each frame. `deblurrer`: one to use again for many
-    files (it is reset); otherwise one is opened. `target` appears when it is complete, and only then.
+    The target appears under its name when it is complete, and only then. Warnings are logged, and are in the summary.
+
+    Args:
+        source: A file that FFmpeg decodes, or a URL where `allow_network` is set.
+        target: .mp4, .m4v, .mov, .mkv, .webm, .avi, .ts, .mts, .m2ts or .nut.
+        options: Settings; by default those of `VideoOptions`.
+        on_progress: Called after each frame.
+        deblurrer: One to use again for many files (it is reset); otherwise one is opened with the restoration settings.
+        settings: Flat fields of `VideoOptions` that replace those of `options`: ``strength=0.8, codec="ffv1"``.
 
     Raises:
-        InputError: the source cannot be read.
-        OutputError: the target cannot be written, or exists and `overwrite` is not set.
-        OptionError, NetworkError, EngineError, DetectorError: a setting cannot be used.
+        InputError: The source cannot be read.
+        OutputError: The target cannot be written, or exists and `overwrite` is not set.
+        OptionError: A setting is not valid, or differs from that of the given `deblurrer`.
+        NetworkError, EngineError, DetectorError: A network, engine or detector cannot be used here.
     """
     options = options.changed(**settings) if options else VideoOptions.load(**settings)
     if deblurrer is not None:
@@ -106,9 +115,11 @@ def deblur_video(
             deblurrer = deblurrer or opened.enter_context(FaceDeblurrer(options.restoration, throughput=True))
             deblurrer.reset()
             began = time.monotonic()
-            frames = _run(reader, deblurrer, writer, options, on_progress)
+            frames = _run(reader, deblurrer, writer, side_by_side=options.side_by_side, on_progress=on_progress)
         seconds = time.monotonic() - began
-    return _summary(source, target, frames, seconds, deblurrer, [*reader.warnings, *writer.warnings])
+    summary = _summary(source, target, frames, seconds, deblurrer, [*reader.warnings, *writer.warnings])
+    log_warnings(Path(source).name, summary.warnings)
+    return summary
 
 
 def _refuse_other_restoration(wanted: RestorationOptions, deblurrer: FaceDeblurrer) -> None:
@@ -119,110 +130,55 @@ def _refuse_other_restoration(wanted: RestorationOptions, deblurrer: FaceDeblurr
         raise OptionError(f"The given deblurrer has other values for: {names}. Set them where it is opened: FaceDeblurrer(...).")
 
 
-def check_target(source: str | Path, target: Path, *, overwrite: bool) -> None:
-    """Refuse a target that is the source, a folder, or exists. Raises OutputError."""
-    if target.is_dir():
-        raise OutputError(f"{target} is a folder. Name a file in it, or give --out {target}.")
-    if target.exists() and Path(source).exists() and os.path.samefile(source, target):
-        raise OutputError(f"{target} is the input itself. Choose another name for the output.")
-    if target.exists() and not overwrite:
-        raise OutputError(f"{target} exists. Give --overwrite (overwrite=True) to replace it.")
-
-
 def _run(
-    reader: Reader, deblurrer: FaceDeblurrer, writer: Writer, options: VideoOptions,
+    reader: Reader,
+    deblurrer: FaceDeblurrer,
+    writer: Writer,
+    *,
+    side_by_side: bool,
     on_progress: Callable[[Progress], object] | None,
-) -> int:  # fmt: skip
-    """Run the three stages to the end; returns the number of frames. The first error of any stage ends all and is raised."""
-    decoded: Channel[Item] = Channel(QUEUED)
-    restored: Channel[tuple[Any, av.VideoFrame | None]] = Channel(QUEUED)
-    failures: list[BaseException] = []
-
-    def stage(work: Callable[[], None]) -> threading.Thread:
-        def run() -> None:
-            try:
-                work()
-            except ChannelAbortedError:
-                pass
-            except BaseException as error:
-                failures.append(error)
-                decoded.abort()
-                restored.abort()
-
-        thread = threading.Thread(target=run, daemon=True)
-        thread.start()
-        return thread
-
-    def read() -> None:
-        for item in reader:
-            decoded.send(item)
-        decoded.close()
-
-    def write() -> None:
-        for item, original in restored:
-            if isinstance(item, av.VideoFrame):
-                writer.write(beside(original, item) if original is not None else item)
-            else:
-                writer.copy(item)
-
-    threads = [stage(read), stage(write)]
-    frames = 0
-    try:
-        with suppress(ChannelAbortedError):
-            for count, item, original in _restored(decoded, deblurrer, reader, options, on_progress):
-                restored.send((item, original))
-                frames = count
-            restored.close()
-        for thread in threads:
-            thread.join()
-    except BaseException:
-        # the writer is about to throw its file away: no thread may still be writing to it
-        decoded.abort()
-        restored.abort()
-        for thread in threads:
-            thread.join()
-        raise
-    if failures:
-        raise failures[0]
+) -> int:
+    """Run the three stages to the end and return the number of frames; the first error of any stage is raised."""
+    decoded, restored = Channel[Item](QUEUED), Channel[StreamItem[Any]](QUEUED)
+    frames, began = 0, time.monotonic()
+    with Stages(decoded, restored) as stages:
+        stages.start(lambda: decoded.send_all(reader))
+        stages.start(lambda: _write(writer, restored, side_by_side=side_by_side))
+        for item in deblurrer.stream(_stream_items(decoded, side_by_side=side_by_side)):
+            restored.send(item)
+            if item.frame is None:
+                continue
+            frames += 1
+            if on_progress is not None:
+                on_progress(Progress(frames, reader.total_frames, time.monotonic() - began, deblurrer.statistics.restored))
+        restored.close()
     return frames
 
 
-def _restored(
-    items: Iterable[Item],
-    deblurrer: FaceDeblurrer,
-    reader: Reader,
-    options: VideoOptions,
-    on_progress: Callable[[Progress], object] | None,
-) -> Iterator[tuple[int, Any, av.VideoFrame | None]]:
-    """Deblurred frames and other packets in order: number of frames so far, the item, and the original if it is to be shown."""
-    originals: list[av.VideoFrame] = []
-
-    def remembered() -> Iterator[Item]:
-        for item in items:
-            if options.side_by_side and isinstance(item, av.VideoFrame):
-                originals.append(copy_frame(item))
-            yield item
-
-    began = time.monotonic()
-    frames = 0
-    for item in deblurrer.stream(remembered()):
-        original = None
+def _stream_items(items: Iterable[Item], *, side_by_side: bool) -> Iterator[StreamItem[Any]]:
+    """Frames with a copy of the original as their payload where it is shown, and packets as payloads in their place."""
+    for item in items:
         if isinstance(item, av.VideoFrame):
-            frames += 1
-            original = originals.pop(0) if options.side_by_side else None
-            if on_progress is not None:
-                restored = deblurrer.statistics.restored
-                on_progress(Progress(frames, reader.total_frames, time.monotonic() - began, restored))
-        yield frames, item, original
+            yield StreamItem(item, payload=copy_frame(item) if side_by_side else None)
+        else:
+            yield StreamItem(None, payload=item)
+
+
+def _write(writer: Writer, items: Iterable[StreamItem[Any]], *, side_by_side: bool) -> None:
+    for item in items:
+        if not isinstance(item.frame, av.VideoFrame):
+            writer.copy(item.payload)
+        else:
+            writer.write(beside(item.payload, item.frame) if side_by_side else item.frame)
 
 
 def _summary(
     source: str | Path, target: Path, frames: int, seconds: float, deblurrer: FaceDeblurrer, warnings: list[str]
-) -> Summary:
-    statistics: Statistics = deblurrer.statistics
+) -> VideoSummary:
+    statistics = deblurrer.statistics
     if statistics.failed:
-        warnings.append(f"the network gave no numbers (NaN) for {statistics.failed} faces: they were left as they were")
-    return Summary(
+        warnings.append(f"{statistics.failed} faces left unrestored: the network returned NaN")
+    return VideoSummary(
         input=str(source),
         output=str(target),
         frames=frames,

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamdeblur.errors import OutputError
+from streamdeblur.files import temporary_beside
 from streamdeblur.live.timing import TICKS
 from streamdeblur.options import EncodingOptions
 from streamdeblur.video.encoders import choose_encoder, choose_pixel_format, configure
 from streamdeblur.video.source import without_protocol
-from streamdeblur.video.writer import temporary_beside
 
 if TYPE_CHECKING:
     import av

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from streamdeblur.deblurrer import FaceDeblurrer, Statistics
+from streamdeblur.deblurrer import FaceDeblurrer, RestorationStatistics
 from streamdeblur.live.timing import Backoff
 from streamdeblur.options import RestorationOptions
 
@@ -41,7 +41,7 @@ class Restorer:
         self._options, self._opener = options, opener
         self._deblurrer: FaceDeblurrer | None = opener(options)
         self._closed = False
-        self._earlier_statistics = Statistics()
+        self._earlier_statistics = RestorationStatistics()
         self._backoff = Backoff()
         self._opening: threading.Thread | None = None
         self._size = 0, 0
@@ -58,16 +58,16 @@ class Restorer:
         return f"{deblurrer.engine.name}, {deblurrer.detector.name}" if deblurrer else "no engine"
 
     @property
-    def statistics(self) -> Statistics:
+    def statistics(self) -> RestorationStatistics:
         """Counts since the start, including those of engines that failed."""
-        current = self._deblurrer.statistics if self._deblurrer else Statistics()
+        current = self._deblurrer.statistics if self._deblurrer else RestorationStatistics()
         pairs = zip(vars(self._earlier_statistics).values(), vars(current).values(), strict=True)
-        return Statistics(*(earlier + now for earlier, now in pairs))
+        return RestorationStatistics(*(earlier + now for earlier, now in pairs))
 
     @property
     def seconds_per_face(self) -> float:
         """Expected time for one face; 0 while there is no engine."""
-        return self._deblurrer.budget.seconds_per_face if self._deblurrer else 0.0
+        return self._deblurrer.scheduler.seconds_per_face if self._deblurrer else 0.0
 
     def edit(self, frame: av.VideoFrame, deadline: float | None) -> None:
         """Deblur a frame in place; a frame that cannot be restored stays as it is.
@@ -82,11 +82,9 @@ class Restorer:
             return
         if self.paused:
             return
-        if deblurrer.options.strength != self.strength:
-            deblurrer.options = deblurrer.options.changed(strength=self.strength)
         self._size = frame.width, frame.height
         with self._replaced_on_failure(deblurrer):
-            deblurrer.edit(frame, deadline=deadline)
+            deblurrer.edit(frame, deadline=deadline, strength=self.strength)
             self._backoff.succeeded()
 
     def catch_up(self) -> None:

@@ -132,11 +132,8 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
     def _edit(self, buffer: Any) -> None:
         deblurrer = self._deblurrer
         assert deblurrer is not None, "GStreamer sent a frame to an element that was not started"
-        wanted = {"strength": self.strength, "always": self.always}
-        if any(getattr(deblurrer.options, name) != value for name, value in wanted.items()):
-            deblurrer.options = deblurrer.options.changed(**wanted)
         with buffer.map(Gst.MapFlags.READ | Gst.MapFlags.WRITE) as mapped:
-            deblurrer.edit(self._planes(buffer, mapped.data))
+            deblurrer.edit(self._planes(buffer, mapped.data), strength=self.strength, always=self.always)
 
     def _planes(self, buffer: Any, memory: Any) -> Planes:
         """The frame in the buffer's memory."""

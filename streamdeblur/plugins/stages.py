@@ -28,8 +28,8 @@ class Sequential:
 class Deblur:
     """A stage that removes motion blur from faces, *in place*, in order, several frames in flight.
 
-    Takes what `FaceDeblurrer.stream` takes: frames, whose faces it finds, or pairs of a frame and its detections. Each call is a
-    stream of its own.
+    It takes what `FaceDeblurrer.stream` takes: frames, whose faces it detects, or `StreamItem`s with the faces in them. Each call
+    is a stream of its own.
     """
 
     def __init__(self, *, bgr: bool = False, **settings: Unpack[RestorationSettings]) -> None:
@@ -43,7 +43,7 @@ class Deblur:
         self.deblurrer = FaceDeblurrer(throughput=True, **settings)
 
     def __call__(self, frames: Iterable[Any]) -> Iterator[Any]:
-        """The frames (or pairs) with sharp faces.
+        """Yield the frames (or items) with sharp faces.
 
         Raises:
             ValueError: an array of another type or shape, or a box without area.

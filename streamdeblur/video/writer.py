@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import errno
 import math
-import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
@@ -13,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from streamdeblur.errors import OptionError, OutputError
+from streamdeblur.files import temporary_beside
 from streamdeblur.options import EncodingOptions
 from streamdeblur.video.copying import copy_tags, line_bytes, plane_lines
 from streamdeblur.video.encoders import SUFFIXES, choose_encoder, choose_pixel_format, configure
@@ -36,22 +35,6 @@ LARGEST_TIME_SCALE = 2**31 - 1
 
 MUXER_METADATA = {"major_brand", "minor_version", "compatible_brands", "encoder"}
 """Written by the muxer itself."""
-
-
-def temporary_beside(target: Path) -> Path:
-    """A new empty file in the folder of `target`, of its kind; OutputError where none can be made."""
-    if not target.parent.is_dir():
-        raise OutputError(f"The folder {target.parent} does not exist. Create it first.")
-    try:
-        handle, name = tempfile.mkstemp(target.suffix, f".{target.stem[:60]}.partial-", target.parent)
-    except OSError as error:
-        raise OutputError(f"Cannot write in {target.parent}: {error.strerror}.") from None
-    os.close(handle)
-    # mkstemp makes private files; the finished one is to be like any other that the user makes
-    mask = os.umask(0)
-    os.umask(mask)
-    os.chmod(name, 0o666 & ~mask)
-    return Path(name)
 
 
 class Writer:

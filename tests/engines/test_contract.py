@@ -10,9 +10,9 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 
-from streamdeblur.engines import engine_choices, open_engine
+from streamdeblur.engines import FrameFaces, engine_choices, open_engine
 from streamdeblur.errors import EngineError, NetworkError
-from streamdeblur.faces.window import FaceWindow, crop
+from streamdeblur.faces.window import FaceWindow, RestoredCrop, crop, paste
 from streamdeblur.network import Network
 from streamdeblur.video.planes import array_planes
 from streamdeblur.weights import default_network
@@ -26,10 +26,14 @@ FAKED = ["10.7.0", "11.4.0"] if compiler() else []
 """Versions of TensorRT on the fake GPU, which needs a C++ compiler for the kernels."""
 
 
+WINDOWS = [FaceWindow(x, y, 190) for x, y in ((796, 412), (320, 207), (1178, 332), (113, 329))]
+"""Of faces of the group photograph, apart from each other."""
+
+
 @pytest.fixture(scope="module")
 def crops(photograph):
     planes = array_planes(photograph)
-    return np.stack([crop(planes, FaceWindow(x, y, 190)) for x, y in ((796, 412), (320, 207), (1178, 332), (113, 329))])
+    return np.stack([crop(planes, window) for window in WINDOWS])
 
 
 @pytest.fixture(
@@ -67,20 +71,43 @@ def test_any_number_of_crops(engine, crops, expected, count):
         assert np.abs(restored - expected[:count]).mean() < 0.5
 
 
-def test_several_batches_in_flight_come_back_to_their_own_crops(engine, crops, expected):
-    tickets = [engine.submit(crops[n % 4 : n % 4 + 1]) for n in range(12)]
-    for n, ticket in enumerate(tickets):
-        assert np.abs(ticket.result().crops[0] - expected[n % 4]).max() <= 6
+def submitted(engine, picture, windows, strength=1.0):
+    """A copy of the picture, and its faces in flight."""
+    copied = picture.copy()
+    return copied, engine.submit(FrameFaces.read(array_planes(copied), windows, [strength] * len(windows)))
 
 
-def test_what_is_not_ready_by_the_deadline_is_as_it_came(engine, crops, expected):
-    late = engine.submit(crops).result(deadline=time.monotonic() - 1.0)
-    assert np.array_equal(late.crops[~late.in_time], crops[~late.in_time])
+def pasted(picture, windows, crops, restored, strength=1.0):
+    """The picture with restored crops, pasted on the CPU."""
+    copied = picture.copy()
+    changes = zip(windows, crops, restored.astype(np.uint8), strict=True)
+    paste(array_planes(copied), [RestoredCrop(window, cropped, result, strength) for window, cropped, result in changes])
+    return copied
+
+
+def test_faces_of_several_frames_in_flight_come_back_to_their_own(engine, photograph, crops, expected):
+    in_flight = [submitted(engine, photograph, [WINDOWS[n % 4]], 0.8) for n in range(12)]
+    for n, (copied, pending) in enumerate(in_flight):
+        outcome = pending.paste(array_planes(copied))
+        assert outcome.finite.all()
+        assert outcome.in_time.all()
+        one = slice(n % 4, n % 4 + 1)
+        reference = pasted(photograph, WINDOWS[one], crops[one], expected[one], 0.8)
+        assert np.abs(copied.astype(int) - reference).max() <= 7
+        assert not np.array_equal(copied, photograph)
+
+
+def test_what_is_not_ready_by_the_deadline_is_as_it_came(engine, photograph, crops, expected):
+    copied, pending = submitted(engine, photograph, WINDOWS)
+    late = pending.paste(array_planes(copied), time.monotonic() - 1.0)
     assert not late.in_time.all()
-    # those that came too late are nobody's: the next ones are not mistaken for them
-    following = engine.submit(crops[:1]).result(deadline=time.monotonic() + 100.0)
-    assert following.in_time.all()
-    assert np.abs(following.crops[0] - expected[0]).max() <= 6
+    for window, in_time in zip(WINDOWS, late.in_time, strict=True):
+        area = np.s_[int(window.top) : int(window.top + 190), max(0, int(window.left)) : int(window.left + 190)]
+        assert np.array_equal(copied[area], photograph[area]) == (not in_time)
+    # the results of the late faces are not mistaken for those of the next ones
+    copied, pending = submitted(engine, photograph, WINDOWS[:1])
+    assert pending.paste(array_planes(copied), time.monotonic() + 100.0).in_time.all()
+    assert np.abs(copied.astype(int) - pasted(photograph, WINDOWS[:1], crops[:1], expected[:1])).max() <= 7
 
 
 @pytest.mark.parametrize("name", ENGINES)
@@ -116,11 +143,12 @@ def test_it_says_what_it_is(engine):
 
 
 @pytest.mark.parametrize("name", ENGINES)
-def test_a_network_that_gives_nan_returns_the_crop_and_says_which(tmp_path, crops, name):
+def test_a_network_that_returns_nan_leaves_the_faces_and_says_which(tmp_path, photograph, crops, name):
     engine = open_engine(name, Network.read(write_network(tmp_path / "nan.onnx", "nan")))
-    batch = engine.submit(crops[:2]).result()
-    assert batch.finite.tolist() == [False, False]
-    assert np.array_equal(batch.crops, crops[:2])
+    copied, pending = submitted(engine, photograph, WINDOWS[:2])
+    assert pending.paste(array_planes(copied)).finite.tolist() == [False, False]
+    assert np.array_equal(copied, photograph)
+    assert np.array_equal(engine.infer(crops[:2]), crops[:2])
     engine.close()
 
 

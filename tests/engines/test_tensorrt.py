@@ -11,15 +11,14 @@ import onnx
 import pytest
 
 from streamdeblur import FaceDeblurrer
-from streamdeblur.engines import open_engine
-from streamdeblur.engines.fallback import Relay
+from streamdeblur.engines import FrameFaces, open_engine
+from streamdeblur.engines.fallback import FallbackEngine
 from streamdeblur.engines.tensorrt.cache import BuildCancelledError, EngineCache
 from streamdeblur.engines.tensorrt.device import Device, OutOfMemoryError
 from streamdeblur.engines.tensorrt.opening import engine_key, open_tensorrt
 from streamdeblur.errors import DetectorError, EngineError
-from streamdeblur.faces.window import Restoration, crop, paste
+from streamdeblur.faces.window import RestoredCrop, crop, paste
 from streamdeblur.network import Network
-from streamdeblur.restoring import restore_faces
 from streamdeblur.video.planes import frame_planes
 from support.fakes.cuda_on_host import compiler
 from support.fakes.gpu import fake_gpu
@@ -275,14 +274,14 @@ def test_the_fake_driver_finds_breaches():
 def test_faces_of_frames_become_what_the_cpu_makes_of_them(machine, network, pixel_format):
     frames, on_cpu = ([random_frame(pixel_format, 320, 240, seed=seed) for seed in range(3)] for _ in range(2))
     engine = open_tensorrt(network)
-    batches = [engine.submit_faces(frame_planes(frame), WINDOWS, [1.0, 0.5, 0.8]) for frame in frames]
+    batches = [engine.submit(FrameFaces.read(frame_planes(frame), WINDOWS, [1.0, 0.5, 0.8])) for frame in frames]
     for pending, frame, expected in zip(batches, frames, on_cpu, strict=True):
         pasted = pending.paste(frame_planes(frame))
         assert pasted.finite.all()
         assert pasted.in_time.all()
         crops = [crop(frame_planes(expected), window) for window in WINDOWS]
         changes = zip(WINDOWS, crops, [1.0, 0.5, 0.8], strict=True)
-        paste(frame_planes(expected), [Restoration(window, cropped, 255 - cropped, share) for window, cropped, share in changes])
+        paste(frame_planes(expected), [RestoredCrop(window, cropped, 255 - cropped, share) for window, cropped, share in changes])
         for ours, theirs in zip(frame_planes(frame).arrays, frame_planes(expected).arrays, strict=True):
             # the crops themselves may differ by one code value, and inverting doubles that
             limit = 2 << (frame_planes(frame).layout.depth - 8)
@@ -294,7 +293,8 @@ def test_a_frame_that_is_too_late_is_as_it_was(machine, network):
     frame = random_frame("yuv420p", 320, 240)
     before = [bytes(plane) for plane in frame.planes]
     engine = open_tensorrt(network)
-    pasted = engine.submit_faces(frame_planes(frame), WINDOWS, [1.0] * 3).paste(frame_planes(frame), time.monotonic() - 1)
+    pending = engine.submit(FrameFaces.read(frame_planes(frame), WINDOWS, [1.0] * 3))
+    pasted = pending.paste(frame_planes(frame), time.monotonic() - 1)
     assert not pasted.in_time.any()
     assert [bytes(plane) for plane in frame.planes] == before
     assert works(engine)
@@ -320,7 +320,7 @@ def test_while_the_first_engine_is_built_another_one_works(network):
     with fake_gpu(Machine()) as machine:
         machine.hold_builds = threading.Event()
         engine = open_engine("auto", network)
-        assert isinstance(engine, Relay)
+        assert isinstance(engine, FallbackEngine)
         assert engine.name != "tensorrt"
         assert works(engine)
         machine.hold_builds.set()
@@ -332,7 +332,7 @@ def test_while_the_first_engine_is_built_another_one_works(network):
         assert works(engine)
         engine.close()
         again = open_engine("auto", network)
-        assert (again.name, isinstance(again, Relay)) == ("tensorrt", False)
+        assert (again.name, isinstance(again, FallbackEngine)) == ("tensorrt", False)
         again.close()
 
 
@@ -372,16 +372,16 @@ def test_a_gpu_that_fails_hands_back_to_the_engine_before_it(network, caplog):
     with fake_gpu(Machine()) as machine:
         open_tensorrt(network).close()
         frame, expected = (random_frame("yuv420p", 320, 240) for _ in range(2))
-        engine = Relay(open_engine("openvino", network), "tensorrt", lambda cancelled: open_tensorrt(network))
+        engine = FallbackEngine(open_engine("openvino", network), "tensorrt", lambda cancelled: open_tensorrt(network))
         for _ in range(400):
             if engine.name == "tensorrt":
                 break
             time.sleep(0.05)
         machine.fail_launches = True
         crops = np.stack([crop(frame_planes(frame), window) for window in WINDOWS])
-        restoring = restore_faces(engine, frame_planes(frame), WINDOWS, crops, [1.0] * 3)
-        assert restoring.paste(frame_planes(frame)).finite.all()
-        restorations = [Restoration(window, cropped, 255 - cropped) for window, cropped in zip(WINDOWS, crops, strict=True)]
+        pending = engine.submit(FrameFaces(frame_planes(frame), WINDOWS, crops, [1.0] * 3))
+        assert pending.paste(frame_planes(frame)).finite.all()
+        restorations = [RestoredCrop(window, cropped, 255 - cropped) for window, cropped in zip(WINDOWS, crops, strict=True)]
         paste(frame_planes(expected), restorations)
         assert all(bytes(a) == bytes(b) for a, b in zip(frame.planes, expected.planes, strict=True))
         assert engine.name == "openvino"

@@ -8,47 +8,47 @@ import numpy as np
 import pytest
 
 from streamdeblur.faces.blur import BLURRED_ABOVE, FADE_FRAMES, SHARP_BELOW
-from streamdeblur.faces.external import REMEMBERED, Gates, given_faces
+from streamdeblur.faces.external import REMEMBERED_TRACKS, TrackHysteresis, external_faces
 from streamdeblur.faces.face import Face
 
 BOX = [10.0, 20.0, 60.0, 90.0]
 
 
-def told(detections):
-    return [(one.face.box.tolist(), one.identity) for one in given_faces(detections)]
+def boxes_and_ids(detections):
+    return [(one.face.box.tolist(), one.track_id) for one in external_faces(detections)]
 
 
 @pytest.mark.parametrize("detections", [[BOX], np.array([BOX]), [Face(np.array(BOX, np.float32))], (tuple(BOX),)])
-def test_boxes_have_no_identity(detections):
-    assert told(detections) == [(BOX, None)]
+def test_boxes_have_no_track_id(detections):
+    assert boxes_and_ids(detections) == [(BOX, None)]
 
 
 @pytest.mark.parametrize("detections", [[], np.empty((0, 4))])
 def test_nobody_is_there(detections):
-    assert told(detections) == []
+    assert boxes_and_ids(detections) == []
 
 
 def test_detections_of_supervision():
     supervision = pytest.importorskip("supervision", reason="supervision is not installed: pip install supervision")
     boxes = np.array([BOX, [0, 0, 30, 40]], np.float32)
-    assert told(supervision.Detections(boxes)) == [(BOX, None), ([0, 0, 30, 40], None)]
-    assert told(supervision.Detections(boxes, tracker_id=np.array([7, -1]))) == [(BOX, 7), ([0, 0, 30, 40], None)]
-    assert told(supervision.Detections.empty()) == []
+    assert boxes_and_ids(supervision.Detections(boxes)) == [(BOX, None), ([0, 0, 30, 40], None)]
+    assert boxes_and_ids(supervision.Detections(boxes, tracker_id=np.array([7, -1]))) == [(BOX, 7), ([0, 0, 30, 40], None)]
+    assert boxes_and_ids(supervision.Detections.empty()) == []
 
 
 def test_detections_and_tracked_objects_of_norfair():
     norfair = pytest.importorskip("norfair", reason="norfair is not installed: pip install --no-deps norfair filterpy")
     found = norfair.Detection(np.array(BOX).reshape(2, 2))
-    assert told([found]) == [(BOX, None)]
+    assert boxes_and_ids([found]) == [(BOX, None)]
     tracker = norfair.Tracker("iou", distance_threshold=0.7, initialization_delay=0)
     tracked = tracker.update([found])
-    assert told(tracked) == [(BOX, tracked[0].id)]
+    assert boxes_and_ids(tracked) == [(BOX, tracked[0].id)]
     assert tracked[0].id is not None
 
 
 def test_more_points_are_taken_for_the_box_around_them():
     landmarks = np.array([[30, 40], [50, 41], [40, 60], [33, 70], [47, 72]])
-    assert told([SimpleNamespace(points=landmarks)]) == [([30, 40, 50, 72], None)]
+    assert boxes_and_ids([SimpleNamespace(points=landmarks)]) == [([30, 40, 50, 72], None)]
 
 
 @pytest.mark.parametrize(
@@ -62,28 +62,28 @@ def test_more_points_are_taken_for_the_box_around_them():
 )
 def test_what_is_no_box_is_refused(detections):
     with pytest.raises(ValueError, match="A face box is x0, y0, x1, y1"):
-        given_faces(detections)
+        external_faces(detections)
 
 
 def test_a_single_point_is_no_face():
     with pytest.raises(ValueError, match=r"two corners or more.*\[1, 2\]"):
-        given_faces([SimpleNamespace(points=np.array([[5, 6]]))])
+        external_faces([SimpleNamespace(points=np.array([[5, 6]]))])
 
 
-def test_each_identity_fades_by_itself():
-    gates = Gates()
-    assert gates.of(1).share(SHARP_BELOW - 0.1) == 0.0
-    assert gates.of(2).share(BLURRED_ABOVE + 0.1) == 1.0
-    assert gates.of(1).share(BLURRED_ABOVE + 0.1) == 1 / FADE_FRAMES
-    assert gates.of(None).share(BLURRED_ABOVE + 0.1) == 1.0
+def test_each_track_fades_by_itself():
+    tracks = TrackHysteresis()
+    assert tracks.of(1).update(SHARP_BELOW - 0.1) == 0.0
+    assert tracks.of(2).update(BLURRED_ABOVE + 0.1) == 1.0
+    assert tracks.of(1).update(BLURRED_ABOVE + 0.1) == 1 / FADE_FRAMES
+    assert tracks.of(None).update(BLURRED_ABOVE + 0.1) == 1.0
 
 
-def test_identities_of_long_ago_are_forgotten():
-    gates = Gates()
-    first = gates.of(0)
-    for identity in range(1, REMEMBERED):
-        gates.of(identity)
-    assert gates.of(0) is first
-    gates.of(REMEMBERED)
-    assert gates.of(0) is first
-    assert gates.of(1).share(SHARP_BELOW - 0.1) == 0.0
+def test_tracks_of_long_ago_are_forgotten():
+    tracks = TrackHysteresis()
+    first = tracks.of(0)
+    for track_id in range(1, REMEMBERED_TRACKS):
+        tracks.of(track_id)
+    assert tracks.of(0) is first
+    tracks.of(REMEMBERED_TRACKS)
+    assert tracks.of(0) is first
+    assert tracks.of(1).update(SHARP_BELOW - 0.1) == 0.0

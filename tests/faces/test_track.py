@@ -49,7 +49,7 @@ def test_the_window_of_a_still_face_hardly_moves(detector, portrait):
     windows = []
     for n in range(60):
         (track,) = finder.update(scene(portrait, 640.4, 360.7, seed=n))
-        assert track.identity == 1
+        assert track.track_id == 1
         window = track.window(1.7)
         windows.append((window.centre_x, window.centre_y, window.side / 2))
     assert np.std(windows[5:], axis=0).max() < 0.5
@@ -65,7 +65,7 @@ def test_a_face_that_moves_by_half_its_width_is_followed_at_once(detector, portr
     step = 0.5 * 110 * np.array(direction)
     after = finder.update(scene(portrait, *(np.array([x, y]) + step)))
     assert len(after) == 1
-    assert after[0].identity == 1
+    assert after[0].track_id == 1
     assert np.hypot(*(after[0].centre - before - step)) < 0.1 * 137
 
 
@@ -101,7 +101,7 @@ def test_many_faces_keep_their_identities(detector, photograph):
     for n in range(12):
         shifted = np.roll(photograph, 2 * n, axis=1)
         tracks = finder.update(array_planes(np.ascontiguousarray(shifted)))
-        seen.append({track.identity: track.centre[0] - 2 * n for track in tracks})
+        seen.append({track.track_id: track.centre[0] - 2 * n for track in tracks})
     assert len(seen[-1]) >= 5
     for identity, x in seen[-1].items():
         assert abs(seen[0].get(identity, x) - x) < 30
@@ -121,12 +121,12 @@ def test_a_face_that_leaves_the_frame_is_followed_to_the_border_and_forgotten(de
 def test_a_scene_cut_starts_new_tracks_in_its_first_frame(detector, portrait, photograph):
     finder = FaceFinder(detector)
     for n in range(4):
-        assert [t.identity for t in finder.update(scene(portrait, 300, 300, seed=n))] == [1]
+        assert [t.track_id for t in finder.update(scene(portrait, 300, 300, seed=n))] == [1]
     cut = np.ascontiguousarray(photograph[:720])
     tracks = finder.update(array_planes(cut))
     assert finder.cuts == 1
     assert len(tracks) >= 4
-    assert all(track.identity > 1 for track in tracks)
+    assert all(track.track_id > 1 for track in tracks)
 
 
 def test_motion_noise_and_a_change_of_exposure_are_no_cuts(portrait):
@@ -156,7 +156,7 @@ def test_two_faces_that_pass_each_other_keep_their_identities():
         tracker.predict()
         tracker.correct([face(100 + 8 * n, 100, 50), face(340 - 8 * n, 140, 55)], list(tracker.tracks), start=True)
         tracker.prune(640, 480)
-    ends = {track.identity: track.centre[0] for track in tracker.tracks}
+    ends = {track.track_id: track.centre[0] for track in tracker.tracks}
     assert ends == {1: pytest.approx(332, abs=8), 2: pytest.approx(108, abs=8)}
 
 
@@ -164,7 +164,7 @@ def test_two_tracks_on_one_face_become_one():
     tracker = FaceTracker()
     tracker.tracks = [Track.start(1, face(100, 100, 50)), Track.start(2, face(104, 100, 50))]
     tracker.prune(640, 480)
-    assert [track.identity for track in tracker.tracks] == [1]
+    assert [track.track_id for track in tracker.tracks] == [1]
 
 
 class Counting:
@@ -190,7 +190,7 @@ def test_without_time_the_faces_take_turns_and_none_is_lost(photograph):
         counting.views = 0
         tracks = finder.update(planes, until=time.monotonic())
         assert counting.views == 1
-        assert {track.identity for track in tracks} == {track.identity for track in found}
+        assert {track.track_id for track in tracks} == {track.track_id for track in found}
 
 
 def test_with_a_deadline_the_whole_frame_is_looked_at_when_the_frame_is_on_its_way(detector, portrait):
@@ -233,7 +233,7 @@ def test_what_is_caught_up_with_is_of_the_scene_before_a_cut(detector, portrait,
     tracks = finder.update(array_planes(np.ascontiguousarray(photograph[:720])), until=time.monotonic() + 60)
     assert finder.cuts == 1
     assert len(tracks) >= 4
-    assert all(track.identity > 1 for track in tracks)
+    assert all(track.track_id > 1 for track in tracks)
     finder.reset()
     finder.catch_up()
     assert finder.update(array_planes(np.full((720, 1280, 3), 90, np.uint8))) == []

@@ -7,10 +7,10 @@ import time
 import numpy as np
 import pytest
 
-from streamdeblur import FaceDeblurrer
-from streamdeblur.engines import open_engine
+from streamdeblur import FaceDeblurrer, StreamItem
+from streamdeblur.engines import FrameFaces, open_engine
 from streamdeblur.engines.tensorrt.opening import open_tensorrt
-from streamdeblur.faces.window import FaceWindow, Restoration, crop, paste
+from streamdeblur.faces.window import FaceWindow, RestoredCrop, crop, paste
 from streamdeblur.network import Network
 from streamdeblur.video.planes import array_planes, frame_planes
 from streamdeblur.weights import default_network
@@ -62,12 +62,12 @@ def test_frames_are_cropped_and_pasted_as_on_the_cpu(gpu, tmp_path_factory, pixe
     folder = tmp_path_factory.mktemp("network")
     engine = open_tensorrt(Network.read(write_network(folder / "invert.onnx", "invert")))
     frame, on_cpu = (random_frame(pixel_format, 320, 240) for _ in range(2))
-    pasted = engine.submit_faces(frame_planes(frame), WINDOWS, [1.0, 0.5, 0.8]).paste(frame_planes(frame))
+    pasted = engine.submit(FrameFaces.read(frame_planes(frame), WINDOWS, [1.0, 0.5, 0.8])).paste(frame_planes(frame))
     assert pasted.finite.all()
     assert pasted.in_time.all()
     changes = [(window, crop(frame_planes(on_cpu), window)) for window in WINDOWS]
     shares = zip(changes, [1.0, 0.5, 0.8], strict=True)
-    paste(frame_planes(on_cpu), [Restoration(window, cropped, 255 - cropped, share) for (window, cropped), share in shares])
+    paste(frame_planes(on_cpu), [RestoredCrop(window, cropped, 255 - cropped, share) for (window, cropped), share in shares])
     # the crops themselves may differ by one code value of 8 bits, and inverting doubles that
     limit = 2 << (frame_planes(frame).layout.depth - 8)
     for ours, theirs in zip(frame_planes(frame).arrays, frame_planes(on_cpu).arrays, strict=True):
@@ -81,8 +81,8 @@ def test_many_frames_in_flight_come_back_to_their_own(engine, photograph):
     results = []
     for name in ("tensorrt", "onnxruntime"):
         with FaceDeblurrer(engine=name, always=True) as deblurrer:
-            pairs = [(frame.copy(), faces) for frame, faces in zip(given, boxes, strict=True)]
-            results.append([frame.copy() for frame, _ in deblurrer.stream(pairs)])
+            items = [StreamItem(frame.copy(), faces) for frame, faces in zip(given, boxes, strict=True)]
+            results.append([item.frame.copy() for item in deblurrer.stream(items)])
             assert deblurrer.statistics.restored == 24
     ours, expected = results
     for one, other in zip(ours, expected, strict=True):
@@ -93,14 +93,14 @@ def test_many_frames_in_flight_come_back_to_their_own(engine, photograph):
 
 def test_a_network_that_gives_nan_returns_the_crop(gpu, tmp_path_factory, crops):
     engine = open_tensorrt(Network.read(write_network(tmp_path_factory.mktemp("network") / "nan.onnx", "nan")))
-    batch = engine.submit(crops[:2]).result()
-    assert batch.finite.tolist() == [False, False]
-    assert np.array_equal(batch.crops, crops[:2])
+    assert np.array_equal(engine.infer(crops[:2]), crops[:2])
     engine.close()
 
 
-def test_what_is_late_is_as_it_came_and_the_next_is_not_mistaken_for_it(engine, crops, expected):
-    late = engine.submit(crops[:8]).result(deadline=time.monotonic() - 1.0)
+def test_what_is_late_is_as_it_came_and_the_next_is_not_mistaken_for_it(engine, photograph, crops, expected):
+    planes = array_planes(photograph.copy())
+    late = engine.submit(FrameFaces.read(planes, WINDOWS, [1.0] * 3)).paste(planes, time.monotonic() - 1.0)
+    assert np.array_equal(planes.arrays[0], photograph)
     assert not late.in_time.any()
     assert np.abs(engine.infer(crops[3:4]).astype(int) - expected[3]).max() <= 6
 

@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 
 from streamdeblur.errors import EngineError
-from streamdeblur.faces.window import Restoration, crop, paste
+from streamdeblur.faces.window import RestoredCrop, crop, paste
 from streamdeblur.kernels.cuda import arguments, ptx
 from streamdeblur.kernels.cuda.compiler import CompilerError, compile_ptx
 from streamdeblur.video.planes import frame_planes
@@ -55,7 +55,7 @@ def test_crops_and_pasted_frames_are_those_of_the_cpu(pixel_format, name):
     after, images = restored_from(codes)
     emulation.paste(images, frame_planes(frame))
     restorations = [
-        Restoration(window, cropped, restored, strength)
+        RestoredCrop(window, cropped, restored, strength)
         for window, cropped, restored, strength in zip(windows, codes, after, strengths, strict=True)
     ]
     paste(frame_planes(on_cpu), restorations)
@@ -81,7 +81,7 @@ def test_a_face_that_is_not_a_number_is_left_alone_and_reported():
     images[1, 2, 200, 100] = np.nan
     emulation.paste(images, frame_planes(frame))
     assert emulation.job.finite(emulation.block).tolist() == [True, False, True]
-    usable = [Restoration(windows[n], codes[n], after[n], STRENGTHS[n]) for n in (0, 2)]
+    usable = [RestoredCrop(windows[n], codes[n], after[n], STRENGTHS[n]) for n in (0, 2)]
     paste(frame_planes(on_cpu), usable)
     for on_gpu, expected_codes in zip(code_values(frame), code_values(on_cpu), strict=True):
         assert np.abs(on_gpu - expected_codes).max() <= 1

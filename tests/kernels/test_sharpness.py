@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from streamdeblur.faces.blur import FADE_FRAMES, SHARP_BELOW, SharpnessGate, blur_of
+from streamdeblur.faces.blur import FADE_FRAMES, SHARP_BELOW, BlurHysteresis, blur_of
 from streamdeblur.faces.window import FaceWindow, crop
 from streamdeblur.kernels.sharpness import blur_effect, reduced_luma
 from streamdeblur.video.planes import array_planes
@@ -54,16 +54,16 @@ def test_a_face_with_few_pixels_is_taken_for_blurred(face_crop):
 
 
 def test_the_gate_has_hysteresis_and_fades():
-    gate = SharpnessGate()
-    assert gate.share(0.2) == 0.0
-    assert gate.share(0.395) == 0.0
-    shares = [gate.share(0.9) for _ in range(FADE_FRAMES + 1)]
+    hysteresis = BlurHysteresis()
+    assert hysteresis.update(0.2) == 0.0
+    assert hysteresis.update(0.395) == 0.0
+    shares = [hysteresis.update(0.9) for _ in range(FADE_FRAMES + 1)]
     assert shares == sorted(shares)
     assert shares[0] == 1 / FADE_FRAMES
     assert shares[-1] == 1.0
-    assert gate.share(0.395) == 1.0
-    assert [gate.share(0.1) for _ in range(FADE_FRAMES)][-1] == 0.0
+    assert hysteresis.update(0.395) == 1.0
+    assert [hysteresis.update(0.1) for _ in range(FADE_FRAMES)][-1] == 0.0
 
 
 def test_a_blurred_face_is_restored_from_its_first_frame():
-    assert SharpnessGate().share(0.9) == 1.0
+    assert BlurHysteresis().update(0.9) == 1.0

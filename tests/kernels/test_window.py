@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from streamdeblur.faces.window import FaceWindow, Restoration, crop, paste
+from streamdeblur.faces.window import FaceWindow, RestoredCrop, crop, paste
 from streamdeblur.video.planes import frame_planes
 from support.media.frames import BT601, BT709, BT2020, FULL, LIMITED, PIXEL_FORMATS, plane_bytes, random_frame
 from support.reference import window as reference
@@ -28,7 +28,7 @@ def frame_for(pixel_format, name, **tags):
 def restoration(planes, window, seed=1, strength=1.0):
     cropped = crop(planes, window)
     change = np.random.default_rng(seed).integers(-60, 60, (32, 32, 3)).repeat(8, 0).repeat(8, 1)
-    return Restoration(window, cropped, np.clip(cropped + change, 0, 255).astype(np.uint8), strength)
+    return RestoredCrop(window, cropped, np.clip(cropped + change, 0, 255).astype(np.uint8), strength)
 
 
 def code_values(planes):
@@ -66,7 +66,7 @@ def test_a_crop_that_comes_back_unchanged_leaves_every_byte(pixel_format):
     planes = frame_planes(frame)
     before = plane_bytes(frame)
     cropped = crop(planes, WINDOWS["enlarging"])
-    paste(planes, [Restoration(WINDOWS["enlarging"], cropped, cropped)])
+    paste(planes, [RestoredCrop(WINDOWS["enlarging"], cropped, cropped)])
     assert all(np.array_equal(a, b) for a, b in zip(before, plane_bytes(frame), strict=True))
 
 
@@ -120,7 +120,7 @@ def test_a_flat_patch_is_read_and_written_with_the_matrix_of_its_frame(pixel_for
     window = FaceWindow(32, 32, 60)
     cropped = crop(planes, window)
     assert np.abs(cropped.astype(int) - before).max() <= 2  # half a chroma code value is up to 1.4 in RGB at 8 bits
-    paste(planes, [Restoration(window, cropped, np.broadcast_to(np.uint8(after), cropped.shape))])
+    paste(planes, [RestoredCrop(window, cropped, np.broadcast_to(np.uint8(after), cropped.shape))])
     for c, code in enumerate(codes(after)):
         offset, stride, width, height, _ = planes.memory[c]
         centre = planes.arrays[c][height // 2, offset + stride * (width // 2)]

@@ -63,15 +63,15 @@ class UnreliableEngine:
         self._engine, self._chance = engine, chance
         self.name, self.reason, self.infer, self.close = engine.name, engine.reason, engine.infer, engine.close
 
-    def submit(self, crops):
+    def submit(self, faces):
         if self._chance.random() < 0.004:
             raise EngineError("The device is lost.")
-        ticket = self._engine.submit(crops)
-        return ticket if self._chance.random() > 0.004 else LostTicket()
+        pending = self._engine.submit(faces)
+        return pending if self._chance.random() > 0.004 else LostFaces()
 
 
-class LostTicket:
-    def result(self, deadline=None):
+class LostFaces:
+    def paste(self, planes, deadline=None):
         raise RuntimeError("The driver does not answer.")
 
 

@@ -6,7 +6,7 @@ import av
 import numpy as np
 import pytest
 
-from streamdeblur import FaceDeblurrer
+from streamdeblur import FaceDeblurrer, StreamItem
 from streamdeblur.plugins.stages import Deblur, Sequential
 
 
@@ -53,9 +53,9 @@ def test_video_frames_and_arrays_alike(stage, few_pictures, one_by_one):
 def test_detections_go_with_their_frames(stage, few_pictures):
     box = max(stage.deblurrer.detector.detect(few_pictures[0]), key=lambda face: face.score).box
     given = [[box], [], np.array([box])]
-    out = list(stage(zip(copies(few_pictures), given, strict=False)))
-    assert [detections is wanted for (_, detections), wanted in zip(out, given, strict=True)] == [True] * 3
-    changed = [not np.array_equal(frame, before) for (frame, _), before in zip(out, few_pictures, strict=False)]
+    out = list(stage(StreamItem(frame, faces) for frame, faces in zip(copies(few_pictures), given, strict=False)))
+    assert [item.faces is wanted for item, wanted in zip(out, given, strict=True)] == [True] * 3
+    changed = [not np.array_equal(item.frame, before) for item, before in zip(out, few_pictures, strict=False)]
     assert changed == [True, False, True]
 
 
@@ -96,7 +96,10 @@ def test_each_call_is_a_stream_of_its_own(stage, few_pictures):
     assert stage.deblurrer.statistics.frames == len(few_pictures)
 
 
-def test_what_is_no_frame_is_refused_or_passed_on(stage, few_pictures):
-    assert next(iter(stage(["title", few_pictures[0].copy()]))) == "title"
+def test_what_is_no_frame_is_refused_and_payloads_alone_pass(stage, few_pictures):
+    items = [StreamItem(None, payload="title"), StreamItem(few_pictures[0].copy())]
+    assert next(iter(stage(items))).payload == "title"
+    with pytest.raises(ValueError, match="got str"):
+        list(stage(["title"]))
     with pytest.raises(ValueError, match="uint8 RGB"):
         list(stage([np.zeros((8, 8, 4), np.uint8)]))

@@ -59,7 +59,7 @@ class LostEngine:
     def __init__(self, engine):
         self.name, self.reason, self.infer, self.close = engine.name, engine.reason, engine.infer, engine.close
 
-    def submit(self, crops):
+    def submit(self, faces):
         raise EngineError("The device is lost.")
 
 

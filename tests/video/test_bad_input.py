@@ -179,7 +179,7 @@ def test_an_existing_target_is_only_replaced_when_asked(tmp_path, source, deblur
 def test_a_target_that_fails_half_way_leaves_the_old_one(tmp_path, few_pictures, inverting, monkeypatch):
     source = write_video(tmp_path / "in.mp4", few_pictures)
     (tmp_path / "out.mp4").write_bytes(b"precious")
-    monkeypatch.setattr("streamdeblur.restoring.paste", lambda *_: 1 / 0)
+    monkeypatch.setattr("streamdeblur.engines.engine.paste", lambda *_: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         deblur_video(source, tmp_path / "out.mp4", deblurrer=inverting, overwrite=True)
     assert (tmp_path / "out.mp4").read_bytes() == b"precious"

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.errors import OutputError
+from streamdeblur.files import temporary_beside
 from streamdeblur.options import EncodingOptions
 from streamdeblur.training.blur.exposures import Pair
 from streamdeblur.training.blur.options import BlurOptions
@@ -27,7 +28,7 @@ from streamdeblur.training.blur.streaming import Frame
 from streamdeblur.video.colour import FULL_RANGE, LIMITED_RANGE, luma_coefficients
 from streamdeblur.video.copying import copy_tags
 from streamdeblur.video.reader import Reader
-from streamdeblur.video.writer import Writer, temporary_beside
+from streamdeblur.video.writer import Writer
 
 if TYPE_CHECKING:
     import av

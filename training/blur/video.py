@@ -121,7 +121,7 @@ class _Frames:
         crop_region(planes, 0, 0, decoded.width, decoded.height, pixels)
         boxes = {}
         if self._finder is not None:
-            boxes = {track.identity: track.box for track in self._finder.update(planes)}
+            boxes = {track.track_id: track.box for track in self._finder.update(planes)}
         return Frame(self._observer(pixels, boxes), pixels, decoded)
 
 

@@ -12,13 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from streamdeblur.errors import InputError, OutputError
-from streamdeblur.jobs.batch import make_folder
+from streamdeblur.files import make_folder, temporary_beside
 from streamdeblur.training.datasets.decoded import FOLDER as DECODED
 from streamdeblur.training.datasets.duplicates import Seen
 from streamdeblur.training.datasets.identities import SPLITS, Split
 from streamdeblur.training.datasets.parts import Job, make_parts, part_path
 from streamdeblur.training.datasets.shards import PARTS, SUMMARY, Sample, json_bytes, read_sample, read_samples, write_shards
-from streamdeblur.video.writer import temporary_beside
 
 SOURCES = "sources"
 """Key of the last sample of a part, which tells what became of each source in it."""

@@ -18,8 +18,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from streamdeblur.errors import InputError, OutputError
-from streamdeblur.jobs.batch import make_folder
-from streamdeblur.video.writer import temporary_beside
+from streamdeblur.files import make_folder, temporary_beside
 
 log = logging.getLogger(__name__)
 

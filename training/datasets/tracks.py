@@ -118,7 +118,7 @@ def survey(path: Path, detector: Detector, min_face: float) -> Survey:
         changes.append(change(luma))
         extent.add(luma)
         seen = {
-            track.identity: track.box
+            track.track_id: track.box
             for track in finder.update(planes)
             if track.missed <= MISSED and is_whole(track.box, width, height)
         }

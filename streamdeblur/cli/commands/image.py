@@ -50,10 +50,7 @@ def _run(jobs: Sequence[batch.Job], options: ImageBatchOptions, *, single: bool,
     with FaceDeblurrer(options.restoration) as deblurrer:
 
         def work(job: batch.Job) -> ImageSummary:
-            summary = deblur_image(job.source, job.target, deblurrer, overwrite=options.overwrite)
-            for warning in summary.warnings:
-                logger.warning("%s: %s", job.source.name, warning)
-            return summary
+            return deblur_image(job.source, job.target, deblurrer, overwrite=options.overwrite)
 
         if single and not (options.resume and jobs[0].target.exists()):
             _report_one(work(jobs[0]), quiet=quiet, json=json)

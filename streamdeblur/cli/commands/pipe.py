@@ -5,10 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections import deque
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, BinaryIO
+from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 
 import typer
 
@@ -83,25 +82,25 @@ def _deblurred(
     deblurrer: FaceDeblurrer, frames: Iterator[tuple[bytes, av.VideoFrame]], *, live: bool
 ) -> Iterator[tuple[bytes, av.VideoFrame]]:
     """Each frame with its line: one by one, or several in flight."""
+    from streamdeblur.frames import StreamItem
+
     if live:
         for line, frame in frames:
             deblurrer.edit(frame)
             yield line, frame
         return
-    lines: deque[bytes] = deque()
     problem: list[InputError] = []
 
-    def noted() -> Iterator[av.VideoFrame]:
+    def items() -> Iterator[StreamItem[bytes]]:
         try:
             for line, frame in frames:
-                lines.append(line)
-                yield frame
+                yield StreamItem(frame, payload=line)
         except InputError as error:
-            # the frames that came whole are written first
+            # The frames that came whole are written first.
             problem.append(error)
 
-    for frame in deblurrer.stream(noted()):
-        yield lines.popleft(), frame
+    for item in deblurrer.stream(items()):
+        yield item.payload, cast("av.VideoFrame", item.frame)
     if problem:
         raise problem[0]
 

@@ -19,7 +19,7 @@ from streamdeblur.jobs import batch
 from streamdeblur.options import VideoBatchOptions
 
 if TYPE_CHECKING:
-    from streamdeblur.jobs.video import Summary
+    from streamdeblur.jobs.video import VideoSummary
 
 logger = logging.getLogger(__name__)
 
@@ -50,7 +50,6 @@ def _one(source: str, target: Path, options: VideoBatchOptions, *, quiet: bool, 
         return
     with ProgressLine(Path(source).name, quiet=quiet) as line:
         summary = deblur_video(source, target, options, on_progress=line.show_frames)
-    _log_warnings(summary)
     if json:
         print_json(summary.as_dict())
     elif not quiet:
@@ -68,16 +67,9 @@ def _many(inputs: list[Path], folder: Path, options: VideoBatchOptions, *, quiet
     jobs = batch.plan(inputs, folder, batch.VIDEO_SUFFIXES)
     with FaceDeblurrer(options.restoration, throughput=True) as deblurrer:
 
-        def work(job: batch.Job) -> Summary:
+        def work(job: batch.Job) -> VideoSummary:
             with ProgressLine(job.source.name, quiet=quiet) as line:
-                summary = deblur_video(job.source, job.target, options, on_progress=line.show_frames, deblurrer=deblurrer)
-            _log_warnings(summary)
-            return summary
+                return deblur_video(job.source, job.target, options, on_progress=line.show_frames, deblurrer=deblurrer)
 
         outcomes = list(batch.run(jobs, work, resume=options.resume))
     report_outcomes(outcomes, ["frames", "fps", "faces", "restored"], quiet=quiet, json=json)
-
-
-def _log_warnings(summary: Summary) -> None:
-    for warning in summary.warnings:
-        logger.warning("%s: %s", Path(summary.input).name, warning)

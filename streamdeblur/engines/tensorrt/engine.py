@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.engines.engine import Crops, Pasted, Restored, refuse_other_crops
+from streamdeblur.engines.engine import Crops, FrameFaces, PasteOutcome, checked_crops
 from streamdeblur.engines.tensorrt.device import Device
 from streamdeblur.engines.tensorrt.frames import FrameJob
 from streamdeblur.engines.tensorrt.kernels import PixelKernels
@@ -19,7 +19,7 @@ from streamdeblur.engines.tensorrt.session import Session
 from streamdeblur.engines.tensorrt.staging import StagingPool
 from streamdeblur.engines.tensorrt.thread import DeviceThread
 from streamdeblur.errors import EngineError
-from streamdeblur.faces.window import CROP_SIZE, FaceWindow
+from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.kernels.tensors import quantise
 from streamdeblur.video.planes import Planes
 
@@ -34,7 +34,7 @@ class _OnDevice:
     session: Session
     kernels: PixelKernels
     block: Any = None
-    """Twin of the staging block of the job that runs; jobs run one after the other."""
+    """Device copy of the staging block of the job that runs; jobs run one after the other."""
     block_size: int = 0
     residuals: Any = None
     room: int = 0
@@ -72,17 +72,19 @@ class TensorRTEngine:
         stream.synchronize()
 
     def infer(self, crops: Crops) -> Crops:
-        return self.submit(crops).result().crops
-
-    def submit(self, crops: Crops) -> CropsTicket:
-        """Start on crops that the host has, uint8 RGB [N, 256, 256, 3]."""
-        crops = refuse_other_crops(crops)
+        crops = checked_crops(crops)
         size = len(crops) * 3 * CROP_SIZE * CROP_SIZE * 2
         block = self._staging.take(size)
         images = block[:size].view(np.float16).reshape(-1, 3, CROP_SIZE, CROP_SIZE)
         np.divide(crops.transpose(0, 3, 1, 2), np.float32(255), out=images, casting="unsafe")
         future = self._launch(lambda: self._run_crops(block, size, len(crops)), block)
-        return CropsTicket(crops, images, future, lambda: self._staging.give_back(block))
+        pending = _PendingJob(future, lambda: self._staging.give_back(block))
+        pending.wait()
+        restored, finite = crops.copy(), np.ones(len(crops), np.bool_)
+        quantise(images.astype(np.float32), restored, finite)
+        restored[~finite] = crops[~finite]
+        pending.release()
+        return restored
 
     def _run_crops(self, block: NDArray[np.uint8], size: int, count: int) -> Any:
         parts, cuda = self._open_parts(), self._device.cuda
@@ -93,13 +95,13 @@ class TensorRTEngine:
             cuda.memcpy_dtoh_async(block[:size], parts.session.restored, parts.stream)
         return self._event()
 
-    def submit_faces(self, planes: Planes, windows: Sequence[FaceWindow], strengths: Sequence[float]) -> FacesTicket:
-        """Start on the faces of a frame; its planes are read now."""
-        job = FrameJob(planes, windows, strengths)
+    def submit(self, faces: FrameFaces) -> DeviceFaces:
+        """Start on the faces of a frame, whose planes are read now; the crops are read again on the device."""
+        job = FrameJob(faces.planes, faces.windows, faces.strengths)
         block = self._staging.take(job.size)
         job.fill(block)
         future = self._launch(lambda: self._run_faces(job, block), block)
-        return FacesTicket(job, block, future, lambda: self._staging.give_back(block))
+        return DeviceFaces(job, block, future, lambda: self._staging.give_back(block))
 
     def _run_faces(self, job: FrameJob, block: NDArray[np.uint8]) -> Any:
         parts, cuda = self._open_parts(), self._device.cuda
@@ -173,60 +175,46 @@ class TensorRTEngine:
         parts.residuals, parts.room = None, 0
 
 
-class _Waiting:
-    """What both tickets do: wait for the device, and give the staging block back once nothing uses it."""
+class _PendingJob:
+    """A job on the device: waits for it, and gives its staging block back once nothing uses it."""
 
     def __init__(self, future: Future[None], release: Callable[[], None]) -> None:
-        self._future, self._release = future, release
+        self._future, self.release = future, release
 
-    def _ready(self, deadline: float | None) -> bool:
-        """Whether the device is done by `deadline`; the block stays taken until it is. Raises EngineError where it failed."""
+    def wait(self, deadline: float | None = None) -> bool:
+        """Return whether the device is done by `deadline`; the block stays taken until it is, and then until `release`.
+
+        Raises:
+            EngineError: The device failed; the block has been released.
+        """
         try:
             self._future.result(None if deadline is None else max(0.0, deadline - time.monotonic()))
         except TimeoutError:
-            self._future.add_done_callback(lambda _: self._release())
+            self._future.add_done_callback(lambda _: self.release())
             return False
         except EngineError:
-            self._release()
+            self.release()
             raise
         except Exception as error:
-            # whatever CUDA raises, the user needs to know that the device failed
-            self._release()
+            # CUDA and TensorRT raise types of their own when the device fails; callers handle one.
+            self.release()
             raise EngineError(f"The GPU failed: {error}") from error
         return True
 
 
-class CropsTicket(_Waiting):
-    """Crops of the host that are on the device."""
-
-    def __init__(self, crops: Crops, images: NDArray[np.float16], future: Future[None], release: Callable[[], None]) -> None:
-        super().__init__(future, release)
-        self._crops, self._images = crops, images
-
-    def result(self, deadline: float | None = None) -> Restored:
-        restored, finite, in_time = self._crops.copy(), *np.ones((2, len(self._crops)), np.bool_)
-        if not self._ready(deadline):
-            in_time[:] = False
-        else:
-            quantise(self._images.astype(np.float32), restored, finite)
-            restored[~finite] = self._crops[~finite]
-            self._release()
-        return Restored(restored, finite, in_time)
-
-
-class FacesTicket(_Waiting):
+class DeviceFaces:
     """The faces of a frame that are on the device."""
 
     def __init__(self, job: FrameJob, block: NDArray[np.uint8], future: Future[None], release: Callable[[], None]) -> None:
-        super().__init__(future, release)
         self._job, self._block = job, block
+        self._pending = _PendingJob(future, release)
 
-    def paste(self, planes: Planes, deadline: float | None = None) -> Pasted:
+    def paste(self, planes: Planes, deadline: float | None = None) -> PasteOutcome:
         finite, in_time = np.ones((2, self._job.count), np.bool_)
-        if not self._ready(deadline):
+        if not self._pending.wait(deadline):
             in_time[:] = False
         else:
             self._job.write_back(self._block, planes)
             finite = self._job.finite(self._block).copy()
-            self._release()
-        return Pasted(finite, in_time)
+            self._pending.release()
+        return PasteOutcome(finite, in_time)

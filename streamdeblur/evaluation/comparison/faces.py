@@ -123,4 +123,4 @@ def _is_visible(frames: SynchronisedFrames, track: Track) -> bool:
 
 
 def _detection(frames: SynchronisedFrames, track: Track) -> DetectedFace:
-    return DetectedFace(frames.number, frames.seconds, track.identity, *whole_square(track.box))
+    return DetectedFace(frames.number, frames.seconds, track.track_id, *whole_square(track.box))

@@ -1,0 +1,57 @@
+"""Output files and folders: checked first, written beside their target, and renamed when complete."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from pathlib import Path
+
+from streamdeblur.errors import OutputError
+
+
+def check_target(source: str | Path, target: Path, *, overwrite: bool) -> None:
+    """Refuse a target that must not be written.
+
+    Raises:
+        OutputError: The target is the source, a folder, or exists and `overwrite` is not set.
+    """
+    if target.is_dir():
+        raise OutputError(f"{target} is a folder. Name a file in it, or give --out {target}.")
+    if target.exists() and Path(source).exists() and os.path.samefile(source, target):
+        raise OutputError(f"{target} is the input itself. Choose another name for the output.")
+    if target.exists() and not overwrite:
+        raise OutputError(f"{target} exists. Give --overwrite (overwrite=True) to replace it.")
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and its parents.
+
+    Raises:
+        OutputError: The folder cannot be made.
+    """
+    if folder.exists() and not folder.is_dir():
+        raise OutputError(f"{folder} is a file, not a folder. Name another folder.")
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise OutputError(f"Cannot make the folder {folder}: {error.strerror}.") from None
+
+
+def temporary_beside(target: Path) -> Path:
+    """Make an empty file in the folder of `target`, of its kind, to be renamed to it when it is complete.
+
+    Raises:
+        OutputError: The folder does not exist or cannot be written.
+    """
+    if not target.parent.is_dir():
+        raise OutputError(f"The folder {target.parent} does not exist. Create it first.")
+    try:
+        handle, name = tempfile.mkstemp(target.suffix, f".{target.stem[:60]}.partial-", target.parent)
+    except OSError as error:
+        raise OutputError(f"Cannot write in {target.parent}: {error.strerror}.") from None
+    os.close(handle)
+    # mkstemp makes private files; the finished one gets the permissions of any other file of the user.
+    mask = os.umask(0)
+    os.umask(mask)
+    os.chmod(name, 0o666 & ~mask)
+    return Path(name)
