@@ -78,7 +78,7 @@ class LazyCommand(TyperCommand):
         self._module = module
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
-        """The context in which the imported command runs, in place of one of this command."""
+        """Make the context in which the imported command runs, in place of this one."""
         return self.load().make_context(*args, **kwargs)
 
     def load(self) -> TyperCommand:

@@ -7,7 +7,6 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -28,46 +27,47 @@ ShardMegabytes = Annotated[int, typer.Option("--shard-mb", min=1, help="Largest 
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a data set made of other files or settings.")]
 
 
-@dataclass(frozen=True)
-class Making:
-    """How a data set is made, and what is printed about it."""
+def run_build(
+    work: Callable[..., dict[str, Any]],
+    out: Path,
+    *,
+    workers: int | None,
+    shard_mb: int,
+    overwrite: bool,
+    quiet: bool,
+    json: bool,
+) -> None:
+    """Make a data set with its progress shown, and print its summary.
 
-    out: Path
-    workers: int | None
-    shard_mb: int
-    overwrite: bool
-    quiet: bool
-    json: bool
-
-    def run(self, work: Callable[..., dict[str, Any]]) -> None:
-        """Make the data set by `work`, a function of `streamdeblur.training.datasets`, and print its summary."""
-        began = time.monotonic()
-        with ProgressLine(self.out.name, quiet=self.quiet) as line:
-            summary = work(
-                workers=self.workers or os.cpu_count() or 1,
-                shard_bytes=self.shard_mb * 1_000_000,
-                overwrite=self.overwrite,
-                on_progress=line.show_step,
-            )
-        bad = [source for source in summary["sources"] if source["problem"]]
-        for source in bad:
-            logger.warning("%s: %s", source["file"], source["problem"])
-        seconds = round(time.monotonic() - began, 1)
-        if self.json:
-            print_json(
-                {
-                    "out": self.out, "kind": summary["kind"], "kept": summary["kept"], "shards": summary["shards"],
-                    "files": len(summary["sources"]), "dropped": _dropped(summary), "bad": bad, "seconds": seconds,
-                }
-            )  # fmt: skip
-        elif not self.quiet:
-            self._print(summary, seconds)
-
-    def _print(self, summary: dict[str, Any], seconds: float) -> None:
-        kind, kept, dropped = summary["kind"], summary["kept"], _dropped(summary)
+    Args:
+        work: A function of `streamdeblur.training.datasets` that makes the data set and returns its summary.
+        out: Folder of the data set.
+        workers: Processes; None takes one for each core.
+        shard_mb: Largest size of a shard in MB.
+        overwrite: Replace a data set made of other files or settings.
+        quiet: Print warnings only.
+        json: Print the summary as JSON.
+    """
+    began = time.monotonic()
+    with ProgressLine(out.name, quiet=quiet) as line:
+        summary = work(
+            workers=workers or os.cpu_count() or 1,
+            shard_bytes=shard_mb * 1_000_000,
+            overwrite=overwrite,
+            on_progress=line.show_step,
+        )
+    bad = [source for source in summary["sources"] if source["problem"]]
+    for source in bad:
+        logger.warning("%s: %s", source["file"], source["problem"])
+    seconds, dropped = round(time.monotonic() - began, 1), _dropped(summary)
+    if json:
+        counts = {"kept": summary["kept"], "shards": summary["shards"], "files": len(summary["sources"]), "dropped": dropped}
+        print_json({"out": out, "kind": summary["kind"], **counts, "bad": bad, "seconds": seconds})
+    elif not quiet:
+        kind, kept = summary["kind"], summary["kept"]
         sources = f"{len(summary['sources'])} {'clips' if kind == 'pairs' else 'files'}"
         sides = f"{kept['train']} train, {kept['test']} test"
-        typer.echo(f"{self.out}: {sum(kept.values())} {kind} ({sides}) from {sources} in {seconds:.0f} s")
+        typer.echo(f"{out}: {sum(kept.values())} {kind} ({sides}) from {sources} in {seconds:.0f} s")
         if dropped:
             typer.echo("Left out: " + ", ".join(f"{count} {reason}" for reason, count in dropped.items()))
 

@@ -25,7 +25,7 @@ logger = logging.getLogger(__name__)
 
 
 @contextmanager
-def exits(*, quiet: bool = False, json: bool = False, err: bool = False) -> Iterator[None]:
+def handle_errors(*, quiet: bool = False, json: bool = False, err: bool = False) -> Iterator[None]:
     """Run a command: show the log, and turn errors and interrupts into a message and an exit code.
 
     Args:

@@ -26,6 +26,7 @@ class ProgressLine:
         self._name, self._quiet = name, quiet
         self._bar: Bar | None = None
         self._began = self._shown = time.monotonic()
+        self._done = 0
 
     def __enter__(self) -> Self:
         if not self._quiet and sys.stderr.isatty():
@@ -56,6 +57,10 @@ class ProgressLine:
             text: What was finished last, what is counted, or how fast it goes.
         """
         now = time.monotonic()
+        if done < self._done:
+            # another phase of the work
+            self._began = now
+        self._done = done
         count = f"{done}/{total or '?'}"
         if self._bar is not None:
             self._bar.update(self._task, completed=done, total=total, count=count, text=text)

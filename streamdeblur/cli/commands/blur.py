@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.outcomes import report_outcomes
 from streamdeblur.cli.output import print_json
@@ -36,7 +36,7 @@ Output = Annotated[
 
 @with_settings(BlurOptions)
 def command(source: Input, out: Output, quiet: Quiet = False, json: Json = False, **settings: object) -> None:
-    with exits(quiet=quiet, json=json):
+    with handle_errors(quiet=quiet, json=json):
         options = BlurOptions.validated(settings)
         video = out.suffix.lower() in batch.VIDEO_SUFFIXES
         if not source.is_dir():

@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.extras import needs_extra
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.output import print_json
@@ -39,7 +39,7 @@ def command(
     json: Json = False,
     **settings: object,
 ) -> None:
-    with exits(quiet=quiet, json=json):
+    with handle_errors(quiet=quiet, json=json):
         with needs_extra("eval", "Comparing"):
             from streamdeblur.evaluation.comparison.compare import compare, video_names
             from streamdeblur.evaluation.comparison.faces import find_faces

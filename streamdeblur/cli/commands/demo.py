@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.output import print_json
 from streamdeblur.cli.parameters import Json
 from streamdeblur.cli.progress import ProgressLine
@@ -21,7 +21,7 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the resul
 
 
 def command(out: Folder = Path("streamdeblur-demo"), seconds: Seconds = 2.0, quiet: Quiet = False, json: Json = False) -> None:
-    with exits(quiet=quiet, json=json):
+    with handle_errors(quiet=quiet, json=json):
         from streamdeblur.demo.run import run_demo
 
         logger.info("Moving a virtual camera over a group photo, and deblurring its frames ...")

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.output import print_json
 
 if TYPE_CHECKING:
@@ -17,7 +17,7 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
 def command(json: Json = False) -> None:
-    with exits():
+    with handle_errors():
         from streamdeblur.diagnosis import diagnose
 
         found = diagnose()

@@ -10,7 +10,7 @@ from typing import Annotated
 
 import typer
 
-from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.extras import needs_extra
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.output import print_json
@@ -45,7 +45,7 @@ def command(
     **settings: object,
 ) -> None:
     """--protocol and --methods take several names, separated by commas."""
-    with exits(quiet=quiet, json=json):
+    with handle_errors(quiet=quiet, json=json):
         with needs_extra("eval", "Evaluating"):
             from streamdeblur.evaluation.methods import METHODS
 

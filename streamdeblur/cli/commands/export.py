@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.extras import needs_extra
 from streamdeblur.cli.output import print_json
 from streamdeblur.cli.parameters import Json, Quiet
@@ -34,7 +34,7 @@ def command(
     quiet: Quiet = False,
     json: Json = False,
 ) -> None:
-    with exits(quiet=quiet, json=json):
+    with handle_errors(quiet=quiet, json=json):
         if out.exists() and not overwrite:
             raise OutputError(f"{out} exists. Add --overwrite to replace it.")
         with needs_extra("train", "Exporting"):

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.output import print_json
 from streamdeblur.cli.parameters import Config, Json, Quiet
@@ -39,7 +39,7 @@ def command(
     to = settings.get("to")
     # the frames may go to stdout
     err = isinstance(to, list) and "-" in to
-    with exits(quiet=quiet, json=json, err=err):
+    with handle_errors(quiet=quiet, json=json, err=err):
         if headless and not to and not (config and "to" in read_config(config)):
             settings["to"] = ["null"]
         options = LiveOptions.load(config, **settings)

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
 
 import typer
 
-from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.output import print_json
 from streamdeblur.cli.parameters import Config, Quiet
@@ -44,7 +44,7 @@ def command(
     json: JsonOnError = False,
     **settings: object,
 ) -> None:
-    with exits(quiet=quiet, json=json, err=True):
+    with handle_errors(quiet=quiet, json=json, err=True):
         options = RestorationOptions.load(config, **settings)
 
         from streamdeblur.deblurrer import FaceDeblurrer

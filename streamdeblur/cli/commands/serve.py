@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.extras import needs_extra
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.parameters import Config, Quiet
@@ -38,7 +38,7 @@ def command(
     quiet: Quiet = False,
     **settings: object,
 ) -> None:
-    with exits(quiet=quiet):
+    with handle_errors(quiet=quiet):
         options = RestorationOptions.load(config, **settings)
         if key and not certificate:
             raise OptionError("--key needs --certificate.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.outcomes import report_outcomes
 from streamdeblur.cli.output import print_json
@@ -30,7 +30,7 @@ Paths = Annotated[list[str], typer.Argument(help="INPUT OUTPUT; or with --out an
 def command(
     paths: Paths, out: OutFolder = None, config: Config = None, quiet: Quiet = False, json: Json = False, **settings: object
 ) -> None:
-    with exits(quiet=quiet, json=json):
+    with handle_errors(quiet=quiet, json=json):
         options = VideoBatchOptions.load(config, **settings)
         if out is not None:
             _many([Path(path) for path in paths], out, options, quiet=quiet, json=json)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamdeblur.cli.dataset import Making, Out, Overwrite, ShardMegabytes, Workers
-from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.dataset import Out, Overwrite, ShardMegabytes, Workers, run_build
+from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.parameters import Json, Quiet
 from streamdeblur.errors import OptionError
@@ -46,7 +46,7 @@ def command(
     **settings: object,
 ) -> None:
     """Reverse pairs whose blur nearly equals that of a forward pair (40 dB and more between the blurry faces) are skipped."""
-    with exits(quiet=quiet, json=json):
+    with handle_errors(quiet=quiet, json=json):
         from streamdeblur.training.datasets.pairs import build_pairs
         from streamdeblur.training.datasets.sampled_pairs import build_drawn_pairs
 
@@ -56,7 +56,7 @@ def command(
         else:
             split, folder = _only_split(clips)
             work = partial(build_drawn_pairs, stills, folder, out, draw, recipe, seed=seed, split=split)
-        Making(out, workers, shard_mb, overwrite, quiet, json).run(work)
+        run_build(work, out, workers=workers, shard_mb=shard_mb, overwrite=overwrite, quiet=quiet, json=json)
 
 
 def _recipe(config: Path | None) -> Recipe:

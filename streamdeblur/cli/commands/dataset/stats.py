@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.output import print_json, print_table
 from streamdeblur.cli.parameters import Json
 
@@ -31,7 +31,7 @@ AgeModelFile = Annotated[
 
 
 def command(data_set: DataSet, age_model: AgeModelFile = None, json: Json = False) -> None:
-    with exits(json=json):
+    with handle_errors(json=json):
         from streamdeblur.training.datasets.ages import MODEL, USUAL_FOLDER, AgeModel, find_age_model
         from streamdeblur.training.datasets.statistics import measure
 

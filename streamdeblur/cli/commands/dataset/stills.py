@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from streamdeblur.cli.dataset import IdentityTable, Making, Out, Overwrite, ShardMegabytes, Workers
-from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.dataset import IdentityTable, Out, Overwrite, ShardMegabytes, Workers, run_build
+from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.parameters import Json, Quiet
 from streamdeblur.training.datasets.options import StillsOptions
@@ -29,10 +29,10 @@ def command(
     json: Json = False,
     **settings: object,
 ) -> None:
-    with exits(quiet=quiet, json=json):
+    with handle_errors(quiet=quiet, json=json):
         from streamdeblur.training.datasets.identities import Identities
         from streamdeblur.training.datasets.stills import build_stills
 
         options = StillsOptions.validated(settings)
         work = partial(build_stills, pictures, out, options, identities=Identities.read(identities))
-        Making(out, workers, shard_mb, overwrite, quiet, json).run(work)
+        run_build(work, out, workers=workers, shard_mb=shard_mb, overwrite=overwrite, quiet=quiet, json=json)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.extras import needs_extra
 from streamdeblur.cli.output import print_json
 from streamdeblur.cli.parameters import Json, Quiet
@@ -17,7 +17,7 @@ Weights = Annotated[Path | None, typer.Option(help="A network exported by stream
 
 
 def command(weights: Weights = None, quiet: Quiet = False, json: Json = False) -> None:
-    with exits(quiet=quiet, json=json):
+    with handle_errors(quiet=quiet, json=json):
         from streamdeblur.network import Network
         from streamdeblur.weights import default_network
 

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import typer
 
-from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.output import print_json
 from streamdeblur.cli.parameters import Json, Quiet
 
 
 def command(quiet: Quiet = False, json: Json = False) -> None:
-    with exits(quiet=quiet, json=json):
+    with handle_errors(quiet=quiet, json=json):
         from streamdeblur.engines.tensorrt.cache import EngineCache
 
         cache = EngineCache()

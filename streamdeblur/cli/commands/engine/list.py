@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.output import print_json
 from streamdeblur.cli.parameters import Json
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def command(json: Json = False) -> None:
-    with exits(json=json):
+    with handle_errors(json=json):
         from streamdeblur.engines.tensorrt.cache import EngineCache
 
         cache = EngineCache()

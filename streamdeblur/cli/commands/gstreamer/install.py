@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.exit_codes import handle_errors
 
 logger = logging.getLogger(__name__)
 
@@ -16,7 +16,7 @@ Folder = Annotated[Path | None, typer.Option(help="Folder of plug-ins; by defaul
 
 
 def command(folder: Folder = None) -> None:
-    with exits():
+    with handle_errors():
         from streamdeblur.plugins import gstreamer_install as plugin
 
         if not plugin.try_out():

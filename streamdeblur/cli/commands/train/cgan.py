@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.extras import needs_extra
 from streamdeblur.cli.training import (
     Clips,
@@ -40,7 +40,7 @@ def command(
     init: Init = None,
     identity: Identity = "",
 ) -> None:
-    with exits(quiet=is_helper_process()):
+    with handle_errors(quiet=is_helper_process()):
         folders = DataFolders(stills, clips, pairs, held_out_stills, held_out_clips)
         with needs_extra("train", "Training"):
             from streamdeblur.training.cgan import train_cgan

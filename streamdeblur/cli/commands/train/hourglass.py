@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.extras import needs_extra
 from streamdeblur.cli.training import (
     Clips,
@@ -28,7 +28,7 @@ def command(
     held_out_clips: HeldOutClips = None,
     init: Init = None,
 ) -> None:
-    with exits(quiet=is_helper_process()):
+    with handle_errors(quiet=is_helper_process()):
         folders = DataFolders(stills, clips, pairs, held_out_stills, held_out_clips)
         with needs_extra("train", "Training"):
             from streamdeblur.training.config import TrainingConfig

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from streamdeblur.cli.exit_codes import exits
+from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.extras import needs_extra
 from streamdeblur.cli.training import HeldOutClips, HeldOutStills
 from streamdeblur.errors import OptionError
@@ -17,7 +17,7 @@ Seed = Annotated[int, typer.Option(help="Seed of the blurry inputs.")]
 
 
 def command(network: Network, held_out_stills: HeldOutStills = None, held_out_clips: HeldOutClips = None, seed: Seed = 0) -> None:
-    with exits():
+    with handle_errors():
         if held_out_stills is None and held_out_clips is None:
             raise OptionError("Nothing to measure on: give --held-out-stills, --held-out-clips or both.")
         with needs_extra("train", "Measuring"):
