@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import re
 import subprocess
@@ -11,6 +12,8 @@ import cv2
 import numpy as np
 import pytest
 
+from streamdeblur.cli.app import COMMANDS, GROUPS
+from streamdeblur.errors import InputError
 from support.cli import COMMAND, run, run_process
 from support.media.videos import read_frames, write_video
 
@@ -149,11 +152,38 @@ def test_the_demonstration(tmp_path):
     assert all(path.stat().st_size > 10_000 for path in files)
 
 
-def test_help_loads_nothing_heavy_and_names_every_command():
-    done = run("--help")
-    assert all(name in done.stdout for name in ("video", "image", "demo", "doctor", "Exit codes"))
-    loaded = subprocess.run(
-        [sys.executable, "-X", "importtime", *COMMAND[1:], "--help"], capture_output=True, text=True, check=True
-    ).stderr
-    for heavy in ("numpy", "av", "numba", "pydantic", "openvino", "onnx", "cv2"):
-        assert not re.search(rf"\| +{heavy}$", loaded, re.MULTILINE), heavy
+@pytest.mark.parametrize("group", [[], ["dataset"], ["train"]])
+def test_help_loads_nothing_heavy_and_names_every_command(group):
+    commands = GROUPS[group[0]][1] if group else {**COMMANDS, **GROUPS}
+    done = subprocess.run(
+        [sys.executable, "-X", "importtime", *COMMAND[1:], *group, "--help"], capture_output=True, text=True, check=True
+    )
+    assert all(re.search(rf"│ {name} ", done.stdout) for name in commands)
+    assert "Exit codes" in done.stdout
+    # typer reads the options before the name of a group with pydantic
+    heavies = ("numpy", "av", "numba", "openvino", "onnxruntime", "onnx", "cv2", "torch", *([] if group else ["pydantic"]))
+    for heavy in heavies:
+        assert not re.search(rf"\| +{heavy}$", done.stderr, re.MULTILINE), heavy
+
+
+def test_a_misspelt_command_is_answered_with_the_nearest_one():
+    done = run("vidoe", "in.mp4", "out.mp4")
+    assert done.exit_code == 2
+    assert "Did you mean 'video'?" in done.stderr
+
+
+def test_the_log_is_shown_on_stderr_with_its_levels(monkeypatch):
+    logger = logging.getLogger("streamdeblur.jobs")
+
+    def diagnose():
+        logger.info("It begins.")
+        logger.warning("This is 50 %.")
+        raise InputError("No such file: a.mp4.")
+
+    monkeypatch.setattr("streamdeblur.diagnosis.diagnose", diagnose)
+    before = vars(logging.getLogger("streamdeblur")).copy()
+    for _ in range(2):
+        done = run("doctor")
+        assert done.exit_code == 2
+        assert done.stderr == "It begins.\nWarning: This is 50 %.\nError: No such file: a.mp4.\n"
+    assert vars(logging.getLogger("streamdeblur")) == before

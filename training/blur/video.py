@@ -16,6 +16,7 @@ from streamdeblur.errors import InputError, OutputError
 from streamdeblur.faces.detect import open_detector
 from streamdeblur.faces.find import FaceFinder
 from streamdeblur.faces.window import crop_region
+from streamdeblur.jobs.report import log_warnings
 from streamdeblur.training.blur.averaging import SHORTEST
 from streamdeblur.training.blur.observation import Observer
 from streamdeblur.training.blur.options import BlurOptions
@@ -87,6 +88,7 @@ def blur_video(
         reader.close()
     seconds = round(time.monotonic() - began, 3)
     mean = round(float(np.mean(lengths)), 2)
+    log_warnings(source.name, reader.warnings)
     return BlurSummary(str(source), str(target), frames.count, len(lengths), mean, dict(stopped), seconds, reader.warnings)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,8 +20,6 @@ from streamdeblur.training.blur.options import BlurOptions
 
 if TYPE_CHECKING:
     from streamdeblur.training.blur.video import BlurSummary
-
-logger = logging.getLogger(__name__)
 
 Input = Annotated[Path, typer.Argument(help="A video file, or a folder of them.")]
 Output = Annotated[
@@ -83,9 +80,4 @@ def _blur(source: Path, out: Path, options: BlurOptions, *, video: bool, quiet: 
     from streamdeblur.training.blur.video import blur_video
 
     with ProgressLine(source.name, quiet=quiet) as line:
-        summary = blur_video(
-            source, out, options, video=video, on_progress=lambda frames, total: line.show(frames, total, "frames")
-        )
-    for warning in summary.warnings:
-        logger.warning("%s: %s", source.name, warning)
-    return summary
+        return blur_video(source, out, options, video=video, on_progress=lambda frames, total: line.show(frames, total, "frames"))

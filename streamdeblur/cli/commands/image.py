@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -20,8 +19,6 @@ from streamdeblur.options import ImageBatchOptions
 
 if TYPE_CHECKING:
     from streamdeblur.jobs.image import ImageSummary
-
-logger = logging.getLogger(__name__)
 
 Paths = Annotated[list[Path], typer.Argument(help="INPUT OUTPUT; or with --out any number of pictures and folders.")]
 

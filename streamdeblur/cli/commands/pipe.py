@@ -29,7 +29,7 @@ logger = logging.getLogger(__name__)
 Size = Annotated[str | None, typer.Option(help="Width and height of raw frames, such as 1280x720. Without it: YUV4MPEG2.")]
 Format = Annotated[str, typer.Option("--format", help="Pixel format of raw frames, by FFmpeg's name.")]
 Live = Annotated[bool, typer.Option("--live", help="Write each frame before the next is read, for the lowest delay.")]
-JsonOnError = Annotated[
+JsonOnStderr = Annotated[
     bool, typer.Option("--json", help="Print one JSON object as the last line of stderr: stdout has the frames.")
 ]
 
@@ -41,7 +41,7 @@ def command(
     live: Live = False,
     config: Config = None,
     quiet: Quiet = False,
-    json: JsonOnError = False,
+    json: JsonOnStderr = False,
     **settings: object,
 ) -> None:
     with handle_errors(quiet=quiet, json=json, err=True):
@@ -59,7 +59,7 @@ def command(
             try:
                 if y4m:
                     target.write(y4m.header + b"\n")
-                for line, frame in _deblurred(deblurrer, _numbered(raw) if raw else iter(y4m or ()), live=live):
+                for line, frame in _deblurred(deblurrer, _raw_frames(raw) if raw else iter(y4m or ()), live=live):
                     _write(target, line, frame)
             except BrokenPipeError:
                 discard_stdout()
@@ -73,7 +73,7 @@ def _pixels(size: str) -> tuple[int, int]:
     return int(width), int(height)
 
 
-def _numbered(reader: RawReader) -> Iterator[tuple[bytes, av.VideoFrame]]:
+def _raw_frames(reader: RawReader) -> Iterator[tuple[bytes, av.VideoFrame]]:
     while (frame := reader.read()) is not None:
         yield b"", frame
 
@@ -81,7 +81,7 @@ def _numbered(reader: RawReader) -> Iterator[tuple[bytes, av.VideoFrame]]:
 def _deblurred(
     deblurrer: FaceDeblurrer, frames: Iterator[tuple[bytes, av.VideoFrame]], *, live: bool
 ) -> Iterator[tuple[bytes, av.VideoFrame]]:
-    """Each frame with its line: one by one, or several in flight."""
+    """Yield the deblurred frames, each with its YUV4MPEG2 frame header: one by one if `live`, otherwise several in flight."""
     from streamdeblur.frames import StreamItem
 
     if live:
@@ -113,7 +113,7 @@ def _write(target: BinaryIO, line: bytes, frame: av.VideoFrame) -> None:
         write_y4m(target, line, frame)
     else:
         write_raw(target, frame)
-    # (a reader that waits for this frame shall have all of it)
+    # so that a reader that waits for this frame gets all of it
     target.flush()
 
 
