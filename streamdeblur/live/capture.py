@@ -14,7 +14,7 @@ from streamdeblur.errors import InputError, StreamDeblurError
 from streamdeblur.live.latest_frame import LatestFrameSlot
 from streamdeblur.live.sources import LiveSource
 from streamdeblur.live.timing import Backoff
-from streamdeblur.video.reader import editable
+from streamdeblur.video.conversion import editable
 
 if TYPE_CHECKING:
     import av

@@ -1,0 +1,1 @@
+"""Video files and frames: reading, writing, pixel formats and colour."""

@@ -19,15 +19,15 @@ LUMA_COEFFICIENTS = {
 }
 BT709, BT601 = 1, 6
 LIMITED_RANGE, FULL_RANGE = 1, 2
-"""AVCOL_RANGE_MPEG and AVCOL_RANGE_JPEG: black and white at 16 and 235 (of 8 bits), or code values use the whole range."""
+"""AVCOL_RANGE_MPEG (black and white at 16 and 235 of 8 bits) and AVCOL_RANGE_JPEG (the whole range)."""
 
-# Video without a tag is BT.709 from this many lines upwards, else BT.601, as players assume.
+# untagged video of more lines than this is taken for BT.709, else for BT.601, as players do
 HIGH_DEFINITION_LINES = 576
 
 
 @dataclass(frozen=True)
 class ColourMatrices:
-    """How the samples of a frame map to RGB."""
+    """Matrices between the samples of a frame and RGB."""
 
     to_rgb: NDArray[np.float32]
     """float32 [3, 4]: samples of the three components (and 1) to RGB in [0, 255]."""
@@ -36,13 +36,21 @@ class ColourMatrices:
 
 
 def luma_coefficients(colorspace: int, height: int) -> tuple[float, float]:
-    """(Kr, Kb) of a frame tagged `colorspace`; by its height where the tag is absent or has no such coefficients."""
+    """(Kr, Kb) of a frame tagged `colorspace` (H.273), or by its height where the tag names no such coefficients."""
     assumed = BT709 if height > HIGH_DEFINITION_LINES else BT601
     return LUMA_COEFFICIENTS.get(colorspace, LUMA_COEFFICIENTS[assumed])
 
 
 def yuv_matrices(kr: float, kb: float, *, full_range: bool, depth: int, shift: int = 0) -> ColourMatrices:
-    """Matrices of Y'CbCr with luma coefficients `kr`, `kb` at `depth` bits, kept `shift` bits up in their samples."""
+    """Matrices of Y'CbCr (ITU-T H.273).
+
+    Args:
+        kr: Luma coefficient of red.
+        kb: Luma coefficient of blue.
+        full_range: Whether code values use their whole range.
+        depth: Bits of a code value.
+        shift: Unused low bits of a sample.
+    """
     maximum, scale = (1 << depth) - 1, 1 << (depth - 8)
     black, luma_span, chroma_span = (0, maximum, maximum) if full_range else (16 * scale, 219 * scale, 224 * scale)
     kg = 1.0 - kr - kb
@@ -61,7 +69,7 @@ def rgb_matrices(depth: int, shift: int = 0) -> ColourMatrices:
 
 
 def gray_matrices(*, full_range: bool, depth: int, shift: int = 0) -> ColourMatrices:
-    """Matrices of a luma-only frame: the crop is gray, and the luma (BT.709) of a residual goes back."""
+    """Matrices of a frame that has luma only: crops are gray, and of a residual the BT.709 luma is pasted."""
     maximum, scale = (1 << depth) - 1, 1 << (depth - 8)
     black, span = (0, maximum) if full_range else (16 * scale, 219 * scale)
     kr, kb = LUMA_COEFFICIENTS[BT709]

@@ -1,4 +1,4 @@
-"""Copies of frames: whole, padded, or beside each other."""
+"""Copies of frames, and of their tags and planes."""
 
 from __future__ import annotations
 
@@ -14,12 +14,18 @@ if TYPE_CHECKING:
 
 
 def plane_lines(plane: av.video.plane.VideoPlane) -> NDArray[np.uint8]:
-    """A plane as uint8 [lines, bytes per line], padding included; writing to it changes the frame."""
+    """A plane as uint8 [lines, bytes per line], padding included; writing to the array changes the frame."""
     return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
 
 
 def line_bytes(frame: av.VideoFrame, index: int, columns: int | None = None) -> int:
-    """Bytes per line of plane `index` that hold samples: of all columns, or of the first ones of a frame that can be edited."""
+    """Bytes per line of a plane that hold samples, without the padding.
+
+    Args:
+        frame: The frame.
+        index: Number of the plane.
+        columns: Count the first luma columns only, of a pixel format that can be edited in place.
+    """
     layout = layout_of(frame.format.name)
     for component in layout.components if layout else ():
         if component.plane == index:
@@ -30,7 +36,7 @@ def line_bytes(frame: av.VideoFrame, index: int, columns: int | None = None) -> 
 
 
 def copy_tags(source: av.VideoFrame, target: av.VideoFrame) -> None:
-    """Give `target` the time stamps and colour tags of `source`."""
+    """Gives `target` the time stamps and colour tags of `source`."""
     target.pts, target.dts, target.duration = source.pts, source.dts, source.duration
     if source.time_base is not None:
         target.time_base = source.time_base
@@ -39,7 +45,7 @@ def copy_tags(source: av.VideoFrame, target: av.VideoFrame) -> None:
 
 
 def copy_frame(frame: av.VideoFrame) -> av.VideoFrame:
-    """A frame of its own memory with the same pixels, time stamps and colour tags (side data is not copied)."""
+    """A copy of a frame with its pixels, time stamps and colour tags, and without its side data."""
     import av
 
     copied = av.VideoFrame(frame.width, frame.height, frame.format.name)
@@ -52,7 +58,7 @@ def copy_frame(frame: av.VideoFrame) -> av.VideoFrame:
 
 
 def beside(left: av.VideoFrame, right: av.VideoFrame) -> av.VideoFrame:
-    """One frame with two of the same size and format beside each other, in their own pixel format."""
+    """Two frames of the same size and pixel format beside each other in one."""
     import av
 
     wide = av.VideoFrame(left.width + right.width, left.height, left.format.name)

@@ -5,14 +5,14 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from streamdeblur.errors import OptionError
 
 if TYPE_CHECKING:
     import av
 
-# Encoder of each codec family; a source in a family that is not here is written as H.264.
+# The encoder of each codec family; a source of another family is written as H.264.
 ENCODER_OF_FAMILY = {
     "h264": "libx264",
     "hevc": "libx265",
@@ -35,9 +35,9 @@ ENCODER_OF_FAMILY = {
 }
 
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".nut")
-"""Kinds of files that are written."""
+"""Suffixes of the files that can be written."""
 
-# Containers that take few codecs, and the family to write where they do not take the source's.
+# The family to write into a container that takes few codecs, where it does not take that of the source.
 FAMILY_OF_CONTAINER = {"webm": "vp9", "avi": "mpeg4"}
 
 QSCALE = 118
@@ -46,14 +46,14 @@ QSCALE = 118
 
 @dataclass(frozen=True)
 class EncoderDefaults:
-    """How one encoder is asked for constant quality that looks like the source, at a speed that does not dominate."""
+    """Options of an encoder for constant quality close to the source, at a speed that does not dominate a transcode."""
 
     quality: str
-    """Its option for constant quality; 'qscale' for FFmpeg's own -q:v."""
+    """Name of the option for constant quality; 'qscale' for FFmpeg's own -q:v."""
     value: float
     preset: str | None = None
     speed: str | None = None
-    """Name of its option for the speed preset and default value of it."""
+    """Default value of the speed preset, whose option is named `preset`."""
     options: dict[str, str] = field(default_factory=dict)
     unit: int = QSCALE
     """Steps of FFmpeg's global_quality per step of -q:v."""
@@ -83,7 +83,11 @@ DEFAULTS = {
 
 
 def open_codec(name: str) -> av.codec.Codec:
-    """FFmpeg's video encoder `name`; OptionError where there is none."""
+    """FFmpeg's video encoder `name`.
+
+    Raises:
+        OptionError: there is no such encoder.
+    """
     import av
 
     try:
@@ -98,10 +102,15 @@ def open_codec(name: str) -> av.codec.Codec:
 
 
 def choose_encoder(asked: str | None, source_family: str, container: av.container.OutputContainer) -> av.codec.Codec:
-    """The encoder that was asked for, else that of the source's codec family, else one that the container takes.
+    """The encoder that was asked for, else that of the source's codec family, else one whose codec the container takes.
+
+    Args:
+        asked: Name of an FFmpeg encoder; None leaves the choice to the source and the container.
+        source_family: FFmpeg's canonical name of the source's codec.
+        container: The file to write.
 
     Raises:
-        OptionError: unknown encoder, or one whose codec the container does not take.
+        OptionError: the encoder is unknown, or the container does not take its codec.
     """
     if asked is not None:
         codec = open_codec(asked)
@@ -118,7 +127,7 @@ def choose_encoder(asked: str | None, source_family: str, container: av.containe
 
 
 def _takes(kind: str, encoder: str) -> bool:
-    """Whether a container of this kind takes what `encoder` writes: tried on one in memory."""
+    """Whether a container of this kind takes the codec of `encoder`, tried on a file in memory."""
     import av
 
     try:
@@ -130,7 +139,7 @@ def _takes(kind: str, encoder: str) -> bool:
 
 
 def choose_pixel_format(wanted: str, codec: av.codec.Codec) -> str:
-    """The source's pixel format, or the encoder's one that loses least: in order of depth, subsampling, alpha."""
+    """The source's pixel format, or the one of the encoder's that loses least depth, subsampling and alpha."""
     import av
 
     formats = [f.name for f in codec.video_formats or []]
@@ -138,7 +147,7 @@ def choose_pixel_format(wanted: str, codec: av.codec.Codec) -> str:
         return wanted
     source = _qualities(av.VideoFormat(wanted))
 
-    def loss(name: str) -> tuple[Any, ...]:
+    def loss(name: str) -> tuple[int, bool, int, int]:
         target = _qualities(av.VideoFormat(name))
         lost = [max(0, s - t) for s, t in zip(source, target, strict=True)]
         gained = [max(0, t - s) for s, t in zip(source, target, strict=True)]
@@ -150,7 +159,7 @@ def choose_pixel_format(wanted: str, codec: av.codec.Codec) -> str:
 
 
 def _qualities(pixel_format: av.VideoFormat) -> tuple[int, int, int, int]:
-    """(alpha, bits, chroma columns, chroma lines) of a format, larger is better."""
+    """(alpha, bits, chroma columns, chroma lines) of a pixel format; larger is better."""
     components = pixel_format.components
     colour = [c for c in components if not c.is_alpha]
     bits = max((c.bits for c in colour), default=0)
@@ -162,10 +171,17 @@ def _qualities(pixel_format: av.VideoFormat) -> tuple[int, int, int, int]:
 def configure(
     context: av.VideoCodecContext, name: str, quality: float | None, preset: str | None, hdr: Sequence[str] = ()
 ) -> None:
-    """Ask an encoder for constant quality and a speed preset, its own scales; `hdr`: parameters of HDR for x265, x264, SVT-AV1.
+    """Sets constant quality and speed preset of an encoder that is not open yet.
+
+    Args:
+        context: The encoder's codec context.
+        name: Name of the encoder.
+        quality: On the encoder's own scale (CRF for x264, for example); None for the default of `DEFAULTS`.
+        preset: One of the encoder's own speed presets; None for the default.
+        hdr: HDR parameters of `hdr_parameters`, for x265, x264 and SVT-AV1.
 
     Raises:
-        OptionError: the encoder has no constant quality or no presets, and one was asked for.
+        OptionError: `quality` or `preset` was given, and the encoder has none.
     """
     private = {option.name for option in context.supported_options.private}
     defaults = DEFAULTS.get(name) or _guess(private)
@@ -191,7 +207,7 @@ def configure(
 
 
 def _guess(private: set[str]) -> EncoderDefaults:
-    """Settings for an encoder without an entry in DEFAULTS, from the options that it has."""
+    """Defaults for an encoder without an entry in DEFAULTS, from the options that it has."""
     preset = next((option for option in ("preset", "cpu-used", "speed") if option in private), None)
     quality = next((option for option in ("crf", "cq", "qp") if option in private), "")
     return EncoderDefaults(quality, 20, preset, "medium" if preset == "preset" else "5")

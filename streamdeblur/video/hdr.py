@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import struct
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     import av
+    from av.sidedata.sidedata import SideData
 
 # AVMasteringDisplayMetadata: 3 primaries (x, y), white point, luminance range as AVRational, then two flags.
 _MASTERING = struct.Struct("=" + "ii" * 10 + "ii")
@@ -16,12 +19,21 @@ DYNAMIC = ("DYNAMIC_HDR_PLUS", "DOVI_METADATA", "DOVI_RPU_BUFFER", "DYNAMIC_HDR_
 
 
 def _side_data(frame: av.VideoFrame) -> dict[str, bytes]:
-    container: Any = frame.side_data
+    # PyAV's type stubs declare one SideData here, but it is a container of them
+    container = cast("Iterable[SideData]", frame.side_data)
     return {data.type.name: bytes(data) for data in container}
 
 
 def hdr_parameters(frame: av.VideoFrame, encoder: str) -> list[str]:
-    """Mastering display and content light level of a frame, in the words of `encoder` (libx265, libx264, libsvtav1)."""
+    """Mastering display and content light level of a frame as parameters of an encoder.
+
+    Args:
+        frame: A frame with the side data of SMPTE ST 2086 and CTA-861.3, or without.
+        encoder: libx265, libx264 or libsvtav1, which spell the parameters differently.
+
+    Returns:
+        "name=value" for each kind of metadata that the frame has.
+    """
     data = _side_data(frame)
     parameters = []
     content = data.get("MASTERING_DISPLAY_METADATA", b"")
@@ -52,11 +64,11 @@ def _mastering(ratios: list[Fraction], encoder: str) -> str:
 
 
 def dynamic_metadata(frame: av.VideoFrame) -> list[str]:
-    """Names of per-frame HDR metadata that no encoder here can carry over."""
+    """Names of the frame's dynamic HDR metadata, which no encoder here can carry over."""
     return [name for name in _side_data(frame) if name in DYNAMIC]
 
 
 def display_matrix(frame: av.VideoFrame) -> list[int] | None:
-    """The 3 x 3 display matrix (rotation, flips) of a frame as nine fixed-point numbers, or None."""
+    """The 3 x 3 display matrix (rotation, flips) of a frame as nine fixed-point numbers; None where it has none."""
     content = _side_data(frame).get("DISPLAYMATRIX", b"")
     return list(struct.unpack_from("=9i", content)) if len(content) >= 36 else None

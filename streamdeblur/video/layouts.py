@@ -31,12 +31,13 @@ class Layout:
     depth: int = 8
     """Bits of a code value."""
     shift: int = 0
-    """Unused low bits of a sample (p010le and its kin keep code values in the high bits)."""
+    """Unused low bits of a sample; p010le, for example, has code values in the high bits."""
     full_range: bool = False
-    """The name itself says full range (yuvj...)."""
+    """Whether the format itself has full range (yuvj420p ...)."""
 
     @property
     def dtype(self) -> str:
+        """NumPy's name of the type of a sample."""
         return "u1" if self.depth + self.shift <= 8 else "<u2"
 
     @property
@@ -80,7 +81,7 @@ def _packed_rgb(order: str, depth: int = 8) -> Layout:
 
 
 def _packed_yuv(luma: int) -> Layout:
-    """4:2:2 in one plane, as webcams send it; `luma` is the byte of the first Y."""
+    """4:2:2 in one plane, as many webcams send it; `luma` is the byte of the first Y."""
     chroma = tuple(Component(0, (1 - luma) + 2 * i, 4, 2, 1) for i in (0, 1))
     return Layout("yuv", (Component(0, luma, 2), *chroma))
 
@@ -108,5 +109,5 @@ _NAMED = {
 
 
 def layout_of(name: str) -> Layout | None:
-    """Layout of FFmpeg's pixel format `name`, or None where faces in it cannot be edited in place."""
+    """The layout of FFmpeg's pixel format `name`; None where its samples cannot be edited in place."""
     return _NAMED.get(name) or _planar(name) or _planar_rgb(name) or _gray(name)

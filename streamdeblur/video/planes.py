@@ -1,4 +1,4 @@
-"""The planes of a frame as arrays, with everything that the pixel kernels need to know about them."""
+"""The planes of a frame as arrays, with their layout and colour matrices as the pixel kernels take them."""
 
 from __future__ import annotations
 
@@ -56,9 +56,10 @@ class Planes:
         return (first, *self.arrays[1:]) if len(self.arrays) == 3 else (first, first, first)
 
     def component_grid(self, left: float, top: float) -> NDArray[np.float64]:
-        """Where the luma position (`left`, `top`) lies in each component, and samples per luma pixel.
+        """Where the luma position (`left`, `top`) lies in each component.
 
-        Returns float64 [3, 4]: x, samples per column, y, samples per line.
+        Returns:
+            float64 [3, 4]: x, samples per luma column, y, samples per luma line.
         """
         return _siting(self.layout) * (left, 1.0, top, 1.0) + _offsets(self.layout, self.centred_chroma)
 
@@ -72,8 +73,8 @@ def _siting(layout: Layout) -> NDArray[np.float64]:
 
 @lru_cache(maxsize=64)
 def _offsets(layout: Layout, centred_chroma: bool) -> NDArray[np.float64]:
-    """How far each component's first sample lies from the luma's, in its own samples, in the order of `_siting`."""
-    # A co-sited chroma sample has its centre on that of an even luma column, half a column before the pair's centre.
+    """Offset of each component's first sample from that of luma, in its own samples, in the order of `_siting`."""
+    # a co-sited chroma sample has its centre on that of an even luma column, half a column before the pair's centre
     cosited = [0.5 / c.horizontal if c.horizontal > 1 and not centred_chroma else 0.0 for c in _three(layout)]
     return np.array([(x, 0.0, 0.0, 0.0) for x in cosited])
 
@@ -108,7 +109,7 @@ def frame_planes(frame: av.VideoFrame) -> Planes:
     """Views of the planes of `frame`, which must stay alive as long as they are used.
 
     Raises:
-        InputError: the pixel format is not one of `layout_of`.
+        InputError: `layout_of` has no layout for the pixel format.
     """
     layout = layout_of(frame.format.name)
     if layout is None or not frame.width * frame.height:
@@ -118,7 +119,7 @@ def frame_planes(frame: av.VideoFrame) -> Planes:
         plane = frame.planes[index]
         flat = np.frombuffer(memoryview(plane), layout.dtype)
         views[index] = flat.reshape(-1, plane.line_size // flat.itemsize)
-    # FFmpeg takes gray without a tag as full range, YUV without one as limited.
+    # FFmpeg takes untagged gray for full range, and untagged YUV for limited range
     untagged_full = layout.full_range or layout.family == "gray"
     full_range = frame.color_range == FULL_RANGE or (untagged_full and frame.color_range != LIMITED_RANGE)
     return Planes(
@@ -135,8 +136,18 @@ def planes_of_memory(
     memory: NDArray[np.uint8], layout: Layout, width: int, height: int, offsets: Sequence[int], strides: Sequence[int],
     *, colorspace: int, full_range: bool,
 ) -> Planes:  # fmt: skip
-    """Planes in a block of memory, uint8 [N], as other frameworks hand it over: plane n begins at `offsets[n]` and has lines of
-    `strides[n]` bytes. colorspace: H.273 number of the matrix, 2 where it is not known."""
+    """Planes in one block of memory, as GStreamer has them.
+
+    Args:
+        memory: uint8 [N].
+        layout: The pixel format.
+        width: In luma pixels.
+        height: In luma pixels.
+        offsets: First byte of each plane.
+        strides: Bytes per line of each plane.
+        colorspace: H.273 MatrixCoefficients, 2 where they are unknown.
+        full_range: Whether code values use their whole range.
+    """
     views = {}
     for component in layout.components:
         lines, offset, stride = -(-height // component.vertical), offsets[component.plane], strides[component.plane]
@@ -147,8 +158,16 @@ def planes_of_memory(
 def planes_of_arrays(
     arrays: Mapping[int, SampleArray], layout: Layout, width: int, height: int, *, colorspace: int, full_range: bool
 ) -> Planes:
-    """Planes of which each is an array, uint8 or uint16 [rows, samples per line], C-contiguous; `arrays` by their numbers in
-    `layout`. colorspace: H.273 number of the matrix, 2 where it is not known."""
+    """Planes of which each is an array.
+
+    Args:
+        arrays: uint8 or uint16 [rows, samples per line], C-contiguous, by the number of the plane in `layout`.
+        layout: The pixel format.
+        width: In luma pixels.
+        height: In luma pixels.
+        colorspace: H.273 MatrixCoefficients, 2 where they are unknown.
+        full_range: Whether code values use their whole range.
+    """
     components = tuple(arrays[component.plane] for component in layout.components)
     full_range = full_range or layout.full_range
     matrices = _matrices(layout, colorspace, full_range, height)

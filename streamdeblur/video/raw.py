@@ -1,4 +1,4 @@
-"""Frames as bytes without a container, as FFmpeg's rawvideo has them: plane after plane, line after line, without padding."""
+"""Frames as bytes without a container, as in FFmpeg's rawvideo: plane after plane, line after line, without padding."""
 
 from __future__ import annotations
 
@@ -25,8 +25,14 @@ class RawReader:
 
     def __init__(self, stream: BinaryIO, width: int, height: int, pixel_format: str) -> None:
         """
+        Args:
+            stream: Where the bytes come from; a pipe may give them in pieces.
+            width: In pixels.
+            height: In pixels.
+            pixel_format: FFmpeg's name.
+
         Raises:
-            OptionError: the pixel format is not known, or its faces cannot be edited in place; or nobody has frames of this size.
+            OptionError: the size is out of range, or the pixel format is unknown or cannot be edited in place.
         """
         if not (0 < width <= LARGEST_SIDE and 0 < height <= LARGEST_SIDE):
             raise OptionError(f"Raw frames cannot be {width}x{height}: a side has 1 to {LARGEST_SIDE} pixels.")
@@ -36,12 +42,13 @@ class RawReader:
             )
         self._stream, self._shape, self._format = stream, (width, height), pixel_format
         self.frames = 0
+        """Number of frames read so far."""
 
     def read(self) -> av.VideoFrame | None:
         """The next frame; None at the end of the stream.
 
         Raises:
-            InputError: the stream ends within a frame: most likely the size or the pixel format is wrong.
+            InputError: the stream ends within a frame, most likely because the size or pixel format is wrong.
         """
         import av
 
@@ -60,7 +67,7 @@ class RawReader:
 
 
 def _whole(stream: BinaryIO, size: int) -> bytearray:
-    """So many bytes, or what there is until the end; a pipe gives them piece by piece."""
+    """The next `size` bytes, or those that are left; a pipe gives them in pieces."""
     data = bytearray()
     while len(data) < size and (piece := stream.read(size - len(data))):
         data += piece
@@ -68,17 +75,17 @@ def _whole(stream: BinaryIO, size: int) -> bytearray:
 
 
 def open_stdin() -> BinaryIO:
-    """stdin without Python's buffer, whose lock would abort a program that ends while a thread waits for input."""
+    """stdin without Python's buffer, whose lock aborts a program that exits while a thread waits for input."""
     return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
 
 
 def write_raw(stream: BinaryIO, frame: av.VideoFrame) -> None:
-    """Write a frame."""
+    """Writes a frame."""
     for index, plane in enumerate(frame.planes):
         lines = plane_lines(plane)[: plane.height, : line_bytes(frame, index)]
         stream.write(np.ascontiguousarray(lines).data)
 
 
 def discard_stdout() -> None:
-    """Let what Python would still write to stdout go nowhere: the program that read it has ended, as `head` does."""
+    """Discards what Python still writes to stdout, after the program that reads it has ended, as `head` does."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,36 +5,45 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Union
+from typing import TYPE_CHECKING, Union
 
 from streamdeblur.errors import InputError
-from streamdeblur.video.copying import copy_tags
-from streamdeblur.video.layouts import layout_of
+from streamdeblur.video.conversion import editable
 from streamdeblur.video.source import open_source
 
 if TYPE_CHECKING:
     import av
 
-Item = Union["av.VideoFrame", "av.Packet[Any]"]
+Item = Union["av.VideoFrame", "av.Packet[av.stream.Stream]"]
 
 MOST_ERRORS = 250
-"""Undecodable packets in a row after which reading ends."""
+"""Number of consecutive undecodable packets after which reading ends."""
 EARLY_SECONDS = 0.5
-"""How much shorter than it says a file may be before it counts as cut off."""
+"""A file that ends this long before its declared end counts as cut off."""
 REORDERING_SECONDS = 2
 """How far packets of other streams may lie behind the video in a file."""
 
 
 class Reader:
-    """Reads one video stream frame by frame. Damaged parts are skipped and counted, never fatal once a frame was decoded."""
+    """Reads one video stream frame by frame.
+
+    Iterating yields the frames, in order of presentation, and the packets of all other streams, in the order of the file. Damaged
+    parts are skipped and counted, and are never an error once a frame was decoded.
+    """
 
     def __init__(
         self, source: str | Path, *, start: float = 0.0, duration: float | None = None, allow_network: bool = False
     ) -> None:
-        """Open `source` and decode its first frame; `start` and `duration` in seconds choose a part of it.
+        """Opens `source` and decodes its first frame.
+
+        Args:
+            source: A file, or a URL where `allow_network` is set.
+            start: Where to begin, in seconds from the first frame.
+            duration: How much to read, in seconds; by default, all that is left.
+            allow_network: Also read URLs, and playlists that name other files or hosts.
 
         Raises:
-            InputError: it cannot be read, has no video, or none of its frames can be decoded.
+            InputError: the source cannot be read, has no video stream, or none of its frames can be decoded.
         """
         self.source = source
         self.warnings: list[str] = []
@@ -47,11 +56,12 @@ class Reader:
             self.stream.thread_type = "AUTO"
             self._begin, self._end = self._range(start, duration)
             self.start_offset = Fraction(self._begin) if start else Fraction(0)
-            """Seconds to take off all time stamps: 0 unless a later part was asked for."""
+            """Seconds to subtract from all time stamps: 0 unless `start` was given."""
             self._items = self._read()
             self._ahead: list[Item] = []
             self.first_frame = self._first_frame()
         except BaseException:
+            # the caller gets no object to close, so the file is closed here, after Ctrl-C and exits, too
             self.container.close()
             raise
 
@@ -71,7 +81,7 @@ class Reader:
 
     @property
     def total_frames(self) -> int | None:
-        """Frames that will come, as far as the file says."""
+        """Number of frames that iterating yields, by what the file declares; None where it declares nothing."""
         seconds = self._seconds()
         whole = self.stream.frames or (round(seconds * self.stream.average_rate) if seconds and self.stream.average_rate else 0)
         if not whole or not seconds:
@@ -148,7 +158,7 @@ class Reader:
             frames, damaged = self._decode(packet)
             errors = errors + 1 if damaged else 0
             if errors >= MOST_ERRORS:
-                self.warnings.append(f"gave up after {errors} packets in a row that cannot be decoded")
+                self.warnings.append(f"stopped reading after {errors} consecutive packets that could not be decoded")
                 return
             for frame in frames:
                 stamp = frame.pts if frame.pts is not None else frame.dts
@@ -157,12 +167,12 @@ class Reader:
                 elif self._wanted(stamp, self._base(frame)):
                     yield frame
 
-    def _note_end(self, packet: av.Packet[Any]) -> None:
-        """Remember how far the file reached, over all streams."""
+    def _note_end(self, packet: av.Packet[av.stream.Stream]) -> None:
+        """Remember the latest end of a packet, over all streams."""
         if packet.pts is not None and packet.time_base:
             self._latest = max(self._latest, (packet.pts + (packet.duration or 0)) * packet.time_base)
 
-    def _cut(self, packet: av.Packet[Any]) -> av.Packet[Any]:
+    def _cut(self, packet: av.Packet[av.stream.Stream]) -> av.Packet[av.stream.Stream]:
         """A packet of another stream; a long one (a subtitle) ends where the range does."""
         if self._end != float("inf") and packet.pts is not None and packet.duration:
             packet.duration = min(packet.duration, max(1, round(self._end / packet.time_base) - packet.pts))
@@ -174,7 +184,7 @@ class Reader:
     def _wanted(self, stamp: int | None, base: Fraction) -> bool:
         return stamp is None or ((self.start_offset == 0 or stamp * base >= self._begin) and stamp * base < self._end)
 
-    def _packets(self) -> Iterator[av.Packet[Any]]:
+    def _packets(self) -> Iterator[av.Packet[av.stream.Stream]]:
         import av
 
         try:
@@ -183,31 +193,31 @@ class Reader:
             self.warnings.append(f"reading ended early: {error.strerror or error}")
             yield from self._flush()
 
-    def _flush(self) -> Iterator[av.Packet[Any]]:
+    def _flush(self) -> Iterator[av.Packet[av.stream.Stream]]:
         import av
 
-        packet: av.Packet[Any] = av.Packet()
+        packet: av.Packet[av.stream.Stream] = av.Packet()
         packet.stream = self.stream
         yield packet
 
-    def _decode(self, packet: av.Packet[Any]) -> tuple[list[av.VideoFrame], bool]:
+    def _decode(self, packet: av.Packet[av.stream.Stream]) -> tuple[list[av.VideoFrame], bool]:
         import av
 
         try:
-            return list(packet.decode()), False
+            return [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)], False
         except (av.FFmpegError, OSError):
             self.undecodable += 1
             return [], True
 
     def _stamped(self, frame: av.VideoFrame, previous: int | None) -> av.VideoFrame:
-        """Time stamps pass unchanged; only a missing or repeated one is set right after the one before."""
+        """The frame, with its time stamp unless that is missing or not after the one before."""
         if frame.time_base is None:
             frame.time_base = self._base(frame)
         if frame.pts is None:
             frame.pts = frame.dts if frame.dts is not None else (previous or 0) + max(1, frame.duration)
         if previous is not None and frame.pts <= previous:
             frame.pts = previous + 1
-            self._warn_once("some time stamps went backwards or repeated; they were moved on by one tick")
+            self._warn_once("some time stamps were repeated or went backwards; each was set one tick after the one before")
         return frame
 
     def _editable(self, frame: av.VideoFrame) -> av.VideoFrame:
@@ -231,16 +241,3 @@ class Reader:
             self.warnings.append(f"the file ends early or is damaged: {frames} of {whole} frames could be decoded")
         elif not whole and reached < length - EARLY_SECONDS:
             self.warnings.append(f"the file ends early: {reached:.1f} of {length:.1f} s, {frames} frames")
-
-
-def editable(frame: av.VideoFrame) -> av.VideoFrame:
-    """The frame itself, or a conversion to a pixel format that can be edited in place."""
-    if layout_of(frame.format.name) is not None:
-        return frame
-    deep = any(component.bits > 8 for component in frame.format.components)
-    chosen = ("gbrp16le" if deep else "rgb24") if frame.format.is_rgb else ("yuv444p16le" if deep else "yuv444p")
-    if frame.format.has_palette:
-        chosen = "rgba"
-    converted = frame.reformat(format=chosen)
-    copy_tags(frame, converted)
-    return converted

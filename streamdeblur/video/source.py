@@ -1,4 +1,4 @@
-"""Opening a video: which inputs are read, and clear words for those that are not."""
+"""Opens videos, and refuses inputs that cannot be read or that reach other files or hosts."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamdeblur.errors import InputError
 if TYPE_CHECKING:
     import av
 
-# Demuxers that open further files or hosts named in the file that they read.
+# Demuxers that open further files or hosts, which the file names.
 REACHING_FORMATS = {
     "applehttp",
     "concat",
@@ -30,20 +30,24 @@ _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:")
 
 
 def is_url(source: str | Path) -> bool:
-    """Whether FFmpeg would take `source` for a protocol's address and not for a file."""
+    """Whether FFmpeg would take `source` for an address and not for a file."""
     return bool(_URL.match(str(source))) and not Path(source).exists()
 
 
 def without_protocol(address: str) -> str:
-    """Says that FFmpeg cannot speak what an address begins with."""
+    """The message for an address whose protocol this FFmpeg lacks."""
     return f"Cannot open {address}: the FFmpeg inside PyAV was built without {address.partition(':')[0].upper()}."
 
 
 def open_source(source: str | Path, *, allow_network: bool = False) -> av.container.InputContainer:
-    """Open a video file; URLs, and playlists that reach other files or hosts, only with `allow_network`.
+    """Opens a video file.
+
+    Args:
+        source: A file or URL.
+        allow_network: Also open URLs, and playlists that name other files or hosts.
 
     Raises:
-        InputError: it cannot be read, is not a video, or would reach further than allowed.
+        InputError: the source cannot be read, is no video, or would open more than is allowed.
     """
     import av
 
@@ -51,7 +55,7 @@ def open_source(source: str | Path, *, allow_network: bool = False) -> av.contai
     address = str(source) if is_url(source) else f"file:{source}"
     options = {}
     if not allow_network:
-        # FFmpeg itself refuses: whatever a file's content says, nothing but this file is opened.
+        # FFmpeg itself opens nothing but this file, whatever its content names
         allowed = [name for name in av.formats_available if name not in REACHING_FORMATS]
         options = {"protocol_whitelist": "file", "format_whitelist": ",".join(sorted(allowed))}
     try:
@@ -68,7 +72,11 @@ def open_source(source: str | Path, *, allow_network: bool = False) -> av.contai
 
 
 def check_source(source: str | Path, *, allow_network: bool) -> None:
-    """Refuse what is no file that can be read, and URLs unless they are allowed. Raises InputError."""
+    """Checks that a source is a readable file, or a URL where those are allowed.
+
+    Raises:
+        InputError: it is neither.
+    """
     if is_url(source):
         if not allow_network:
             raise InputError(f"{source} is a URL. Give --allow-network to read from the network.")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
     import av
@@ -13,19 +13,19 @@ if TYPE_CHECKING:
 TEXT_FILTERS = {("mov_text", "subrip"): "mov2textsub", ("subrip", "mov_text"): "text2movsub", ("srt", "mov_text"): "text2movsub"}
 """Bit stream filters between text subtitles."""
 
-# Statistics and sizes that were true of the source's packets, or that the muxer writes itself.
+# Statistics of the source's packets, and what the muxer writes itself.
 STALE_METADATA = {"encoder", "duration", "number_of_frames", "number_of_bytes", "bps", "vendor_id"}
 
 
 class OtherStream(Protocol):
-    """A stream of the output that is fed with packets of the source."""
+    """A stream of the output that is made from the packets of one stream of the source."""
 
-    def packets(self, packet: av.Packet[Any] | None) -> Iterator[av.Packet[Any]]:
-        """Packets to write for one of the source; for None, those that are left at the end."""
+    def packets(self, packet: av.Packet[av.stream.Stream] | None) -> Iterator[av.Packet[av.stream.Stream]]:
+        """Packets to write for one of the source; for None, those that remain at the end."""
 
 
 class CopiedStream:
-    """Packets pass as they are, time stamps less `offset` seconds; `bit_stream_filter` rewrites their format."""
+    """Copies packets, less `offset` seconds; a bit stream filter rewrites their format where the container needs that."""
 
     def __init__(
         self, source: av.stream.Stream, target: av.stream.Stream, offset: Fraction, bit_stream_filter: str | None = None
@@ -35,7 +35,7 @@ class CopiedStream:
         self._target, self._offset = target, offset
         self._filter = BitStreamFilterContext(bit_stream_filter, source) if bit_stream_filter else None
 
-    def packets(self, packet: av.Packet[Any] | None) -> Iterator[av.Packet[Any]]:
+    def packets(self, packet: av.Packet[av.stream.Stream] | None) -> Iterator[av.Packet[av.stream.Stream]]:
         if self._filter is None:
             if packet is not None:
                 yield self._addressed(packet)
@@ -43,7 +43,7 @@ class CopiedStream:
             for filtered in self._filter.filter(packet):
                 yield self._addressed(filtered)
 
-    def _addressed(self, packet: av.Packet[Any]) -> av.Packet[Any]:
+    def _addressed(self, packet: av.Packet[av.stream.Stream]) -> av.Packet[av.stream.Stream]:
         shift = round(self._offset / packet.time_base) if self._offset else 0
         if shift:
             packet.pts = None if packet.pts is None else packet.pts - shift
@@ -53,7 +53,7 @@ class CopiedStream:
 
 
 class ConvertedAudio:
-    """Audio decoded and encoded again, for a container that does not take its codec."""
+    """Decodes audio and encodes it again, for a container that does not take its codec."""
 
     def __init__(self, source: av.audio.stream.AudioStream, target: av.audio.stream.AudioStream, offset: Fraction) -> None:
         from av import AudioResampler
@@ -64,7 +64,7 @@ class ConvertedAudio:
         # 0 where the encoder takes any number of samples
         self._resampler = AudioResampler(context.format, context.layout, context.rate, context.frame_size or None)
 
-    def packets(self, packet: av.Packet[Any] | None) -> Iterator[av.Packet[Any]]:
+    def packets(self, packet: av.Packet[av.stream.Stream] | None) -> Iterator[av.Packet[av.stream.Stream]]:
         import av
 
         try:
@@ -79,7 +79,7 @@ class ConvertedAudio:
             yield from self._encode(None)
             yield from self._target.encode(None)
 
-    def _encode(self, frame: av.AudioFrame | None) -> Iterator[av.Packet[Any]]:
+    def _encode(self, frame: av.AudioFrame | None) -> Iterator[av.Packet[av.stream.Stream]]:
         for resampled in self._resampler.resample(frame):
             yield from self._target.encode(resampled)
 
@@ -87,7 +87,17 @@ class ConvertedAudio:
 def add_other_stream(
     container: av.container.OutputContainer, source: av.stream.Stream, offset: Fraction, warnings: list[str]
 ) -> OtherStream | None:
-    """Add the counterpart of a stream of the source to the output; None, with a warning, where it cannot be held."""
+    """Adds the counterpart of a stream of the source to the output.
+
+    Args:
+        container: The output.
+        source: The stream of the source.
+        offset: Seconds to subtract from its time stamps.
+        warnings: Gets a line where the stream is converted or left out.
+
+    Returns:
+        The stream to write its packets with; None where it is left out, and for attachments, which are complete at once.
+    """
     import av
 
     name = f"{source.type} stream {source.index}"
@@ -111,11 +121,11 @@ def _codec(source: av.stream.Stream) -> str:
 
 
 def _accepts(kind: str, source: av.stream.Stream) -> bool:
-    """Whether a container of this kind takes packets of `source` as they are: tried on one in memory."""
+    """Whether a container of this kind takes packets of `source` unchanged, tried on a file in memory."""
     import av
 
     if kind == "mpegts" and source.type in ("subtitle", "data") and not _codec(source).startswith(("dvb", "hdmv", "pgs")):
-        # the muxer takes anything, as private data that nobody can read
+        # the muxer takes any of these, as private data that no player reads
         return False
     try:
         with av.open(io.BytesIO(), "w", format=kind) as trial:
@@ -170,7 +180,7 @@ def _audio_counterpart(container: av.container.OutputContainer, source: av.Audio
 
 
 def copy_description(source: av.stream.Stream, target: av.stream.Stream) -> None:
-    """Language, title and the like, and the disposition (default, forced ...)."""
+    """Copies language, title and other tags, and the disposition (default, forced ...)."""
     kept = {k: v for k, v in source.metadata.items() if k.lower() not in STALE_METADATA and not k.startswith("_STATISTICS")}
     target.metadata.update(kept)
     target.disposition = source.disposition

@@ -8,12 +8,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from streamdeblur.errors import OptionError, OutputError
 from streamdeblur.files import temporary_beside
 from streamdeblur.options import EncodingOptions
-from streamdeblur.video.copying import copy_tags, line_bytes, plane_lines
+from streamdeblur.video.conversion import fitted
 from streamdeblur.video.encoders import SUFFIXES, choose_encoder, choose_pixel_format, configure
 from streamdeblur.video.hdr import display_matrix, dynamic_metadata, hdr_parameters
 from streamdeblur.video.reader import Reader
@@ -38,14 +38,20 @@ MUXER_METADATA = {"major_brand", "minor_version", "compatible_brands", "encoder"
 
 
 class Writer:
-    """Writes one video file. Use as a context manager: complete and renamed at its end, removed on an error."""
+    """Writes one video file, as a context manager: its end completes and renames the file, an error removes it."""
 
     def __init__(self, target: Path, reader: Reader, encoding: EncodingOptions, *, side_by_side: bool = False) -> None:
-        """Choose encoder and pixel format and open the file; nothing is encoded yet.
+        """Chooses the encoder and pixel format, and opens the file; nothing is encoded yet.
+
+        Args:
+            target: The file to write; its suffix chooses the container.
+            reader: The source, of which all streams and metadata are carried over.
+            encoding: Encoder, quality and preset.
+            side_by_side: The frames to write are twice as wide as those of the source.
 
         Raises:
-            OptionError: an encoder, quality or preset that cannot be used.
-            OutputError: the folder or the kind of file cannot be written.
+            OptionError: the encoder, quality or preset cannot be used.
+            OutputError: the folder or this kind of file cannot be written.
         """
         import av
 
@@ -66,6 +72,7 @@ class Writer:
                 self._add_streams()
                 self._describe()
         except BaseException:
+            # the caller gets no object to close, so the unfinished file is removed here, after Ctrl-C and exits, too
             self._abandon()
             raise
 
@@ -91,11 +98,11 @@ class Writer:
         context.flags |= FRAME_DURATION
         if frame.interlaced_frame:
             context.flags |= INTERLACED
-            self.warnings.append("interlaced video: kept interlaced; deinterlace it first for the best faces")
+            self.warnings.append("the video is interlaced and stays interlaced; deinterlace it first for the best faces")
         context.thread_type = "AUTO"
         configure(context, codec.name, self._encoding.quality, self._encoding.preset, hdr_parameters(frame, codec.name))
         if dynamic_metadata(frame):
-            self.warnings.append(f"per-frame HDR metadata is not carried over: {', '.join(dynamic_metadata(frame))}")
+            self.warnings.append(f"per-frame HDR metadata was not carried over: {', '.join(dynamic_metadata(frame))}")
         matrix = display_matrix(frame)
         if matrix is not None:
             stream.set_display_matrix(matrix)
@@ -112,7 +119,7 @@ class Writer:
         padded = -(-width // columns) * columns, -(-frame.height // lines) * lines
         if padded == (width, frame.height) or self._takes_odd_sizes():
             return width, frame.height
-        self.warnings.append(f"{width}x{frame.height} is padded to {padded[0]}x{padded[1]}: {pixel_format} is encoded in pairs")
+        self.warnings.append(f"{width}x{frame.height} is padded to {padded[0]}x{padded[1]}: {pixel_format} needs even sizes")
         return padded
 
     def _takes_odd_sizes(self) -> bool:
@@ -125,7 +132,7 @@ class Writer:
         rate = source.average_rate or source.guessed_rate or Fraction(25)
         if self.container.format.name == "avi" or COARSE_TIME_BASE.get(encoder, 0) is None:
             if source.guessed_rate and source.average_rate and abs(source.guessed_rate / source.average_rate - 1) > 0.01:
-                self.warnings.append("the frame rate varies, which this kind of file cannot express: it is made constant")
+                self.warnings.append("this kind of file cannot express the source's variable frame rate: it was made constant")
             return 1 / rate
         limit = COARSE_TIME_BASE.get(encoder)
         if limit and base.denominator > limit:
@@ -154,19 +161,28 @@ class Writer:
         return self
 
     def write(self, frame: av.VideoFrame) -> None:
-        """Encode one frame. Raises OutputError or OptionError where that fails."""
+        """Encodes one frame.
+
+        Raises:
+            OptionError: the encoder does not take the frame, or its device is missing.
+            OutputError: the file cannot be written.
+        """
         with self._explained():
             context = self.stream.codec_context
             frame = fitted(frame, context.width, context.height, str(context.pix_fmt))
             offset = self.reader.start_offset
             if offset and frame.pts is not None and frame.time_base:
                 frame.pts -= round(offset / frame.time_base)
-            # Whatever kind of picture it was in the source, the encoder decides anew.
+            # the source's picture type would force that of the encoder
             frame.pict_type = 0
             self.container.mux(self.stream.encode(frame))
 
-    def copy(self, packet: av.Packet[Any]) -> None:
-        """Write a packet of another stream. Raises OutputError where that fails."""
+    def copy(self, packet: av.Packet[av.stream.Stream]) -> None:
+        """Writes a packet of another stream of the source.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
         other = self._others.get(packet.stream_index)
         if other is not None:
             with self._explained():
@@ -186,20 +202,21 @@ class Writer:
                 self.container.close()
                 self.partial.replace(self.target)
         except BaseException:
+            # whatever interrupts the end, Ctrl-C and exits included, must not leave an unfinished file behind
             self._abandon()
             raise
 
     def _abandon(self) -> None:
         import av
 
-        # the file is being thrown away: that its end cannot be written does not matter
+        # the file is removed anyway, so it does not matter whether its end can be written
         with suppress(av.FFmpegError, OSError):
             self.container.close()
         self.partial.unlink(missing_ok=True)
 
     @contextmanager
     def _explained(self) -> Iterator[None]:
-        """Turn FFmpeg's errors into ours."""
+        """Turn FFmpeg's errors into OutputError and OptionError."""
         import av
 
         try:
@@ -210,7 +227,7 @@ class Writer:
             codec = self.container.streams.video[0].codec_context.name if self.container.streams.video else "the encoder"
             detail = error.strerror or str(error)
             refused = isinstance(error, av.ExternalError | av.ArgumentError | av.UnknownError | av.EncoderNotFoundError)
-            # (hardware encoders without their device say "operation not permitted", too)
+            # (a hardware encoder without its device fails with "operation not permitted")
             if refused or error.errno in (errno.EPERM, errno.ENODEV, errno.ENXIO, errno.ENOSYS):
                 raise OptionError(
                     f"{codec} cannot write this video ({detail}). Check --codec, --quality and --preset, and its device."
@@ -242,36 +259,3 @@ def _shifted(chapters: list[av.container.core.Chapter], offset: Fraction) -> lis
         if chapter["end"] > ticks:
             shifted.append({**chapter, "start": max(0, chapter["start"] - ticks), "end": chapter["end"] - ticks})
     return shifted  # type: ignore[return-value]
-
-
-def fitted(frame: av.VideoFrame, width: int, height: int, pixel_format: str) -> av.VideoFrame:
-    """The frame in the encoder's pixel format and size: padded by at most a line or column, resized if it differs by more."""
-    source = frame
-    if frame.format.name != pixel_format:
-        frame = frame.reformat(format=pixel_format, dst_colorspace=frame.colorspace, src_colorspace=frame.colorspace)
-        copy_tags(source, frame)
-    if (frame.width, frame.height) == (width, height):
-        return frame
-    if 0 <= width - frame.width <= 3 and 0 <= height - frame.height <= 3:
-        return padded(frame, width, height)
-    resized = frame.reformat(width=width, height=height)
-    copy_tags(source, resized)
-    return resized
-
-
-def padded(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
-    """The frame with its last column and line repeated up to width x height."""
-    import av
-    import numpy as np
-
-    larger = av.VideoFrame(width, height, frame.format.name)
-    for index, (source, target) in enumerate(zip(frame.planes, larger.planes, strict=True)):
-        size, new_size = line_bytes(frame, index), line_bytes(larger, index)
-        sample = max(1, size // max(1, source.width))
-        lines, target_lines = plane_lines(source)[: source.height, :size], plane_lines(target)
-        edge = np.tile(lines[:, -sample:], (1, -(-(new_size - size) // sample)))
-        wide = np.concatenate([lines, edge], axis=1)[:, :new_size]
-        target_lines[: source.height, :new_size] = wide
-        target_lines[source.height : target.height, :new_size] = wide[-1:]
-    copy_tags(frame, larger)
-    return larger

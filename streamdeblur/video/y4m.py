@@ -1,4 +1,4 @@
-"""YUV4MPEG2, the format of pipes between video tools: a line that says what comes, then frames, each after a line of its own."""
+"""YUV4MPEG2, the format of pipes between video tools: a header line, then frames, each after a line of its own."""
 
 from __future__ import annotations
 
@@ -21,23 +21,23 @@ PIXEL_FORMATS = {
     **{f"{chroma}p{depth}": f"yuv{chroma}p{depth}le" for chroma in ("420", "422", "444") for depth in DEPTHS},
     **{f"mono{depth}": f"gray{depth}le" for depth in DEPTHS},
 }  # fmt: skip
-"""FFmpeg's names of the values of C."""
+"""FFmpeg's pixel format for each value of the header's field C."""
 
 
 class Y4MReader:
-    """Reads frames, and keeps the lines between them."""
+    """Reads frames, and the lines between them."""
 
     def __init__(self, stream: BinaryIO) -> None:
         """
         Raises:
-            InputError: the stream is no YUV4MPEG2, or of a pixel format that cannot be edited.
+            InputError: the stream is not YUV4MPEG2, or its pixel format cannot be edited in place.
         """
         self._stream = stream
         self.header = _line(stream)
-        """The first line, as it came, without its end."""
+        """The first line, without its end."""
         words = self.header.split()
         if not words or words[0] != MAGIC:
-            raise InputError("The input is no YUV4MPEG2. Give --size and --format for raw frames.")
+            raise InputError("The input is not YUV4MPEG2. Give --size and --format for raw frames.")
         values = {word[:1].decode("ascii", "replace"): word[1:].decode("ascii", "replace") for word in words[1:]}
         colour = values.get("C", "420jpeg")
         if colour not in PIXEL_FORMATS or not (values.get("W", "").isdecimal() and values.get("H", "").isdecimal()):
@@ -49,7 +49,7 @@ class Y4MReader:
             raise InputError(f"The YUV4MPEG2 header cannot be used. {error}") from None
 
     def __iter__(self) -> Iterator[tuple[bytes, av.VideoFrame]]:
-        """Each frame after its line.
+        """Yields the line before each frame, and the frame.
 
         Raises:
             InputError: the stream is damaged or cut off.
@@ -66,7 +66,7 @@ class Y4MReader:
 
 
 def write_y4m(stream: BinaryIO, line: bytes, frame: av.VideoFrame) -> None:
-    """Write a frame after its line."""
+    """Writes a frame after its line."""
     stream.write(line + b"\n")
     write_raw(stream, frame)
 
@@ -74,5 +74,5 @@ def write_y4m(stream: BinaryIO, line: bytes, frame: av.VideoFrame) -> None:
 def _line(stream: BinaryIO) -> bytes:
     line = stream.readline(LONGEST_LINE)
     if line and not line.endswith(b"\n"):
-        raise InputError("The input is no YUV4MPEG2, or is cut off. Give --size and --format for raw frames.")
+        raise InputError("The input is not YUV4MPEG2, or is cut off. Give --size and --format for raw frames.")
     return line.rstrip(b"\n")

@@ -1,0 +1,57 @@
+"""Frames in another pixel format or size."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from streamdeblur.video.copying import copy_tags, line_bytes, plane_lines
+from streamdeblur.video.layouts import layout_of
+
+if TYPE_CHECKING:
+    import av
+
+
+def editable(frame: av.VideoFrame) -> av.VideoFrame:
+    """The frame itself, or where its pixel format cannot be edited in place, a copy in the one that loses least."""
+    if layout_of(frame.format.name) is not None:
+        return frame
+    deep = any(component.bits > 8 for component in frame.format.components)
+    chosen = ("gbrp16le" if deep else "rgb24") if frame.format.is_rgb else ("yuv444p16le" if deep else "yuv444p")
+    if frame.format.has_palette:
+        chosen = "rgba"
+    converted = frame.reformat(format=chosen)
+    copy_tags(frame, converted)
+    return converted
+
+
+def fitted(frame: av.VideoFrame, width: int, height: int, pixel_format: str) -> av.VideoFrame:
+    """The frame in the encoder's pixel format and size: padded where up to 3 columns or lines are missing, else resized."""
+    source = frame
+    if frame.format.name != pixel_format:
+        frame = frame.reformat(format=pixel_format, dst_colorspace=frame.colorspace, src_colorspace=frame.colorspace)
+        copy_tags(source, frame)
+    if (frame.width, frame.height) == (width, height):
+        return frame
+    if 0 <= width - frame.width <= 3 and 0 <= height - frame.height <= 3:
+        return padded(frame, width, height)
+    resized = frame.reformat(width=width, height=height)
+    copy_tags(source, resized)
+    return resized
+
+
+def padded(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+    """A copy whose last column and line are repeated up to width x height."""
+    import av
+    import numpy as np
+
+    larger = av.VideoFrame(width, height, frame.format.name)
+    for index, (source, target) in enumerate(zip(frame.planes, larger.planes, strict=True)):
+        size, new_size = line_bytes(frame, index), line_bytes(larger, index)
+        sample = max(1, size // max(1, source.width))
+        lines, target_lines = plane_lines(source)[: source.height, :size], plane_lines(target)
+        edge = np.tile(lines[:, -sample:], (1, -(-(new_size - size) // sample)))
+        wide = np.concatenate([lines, edge], axis=1)[:, :new_size]
+        target_lines[: source.height, :new_size] = wide
+        target_lines[source.height : target.height, :new_size] = wide[-1:]
+    copy_tags(frame, larger)
+    return larger
