@@ -12,7 +12,7 @@ def ptx() -> bytes:
     """The compiled kernels: those of the package, or where it was built without NVRTC, compiled now.
 
     Raises:
-        EngineError: neither is possible; says what to install.
+        EngineError: Neither is possible; says what to install.
     """
     from streamdeblur.errors import EngineError
     from streamdeblur.kernels.cuda.compiler import CompilerError, compile_ptx

@@ -36,7 +36,7 @@ def line_bytes(frame: av.VideoFrame, index: int, columns: int | None = None) -> 
 
 
 def copy_tags(source: av.VideoFrame, target: av.VideoFrame) -> None:
-    """Gives `target` the time stamps and colour tags of `source`."""
+    """Give `target` the time stamps and colour tags of `source`."""
     target.pts, target.dts, target.duration = source.pts, source.dts, source.duration
     if source.time_base is not None:
         target.time_base = source.time_base

@@ -86,7 +86,7 @@ def open_codec(name: str) -> av.codec.Codec:
     """FFmpeg's video encoder `name`.
 
     Raises:
-        OptionError: there is no such encoder.
+        OptionError: There is no such encoder.
     """
     import av
 
@@ -110,7 +110,7 @@ def choose_encoder(asked: str | None, source_family: str, container: av.containe
         container: The file to write.
 
     Raises:
-        OptionError: the encoder is unknown, or the container does not take its codec.
+        OptionError: The encoder is unknown, or the container does not take its codec.
     """
     if asked is not None:
         codec = open_codec(asked)
@@ -171,7 +171,7 @@ def _qualities(pixel_format: av.VideoFormat) -> tuple[int, int, int, int]:
 def configure(
     context: av.VideoCodecContext, name: str, quality: float | None, preset: str | None, hdr: Sequence[str] = ()
 ) -> None:
-    """Sets constant quality and speed preset of an encoder that is not open yet.
+    """Set constant quality and speed preset of an encoder that is not open yet.
 
     Args:
         context: The encoder's codec context.

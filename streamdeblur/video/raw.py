@@ -32,7 +32,7 @@ class RawReader:
             pixel_format: FFmpeg's name.
 
         Raises:
-            OptionError: the size is out of range, or the pixel format is unknown or cannot be edited in place.
+            OptionError: The size is out of range, or the pixel format is unknown or cannot be edited in place.
         """
         if not (0 < width <= LARGEST_SIDE and 0 < height <= LARGEST_SIDE):
             raise OptionError(f"Raw frames cannot be {width}x{height}: a side has 1 to {LARGEST_SIDE} pixels.")
@@ -48,7 +48,7 @@ class RawReader:
         """The next frame; None at the end of the stream.
 
         Raises:
-            InputError: the stream ends within a frame, most likely because the size or pixel format is wrong.
+            InputError: The stream ends within a frame, most likely because the size or pixel format is wrong.
         """
         import av
 
@@ -80,12 +80,12 @@ def open_stdin() -> BinaryIO:
 
 
 def write_raw(stream: BinaryIO, frame: av.VideoFrame) -> None:
-    """Writes a frame."""
+    """Write a frame."""
     for index, plane in enumerate(frame.planes):
         lines = plane_lines(plane)[: plane.height, : line_bytes(frame, index)]
         stream.write(np.ascontiguousarray(lines).data)
 
 
 def discard_stdout() -> None:
-    """Discards what Python still writes to stdout, after the program that reads it has ended, as `head` does."""
+    """Discard what Python still writes to stdout, after the program that reads it has ended, as `head` does."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -34,7 +34,7 @@ class Reader:
     def __init__(
         self, source: str | Path, *, start: float = 0.0, duration: float | None = None, allow_network: bool = False
     ) -> None:
-        """Opens `source` and decodes its first frame.
+        """Open `source` and decode its first frame.
 
         Args:
             source: A file, or a URL where `allow_network` is set.
@@ -43,7 +43,7 @@ class Reader:
             allow_network: Also read URLs, and playlists that name other files or hosts.
 
         Raises:
-            InputError: the source cannot be read, has no video stream, or none of its frames can be decoded.
+            InputError: The source cannot be read, has no video stream, or none of its frames can be decoded.
         """
         self.source = source
         self.warnings: list[str] = []

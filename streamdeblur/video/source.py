@@ -40,14 +40,14 @@ def without_protocol(address: str) -> str:
 
 
 def open_source(source: str | Path, *, allow_network: bool = False) -> av.container.InputContainer:
-    """Opens a video file.
+    """Open a video file.
 
     Args:
         source: A file or URL.
         allow_network: Also open URLs, and playlists that name other files or hosts.
 
     Raises:
-        InputError: the source cannot be read, is no video, or would open more than is allowed.
+        InputError: The source cannot be read, is no video, or would open more than is allowed.
     """
     import av
 
@@ -72,10 +72,10 @@ def open_source(source: str | Path, *, allow_network: bool = False) -> av.contai
 
 
 def check_source(source: str | Path, *, allow_network: bool) -> None:
-    """Checks that a source is a readable file, or a URL where those are allowed.
+    """Check that a source is a readable file, or a URL where those are allowed.
 
     Raises:
-        InputError: it is neither.
+        InputError: It is neither.
     """
     if is_url(source):
         if not allow_network:

@@ -87,7 +87,7 @@ class ConvertedAudio:
 def add_other_stream(
     container: av.container.OutputContainer, source: av.stream.Stream, offset: Fraction, warnings: list[str]
 ) -> OtherStream | None:
-    """Adds the counterpart of a stream of the source to the output.
+    """Add the counterpart of a stream of the source to the output.
 
     Args:
         container: The output.
@@ -180,7 +180,7 @@ def _audio_counterpart(container: av.container.OutputContainer, source: av.Audio
 
 
 def copy_description(source: av.stream.Stream, target: av.stream.Stream) -> None:
-    """Copies language, title and other tags, and the disposition (default, forced ...)."""
+    """Copy language, title and other tags, and the disposition (default, forced ...)."""
     kept = {k: v for k, v in source.metadata.items() if k.lower() not in STALE_METADATA and not k.startswith("_STATISTICS")}
     target.metadata.update(kept)
     target.disposition = source.disposition

@@ -41,7 +41,7 @@ class Writer:
     """Writes one video file, as a context manager: its end completes and renames the file, an error removes it."""
 
     def __init__(self, target: Path, reader: Reader, encoding: EncodingOptions, *, side_by_side: bool = False) -> None:
-        """Chooses the encoder and pixel format, and opens the file; nothing is encoded yet.
+        """Choose the encoder and pixel format, and open the file; nothing is encoded yet.
 
         Args:
             target: The file to write; its suffix chooses the container.
@@ -50,8 +50,8 @@ class Writer:
             side_by_side: The frames to write are twice as wide as those of the source.
 
         Raises:
-            OptionError: the encoder, quality or preset cannot be used.
-            OutputError: the folder or this kind of file cannot be written.
+            OptionError: The encoder, quality or preset cannot be used.
+            OutputError: The folder or this kind of file cannot be written.
         """
         import av
 
@@ -161,11 +161,11 @@ class Writer:
         return self
 
     def write(self, frame: av.VideoFrame) -> None:
-        """Encodes one frame.
+        """Encode one frame.
 
         Raises:
-            OptionError: the encoder does not take the frame, or its device is missing.
-            OutputError: the file cannot be written.
+            OptionError: The encoder does not take the frame, or its device is missing.
+            OutputError: The file cannot be written.
         """
         with self._explained():
             context = self.stream.codec_context
@@ -178,10 +178,10 @@ class Writer:
             self.container.mux(self.stream.encode(frame))
 
     def copy(self, packet: av.Packet[av.stream.Stream]) -> None:
-        """Writes a packet of another stream of the source.
+        """Write a packet of another stream of the source.
 
         Raises:
-            OutputError: the file cannot be written.
+            OutputError: The file cannot be written.
         """
         other = self._others.get(packet.stream_index)
         if other is not None:

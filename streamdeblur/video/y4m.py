@@ -30,7 +30,7 @@ class Y4MReader:
     def __init__(self, stream: BinaryIO) -> None:
         """
         Raises:
-            InputError: the stream is not YUV4MPEG2, or its pixel format cannot be edited in place.
+            InputError: The stream is not YUV4MPEG2, or its pixel format cannot be edited in place.
         """
         self._stream = stream
         self.header = _line(stream)
@@ -49,10 +49,10 @@ class Y4MReader:
             raise InputError(f"The YUV4MPEG2 header cannot be used. {error}") from None
 
     def __iter__(self) -> Iterator[tuple[bytes, av.VideoFrame]]:
-        """Yields the line before each frame, and the frame.
+        """Yield the line before each frame, and the frame.
 
         Raises:
-            InputError: the stream is damaged or cut off.
+            InputError: The stream is damaged or cut off.
         """
         while line := _line(self._stream):
             if not line.startswith(b"FRAME"):
@@ -66,7 +66,7 @@ class Y4MReader:
 
 
 def write_y4m(stream: BinaryIO, line: bytes, frame: av.VideoFrame) -> None:
-    """Writes a frame after its line."""
+    """Write a frame after its line."""
     stream.write(line + b"\n")
     write_raw(stream, frame)
 

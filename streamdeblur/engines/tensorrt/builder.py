@@ -57,7 +57,7 @@ def build_plan(build: Build, on_step: OnStep | None = None, cancelled: threading
     """The engine, serialised. To be called with a device's context current.
 
     Raises:
-        OutOfMemoryError: the GPU has too little free memory for these batches.
+        OutOfMemoryError: The GPU has too little free memory for these batches.
         BuildCancelledError: `cancelled` was set.
         EngineError: TensorRT cannot build the network; the message has its reasons.
     """

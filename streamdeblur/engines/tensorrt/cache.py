@@ -99,7 +99,7 @@ class EngineCache:
         """Keep an engine; both files appear whole or not at all.
 
         Raises:
-            OutputError: they cannot be written.
+            OutputError: They cannot be written.
         """
         told = {
             "key": asdict(key),
@@ -167,7 +167,7 @@ def write_whole(path: Path, content: bytes) -> None:
     """Write a file so that it appears under its name when it is complete, and only then.
 
     Raises:
-        OutputError: it cannot be written; nothing is left of it.
+        OutputError: It cannot be written; nothing is left of it.
     """
     handle, name = tempfile.mkstemp(prefix=f"{path.stem}.", suffix=".part", dir=path.parent)
     partial = Path(name)

@@ -59,7 +59,7 @@ class Device:
         """`size` bytes of device memory; `free` gives them back.
 
         Raises:
-            OutOfMemoryError: there are not as many.
+            OutOfMemoryError: There are not as many.
         """
         try:
             return self.cuda.mem_alloc(size)

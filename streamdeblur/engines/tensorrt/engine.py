@@ -50,7 +50,7 @@ class TensorRTEngine:
 
         Raises:
             UnreadableEngineError: TensorRT does not take it.
-            OutOfMemoryError: not even one crop fits into the device's memory.
+            OutOfMemoryError: Not even one crop fits into the device's memory.
         """
         self.reason = f"{reason} ({device.gpu.name}, f16)"
         self._device = device

@@ -53,9 +53,9 @@ def open_tensorrt(
     """The engine of a network on this GPU, from the cache or built; a cached one that TensorRT does not take is built anew, once.
 
     Raises:
-        OutOfMemoryError: not even an engine for single crops fits into the GPU's memory.
-        EngineError: no GPU, or TensorRT cannot build or run the network; the message has its reasons.
-        OutputError: no cache folder can be written.
+        OutOfMemoryError: Not even an engine for single crops fits into the GPU's memory.
+        EngineError: No GPU, or TensorRT cannot build or run the network; the message has its reasons.
+        OutputError: No cache folder can be written.
     """
     device, cache = Device(), cache or EngineCache()
     # where memory was too short for larger batches once, they are not tried again at every start

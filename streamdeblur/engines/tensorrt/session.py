@@ -55,7 +55,7 @@ class Session:
         """Have `crops` and `restored` hold at least `count` images each; what was in them may be lost.
 
         Raises:
-            OutOfMemoryError: the device has too little memory.
+            OutOfMemoryError: The device has too little memory.
         """
         if count <= self._room:
             return
@@ -72,8 +72,8 @@ class Session:
         Where memory is short, batches are halved, for good.
 
         Raises:
-            OutOfMemoryError: not even one image fits.
-            EngineError: the device failed.
+            OutOfMemoryError: Not even one image fits.
+            EngineError: The device failed.
         """
         done = 0
         while done < count:

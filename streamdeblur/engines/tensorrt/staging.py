@@ -27,7 +27,7 @@ class StagingPool:
         """A block of at least `size` bytes, uint8 [n]; what is in it is of no meaning.
 
         Raises:
-            OutOfMemoryError: the system does not give so much page-locked memory.
+            OutOfMemoryError: The system does not give so much page-locked memory.
         """
         with self._lock:
             fitting = [n for n, block in enumerate(self._free) if block.size >= size]
