@@ -91,7 +91,7 @@ def test_a_reader_that_leaves_ends_the_stream(started, inverting):
     process.stdout.close()
     assert process.wait(60) == 0
     said = process.stderr.read()
-    assert b"Nobody reads the raw frames" in said
+    assert b"The reader of the raw frames has closed the pipe" in said
     assert b"Traceback" not in said
     assert b"Exception ignored" not in said
 
@@ -122,10 +122,10 @@ def test_keys_in_the_terminal(started, inverting):
         (b"", b"Keys:"),
         (b"-", b"Strength 0.9"),
         (b"+", b"Strength 1.0"),
-        (b"s", b"Left half as it came"),
-        (b"p", b"Paused"),
-        (b"p", b"Restoring"),
-        (b"q", b"Ending"),
+        (b"s", b"Split view: the left half is unrestored"),
+        (b"p", b"Restoration paused"),
+        (b"p", b"Restoration resumed"),
+        (b"q", b"Stopping"),
     ):
         os.write(ours, key)
         while answer not in said:
@@ -142,7 +142,7 @@ def test_keys_in_the_terminal(started, inverting):
     [
         (["--source", "srt://127.0.0.1:9999"], "without SRT"),
         (["--source", "pattern", "--size", "big"], "such as 1280x720 (got 'big')"),
-        (["--source", "-", "--size", "320x240"], "no frame"),
+        (["--source", "-", "--size", "320x240"], "no frames"),
     ],
 )
 def test_what_cannot_be_is_said_in_words(arguments, words):

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from streamdeblur.errors import StreamDeblurError
-from streamdeblur.plugins.gstreamer_install import install, system_path, try_out
+from streamdeblur.plugins.gstreamer_install import check_loading, install, system_path
 
 SYSTEM_PYTHON = "/usr/bin/python3"
 PREAMBLE = """
@@ -60,7 +60,7 @@ def open_gstreamer(folder):
     if shutil.which("gst-launch-1.0") is None:
         pytest.skip("GStreamer (gst-launch-1.0) is not installed")
     try:
-        try_out()
+        check_loading()
     except StreamDeblurError as error:
         if "apt-get install" in str(error) or "installed for Python" in str(error):
             pytest.skip(str(error))

@@ -19,7 +19,7 @@ def command(folder: Folder = None) -> None:
     with handle_errors():
         from streamdeblur.plugins import gstreamer_install as plugin
 
-        if not plugin.try_out():
+        if not plugin.check_loading():
             logger.warning("The element was not tested: %s is not installed here.", plugin.INSPECT)
         target = plugin.install(folder or plugin.default_folder())
         typer.echo(f"Wrote {target}. Now, in a shell without a virtual environment (deactivate):")
