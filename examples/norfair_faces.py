@@ -1,7 +1,7 @@
-"""Faces followed with norfair, made sharp where they are, boxes drawn over them.
+"""Track faces with norfair, restore them, and draw their boxes.
 
-pip install streamdeblur && pip install --no-deps norfair filterpy   # (norfair asks for an older NumPy or rich)
-python examples/norfair_faces.py talk.mp4 followed.mp4
+pip install streamdeblur && pip install --no-deps norfair filterpy   # norfair requires older versions of NumPy or rich
+python examples/norfair_faces.py talk.mp4 tracked.mp4
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ def main(source: str, target: str) -> None:
     with FaceDeblurrer() as deblurrer:
         for frame in video:
             rgb = np.ascontiguousarray(frame[..., ::-1])
-            found = [Detection(face.box.reshape(2, 2), np.full(2, face.score)) for face in deblurrer.detector.detect(rgb)]
-            faces = tracker.update(found)
+            detections = [Detection(face.box.reshape(2, 2), np.full(2, face.score)) for face in deblurrer.detector.detect(rgb)]
+            faces = tracker.update(detections)
             sharp = np.ascontiguousarray(deblurrer.restore_detections(rgb, faces)[..., ::-1])
             video.write(draw_tracked_boxes(sharp, faces))
 

@@ -1,7 +1,7 @@
-"""Faces followed with supervision, made sharp where they are, boxes and numbers drawn over them.
+"""Track faces with supervision, restore them, and draw their boxes and numbers.
 
 pip install streamdeblur supervision trackers
-python examples/supervision_faces.py talk.mp4 followed.mp4
+python examples/supervision_faces.py talk.mp4 tracked.mp4
 """
 
 from __future__ import annotations

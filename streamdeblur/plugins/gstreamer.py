@@ -1,6 +1,6 @@
-"""The element ``facedeblur`` of GStreamer: faces are restored in place, at the stream's own times.
+"""The GStreamer element ``facedeblur``, which restores faces in place.
 
-GStreamer imports this file whenever it looks for plug-ins: what is heavy is imported when the element starts.
+GStreamer imports this module whenever it scans its plugins, so heavy packages are imported when the element starts.
 """
 
 from __future__ import annotations
@@ -28,10 +28,11 @@ FORMATS = {
     "Y444": "yuv444p", "RGBA": "rgba", "BGRA": "bgra", "RGBx": "rgb0", "BGRx": "bgr0", "GRAY8": "gray",
     "I420_10LE": "yuv420p10le", "P010_10LE": "p010le",
 }  # fmt: skip
-"""FFmpeg's names of GStreamer's formats."""
+"""FFmpeg's names of the supported formats, by GStreamer's names."""
 CAPS = f"video/x-raw, format=(string){{ {', '.join(FORMATS)} }}, width=[1, 32767], height=[1, 32767]"
 FULL_RANGE = getattr(GstVideo.VideoColorRange, "0_255")
 STATISTICS_SECONDS = 1.0
+"""Interval of the messages with statistics."""
 ANY_TIME = GObject.ParamFlags.READWRITE | GObject.ParamFlags.CONSTRUCT
 AT_START = ANY_TIME | GObject.ParamFlags(Gst.PARAM_MUTABLE_READY)
 
@@ -49,29 +50,30 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
     strength = GObject.Property(
         type=float, default=1.0, minimum=0.0, maximum=1.0, flags=ANY_TIME, blurb="Share of the restoration that is added"
     )
-    always = GObject.Property(type=bool, default=False, flags=ANY_TIME, blurb="Restore faces that are sharp already, too")
+    always = GObject.Property(type=bool, default=False, flags=ANY_TIME, blurb="Restore faces that are already sharp, too")
     min_face = GObject.Property(
-        type=float, default=48.0, minimum=12.0, maximum=4096.0, flags=AT_START, blurb="Smallest face looked for, in pixels"
+        type=float, default=48.0, minimum=12.0, maximum=4096.0, flags=AT_START, blurb="Smallest face to look for, in pixels"
     )
     engine = GObject.Property(type=str, default="auto", flags=AT_START, blurb="auto, openvino, onnxruntime, onnxruntime:cuda ...")
     detector = GObject.Property(type=str, default="centerface", flags=AT_START, blurb="centerface, scrfd:FILE.onnx, scrfd:PACK")
     weights = GObject.Property(
-        type=str, default="", flags=AT_START, blurb="A network exported by streamdeblur (ONNX); empty: the embedded one"
+        type=str, default="", flags=AT_START, blurb="Network exported by streamdeblur (ONNX); empty: the embedded one"
     )
 
     def __init__(self) -> None:
         super().__init__()
         self._deblurrer: FaceDeblurrer | None = None
         self._info: Any = None
-        self._earliest = 0
-        self._late = 0
-        self._told = 0.0
+        self._earliest_time = 0
+        self._late_frames = 0
+        self._posted_at = 0.0
         self.set_in_place(True)
 
-    # What a Python element raises, GStreamer prints, and goes on as if all were well: every error is posted instead.
+    # GStreamer prints exceptions of Python elements and continues as if nothing had happened. Errors are therefore posted as
+    # messages, which end the pipeline.
 
     def do_start(self) -> bool:
-        """Open detector and engine."""
+        """Open the detector and the engine."""
         try:
             from streamdeblur.deblurrer import FaceDeblurrer
 
@@ -80,69 +82,72 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
                 weights=self.weights or None,
             )  # fmt: skip
         except Exception as error:
-            self._fail("facedeblur cannot start", error)
+            # Guards the pipeline as described above, against errors of any type: those of streamdeblur, and those of the
+            # imports, the detector and the engine's runtime.
+            self._post_error("facedeblur cannot start", error)
             return False
-        self._earliest = self._late = 0
+        self._earliest_time = self._late_frames = 0
         return True
 
     def do_stop(self) -> bool:
-        """Free them."""
+        """Close the detector and the engine."""
         if self._deblurrer is not None:
             self._deblurrer.close()
             self._deblurrer = None
         return True
 
     def do_set_caps(self, incoming: Any, outgoing: Any) -> bool:
-        """Another size or format."""
+        """Take over a size and format."""
         self._info = GstVideo.VideoInfo.new_from_caps(incoming)
         self._forget_faces()
         return self._info is not None
 
     def do_sink_event(self, event: Any) -> bool:
-        """A seek begins another stream; at the end of one, its statistics are told."""
+        """Forget the faces after a seek, and post the statistics at the end of the stream."""
         if event.type == Gst.EventType.FLUSH_STOP:
-            self._earliest = 0
+            self._earliest_time = 0
             self._forget_faces()
         elif event.type == Gst.EventType.EOS:
-            self._tell()
+            self._post_statistics()
         return bool(GstBase.BaseTransform.do_sink_event(self, event))
 
     def do_src_event(self, event: Any) -> bool:
-        """Quality of service: frames that would come too late are passed on as they are, not dropped."""
+        """Quality of service: note the time before which frames are late; they are passed through, not dropped."""
         if event.type == Gst.EventType.QOS:
             _, _, difference, stamp = event.parse_qos()
-            # as GStreamer's own elements do: what is late by so much now will be late by twice as much
-            self._earliest = stamp + 2 * difference if difference > 0 else stamp + difference
+            # As in GStreamer's own elements, frames are assumed to become late by twice the difference.
+            self._earliest_time = stamp + 2 * difference if difference > 0 else stamp + difference
         return bool(GstBase.BaseTransform.do_src_event(self, event))
 
     def do_transform_ip(self, buffer: Any) -> Any:
         """Restore the faces of one frame."""
         if self._is_late(buffer):
-            self._late += 1
+            self._late_frames += 1
             return Gst.FlowReturn.OK
         try:
             self._edit(buffer)
         except Exception as error:
-            self._fail("facedeblur cannot restore this frame", error)
+            # As above: the runtimes of detector and engine raise errors of any type.
+            self._post_error("facedeblur cannot restore this frame", error)
             return Gst.FlowReturn.ERROR
-        if time.monotonic() - self._told >= STATISTICS_SECONDS:
-            self._tell()
+        if time.monotonic() - self._posted_at >= STATISTICS_SECONDS:
+            self._post_statistics()
         return Gst.FlowReturn.OK
 
     def _edit(self, buffer: Any) -> None:
         deblurrer = self._deblurrer
-        assert deblurrer is not None, "GStreamer sent a frame to an element that was not started"
+        assert deblurrer is not None, "GStreamer sent a frame to an element that has not been started"
         with buffer.map(Gst.MapFlags.READ | Gst.MapFlags.WRITE) as mapped:
             deblurrer.edit(self._planes(buffer, mapped.data), strength=self.strength, always=self.always)
 
     def _planes(self, buffer: Any, memory: Any) -> Planes:
-        """The frame in the buffer's memory."""
+        """The planes of the frame in the memory of the buffer."""
         import numpy as np
 
         from streamdeblur.video.planes import planes_of_memory
 
         info, meta = self._info, GstVideo.buffer_get_video_meta(buffer)
-        # a buffer may bring its own arrangement, other than that of its format
+        # The metadata of a buffer take precedence over the arrangement of its format.
         arrangement = meta or info
         layout = layout_of(FORMATS[info.finfo.name])
         assert layout is not None
@@ -156,35 +161,35 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
         if buffer.pts == Gst.CLOCK_TIME_NONE:
             return False
         running = self.segment.to_running_time(Gst.Format.TIME, buffer.pts)
-        return bool(running != Gst.CLOCK_TIME_NONE and running < self._earliest)
+        return bool(running != Gst.CLOCK_TIME_NONE and running < self._earliest_time)
 
     def _forget_faces(self) -> None:
-        """Another stream comes; the statistics go on."""
+        """Forget the tracked faces; the statistics go on."""
         if self._deblurrer is not None:
             counts = self._deblurrer.statistics
             self._deblurrer.reset()
             self._deblurrer.statistics = counts
 
-    def _tell(self) -> None:
-        """Post what was done so far as an element message."""
+    def _post_statistics(self) -> None:
+        """Post the statistics so far as an element message."""
         if self._deblurrer is None:
             return
-        self._told = time.monotonic()
+        self._posted_at = time.monotonic()
         counts = self._deblurrer.statistics
-        told = Gst.Structure.new_empty("facedeblur")
-        told.set_value("frames", counts.frames + self._late)
-        told.set_value("late-frames", self._late)
+        fields = Gst.Structure.new_empty("facedeblur")
+        fields.set_value("frames", counts.frames + self._late_frames)
+        fields.set_value("late-frames", self._late_frames)
         for name in ("faces", "restored", "skipped_sharp", "failed"):
-            told.set_value(name.replace("_", "-"), getattr(counts, name))
-        self.post_message(Gst.Message.new_element(self, told))
+            fields.set_value(name.replace("_", "-"), getattr(counts, name))
+        self.post_message(Gst.Message.new_element(self, fields))
 
-    def _fail(self, what: str, error: Exception) -> None:
-        """End the pipeline with an error in words; where an unforeseen one came from is its debug information."""
-        foreseen = isinstance(error, StreamDeblurError)
-        text = str(error) if foreseen else f"{what}: {error}"
-        debug = "" if foreseen else "".join(traceback.format_exception(error))
-        told = GLib.Error.new_literal(Gst.library_error_quark(), text, Gst.LibraryError.FAILED)
-        self.post_message(Gst.Message.new_error(self, told, debug))
+    def _post_error(self, what: str, error: Exception) -> None:
+        """End the pipeline with an error message; the traceback of an unexpected error is its debug information."""
+        expected = isinstance(error, StreamDeblurError)
+        text = str(error) if expected else f"{what}: {error}"
+        debug = "" if expected else "".join(traceback.format_exception(error))
+        posted = GLib.Error.new_literal(Gst.library_error_quark(), text, Gst.LibraryError.FAILED)
+        self.post_message(Gst.Message.new_error(self, posted, debug))
 
 
 GObject.type_register(FaceDeblur)

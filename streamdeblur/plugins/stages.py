@@ -1,53 +1,83 @@
-"""Stages of a pipeline over frames: each takes what the one before it yields."""
+"""Stages of a pipeline over frames: each takes what the previous one yields."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from typing import Any, Unpack
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Unpack, overload
 
 from streamdeblur.deblurrer import FaceDeblurrer
+from streamdeblur.frames import Image, StreamItem
 from streamdeblur.options import RestorationSettings
 
-Stage = Callable[[Iterable[Any]], Iterable[Any]]
-"""What takes frames, or frames with what is known of them, and yields them."""
+if TYPE_CHECKING:
+    import av
+
+Payload = TypeVar("Payload")
+Stage: TypeAlias = Callable[[Iterable[Any]], Iterable[Any]]
+"""Takes items of any type, such as frames or `StreamItem`s, and yields others."""
 
 
 class Sequential:
-    """Stages one after the other, themselves a stage: ``for frame in Sequential(Deblur(), annotate)(frames): ...``."""
+    """A sequence of stages, which is a stage itself: ``for frame in Sequential(Deblur(), annotate)(frames): ...``."""
 
     def __init__(self, *stages: Stage) -> None:
+        """Take the stages in the order in which items pass them."""
         self.stages = stages
 
-    def __call__(self, frames: Iterable[Any]) -> Iterator[Any]:
-        """What the last stage yields for these frames; nothing is read before it is asked for."""
+    def __repr__(self) -> str:
+        return f"Sequential({', '.join(map(repr, self.stages))})"
+
+    def __call__(self, items: Iterable[Any]) -> Iterator[Any]:
+        """Yield what the last stage yields; items are read one by one as they are needed."""
         for stage in self.stages:
-            frames = stage(frames)
-        return iter(frames)
+            items = stage(items)
+        return iter(items)
 
 
 class Deblur:
-    """A stage that removes motion blur from faces, *in place*, in order, several frames in flight.
+    """A stage that removes motion blur from faces, *in place* and in order, with several frames in flight.
 
-    It takes what `FaceDeblurrer.stream` takes: frames, whose faces it detects, or `StreamItem`s with the faces in them. Each call
-    is a stream of its own.
+    Each call is a new stream.
     """
 
     def __init__(self, *, bgr: bool = False, **settings: Unpack[RestorationSettings]) -> None:
-        """`bgr`: arrays are as OpenCV has them, as those of norfair's `Video` and of supervision; settings: fields of
-        `RestorationOptions`.
+        """Open a deblurrer.
+
+        Args:
+            bgr: Arrays have OpenCV's order of channels, as those of norfair's `Video` and of supervision.
+            settings: Fields of `RestorationOptions`.
 
         Raises:
-            OptionError, NetworkError, EngineError, DetectorError: a setting cannot be used here; the message says why.
+            OptionError, NetworkError, EngineError, DetectorError: A setting cannot be used here; the message states why.
         """
         self.bgr = bgr
         self.deblurrer = FaceDeblurrer(throughput=True, **settings)
 
-    def __call__(self, frames: Iterable[Any]) -> Iterator[Any]:
-        """Yield the frames (or items) with sharp faces.
+    def __repr__(self) -> str:
+        return f"Deblur({self.deblurrer!r}, bgr={self.bgr})"
+
+    @overload
+    def __call__(self, items: Iterable[StreamItem[Payload]]) -> Iterator[StreamItem[Payload]]: ...
+
+    @overload
+    def __call__(self, items: Iterable[av.VideoFrame]) -> Iterator[av.VideoFrame]: ...
+
+    @overload
+    def __call__(self, items: Iterable[Image]) -> Iterator[Image]: ...
+
+    def __call__(self, items: Iterable[Any]) -> Iterator[Any]:
+        """Restore the faces of frames.
+
+        Args:
+            items: Frames, whose faces are detected, or `StreamItem`s with a frame, its detections and a payload; see
+                `FaceDeblurrer.stream`.
+
+        Yields:
+            The same frames or items, in order.
 
         Raises:
-            ValueError: an array of another type or shape, or a box without area.
-            InputError: a pixel format that cannot be edited.
+            ValueError: An array of another type or shape, or a box without area.
+            InputError: A pixel format that cannot be edited.
         """
         self.deblurrer.reset()
-        yield from self.deblurrer.stream(frames, bgr=self.bgr)
+        yield from self.deblurrer.stream(items, bgr=self.bgr)

@@ -1,4 +1,4 @@
-"""A filter for VapourSynth: a clip in, the same clip with sharp faces out."""
+"""The VapourSynth filter."""
 
 from __future__ import annotations
 
@@ -17,62 +17,68 @@ if TYPE_CHECKING:
     import vapoursynth as vs
 
 UNKNOWN_MATRIX = 2
-"""H.273's number for a matrix that is not known."""
+"""H.273's number for an unspecified matrix."""
 GREEN_FIRST = (1, 2, 0)
 """VapourSynth's planes are R, G and B; those of the layout G, B and R."""
 
 
-def deblur(clip: vs.VideoNode, **options: Unpack[RestorationSettings]) -> vs.VideoNode:
-    """`clip` with sharp faces: same format, frames and frame properties.
+def deblur(clip: vs.VideoNode, **settings: Unpack[RestorationSettings]) -> vs.VideoNode:
+    """Restore the faces of a clip.
 
-    clip: integer YUV, RGB or GRAY of constant format and size, in a layout of `layout_of` (8, 9, 10, 12, 14 or 16 bits).
-    options: fields of `RestorationOptions` (``deblur(clip, strength=0.8)``).
+    Faces are tracked from frame to frame, so the clip should be read from its beginning to its end, as ``vspipe`` does. After a
+    jump to another frame, tracking starts anew. One frame is processed at a time.
 
-    Faces are followed from frame to frame, so the clip is best read from its beginning to its end, as ``vspipe`` does. A jump
-    to another frame begins anew there. One clip is worked on by one thread at a time.
+    Args:
+        clip: Integer YUV, RGB or GRAY with 8, 9, 10, 12, 14 or 16 bits, of constant format and size.
+        settings: Fields of `RestorationOptions`: ``deblur(clip, strength=0.8)``.
+
+    Returns:
+        A clip of the same format, size and length, with the same frame properties.
 
     Raises:
-        InputError: a clip of another format, or of changing format or size.
-        OptionError, NetworkError, EngineError, DetectorError: a setting cannot be used here; the message says why.
+        InputError: A clip of another format, or of variable format or size.
+        OptionError, NetworkError, EngineError, DetectorError: A setting cannot be used here; the message states why.
     """
     import vapoursynth as vs
 
     layout = _layout(clip)
     history = vs.core.num_threads
-    line = _InLine(FaceDeblurrer(**options), layout, history)
-    # the frame, the one before it, and so on
+    ordered = _OrderedFilter(FaceDeblurrer(**settings), layout, history)
+    # Clip k shows the frame k before the current one.
     earlier = [clip.std.DuplicateFrames(frames=[0] * back) for back in range(1, history + 1)]
-    return clip.std.ModifyFrame(clips=[clip, *earlier], selector=line.frame)
+    return clip.std.ModifyFrame(clips=[clip, *earlier], selector=ordered.frame)
 
 
-class _InLine:
-    """Deblurs frames in their order, although VapourSynth's threads ask for them a little out of order.
+class _OrderedFilter:
+    """Deblurs frames in order, although VapourSynth's threads request them slightly out of order.
 
-    A frame that is asked for too early comes with those before it: they are done first, and kept until they are asked for.
+    A frame that is requested early comes with those before it. They are processed first, and kept until they are requested.
     """
 
     def __init__(self, deblurrer: FaceDeblurrer, layout: Layout, history: int) -> None:
         self._deblurrer, self._layout, self._history = deblurrer, layout, history
         self._next = 0
-        self._done: dict[int, vs.VideoFrame] = {}
+        self._results: dict[int, vs.VideoFrame] = {}
 
     def frame(self, n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
-        """Frame `n`; `f`: it, and as many before it as there may be in the hands of other threads.
+        """The restored frame `n`. VapourSynth passes both arguments by these names, and makes one call at a time.
 
-        (VapourSynth gives both by these names, and calls this once at a time.)
+        Args:
+            n: Number of the frame.
+            f: The frame, and before it as many earlier ones as other threads may be waiting for.
         """
-        if n in self._done:
-            return self._done.pop(n)
+        if n in self._results:
+            return self._results.pop(n)
         if not self._next <= n <= self._next + self._history:
             self._deblurrer.reset()
-            self._done.clear()
+            self._results.clear()
             self._next = n
         for number in range(self._next, n):
-            self._done[number] = self._edited(f[n - number])
+            self._results[number] = self._edited(f[n - number])
         result = self._edited(f[0])
         self._next = n + 1
-        # what nobody asked for in all this time, nobody will
-        self._done = {number: done for number, done in self._done.items() if number >= n - self._history}
+        # Results that have not been requested within the history are not requested any more.
+        self._results = {number: frame for number, frame in self._results.items() if number >= n - self._history}
         return result
 
     def _edited(self, frame: vs.VideoFrame) -> vs.VideoFrame:
@@ -82,23 +88,23 @@ class _InLine:
 
 
 def _layout(clip: vs.VideoNode) -> Layout:
-    """Where the samples of `clip` lie; InputError where its faces cannot be edited."""
+    """The layout of the samples of `clip`; InputError if its format is not supported."""
     import vapoursynth as vs
 
     form = clip.format
     if form is None or form.color_family == vs.UNDEFINED or not clip.width * clip.height:
-        raise InputError("The clip changes its format or its size. Convert it first, with resize.Bicubic(width, height, format).")
+        raise InputError("The clip has a variable format or size. Convert it first, with resize.Bicubic(width, height, format).")
     layout = layout_of(_ffmpeg_name(form)) if form.sample_type == vs.INTEGER else None
     if layout is None:
         raise InputError(
-            f"Faces in clips of the format {form.name} cannot be edited. Convert the clip to integer YUV or RGB of 8 to 16 bits"
-            " first, with resize.Bicubic(format=vs.YUV420P10) for example."
+            f"The format {form.name} is not supported. Convert the clip to integer YUV or RGB of 8 to 16 bits first, for example"
+            " with resize.Bicubic(format=vs.YUV420P10)."
         )
     return layout
 
 
 def _ffmpeg_name(form: vs.VideoFormat) -> str:
-    """FFmpeg's name of a format of integers; it may not know it, either."""
+    """FFmpeg's name of an integer format; FFmpeg need not support it."""
     import vapoursynth as vs
 
     bits = f"{form.bits_per_sample}le" if form.bits_per_sample > 8 else ""
@@ -111,7 +117,7 @@ def _ffmpeg_name(form: vs.VideoFormat) -> str:
 
 
 def _planes(frame: vs.VideoFrame, layout: Layout) -> Planes:
-    """Views of the planes of a frame that may be written to."""
+    """Writable views of the planes of a frame."""
     order = GREEN_FIRST if layout.family == "rgb" else range(frame.format.num_planes)
     return planes_of_arrays(
         {number: _samples(frame, plane, layout) for number, plane in enumerate(order)}, layout, frame.width, frame.height,
@@ -130,8 +136,8 @@ def _samples(frame: vs.VideoFrame, plane: int, layout: Layout) -> SampleArray:
 
 
 def _is_full_range(frame: vs.VideoFrame) -> bool:
-    """As the frame says; where it says nothing, limited, as VapourSynth's own filters take it."""
-    # _Range is H.273's; before it, there was _ColorRange, the other way round
+    """The range that the frame properties state; by default limited, as for VapourSynth's own filters."""
+    # _Range has H.273's values; the older _ColorRange has them inverted.
     if "_Range" in frame.props:
         return int(frame.props["_Range"]) == 1
     return int(frame.props.get("_ColorRange", 1)) == 0

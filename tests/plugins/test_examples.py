@@ -1,4 +1,4 @@
-"""The examples run as their first lines say."""
+"""The examples, run as their docstrings show."""
 
 from __future__ import annotations
 
@@ -29,21 +29,21 @@ def talk(tmp_path_factory, few_pictures):
 @pytest.mark.parametrize(
     ("libraries", "example"), [(["norfair"], "norfair_faces.py"), (["supervision", "trackers"], "supervision_faces.py")]
 )
-def test_faces_are_followed_and_made_sharp(libraries, example, talk, few_pictures, tmp_path):
+def test_faces_are_tracked_and_restored(libraries, example, talk, few_pictures, tmp_path):
     for library in libraries:
-        pytest.importorskip(library, reason=f"{library} is not installed: see the first lines of the example")
-    done = run(example, talk, tmp_path / "followed.mp4")
+        pytest.importorskip(library, reason=f"{library} is not installed: see the docstring of the example")
+    done = run(example, talk, tmp_path / "tracked.mp4")
     assert done.returncode == 0, done.stderr
-    with av.open(str(tmp_path / "followed.mp4")) as container:
+    with av.open(str(tmp_path / "tracked.mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) == len(few_pictures)
 
 
-def test_the_cosine_to_a_portrait_rises(talk, face_picture, tmp_path):
+def test_the_similarity_to_a_portrait_increases(talk, face_picture, tmp_path):
     for needed in ("dlib", "face_recognition_models"):
         pytest.importorskip(needed, reason="dlib's models are not installed: pip install '.[eval]'")
     Image.fromarray(face_picture).save(tmp_path / "portrait.png")
     done = run("identities.py", tmp_path / "portrait.png", talk)
     assert done.returncode == 0, done.stderr
-    faces, before, after = re.fullmatch(r"(\d+) faces: mean cosine (\S+) as they are, (\S+) with .*\n", done.stdout).groups()
+    faces, before, after = re.fullmatch(r"(\d+) faces: mean cosine similarity (\S+) before, (\S+) after the restoration\n", done.stdout).groups()
     assert int(faces) == 12
     assert float(after) > float(before)

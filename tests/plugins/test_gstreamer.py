@@ -24,7 +24,7 @@ def gstreamer(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def invert(tmp_path_factory):
-    """A network whose work is seen in every pixel that it touches."""
+    """A network that changes every pixel that it processes."""
     return write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert")
 
 
@@ -48,7 +48,7 @@ def frames(few_pictures):
 
 @pytest.fixture(scope="module")
 def expected(invert):
-    """What FaceDeblurrer makes of frames."""
+    """The same frames, restored by a FaceDeblurrer."""
 
     def edited(frames):
         copies = [copy_frame(frame) for frame in frames]
@@ -62,7 +62,7 @@ def expected(invert):
 
 
 def strides(frame):
-    """Bytes per line as GStreamer has them where nothing else is said: multiples of four."""
+    """GStreamer's default bytes per line: multiples of four."""
     return [-(-line_bytes(frame, index) // 4) * 4 for index in range(len(frame.planes))]
 
 
@@ -92,15 +92,15 @@ def processed(gstreamer, folder, frames, invert):
         f" ! filesink location={folder / name}.out"
         for name, pixel_format in FORMATS.items()
     ]
-    exit_code, said = gstreamer.launch(*pipelines)
-    assert exit_code == 0, said
-    assert "Traceback" not in said
+    exit_code, output = gstreamer.launch(*pipelines)
+    assert exit_code == 0, output
+    assert "Traceback" not in output
     return lambda name: (folder / f"{name}.out").read_bytes()
 
 
 @pytest.mark.parametrize("name", FORMATS)
 def test_every_byte_is_what_the_deblurrer_makes_of_the_frame(name, processed, frames, expected):
-    """So that what lies outside of the faces is as it was, with lines that are padded, too."""
+    """Including the bytes outside the faces, in lines with padding."""
     given = frames(FORMATS[name])
     made = expected(given)
     lines = strides(given[0])
@@ -112,20 +112,20 @@ def test_every_byte_is_what_the_deblurrer_makes_of_the_frame(name, processed, fr
 
 
 def test_lines_may_be_longer_than_the_format_asks_for(gstreamer, folder, frames, invert, processed):
-    """Buffers whose meta data say where the planes lie, as decoders and cameras make them."""
+    """Buffers with metadata that state where the planes are, like those of decoders and cameras."""
     given = frames("yuv420p")
     wide, chroma = 384, 192
     offsets = [0, wide * HEIGHT, wide * HEIGHT + chroma * HEIGHT // 2]
     (folder / "wide").write_bytes(b"".join(lines_of(frame, [wide, chroma, chroma]) for frame in given))
-    exit_code, said = gstreamer.launch(
+    exit_code, output = gstreamer.launch(
         f"filesrc location={folder / 'wide'} ! rawvideoparse format=i420 width={WIDTH} height={HEIGHT}"
         f" plane-strides=<{wide},{chroma},{chroma}> plane-offsets=<{','.join(map(str, offsets))}>"
         f" frame-size={offsets[2] + chroma * HEIGHT // 2} ! facedeblur always=true weights={invert}"
-        # a converter takes lines of any length; it only moves samples here
+        # A converter accepts lines of any length; here it only moves samples.
         f" ! videoconvert ! video/x-raw,format=NV12 ! videoconvert ! video/x-raw,format=I420"
         f" ! filesink location={folder / 'wide'}.out"
     )
-    assert exit_code == 0, said
+    assert exit_code == 0, output
     lines = strides(given[0])
     after = visible((folder / "wide.out").read_bytes(), given, lines)
     np.testing.assert_array_equal(after, visible(processed("I420"), given, lines))
@@ -139,10 +139,10 @@ def video(folder, few_pictures):
 
 def test_a_file_comes_out_with_a_sharper_face(gstreamer, folder, video):
     decoded = f"filesrc location={video} ! decodebin ! videoconvert ! video/x-raw,format=NV12"
-    exit_code, said = gstreamer.launch(
+    exit_code, output = gstreamer.launch(
         f"{decoded} ! filesink location={folder}/before", f"{decoded} ! facedeblur ! filesink location={folder}/after"
     )
-    assert exit_code == 0, said
+    assert exit_code == 0, output
     before, after = (
         np.fromfile(folder / name, np.uint8).reshape(12, 360, 320)[:, :240].astype(np.float32) for name in ("before", "after")
     )
@@ -153,7 +153,7 @@ def test_a_file_comes_out_with_a_sharper_face(gstreamer, folder, video):
     middle = np.s_[:, rows[0] + 40 : rows[-1] - 40, columns[0] + 40 : columns[-1] - 40]
     edges = [np.abs(np.diff(luma[middle], axis=2)).mean() for luma in (before, after)]
     assert edges[1] > 1.15 * edges[0]
-    counts = statistics(said)
+    counts = statistics(output)
     assert counts == {
         "frames": 12, "late-frames": 0, "faces": 12, "restored": counts["restored"], "skipped-sharp": 12 - counts["restored"],
         "failed": 0,
@@ -162,27 +162,27 @@ def test_a_file_comes_out_with_a_sharper_face(gstreamer, folder, video):
 
 
 @pytest.mark.parametrize(
-    ("setting", "words"),
+    ("setting", "message"),
     [("engine=warp", "Unknown engine 'warp'"), ("weights=/nowhere.onnx", "/nowhere.onnx")],
 )
-def test_a_setting_that_cannot_be_used_ends_the_pipeline_in_words(gstreamer, video, setting, words):
-    exit_code, said = gstreamer.launch(f"filesrc location={video} ! decodebin ! videoconvert ! facedeblur {setting} ! fakesink")
+def test_an_invalid_setting_ends_the_pipeline_with_a_message(gstreamer, video, setting, message):
+    exit_code, output = gstreamer.launch(f"filesrc location={video} ! decodebin ! videoconvert ! facedeblur {setting} ! fakesink")
     assert exit_code != 0
-    told = [line for line in said.splitlines() if line.startswith("ERROR: from element") and "facedeblur0" in line]
-    assert words in told[0]
-    assert "Traceback" not in said
+    errors = [line for line in output.splitlines() if line.startswith("ERROR: from element") and "facedeblur0" in line]
+    assert message in errors[0]
+    assert "Traceback" not in output
 
 
-def test_frames_that_come_too_late_pass_as_they_are(gstreamer, folder, frames, invert):
-    """The sink wants ten thousand frames a second."""
+def test_late_frames_pass_through_unrestored(gstreamer, folder, frames, invert):
+    """The sink expects ten thousand frames per second."""
     given = frames("yuv420p") * 10
     source = raw_source(folder / "late", given, "I420")
-    exit_code, said = gstreamer.launch(
+    exit_code, output = gstreamer.launch(
         f"{source} framerate=10000/1 ! facedeblur always=true weights={invert}"
         f" ! filesink sync=true qos=true max-lateness=-1 location={folder / 'late'}.out"
     )
-    assert exit_code == 0, said
-    counts = statistics(said)
+    assert exit_code == 0, output
+    counts = statistics(output)
     assert counts["frames"] == 60
     assert counts["late-frames"] > 0
     assert counts["restored"] == 60 - counts["late-frames"]
@@ -195,13 +195,13 @@ STRENGTH = """
 pipeline = Gst.parse_launch(sys.argv[1])
 element, frames = pipeline.get_by_name("faces"), []
 
-def came(pad, info):
+def on_buffer(pad, info):
     frames.append(info.get_buffer().pts)
     if len(frames) == 4:
         element.set_property("strength", 0.0)
     return Gst.PadProbeReturn.OK
 
-element.get_static_pad("sink").add_probe(Gst.PadProbeType.BUFFER, came)
+element.get_static_pad("sink").add_probe(Gst.PadProbeType.BUFFER, on_buffer)
 pipeline.set_state(Gst.State.PLAYING)
 message = pipeline.get_bus().timed_pop_filtered(60 * Gst.SECOND, Gst.MessageType.EOS | Gst.MessageType.ERROR)
 pipeline.set_state(Gst.State.NULL)
@@ -209,7 +209,7 @@ print(json.dumps(message.type == Gst.MessageType.EOS))
 """
 
 
-def test_the_strength_may_change_while_it_runs(gstreamer, folder, frames, invert):
+def test_the_strength_may_change_while_the_element_runs(gstreamer, folder, frames, invert):
     given = frames("nv12")
     source = raw_source(folder / "strength", given, "NV12")
     pipeline = f"{source} ! facedeblur name=faces always=true weights={invert} ! filesink location={folder / 'strength'}.out"
@@ -223,30 +223,30 @@ SEEK = """
 pipeline = Gst.parse_launch(sys.argv[1])
 sums = []
 
-def came(pad, info):
+def on_buffer(pad, info):
     buffer = info.get_buffer()
     sums.append(GLib.compute_checksum_for_data(GLib.ChecksumType.SHA256, buffer.extract_dup(0, buffer.get_size())))
     return Gst.PadProbeReturn.OK
 
-pipeline.get_by_name("faces").get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, came)
+pipeline.get_by_name("faces").get_static_pad("src").add_probe(Gst.PadProbeType.BUFFER, on_buffer)
 ends = Gst.MessageType.EOS | Gst.MessageType.ERROR
 pipeline.set_state(Gst.State.PLAYING)
-told = pipeline.get_bus().timed_pop_filtered(60 * Gst.SECOND, ends)
+message = pipeline.get_bus().timed_pop_filtered(60 * Gst.SECOND, ends)
 pipeline.seek_simple(Gst.Format.TIME, Gst.SeekFlags.FLUSH, 0)
-told = pipeline.get_bus().timed_pop_filtered(60 * Gst.SECOND, ends)
+message = pipeline.get_bus().timed_pop_filtered(60 * Gst.SECOND, ends)
 pipeline.set_state(Gst.State.NULL)
 print(json.dumps(sums))
 """
 
 
-def test_after_a_seek_the_faces_are_found_anew(gstreamer, folder, frames, invert):
+def test_after_a_seek_faces_are_detected_anew(gstreamer, folder, frames, invert):
     source = raw_source(folder / "seek", frames("yuv420p"), "I420")
     sums = gstreamer.script(SEEK, f"{source} ! facedeblur name=faces always=true weights={invert} ! fakesink")
     assert len(set(sums)) == 6
     assert sums == sums[:6] * 2
 
 
-LOOKING = """
+SCANNING = """
 import runpy
 runpy.run_path(sys.argv[1])
 heavy = {"numpy", "cv2", "numba", "openvino", "onnxruntime", "onnx", "pydantic", "av", "scipy"}
@@ -254,14 +254,14 @@ print(json.dumps(sorted(heavy & set(sys.modules))))
 """
 
 
-def test_looking_for_plugins_imports_nothing_heavy(gstreamer):
-    assert gstreamer.script(LOOKING, str(gstreamer.plugin)) == []
+def test_scanning_plugins_imports_no_heavy_package(gstreamer):
+    assert gstreamer.script(SCANNING, str(gstreamer.plugin)) == []
 
 
 def test_gst_inspect_shows_the_element(gstreamer):
-    exit_code, said = gstreamer.inspect()
+    exit_code, output = gstreamer.inspect()
     assert exit_code == 0
     for name in ("strength", "engine", "detector", "min-face"):
-        assert f"  {name} " in said
+        assert f"  {name} " in output
     for name in ("I420", "NV12", "RGB", "BGR"):
-        assert f"(string){name}" in said
+        assert f"(string){name}" in output

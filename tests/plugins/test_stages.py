@@ -1,4 +1,4 @@
-"""Stages of pipelines: deblurring between what comes before and after it."""
+"""Deblurring as a stage of a pipeline."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def stage():
 
 @pytest.fixture(scope="module")
 def one_by_one(few_pictures):
-    """What a call for each frame makes of the pictures."""
+    """The pictures, restored by one call per frame."""
     with FaceDeblurrer() as deblurrer:
         return [deblurrer(picture) for picture in few_pictures]
 
@@ -27,7 +27,7 @@ def copies(pictures):
 
 
 def near(pictures, others):
-    """Equal but for the engine's rounding, which differs with what else is in flight."""
+    """Whether pictures are equal except for rounding, which depends on what else is in flight."""
     return len(pictures) == len(others) and all(
         np.abs(one.astype(int) - other).max() <= 2 for one, other in zip(pictures, others, strict=True)
     )

@@ -1,4 +1,4 @@
-"""GStreamer as users run it: its own programs, in the system's interpreter."""
+"""GStreamer's own programs, in the Python of the system."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ Gst.init(None)
 
 
 class GStreamer:
-    """Runs pipelines with the element facedeblur, from a folder and a registry of its own."""
+    """Runs pipelines with the element facedeblur, with a plugin folder and a registry of its own."""
 
     def __init__(self, folder):
         self.plugin = install(folder)
@@ -34,19 +34,19 @@ class GStreamer:
         }  # fmt: skip
 
     def launch(self, *pipelines):
-        """Run gst-launch-1.0 with all pipelines at once; returns its exit code and everything that it said."""
+        """Run gst-launch-1.0 with all pipelines at once; returns its exit code and its output."""
         return self._run("gst-launch-1.0", "-m", *" ".join(pipelines).split())
 
     def inspect(self):
         return self._run("gst-inspect-1.0", "facedeblur")
 
     def script(self, code, *arguments):
-        """The JSON that `code` prints, run by the system's interpreter."""
+        """The JSON that `code` prints, run by the Python of the system."""
         if self._run(SYSTEM_PYTHON, "-c", PREAMBLE)[0]:
             pytest.skip(f"{SYSTEM_PYTHON} has no GStreamer (python3-gst-1.0)")
-        exit_code, said = self._run(SYSTEM_PYTHON, "-c", PREAMBLE + code, *arguments)
-        assert exit_code == 0, said
-        return json.loads(said.splitlines()[-1])
+        exit_code, output = self._run(SYSTEM_PYTHON, "-c", PREAMBLE + code, *arguments)
+        assert exit_code == 0, output
+        return json.loads(output.splitlines()[-1])
 
     def _run(self, *command):
         done = subprocess.run(
@@ -56,7 +56,7 @@ class GStreamer:
 
 
 def open_gstreamer(folder):
-    """GStreamer with the element in place; skips the test where GStreamer is not installed or is of another Python."""
+    """GStreamer with the element installed; skips the test if GStreamer is not installed or has another Python."""
     if shutil.which("gst-launch-1.0") is None:
         pytest.skip("GStreamer (gst-launch-1.0) is not installed")
     try:
@@ -68,9 +68,9 @@ def open_gstreamer(folder):
     return GStreamer(folder)
 
 
-def statistics(said):
+def statistics(output):
     """The last statistics among the messages of gst-launch-1.0."""
-    return {name: int(count) for name, count in re.findall(r"([a-z-]+)=\(int\)(\d+)", said.split(": facedeblur, ")[-1])}
+    return {name: int(count) for name, count in re.findall(r"([a-z-]+)=\(int\)(\d+)", output.split(": facedeblur, ")[-1])}
 
 
 def lines_of(frame, strides):
