@@ -44,6 +44,7 @@ def test_the_similarity_to_a_portrait_increases(talk, face_picture, tmp_path):
     Image.fromarray(face_picture).save(tmp_path / "portrait.png")
     done = run("identities.py", tmp_path / "portrait.png", talk)
     assert done.returncode == 0, done.stderr
-    faces, before, after = re.fullmatch(r"(\d+) faces: mean cosine similarity (\S+) before, (\S+) after the restoration\n", done.stdout).groups()
+    pattern = r"(\d+) faces: mean cosine similarity (\S+) before, (\S+) after the restoration\n"
+    faces, before, after = re.fullmatch(pattern, done.stdout).groups()
     assert int(faces) == 12
     assert float(after) > float(before)
