@@ -6,9 +6,12 @@ torchrun --nproc-per-node 4 -m streamdeblur train cgan CONFIG --hourglass RUN --
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import torch
+from torch import nn
 
 from streamdeblur.errors import OptionError
 from streamdeblur.training.config import TrainingConfig
@@ -60,25 +63,32 @@ def train_cgan(
     ema = EMA(pathways.trained, settings.average)
 
     with TrainingRun(folder, "cgan", config, writes=fabric.is_global_zero) as run:
-        # (these names are in the file format of checkpoints)
-        parts: dict[str, Stateful] = {"learner": trainer, "judge": discriminator_trainer, "average": ema}
+        parts: dict[str, Stateful] = {"learner": trainer, "judge": discriminator_trainer, "average": ema}  # names in the file
         if pathways.generator is not None:
             parts["hourglass"] = pathways.hourglass
         loop = TrainingLoop(fabric, run, settings, parts)
         for step, batch in loop.steps(data, lambda: network_for_prediction(pathways, ema)):
             outputs: PathwayOutputs = trainer.model(batch.blurry, batch.sharp)
             if settings.weights.needs_discriminator:
-                discriminator.requires_grad_(True)
                 loss = discriminator_objective(discriminator_trainer.model, batch, outputs.restored)
                 loop.record({"discriminator": loss})
                 discriminator_trainer.step(loss, step)
-            discriminator.requires_grad_(False)
-            with fabric.autocast():
+            with fabric.autocast(), frozen(discriminator):
                 terms = generator_losses(settings, batch, outputs, discriminator, extractor)
             total = torch.stack([term.float() for term in terms.values()]).sum()
             loop.record({"total": total, **terms})
             trainer.step(total, step)
             ema.update(pathways.trained)
+
+
+@contextmanager
+def frozen(network: nn.Module) -> Iterator[None]:
+    """Exclude the weights of a network from the gradients of what is computed in this context."""
+    network.requires_grad_(False)
+    try:
+        yield
+    finally:
+        network.requires_grad_(True)
 
 
 def build_pathways(config: TrainingConfig, hourglass: Path | None, init: Path | None, *, resuming: bool) -> BothPathways:

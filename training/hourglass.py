@@ -43,8 +43,7 @@ def train_hourglass(config: TrainingConfig, data: TrainingData, folder: Path, in
     ema = EMA(hourglass, settings.average)
 
     with TrainingRun(folder, "hourglass", config, writes=fabric.is_global_zero) as run:
-        # (these names are in the file format of checkpoints)
-        loop = TrainingLoop(fabric, run, settings, {"learner": trainer, "average": ema})
+        loop = TrainingLoop(fabric, run, settings, {"learner": trainer, "average": ema})  # names in the file
         for step, batch in loop.steps(data, lambda: TwoStepNetwork(ema.network, None)):
             coarse, _ = trainer.model(batch.blurry)
             loss = hourglass_loss(settings, coarse, batch.sharp, batch.blurry)

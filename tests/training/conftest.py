@@ -1,4 +1,4 @@
-"""A network that tells faces apart, and seeded tests."""
+"""A small network for face recognition, and seeded tests."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class _Residual(nn.Module):
 
 @pytest.fixture(autouse=True)
 def seeded():
-    """Numbers that a test draws are the same in each run and in any order of the tests."""
+    """Random numbers are the same in each run and in any order of the tests."""
     torch.manual_seed(0)
 
 
 @pytest.fixture(scope="session")
 def identity_network(tmp_path_factory):
-    """An ONNX file with the operators of the usual networks of faces, with weights at random."""
+    """An ONNX file with the operators of the usual networks for face recognition and random weights."""
     torch.manual_seed(3)
     network = nn.Sequential(
         nn.Conv2d(3, 8, 3, 2, 1),

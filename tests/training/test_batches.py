@@ -1,6 +1,8 @@
-"""Batches are made ahead, in order, each from its number alone."""
+"""Batches are prefetched in order; each depends on its number alone."""
 
 from __future__ import annotations
+
+from itertools import islice
 
 import numpy as np
 import pytest
@@ -11,21 +13,20 @@ from streamdeblur.training.blur.exposures import Pair
 
 
 def make(index, severity, size):
-    """A pair that shows its own number and severity."""
+    """A pair whose values are its own number and severity."""
     return Pair(np.full((size, size, 3), round(100 * severity), np.uint8), np.full((size, size, 3), index, np.uint8), None, {})
 
 
-def batches(**changes):
+def loader(**changes):
     settings = {"size": 4, "crop": 64, "severity": lambda number: number / 10}
     return BatchLoader(make, **(settings | changes))
 
 
 def first(count, **changes):
-    made = batches(**changes)
-    row = iter(made)
-    kept = [next(row) for _ in range(count)]
-    made.close()
-    return kept
+    batches = loader(**changes)
+    taken = list(islice(batches, count))
+    batches.close()
+    return taken
 
 
 def numbers(batch):
@@ -46,7 +47,7 @@ def test_a_batch_does_not_depend_on_those_before():
     assert torch.equal(late.sharp, early.sharp)
 
 
-def test_processes_share_what_one_would_see():
+def test_processes_share_the_batches_of_one_process():
     halves = [first(2, rank=rank, processes=2) for rank in (0, 1)]
     whole = first(2)
     for n in range(2):
@@ -54,14 +55,14 @@ def test_processes_share_what_one_would_see():
         merged = torch.stack([halves[0][n].sharp, halves[1][n].sharp], dim=1).flatten(0, 1)
         assert torch.equal(merged, whole[n].sharp)
     with pytest.raises(ValueError, match="cannot be shared"):
-        batches(processes=3)
+        loader(processes=3)
 
 
 def test_an_error_in_the_background_is_raised():
     def fail(index, severity, size):
         raise OSError("no such clip")
 
-    made = BatchLoader(fail, size=2, crop=64, severity=lambda number: 0.0)
+    batches = BatchLoader(fail, size=2, crop=64, severity=lambda number: 0.0)
     with pytest.raises(OSError, match="no such clip"):
-        next(iter(made))
-    made.close()
+        next(iter(batches))
+    batches.close()

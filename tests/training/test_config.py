@@ -1,7 +1,9 @@
-"""A configuration may hold what differs from another one."""
+"""A configuration may hold only what differs from another one, and is read without torch."""
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -28,6 +30,12 @@ def test_a_part_can_be_left_out(tmp_path):
     assert mine.network.generator.deconvolution is None
 
 
-def test_a_part_that_is_no_part_is_refused(tmp_path):
+def test_a_part_of_the_wrong_type_is_refused(tmp_path):
     with pytest.raises(OptionError, match=r"mine\.yaml.*network"):
         load(tmp_path, "base: lite\nnetwork: 3\n")
+
+
+@pytest.mark.parametrize("module", ["config", "progress", "allocator", "networks.presets"])
+def test_modules_without_networks_do_not_import_torch(module):
+    code = f"import sys, streamdeblur.training.{module}; assert 'torch' not in sys.modules"
+    subprocess.run([sys.executable, "-c", code], check=True)

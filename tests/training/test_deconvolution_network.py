@@ -1,4 +1,4 @@
-"""The deconvolution inside the generator: with a known kernel it is a Wiener filter, and it learns to find kernels."""
+"""The deconvolution inside the generator: least squares recover a kernel, the Wiener filter inverts it, all of it learns."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_half_luma_is_the_mean_of_four_pixels():
     assert torch.allclose(half_luma(images), expected, atol=1e-6)
 
 
-def test_responses_are_taken_back_but_for_the_blackest():
+def test_responses_are_inverted_except_near_black():
     codes = torch.linspace(0, 1, 256)[None, None, None]
     difference = (invert_responses(apply_responses(codes)) - codes).abs()
     assert difference.max() <= ROOT_OFFSET**0.5 + 1e-6
@@ -63,7 +63,7 @@ def test_half_resolution_keeps_a_kernels_sum_and_centre():
 
 
 def test_a_known_kernel_is_undone(luma):
-    """What least squares finds of a picture and its blurred self is the kernel, and the Wiener filter takes it away."""
+    """Least squares recover the kernel from a picture and its blurred version, and the Wiener filter inverts it."""
     deconvolution = Deconvolution(TINY).eval()
     with torch.no_grad():
         deconvolution.ridges.fill_(-7.0)
@@ -82,7 +82,7 @@ def test_a_known_kernel_is_undone(luma):
     assert after < before / 20
 
 
-def test_the_kernel_is_one_whatever_it_is_given():
+def test_the_kernel_is_not_negative_and_of_sum_one_for_any_input():
     planes, kernel = Deconvolution(TINY)(torch.rand(3, 3, 64, 64), torch.rand(3, 3, 64, 64))
     assert planes.shape == (3, 2, 32, 32)
     assert kernel.shape == (3, 1, KERNEL_SIDE, KERNEL_SIDE)
@@ -90,7 +90,7 @@ def test_the_kernel_is_one_whatever_it_is_given():
     assert torch.allclose(kernel.sum((1, 2, 3)), torch.ones(3), atol=1e-5)
 
 
-def test_flat_crops_give_numbers():
+def test_flat_crops_give_finite_outputs():
     for value in (0.0, 1.0):
         flat = torch.full((1, 3, 64, 64), value)
         planes, kernel = Deconvolution(TINY)(flat, flat)
@@ -99,7 +99,7 @@ def test_flat_crops_give_numbers():
         assert torch.allclose(planes, torch.full_like(planes, value), atol=0.02)
 
 
-def test_every_part_of_it_learns_from_the_restored_image():
+def test_gradients_of_the_restored_image_reach_every_weight():
     torch.manual_seed(0)
     preset = GeneratorPreset(kind="unet", widths=(8, 8, 8), encoder_blocks=(1, 1, 1), deconvolution=TINY, sharp_pathway=False)
     generator = TwoPathGenerator(preset, 8)

@@ -1,4 +1,4 @@
-"""What is exported is what was trained, and the runtime runs it."""
+"""An export computes what the trained network does, and the runtime runs it."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ import numpy as np
 import onnx
 import onnxruntime
 import pytest
+import torch
 
 from streamdeblur import FaceDeblurrer
-from streamdeblur.errors import InputError, OutputError
+from streamdeblur.errors import OutputError
 from streamdeblur.network import Network
 from streamdeblur.training.cgan import train_cgan
 from streamdeblur.training.export import export, open_trained
@@ -31,7 +32,7 @@ def run(request, tmp_path_factory, faces):
 
 @pytest.fixture(scope="module")
 def exports(run, tmp_path_factory):
-    """What was exported, for each precision; made when it is first wanted."""
+    """The export of each precision, made when it is first used."""
     folder = tmp_path_factory.mktemp("exports")
     return lru_cache(lambda precision: export(run, folder / f"{precision}.onnx", precision=precision))
 
@@ -42,15 +43,13 @@ def test_the_graph_computes_what_torch_does(run, exports, precision, tolerance):
     assert exported.difference < tolerance
     network, _ = open_trained(run)
     blurry = np.random.default_rng(1).random((3, 3, 256, 256), np.float32)
-    import torch
-
     session = onnxruntime.InferenceSession(str(exported.path))
     assert [output.name for output in session.get_outputs()] == ["restored", "coarse"]
     for image, expected in zip(session.run(None, {"blurry": blurry}), network(torch.from_numpy(blurry)), strict=True):
         assert np.abs(image - expected.numpy()).max() < tolerance
 
 
-def test_nothing_of_training_is_left_in_the_graph(exports):
+def test_the_graph_has_no_parts_that_only_training_uses(exports):
     graph = onnx.load(str(exports("fp32").path)).graph
     assert "Dropout" not in {node.op_type for node in graph.node}
     assert not [tensor.name for tensor in graph.initializer if "sharp_encoder" in tensor.name]
@@ -76,7 +75,7 @@ def test_a_network_at_half_precision_can_be_trained_on(exports):
     assert all(np.allclose(whole[name], half[name], rtol=1e-3, atol=1e-4) for name in whole)
 
 
-def test_the_runtime_knows_and_runs_it(tmp_path, run, faces):
+def test_the_runtime_reads_its_metadata_and_runs_it(tmp_path, run, faces):
     card = tmp_path / "card.md"
     card.write_text("# A card\n")
     export(run, tmp_path / "network.onnx", card=card, licence="CC0")
@@ -90,11 +89,6 @@ def test_the_runtime_knows_and_runs_it(tmp_path, run, faces):
         assert deblurrer.restore(np.stack(faces[:1])).shape == (1, 256, 256, 3)
 
 
-def test_what_is_no_run_is_refused(tmp_path):
-    with pytest.raises(InputError, match="not the folder of a run"):
-        export(tmp_path, tmp_path / "network.onnx")
-
-
-def test_where_nothing_can_be_written_nothing_is_left(tmp_path, run):
+def test_a_folder_that_does_not_exist_is_refused(tmp_path, run):
     with pytest.raises(OutputError, match="Cannot write"):
         export(run, tmp_path / "absent" / "network.onnx")

@@ -1,4 +1,4 @@
-"""The identity term runs any network of faces, and gradients pass through it."""
+"""Feature extractors of the identity term: their features are right, and gradients pass through them."""
 
 from __future__ import annotations
 
@@ -35,8 +35,10 @@ def test_gradients_reach_the_image(identity_network):
 def test_vgg_16_is_read_by_the_names_of_its_weights(tmp_path):
     torch.manual_seed(0)
     network = vgg16()
-    kept = {f"features.{name}": value for name, value in network.state_dict().items()} | {"classifier.0.weight": torch.zeros(1)}
-    save_file(kept, tmp_path / "vgg.safetensors")
+    weights = {f"features.{name}": value for name, value in network.state_dict().items()} | {
+        "classifier.0.weight": torch.zeros(1)
+    }
+    save_file(weights, tmp_path / "vgg.safetensors")
     images = torch.rand(1, 3, 64, 64)
     mean = torch.tensor([0.485, 0.456, 0.406]).view(1, 3, 1, 1)
     deviation = torch.tensor([0.229, 0.224, 0.225]).view(1, 3, 1, 1)
@@ -53,7 +55,10 @@ def test_networks_that_cannot_be_run_are_named(tmp_path):
     onnx.save(helper.make_model(helper.make_graph([node], "g", values[:1], values[1:])), str(tmp_path / "erf.onnx"))
     with pytest.raises(InputError, match="Erf"):
         open_extractor(str(tmp_path / "erf.onnx"), CPU)
-    with pytest.raises(InputError, match="Cannot read"):
-        open_extractor(str(tmp_path / "absent.onnx"), CPU)
+    (tmp_path / "damaged.onnx").write_bytes(b"not a network")
+    (tmp_path / "empty.onnx").write_bytes(b"")
+    for name in ("absent", "damaged", "empty"):
+        with pytest.raises(InputError, match="Cannot read"):
+            open_extractor(str(tmp_path / f"{name}.onnx"), CPU)
     with pytest.raises(OptionError, match="--identity"):
         open_extractor("", CPU)

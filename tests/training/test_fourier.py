@@ -1,4 +1,4 @@
-"""The transforms by matrix products are those of NumPy on a torus."""
+"""The transforms by matrix products are those of NumPy on the periodic extension of a plane."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def complex_of(spectrum):
     return (real + 1j * imaginary).transpose(-1, -2).numpy()
 
 
-def on_torus(plane):
+def periodic(plane):
     """[..., n, n] to [..., T, T]: straight lines lead from each border to the opposite one."""
     size = plane.shape[-1]
     for axis in (-2, -1):
@@ -29,14 +29,14 @@ def on_torus(plane):
 
 
 @pytest.mark.parametrize("size", [32, 33])
-def test_the_spectrum_is_that_of_the_plane_on_a_torus(size):
+def test_the_spectrum_is_that_of_the_periodic_extension(size):
     planes = torch.rand(2, 3, size, size)
-    expected = np.fft.rfft2(on_torus(planes.double().numpy()), norm="ortho")
+    expected = np.fft.rfft2(periodic(planes.double().numpy()), norm="ortho")
     assert np.allclose(complex_of(fourier(size, CPU).spectrum(planes)), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [32, 33, 128])
-def test_planes_and_kernels_come_back(size):
+def test_transforms_are_inverted(size):
     transforms = fourier(size, CPU)
     planes, kernels = torch.rand(2, size, size), torch.rand(2, 1, KERNEL_SIDE, KERNEL_SIDE)
     assert torch.allclose(transforms.planes(transforms.spectrum(planes)), planes, atol=1e-5)
@@ -61,7 +61,7 @@ def test_the_products_are_those_of_complex_numbers():
     assert np.allclose(power(a)[..., 0, :].numpy().T, np.abs(one) ** 2, rtol=1e-3, atol=1e-2)
 
 
-def test_frequencies_and_the_laplacian_have_their_place():
+def test_frequencies_and_the_laplacian_are_those_of_the_spectrum():
     transforms = fourier(32, CPU)
     stripes = torch.zeros(48, 48)
     stripes[:, ::2] = 1.0

@@ -1,4 +1,4 @@
-"""The losses on numbers worked out by hand."""
+"""The losses of small inputs, compared with values computed by hand."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def test_relative_charbonnier():
     assert losses.relative_charbonnier(A, B, blurry).item() == pytest.approx(sum(distance) / 4 / difficulty)
 
 
-def test_relative_charbonnier_does_not_pull_what_is_right():
+def test_relative_charbonnier_has_no_gradient_at_zero_error():
     images = A.clone().requires_grad_()
     losses.relative_charbonnier(images, A, A).backward()
     assert images.grad.abs().max() == 0.0
@@ -64,7 +64,7 @@ def test_the_better_response_of_a_deconvolution_counts():
     assert both.item() == pytest.approx(expected / 2)
 
 
-def test_kernels_that_are_not_known_teach_nothing():
+def test_unknown_kernels_do_not_count():
     estimated = torch.tensor([[[[1.0, 0.0]]], [[[0.5, 0.5]]]])
     assert losses.kernel_loss(estimated, torch.tensor([[[[1.0, 1.0]]], [[[0.0, 0.0]]]])).item() == pytest.approx(1 - 0.5**0.5)
     assert losses.kernel_loss(estimated, torch.zeros(2, 1, 1, 2)).item() == 0.0

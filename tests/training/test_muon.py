@@ -1,4 +1,4 @@
-"""Muon steps along orthogonal matrices."""
+"""Muon steps along orthogonalised matrices."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_singular_values_become_about_one(shape):
     assert values.max() < 1.4
 
 
-def test_the_directions_are_those_of_the_matrix():
+def test_singular_vectors_are_kept():
     torch.manual_seed(0)
     left, _ = torch.linalg.qr(torch.randn(8, 8))
     right, _ = torch.linalg.qr(torch.randn(20, 8))
@@ -42,7 +42,7 @@ def test_convolutions_of_one_shape_are_stepped_together_as_each_alone():
         assert torch.allclose(a, b, atol=2e-3)
 
 
-def test_it_descends():
+def test_it_minimises_an_error():
     torch.manual_seed(0)
     layer = torch.nn.Conv2d(4, 4, 3, padding=1, bias=False)
     target = torch.nn.Conv2d(4, 4, 3, padding=1, bias=False).requires_grad_(False)

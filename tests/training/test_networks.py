@@ -1,4 +1,4 @@
-"""The networks hold what Table 3 and Sec. 3 say."""
+"""The networks have the layers of Table 3 and Sec. 3."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def test_both_pathways_share_one_decoder_and_nothing_else():
     assert generator.sharp_encoder.layers[0][1].in_channels == 3
 
 
-def test_the_discriminator_has_five_layers_and_shows_its_penultimate_features():
+def test_the_discriminator_has_five_layers_and_returns_its_penultimate_features():
     discriminator = Discriminator(NetworkPreset().discriminator)
     convolutions = [module for module in discriminator.modules() if isinstance(module, torch.nn.Conv2d)]
     assert len(convolutions) == 5
@@ -133,7 +133,7 @@ def test_the_papers_hourglass_has_blocks_of_three_layers_and_lateral_connections
 
 
 @pytest.mark.parametrize(("height", "width"), [(64, 64), (96, 160)])
-def test_the_dense_networks_begin_with_what_they_are_given(height, width):
+def test_the_dense_networks_start_as_the_identity(height, width):
     hourglass, generator = Hourglass(LITE_HOURGLASS).eval(), TwoPathGenerator(LITE_GENERATOR, 8).eval()
     blurry = torch.rand(2, 3, height, width)
     coarse, code = hourglass(blurry)
@@ -142,7 +142,7 @@ def test_the_dense_networks_begin_with_what_they_are_given(height, width):
     assert torch.equal(generator.reconstruct(blurry, code), low_pass(blurry))
 
 
-def test_a_generator_begins_as_a_wider_hourglass():
+def test_a_generator_starts_as_a_wider_hourglass():
     torch.manual_seed(0)
     hourglass = Hourglass(LITE_HOURGLASS).eval()
     for weights in hourglass.parameters():
@@ -156,23 +156,23 @@ def test_a_generator_begins_as_a_wider_hourglass():
     assert torch.allclose(generator(blurry, coarse, code), coarse, atol=1e-5)
     generator(blurry, coarse, code).sum().backward()
     for stem in generator.blurry_encoder.stems[1:]:
-        assert stem.weight.grad[8:].abs().sum() == 0, "what the new channels see reaches nothing yet ..."
+        assert stem.weight.grad[8:].abs().sum() == 0, "new inputs do not reach the first channels yet ..."
     assert generator.decoder.head.weight.grad[:, 8:].abs().sum() > 0, "... but the layers after them learn to use it"
 
 
-def test_a_generator_that_cannot_begin_as_the_hourglass_is_refused():
+def test_a_generator_that_cannot_start_as_the_hourglass_is_refused():
     for change in ({"widths": (8, 8, 4)}, {"encoder_blocks": (1, 1, 2)}):
         with pytest.raises(ValidationError, match="begins as a modulated hourglass"):
             NetworkPreset(hourglass=LITE_HOURGLASS, generator=GeneratorPreset(**{**LITE_GENERATOR.model_dump(), **change}))
 
 
-def test_a_folding_convolution_is_a_strided_one():
+def test_a_patch_convolution_is_a_strided_one():
     layer = PatchConv(3, 5, 4)
     images = torch.rand(2, 3, 16, 24)
     assert torch.allclose(layer.train()(images), layer.eval()(images), atol=1e-6)
 
 
-def test_the_blur_code_steers_the_dense_blocks():
+def test_the_dense_blocks_depend_on_the_blur_code():
     hourglass = Hourglass(LITE_HOURGLASS)
     block = hourglass.encoder.levels[0].blocks[0]
     torch.nn.init.normal_(block.narrow.weight)
@@ -181,7 +181,7 @@ def test_the_blur_code_steers_the_dense_blocks():
     assert not torch.allclose(block(features, torch.ones(1, 8)), block(features, -torch.ones(1, 8)))
 
 
-def test_step_2_leaves_the_hourglass_as_it_is():
+def test_step_2_does_not_change_the_hourglass():
     hourglass = Hourglass(HourglassPreset(width=8, depth=2))
     pathways = BothPathways(hourglass, TwoPathGenerator(GeneratorPreset(width=1 / 32), 0)).train()
     before = {name: value.clone() for name, value in hourglass.state_dict().items()}

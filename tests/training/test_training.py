@@ -1,4 +1,4 @@
-"""Runs resume to the same weights, agree over processes, and stop in words."""
+"""Runs resume to the same weights, agree between processes, and stop with a reason."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def hourglass_run(tmp_path_factory, faces):
     return folder / "run"
 
 
-def test_a_killed_run_goes_on_to_the_same_weights(tmp_path, faces_folder, faces):
+def test_a_killed_run_resumes_to_the_same_weights(tmp_path, faces_folder, faces):
     often = {"hourglass": {"images": 24, "checkpoint_minutes": 1e-6}}
     path = write_config(tmp_path / "config.yaml", "lite", TINY_LITE, often)
     folder = tmp_path / "killed"
@@ -63,7 +63,7 @@ def test_two_processes_train_as_one(tmp_path, faces_folder):
     arguments = ["train", "hourglass", str(path), "--stills", str(faces_folder), "--out"]
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "--standalone", *COMMAND[1:]]
     both = subprocess.run([*torchrun, *arguments, str(tmp_path / "two")], check=True, capture_output=True, text=True)
-    assert both.stderr.count("people that are trained on") == 1, "one of them speaks"
+    assert both.stderr.count("people that are trained on") == 1, "only the main process logs"
     assert run(*arguments, tmp_path / "one").exit_code == 0
     assert torch.allclose(weights(tmp_path / "two"), weights(tmp_path / "one"), atol=2e-4)
 
@@ -83,7 +83,7 @@ def test_each_variant_of_the_self_evaluation_trains(tmp_path, faces, identity_ne
     assert metadata["training"] == "cgan: 4 images"
 
 
-def test_a_training_without_its_hourglass_says_so(tmp_path, faces):
+def test_a_training_without_its_hourglass_is_refused(tmp_path, faces):
     config = load(tmp_path / "config.yaml", "lite", TINY_LITE)
     with pytest.raises(OptionError, match="--hourglass RUN"):
         train_cgan(config, data_for(config, "cgan", faces), tmp_path / "run")
@@ -105,31 +105,31 @@ def test_a_loss_that_is_not_finite_ends_the_run_and_keeps_its_checkpoint(tmp_pat
     assert torch.isfinite(weights(tmp_path / "run")).all()
 
 
-def test_another_configuration_does_not_go_on_in_a_runs_folder(tmp_path, faces, hourglass_run):
+def test_another_configuration_does_not_resume_a_run(tmp_path, faces, hourglass_run):
     config = load(tmp_path / "config.yaml", "lite", TINY_LITE, {"seed": 7})
     with pytest.raises(OptionError, match=r"another configuration.*seed"):
         train_hourglass(config, data_for(config, "hourglass", faces), hourglass_run)
-    # what belongs to the other step alone may differ
+    # settings of the other step may differ
     config = load(tmp_path / "config.yaml", "lite", TINY_LITE, {"cgan": {"images": 12}})
     train_hourglass(config, data_for(config, "hourglass", faces), hourglass_run)
     with pytest.raises(OptionError, match="run of 'hourglass', not of 'cgan'"):
         train_cgan(config, data_for(config, "cgan", faces), hourglass_run, hourglass_run)
 
 
-def test_figures_are_logged(hourglass_run):
+def test_validations_are_logged(hourglass_run):
     lines = [json.loads(line) for line in (hourglass_run / "log.jsonl").read_text().splitlines()]
     assert lines[-1]["images"] == 8
     assert {"gain", "gain/synthetic", "psnr/sharp"} <= lines[-1].keys()
     assert list(hourglass_run.glob("events.out.tfevents.*"))
 
 
-def test_a_run_begins_with_exported_weights(tmp_path, faces, hourglass_run):
+def test_a_run_starts_from_exported_weights(tmp_path, faces, hourglass_run):
     config = load(tmp_path / "config.yaml", "lite", TINY_LITE)
     train_cgan(config, data_for(config, "cgan", faces), tmp_path / "run", hourglass_run)
     network, _ = open_trained(tmp_path / "run")
     export(tmp_path / "run", tmp_path / "network.onnx")
-    still = {"cgan": {"optimiser": {"rate": 1e-12, "muon_rate": 1e-12}}}
-    config = load(tmp_path / "config.yaml", "lite", TINY_LITE, still)
+    frozen = {"cgan": {"optimiser": {"rate": 1e-12, "muon_rate": 1e-12}}}
+    config = load(tmp_path / "config.yaml", "lite", TINY_LITE, frozen)
     onnx = tmp_path / "network.onnx"
     train_cgan(config, data_for(config, "cgan", faces), tmp_path / "again", onnx, init=onnx)
     again, _ = open_trained(tmp_path / "again")

@@ -1,4 +1,4 @@
-"""Small ONNX networks with the interface of the real one, that do something easily told."""
+"""Small ONNX networks with the interface of the real one, whose output is easy to predict."""
 
 from __future__ import annotations
 
