@@ -6,13 +6,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from streamdeblur.deblurrer import FaceDeblurrer, RestorationStatistics
+    from streamdeblur.deblurrer import FaceDeblurrer
     from streamdeblur.errors import StreamDeblurError
     from streamdeblur.faces.face import Face
     from streamdeblur.frames import StreamItem
     from streamdeblur.jobs.image import ImageSummary, deblur_image
     from streamdeblur.jobs.video import Progress, VideoSummary, deblur_video
     from streamdeblur.options import EncodingOptions, RestorationOptions, VideoOptions
+    from streamdeblur.statistics import RestorationStatistics
 
 __version__ = "0.1.0"
 
@@ -39,7 +40,7 @@ _MODULES = {
     "ImageSummary": "jobs.image",
     "Progress": "jobs.video",
     "RestorationOptions": "options",
-    "RestorationStatistics": "deblurrer",
+    "RestorationStatistics": "statistics",
     "StreamDeblurError": "errors",
     "StreamItem": "frames",
     "VideoOptions": "options",

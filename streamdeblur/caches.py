@@ -1,4 +1,4 @@
-"""Folders for what can be made again: compiled networks, converted models."""
+"""Cache folders, for what can be made again: compiled networks, converted models."""
 
 from __future__ import annotations
 
@@ -10,9 +10,15 @@ import platformdirs
 
 
 def cache_folder(name: str) -> Path | None:
-    """The folder `name` in the user's cache folder, made if absent; None where none can be written.
+    """Return a folder in the user's cache folder, created if absent.
 
-    ``STREAMDEBLUR_CACHE`` in the environment names another folder than the user's own.
+    The environment variable ``STREAMDEBLUR_CACHE`` names another folder than the user's own.
+
+    Args:
+        name: Name of the folder.
+
+    Returns:
+        The folder, or None where it cannot be written.
     """
     base = os.environ.get("STREAMDEBLUR_CACHE") or platformdirs.user_cache_dir("streamdeblur")
     folder = Path(base) / name

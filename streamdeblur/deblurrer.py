@@ -12,15 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.engines import Engine, FrameFaces, PendingFaces, open_engine
-from streamdeblur.faces.blur import BlurHysteresis, blur_of
 from streamdeblur.faces.detect import Detector, open_detector
-from streamdeblur.faces.external import Detections, TrackHysteresis, external_faces
-from streamdeblur.faces.find import LOCAL_SIZE, FaceFinder
+from streamdeblur.faces.external import Detections
+from streamdeblur.faces.find import LOCAL_SIZE
 from streamdeblur.faces.scheduler import FaceScheduler
-from streamdeblur.faces.window import CROP_SIZE, FaceWindow, crop
+from streamdeblur.faces.selection import FaceSelector, FrameSettings
+from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.frames import Frame, Image, StreamItem, check_frame, copied, editable, make_writable, planes_of
 from streamdeblur.network import Network
 from streamdeblur.options import RestorationOptions, RestorationSettings
+from streamdeblur.statistics import RestorationStatistics
 from streamdeblur.video.planes import Planes
 from streamdeblur.warmup import compile_kernels
 from streamdeblur.weights import default_network
@@ -32,57 +33,6 @@ Payload = TypeVar("Payload")
 
 FRAMES_IN_FLIGHT = 4
 """Frames of a stream whose faces may be with the engine at the same time."""
-
-DETECTION_SHARE, JUDGING_SHARE = 0.1, 0.5
-"""Shares of the time until a deadline after which no more faces are detected, and judged; the rest is for restoring them."""
-
-
-@dataclass
-class RestorationStatistics:
-    """Counts of a deblurrer since it was opened or reset."""
-
-    frames: int = 0
-    faces: int = 0
-    """Faces detected, one per face and frame."""
-    restored: int = 0
-    skipped_sharp: int = 0
-    """Faces that were sharp and left as they were."""
-    failed: int = 0
-    """Faces for which the network returned NaN: passed through unrestored."""
-    passed_through: int = 0
-    """Blurred faces for which there was no time before the deadline."""
-
-
-@dataclass(frozen=True)
-class _FrameSettings:
-    """What may differ from frame to frame."""
-
-    strength: float
-    always: bool
-    deadline: float | None
-    """Time (`time.monotonic`) by which the frame is done."""
-
-
-@dataclass(eq=False)
-class _DetectedFace:
-    """A face of a frame, and the state of its track."""
-
-    window: FaceWindow
-    hysteresis: BlurHysteresis
-    track_id: int | None
-
-
-@dataclass(eq=False)
-class _BlurredFace:
-    """A face to be restored."""
-
-    window: FaceWindow
-    weight: float
-    """Of the restoration, 0 to 1: faces fade in and out."""
-    crop: NDArray[np.uint8]
-    priority: float
-    """Blur times size: larger for what a viewer notices more."""
-    track_id: int | None
 
 
 @dataclass(eq=False)
@@ -135,13 +85,25 @@ class FaceDeblurrer:
             # The engine may hold a GPU or be building for one: it is freed whatever ends the opening, interrupts included.
             self.engine.close()
             raise
-        self._finder = FaceFinder(self.detector, detect_every=self.options.detect_every, min_face=self.options.min_face)
-        self._external = TrackHysteresis()
-        self.scheduler = FaceScheduler()
-        self.statistics = RestorationStatistics()
+        self._selector = FaceSelector(
+            self.detector,
+            detect_every=self.options.detect_every,
+            min_face=self.options.min_face,
+            window_scale=self.network.window_scale,
+        )
 
     def __repr__(self) -> str:
         return f"FaceDeblurrer(engine={self.engine.name!r}, detector={self.detector.name!r}, network={self.network.preset!r})"
+
+    @property
+    def statistics(self) -> RestorationStatistics:
+        """Counts since the deblurrer was opened or reset."""
+        return self._selector.statistics
+
+    @property
+    def scheduler(self) -> FaceScheduler:
+        """What selects the faces that fit before a deadline."""
+        return self._selector.scheduler
 
     def __enter__(self) -> FaceDeblurrer:
         return self
@@ -153,11 +115,13 @@ class FaceDeblurrer:
         """Free the engine."""
         self.engine.close()
 
-    def reset(self) -> None:
-        """Forget the stream so far, before another one."""
-        self._finder.reset()
-        self._external = TrackHysteresis()
-        self.statistics = RestorationStatistics()
+    def reset(self, *, keep_statistics: bool = False) -> None:
+        """Forget the stream so far, before another one.
+
+        Args:
+            keep_statistics: Continue the counts of `statistics` instead of starting again from zero.
+        """
+        self._selector.reset(keep_statistics=keep_statistics)
 
     def warm_up(self, width: int, height: int) -> None:
         """Compile what frames of this size need and measure the time per face, so that the first frames are not late; resets."""
@@ -199,7 +163,7 @@ class FaceDeblurrer:
         check_frame(frame)
         result = copied(frame)
         planes = planes_of(result)
-        self._finish(planes, self._begin(planes, faces, self._frame_settings(strength)))
+        self._finish(planes, self._begin(planes, faces, self._settings(strength)))
         return result
 
     @overload
@@ -250,14 +214,14 @@ class FaceDeblurrer:
             check_frame(frame)
             make_writable(frame)
             frame = planes_of(frame)
-        self._finish(frame, self._begin(frame, None, self._frame_settings(strength, always, deadline)), deadline)
+        self._finish(frame, self._begin(frame, None, self._settings(strength, always, deadline)), deadline)
 
     def catch_up(self) -> None:
         """Run the full-frame detection that `edit` deferred for a deadline.
 
         Call it when the frame has been delivered; otherwise the next `edit` runs it.
         """
-        self._finder.catch_up()
+        self._selector.catch_up()
 
     def restore(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
         """Restore crops, uint8 RGB [N, 256, 256, 3], each a square about 1.7 times its face.
@@ -317,7 +281,7 @@ class FaceDeblurrer:
             return _InFlight(item, bare, None)
         check_frame(item.frame)
         frame = editable(item.frame)
-        pending = self._begin(planes_of(frame, bgr=bgr), item.faces, self._frame_settings())
+        pending = self._begin(planes_of(frame, bgr=bgr), item.faces, self._settings())
         return _InFlight(replace(item, frame=frame), bare, pending)
 
     def _leave(self, entry: _InFlight, *, bgr: bool) -> Any:
@@ -328,22 +292,16 @@ class FaceDeblurrer:
             self._finish(planes_of(frame, bgr=bgr), entry.pending)
         return frame if entry.bare else entry.item
 
-    def _frame_settings(
+    def _settings(
         self, strength: float | None = None, always: bool | None = None, deadline: float | None = None
-    ) -> _FrameSettings:
+    ) -> FrameSettings:
         """The settings of a frame: those that are given, else those of the options."""
-        return _FrameSettings(
-            self.options.strength if strength is None else strength, self.options.always if always is None else always, deadline
-        )
+        strength = self.options.strength if strength is None else strength
+        return FrameSettings(strength, self.options.always if always is None else always, deadline)
 
-    def _begin(self, planes: Planes, faces: Detections | None, settings: _FrameSettings) -> _PendingFrame | None:
-        """Detect the faces of a frame, judge their blur, and submit those that fit to the engine."""
-        self.statistics.frames += 1
-        detection_limit, judging_limit = _limits(settings.deadline)
-        blurred = self._blurred(planes, self._detected(planes, faces, detection_limit), judging_limit, always=settings.always)
-        priorities, track_ids = [face.priority for face in blurred], [face.track_id for face in blurred]
-        selected = [blurred[n] for n in self.scheduler.select(priorities, track_ids, settings.deadline)]
-        self.statistics.passed_through += len(blurred) - len(selected)
+    def _begin(self, planes: Planes, faces: Detections | None, settings: FrameSettings) -> _PendingFrame | None:
+        """Submit the faces of a frame that are to be restored to the engine."""
+        selected = self._selector.select(planes, faces, settings)
         if not selected:
             return None
         submitted = FrameFaces(
@@ -354,40 +312,6 @@ class FaceDeblurrer:
         )
         return _PendingFrame(len(selected), self.engine.submit(submitted), time.monotonic())
 
-    def _detected(self, planes: Planes, faces: Detections | None, until: float | None) -> list[_DetectedFace]:
-        """The caller's faces, or those of the detector, which looks at less after `until`."""
-        scale = self.network.window_scale
-        if faces is None:
-            detected = [
-                _DetectedFace(track.window(scale), track.hysteresis, track.track_id)
-                for track in self._finder.update(planes, until)
-            ]
-        else:
-            detected = [
-                _DetectedFace(
-                    FaceWindow.around(external.face.box, scale), self._external.of(external.track_id), external.track_id
-                )
-                for external in external_faces(faces)
-            ]
-        return [face for face in detected if face.window.inside(planes.width, planes.height)]
-
-    def _blurred(self, planes: Planes, faces: list[_DetectedFace], until: float | None, *, always: bool) -> list[_BlurredFace]:
-        """The faces that are not sharp; with a time limit, of those that are judged by then, at least one."""
-        self.statistics.faces += len(faces)
-        if until is not None:
-            faces = sorted(faces, key=lambda face: -face.window.side * face.hysteresis.blur)
-        blurred = []
-        for number, face in enumerate(faces):
-            if until is not None and number and time.monotonic() >= until:
-                self.statistics.passed_through += len(faces) - number
-                break
-            judged = _judged(planes, face, always=always)
-            if judged.weight > 0.0:
-                blurred.append(judged)
-            else:
-                self.statistics.skipped_sharp += 1
-        return blurred
-
     def _finish(self, planes: Planes, pending: _PendingFrame | None, deadline: float | None = None) -> None:
         """Wait for the faces of a frame, or until the deadline, and paste them."""
         if pending is None:
@@ -397,21 +321,3 @@ class FaceDeblurrer:
         self.statistics.restored += int((outcome.finite & outcome.in_time).sum())
         self.statistics.failed += int((~outcome.finite).sum())
         self.statistics.passed_through += int((~outcome.in_time).sum())
-
-
-def _judged(planes: Planes, face: _DetectedFace, *, always: bool) -> _BlurredFace:
-    """Read the crop of a face and weigh its restoration by its blur."""
-    read = crop(planes, face.window)
-    if always:
-        face.hysteresis.blur = weight = 1.0
-    else:
-        weight = face.hysteresis.update(blur_of(read, face.window.side))
-    return _BlurredFace(face.window, weight, read, face.hysteresis.blur * face.window.side, face.track_id)
-
-
-def _limits(deadline: float | None) -> tuple[float | None, float | None]:
-    """Times (`time.monotonic`) until which the faces of a frame are detected, and judged."""
-    if deadline is None:
-        return None, None
-    now = time.monotonic()
-    return now + DETECTION_SHARE * (deadline - now), now + JUDGING_SHARE * (deadline - now)

@@ -1,4 +1,4 @@
-"""The errors that streamdeblur raises: every message says what was wrong, with which file or value, and what to do."""
+"""The errors of streamdeblur. Every message states what was wrong, with which file or value, and what to do."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Network: what the runtime needs to know about a network, read from its ONNX file."""
+"""Network: what the runtime must know of a network, read from its ONNX file."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE
 class Network:
     """A two-step deblurring network.
 
-    Input ``blurry`` float32 [N, 3, crop_size, crop_size], RGB in [0, 1]; output ``restored``, the same shape and range
-    (and ``coarse``, the hourglass alone).
+    Its input ``blurry`` is float32 [N, 3, crop_size, crop_size], RGB in [0, 1]; its output ``restored`` has the same shape and
+    range, as has ``coarse``, the result of the hourglass alone, where it exists.
     """
 
     path: Path
     model: bytes = field(repr=False)
-    """The ONNX file's content."""
+    """Content of the ONNX file."""
     preset: str = "unknown"
     crop_size: int = CROP_SIZE
     window_scale: float = WINDOW_SCALE
-    """Side of a face window in units of the face box that the network was trained on."""
+    """Side of a face window in units of the face box, as in the training of the network."""
     training: str = "not stated"
     licence: str = "not stated"
 
@@ -32,7 +32,7 @@ class Network:
         """Read and check a network.
 
         Raises:
-            NetworkError: no such file, not ONNX, or other inputs and outputs than those above.
+            NetworkError: The file cannot be read, is not ONNX, or has other inputs and outputs than those above.
         """
         import onnx
 
@@ -43,7 +43,7 @@ class Network:
         try:
             model = onnx.load_model_from_string(content)
         except Exception:
-            # protobuf and onnx raise unrelated types for a file that is not ONNX
+            # protobuf and onnx raise unrelated types for a file that is not ONNX.
             model = onnx.ModelProto()
         if not model.graph.node:
             raise NetworkError(f"{path} is not an ONNX file. Give --weights a network exported by streamdeblur.")
@@ -78,10 +78,10 @@ def _check_interface(path: Path, graph: object, crop_size: int) -> None:
     expected: list[int | str] = [3, crop_size, crop_size]
     if list(inputs) != ["blurry"] or inputs["blurry"][1:] != expected or "restored" not in outputs:
         raise NetworkError(
-            f"{path} is not a network that streamdeblur can run: it takes {inputs} and gives {list(outputs)}; needed are the "
-            f"input 'blurry' [N, 3, {crop_size}, {crop_size}] and the output 'restored'."
+            f"{path} is not a network that streamdeblur can run: its inputs are {inputs} and its outputs "
+            f"{list(outputs)}; the input 'blurry' [N, 3, {crop_size}, {crop_size}] and the output 'restored' are needed."
         )
     if crop_size != 256:
-        raise NetworkError(f"{path} takes crops of {crop_size} px; streamdeblur works with 256.")
+        raise NetworkError(f"{path} takes crops of {crop_size} px; streamdeblur needs 256.")
     if isinstance(inputs["blurry"][0], int) and inputs["blurry"][0] != 1:
         raise NetworkError(f"{path} takes batches of exactly {inputs['blurry'][0]} crops; export it with a free batch size.")

@@ -1,4 +1,4 @@
-"""Compiling the pixel kernels ahead of the first frame."""
+"""Compiles the pixel kernels before the first frame."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from streamdeblur.kernels.tensors import quantise
 from streamdeblur.video.planes import array_planes
 
 SLOW_SECONDS = 2.5
-"""Kernels that come from the cache are faster than this."""
+"""Loading the kernels from the cache takes less than this."""
 
 
 def compile_kernels() -> None:
-    """Run every pixel kernel once, as 8-bit video does: seconds on a machine's first run, then from the cache.
+    """Run every pixel kernel once on 8-bit frames: the first run on a machine compiles it, later ones load it from the cache.
 
-    Says so in the log where it takes long. The kernels of deeper video are compiled when the first such frame comes.
+    A compilation is logged. The kernels for deeper video are compiled with the first such frame.
     """
     message = "Compiling the pixel kernels for this CPU (the first run only) ..."
     timer = threading.Timer(SLOW_SECONDS, logging.getLogger(__name__).info, [message])

@@ -1,4 +1,4 @@
-"""Graph: any ONNX network, compiled for one image size on one device, fed with 8-bit pictures."""
+"""The `Graph` protocol: an ONNX network that is compiled for one image size on one device and takes 8-bit pictures."""
 
 from __future__ import annotations
 
@@ -14,32 +14,36 @@ Tensors = list[NDArray[np.float32]]
 
 @dataclass(frozen=True)
 class GraphSpec:
-    """What to compile, and how it will be fed."""
+    """What to compile, and the pictures that it will get."""
 
     model: bytes
-    """The ONNX file's content; its only input takes float32 [N, 3, height, width]."""
+    """Content of the ONNX file, whose only input is float32 [N, 3, height, width]."""
     outputs: tuple[str, ...]
-    """Names of the outputs that are wanted, in order."""
+    """Names of the outputs to return, in order."""
     height: int
     width: int
     divisor: float = 1.0
-    """Pixels are divided by this on their way in: 255 for a network that takes [0, 1]."""
+    """Divisor of the pixels: 255 for a network that takes [0, 1]."""
     input_name: str = "blurry"
     throughput: bool = False
-    """Many pictures in flight, for files; otherwise each picture has all cores, for the lowest latency."""
+    """Keep several pictures in flight, for files; otherwise each picture has all cores, for the lowest latency."""
 
 
 class Graph(Protocol):
-    """A compiled network. Safe to call from one thread at a time; `submit` may keep several pictures in flight."""
+    """A compiled network. Call it from one thread at a time; several pictures may be in flight."""
 
     @property
     def description(self) -> str:
-        """Device and precision, for people."""
+        """Device and precision, for messages."""
 
     def submit(self, image: NDArray[np.uint8]) -> Future[Tensors]:
-        """Start on one picture, uint8 RGB [height, width, 3], not to be changed until the result is there.
+        """Start on one picture.
 
-        The future holds the wanted outputs, float32 [1, ...] each.
+        Args:
+            image: uint8 RGB [height, width, 3]; not to be changed until the result is there.
+
+        Returns:
+            A future of the outputs, float32 [1, ...] each.
         """
 
     def close(self) -> None:

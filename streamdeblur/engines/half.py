@@ -1,4 +1,4 @@
-"""Half precision written into an ONNX graph: engines for GPUs compute in the types that the graph names (strong typing)."""
+"""Writes half precision into an ONNX graph, for engines that compute in the types that the graph names (strong typing)."""
 
 from __future__ import annotations
 
@@ -10,43 +10,48 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
 EXACT_MODULES = ("/generator/deconvolution/",)
-"""Modules that compute in float32: sums over spectra leave the range of half precision (65504) and need more than its 11 bits."""
+"""Modules that stay in float32: sums over spectra exceed the range of half precision (65504) and need more than its 11 bits."""
 
 SUMS = {"ReduceMean", "ReduceSum", "Softmax", "InstanceNormalization"}
 STEEP = {"Softplus", "Exp", "Log", "Sqrt", "Div", "Pow"}
 EXACT_OPERATIONS = SUMS | STEEP
-"""Operations that compute in float32 wherever they stand: sums over many numbers, and functions that may leave the range."""
+"""Operations that always stay in float32: sums over many numbers, and functions whose values may leave the range."""
 
 OTHER_INPUTS = {"Resize": {0}}
-"""Operations of which only some inputs take the type that they compute in."""
+"""Operations of which only these inputs have the type that they compute in."""
 
 HALF_SUFFIX = ".float16"
-"""What the names of weights at half precision end on; what comes before it is the weight's own name."""
+"""Suffix of the names of weights at half precision, after the weight's own name."""
 
 SMALLEST, LARGEST = 2.0**-14, 65504.0
-"""Magnitudes that half precision holds with all its bits."""
+"""Range of the magnitudes that half precision represents with all its bits."""
 
 
 def compute_in_half(model: bytes, *, half_images: bool = False, outputs: Iterable[str] | None = None) -> bytes:
-    """The same network computing in half precision but for what needs float32.
+    """Convert a network to half precision, except for what needs float32.
 
-    model: an ONNX file's content, weights stored as float32 or float16; half_images: inputs and outputs are float16, too, else
-    they stay float32; outputs: names of those to keep, by default all. Returns an ONNX file's content.
+    Args:
+        model: Content of an ONNX file, with weights stored as float32 or float16.
+        half_images: Make inputs and outputs float16 as well.
+        outputs: Names of the outputs to keep, by default all.
+
+    Returns:
+        Content of an ONNX file.
     """
     whole = onnx.load_model_from_string(model)
     if outputs is not None:
         kept = [output for output in whole.graph.output if output.name in set(outputs)]
         del whole.graph.output[:]
         whole.graph.output.extend(kept)
-    _load_weights_whole(whole.graph)
+    _expand_weights(whole.graph)
     _Typing(whole, half_images=half_images).write()
-    _leave_out_unused(whole.graph)
+    _remove_unused(whole.graph)
     del whole.graph.value_info[:]
     return bytes(whole.SerializeToString())
 
 
-def _load_weights_whole(graph: Any) -> None:
-    """Turn weights that are stored as float16 and cast into plain float32 ones."""
+def _expand_weights(graph: Any) -> None:
+    """Replace weights that are stored as float16 and cast by plain float32 ones."""
     weights = {tensor.name: tensor for tensor in graph.initializer}
     rest = []
     for node in graph.node:
@@ -58,8 +63,8 @@ def _load_weights_whole(graph: Any) -> None:
     _replace(graph.node, rest)
 
 
-def _leave_out_unused(graph: Any) -> None:
-    """Remove nodes and weights that no output needs."""
+def _remove_unused(graph: Any) -> None:
+    """Remove the nodes and weights that no output needs."""
     needed = {output.name for output in graph.output}
     kept = []
     for node in reversed(graph.node):
@@ -77,7 +82,7 @@ def _replace(field: Any, items: list[Any]) -> None:
 
 
 class _Typing:
-    """Goes through a graph from its inputs on, and gives every value its type."""
+    """Visits a graph from its inputs on and assigns a type to every value."""
 
     def __init__(self, model: Any, *, half_images: bool) -> None:
         self._graph = model.graph
@@ -122,11 +127,11 @@ class _Typing:
     def _exact(self, node: Any) -> bool:
         constants = [self._constants[name] for name in [*node.input, *node.output] if name in self._constants]
         out_of_range = any(not _fits(constant) for constant in constants)
-        # a cast to float32 was meant
+        # A cast in the original graph is deliberate.
         return out_of_range or node.op_type == "Cast" or node.op_type in EXACT_OPERATIONS or node.name.startswith(EXACT_MODULES)
 
     def _as(self, name: str, wanted: int) -> str:
-        """The name under which a value is of the type that is wanted."""
+        """Return the name of a value in the wanted type; a cast or a converted weight is added where there is none."""
         if self._types[name] == wanted:
             return name
         if (name, wanted) not in self._copies:
@@ -139,7 +144,7 @@ class _Typing:
         return self._copies[name, wanted]
 
     def _end_as_images(self, name: str) -> None:
-        """Give an output the type of images, under its own name."""
+        """Give an output the type of the images under its own name."""
         if self._types[name] == self._images:
             return
         inner = f"{name}.inner"
@@ -150,7 +155,7 @@ class _Typing:
 
 
 def _small_constants(graph: Any) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
-    """The constants of a graph that are not weights, but numbers of its formulas."""
+    """Return the constants that are not weights but numbers of formulas."""
     constants = {}
     for node in graph.node:
         tensor = node.attribute[0].t if node.op_type == "Constant" else None

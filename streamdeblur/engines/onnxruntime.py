@@ -14,17 +14,18 @@ from streamdeblur.errors import EngineError
 
 GPU_PROVIDERS = {
     "cuda": "CUDAExecutionProvider",
-    # after CUDA, which starts at once: this one builds engines for minutes, and half precision would reach what needs float32
+    # After CUDA, which starts at once: this provider builds engines for minutes, and its half precision would include what needs
+    # float32.
     "tensorrt": "TensorrtExecutionProvider",
     "coreml": "CoreMLExecutionProvider",
     "directml": "DmlExecutionProvider",
 }
-"""Short name to ONNX Runtime's name, in the order in which they are tried."""
+"""ONNX Runtime's names of the providers by short name, in the order in which they are tried."""
 PROVIDERS = {**GPU_PROVIDERS, "cpu": "CPUExecutionProvider"}
 
 
 def installed_providers() -> list[str]:
-    """Short names of the providers that the installed build of ONNX Runtime has, in the order in which they are tried."""
+    """Return the short names of the providers of the installed ONNX Runtime, in the order in which they are tried."""
     import onnxruntime
 
     available = onnxruntime.get_available_providers()
@@ -32,7 +33,7 @@ def installed_providers() -> list[str]:
 
 
 def _with_fallbacks(provider: str) -> list[tuple[str, dict[str, str]]]:
-    """The provider, and those that take the operations which it lacks, each with its settings."""
+    """Return the provider and those that run the operations that it lacks, each with its settings."""
     names = {"tensorrt": ["tensorrt", "cuda"], "cpu": []}.get(provider, [provider])
     return [(PROVIDERS[name], _settings(name)) for name in [*names, "cpu"]]
 
@@ -40,22 +41,30 @@ def _with_fallbacks(provider: str) -> list[tuple[str, dict[str, str]]]:
 def _settings(provider: str) -> dict[str, str]:
     folder = cache_folder("onnxruntime")
     if provider == "tensorrt" and folder is not None:
-        # what was built and measured is kept for the next start
+        # Engines and timings are kept for the next start.
         return {
             "trt_engine_cache_enable": "True", "trt_engine_cache_path": str(folder),
             "trt_timing_cache_enable": "True", "trt_timing_cache_path": str(folder),
         }  # fmt: skip
     if provider == "cuda":
-        # measuring every convolution for every batch size would stall the first frames
+        # An exhaustive search measures every convolution for every batch size, which would delay the first frames.
         return {"cudnn_conv_algo_search": "HEURISTIC"}
     return {}
 
 
 class OnnxRuntimeGraph:
-    """A graph on one of ONNX Runtime's providers; those operations that the provider lacks run on the CPU."""
+    """A graph on one of ONNX Runtime's providers; operations that the provider lacks run on the CPU."""
 
     def __init__(self, spec: GraphSpec, provider: str = "cpu") -> None:
-        """Raises EngineError where the provider is not installed or finds no device."""
+        """Compile the network.
+
+        Args:
+            spec: What to compile.
+            provider: Short name of a provider.
+
+        Raises:
+            EngineError: The provider is not installed or finds no device.
+        """
         import onnxruntime
 
         if provider not in installed_providers():
@@ -64,7 +73,7 @@ class OnnxRuntimeGraph:
         options.log_severity_level = 3
         options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
         if provider in ("cuda", "tensorrt") and hasattr(onnxruntime, "preload_dlls"):
-            # CUDA and cuDNN may have come as packages, where the loader does not look
+            # CUDA and cuDNN may be installed as packages, outside the loader's search path.
             onnxruntime.preload_dlls()
         self._session = onnxruntime.InferenceSession(spec.model, options, providers=_with_fallbacks(provider))
         if self._session.get_providers()[0] != PROVIDERS[provider]:

@@ -1,4 +1,4 @@
-"""OpenVINO: the default engine on CPUs; bf16 where the CPU computes in it, the compiled network cached on disk."""
+"""OpenVINO: the default engine on CPUs. It computes in bf16 where the CPU does, and caches the compiled network on disk."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from streamdeblur.caches import cache_folder
 from streamdeblur.engines.graph import GraphSpec, Tensors
 
 REQUESTS = 4
-"""Pictures in flight at most: two on the cores, two ready to follow."""
+"""Largest number of pictures in flight: two on the cores, two ready to follow."""
 
 SMALL_PIXELS = 128 * 128
-"""Pictures up to this size run on one core: sharing them costs more than it gains."""
+"""Largest picture that runs on one core: for smaller ones, splitting costs more than it gains."""
 
 
 def import_openvino() -> Any:
-    """The package `openvino`, silent: by itself it tells Google Analytics of every import, from a process that it forks."""
+    """Import `openvino` without its telemetry, which reports every import to Google Analytics from a forked process."""
     if "openvino" not in sys.modules:
         held_back = sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
         try:
@@ -45,12 +45,12 @@ def _core() -> Any:
 
 
 def precision() -> str:
-    """'bf16' where the CPU computes in it (AMX or AVX512-BF16), else 'f32'."""
+    """Return 'bf16' where the CPU computes in it (AMX or AVX512-BF16), else 'f32'."""
     return "bf16" if "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
 
 
 def _compile(model: Any, settings: dict[str, Any]) -> Any:
-    """The compiled model; without the cache where another process that writes it at the same moment is in the way."""
+    """Compile a model; without the cache where another process that writes to it interferes."""
     try:
         return _core().compile_model(model, "CPU", settings)
     except RuntimeError:
@@ -58,14 +58,14 @@ def _compile(model: Any, settings: dict[str, Any]) -> Any:
 
 
 class OpenVINOGraph:
-    """A graph on the CPU. Pictures run one by one: on a CPU, batches of a fixed shape gain nothing, and batch sizes stay free."""
+    """A graph on the CPU. Pictures run one by one: batches gain nothing on a CPU, and the number of faces stays free."""
 
     def __init__(self, spec: GraphSpec) -> None:
         openvino = import_openvino()
         from openvino.preprocess import PrePostProcessor
 
         whole = _core().read_model(spec.model, b"")
-        # outputs that nobody wants are not computed
+        # Outputs that are not requested are not computed.
         model = openvino.Model([whole.output(name).node for name in spec.outputs], whole.get_parameters())
         model.reshape({spec.input_name: [1, 3, spec.height, spec.width]})
         steps = PrePostProcessor(model)
@@ -89,14 +89,14 @@ class OpenVINOGraph:
         self._available.acquire()
         number = self._free.pop()
         future: Future[Tensors] = Future()
-        # A request keeps its callback and what belongs to it (the picture must live until it was read, even where nobody waits
-        # for the result any more). With the graph among it, neither would ever be freed: Python cannot see into requests.
+        # A request keeps its callback data: the picture must live until it was read, even if nobody waits for the result. A
+        # reference to the graph would make a cycle through the request that Python's garbage collector cannot see, hence weakref.
         self._requests[number].set_callback(_finish, (weakref.ref(self), number, future, image))
         self._requests[number].start_async([image[None]], share_inputs=True)
         return future
 
     def take(self, number: int) -> Tensors:
-        """The outputs of a request that has ended; it is free again."""
+        """Return the outputs of a request that has ended, and free the request."""
         try:
             return [np.array(self._requests[number].get_tensor(output).data) for output in self._outputs]
         finally:
@@ -117,7 +117,7 @@ def _finish(user_data: tuple[weakref.ref[OpenVINOGraph], int, Future[Tensors], N
     try:
         tensors = graph.take(number)
     except Exception as error:
-        # OpenVINO raises RuntimeError subclasses of its own here; whoever waits must see it
+        # OpenVINO raises types of its own; whatever it is belongs to the caller that waits for the future.
         future.set_exception(error)
     else:
         future.set_result(tensors)

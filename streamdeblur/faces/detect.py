@@ -1,4 +1,4 @@
-"""The Detector protocol, and open_detector."""
+"""The `Detector` protocol, and `open_detector`."""
 
 from __future__ import annotations
 
@@ -13,27 +13,36 @@ from streamdeblur.faces.face import Face
 
 
 class Detector(Protocol):
-    """Finds faces in pictures. To be called from one thread at a time."""
+    """Detects faces in pictures. Call it from one thread at a time."""
 
     @property
     def name(self) -> str:
-        """For people."""
+        """Name as `open_detector` accepts it."""
 
     @property
     def smallest_face(self) -> float:
-        """Size in pixels of the smallest face that is found reliably."""
+        """Size in pixels of the smallest face that is detected reliably."""
 
     def detect(self, rgb: NDArray[np.uint8]) -> list[Face]:
-        """Faces in a picture, uint8 RGB [H, W, 3] of any size, most certain first."""
+        """Detect the faces in a picture.
+
+        Args:
+            rgb: uint8 RGB [H, W, 3] of any size.
+
+        Returns:
+            The faces, in pixels of the picture, in order of falling score.
+        """
 
 
 def open_detector(name: str, engine: str = "auto") -> Detector:
-    """Open a detector: 'centerface' (embedded), 'scrfd:FILE.onnx', or 'scrfd:PACK' (an InsightFace model pack, downloaded once).
+    """Open a face detector.
 
-    `engine` runs CenterFace ('openvino', 'onnxruntime', or 'auto' for the best of them).
+    Args:
+        name: 'centerface' (embedded), 'scrfd:FILE.onnx', or 'scrfd:PACK' (an InsightFace model pack, downloaded once).
+        engine: What runs CenterFace: 'openvino', 'onnxruntime', or 'auto' for the faster of them.
 
     Raises:
-        DetectorError: unknown name, or its weights cannot be loaded.
+        DetectorError: The name is unknown, or the weights cannot be loaded.
     """
     family, _, source = name.partition(":")
     if name == "centerface":

@@ -1,4 +1,4 @@
-"""FaceFinder: follows the faces of a stream, looking at as few pixels as it can."""
+"""FaceFinder: follows the faces of a stream; runs the detector on as few pixels as it can."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ from streamdeblur.faces.window import crop_region
 from streamdeblur.video.planes import Planes
 
 LOCAL_REACH = 2.5
-"""Side of the local view in face sizes: a face that moved by half its width is still whole in it."""
+"""Side of the local view in face sizes: it still holds a whole face that moved by half its width."""
 LOCAL_SIZE = 96
-"""Pixels of the local view: the face is about 40 of them."""
+"""Side of the local view in pixels: the face takes about 40 of them."""
 LOCAL_VIEWS = 4
-"""Local views per frame at most; with more faces, those seen longest ago have their turn and the others are predicted."""
+"""Largest number of local views per frame; with more faces, those detected longest ago come first, the others are predicted."""
 COARSE_SIDE = 320
 """Longer side of the second full view, for faces too large for a view that shows the smallest ones."""
 LARGEST_VIEW = 1280
@@ -28,17 +28,17 @@ LARGEST_VIEW = 1280
 
 
 class SceneCuts:
-    """Tells the first frame of a new shot from its luma."""
+    """Detects the first frame of a new shot from its luma."""
 
     COLUMNS, LINES, LEVELS = 96, 54, 32
     DIFFERENCE, HISTOGRAM = 0.10, 0.35
-    """A cut changes the samples by a tenth of their range on average, and moves a third of them to other levels."""
+    """A cut changes the samples by a tenth of their range on average, and a third of them change their level."""
 
     def __init__(self) -> None:
         self._previous: NDArray[np.int64] | None = None
 
     def __call__(self, planes: Planes) -> bool:
-        """Whether this frame begins a new shot; False for the first one."""
+        """Return whether this frame begins a new shot; False for the first frame."""
         samples = self._samples(planes)
         previous, self._previous = self._previous, samples
         if previous is None or previous.shape != samples.shape:
@@ -71,7 +71,7 @@ class _View:
 
 
 class FaceFinder:
-    """Full-frame detection every `detect_every` frames and wherever a face was lost, a local one around each face in between."""
+    """Detects on the full frame every `detect_every` frames and when a face was lost, and around each face in between."""
 
     def __init__(self, detector: Detector, *, detect_every: int = 5, min_face: float = 48.0) -> None:
         self._detector = detector
@@ -85,14 +85,20 @@ class FaceFinder:
         self._tracker.reset()
         self._cuts = SceneCuts()
         self._since_full = self._detect_every
-        self._put_off: list[_View] = []
+        self._deferred: list[_View] = []
         self.cuts = 0
 
     def update(self, planes: Planes, until: float | None = None) -> list[Track]:
-        """The tracks of the faces in the next frame of the stream, at least `min_face` pixels in size.
+        """Update the tracks with the next frame of the stream.
 
-        until (`time.monotonic`): fewer local views where they would take longer; at least one, and the faces take turns. A look
-        at the whole frame, which takes as long as restoring a face, is then put off until `catch_up` while there is any face.
+        Args:
+            planes: The frame.
+            until: Time (`time.monotonic`) after which no further local view is detected on; at least one is, and the faces
+                alternate. With a limit, full-frame detection, which takes as long as restoring a face, is deferred to `catch_up`
+                while there is any track.
+
+        Returns:
+            The tracks of the faces of at least `min_face` pixels.
         """
         self.catch_up()
         if self._cuts(planes):
@@ -101,27 +107,28 @@ class FaceFinder:
             self._since_full = self._detect_every
         self._tracker.predict()
         self._since_full += 1
-        all_seen = self._look_locally(planes, until)
-        newly_lost = all_seen and any(track.missed == 1 for track in self._tracker.tracks)
+        all_viewed = self._detect_locally(planes, until)
+        newly_lost = all_viewed and any(track.missed == 1 for track in self._tracker.tracks)
         if self._since_full >= self._detect_every or (newly_lost and self._since_full > 1):
             self._since_full = 0
-            self._put_off = self._views(planes)
+            self._deferred = self._views(planes)
         if until is None or not self._tracker.tracks:
             self.catch_up()
         self._tracker.prune(planes.width, planes.height)
         return [track for track in self._tracker.tracks if track.size >= 0.9 * self._min_face]
 
     def catch_up(self) -> None:
-        """Look at the whole of the last frame if that was put off: what is found is followed from the next frame on."""
-        views, self._put_off = self._put_off, []
+        """Run the full-frame detection that was deferred; its faces are followed from the next frame on."""
+        views, self._deferred = self._deferred, []
         if views:
             lost = [track for track in self._tracker.tracks if track.missed]
-            self._tracker.correct(self._look_everywhere(views), lost, start=True)
+            self._tracker.correct(self._detect_everywhere(views), lost, start=True)
 
-    def _look_locally(self, planes: Planes, until: float | None) -> bool:
-        """Correct the tracks seen longest ago, each by a detection around its prediction; returns whether each had its view.
+    def _detect_locally(self, planes: Planes, until: float | None) -> bool:
+        """Correct the tracks by detection around their predictions, longest undetected first; return whether all had their view.
 
-        Always from local views: a full view places the same face a little elsewhere, which would show as a wobble.
+        Tracks are always corrected from local views: a full view places the same face slightly elsewhere, which would show as a
+        wobble.
         """
         waiting = sorted(self._tracker.tracks, key=lambda track: -track.missed)[:LOCAL_VIEWS]
         view = np.empty((LOCAL_SIZE, LOCAL_SIZE, 3), np.uint8)
@@ -138,15 +145,15 @@ class FaceFinder:
         return len(waiting) == len(self._tracker.tracks)
 
     def _views(self, planes: Planes) -> list[_View]:
-        """One that shows the smallest faces, and where it is large, a coarse one for the largest."""
+        """Return a view that shows the smallest faces, and where it is large, a coarse one for the largest faces."""
         longest = max(planes.width, planes.height)
         fine = min(1.0, self._detector.smallest_face / self._min_face, LARGEST_VIEW / longest)
         scales = [fine, COARSE_SIDE / longest] if fine * longest > 2 * COARSE_SIDE else [fine]
         return [_view(planes, scale) for scale in scales]
 
-    def _look_everywhere(self, views: list[_View]) -> list[Face]:
+    def _detect_everywhere(self, views: list[_View]) -> list[Face]:
         faces, *coarse = ([face.moved(view.scale, 0, 0) for face in self._detector.detect(view.picture)] for view in views)
-        # A large face may have been taken for small ones in the fine view: the coarse one knows it better.
+        # In the fine view a large face may be detected as several small ones: the coarse view is the better one for it.
         large = [face for found in coarse for face in found if face.size > views[0].longest / 6]
         return [face for face in [*large, *faces] if face.size >= 0.75 * self._min_face]
 

@@ -14,7 +14,7 @@ from streamdeblur.errors import DetectorError
 from streamdeblur.faces.face import Face
 
 MULTIPLE = 32
-"""The coarsest anchors lie 32 pixels apart."""
+"""Input sides are multiples of the distance of the coarsest anchors, in pixels."""
 THRESHOLD = 0.4
 
 
@@ -24,17 +24,20 @@ class Scrfd:
     smallest_face = 12.0
 
     def __init__(self, source: str) -> None:
-        """`source`: an ONNX file, or the name of an InsightFace model pack ('buffalo_s'), downloaded on first use.
+        """Load the network.
+
+        Args:
+            source: An ONNX file, or the name of an InsightFace model pack ('buffalo_s'), which is downloaded on first use.
 
         Raises:
-            DetectorError: no such file, not an SCRFD network, or the download failed.
+            DetectorError: The file does not exist or is not an SCRFD network, or the download failed.
         """
         self.name = f"scrfd:{Path(source).name}"
         path = _weights(source)
         try:
             self._model = _load(path)
         except Exception as error:
-            # InsightFace asserts, onnxruntime raises its own types: all mean that this file is no SCRFD network
+            # InsightFace fails assertions and ONNX Runtime raises types of its own; all mean that this is no SCRFD network.
             raise DetectorError(f"{path} is not an SCRFD network with landmarks that InsightFace can load: {error}") from error
 
     def detect(self, rgb: NDArray[np.uint8]) -> list[Face]:
@@ -60,7 +63,7 @@ def _weights(source: str) -> Path:
             folder = Path(ensure_available("models", source))
         return next(path for path in sorted(folder.glob("*.onnx")) if path.name.startswith(("det_", "scrfd_")))
     except Exception as error:
-        # requests, zipfile and InsightFace raise unrelated types when a download fails
+        # requests, zipfile and InsightFace raise unrelated types when a download fails.
         raise DetectorError(
             f"InsightFace could not provide the model pack '{source}' ({error or type(error).__name__}). "
             "Check the name and the network, or give --detector scrfd:FILE.onnx."
@@ -68,7 +71,7 @@ def _weights(source: str) -> Path:
 
 
 def _load(path: Path) -> Any:
-    """The InsightFace model with an input of free size: exported files are often frozen at 640 x 640."""
+    """Load the model with a dynamic input size: exported files are often frozen at 640 x 640."""
     import onnx
     import onnxruntime
     from insightface.model_zoo import SCRFD, get_model

@@ -1,4 +1,4 @@
-"""FaceWindow: the square region of a frame that maps to a crop; reading it, and adding a restored crop back."""
+"""FaceWindow: the square region of a frame that maps to a crop. `crop` reads it and `paste` adds the restored crop back."""
 
 from __future__ import annotations
 
@@ -12,18 +12,18 @@ from streamdeblur.kernels.window import crop_components, paste_component, residu
 from streamdeblur.video.planes import Planes
 
 CROP_SIZE = 256
-"""Side of a crop in pixels: what the networks take (PAPER: all images are 256 x 256)."""
+"""Side of a crop in pixels, the input size of the networks (paper, Sec. 3: all images are 256 x 256)."""
 
 WINDOW_SCALE = 1.7
-"""Side of the window around a face in sizes of its box: what this project's networks are trained on."""
+"""Side of the window around a face in units of its box, as in the training of this project's networks."""
 
 FEATHER = 0.15
-"""Share of a window over which the mask rises from 0 at its edge to 1: in proportion, so large faces show no seam."""
+"""Share of a window over which the mask rises from 0 at its edge to 1; in proportion, so that large faces show no seam."""
 
 
 @dataclass(frozen=True)
 class FaceWindow:
-    """A square of a frame, in luma pixels; it may hang over the border."""
+    """A square of a frame, in luma pixels; it may extend beyond the border."""
 
     centre_x: float
     centre_y: float
@@ -35,7 +35,7 @@ class FaceWindow:
 
     @classmethod
     def around(cls, box: Sequence[float] | NDArray[np.floating], scale: float) -> FaceWindow:
-        """The window centred on `box` (x0, y0, x1, y1 in pixels), `scale` times its longer side."""
+        """Return the window that is centred on `box` (x0, y0, x1, y1 in pixels), with `scale` times its longer side."""
         x0, y0, x1, y1 = (float(v) for v in box)
         return cls((x0 + x1) / 2, (y0 + y1) / 2, scale * max(x1 - x0, y1 - y0))
 
@@ -48,21 +48,30 @@ class FaceWindow:
         return self.centre_y - self.side / 2
 
     def touches(self, other: FaceWindow) -> bool:
-        """Whether the two windows share any pixel."""
+        """Return whether the two windows share any pixel."""
         reach = (self.side + other.side) / 2
         return abs(self.centre_x - other.centre_x) < reach and abs(self.centre_y - other.centre_y) < reach
 
     def inside(self, width: int, height: int) -> bool:
-        """Whether any pixel of a frame of this size lies in the window."""
+        """Return whether any pixel of a frame of this size lies in the window."""
         return self.left < width and self.top < height and self.left + self.side > 0 and self.top + self.side > 0
 
 
 def crop_region(
     planes: Planes, left: float, top: float, width: float, height: float, out: NDArray[np.uint8]
 ) -> NDArray[np.uint8]:
-    """Resample the region of a frame that begins at (`left`, `top`) luma pixels to `out`, uint8 RGB [h, w, 3]; returns `out`.
+    """Resample a region of a frame: area average where it shrinks, cubic where it enlarges; the border is repeated outwards.
 
-    Area average where it shrinks, cubic where it enlarges; what lies beyond the border repeats it.
+    Args:
+        planes: The frame.
+        left: First column of the region, in luma pixels.
+        top: First line of the region, in luma pixels.
+        width: Width of the region in luma pixels.
+        height: Height of the region in luma pixels.
+        out: uint8 RGB [h, w, 3] that receives the result.
+
+    Returns:
+        `out`.
     """
     grid = _sampling_grid(planes, left, top, width / out.shape[1], height / out.shape[0])
     crop_components(planes.channels, planes.memory, grid, planes.colour.to_rgb, out)
@@ -77,25 +86,25 @@ def _sampling_grid(planes: Planes, left: float, top: float, across: float, down:
 
 
 def crop_grid(planes: Planes, window: FaceWindow) -> NDArray[np.float64]:
-    """Where the crop of `window` begins in each component, and how many samples one of its pixels covers: float64 [3, 4]."""
+    """Return where the crop of `window` begins in each component, and the samples per pixel of the crop: float64 [3, 4]."""
     unit = window.side / CROP_SIZE
     return _sampling_grid(planes, window.left, window.top, unit, unit)
 
 
 def paste_grid(planes: Planes, window: FaceWindow) -> NDArray[np.float64]:
-    """Where sample (0, 0) of each component begins in the crop of `window`, and how many pixels it covers: float64 [3, 4]."""
+    """Return where sample (0, 0) of each component lies in the crop of `window`, and the pixels per sample: float64 [3, 4]."""
     return _window_grid(planes, window) * CROP_SIZE
 
 
 def crop(planes: Planes, window: FaceWindow) -> NDArray[np.uint8]:
-    """The crop of `window`: uint8 RGB [256, 256, 3]."""
+    """Read the crop of `window`, uint8 RGB [256, 256, 3]."""
     out = np.empty((CROP_SIZE, CROP_SIZE, 3), np.uint8)
     return crop_region(planes, window.left, window.top, window.side, window.side, out)
 
 
 @dataclass(frozen=True, eq=False)
 class RestoredCrop:
-    """A restored crop and where it belongs."""
+    """A restored crop and the window that it belongs to."""
 
     window: FaceWindow
     crop: NDArray[np.uint8]

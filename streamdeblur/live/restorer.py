@@ -8,9 +8,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from streamdeblur.deblurrer import FaceDeblurrer, RestorationStatistics
+from streamdeblur.deblurrer import FaceDeblurrer
 from streamdeblur.live.timing import Backoff
 from streamdeblur.options import RestorationOptions
+from streamdeblur.statistics import RestorationStatistics
 
 if TYPE_CHECKING:
     import av

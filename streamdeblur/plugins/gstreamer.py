@@ -166,9 +166,7 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
     def _forget_faces(self) -> None:
         """Forget the tracked faces; the statistics go on."""
         if self._deblurrer is not None:
-            counts = self._deblurrer.statistics
-            self._deblurrer.reset()
-            self._deblurrer.statistics = counts
+            self._deblurrer.reset(keep_statistics=True)
 
     def _post_statistics(self) -> None:
         """Post the statistics so far as an element message."""

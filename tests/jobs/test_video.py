@@ -74,7 +74,7 @@ def test_saturated_colours_pass_the_whole_path_within_one_code_value(tmp_path, c
             return [Face(np.array([x - half, y - half, x + half, y + half], np.float32))]
 
     with FaceDeblurrer(weights=network, always=True) as deblurrer:
-        deblurrer._finder._detector = OneFace()
+        deblurrer._selector._finder._detector = OneFace()
         deblur_video(source, tmp_path / "out.mkv", deblurrer=deblurrer)
 
     def codes(rgb):

@@ -199,7 +199,7 @@ def test_settings_that_cannot_be_used_are_refused(tmp_path, source):
     (tmp_path / "text.onnx").write_text("not a network")
     refuse(source, tmp_path / "out.mp4", NetworkError, "not an ONNX file", weights=tmp_path / "text.onnx")
     write_network(tmp_path / "small.onnx", "identity", side=128, metadata={"crop_size": "256"})
-    refuse(source, tmp_path / "out.mp4", NetworkError, "needed are", weights=tmp_path / "small.onnx")
+    refuse(source, tmp_path / "out.mp4", NetworkError, "are needed", weights=tmp_path / "small.onnx")
     refuse(source, tmp_path / "out.mp4", NetworkError, "none.onnx", weights=tmp_path / "none.onnx")
 
 

@@ -1,0 +1,148 @@
+"""FaceSelector: which faces of a frame are restored. They are detected, their blur is judged, and those that fit are selected."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.faces.blur import BlurHysteresis, blur_of
+from streamdeblur.faces.detect import Detector
+from streamdeblur.faces.external import Detections, TrackHysteresis, external_faces
+from streamdeblur.faces.find import FaceFinder
+from streamdeblur.faces.scheduler import FaceScheduler
+from streamdeblur.faces.window import FaceWindow, crop
+from streamdeblur.statistics import RestorationStatistics
+from streamdeblur.video.planes import Planes
+
+DETECTION_SHARE, JUDGING_SHARE = 0.1, 0.5
+"""Shares of the time until a deadline after which no more faces are detected, and judged; the rest is for restoring them."""
+
+
+@dataclass(frozen=True)
+class FrameSettings:
+    """What may differ from frame to frame."""
+
+    strength: float
+    """Share of the restoration that is added, 0 to 1."""
+    always: bool
+    """Restore sharp faces, too."""
+    deadline: float | None = None
+    """Time (`time.monotonic`) by which the frame is done; None for no limit."""
+
+
+@dataclass(frozen=True, eq=False)
+class BlurredFace:
+    """A face that is to be restored."""
+
+    window: FaceWindow
+    crop: NDArray[np.uint8] = field(repr=False)
+    """uint8 RGB [256, 256, 3]."""
+    weight: float
+    """Of its restoration, 0 to 1: faces fade in and out."""
+    priority: float
+    """Blur times size: larger for what a viewer notices more."""
+    track_id: int | None
+
+
+@dataclass(frozen=True, eq=False)
+class _DetectedFace:
+    window: FaceWindow
+    hysteresis: BlurHysteresis
+    track_id: int | None
+
+
+class FaceSelector:
+    """Follows the faces of a stream and selects those to restore; counts them in `statistics`."""
+
+    def __init__(self, detector: Detector, *, detect_every: int, min_face: float, window_scale: float) -> None:
+        """Start a stream.
+
+        Args:
+            detector: Detects faces where the caller gives none.
+            detect_every: Frames between two detections on the full frame.
+            min_face: Size in pixels of the smallest face.
+            window_scale: Side of a face window in units of the face box.
+        """
+        self._finder = FaceFinder(detector, detect_every=detect_every, min_face=min_face)
+        self._window_scale = window_scale
+        self.scheduler = FaceScheduler()
+        self.reset()
+
+    def reset(self, *, keep_statistics: bool = False) -> None:
+        """Forget the stream so far; its counts as well, unless they are kept."""
+        self._finder.reset()
+        self._external = TrackHysteresis()
+        if not keep_statistics:
+            self.statistics = RestorationStatistics()
+
+    def catch_up(self) -> None:
+        """Run the full-frame detection that was deferred for a deadline."""
+        self._finder.catch_up()
+
+    def select(self, planes: Planes, faces: Detections | None, settings: FrameSettings) -> list[BlurredFace]:
+        """Return the faces of the next frame that are to be restored.
+
+        Args:
+            planes: The frame.
+            faces: Faces of the caller's own tracker; None detects them.
+            settings: Deadline of the frame, and whether sharp faces are restored.
+        """
+        self.statistics.frames += 1
+        detection_limit, judging_limit = _limits(settings.deadline)
+        detected = self._detected(planes, faces, detection_limit)
+        blurred = self._blurred(planes, detected, judging_limit, always=settings.always)
+        priorities, track_ids = [face.priority for face in blurred], [face.track_id for face in blurred]
+        selected = [blurred[n] for n in self.scheduler.select(priorities, track_ids, settings.deadline)]
+        self.statistics.passed_through += len(blurred) - len(selected)
+        return selected
+
+    def _detected(self, planes: Planes, faces: Detections | None, until: float | None) -> list[_DetectedFace]:
+        """The caller's faces, or those of the detector, which looks at less after `until`."""
+        scale = self._window_scale
+        if faces is None:
+            tracks = self._finder.update(planes, until)
+            detected = [_DetectedFace(track.window(scale), track.hysteresis, track.track_id) for track in tracks]
+        else:
+            detected = [
+                _DetectedFace(FaceWindow.around(one.face.box, scale), self._external.of(one.track_id), one.track_id)
+                for one in external_faces(faces)
+            ]
+        return [face for face in detected if face.window.inside(planes.width, planes.height)]
+
+    def _blurred(self, planes: Planes, faces: list[_DetectedFace], until: float | None, *, always: bool) -> list[BlurredFace]:
+        """The faces that are not sharp; with a time limit, of those that are judged by then, at least one."""
+        self.statistics.faces += len(faces)
+        if until is not None:
+            faces = sorted(faces, key=lambda face: -face.window.side * face.hysteresis.blur)
+        blurred = []
+        for number, face in enumerate(faces):
+            if until is not None and number and time.monotonic() >= until:
+                self.statistics.passed_through += len(faces) - number
+                break
+            judged = _judged(planes, face, always=always)
+            if judged.weight > 0.0:
+                blurred.append(judged)
+            else:
+                self.statistics.skipped_sharp += 1
+        return blurred
+
+
+def _judged(planes: Planes, face: _DetectedFace, *, always: bool) -> BlurredFace:
+    """Read the crop of a face and weigh its restoration by its blur."""
+    read = crop(planes, face.window)
+    if always:
+        face.hysteresis.blur = weight = 1.0
+    else:
+        weight = face.hysteresis.update(blur_of(read, face.window.side))
+    return BlurredFace(face.window, read, weight, face.hysteresis.blur * face.window.side, face.track_id)
+
+
+def _limits(deadline: float | None) -> tuple[float | None, float | None]:
+    """Times (`time.monotonic`) until which the faces of a frame are detected, and judged."""
+    if deadline is None:
+        return None, None
+    now = time.monotonic()
+    return now + DETECTION_SHARE * (deadline - now), now + JUDGING_SHARE * (deadline - now)
