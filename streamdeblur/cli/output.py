@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
@@ -15,7 +16,8 @@ class _LogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         prefix = f"{record.levelname.capitalize()}: " if record.levelno >= logging.WARNING else ""
-        typer.echo(f"{prefix}{record.getMessage()}", err=True)
+        # not by typer.echo, which writes past a progress bar
+        print(f"{prefix}{record.getMessage()}", file=sys.stderr, flush=True)
 
 
 @contextmanager

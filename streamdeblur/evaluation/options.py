@@ -14,15 +14,21 @@ class EvaluationOptions(Settings):
     protocols: tuple[str, ...] = Field(
         default=("pravg:11",), min_length=1, description="pravg:L, vla, pravg+camera:L, vla+camera, synthetic, as-is or sharp."
     )
-    methods: tuple[str, ...] = Field(default=("blurred", "ours", "oracle"), min_length=1, description="See 'evaluate --list'.")
+    methods: tuple[str, ...] = Field(
+        default=("blurred", "ours", "oracle"), min_length=1, description="Names of methods; --list shows all."
+    )
     limit: int = Field(default=100, ge=0, description="Faces of a protocol at most; 0 takes all.")
     seed: int = Field(default=0, ge=0, description="Seed of the blur and of the choice of faces.")
     response: str = Field(
         default="identity",
         description="Camera response, from linear intensity to code values: identity, srgb, gamma:EXPONENT or fitted:FILE.",
     )
-    landmark_detector: str = Field(default="dlib", description="dlib, mesh[:FILE], insightface[:FILE] or none.")
-    second_detector: str = Field(default="auto", description="The same, or auto: the first other one that is installed.")
+    landmark_detector: str = Field(
+        default="dlib", description="Landmark detector: dlib, mesh[:FILE], insightface[:FILE] or none."
+    )
+    second_detector: str = Field(
+        default="auto", description="Second landmark detector: the same names, or auto: the first other one that is installed."
+    )
     embedder: str = Field(default="dlib", description="Identity embedding: dlib, arcface[:FILE] or none.")
     runs: int = Field(
         default=4,

@@ -39,7 +39,7 @@ class LiveOptions(ComposedSettings):
     to: tuple[str, ...] = Field(
         default=("preview",),
         min_length=1,
-        description="Output: preview, camera[:DEVICE] (a virtual camera), a file, a URL, '-' (raw frames), null. Repeatable.",
+        description="Output: preview, camera[:DEVICE] (a virtual camera), a file, a URL, '-' (raw frames), null.",
     )
     budget: float | None = Field(
         default=None, gt=0, le=10_000, description="Milliseconds that a frame may take; by default 85 % of the frame interval."

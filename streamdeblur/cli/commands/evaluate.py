@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Annotated
 
@@ -60,8 +59,8 @@ def command(
 
 
 def _split(value: object) -> object:
-    """Split names that are separated by commas."""
-    if not isinstance(value, Iterable) or isinstance(value, str):
+    """Split names that are separated by commas; other values stay as they are."""
+    if not isinstance(value, list):
         return value
     return [name.strip() for names in value for name in names.split(",") if name.strip()]
 

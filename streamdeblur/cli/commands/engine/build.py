@@ -2,26 +2,24 @@
 
 from __future__ import annotations
 
-from pathlib import Path
-from typing import Annotated
-
 import typer
 
 from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.extras import needs_extra
+from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.output import print_json
 from streamdeblur.cli.parameters import Json, Quiet
 from streamdeblur.cli.progress import ProgressLine
+from streamdeblur.options import RestorationOptions
 
-Weights = Annotated[Path | None, typer.Option(help="A network exported by streamdeblur (ONNX) instead of the embedded one.")]
 
-
-def command(weights: Weights = None, quiet: Quiet = False, json: Json = False) -> None:
+@with_settings(RestorationOptions, ["weights"])
+def command(quiet: Quiet = False, json: Json = False, **settings: object) -> None:
     with handle_errors(quiet=quiet, json=json):
         from streamdeblur.network import Network
         from streamdeblur.weights import default_network
 
-        network = Network.read(weights or default_network())
+        network = Network.read(RestorationOptions.validated(settings).weights or default_network())
         with needs_extra("tensorrt", "Building engines"):
             import pycuda.driver  # noqa: F401
             import tensorrt  # noqa: F401
