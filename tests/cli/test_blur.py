@@ -94,7 +94,7 @@ def test_camera_shake_is_added_to_averages(tmp_path, source):
     assert next(pairs_of(tmp_path / "pairs"))[0]["camera_px"] == 14.0
 
 
-def test_a_video_and_its_sharp_twin(tmp_path, source):
+def test_a_video_and_its_sharp_counterpart(tmp_path, source):
     done = run("blur", source, tmp_path / "blurry.mkv", "--scheme", "pravg:5", "--codec", "ffv1")
     assert done.exit_code == 0, done.stderr
     assert "21 pairs of 25 frames" in done.stdout

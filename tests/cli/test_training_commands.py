@@ -1,4 +1,4 @@
-"""train and export say what is wrong."""
+"""train and export report wrong use."""
 
 from __future__ import annotations
 

@@ -40,35 +40,46 @@ def command(
     **settings: object,
 ) -> None:
     with handle_errors(quiet=quiet, json=json):
-        with needs_extra("eval", "Comparing"):
-            from streamdeblur.evaluation.comparison.compare import compare, video_names
-            from streamdeblur.evaluation.comparison.faces import find_faces
-            from streamdeblur.evaluation.evaluator import Evaluator, EvaluatorSettings
-            from streamdeblur.evaluation.report.markdown import summary_text
-            from streamdeblur.evaluation.report.write import as_json, write_report
-            from streamdeblur.evaluation.results import ResultFolder
-            from streamdeblur.evaluation.summary import summarise
-
-            if out:
-                # the curves of the report, which is written last, need it
-                import_module("matplotlib")
         options = EvaluationOptions.validated(settings)
-        names = video_names(videos)
-        evaluator = Evaluator(EvaluatorSettings(options.landmark_detector, options.second_detector, options.embedder))
-        pictures = ResultFolder(out) if out else None
-        with ProgressLine(reference.name, quiet=quiet) as line:
-            faces = find_faces(reference, videos, lambda done, total: line.show(done, total, "frames searched for faces"))
-        logger.info("%s.", faces)
-        with ProgressLine(reference.name, quiet=quiet) as line:
-            found = compare(
-                faces, evaluator, limit or None, pictures, lambda done, total: line.show(done, total, "frames compared")
-            )
-        summary = summarise(found)
-        if not quiet and not json:
-            typer.echo(summary_text(summary))
-        page = write_report(out, {"videos": ", ".join(names), "found": str(faces)}, [found], [summary]) if out else None
-        if json:
-            counts = {"matched_frames": faces.matched, "faces_found": len(faces.detections)}
-            print_json({"report": page, **counts, **as_json(summary)})
-        elif not quiet and page:
-            typer.echo(page)
+        _compare(videos, reference, limit or None, out, options, quiet=quiet, json=json)
+
+
+def _compare(
+    videos: list[Path],
+    reference: Path,
+    limit: int | None,
+    out: Path | None,
+    options: EvaluationOptions,
+    *,
+    quiet: bool,
+    json: bool,
+) -> None:
+    with needs_extra("eval", "Comparing"):
+        from streamdeblur.evaluation.comparison.compare import compare, video_names
+        from streamdeblur.evaluation.comparison.faces import find_faces
+        from streamdeblur.evaluation.evaluator import Evaluator, EvaluatorSettings
+        from streamdeblur.evaluation.report.markdown import summary_text
+        from streamdeblur.evaluation.report.write import as_json, write_report
+        from streamdeblur.evaluation.results import ResultFolder
+        from streamdeblur.evaluation.summary import summarise
+
+        if out:
+            # the curves of the report, which is written last, need it
+            import_module("matplotlib")
+    names = video_names(videos)
+    evaluator = Evaluator(EvaluatorSettings(options.landmark_detector, options.second_detector, options.embedder))
+    pictures = ResultFolder(out) if out else None
+    with ProgressLine(reference.name, quiet=quiet) as line:
+        faces = find_faces(reference, videos, lambda done, total: line.show(done, total, "frames searched for faces"))
+    logger.info("%s.", faces)
+    with ProgressLine(reference.name, quiet=quiet) as line:
+        found = compare(faces, evaluator, limit, pictures, lambda done, total: line.show(done, total, "frames compared"))
+    summary = summarise(found)
+    if not quiet and not json:
+        typer.echo(summary_text(summary))
+    page = write_report(out, {"videos": ", ".join(names), "found": str(faces)}, [found], [summary]) if out else None
+    if json:
+        counts = {"matched_frames": faces.matched, "faces_found": len(faces.detections)}
+        print_json({"report": page, **counts, **as_json(summary)})
+    elif not quiet and page:
+        typer.echo(page)
