@@ -21,7 +21,7 @@ from streamdeblur import FaceDeblurrer
 from streamdeblur.evaluation.cases import Case, Image
 from streamdeblur.evaluation.metrics.identity import open_embedder
 from streamdeblur.evaluation.metrics.landmark_detectors import open_landmark_detector
-from streamdeblur.evaluation.protocols import Protocol, comparisons_of
+from streamdeblur.evaluation.protocols import BlurProtocol, comparisons_of
 from streamdeblur.evaluation.sources import DataSet, open_data
 from streamdeblur.evaluation.statistics import mean_interval, paired_p_value
 from streamdeblur.faces.face import intersection_over_union
@@ -114,7 +114,7 @@ def main() -> None:
     data = open_data(arguments.data)
     with FaceDeblurrer() as deblurrer:
         for text in arguments.protocol.split(","):
-            probes = probes_of(data, list(Protocol.parse(text).cases(data, arguments.limit, 0, arguments.response)))
+            probes = probes_of(data, list(BlurProtocol.parse(text).cases(data, arguments.limit, 0, arguments.response)))
             people = len({probe.gallery.name for probe in probes})
             print(f"\n{text}: {len(probes)} faces, {people} people in the gallery\n")
             print(f"| | detected % | rank 1 % | accepted %, {100 * FALSE_ACCEPTS:g} % of others |\n| --- | --- | --- | --- |")

@@ -20,7 +20,7 @@ from streamdeblur.evaluation.methods import open_method
 from streamdeblur.evaluation.methods.per_face import PerFaceMethod
 from streamdeblur.evaluation.metrics.temporal import TemporalStability, temporal_stability
 from streamdeblur.evaluation.options import EvaluationOptions
-from streamdeblur.evaluation.protocols import Protocol, comparisons_of
+from streamdeblur.evaluation.protocols import BlurProtocol, comparisons_of
 from streamdeblur.evaluation.results import FaceResult, ResultFolder
 from streamdeblur.evaluation.sources.dataset import DataSet
 
@@ -77,13 +77,13 @@ def evaluate(
     """
     methods = [open_method(name) for name in options.methods]
     settings = EvaluatorSettings(options.landmark_detector, options.second_detector, options.embedder)
-    case_sets = (_case_set(Protocol.parse(name), data, options) for name in options.protocols)
+    case_sets = (_case_set(BlurProtocol.parse(name), data, options) for name in options.protocols)
     yield from evaluate_cases(case_sets, methods, settings, ResultFolder(folder), options.workers, on_progress)
 
 
-def _case_set(protocol: Protocol, data: DataSet, options: EvaluationOptions) -> CaseSet:
+def _case_set(protocol: BlurProtocol, data: DataSet, options: EvaluationOptions) -> CaseSet:
     cases = list(protocol.cases(data, options.limit or None, options.seed, options.response))
-    sequences = protocol.runs(data, options.runs, SEQUENCE_LENGTH, options.seed, options.response)
+    sequences = protocol.sequences(data, options.runs, SEQUENCE_LENGTH, options.seed, options.response)
     return CaseSet(str(protocol), cases, sequences, comparisons_of(data, cases))
 
 

@@ -1,171 +1,163 @@
-"""Figures of an exported network on people it was not trained on: what its model card states."""
+"""The evaluation of a model card: a preset of protocols for an exported network, on people that it was not trained on.
+
+The pairs are sampled as those of a training are, by a `PairMaker`: at random positions, mirrored or not, with a random response.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import onnxruntime
-from numpy.typing import NDArray
 
 from streamdeblur.errors import InputError
-from streamdeblur.evaluation.metrics.fidelity import gmsd, ssim
-from streamdeblur.evaluation.metrics.fidelity import psnr as psnr_of
-from streamdeblur.evaluation.recognition import Recognised, Recogniser, identity_cosine, landmark_error
+from streamdeblur.evaluation.cases import Case, CaseSet, Image
+from streamdeblur.evaluation.evaluate import evaluate_cases
+from streamdeblur.evaluation.evaluator import NONE, EvaluatorSettings
+from streamdeblur.evaluation.methods import open_method
+from streamdeblur.evaluation.methods.network import exported_network
+from streamdeblur.evaluation.metrics import dlib_models
+from streamdeblur.evaluation.metrics.fidelity import psnr
+from streamdeblur.evaluation.protocols import BlurProtocol
+from streamdeblur.evaluation.statistics import Interval
+from streamdeblur.evaluation.summary import COLUMNS, LOWER, ProtocolSummary, summarise
 from streamdeblur.network import Network
 from streamdeblur.training.blur.exposures import Pair
-from streamdeblur.training.blur.scheme import BlurScheme
 from streamdeblur.training.blur.sensor import Sensor
 from streamdeblur.training.datasets.recipe import DEFAULT_MIX, PairMaker, Recipe
 from streamdeblur.training.datasets.sources import open_maker
 
+RESTORED = "restored"
+"""Name of the network among the methods."""
 NOISE = 1.5
-"""Standard deviation in code values of the noise that the synthetic protocol adds, as any camera does."""
+"""Standard deviation, in code values, of the noise that is added to synthetic blur, as any camera adds some."""
 VISIBLE_BLUR_DB = 34.0
-"""PrAvg windows whose blurred PSNR is above this hardly moved; they are left out."""
+"""Pairs whose blurry face has a higher PSNR show hardly any motion."""
 TRIES = 20
-"""Pairs that are looked at for each that is wanted."""
-
-Image = NDArray[np.uint8]
+"""Pairs that are made for each one that is wanted, at most."""
+TITLES = {
+    "psnr": "PSNR dB",
+    "ssim": "SSIM",
+    "gmsd": "GMSD",
+    "error": "landmark error %",
+    "cosine": "identity cosine",
+}
+"""The columns of the table."""
 
 
 @dataclass(frozen=True)
-class Protocol:
-    """How blurry inputs are made, and how many."""
+class CardProtocol:
+    """One row of the table: a blur protocol, and the pairs that are sampled for it."""
 
-    name: str
-    scheme: str
+    title: str
+    protocol: BlurProtocol
     count: int
-    lengths: tuple[int, ...] = (11,)
     noise: float = 0.0
-    visible: bool = False
-    """Only pairs whose blur shows."""
+    """Standard deviation in code values of the noise that is added to the blurry faces."""
+    visible_only: bool = False
+    """Whether pairs with hardly any motion are left out."""
 
+    @property
     def recipe(self) -> Recipe:
-        """The recipe of its pairs: extents from 4 to 34 px, uniform; a clean sensor."""
+        """The recipe of its pairs: uniform extents of 4 to 34 px, and no degradations."""
+        scheme = self.protocol.scheme
         return Recipe(
-            mix=dict.fromkeys(DEFAULT_MIX, 0.0) | {BlurScheme.parse(self.scheme): 1.0},
+            mix=dict.fromkeys(DEFAULT_MIX, 0.0) | {scheme: 1.0},
             extents=(4.0, 34.0),
             camera_extents=(4.0, 24.0),
             spread="uniform",
-            lengths=self.lengths,
+            lengths=(scheme.length or 11,),
             responses=("identity", "srgb"),
             sensor=Sensor.none(),
         )
 
+    def case_set(self, maker: PairMaker, seed: int) -> CaseSet:
+        """Sample the cases.
+
+        Raises:
+            InputError: There are none.
+        """
+        cases: list[Case] = []
+        for index in range(TRIES * self.count):
+            pair = maker.pair(index)
+            blurry = pair.blurry if not self.noise else _noisy(pair.blurry, self.noise, (seed, index))
+            if self.visible_only and psnr(blurry, pair.sharp) >= VISIBLE_BLUR_DB:
+                continue
+            cases.append(Case(f"{index:06d}", blurry, pair.sharp, _group(pair)))
+            if len(cases) == self.count:
+                break
+        if not cases:
+            raise InputError(f"None of the clips moves enough for the protocol {self.title}.")
+        return CaseSet(self.title, cases)
+
 
 PROTOCOLS = (
-    Protocol("synthetic, 4 to 34 px", "synthetic", 140, noise=NOISE),
-    Protocol("VLA with camera shake, 4 to 24 px", "vla+camera", 72),
-    Protocol("VLA", "vla", 72, visible=True),
-    Protocol("PrAvg 7", "pravg", 72, (7,), visible=True),
-    Protocol("PrAvg 11", "pravg", 72, (11,), visible=True),
-    Protocol("PrAvg 21", "pravg", 72, (21,), visible=True),
-    Protocol("sharp", "sharp", 60),
+    CardProtocol("synthetic, 4 to 34 px", BlurProtocol.parse("synthetic"), 140, noise=NOISE),
+    CardProtocol("VLA with camera shake, 4 to 24 px", BlurProtocol.parse("vla+camera"), 72),
+    CardProtocol("VLA", BlurProtocol.parse("vla"), 72, visible_only=True),
+    CardProtocol("PrAvg 7", BlurProtocol.parse("pravg:7"), 72, visible_only=True),
+    CardProtocol("PrAvg 11", BlurProtocol.parse("pravg:11"), 72, visible_only=True),
+    CardProtocol("PrAvg 21", BlurProtocol.parse("pravg:21"), 72, visible_only=True),
+    CardProtocol("sharp", BlurProtocol.parse("sharp"), 60),
 )
 
 
-Values = dict[str, float]
-"""One figure of each kind, of one image against the sharp one."""
+def measure(network: Path, stills: Path | None, clips: Path | None, seed: int = 0) -> Iterator[ProtocolSummary]:
+    """Evaluate a network under each protocol that the data allow: averages need clips, the others stills.
 
-COLUMNS = {
-    "psnr": ("PSNR dB", ".2f"),
-    "ssim": ("SSIM", ".3f"),
-    "gmsd": ("GMSD", ".3f"),
-    "landmarks": ("landmark error %", ".2f"),
-    "identity": ("identity cosine", ".3f"),
-}
-"""Title and format of each figure. Of GMSD and the landmark error, less is better."""
+    Landmarks and identity are measured if dlib is installed (extra ``eval``).
 
+    Args:
+        network: ONNX file that ``streamdeblur export`` wrote.
+        stills: Sharp faces of people that the network was not trained on.
+        clips: Clips of faces of such people.
+        seed: Of the blurry faces.
 
-@dataclass(frozen=True)
-class Figures:
-    """Means over the pairs of a protocol, of the blurry and of the restored images."""
-
-    protocol: str
-    pairs: int
-    blurred: Values
-    restored: Values
-
-    def __str__(self) -> str:
-        cells = [
-            f"{self.blurred[name]:{form}} -> {self.restored[name]:{form}}"
-            for name, (_, form) in COLUMNS.items()
-            if name in self.blurred
-        ]
-        return f"| {self.protocol} ({self.pairs}) | {' | '.join(cells)} |"
+    Raises:
+        NetworkError: The file is not a network of streamdeblur.
+        InputError: The data cannot be opened, or hold no pair of a protocol.
+    """
+    Network.read(network)
+    methods = [open_method(LOWER), exported_network(RESTORED, network)]
+    models = ("dlib", NONE, "dlib") if dlib_models.is_installed() else (NONE, NONE, NONE)
+    for found in evaluate_cases(_case_sets(stills, clips, seed), methods, EvaluatorSettings(*models)):
+        yield summarise(found, seed)
 
 
-def header(figures: Figures) -> str:
-    """The head of the table that these figures are a line of."""
-    titles = [title for name, (title, _) in COLUMNS.items() if name in figures.blurred]
+def _case_sets(stills: Path | None, clips: Path | None, seed: int) -> Iterator[CaseSet]:
+    for row in PROTOCOLS:
+        averages = row.protocol.scheme.averages
+        if (clips if averages else stills) is None:
+            continue
+        maker = open_maker(
+            [] if averages or stills is None else [stills], [clips] if averages and clips is not None else [], row.recipe, seed
+        )
+        yield row.case_set(maker, seed)
+
+
+def _noisy(blurry: Image, deviation: float, seed: tuple[int, int]) -> Image:
+    noise = np.random.default_rng(seed).normal(0.0, deviation, blurry.shape)
+    return np.clip(np.rint(blurry + noise), 0, 255).astype(np.uint8)
+
+
+def _group(pair: Pair) -> str:
+    """The still or clip that a pair is from."""
+    return next(f"{kind} {pair.record[kind]}" for kind in ("clip", "still") if kind in pair.record)
+
+
+def table_head(summary: ProtocolSummary) -> str:
+    """The head of the table in Markdown, with the columns that this protocol has."""
+    titles = [title for name, title in TITLES.items() if name in summary.rows[0].metrics]
     return f"| input (pairs), blurred -> restored | {' | '.join(titles)} |\n|{' --- |' * (len(titles) + 1)}"
 
 
-class Examiner:
-    """Compares images with the sharp ones; with dlib installed (extra `eval`), as other programs see them, too."""
-
-    def __init__(self) -> None:
-        self._recognise: Recogniser | None = None
-        with suppress(ImportError):
-            self._recognise = Recogniser()
-
-    def __call__(self, pair: Pair, restored: Image) -> tuple[Values, Values]:
-        """Figures of the blurry and of the restored image."""
-        true = self._recognise(pair.sharp) if self._recognise else None
-        return self._values(pair.blurry, pair.sharp, true), self._values(restored, pair.sharp, true)
-
-    def _values(self, image: Image, sharp: Image, true: Recognised | None) -> Values:
-        values = {"psnr": psnr_of(image, sharp), "ssim": ssim(image, sharp), "gmsd": gmsd(image, sharp)}
-        if self._recognise and true:
-            seen = self._recognise(image)
-            values |= {"landmarks": 100 * landmark_error(seen, true), "identity": identity_cosine(seen, true)}
-        return values
+def table_row(summary: ProtocolSummary) -> str:
+    """The row of one protocol in Markdown: means over its pairs, of the blurry and of the restored faces."""
+    blurred, restored = (row.metrics for row in summary.rows)
+    cells = [f"{_number(name, blurred)} -> {_number(name, restored)}" for name in TITLES if name in blurred]
+    return f"| {summary.protocol} ({summary.faces}) | {' | '.join(cells)} |"
 
 
-def measure(network: Path, stills: Path | None, clips: Path | None, seed: int = 0) -> Iterator[Figures]:
-    """Figures under each protocol that the data allow, of a network in ONNX.
-
-    Raises:
-        NetworkError: it is not a network of streamdeblur.
-        InputError: the data cannot be opened.
-    """
-    model = Network.read(network).model
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
-    examine = Examiner()
-
-    def restore(blurry: Image) -> Image:
-        planes = (blurry.astype(np.float32) / 255.0).transpose(2, 0, 1)[None]
-        restored = session.run(["restored"], {"blurry": planes})[0][0]
-        return np.asarray(np.rint(255.0 * restored.transpose(1, 2, 0)), np.uint8, order="C")
-
-    for protocol in PROTOCOLS:
-        chosen = stills if protocol.scheme in ("synthetic", "sharp") else clips
-        if chosen is None:
-            continue
-        maker = open_maker([chosen] if chosen is stills else [], [chosen] if chosen is clips else [], protocol.recipe(), seed)
-        values = [examine(pair, restore(pair.blurry)) for pair in _pairs(maker, protocol, seed)]
-        if not values:
-            raise InputError(f"None of the clips moves enough for the protocol {protocol.name}.")
-        blurred, restored = (
-            {name: float(np.mean([of[name] for of in side])) for name in side[0]} for side in zip(*values, strict=True)
-        )
-        yield Figures(protocol.name, len(values), blurred, restored)
-
-
-def _pairs(maker: PairMaker, protocol: Protocol, seed: int) -> Iterator[Pair]:
-    found = 0
-    for index in range(TRIES * protocol.count):
-        pair = maker.pair(index)
-        if protocol.noise:
-            noise = np.random.default_rng((seed, index)).normal(0.0, protocol.noise, pair.blurry.shape)
-            pair = Pair(np.clip(np.rint(pair.blurry + noise), 0, 255).astype(np.uint8), pair.sharp, pair.kernel, pair.record)
-        if protocol.visible and psnr_of(pair.blurry, pair.sharp) >= VISIBLE_BLUR_DB:
-            continue
-        yield pair
-        found += 1
-        if found == protocol.count:
-            return
+def _number(name: str, metrics: dict[str, Interval]) -> str:
+    return f"{metrics[name].value:{COLUMNS[name].format_spec}}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field, field_validator
 
-from streamdeblur.evaluation.protocols import Protocol
+from streamdeblur.evaluation.protocols import BlurProtocol
 from streamdeblur.options import Settings
 
 
@@ -41,7 +41,7 @@ class EvaluationOptions(Settings):
     @classmethod
     def _check_protocols(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         # (two spellings of one protocol are one)
-        return tuple(dict.fromkeys(str(Protocol.parse(name)) for name in value))
+        return tuple(dict.fromkeys(str(BlurProtocol.parse(name)) for name in value))
 
     @field_validator("methods")
     @classmethod

@@ -1,4 +1,4 @@
-"""Protocol: how a data set becomes blurry faces to restore (Sec. 5.2 of the paper, and the product's own tasks)."""
+"""BlurProtocol: makes blurry faces of a data set (Sec. 5.2 of the paper, and the product's own tasks)."""
 
 from __future__ import annotations
 
@@ -9,42 +9,44 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import cast
+from typing import TypeVar
 
 from streamdeblur.errors import InputError
-from streamdeblur.evaluation.blurring import Blurring
+from streamdeblur.evaluation.case_maker import CaseMaker
 from streamdeblur.evaluation.cases import Case, Comparison
-from streamdeblur.evaluation.sources.dataset import Clip, DataSet, Still
+from streamdeblur.evaluation.sources.dataset import DataSet, EvaluationClip, EvaluationStill
 from streamdeblur.training.blur.response import open_response
 from streamdeblur.training.blur.scheme import BlurScheme
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 SCHEMES = ("pravg:L", "pravg+camera:L", "vla", "vla+camera", "synthetic", "as-is", "sharp")
+"""The blur schemes that are protocols: those that define the blur of a face completely."""
 
-Item = Still | Clip
+Item = EvaluationStill | EvaluationClip
+ItemT = TypeVar("ItemT", bound=Item)
 
 
 @dataclass(frozen=True)
-class Protocol:
-    """How blurry faces are made.
+class BlurProtocol:
+    """A way to make blurry faces of a data set.
 
     - ``pravg:L``: L frames of a clip are averaged, the middle one is the sharp face (predefined averaging);
     - ``vla``: as many frames as the paper's rules allow (variable length averaging, Sec. 3.4);
-    - ``pravg+camera:L``, ``vla+camera``: the same while a hand-held camera shakes, over 4 to 24 px;
+    - ``pravg+camera:L``, ``vla+camera``: the same with the shake of a hand-held camera, over 4 to 24 px;
     - ``synthetic``: one random kernel of 4 to 34 px, on pictures or frames of clips;
-    - ``as-is``: blurry faces as they are, with a sharp reference of the person or none;
-    - ``sharp``: sharp faces, which must not get worse.
+    - ``as-is``: faces that are blurry already, with a sharp reference of the person or without;
+    - ``sharp``: sharp faces, which a method should leave as they are.
     """
 
     scheme: BlurScheme
 
     @classmethod
-    def parse(cls, text: str) -> Protocol:
-        """A protocol from its name, such as ``pravg:11``.
+    def parse(cls, text: str) -> BlurProtocol:
+        """The protocol of this name, such as ``pravg:11``.
 
         Raises:
-            OptionError: it is none; the message lists those that are known.
+            OptionError: It is unknown; the message lists the known ones.
         """
         return cls(BlurScheme.parse(text, SCHEMES, "protocol"))
 
@@ -52,90 +54,106 @@ class Protocol:
         return str(self.scheme)
 
     def cases(self, data: DataSet, limit: int | None, seed: int, response: str = "identity") -> Iterator[Case]:
-        """Blurry faces of a data set: `limit` at most, or all there are.
+        """Make blurry faces of a data set.
 
-        Each depends on the seed and its own name alone, and those of a smaller limit are among those of a larger one, but for a
-        few where clips are short. Every clip has its turn before one has a second, people in turns; of data with comparisons,
-        both faces of one come one after the other. What cannot be read is left out with a warning.
+        Each case depends only on the seed and its own name, and the cases of a smaller limit are among those of a larger one,
+        except for a few where clips are short. People take turns, and every clip gives one case before any gives a second; of
+        data with comparisons, both faces of one follow each other. Data that cannot be read are left out with a warning.
 
-        limit: above 0; response: where light adds up: identity, srgb, gamma:EXPONENT or fitted:FILE.json.
+        Args:
+            data: The data set.
+            limit: Number of cases at most, above 0; None makes all.
+            seed: Of the blur and of the choice of faces.
+            response: The camera response: identity, srgb, gamma:EXPONENT or fitted:FILE.json.
 
         Raises:
-            InputError: the data cannot serve this protocol; the message says what it needs. At the end, if there was no case.
-            OptionError: the response is not known.
+            InputError: The data cannot serve this protocol, or (at the end) there was no case; the message says what it needs.
+            OptionError: The response is unknown.
         """
-        blurring = Blurring(self.scheme, open_response(response), seed)
+        maker = CaseMaker(self.scheme, open_response(response), seed)
         if self.scheme.averages and not data.clips:
-            raise InputError(f"The protocol {self} averages frames of clips, and {data.name} holds none ({data.kind}). {_OTHERS}")
-        return self._dealt(data, limit, blurring)
+            others = "Give videos, or one of: synthetic, as-is, sharp."
+            raise InputError(f"The protocol {self} averages frames of clips, and {data.name} holds none ({data.kind}). {others}")
+        return self._make_cases(data, limit, maker)
 
-    def runs(self, data: DataSet, clips: int, length: int, seed: int, response: str = "identity") -> list[list[Case]]:
-        """Blurry frames in a row, `length` of each of so many clips at most; see `Blurring.run`. Fewer, or none, where the data
-        have no such frames or this protocol makes none.
+    def sequences(self, data: DataSet, clips: int, length: int, seed: int, response: str = "identity") -> list[list[Case]]:
+        """Make blurry sequences of consecutive frames; see `CaseMaker.sequence`.
+
+        Args:
+            data: The data set.
+            clips: Number of sequences at most; each is of another clip.
+            length: Frames of each sequence.
+            seed: Of the blur and of the choice of clips.
+            response: The camera response.
+
+        Returns:
+            Fewer sequences, or none, if the data have no such frames or the protocol makes none.
 
         Raises:
-            OptionError: the response is not known.
+            OptionError: The response is unknown.
         """
-        blurring = Blurring(self.scheme, open_response(response), seed)
+        maker = CaseMaker(self.scheme, open_response(response), seed)
         found: list[list[Case]] = []
-        for item in in_turn([*data.clips], (), seed):
+        for clip in fair_order(data.clips, (), seed):
             if len(found) == clips:
                 break
             with suppress(InputError):
-                run = blurring.run(cast(Clip, item), length)
-                found += [run] if run else []
+                sequence = maker.sequence(clip, length)
+                found += [sequence] if sequence else []
         return found
 
-    def _dealt(self, data: DataSet, limit: int | None, blurring: Blurring) -> Iterator[Case]:
+    def _make_cases(self, data: DataSet, limit: int | None, maker: CaseMaker) -> Iterator[Case]:
         items: list[Item] = [*data.clips] if self.scheme.averages else [*data.stills, *data.clips]
         made = 0
-        for number, item in enumerate(in_turn(items, data.comparisons, blurring.seed)):
-            # an equal share of what is left: what one cannot give, those after it do
-            share = None if limit is None else -(-(limit - made) // (len(items) - number))
-            if share == 0:
+        for number, item in enumerate(fair_order(items, data.comparisons, maker.seed)):
+            # an equal part of the rest: later items make up for those that have fewer cases
+            count = None if limit is None else -(-(limit - made) // (len(items) - number))
+            if count == 0:
                 return
             try:
-                for case in islice(_cases_of(item, blurring), share):
+                for case in islice(_cases_of(item, maker), count):
                     made += 1
                     yield case
             except InputError as error:
-                log.warning("Warning: %s is left out: %s", item.name, error)
+                logger.warning("%s is left out: %s", item.name, error)
         if not made:
-            length = self.scheme.length
-            wanted = f"{length} frames in a row that differ, without a cut" if length else "clips in which a face moves"
-            needs = f"it needs {wanted}." if self.scheme.averages else "none of its faces can be read."
-            raise InputError(f"The protocol {self} finds nothing to work on in {data.name}: {needs}")
+            raise InputError(f"The protocol {self} finds nothing to work on in {data.name}: {self._needs()}")
+
+    def _needs(self) -> str:
+        if not self.scheme.averages:
+            return "none of its faces can be read."
+        length = self.scheme.length
+        return (
+            f"it needs {f'{length} consecutive frames that differ, without a cut' if length else 'clips in which a face moves'}."
+        )
 
 
-_OTHERS = "Give videos, or one of: synthetic, as-is, sharp."
+def _cases_of(item: Item, maker: CaseMaker) -> Iterator[Case]:
+    return maker.still(item) if isinstance(item, EvaluationStill) else maker.clip(item)
 
 
-def _cases_of(item: Item, blurring: Blurring) -> Iterator[Case]:
-    return blurring.still(item) if isinstance(item, Still) else blurring.clip(item)
+def fair_order(items: Sequence[ItemT], comparisons: Sequence[Comparison], seed: int) -> list[ItemT]:
+    """Order items so that any number of first ones is a fair choice.
 
-
-def in_turn(items: Sequence[Item], comparisons: Sequence[Comparison], seed: int) -> list[Item]:
-    """Items in an order whose every beginning is a fair choice of them.
-
-    The first of every person, in random order, then the second of everyone who has one, and so on. Of data with comparisons: the
-    first of every group that is compared, pair by pair, folds and same and different people in turns.
+    The first item of every person, in random order, comes before the second of anyone, and so on. Of data with comparisons: the
+    first item of every group that is compared, pair by pair, with folds and with same and different people alternating.
     """
-    owners: dict[str, list[Item]] = defaultdict(list)
+    owners: dict[str, list[ItemT]] = defaultdict(list)
     for item in items:
         owners[item.group if comparisons else item.identity or item.group].append(item)
-    turns = {name: turn for turn, name in enumerate(_compared(comparisons))}
-    chance = _chance(seed)
+    ranks = {name: rank for rank, name in enumerate(_compared_groups(comparisons))}
+    random_key = _random_key(seed)
 
-    def turn_of(owner: str) -> tuple[int, bytes]:
-        return turns.get(owner, len(turns)), chance(owner)
+    def rank_of(owner: str) -> tuple[int, bytes]:
+        return ranks.get(owner, len(ranks)), random_key(owner)
 
-    in_order = [sorted(owners[owner], key=lambda item: chance(item.name)) for owner in sorted(owners, key=turn_of)]
+    in_order = [sorted(owners[owner], key=lambda item: random_key(item.name)) for owner in sorted(owners, key=rank_of)]
     longest = max(map(len, in_order), default=0)
     return [own[turn] for turn in range(longest) for own in in_order if turn < len(own)]
 
 
-def _compared(comparisons: Sequence[Comparison]) -> list[str]:
-    """Names of what is compared: one comparison of each fold and kind after the other."""
+def _compared_groups(comparisons: Sequence[Comparison]) -> list[str]:
+    """Names of the groups that are compared: one comparison of each fold and kind after the other."""
     kinds: dict[tuple[int, bool], list[Comparison]] = defaultdict(list)
     for comparison in comparisons:
         kinds[comparison.fold, comparison.same].append(comparison)
@@ -144,13 +162,16 @@ def _compared(comparisons: Sequence[Comparison]) -> list[str]:
     return list(dict.fromkeys(name for _, one in ranked for name in (one.first, one.second)))
 
 
-def _chance(seed: int) -> Callable[[str], bytes]:
-    """A random place for every name, which does not depend on what else there is."""
+def _random_key(seed: int) -> Callable[[str], bytes]:
+    """A random sort key for every name, independent of all other names."""
     return lambda name: hashlib.sha256(f"{seed}\0{name}".encode()).digest()
 
 
 def comparisons_of(data: DataSet, cases: Sequence[Case]) -> list[Comparison]:
-    """The comparisons of a data set, of cases: of the first case of each group. Those without cases for both are left out."""
+    """Convert comparisons of a data set's groups to comparisons of cases: of the first case of each group.
+
+    Comparisons without a case for both groups are left out.
+    """
     first: dict[str, str] = {}
     for case in cases:
         first.setdefault(case.group, case.name)

@@ -68,3 +68,13 @@ def test_the_gradient_error_of_a_step():
 def test_an_image_that_is_right_has_the_best_figures(faces):
     assert (psnr(faces[1], faces[1]), ssim(faces[1], faces[1])) == (100.0, 1.0)
     assert (gmsd(faces[1], faces[1]), gradient_error(faces[1], faces[1])) == (0.0, 0.0)
+
+
+def test_the_psnr_of_a_constant_difference():
+    image = np.zeros((4, 4, 3), np.uint8)
+    assert psnr(image, image + np.uint8(5)) == pytest.approx(20 * np.log10(255 / 5))
+
+
+def test_gmsd_grows_with_blur(faces):
+    values = [gmsd(cv2.GaussianBlur(faces[0], (0, 0), sigma), faces[0]) for sigma in (1.0, 2.0, 4.0)]
+    assert 0.0 < values[0] < values[1] < values[2] < 0.5

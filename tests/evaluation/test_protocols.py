@@ -11,10 +11,10 @@ import numpy as np
 import pytest
 
 from streamdeblur.errors import InputError, OptionError
-from streamdeblur.evaluation.blurring import spread
+from streamdeblur.evaluation.case_maker import spread
 from streamdeblur.evaluation.cases import Comparison
-from streamdeblur.evaluation.protocols import Protocol, comparisons_of
-from streamdeblur.evaluation.sources.dataset import Clip, DataSet, Face, Still
+from streamdeblur.evaluation.protocols import BlurProtocol, comparisons_of
+from streamdeblur.evaluation.sources.dataset import DataSet, EvaluationClip, EvaluationFace, EvaluationStill
 from streamdeblur.training.blur.averaging import vla
 from streamdeblur.training.blur.exposures import blur_image
 from streamdeblur.training.blur.observation import observe
@@ -46,17 +46,19 @@ def footage(photograph):
 def clips(footage):
     """Two clips of one person, one of another."""
     people = {"slow": "anna", "fast": "anna", "short": "bert"}
-    return DataSet("films", "clips", clips=[Clip(n, lambda n=n: footage[n], people[n], n) for n in footage])
+    return DataSet("films", "clips", clips=[EvaluationClip(n, lambda n=n: footage[n], people[n], n) for n in footage])
 
 
 @pytest.fixture(scope="module")
 def stills(photograph):
     faces = faces_of(photograph)
-    return DataSet("faces", "pictures", [Still(f"face{n}", lambda face=face: Face(face)) for n, face in enumerate(faces)])
+    return DataSet(
+        "faces", "pictures", [EvaluationStill(f"face{n}", lambda face=face: EvaluationFace(face)) for n, face in enumerate(faces)]
+    )
 
 
 def cases(name, data, limit=None, seed=0, response="identity"):
-    return list(Protocol.parse(name).cases(data, limit, seed, response))
+    return list(BlurProtocol.parse(name).cases(data, limit, seed, response))
 
 
 def by_name(found):
@@ -65,7 +67,7 @@ def by_name(found):
 
 @pytest.mark.parametrize("name", NAMES)
 def test_names_are_read_and_written_alike(name):
-    assert str(Protocol.parse(name)) == name
+    assert str(BlurProtocol.parse(name)) == name
 
 
 @pytest.mark.parametrize(
@@ -73,7 +75,7 @@ def test_names_are_read_and_written_alike(name):
 )
 def test_unknown_names_are_refused_with_those_that_are_known(name):
     with pytest.raises(OptionError, match=r"Known: pravg:L, .*vla\+camera, synthetic, as-is, sharp \(L: .*pravg:11"):
-        Protocol.parse(name)
+        BlurProtocol.parse(name)
 
 
 def test_pravg_is_the_mean_of_its_frames_and_the_middle_one_is_sharp(clips, footage):
@@ -205,7 +207,7 @@ def test_comparisons_of_clips_are_of_their_first_cases(clips):
 def test_marked_points_move_with_the_crop(photograph):
     clip = moving(photograph, 1, 9, size=440, side=SIDE)
     marks = np.tile(np.float32([200, 230]), (9, 68, 1))
-    data = DataSet("marked", "clips", clips=[Clip("one", lambda: replace(clip, landmarks=marks), "", "one")])
+    data = DataSet("marked", "clips", clips=[EvaluationClip("one", lambda: replace(clip, landmarks=marks), "", "one")])
     for case in cases("pravg:3", data, 3):
         x0, y0 = ((clip.boxes[case.record["frame"]][:2] + clip.boxes[case.record["frame"]][2:]) / 2 - 211).round()
         scale = 256 / 422
@@ -221,13 +223,13 @@ def test_marked_points_move_with_the_crop(photograph):
 
 def test_five_points_of_the_detector_are_no_truth(photograph):
     clip = replace(moving(photograph, 1, 5), landmarks=np.full((5, 5, 2), 150, np.float32))
-    data = DataSet("found", "clips", clips=[Clip("one", lambda: clip, "", "one")])
+    data = DataSet("found", "clips", clips=[EvaluationClip("one", lambda: clip, "", "one")])
     assert all(case.landmarks is None for case in cases("sharp", data))
 
 
 def test_averages_need_clips(stills):
     with pytest.raises(InputError, match=r"pravg:11 averages frames of clips, and faces holds none \(pictures\)"):
-        Protocol.parse("pravg:11").cases(stills, 5, 0)
+        BlurProtocol.parse("pravg:11").cases(stills, 5, 0)
 
 
 def test_averages_need_clips_that_are_long_enough(clips):
@@ -239,12 +241,12 @@ def test_what_cannot_be_read_is_left_out_with_a_warning(stills, caplog):
     def fail():
         raise InputError("the disk is gone")
 
-    data = replace(stills, stills=[Still("bad", fail), *stills.stills])
+    data = replace(stills, stills=[EvaluationStill("bad", fail), *stills.stills])
     with caplog.at_level(logging.WARNING):
         assert len(cases("sharp", data)) == 5
-    assert [record.message for record in caplog.records] == ["Warning: bad is left out: the disk is gone"]
+    assert [record.message for record in caplog.records] == ["bad is left out: the disk is gone"]
     with pytest.raises(InputError, match="none of its faces can be read"):
-        cases("sharp", replace(stills, stills=[Still("bad", fail)]))
+        cases("sharp", replace(stills, stills=[EvaluationStill("bad", fail)]))
 
 
 def test_faces_are_read_when_their_case_is_asked_for(stills):
@@ -258,7 +260,7 @@ def test_faces_are_read_when_their_case_is_asked_for(stills):
         return replace(still, open=read)
 
     data = replace(stills, stills=[watched(still) for still in stills.stills])
-    assert len(list(islice(Protocol.parse("sharp").cases(data, None, 0), 2))) == len(opened) == 2
+    assert len(list(islice(BlurProtocol.parse("sharp").cases(data, None, 0), 2))) == len(opened) == 2
 
 
 def test_every_beginning_of_an_order_is_spread(photograph):

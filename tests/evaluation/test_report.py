@@ -16,7 +16,7 @@ from skimage.metrics import structural_similarity
 from streamdeblur.evaluation.evaluate import SEQUENCE_LENGTH, evaluate
 from streamdeblur.evaluation.options import EvaluationOptions
 from streamdeblur.evaluation.report.write import write_report
-from streamdeblur.evaluation.sources.dataset import Clip, DataSet
+from streamdeblur.evaluation.sources.dataset import DataSet, EvaluationClip
 from streamdeblur.evaluation.summary import summarise
 from support.media.motion import panned, steady
 from support.metrics import psnr
@@ -30,7 +30,9 @@ def report(tmp_path_factory, photograph):
     """Folder of the report of three clips."""
     moves = {"slow": steady(1, 20), "fast": steady(3, 20), "slanting": [(2 * n, n) for n in range(-10, 10)]}
     footage = {name: panned(photograph, offsets, (230, 230)) for name, offsets in moves.items()}
-    data = DataSet("films", "clips", clips=[Clip(name, lambda name=name: footage[name], name, name) for name in footage])
+    data = DataSet(
+        "films", "clips", clips=[EvaluationClip(name, lambda name=name: footage[name], name, name) for name in footage]
+    )
     options = EvaluationOptions(
         protocols=("pravg:7", "synthetic"),
         methods=METHODS,

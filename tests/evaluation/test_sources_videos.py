@@ -10,7 +10,7 @@ import pytest
 
 from streamdeblur.errors import InputError
 from streamdeblur.evaluation.cases import Comparison
-from streamdeblur.evaluation.protocols import Protocol
+from streamdeblur.evaluation.protocols import BlurProtocol
 from streamdeblur.evaluation.sources import open_data
 from streamdeblur.evaluation.sources.annotated_video import consecutive_ranges
 from streamdeblur.training.datasets.store import open_clips
@@ -67,7 +67,7 @@ def test_300vw_is_cut_where_it_is_marked(tmp_path):
 
 def test_the_marks_of_300vw_are_those_of_its_cases(tmp_path):
     write_300vw(tmp_path / "001", 20, step=2)
-    (case,) = Protocol.parse("pravg:5").cases(open_data(tmp_path / "001"), 1, 0)
+    (case,) = BlurProtocol.parse("pravg:5").cases(open_data(tmp_path / "001"), 1, 0)
     assert brightness_at([case.sharp], [case.landmarks]) > 150
     # the ellipse moves by 8 px of the video while it is averaged
     assert case.record["motion_px"] > 5
@@ -145,7 +145,7 @@ def test_aligned_youtube_faces_follow_the_face(tmp_path, photograph):
     opened = clip.open()
     assert (clip.name, clip.identity, opened.frames.shape) == ("anna/3/000040", "anna", (8, 256, 256, 3))
     assert opened.boxes[:, 2] - opened.boxes[:, 0] == pytest.approx(256 / 1.7)
-    (case,) = Protocol.parse("pravg:7").cases(open_data(tmp_path), 1, 0)
+    (case,) = BlurProtocol.parse("pravg:7").cases(open_data(tmp_path), 1, 0)
     assert np.array_equal(case.sharp, opened.frames[case.record["frame"]])
 
 
@@ -170,9 +170,9 @@ def test_faces_of_videos_are_found_once(tmp_path, photograph, monkeypatch):
     (tmp_path / "films.csv").write_text("file,identity\nwalk.mp4,bert\n")
     (clip,) = open_data(tmp_path / "films").clips
     assert (clip.name, clip.group, clip.identity) == ("walk/000000", "walk", "bert")
-    (case,) = Protocol.parse("as-is").cases(open_data(tmp_path / "films"), 1, 0)
+    (case,) = BlurProtocol.parse("as-is").cases(open_data(tmp_path / "films"), 1, 0)
     assert (case.sharp, case.reference.shape) == (None, (256, 256, 3))
-    (averaged,) = Protocol.parse("pravg:7").cases(open_data(tmp_path / "films"), 1, 0)
+    (averaged,) = BlurProtocol.parse("pravg:7").cases(open_data(tmp_path / "films"), 1, 0)
     assert averaged.record["motion_px"] > 10
 
     (shard,) = (tmp_path / "cache").rglob("test/*.tar")

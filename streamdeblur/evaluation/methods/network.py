@@ -50,9 +50,23 @@ class PictureFormat(Settings):
         return value
 
 
-def own_network(name: str, output: str) -> PerFaceMethod:
+def default_network_output(name: str, output: str) -> PerFaceMethod:
     """An output of the default network, computed in float32 by ONNX Runtime on the CPU."""
-    return _method(name, default_network(), PictureFormat(output=output))
+    return exported_network(name, default_network(), output)
+
+
+def exported_network(name: str, path: Path, output: str = "restored") -> PerFaceMethod:
+    """An output of a network that ``streamdeblur export`` wrote, computed in float32 by ONNX Runtime on the CPU.
+
+    Args:
+        name: Name of the method.
+        path: The network in ONNX.
+        output: ``restored``, or ``coarse`` for the first step alone.
+
+    Raises:
+        MethodError: The file cannot be read or run.
+    """
+    return _method(name, path, PictureFormat(output=output))
 
 
 def network(argument: str) -> PerFaceMethod:

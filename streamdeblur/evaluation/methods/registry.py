@@ -11,7 +11,7 @@ from streamdeblur.evaluation.deconvolution.priors import KERNEL_PRIORS
 from streamdeblur.evaluation.methods.classical import blurred, oracle, richardson_lucy, unsharp, wiener
 from streamdeblur.evaluation.methods.deconvolution import blind, known_kernel
 from streamdeblur.evaluation.methods.external import command, folder, python
-from streamdeblur.evaluation.methods.network import network, own_network
+from streamdeblur.evaluation.methods.network import default_network_output, network
 
 METHODS = {
     "blurred": "the blurry face, unchanged: the lower bound",
@@ -36,8 +36,8 @@ METHODS = {
 _PLAIN: dict[str, Callable[[], Method]] = {
     "blurred": blurred,
     "oracle": oracle,
-    "ours": partial(own_network, "ours", "restored"),
-    "coarse": partial(own_network, "coarse", "coarse"),
+    "ours": partial(default_network_output, "ours", "restored"),
+    "coarse": partial(default_network_output, "coarse", "coarse"),
     "unsharp": unsharp,
     "richardson-lucy": richardson_lucy,
     "wiener": wiener,

@@ -52,6 +52,15 @@ class DlibEmbedder:
         return np.asarray(vector / np.linalg.norm(vector), np.float64)
 
 
+def is_installed() -> bool:
+    """Whether dlib and its models are installed."""
+    try:
+        _packages()
+    except OptionError:
+        return False
+    return True
+
+
 def _packages() -> tuple[Any, Any]:
     try:
         import dlib

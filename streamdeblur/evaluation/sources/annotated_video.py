@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.errors import InputError
-from streamdeblur.evaluation.sources.dataset import Clip, Frames
+from streamdeblur.evaluation.sources.dataset import ClipFrames, EvaluationClip
 from streamdeblur.evaluation.sources.pictures import points_in
 from streamdeblur.faces.window import crop_region
 from streamdeblur.training.datasets.windows import ClipWindow, clip_windows
@@ -38,16 +38,16 @@ class AnnotatedVideo:
     """By frame: annotated landmarks [68, 2] in pixels; empty if there are none."""
     read: Opener
 
-    def clips(self) -> Iterator[Clip]:
+    def clips(self) -> Iterator[EvaluationClip]:
         """Its clips: consecutive frames, as long as a window that does not move covers the face."""
         for begin, end in consecutive_ranges(sorted(self.boxes)):
             boxes = [self.boxes[n] for n in range(begin, end)]
             for window in clip_windows(boxes, begin, (0, 0, self.width, self.height)):
                 if window.end - window.begin >= SHORTEST:
                     name = f"{self.name}/{window.begin:06d}"
-                    yield Clip(name, partial(self._crop, window), self.identity, self.name)
+                    yield EvaluationClip(name, partial(self._crop, window), self.identity, self.name)
 
-    def _crop(self, window: ClipWindow) -> Frames:
+    def _crop(self, window: ClipWindow) -> ClipFrames:
         numbers = range(window.begin, window.end)
         frames = np.empty((len(numbers), window.size, window.size, 3), np.uint8)
         count = 0
@@ -58,7 +58,7 @@ class AnnotatedVideo:
         boxes = window.inside(np.array([self.boxes[n] for n in numbers]).reshape(-1, 2, 2)).reshape(-1, 4)
         points = np.array([self.points[n] for n in numbers if self.points])
         landmarks = points_in(points, window.left, window.top, window.scale).astype(np.float32) if len(points) else None
-        return Frames(frames, boxes.astype(np.float32), landmarks)
+        return ClipFrames(frames, boxes.astype(np.float32), landmarks)
 
 
 def consecutive_ranges(numbers: Sequence[int], longest: int | None = None) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""DataSet: faces to be evaluated on, as pictures and as clips, each read when it is asked for."""
+"""DataSet: the faces of an evaluation, as pictures and as clips, each read when it is needed."""
 
 from __future__ import annotations
 
@@ -14,66 +14,66 @@ from streamdeblur.errors import InputError
 from streamdeblur.evaluation.cases import Comparison, Image, Points
 from streamdeblur.training.blur.averaging import FrameSequence
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
-MOST_NAMED = 10
-"""Bad files that are named in a warning; the others are counted."""
+MAX_NAMED = 10
+"""Unusable files that a warning names; the others are counted."""
 
 
 @dataclass(frozen=True, eq=False)
-class Face:
+class EvaluationFace:
     """The crop of one face."""
 
     crop: Image
     """uint8 RGB [256, 256, 3], a window of 1.7 times the face."""
     landmarks: Points | None = None
-    """Marked by hand, float64 [68, 2] in pixels of the crop; None where nobody marked it."""
+    """Annotated by hand, float64 [68, 2] in pixels of the crop; None if not annotated."""
 
 
 @dataclass(frozen=True, eq=False)
-class Frames:
-    """The frames of a clip: a face that moves in a window that stands still."""
+class ClipFrames:
+    """The frames of a clip: a face that moves in a window that does not."""
 
     frames: NDArray[np.uint8] = field(repr=False)
     """uint8 RGB [T, S, S, 3]."""
     boxes: NDArray[np.float32] = field(repr=False)
-    """float32 [T, 4]: face boxes x0, y0, x1, y1 in pixels of the frames, as the detector sees faces."""
+    """float32 [T, 4]: face boxes x0, y0, x1, y1 in pixels of the frames, as the detector defines them."""
     landmarks: NDArray[np.float32] | None = field(default=None, repr=False)
-    """float32 [T, K, 2] in pixels of the frames: 68 points marked by hand, or 5 by the detector."""
+    """float32 [T, K, 2] in pixels of the frames: 68 points annotated by hand, or 5 of the detector."""
 
 
 @dataclass(frozen=True, eq=False)
-class Still:
+class EvaluationStill:
     """A face in a picture, not read yet."""
 
     name: str
     """Unique in its data set, of letters, digits and ``._-/``."""
-    open: Callable[[], Face] = field(repr=False)
-    """Reads it; raises InputError where that fails."""
+    open: Callable[[], EvaluationFace] = field(repr=False)
+    """Reads it; raises InputError if it cannot be read."""
     identity: str = ""
-    """Who it shows; '' where that is not known."""
-    reference: Still | None = None
+    """The person; '' if unknown."""
+    reference: EvaluationStill | None = None
     """A sharp picture of the same person from another moment."""
 
     @property
     def group(self) -> str:
-        """What is not independent of it: itself alone."""
+        """The items that it is not independent of: only itself."""
         return self.name
 
 
 @dataclass(frozen=True, eq=False)
-class Clip:
+class EvaluationClip:
     """A face over time, not read yet."""
 
     name: str
     """Unique in its data set, of letters, digits and ``._-/``."""
     open: Callable[[], FrameSequence] = field(repr=False)
-    """Reads it: frames, a face box for each, and landmarks where there are any; raises InputError where that fails."""
+    """Reads its frames, a face box for each, and landmarks if there are any; raises InputError if they cannot be read."""
     identity: str = ""
-    """Who it shows; '' where that is not known."""
+    """The person; '' if unknown."""
     group: str = ""
     """The video that it is a part of."""
-    reference: Still | None = None
+    reference: EvaluationStill | None = None
     """A sharp picture of the same person from another moment."""
 
 
@@ -85,11 +85,10 @@ class DataSet:
     """Of its folder or file."""
     kind: str
     """What it was recognised as, for people."""
-    stills: Sequence[Still] = ()
-    clips: Sequence[Clip] = ()
+    stills: Sequence[EvaluationStill] = ()
+    clips: Sequence[EvaluationClip] = ()
     comparisons: Sequence[Comparison] = ()
-    """Of a verification protocol: of groups, by their names. `streamdeblur.evaluation.protocols.comparisons_of` makes
-    comparisons of cases of them."""
+    """Of a verification protocol, between groups; `streamdeblur.evaluation.protocols.comparisons_of` converts them to cases."""
 
     def __str__(self) -> str:
         held = [f"{len(items)} {name}" for name in ("stills", "clips", "comparisons") if (items := getattr(self, name))]
@@ -101,19 +100,27 @@ def make_data_set(
     kind: str,
     bad: Mapping[str, str],
     *,
-    stills: Sequence[Still] = (),
-    clips: Sequence[Clip] = (),
+    stills: Sequence[EvaluationStill] = (),
+    clips: Sequence[EvaluationClip] = (),
     comparisons: Sequence[Comparison] = (),
 ) -> DataSet:
-    """The data set at a path, after a warning that lists what of it cannot be used (reason by file).
+    """Make the data set of a path, and warn of its files that cannot be used.
+
+    Args:
+        path: The file or folder.
+        kind: What it was recognised as.
+        bad: By file: why it cannot be used.
+        stills: Its pictures.
+        clips: Its clips.
+        comparisons: Its comparisons.
 
     Raises:
-        InputError: it holds nothing.
+        InputError: There are no faces.
     """
-    named = "; ".join(f"{file}: {problem.rstrip('.')}" for file, problem in sorted(bad.items())[:MOST_NAMED])
-    more = f"; and {len(bad) - MOST_NAMED} more" if len(bad) > MOST_NAMED else ""
+    named = "; ".join(f"{file}: {problem.rstrip('.')}" for file, problem in sorted(bad.items())[:MAX_NAMED])
+    more = f"; and {len(bad) - MAX_NAMED} more" if len(bad) > MAX_NAMED else ""
     if not stills and not clips:
         raise InputError(f"{path} holds no faces to evaluate on ({kind}){f': {named}{more}' if bad else ''}.")
     if bad:
-        log.warning("Warning: some files of %s cannot be used and are left out: %s%s", path, named, more)
+        logger.warning("Some files of %s cannot be used and are left out: %s%s", path, named, more)
     return DataSet(path.resolve().name, kind, stills, clips, comparisons)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from streamdeblur.errors import InputError
 from streamdeblur.evaluation.cases import Points
 from streamdeblur.evaluation.sources.annotated_video import AnnotatedVideo
-from streamdeblur.evaluation.sources.dataset import Clip, DataSet, Face, Still, make_data_set
+from streamdeblur.evaluation.sources.dataset import DataSet, EvaluationClip, EvaluationFace, EvaluationStill, make_data_set
 from streamdeblur.evaluation.sources.files import file_names, find_files
 from streamdeblur.evaluation.sources.pictures import face_in, read_picture
 from streamdeblur.evaluation.sources.pts import face_box_of, read_points
@@ -40,7 +40,7 @@ def open_300vw(path: Path) -> DataSet:
         InputError: None of it can be used.
     """
     bad: dict[str, str] = {}
-    clips: list[Clip] = []
+    clips: list[EvaluationClip] = []
     for file in _videos(path):
         try:
             clips += _video(file, bad).clips()
@@ -100,9 +100,9 @@ def open_annotated_pictures(path: Path) -> DataSet:
         if picture is None:
             bad[str(annotation)] = "there is no picture of this name"
         else:
-            stills.append(Still(name, partial(_face, picture, points)))
+            stills.append(EvaluationStill(name, partial(_face, picture, points)))
     return make_data_set(path, "pictures with 68 points", bad, stills=stills)
 
 
-def _face(file: Path, points: Points) -> Face:
+def _face(file: Path, points: Points) -> EvaluationFace:
     return face_in(read_picture(file), face_box_of(points), points)

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from streamdeblur.errors import InputError
 from streamdeblur.evaluation.cases import Comparison
-from streamdeblur.evaluation.sources.dataset import DataSet, Face, Still, make_data_set
+from streamdeblur.evaluation.sources.dataset import DataSet, EvaluationFace, EvaluationStill, make_data_set
 from streamdeblur.evaluation.sources.files import find_files, plain, read_lines
 from streamdeblur.evaluation.sources.pictures import face_in, read_picture
 from streamdeblur.evaluation.sources.viola_jones import cropped_box
@@ -39,7 +39,7 @@ def open_lfw(path: Path) -> DataSet:
     files = {file.stem: file for file in find_files(path, PICTURES)[1]}
     wanted = dict.fromkeys(name for _, first, second, _ in pairs for name in (first, second))
     bad = {name: "there is no picture of this name" for name in wanted if name not in files}
-    stills = [Still(plain(name), partial(_face, files[name]), _person(name)) for name in wanted if name in files]
+    stills = [EvaluationStill(plain(name), partial(_face, files[name]), _person(name)) for name in wanted if name in files]
     comparisons = [
         Comparison(fold, plain(first), plain(second), same)
         for fold, first, second, same in pairs
@@ -52,7 +52,7 @@ def _person(name: str) -> str:
     return name.rpartition("_")[0]
 
 
-def _face(file: Path) -> Face:
+def _face(file: Path) -> EvaluationFace:
     picture = read_picture(file)
     return face_in(picture, cropped_box(*picture.shape[:2]))
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from streamdeblur.errors import InputError
 from streamdeblur.evaluation.cases import Image, Points
-from streamdeblur.evaluation.sources.dataset import DataSet, Face, Still, make_data_set
+from streamdeblur.evaluation.sources.dataset import DataSet, EvaluationFace, EvaluationStill, make_data_set
 from streamdeblur.evaluation.sources.files import file_names, find_files, person, read_identities
 from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE, FaceWindow, crop
 from streamdeblur.training.datasets.finding import open_finder, shared_detector
@@ -44,16 +44,16 @@ def open_pictures(path: Path) -> DataSet:
     tested = [file for file in files if file.stem != REFERENCE]
     identities = read_identities(root)
     stills = [
-        Still(name, partial(read_face, file), person(identities.of(file.relative_to(root))), find_reference(file))
+        EvaluationStill(name, partial(read_face, file), person(identities.of(file.relative_to(root))), find_reference(file))
         for name, file in zip(file_names(tested, root), tested, strict=True)
     ]
     return make_data_set(path, "pictures", {}, stills=stills)
 
 
-def find_reference(file: Path) -> Still | None:
+def find_reference(file: Path) -> EvaluationStill | None:
     """The sharp reference beside a file: ``reference.png``, or with another suffix of a picture."""
     candidates = (file.with_name(REFERENCE + suffix) for suffix in PICTURES)
-    return next((Still(REFERENCE, partial(read_face, found)) for found in candidates if found.is_file()), None)
+    return next((EvaluationStill(REFERENCE, partial(read_face, found)) for found in candidates if found.is_file()), None)
 
 
 def read_picture(file: Path) -> Image:
@@ -70,7 +70,7 @@ def read_picture(file: Path) -> Image:
         raise InputError(f"Cannot use {file}: {error}.") from None
 
 
-def read_face(file: Path) -> Face:
+def read_face(file: Path) -> EvaluationFace:
     """Read the face of a picture: the picture itself if it is a crop, else the crop of its largest face.
 
     Raises:
@@ -78,7 +78,7 @@ def read_face(file: Path) -> Face:
     """
     picture = read_picture(file)
     if picture.shape == (CROP_SIZE, CROP_SIZE, 3):
-        return Face(picture)
+        return EvaluationFace(picture)
     height, width = picture.shape[:2]
     tracks = open_finder(shared_detector(DETECTOR), width, height, MIN_FACE).update(array_planes(picture))
     if not tracks:
@@ -86,7 +86,7 @@ def read_face(file: Path) -> Face:
     return face_in(picture, max(tracks, key=lambda track: track.size).box)
 
 
-def face_in(picture: Image, box: NDArray[np.floating], points: Points | None = None) -> Face:
+def face_in(picture: Image, box: NDArray[np.floating], points: Points | None = None) -> EvaluationFace:
     """Crop a face as a restoration does: a square of 1.7 times the face box, resampled to 256 px, with the border repeated.
 
     Args:
@@ -96,7 +96,7 @@ def face_in(picture: Image, box: NDArray[np.floating], points: Points | None = N
     """
     window = FaceWindow.around(box, WINDOW_SCALE)
     landmarks = None if points is None else points_in(points, window.left, window.top, CROP_SIZE / window.side)
-    return Face(crop(array_planes(picture), window), landmarks)
+    return EvaluationFace(crop(array_planes(picture), window), landmarks)
 
 
 def points_in(points: NDArray[np.floating], left: float, top: float, scale: float) -> Points:

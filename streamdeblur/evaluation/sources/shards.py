@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from streamdeblur.errors import InputError
-from streamdeblur.evaluation.sources.dataset import Clip, DataSet, Face, Still, make_data_set
+from streamdeblur.evaluation.sources.dataset import DataSet, EvaluationClip, EvaluationFace, EvaluationStill, make_data_set
 from streamdeblur.evaluation.sources.files import plain, unique
 from streamdeblur.training.datasets.pictures import PICTURES
 from streamdeblur.training.datasets.shards import find_shards, read_samples, shards_in
@@ -38,29 +38,29 @@ def open_shards(path: Path) -> DataSet:
     raise InputError(f"The shards of {path} hold {', '.join(sorted(held)) or 'nothing'}. An evaluation needs stills or clips.")
 
 
-def clips_of(store: Clips) -> list[Clip]:
+def clips_of(store: Clips) -> list[EvaluationClip]:
     """The clips of shards, with the detector's boxes and five landmarks."""
     groups = [_source(record, key) for record, key in zip(store.records, store.keys, strict=True)]
     begins = [(record.get("source_frames") or [0])[0] for record in store.records]
     names = unique(f"{group}/{begin:06d}" for group, begin in zip(groups, begins, strict=True))
     people = [_person(record) for record in store.records]
     return [
-        Clip(name, partial(store.__getitem__, number), person, group)
+        EvaluationClip(name, partial(store.__getitem__, number), person, group)
         for number, (name, person, group) in enumerate(zip(names, people, groups, strict=True))
     ]
 
 
-def _stills_of(store: Stills) -> list[Still]:
+def _stills_of(store: Stills) -> list[EvaluationStill]:
     names = unique(_source(record, key) for record, key in zip(store.records, store.keys, strict=True))
     people = [_person(record) for record in store.records]
     return [
-        Still(name, partial(_face, store, number), person)
+        EvaluationStill(name, partial(_face, store, number), person)
         for number, (name, person) in enumerate(zip(names, people, strict=True))
     ]
 
 
-def _face(store: Stills, number: int) -> Face:
-    return Face(np.array(store[number]))
+def _face(store: Stills, number: int) -> EvaluationFace:
+    return EvaluationFace(np.array(store[number]))
 
 
 def _source(record: dict[str, Any], key: str) -> str:

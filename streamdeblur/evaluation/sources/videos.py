@@ -21,7 +21,7 @@ from streamdeblur.training.datasets.identities import SPLITS
 from streamdeblur.training.datasets.options import BuildOptions
 from streamdeblur.training.datasets.store import open_clips
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 OPTIONS = BuildOptions(min_face=64.0, min_sharpness=0.0, min_frames=SHORTEST, held_out=1.0)
 """The faces that are taken: blurry ones as well, for the protocol ``as-is``."""
@@ -58,4 +58,4 @@ def open_videos(path: Path) -> DataSet:
 
 
 def _log_progress(step: Step) -> None:
-    log.info("Faces found in %d of %d videos: %s", step.done, step.total, step.title)
+    logger.info("Faces found in %d of %d videos: %s", step.done, step.total, step.title)

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from streamdeblur.errors import InputError
 from streamdeblur.evaluation.cases import Comparison
 from streamdeblur.evaluation.sources.annotated_video import SHORTEST, AnnotatedVideo, consecutive_ranges
-from streamdeblur.evaluation.sources.dataset import Clip, DataSet, Frames, make_data_set
+from streamdeblur.evaluation.sources.dataset import ClipFrames, DataSet, EvaluationClip, make_data_set
 from streamdeblur.evaluation.sources.files import plain, read_lines
 from streamdeblur.evaluation.sources.pictures import face_in, read_picture
 from streamdeblur.evaluation.sources.viola_jones import box_of, cropped_box
@@ -66,7 +66,7 @@ def _comparisons(splits: Path) -> list[Comparison]:
     return comparisons
 
 
-def _whole(folder: Path, bad: dict[str, str]) -> Iterator[Clip]:
+def _whole(folder: Path, bad: dict[str, str]) -> Iterator[EvaluationClip]:
     for labels in sorted(folder.glob(f"*{LABELS}")):
         try:
             videos = _labelled(labels)
@@ -109,17 +109,17 @@ def _frames(folder: Path, begin: int, end: int) -> Iterator[Planes]:
         yield array_planes(read_picture(folder / _file(folder.name, number)))
 
 
-def _aligned(folder: Path) -> Iterator[Clip]:
+def _aligned(folder: Path) -> Iterator[EvaluationClip]:
     for video in sorted(folder.glob("*/*/")):
         numbered = {int(found[1]): file for file in video.iterdir() if (found := NUMBER.search(file.name))}
         name = plain(video.relative_to(folder).as_posix())
         for begin, end in consecutive_ranges(sorted(numbered), LONGEST):
             files = [numbered[number] for number in range(begin, end)]
             if len(files) >= SHORTEST:
-                yield Clip(f"{name}/{begin:06d}", partial(_cropped, files), video.parent.name, name)
+                yield EvaluationClip(f"{name}/{begin:06d}", partial(_cropped, files), video.parent.name, name)
 
 
-def _cropped(files: list[Path]) -> Frames:
+def _cropped(files: list[Path]) -> ClipFrames:
     """Crop each frame by itself: these pictures follow the face and differ in size."""
     frames = np.empty((len(files), CROP_SIZE, CROP_SIZE, 3), np.uint8)
     for number, file in enumerate(files):
@@ -127,4 +127,4 @@ def _cropped(files: list[Path]) -> Frames:
         frames[number] = face_in(picture, cropped_box(*picture.shape[:2])).crop
     edge = CROP_SIZE / WINDOW_SCALE / 2
     box = np.array([-edge, -edge, edge, edge], np.float32) + CROP_SIZE / 2
-    return Frames(frames, np.tile(box, (len(files), 1)))
+    return ClipFrames(frames, np.tile(box, (len(files), 1)))

@@ -20,10 +20,10 @@ def command(network: Network, held_out_stills: HeldOutStills = None, held_out_cl
     with handle_errors():
         if held_out_stills is None and held_out_clips is None:
             raise OptionError("Nothing to measure on: give --held-out-stills, --held-out-clips or both.")
-        with needs_extra("train", "Measuring"):
-            from streamdeblur.evaluation import model_card as measuring
+        with needs_extra("eval", "Measuring"):
+            from streamdeblur.evaluation import model_card
 
-        for number, figures in enumerate(measuring.measure(network, held_out_stills, held_out_clips, seed)):
+        for number, summary in enumerate(model_card.measure(network, held_out_stills, held_out_clips, seed)):
             if number == 0:
-                typer.echo(measuring.header(figures))
-            typer.echo(str(figures))
+                typer.echo(model_card.table_head(summary))
+            typer.echo(model_card.table_row(summary))

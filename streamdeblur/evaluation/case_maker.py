@@ -1,4 +1,4 @@
-"""Cases of one picture or clip: blurry faces, made in the way of a protocol. Each depends on a seed and its own name alone."""
+"""CaseMaker: blurs the faces of one picture or clip. Each case depends only on the seed and its own name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from streamdeblur.evaluation.cases import Case, Image, Points
-from streamdeblur.evaluation.sources.dataset import Clip, Face, Still
+from streamdeblur.evaluation.sources.dataset import EvaluationClip, EvaluationFace, EvaluationStill
 from streamdeblur.evaluation.sources.pictures import points_in
 from streamdeblur.evaluation.sources.pts import COUNT
 from streamdeblur.faces.window import CROP_SIZE
@@ -26,72 +26,81 @@ from streamdeblur.training.datasets.quality import sharpness
 from streamdeblur.training.datasets.windows import whole_square
 
 EXTENTS = (4.0, 34.0)
-"""Extents in px of synthetic blur, uniform; see `trajectories`."""
+"""Smallest and largest extent in px of synthetic blur, uniform; see `trajectories`."""
 CAMERA_EXTENTS = (4.0, 24.0)
-"""Extents in px of a crop of the camera's path during an average, uniform."""
+"""Smallest and largest extent in px of the crop of the camera's path during an average, uniform."""
 GOLDEN = (5**0.5 - 1) / 2
 
 
 @dataclass(frozen=True)
-class Blurring:
-    """How sharp faces become blurry ones."""
+class CaseMaker:
+    """Makes the cases of one picture or clip under a blur scheme."""
 
     scheme: BlurScheme
     response: Response
-    """Where light adds up."""
+    """The camera response: frames are averaged in linear intensity."""
     seed: int
 
-    def still(self, still: Still) -> Iterator[Case]:
-        """The one case of a picture. Raises InputError where it cannot be read."""
-        yield self._of_face(still, still.name, still.open(), {})
-
-    def clip(self, clip: Clip) -> Iterator[Case]:
-        """The cases of a clip, well spread over it however many are taken: one for each frame, or for each that is the middle of
-        an average. Raises InputError where it cannot be read."""
-        footage = clip.open()
-        random = self._random(clip.name)
-        if self.scheme.averages:
-            for window in self._windows(footage, random):
-                yield self._average(clip, footage, window, _view(footage, window.middle))
-            return
-        for frame in spread(len(footage.frames), random):
-            view = _view(footage, frame)
-            face = _face(footage, frame, view, view.pixels(footage.frames[frame], self.response))
-            yield self._of_face(clip, _case_name(clip, frame), face, {"frame": frame})
-
-    def run(self, clip: Clip, length: int) -> list[Case]:
-        """The cases of so many frames in a row, in a window that stands still; none where the clip has no such run.
-
-        Only averages without a shaking camera: its path is drawn anew for each case.
+    def still(self, still: EvaluationStill) -> Iterator[Case]:
+        """The one case of a picture.
 
         Raises:
-            InputError: the clip cannot be read.
+            InputError: The picture cannot be read.
+        """
+        yield self._of_face(still, still.name, still.open(), {})
+
+    def clip(self, clip: EvaluationClip) -> Iterator[Case]:
+        """The cases of a clip: one for each frame, or for each one that is the middle of an average.
+
+        They come in an order in which any number of first ones is evenly spread over the clip.
+
+        Raises:
+            InputError: The clip cannot be read.
+        """
+        frames = clip.open()
+        random = self._random(clip.name)
+        if self.scheme.averages:
+            for window in self._windows(frames, random):
+                yield self._average(clip, frames, window, _view(frames, window.middle))
+            return
+        for number in spread(len(frames.frames), random):
+            view = _view(frames, number)
+            face = _face(frames, number, view, view.pixels(frames.frames[number], self.response))
+            yield self._of_face(clip, _case_name(clip, number), face, {"frame": number})
+
+    def sequence(self, clip: EvaluationClip, length: int) -> list[Case]:
+        """The cases of `length` consecutive frames of a clip, in a window that does not move; none if it has no such frames.
+
+        Only for averages without camera shake, because its path is sampled for each case by itself.
+
+        Raises:
+            InputError: The clip cannot be read.
         """
         if not self.scheme.averages or self.scheme.camera:
             return []
-        footage = clip.open()
-        distinct = distinct_frames(observe(footage.frames, footage.boxes, footage.landmarks))
+        frames = clip.open()
+        distinct = distinct_frames(observe(frames.frames, frames.boxes, frames.landmarks))
         for first in spread(max(0, len(distinct) - length + 1), self._random(clip.name, "run")):
             windows = [find_window(distinct, middle, self.scheme, self.response) for middle in range(first, first + length)]
             found = [window for window in windows if window is not None]
             if len(found) == length:
-                view = _view(footage, found[length // 2].middle)
-                return [self._average(clip, footage, window, view) for window in found]
+                view = _view(frames, found[length // 2].middle)
+                return [self._average(clip, frames, window, view) for window in found]
         return []
 
     def _random(self, *names: str) -> np.random.Generator:
-        """Random numbers of their own for everything that has a name, whatever else is made."""
+        """A random generator for what has these names, independent of everything else."""
         digest = hashlib.sha256("\0".join([self.scheme.kind, *names]).encode()).digest()
         return np.random.default_rng([self.seed, int.from_bytes(digest)])
 
-    def _windows(self, footage: FrameSequence, random: np.random.Generator) -> Iterator[Window]:
-        distinct = distinct_frames(observe(footage.frames, footage.boxes, footage.landmarks))
+    def _windows(self, frames: FrameSequence, random: np.random.Generator) -> Iterator[Window]:
+        distinct = distinct_frames(observe(frames.frames, frames.boxes, frames.landmarks))
         for middle in spread(len(distinct), random):
             window = find_window(distinct, middle, self.scheme, self.response)
             if window is not None:
                 yield window
 
-    def _of_face(self, source: Still | Clip, name: str, face: Face, record: dict[str, Any]) -> Case:
+    def _of_face(self, source: EvaluationStill | EvaluationClip, name: str, face: EvaluationFace, record: dict[str, Any]) -> Case:
         kernel = None
         if self.scheme.kind == "synthetic":
             random = self._random(name, "kernel")
@@ -104,26 +113,26 @@ class Blurring:
         if self.scheme.kind == "as-is":
             sharp = None
             reference = source.reference.open().crop if source.reference else None
-        # the kernel is the blur of light, and no kernel that of code values
+        # the blur is a convolution of linear intensities: one of code values only if both are the same
         kernel = pair.kernel if self.response.name == "identity" else None
         record = self._record(face.crop) | record
         return Case(name, pair.blurry, sharp, source.group, source.identity, reference, face.landmarks, kernel, record)
 
-    def _average(self, clip: Clip, footage: FrameSequence, window: Window, view: View) -> Case:
+    def _average(self, clip: EvaluationClip, frames: FrameSequence, window: Window, view: View) -> Case:
         name = _case_name(clip, window.middle)
         extent, path = 1.0, None
         if self.scheme.camera:
             random = self._random(name, "camera")
             extent = float(random.uniform(*CAMERA_EXTENTS))
-            # the extent is one of the crop's pixels
+            # the extent is in pixels of the crop, the path in pixels of the frame
             path = CameraPath.draw(random, window.length, 1.0 + (extent - 1.0) / view.scale, view.width, view.height)
-        pair = expose(footage.frames, window, self.response, path, view=view)
-        face = _face(footage, window.middle, view, pair.sharp)
+        pair = expose(frames.frames, window, self.response, path, view=view)
+        face = _face(frames, window.middle, view, pair.sharp)
         record = self._record(face.crop) | pair.record | {"frame": window.middle, "extent": round(extent, 2)}
         return Case(name, pair.blurry, face.crop, clip.group, clip.identity, None, face.landmarks, None, record)
 
     def _record(self, crop: Image) -> dict[str, Any]:
-        """What is said of every case; the sharpness is that of the crop before it was blurred."""
+        """The record that every case has; the sharpness is that of the crop before it is blurred."""
         return {
             "scheme": self.scheme.kind,
             "response": self.response.name,
@@ -132,29 +141,29 @@ class Blurring:
         }
 
 
-def _case_name(clip: Clip, frame: int) -> str:
+def _case_name(clip: EvaluationClip, frame: int) -> str:
     return f"{clip.name}/{frame:06d}"
 
 
-def _view(footage: FrameSequence, frame: int) -> View:
-    """The window of the face in a frame of a clip, a square of 1.7 times the face box; see `whole_square`."""
-    assert footage.boxes is not None
-    return View.square(*whole_square(footage.boxes[frame]), CROP_SIZE)
+def _view(frames: FrameSequence, number: int) -> View:
+    """The window of the face in a frame of a clip: a square of 1.7 times the face box; see `whole_square`."""
+    assert frames.boxes is not None
+    return View.square(*whole_square(frames.boxes[number]), CROP_SIZE)
 
 
-def _face(footage: FrameSequence, frame: int, view: View, crop: Image) -> Face:
-    """The face in a view, with its landmarks where it was annotated by hand."""
+def _face(frames: FrameSequence, number: int, view: View, crop: Image) -> EvaluationFace:
+    """The face in a view, with its landmarks if they are annotated by hand."""
     landmarks: Points | None = None
-    if footage.landmarks is not None and footage.landmarks.shape[1] == COUNT:
-        landmarks = points_in(footage.landmarks[frame], view.left, view.top, view.scale)
-    return Face(crop, landmarks)
+    if frames.landmarks is not None and frames.landmarks.shape[1] == COUNT:
+        landmarks = points_in(frames.landmarks[number], view.left, view.top, view.scale)
+    return EvaluationFace(crop, landmarks)
 
 
 def spread(count: int, random: np.random.Generator) -> list[int]:
-    """The numbers 0 to count - 1 in an order whose every beginning is spread over them evenly, from a random start.
+    """The numbers 0 to count - 1 in an order in which any number of first ones is evenly spread, from a random start.
 
-    Multiples of the golden ratio modulo 1 in rising order: those of any interval lie at two or three distances from each other
-    (three-distance theorem).
+    It is the order of the multiples of the golden ratio modulo 1: those of any interval lie at two or three distances from each
+    other (three-distance theorem).
     """
     values = (random.random() + GOLDEN * np.arange(count)) % 1.0
     return [int(number) for number in np.argsort(values)]
