@@ -100,16 +100,6 @@ def moved(face, angle=0.0, scale=1.0, shift=(0.0, 0.0)):
     return picture, lambda points: points @ matrix[:, :2].T + matrix[:, 2]
 
 
-def test_dlib_sees_what_the_recogniser_sees(dlib_models, windows):
-    from streamdeblur.evaluation.recognition import Recogniser
-
-    localise, embed = dlib_models
-    true = Recogniser()(windows[0])
-    points = localise(windows[0])
-    assert np.array_equal(points, true.landmarks)
-    assert np.allclose(embed(windows[0], points), true.embedding, atol=1e-6)
-
-
 def test_landmarks_lie_where_they_should(dlib_models, windows):
     points = dlib_models[0](windows[1])
     assert points.shape == (68, 2)

@@ -233,7 +233,7 @@ def test_averages_need_clips(stills):
 
 
 def test_averages_need_clips_that_are_long_enough(clips):
-    with pytest.raises(InputError, match="needs 99 frames in a row"):
+    with pytest.raises(InputError, match="needs 99 consecutive frames"):
         cases("pravg:99", clips)
 
 
