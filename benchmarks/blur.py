@@ -19,9 +19,9 @@ from streamdeblur.training.blur.camera import CameraPath
 from streamdeblur.training.blur.exposures import average_clips
 from streamdeblur.training.blur.observation import Observation, observe
 from streamdeblur.training.blur.response import Response, srgb
-from streamdeblur.training.blur.rules import StopRules
 from streamdeblur.training.blur.scheme import BlurScheme
-from streamdeblur.training.blur.trajectories import draw_kernels
+from streamdeblur.training.blur.stop_rules import StopRules
+from streamdeblur.training.blur.trajectories import sample_kernels
 from streamdeblur.training.datasets.recipe import PairMaker
 
 FACES = ((796, 412), (320, 237), (517, 337), (213, 329), (1078, 332), (954, 234))
@@ -89,7 +89,7 @@ def _kernels(rounds: int) -> Row:
 
     def ours() -> float:
         began = time.perf_counter()
-        draw_kernels(0, extents)
+        sample_kernels(0, extents)
         return KERNELS / (time.perf_counter() - began)
 
     (mine,) = in_turn([ours], rounds)
@@ -149,14 +149,14 @@ def _plain_vla(clip: Clip, response: Response, rules: StopRules) -> int:
     seen = observe(clip.frames, clip.boxes)
     windows = [_plain_window(seen, middle, response, rules) for middle in range(0, len(seen), EVERY)]
     for first, last in windows:
-        response.develop(np.rint(response.to_light[clip.frames[first : last + 1]].mean(axis=0)).astype(np.int64))
+        response.develop(np.rint(response.to_intensity[clip.frames[first : last + 1]].mean(axis=0)).astype(np.int64))
     return sum(last > first for first, last in windows)
 
 
 def _plain_window(seen: list[Observation], middle: int, response: Response, rules: StopRules) -> tuple[int, int]:
-    light, centre = response.to_light.astype(np.int64), seen[middle]
+    intensity, centre = response.to_intensity.astype(np.int64), seen[middle]
     reach, path = 0, 0.0
-    total, net = light[centre.luma], np.zeros_like(centre.motion[centre.region])
+    total, net = intensity[centre.luma], np.zeros_like(centre.motion[centre.region])
     while 2 * reach + 3 <= rules.longest and middle - reach - 1 >= 0 and middle + reach + 1 < len(seen):
         first, last = seen[middle - reach - 1], seen[middle + reach + 1]
         if last.cut or seen[middle - reach].cut or not rules.overlap(first, last):
@@ -164,7 +164,7 @@ def _plain_window(seen: list[Observation], middle: int, response: Response, rule
         for motion in (seen[middle - reach].motion[centre.region], last.motion[centre.region]):
             net = net + motion
             path += float(np.linalg.norm(motion, axis=-1).mean())
-        total = total + light[first.luma] + light[last.luma]
+        total = total + intensity[first.luma] + intensity[last.luma]
         average = response.develop((total + reach + 1) // (2 * reach + 3))
         if rules.motion(path, float(np.linalg.norm(net, axis=-1).mean()), 2 * reach + 3, 300):
             break
@@ -174,9 +174,9 @@ def _plain_window(seen: list[Observation], middle: int, response: Response, rule
     return middle - reach, middle + reach
 
 
-def _plain_convolve(light: np.ndarray, kernel: np.ndarray) -> np.ndarray:
+def _plain_convolve(intensity: np.ndarray, kernel: np.ndarray) -> np.ndarray:
     reach = kernel.shape[0] // 2
-    whole = cv2.filter2D(light, -1, kernel[::-1, ::-1])
+    whole = cv2.filter2D(intensity, -1, kernel[::-1, ::-1])
     return whole[reach : whole.shape[0] - reach, reach : whole.shape[1] - reach]
 
 
@@ -184,25 +184,25 @@ def _plain_gather(
     frames: list[np.ndarray], path: CameraPath, left: int, top: int, response: Response, highlights: float | None = None
 ) -> np.ndarray:
     size, total = (path.width, path.height), np.zeros((path.height, path.width, 3), np.float32)
-    table = (response.to_light / response.full).astype(np.float32)
+    table = (response.to_intensity / response.full).astype(np.float32)
     for frame, matrices in zip(frames, path.matrices(0.0), strict=True):
-        light = cv2.LUT(frame, table)
+        intensity = cv2.LUT(frame, table)
         if highlights is not None:
-            beyond = np.maximum(light.min(axis=-1, keepdims=True) - 0.75, 0) * 4
-            light = light * (1 + (highlights - 1) * beyond**2)
+            beyond = np.maximum(intensity.min(axis=-1, keepdims=True) - 0.75, 0) * 4
+            intensity = intensity * (1 + (highlights - 1) * beyond**2)
         for matrix in matrices:
             moved = matrix + np.array([[0, 0, left], [0, 0, top]])
             flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
-            total += cv2.warpAffine(light, moved, size, flags=flags, borderMode=cv2.BORDER_REFLECT_101) / len(matrices)
+            total += cv2.warpAffine(intensity, moved, size, flags=flags, borderMode=cv2.BORDER_REFLECT_101) / len(matrices)
     return total / len(frames)
 
 
-def _plain_write(light: np.ndarray, scale: float, table: np.ndarray, out: np.ndarray) -> None:
-    out[:] = table[np.clip(np.rint(light * scale), 0, len(table) - 1).astype(np.int64)]
+def _plain_write(intensity: np.ndarray, scale: float, table: np.ndarray, out: np.ndarray) -> None:
+    out[:] = table[np.clip(np.rint(intensity * scale), 0, len(table) - 1).astype(np.int64)]
 
 
 def _plain_expose(
-    light: np.ndarray, shot: float, read: float, key: int, scale: float, table: np.ndarray, out: np.ndarray
+    intensity: np.ndarray, shot: float, read: float, key: int, scale: float, table: np.ndarray, out: np.ndarray
 ) -> None:
-    noise = np.random.default_rng(key).standard_normal(light.shape, np.float32)
-    _plain_write(light + noise * np.sqrt(shot * light + read), scale, table, out)
+    noise = np.random.default_rng(key).standard_normal(intensity.shape, np.float32)
+    _plain_write(intensity + noise * np.sqrt(shot * intensity + read), scale, table, out)

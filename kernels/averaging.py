@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
+from streamdeblur.kernels.intensity import BLOCK, look_up, mirrored
 from streamdeblur.kernels.jit import Array, kernel
-from streamdeblur.kernels.light import BLOCK, look_up, mirrored
 
 
 @kernel
-def add_light(image: Array, left: int, top: int, table: Array, total: Array) -> None:
+def add_intensity(image: Array, left: int, top: int, table: Array, total: Array) -> None:
     """Add the light of a view to a sum: ``total[y, x] += table[image[top + y, left + x]]``, mirrored beyond the border.
 
     image: uint8 [H, W, channels]; table: int32 [256], negated to take a frame away; total: int32 [h, w, channels], changed in

@@ -8,14 +8,14 @@ from streamdeblur.kernels.jit import Array, kernel
 
 
 @kernel
-def convolve_taps(light: Array, rows: Array, columns: Array, weights: Array, out: Array) -> None:
+def convolve_taps(intensity: Array, rows: Array, columns: Array, weights: Array, out: Array) -> None:
     """Weighted sum of shifted pictures: ``out[y, x] = sum_t weights[t] * light[y + rows[t], x + columns[t]]``.
 
     light: float32 [H, W, 3]; rows, columns: int64 [taps], not negative; weights: float32 [taps]; out: float32 [h, w, 3],
     written, with ``h + max(rows) <= H`` and ``w + max(columns) <= W``. The number of taps is a multiple of 4 (tap 0 may be
     repeated with weight 0).
     """
-    lines = light.reshape((light.shape[0], light.shape[1] * 3))
+    lines = intensity.reshape((intensity.shape[0], intensity.shape[1] * 3))
     width = out.shape[1] * 3
     for y in range(out.shape[0]):
         total = out[y].reshape(-1)

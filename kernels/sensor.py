@@ -4,20 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
+from streamdeblur.kernels.intensity import BLOCK, look_up
 from streamdeblur.kernels.jit import Array, kernel
-from streamdeblur.kernels.light import BLOCK, look_up
 
 BYTES_MEAN, BYTES_VARIANCE = np.int32(510), 4 * (256**2 - 1) / 12
 """Of the sum of four uniform bytes."""
 
 
 @kernel
-def brighten(light: Array, threshold: float, gain: float) -> None:
+def brighten(intensity: Array, threshold: float, gain: float) -> None:
     """Make white lights brighter than white, in place: by `gain` where all channels have the light 1, fading to 1 at `threshold`.
 
     Pixels are scaled as a whole: their colour stays. light: float32 [H, W, 3] in [0, 1].
     """
-    samples = light.reshape(-1)
+    samples = intensity.reshape(-1)
     low, slope, more = np.float32(threshold), np.float32(1.0 / (1.0 - threshold)), np.float32(gain - 1.0)
     one, none = np.float32(1.0), np.float32(0.0)
     for i in range(samples.size // 3):
@@ -40,7 +40,7 @@ def bits_of(counter: np.uint32) -> np.uint32:
 
 
 @kernel
-def expose(light: Array, shot: float, read: float, key: int, scale: float, table: Array, out: Array) -> None:
+def expose(intensity: Array, shot: float, read: float, key: int, scale: float, table: Array, out: Array) -> None:
     """Shot and read noise in light, then clipping and the camera curve: ``out = table[clip(light + noise) * scale]``, rounded.
 
     light: float32, any shape, not negative, 1 is the light of code value 255; shot: variance per unit of light; read:
@@ -49,7 +49,7 @@ def expose(light: Array, shot: float, read: float, key: int, scale: float, table
 
     The noise is a sum of four uniform bytes: normal but for its tails, which end at 3.5 standard deviations.
     """
-    source, target = light.reshape(-1), out.reshape(-1)
+    source, target = intensity.reshape(-1), out.reshape(-1)
     factor, half, last, none = np.float32(scale), np.float32(0.5), np.float32(table.size - 1), np.float32(0.0)
     # the deviation of a sample, in units of that of the sum of bytes
     slope, dark = np.float32(shot / BYTES_VARIANCE), np.float32(read / BYTES_VARIANCE)

@@ -71,7 +71,7 @@ def _offset(path: Array, axis: int, scale: float, side: int) -> float:
 
 
 @kernel
-def expose(path: Array, span: float, light: Array) -> None:
+def expose(path: Array, span: float, intensity: Array) -> None:
     """The light that a point leaves on a sensor while it runs along a path, scaled to `span` pixels along its longer axis.
 
     Bilinear, so that the centroid of the light is the path's mean, which is the middle of the picture unless the path would
@@ -85,17 +85,17 @@ def expose(path: Array, span: float, light: Array) -> None:
         lowest_y, highest_y = min(lowest_y, path[t, 1]), max(highest_y, path[t, 1])
     longest = max(highest_x - lowest_x, highest_y - lowest_y)
     scale = span / longest if longest > 0.0 else 0.0
-    left, top = _offset(path, 0, scale, light.shape[1]), _offset(path, 1, scale, light.shape[0])
+    left, top = _offset(path, 0, scale, intensity.shape[1]), _offset(path, 1, scale, intensity.shape[0])
     # (rounding may leave a point a hair outside)
-    last_x, last_y = light.shape[1] - 1.000001, light.shape[0] - 1.000001
-    light[:] = 0.0
+    last_x, last_y = intensity.shape[1] - 1.000001, intensity.shape[0] - 1.000001
+    intensity[:] = 0.0
     each = 1.0 / path.shape[0]
     for t in range(path.shape[0]):
         at_x = min(max(scale * path[t, 0] + left, 0.0), last_x)
         at_y = min(max(scale * path[t, 1] + top, 0.0), last_y)
         x, y = int(at_x), int(at_y)
         right, below = at_x - x, at_y - y
-        light[y, x] += each * (1.0 - right) * (1.0 - below)
-        light[y, x + 1] += each * right * (1.0 - below)
-        light[y + 1, x] += each * (1.0 - right) * below
-        light[y + 1, x + 1] += each * right * below
+        intensity[y, x] += each * (1.0 - right) * (1.0 - below)
+        intensity[y, x + 1] += each * right * (1.0 - below)
+        intensity[y + 1, x] += each * (1.0 - right) * below
+        intensity[y + 1, x + 1] += each * right * below

@@ -117,7 +117,7 @@ def _add_line(lines: Array, matrix: Array, y: int, numbers: Array, weight: float
 
 
 @kernel
-def add_warped(light: Array, matrices: Array, numbers: Array, weight: float, total: Array) -> None:
+def add_warped(intensity: Array, matrices: Array, numbers: Array, weight: float, total: Array) -> None:
     """Add a picture as a moving camera sees it, bilinear: ``total[y, x] += weight * light[matrix @ (x, y, 1)]`` for each matrix.
 
     light: float32 [H, W, 3], large enough for every position and its neighbours to the right and below (the caller sees to it);
@@ -126,7 +126,7 @@ def add_warped(light: Array, matrices: Array, numbers: Array, weight: float, tot
 
     A line is cut into runs of pixels whose positions keep their whole parts: in these, all loads are of neighbours.
     """
-    lines = light.reshape((light.shape[0], 3 * light.shape[1]))
+    lines = intensity.reshape((intensity.shape[0], 3 * intensity.shape[1]))
     sums = total.reshape((total.shape[0], 3 * total.shape[1]))
     for y in range(total.shape[0]):
         for n in range(matrices.shape[0]):

@@ -8,8 +8,8 @@ from typing import Any, Literal, Self
 from pydantic import Field
 
 from streamdeblur.options import Settings, read_config
+from streamdeblur.training.datasets.pair_sources import Direction
 from streamdeblur.training.datasets.recipe import Recipe
-from streamdeblur.training.datasets.sources import Direction
 from streamdeblur.training.networks.presets import NetworkPreset
 
 

@@ -17,7 +17,7 @@ from streamdeblur.training.allocator import keep_freed_memory
 from streamdeblur.training.batches import Batch, BatchLoader
 from streamdeblur.training.checkpoint import random_state, restore_random_state
 from streamdeblur.training.config import StepSettings
-from streamdeblur.training.datasets.sources import PairSource
+from streamdeblur.training.datasets.pair_sources import PairSource
 from streamdeblur.training.progress import ProgressLog
 from streamdeblur.training.run import TrainingRun
 from streamdeblur.training.trainer import Trainer

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from streamdeblur.training.batches import collate
 from streamdeblur.training.blur.exposures import Pair
-from streamdeblur.training.datasets.sources import PairSource
+from streamdeblur.training.datasets.pair_sources import PairSource
 
 BATCH_SIZE = 8
 PANEL_ROWS = 4

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from rich.progress import Progress as Bar
 
     from streamdeblur.jobs.video import Progress
-    from streamdeblur.training.datasets.assembly import Step
+    from streamdeblur.training.datasets.dataset_assembly import AssemblyStep
 
 logger = logging.getLogger(__name__)
 
@@ -44,7 +44,7 @@ class ProgressLine:
         text = f"frames, {progress.fps:.1f} fps, {progress.restored} faces restored"
         self.show(progress.frames, progress.total_frames, text)
 
-    def show_step(self, step: Step) -> None:
+    def show_step(self, step: AssemblyStep) -> None:
         """Show the progress of a data set: what its functions take as `on_progress`."""
         self.show(step.done, step.total, step.title)
 

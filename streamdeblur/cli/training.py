@@ -55,7 +55,7 @@ class DataFolders:
 
     def open(self, config: TrainingConfig, settings: StepSettings) -> TrainingData:
         """Open the pairs to train one step with, and those to validate it with."""
-        from streamdeblur.training.datasets.sources import StoredPairs, open_maker
+        from streamdeblur.training.datasets.pair_sources import StoredPairs, open_maker
         from streamdeblur.training.loop import TrainingData
 
         recipe, seed = config.recipe_of(settings), config.seed

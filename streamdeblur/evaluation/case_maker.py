@@ -20,10 +20,10 @@ from streamdeblur.training.blur.exposures import expose
 from streamdeblur.training.blur.observation import observe
 from streamdeblur.training.blur.response import Response
 from streamdeblur.training.blur.scheme import BlurScheme
-from streamdeblur.training.blur.trajectories import draw_kernel
+from streamdeblur.training.blur.trajectories import sample_kernel
 from streamdeblur.training.blur.view import View
-from streamdeblur.training.datasets.quality import sharpness
-from streamdeblur.training.datasets.windows import whole_square
+from streamdeblur.training.datasets.clip_windows import whole_square
+from streamdeblur.training.datasets.face_quality import sharpness
 
 EXTENTS = (4.0, 34.0)
 """Smallest and largest extent in px of synthetic blur, uniform; see `trajectories`."""
@@ -105,7 +105,7 @@ class CaseMaker:
         if self.scheme.kind == "synthetic":
             random = self._random(name, "kernel")
             extent = float(random.uniform(*EXTENTS))
-            kernel = draw_kernel(random, extent)
+            kernel = sample_kernel(random, extent)
             record = record | {"extent": round(extent, 2)}
         pair = expose([face.crop], None, self.response, kernel)
         sharp: Image | None = pair.sharp

@@ -106,8 +106,8 @@ def test_a_video_and_its_sharp_counterpart(tmp_path, source):
     frames = np.stack([f.to_ndarray(format="rgb24") for f in original])
     for n in (0, 20):
         assert np.array_equal(sharp[n].to_ndarray(format="rgb24"), frames[n + 2])
-        light = np.rint(srgb().linearise(frames[n : n + 5]).astype(float).mean(axis=0)).astype(int)
-        assert np.abs(blurry[n].to_ndarray(format="rgb24").astype(int) - srgb().develop(light)).max() <= 1
+        intensity = np.rint(srgb().linearise(frames[n : n + 5]).astype(float).mean(axis=0)).astype(int)
+        assert np.abs(blurry[n].to_ndarray(format="rgb24").astype(int) - srgb().develop(intensity)).max() <= 1
 
 
 def test_colours_and_sound_of_ordinary_video_are_kept(tmp_path, pictures):

@@ -13,7 +13,7 @@ from streamdeblur.evaluation.deconvolution.nonblind import FINAL_STEPS, KNOWN_KE
 from streamdeblur.evaluation.deconvolution.priors import KERNEL_PRIORS, minima
 from streamdeblur.training.blur.exposures import blur_image
 from streamdeblur.training.blur.response import identity
-from streamdeblur.training.blur.trajectories import draw_kernel, trimmed
+from streamdeblur.training.blur.trajectories import sample_kernel, trimmed
 from support.metrics import psnr
 
 
@@ -38,7 +38,7 @@ def face(face_picture):
 
 def test_least_squares_are_where_no_step_leads_down():
     random = np.random.default_rng(0)
-    kernel = draw_kernel(random, 7.0, size=9)
+    kernel = sample_kernel(random, 7.0, size=9)
     blurry, image, start = (random.random((24, 30), np.float32) for _ in range(3))
     slopes = random.standard_normal((2, 24, 30), np.float32)
     system = LeastSquares(kernel, 24, 30)
@@ -56,7 +56,7 @@ def test_least_squares_are_where_no_step_leads_down():
 
 
 def test_blur_is_that_of_the_training_data(face):
-    kernel = trimmed(draw_kernel(np.random.default_rng(3), 11.0))
+    kernel = trimmed(sample_kernel(np.random.default_rng(3), 11.0))
     expected = cv2.filter2D(face, -1, kernel[::-1, ::-1])
     planes = np.ascontiguousarray(face.transpose(2, 0, 1), np.float32)
     seen = LeastSquares(kernel, 320, 320).blurred(planes).transpose(1, 2, 0)

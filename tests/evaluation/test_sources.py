@@ -13,7 +13,7 @@ from streamdeblur.errors import InputError
 from streamdeblur.evaluation.cases import Comparison
 from streamdeblur.evaluation.sources import open_data
 from streamdeblur.evaluation.sources.pictures import read_face, read_picture
-from streamdeblur.training.datasets.finding import find_again, shared_detector
+from streamdeblur.training.datasets.face_detection import redetect, shared_detector
 from streamdeblur.training.datasets.options import StillsOptions
 from streamdeblur.training.datasets.stills import build_stills
 from support.media.datasets import PLACES
@@ -96,7 +96,7 @@ def test_of_a_photograph_the_largest_face_is_taken(tmp_path, photograph):
     crop = still.open().crop
     assert crop.shape == (256, 256, 3)
     around = np.array([128 - FACE / 2, 128 - FACE / 2, 128 + FACE / 2, 128 + FACE / 2])
-    face = find_again(crop, around, shared_detector("centerface"))
+    face = redetect(crop, around, shared_detector("centerface"))
     assert (face.box[:2] + face.box[2:]) / 2 == pytest.approx([128, 128], abs=10)
     assert face.size == pytest.approx(FACE, rel=0.12)
 
@@ -232,5 +232,5 @@ def test_the_pairs_of_lfw_have_the_face_in_the_middle():
     assert (len(data.stills), len(data.comparisons)) == (1163, 600)
     assert {comparison.fold for comparison in data.comparisons} == set(range(1, 11))
     around = np.array([128 - FACE / 2, 128 - FACE / 2, 128 + FACE / 2, 128 + FACE / 2])
-    found = [find_again(still.open().crop, around, shared_detector("centerface")) for still in data.stills[::250]]
+    found = [redetect(still.open().crop, around, shared_detector("centerface")) for still in data.stills[::250]]
     assert np.median([face.size for face in found]) == pytest.approx(FACE, rel=0.1)

@@ -13,7 +13,7 @@ from streamdeblur.evaluation.cases import Comparison
 from streamdeblur.evaluation.protocols import BlurProtocol
 from streamdeblur.evaluation.sources import open_data
 from streamdeblur.evaluation.sources.annotated_video import consecutive_ranges
-from streamdeblur.training.datasets.store import open_clips
+from streamdeblur.training.datasets.random_access import open_clips
 from support.media.datasets import PLACES, THIRTY, shot
 from support.media.videos import Recipe, write_video
 

@@ -19,29 +19,29 @@ POSES = {
 
 
 @pytest.fixture
-def light():
+def intensity():
     return np.random.default_rng(0).random((70, 90, 3)).astype(np.float32)
 
 
 @pytest.mark.parametrize("name", POSES)
-def test_a_warp_is_bilinear(light, name):
+def test_a_warp_is_bilinear(intensity, name):
     matrix = reference.pose_matrix(POSES[name], 29.5, 19.5, 14.0)
     total = np.ones((40, 60, 3), np.float32)
-    add_warped(light, matrix[None], pixel_numbers(60), 0.25, total)
-    assert np.abs(total - 1 - 0.25 * reference.warped(light, matrix, 60, 40)).max() < 1e-5
+    add_warped(intensity, matrix[None], pixel_numbers(60), 0.25, total)
+    assert np.abs(total - 1 - 0.25 * reference.warped(intensity, matrix, 60, 40)).max() < 1e-5
 
 
-def test_several_warps_add_up(light):
+def test_several_warps_add_up(intensity):
     matrices = np.stack([reference.pose_matrix(pose, 29.5, 19.5, 14.0) for pose in POSES.values()])
     total = np.zeros((40, 60, 3), np.float32)
-    add_warped(light, matrices, pixel_numbers(60), 1 / 6, total)
-    assert np.abs(total - np.mean([reference.warped(light, m, 60, 40) for m in matrices], axis=0)).max() < 1e-5
+    add_warped(intensity, matrices, pixel_numbers(60), 1 / 6, total)
+    assert np.abs(total - np.mean([reference.warped(intensity, m, 60, 40) for m in matrices], axis=0)).max() < 1e-5
 
 
-def test_an_unmoved_camera_sees_the_picture_itself(light):
+def test_an_unmoved_camera_sees_the_picture_itself(intensity):
     total = np.zeros((40, 60, 3), np.float32)
-    add_warped(light, np.array([[[1.0, 0, 5], [0, 1, 7]]]), pixel_numbers(60), 1.0, total)
-    assert np.array_equal(total, light[7:47, 5:65])
+    add_warped(intensity, np.array([[[1.0, 0, 5], [0, 1, 7]]]), pixel_numbers(60), 1.0, total)
+    assert np.array_equal(total, intensity[7:47, 5:65])
 
 
 @pytest.mark.parametrize("frames", [1, 3, 7, 40])

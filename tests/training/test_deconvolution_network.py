@@ -7,7 +7,7 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-from streamdeblur.training.blur.trajectories import draw_kernel
+from streamdeblur.training.blur.trajectories import sample_kernel
 from streamdeblur.training.networks.deconvolution import (
     LUMA,
     ROOT_OFFSET,
@@ -54,7 +54,7 @@ def test_the_laplacian_is_that_of_the_transforms():
 
 
 def test_half_resolution_keeps_a_kernels_sum_and_centre():
-    kernel = torch.from_numpy(draw_kernel(np.random.default_rng(3), 20.0))[None]
+    kernel = torch.from_numpy(sample_kernel(np.random.default_rng(3), 20.0))[None]
     small = half_resolution_kernels(kernel)
     assert small.shape == (1, 1, KERNEL_SIDE, KERNEL_SIDE)
     assert small.sum().item() == pytest.approx(1.0, abs=0.01)
@@ -69,7 +69,7 @@ def test_a_known_kernel_is_undone(luma):
         deconvolution.ridges.fill_(-7.0)
         deconvolution.noise[:, 0] = -9.0
     transforms = fourier(luma.shape[-1], CPU)
-    kernel = half_resolution_kernels(torch.from_numpy(draw_kernel(np.random.default_rng(5), 16.0))[None])
+    kernel = half_resolution_kernels(torch.from_numpy(sample_kernel(np.random.default_rng(5), 16.0))[None])
     sharp = apply_responses(luma)
     blurred = times(transforms.kernel_spectrum(kernel), transforms.spectrum(sharp))
     found = deconvolution._least_squares(transforms, blurred, laplacian(sharp))

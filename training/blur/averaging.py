@@ -13,12 +13,12 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.kernels.averaging import add_light, mean_codes
+from streamdeblur.kernels.averaging import add_intensity, mean_codes
 from streamdeblur.kernels.motion import add_motion, mean_length
 from streamdeblur.training.blur.observation import Observation
 from streamdeblur.training.blur.response import Response
-from streamdeblur.training.blur.rules import StoppedBy, StopRules
 from streamdeblur.training.blur.scheme import BlurScheme
+from streamdeblur.training.blur.stop_rules import StoppedBy, StopRules
 
 SHORTEST = 3
 """Fewest frames of an average."""
@@ -78,9 +78,9 @@ class _Growth:
     def __init__(self, distinct: Sequence[Observation], middle: int, response: Response) -> None:
         self.distinct, self.middle, self.response = distinct, middle, response
         self.reach = 0
-        self._light = response.to_light.astype(np.int32)
+        self._intensity = response.to_intensity.astype(np.int32)
         self._total = np.zeros(distinct[middle].luma.shape, np.int32)
-        add_light(distinct[middle].luma, 0, 0, self._light, self._total)
+        add_intensity(distinct[middle].luma, 0, 0, self._intensity, self._total)
         self._average = np.empty_like(distinct[middle].luma)
         self._net = np.zeros_like(distinct[middle].motion[distinct[middle].region])
         self.path = 0.0
@@ -98,7 +98,7 @@ class _Growth:
         for motion in (follower.motion[region], last.motion[region]):
             self.path += add_motion(motion, self._net)
         for luma in (first.luma, last.luma):
-            add_light(luma, 0, 0, self._light, self._total)
+            add_intensity(luma, 0, 0, self._intensity, self._total)
 
     @property
     def net(self) -> float:
@@ -172,7 +172,7 @@ class RunningSum:
 
     def __init__(self, response: Response) -> None:
         self._response = response
-        self._light = response.to_light.astype(np.int32)
+        self._intensity = response.to_intensity.astype(np.int32)
         self._summed: dict[int, NDArray[np.uint8]] = {}
         self._total: NDArray[np.int32] | None = None
 
@@ -185,9 +185,9 @@ class RunningSum:
             self._total = np.zeros(shape, np.int32)
             gone, new = set(), set(wanted)
         for number in gone:
-            add_light(self._summed[number], 0, 0, -self._light, self._total)
+            add_intensity(self._summed[number], 0, 0, -self._intensity, self._total)
         for number in new:
-            add_light(wanted[number], 0, 0, self._light, self._total)
+            add_intensity(wanted[number], 0, 0, self._intensity, self._total)
         self._summed = wanted
         blurry = np.empty(shape, np.uint8)
         mean_codes(self._total, len(wanted), self._response.to_code, blurry)

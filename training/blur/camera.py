@@ -14,12 +14,12 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.kernels.light import read_light
+from streamdeblur.kernels.intensity import read_intensity
 from streamdeblur.kernels.sensor import brighten
 from streamdeblur.kernels.warping import add_warped, count_steps, path_matrices, pixel_numbers
 from streamdeblur.training.blur.response import Response
 from streamdeblur.training.blur.sensor import HIGHLIGHT
-from streamdeblur.training.blur.synthetic import light_table
+from streamdeblur.training.blur.synthetic import intensity_table
 from streamdeblur.training.blur.trajectories import WAVE_SECONDS, handshake
 
 LARGEST_STEP = 1.5
@@ -116,12 +116,12 @@ def gather(
     value 255.
     """
     margin = path.reach
-    light = np.empty((path.height + 2 * margin + 1, path.width + 2 * margin + 1, 3), np.float32)
-    table, numbers = light_table(response), pixel_numbers(path.width)
+    intensity = np.empty((path.height + 2 * margin + 1, path.width + 2 * margin + 1, 3), np.float32)
+    table, numbers = intensity_table(response), pixel_numbers(path.width)
     total = np.zeros((path.height, path.width, 3), np.float32)
     for frame, matrices in zip(frames, path.matrices(margin), strict=True):
-        read_light(frame, left - margin, top - margin, table, light)
+        read_intensity(frame, left - margin, top - margin, table, intensity)
         if highlights is not None:
-            brighten(light, HIGHLIGHT, highlights)
-        add_warped(light, matrices, numbers, 1.0 / (len(frames) * len(matrices)), total)
+            brighten(intensity, HIGHLIGHT, highlights)
+        add_warped(intensity, matrices, numbers, 1.0 / (len(frames) * len(matrices)), total)
     return total

@@ -16,11 +16,11 @@ from streamdeblur.training.blur.averaging import FrameSequence, RunningSum, Wind
 from streamdeblur.training.blur.camera import CameraPath, gather
 from streamdeblur.training.blur.observation import observe
 from streamdeblur.training.blur.response import Response
-from streamdeblur.training.blur.rules import StopRules
 from streamdeblur.training.blur.scheme import BlurScheme
 from streamdeblur.training.blur.sensor import CLEAN, HIGHLIGHT, Degradations, degrade, with_defocus
+from streamdeblur.training.blur.stop_rules import StopRules
 from streamdeblur.training.blur.synthetic import convolve
-from streamdeblur.training.blur.view import Image, Light, View
+from streamdeblur.training.blur.view import Image, Intensity, View
 
 Kernel = NDArray[np.float32]
 
@@ -84,9 +84,9 @@ def expose(
     record = {} if window is None else window.record(None if view is None else view.scale)
     if motion is None and degradations.none and (window is None or view is None):
         return Pair(_exact_mean(frames, window, sharp, running_sum or RunningSum(response)), sharp, None, record)
-    light = _gathered(frames, window, response, motion, view or View.of(middle), degradations.highlights)
+    intensity = _gathered(frames, window, response, motion, view or View.of(middle), degradations.highlights)
     kernel = with_defocus(motion, degradations) if isinstance(motion, np.ndarray) else None
-    return Pair(degrade(light, degradations, response), sharp, kernel, record)
+    return Pair(degrade(intensity, degradations, response), sharp, kernel, record)
 
 
 def _exact_mean(frames: Frames, window: Window | None, sharp: Image, running_sum: RunningSum) -> Image:
@@ -97,14 +97,14 @@ def _exact_mean(frames: Frames, window: Window | None, sharp: Image, running_sum
 def _gathered(
     frames: Frames, window: Window | None, response: Response, motion: CameraPath | Kernel | None, view: View,
     highlights: float | None,
-) -> Light:  # fmt: skip
+) -> Intensity:  # fmt: skip
     """The light of an exposure, before the sensor: float32 [size, size, 3], 1 is the light of code value 255."""
     numbers = (0,) if window is None else window.frames
     if isinstance(motion, np.ndarray):
-        light = view.light(frames[numbers[0]], response, margin=motion.shape[0] // 2)
+        intensity = view.intensity(frames[numbers[0]], response, margin=motion.shape[0] // 2)
         if highlights is not None:
-            brighten(light, HIGHLIGHT, highlights)
-        return view.resampled(convolve(light, motion))
+            brighten(intensity, HIGHLIGHT, highlights)
+        return view.resampled(convolve(intensity, motion))
     path = motion or CameraPath.still(len(numbers), view.width, view.height)
     return view.resampled(gather([frames[number] for number in numbers], path, view.left, view.top, response, highlights))
 

@@ -25,15 +25,15 @@ class Response:
     """A camera response as two tables."""
 
     name: str
-    to_light: NDArray[np.uint16]
+    to_intensity: NDArray[np.uint16]
     """Light of each code value: uint16 [256], rising from 0."""
     to_code: NDArray[np.uint8]
     """Nearest code value of each amount of light: uint8 [full + 1]."""
 
     def __post_init__(self) -> None:
-        light = self.to_light.astype(np.int64)
-        if light.shape != (256,) or light[0] != 0 or light[-1] < 255 or (np.diff(light) <= 0).any():
-            raise ValueError(f"A response rises from 0 over 256 code values (got {self.name!r}: {light[:4]} ... {light[-4:]}).")
+        intensity = self.to_intensity.astype(np.int64)
+        if intensity.shape != (256,) or intensity[0] != 0 or intensity[-1] < 255 or (np.diff(intensity) <= 0).any():
+            raise ValueError(f"A response rises from 0 over 256 code values (got {self.name!r}: {intensity[:4]} ...).")
 
     def __repr__(self) -> str:
         return f"Response({self.name}, light 0 to {self.full})"
@@ -41,7 +41,7 @@ class Response:
     @property
     def full(self) -> int:
         """The light of code value 255: 255 for `identity`, 65535 for all others."""
-        return int(self.to_light[-1])
+        return int(self.to_intensity[-1])
 
     @classmethod
     def from_curve(cls, name: str, curve: NDArray[np.floating], full: int = FINE) -> Response:
@@ -51,23 +51,25 @@ class Response:
         """
         codes = np.arange(256)
         rising = np.maximum.accumulate(np.rint(np.clip(curve, 0.0, 1.0) * full) - codes) + codes
-        light = np.minimum(rising, full - 255 + codes).astype(np.uint16)
+        intensity = np.minimum(rising, full - 255 + codes).astype(np.uint16)
         # halfway between the light of two code values the nearer one changes
-        borders = (light[1:].astype(np.float64) + light[:-1]) / 2
-        return cls(name, light, np.searchsorted(borders, np.arange(full + 1), side="right").astype(np.uint8))
+        borders = (intensity[1:].astype(np.float64) + intensity[:-1]) / 2
+        return cls(name, intensity, np.searchsorted(borders, np.arange(full + 1), side="right").astype(np.uint8))
 
     def linearise(self, image: NDArray[np.uint8]) -> NDArray[np.uint16]:
         """Light of an image: uint8 of any shape to uint16 in [0, full]."""
-        return self.to_light[image]
+        return self.to_intensity[image]
 
-    def develop(self, light: NDArray[np.integer]) -> NDArray[np.uint8]:
+    def develop(self, intensity: NDArray[np.integer]) -> NDArray[np.uint8]:
         """Code values of integer light of any shape; above `full` it clips."""
-        codes: NDArray[np.uint8] = self.to_code[np.clip(light, 0, self.full)]
+        codes: NDArray[np.uint8] = self.to_code[np.clip(intensity, 0, self.full)]
         return codes
 
     def save(self, path: Path) -> None:
         """Write the response as a small JSON file, which `open_response("fitted:PATH")` reads."""
-        path.write_text(json.dumps({"light": [round(v / self.full, 7) for v in self.to_light.tolist()]}) + "\n", encoding="utf-8")
+        path.write_text(
+            json.dumps({"light": [round(v / self.full, 7) for v in self.to_intensity.tolist()]}) + "\n", encoding="utf-8"
+        )
 
 
 @cache

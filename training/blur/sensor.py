@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from streamdeblur.kernels.light import write_codes
+from streamdeblur.kernels.intensity import write_codes
 from streamdeblur.kernels.sensor import expose
 from streamdeblur.options import Settings
 from streamdeblur.training.blur.compression import down_and_up, h264, jpeg
@@ -144,7 +144,7 @@ def with_defocus(kernel: NDArray[np.float32], degradations: Degradations) -> NDA
     return np.asarray(cv2.filter2D(kernel, -1, disc(degradations.defocus), borderType=cv2.BORDER_CONSTANT), np.float32)
 
 
-def degrade(light: NDArray[np.float32], degradations: Degradations, response: Response) -> NDArray[np.uint8]:
+def degrade(intensity: NDArray[np.float32], degradations: Degradations, response: Response) -> NDArray[np.uint8]:
     """The picture that a camera and a stream make of blurred light.
 
     light: float32 [H, W, 3] (H.264 needs even sides), 1 is the light of code value 255; more clips. Highlights are in it already
@@ -153,15 +153,15 @@ def degrade(light: NDArray[np.float32], degradations: Degradations, response: Re
     if degradations.defocus is not None:
         kernel = disc(degradations.defocus)
         reach = kernel.shape[0] // 2
-        bordered = cv2.copyMakeBorder(light, reach, reach, reach, reach, cv2.BORDER_REFLECT_101)
-        light = convolve(np.asarray(bordered, np.float32), kernel)
-    image = np.empty(light.shape, np.uint8)
+        bordered = cv2.copyMakeBorder(intensity, reach, reach, reach, reach, cv2.BORDER_REFLECT_101)
+        intensity = convolve(np.asarray(bordered, np.float32), kernel)
+    image = np.empty(intensity.shape, np.uint8)
     if degradations.noise is not None:
         shot = degradations.noise / FULL_WELL
         read = (degradations.noise * READ_ELECTRONS / FULL_WELL) ** 2
-        expose(light, shot, read, degradations.key, response.full, response.to_code, image)
+        expose(intensity, shot, read, degradations.key, response.full, response.to_code, image)
     else:
-        write_codes(light, response.full, response.to_code, image)
+        write_codes(intensity, response.full, response.to_code, image)
     if degradations.scaling is not None:
         image = down_and_up(image, degradations.scaling)
     if degradations.jpeg is not None:

@@ -16,8 +16,8 @@ from streamdeblur.training.blur.exposures import Pair, expose
 from streamdeblur.training.blur.observation import Observation
 from streamdeblur.training.blur.options import BlurOptions
 from streamdeblur.training.blur.response import open_response
-from streamdeblur.training.blur.rules import StopRules
-from streamdeblur.training.blur.trajectories import draw_kernel
+from streamdeblur.training.blur.stop_rules import StopRules
+from streamdeblur.training.blur.trajectories import sample_kernel
 
 if TYPE_CHECKING:
     import av
@@ -92,6 +92,6 @@ class StreamExposer:
 
     def _convolved(self, frame: Frame, random: np.random.Generator) -> Pair:
         extent = float(random.uniform(*self.options.extents))
-        kernel = draw_kernel(random, extent, size=max(3, 2 * int(np.ceil(extent) // 2) + 1))
+        kernel = sample_kernel(random, extent, size=max(3, 2 * int(np.ceil(extent) // 2) + 1))
         pair = expose([frame.pixels], None, self._response, kernel)
         return replace(pair, record={"length": 1, "extent_px": round(extent, 2)})

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.kernels.convolution import convolve_taps
-from streamdeblur.kernels.light import write_codes
+from streamdeblur.kernels.intensity import write_codes
 from streamdeblur.training.blur.response import Response
 
 FFT_FROM_TAPS = 240
@@ -15,7 +15,7 @@ FFT_FROM_TAPS = 240
 ms."""
 
 
-def convolve(light: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+def convolve(intensity: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArray[np.float32]:
     """Convolve light, float32 [h + k - 1, w + k - 1, 3], with a kernel, float32 [k, k], k odd: float32 [h, w, 3].
 
     A kernel is a path of light: a picture's point is spread as the kernel shows it.
@@ -23,11 +23,11 @@ def convolve(light: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArray
     # (a convolution turns its kernel around, a sum of shifted pictures does not)
     turned = np.ascontiguousarray(kernel[::-1, ::-1], np.float32)
     if np.count_nonzero(turned) < FFT_FROM_TAPS:
-        return _sum_of_taps(light, turned)
-    return _by_transform(light, kernel)
+        return _sum_of_taps(intensity, turned)
+    return _by_transform(intensity, kernel)
 
 
-def _sum_of_taps(light: NDArray[np.float32], turned: NDArray[np.float32]) -> NDArray[np.float32]:
+def _sum_of_taps(intensity: NDArray[np.float32], turned: NDArray[np.float32]) -> NDArray[np.float32]:
     places = np.flatnonzero(turned)
     # a multiple of four taps: those that are too many have weight 0
     taps = np.zeros((2, -(-len(places) // 4) * 4), np.int64)
@@ -35,14 +35,14 @@ def _sum_of_taps(light: NDArray[np.float32], turned: NDArray[np.float32]) -> NDA
     taps[:, : len(places)] = np.divmod(places, turned.shape[0])
     weights[: len(places)] = turned.flat[places]
     size = turned.shape[0] - 1
-    out = np.empty((light.shape[0] - size, light.shape[1] - size, 3), np.float32)
-    convolve_taps(light, taps[0], taps[1], weights, out)
+    out = np.empty((intensity.shape[0] - size, intensity.shape[1] - size, 3), np.float32)
+    convolve_taps(intensity, taps[0], taps[1], weights, out)
     return out
 
 
-def _by_transform(light: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+def _by_transform(intensity: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArray[np.float32]:
     # circular: what wraps around falls into the border that is cut off
-    height, width = light.shape[:2]
+    height, width = intensity.shape[:2]
     below, right = (cv2.getOptimalDFTSize(side) - side for side in (height, width))
 
     def spectrum(plane: NDArray[np.float32], bottom: int, beside: int) -> NDArray[np.float32]:
@@ -50,18 +50,19 @@ def _by_transform(light: NDArray[np.float32], kernel: NDArray[np.float32]) -> ND
 
     size = kernel.shape[0]
     factor = spectrum(kernel, height + below - size, width + right - size)
-    planes = [cv2.mulSpectrums(spectrum(np.asarray(plane, np.float32), below, right), factor, 0) for plane in cv2.split(light)]
-    whole = [cv2.dft(plane, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE) for plane in planes]
+    planes = (np.asarray(plane, np.float32) for plane in cv2.split(intensity))
+    products = [cv2.mulSpectrums(spectrum(plane, below, right), factor, 0) for plane in planes]
+    whole = [cv2.dft(plane, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE) for plane in products]
     return np.maximum(cv2.merge([plane[size - 1 : height, size - 1 : width] for plane in whole]), np.float32(0.0))
 
 
-def light_table(response: Response) -> NDArray[np.float32]:
+def intensity_table(response: Response) -> NDArray[np.float32]:
     """Light of each code value, 1 for that of 255: float32 [256]."""
-    return response.to_light.astype(np.float32) / np.float32(response.full)
+    return response.to_intensity.astype(np.float32) / np.float32(response.full)
 
 
-def develop(light: NDArray[np.float32], response: Response) -> NDArray[np.uint8]:
+def develop(intensity: NDArray[np.float32], response: Response) -> NDArray[np.uint8]:
     """Code values of light (1 is that of 255; more clips): float32 of any shape to uint8."""
-    out = np.empty(light.shape, np.uint8)
-    write_codes(light, response.full, response.to_code, out)
+    out = np.empty(intensity.shape, np.uint8)
+    write_codes(intensity, response.full, response.to_code, out)
     return out

@@ -92,9 +92,9 @@ def kernel_of(trajectory: NDArray[np.float32], extent: float, size: int = SIZE) 
     """
     if not 1.0 <= extent <= size:
         raise ValueError(f"The extent of a kernel lies between 1 and {size} px (got {extent:g}).")
-    light = np.empty((size, size), np.float32)
-    expose(trajectory, extent - 1.0, light)
-    return light
+    intensity = np.empty((size, size), np.float32)
+    expose(trajectory, extent - 1.0, intensity)
+    return intensity
 
 
 def trimmed(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -105,7 +105,7 @@ def trimmed(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
     return kernel[middle - reach : middle + reach + 1, middle - reach : middle + reach + 1]
 
 
-def draw_kernel(
+def sample_kernel(
     random: np.random.Generator, extent: float, family: Family | None = None, size: int = SIZE
 ) -> NDArray[np.float32]:
     """A random kernel of this extent in pixels, of either family where none is named: float32 [size, size], its sum 1."""
@@ -114,7 +114,7 @@ def draw_kernel(
     return kernel_of(_FAMILIES[family](random), extent, size)
 
 
-def draw_kernels(
+def sample_kernels(
     seed: int,
     extents: Sequence[float] | NDArray[np.floating],
     family: Family | None = None,
@@ -127,7 +127,7 @@ def draw_kernels(
 
     def draw(numbers: range) -> None:
         for i in numbers:
-            kernels[i] = draw_kernel(np.random.default_rng((seed, i)), float(extents[i]), family, size)
+            kernels[i] = sample_kernel(np.random.default_rng((seed, i)), float(extents[i]), family, size)
 
     with ThreadPoolExecutor(workers) as pool:
         list(pool.map(draw, (range(w, len(extents), workers) for w in range(workers))))

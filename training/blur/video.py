@@ -20,7 +20,7 @@ from streamdeblur.jobs.report import log_warnings
 from streamdeblur.training.blur.averaging import SHORTEST
 from streamdeblur.training.blur.observation import Observer
 from streamdeblur.training.blur.options import BlurOptions
-from streamdeblur.training.blur.pairfiles import PairSink, open_sink
+from streamdeblur.training.blur.pair_files import PairSink, open_sink
 from streamdeblur.training.blur.streaming import Frame, StreamExposer
 from streamdeblur.video.planes import frame_planes
 from streamdeblur.video.reader import Reader

@@ -8,12 +8,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.kernels.light import read_light
+from streamdeblur.kernels.intensity import read_intensity
 from streamdeblur.training.blur.response import Response
-from streamdeblur.training.blur.synthetic import develop, light_table
+from streamdeblur.training.blur.synthetic import develop, intensity_table
 
 Image = NDArray[np.uint8]
-Light = NDArray[np.float32]
+Intensity = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -43,19 +43,19 @@ class View:
         """What lies in it: uint8 RGB [size, size, 3], resampled in light where its side differs."""
         if self.size is None or self.size == self.width:
             crop = np.empty((self.height, self.width, 3), np.uint8)
-            read_light(frame, self.left, self.top, np.arange(256, dtype=np.uint8), crop)
+            read_intensity(frame, self.left, self.top, np.arange(256, dtype=np.uint8), crop)
             return crop
-        return develop(self.resampled(self.light(frame, response)), response)
+        return develop(self.resampled(self.intensity(frame, response)), response)
 
-    def light(self, frame: Image, response: Response, margin: int = 0) -> Light:
+    def intensity(self, frame: Image, response: Response, margin: int = 0) -> Intensity:
         """Light of what lies in it and `margin` pixels around it: float32 [height + 2 margin, width + 2 margin, 3]."""
-        light = np.empty((self.height + 2 * margin, self.width + 2 * margin, 3), np.float32)
-        read_light(frame, self.left - margin, self.top - margin, light_table(response), light)
-        return light
+        intensity = np.empty((self.height + 2 * margin, self.width + 2 * margin, 3), np.float32)
+        read_intensity(frame, self.left - margin, self.top - margin, intensity_table(response), intensity)
+        return intensity
 
-    def resampled(self, light: Light) -> Light:
+    def resampled(self, intensity: Intensity) -> Intensity:
         """Light of a square view at its size: float32 [size, size, 3]."""
         if self.size is None or self.size == self.width:
-            return light
+            return intensity
         way = cv2.INTER_AREA if self.width > self.size else cv2.INTER_CUBIC
-        return np.maximum(cv2.resize(light, (self.size, self.size), interpolation=way), np.float32(0.0))
+        return np.maximum(cv2.resize(intensity, (self.size, self.size), interpolation=way), np.float32(0.0))

@@ -1,195 +1,146 @@
-"""Second look at a video: the frames of each window as a small H.264 film, and what is known of each frame."""
+"""The data set builder: from any folder of videos to shards of face clips (the paper's 2MF2, Sec. 4)."""
 
 from __future__ import annotations
 
-import io
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from fractions import Fraction
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-import av
 import numpy as np
-from numpy.typing import NDArray
 
-from streamdeblur.faces.detect import Detector
-from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE, crop_region
-from streamdeblur.training.datasets.duplicates import perceptual_hash
-from streamdeblur.training.datasets.finding import find_again
-from streamdeblur.training.datasets.quality import Motion, sharpness
-from streamdeblur.training.datasets.tracks import Survey, upright_frames
-from streamdeblur.training.datasets.windows import ClipWindow
-from streamdeblur.video.planes import Planes
-
-ENCODER = {"crf": "10", "preset": "fast", "threads": "1", "x264-params": "mbtree=0"}
-"""Visually lossless: about 47 dB and 5 kB per frame of 300 px. At most widths x264's macroblock tree reads memory that
-nobody wrote, and the same frames would give other bytes."""
-FOUND = 0.8
-"""Share of the frames in which the face must be found again for the clip to be one of a face."""
-HASHED = 4
-"""Frames of a clip, evenly spaced, whose perceptual hashes tell whether it was seen before."""
+from streamdeblur.errors import OutputError, StreamDeblurError
+from streamdeblur.jobs.batch import VIDEO_SUFFIXES
+from streamdeblur.training.datasets.clip_encoding import FOUND, ClipMaker, ClipPlan, make_clips
+from streamdeblur.training.datasets.clip_windows import clip_windows, largest_scale
+from streamdeblur.training.datasets.dataset_assembly import AssemblyStep, SourceFile, make_data_set, sources_sample
+from streamdeblur.training.datasets.face_detection import shared_detector
+from streamdeblur.training.datasets.identities import Identities, Identity, split_of
+from streamdeblur.training.datasets.options import ClipsOptions
+from streamdeblur.training.datasets.part_tasks import PartTask
+from streamdeblur.training.datasets.pixel_cache import digest_of
+from streamdeblur.training.datasets.shards import SHARD_BYTES, Sample, json_bytes
+from streamdeblur.training.datasets.source_files import find_files, part_name
+from streamdeblur.training.datasets.tracks import Survey, survey
 
 
-class Film:
-    """An H.264 film in memory: 4:4:4, one thread, so that the same frames give the same bytes."""
+def build_clips(
+    videos: Path,
+    out: Path,
+    options: ClipsOptions | None = None,
+    *,
+    identities: Identities | None = None,
+    workers: int = 1,
+    shard_bytes: int = SHARD_BYTES,
+    overwrite: bool = False,
+    on_progress: Callable[[AssemblyStep], object] | None = None,
+) -> dict[str, Any]:
+    """Make a data set of face clips from a video or a folder of them; returns its summary, also in ``out/dataset.json``.
 
-    def __init__(self, size: int, fps: Fraction) -> None:
-        self._memory = io.BytesIO()
-        self._container = av.open(self._memory, "w", format="mp4")
-        self._stream: Any = self._container.add_stream("libx264", rate=fps, options=ENCODER)
-        context = self._stream.codec_context
-        context.width, context.height, context.pix_fmt = size, size, "yuv444p"
-        context.color_range, context.colorspace, context.thread_count = 1, 1, 1
-        self._base = 1 / fps
-        self._count = 0
-
-    def add(self, rgb: NDArray[np.uint8]) -> None:
-        """The next frame, uint8 RGB [size, size, 3]."""
-        frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
-        frame = frame.reformat(format="yuv444p", dst_colorspace="itu709", dst_color_range=1)
-        frame.pts, frame.time_base = self._count, self._base
-        self._count += 1
-        self._container.mux(self._stream.encode(frame))
-
-    def finish(self) -> bytes:
-        """The MP4 file."""
-        self._container.mux(self._stream.encode(None))
-        self._container.close()
-        return self._memory.getvalue()
-
-
-class ClipMaker:
-    """Gathers one clip: its film and, frame by frame, box, landmarks, sharpness and motion of the face."""
-
-    def __init__(self, window: ClipWindow, boxes: NDArray[np.float64], fps: Fraction, detector: Detector) -> None:
-        """boxes: float64 [frames, 4], where the tracker had the face in each frame from ``window.begin`` on."""
-        self.window = window
-        self._expected = window.inside(boxes.reshape(-1, 2, 2)).reshape(-1, 4)
-        self._zoom = WINDOW_SCALE * window.face * window.scale / CROP_SIZE
-        middle = self._expected.mean(axis=0)
-        self._motion = Motion(((middle[0] + middle[2]) / 2, (middle[1] + middle[3]) / 2), self._zoom)
-        self._detector = detector
-        self._fps = fps
-        self._film = Film(window.size, fps)
-        self._numbers: list[int] = []
-        self._boxes: list[NDArray[np.floating]] = []
-        self._landmarks: list[NDArray[np.floating] | None] = []
-        self._sharpness: list[float] = []
-        self._moved: list[float] = []
-        self._hashes: list[int] = []
-        self._seen = 0
-
-    def add(self, number: int, planes: Planes) -> None:
-        """Take in the frame of this number."""
-        window = self.window
-        picture = np.empty((window.size, window.size, 3), np.uint8)
-        crop_region(planes, window.left, window.top, window.side, window.side, picture)
-        self._film.add(picture)
-        expected = self._expected[number - window.begin]
-        face = find_again(picture, expected, self._detector)
-        box = expected if face is None else face.box
-        self._seen += face is not None
-        self._numbers.append(number)
-        self._boxes.append(box)
-        self._landmarks.append(None if face is None else face.landmarks)
-        centre = (float(box[0] + box[2]) / 2, float(box[1] + box[3]) / 2)
-        self._sharpness.append(sharpness(picture, centre, self._zoom))
-        self._moved.append(self._motion(picture))
-        self._hashes.append(perceptual_hash(picture))
-
-    @property
-    def found(self) -> float:
-        """Share of the frames in which the face was found again."""
-        return self._seen / max(1, len(self._numbers))
-
-    @property
-    def sharp(self) -> float:
-        """Median sharpness of the frames."""
-        return float(np.median(self._sharpness))
-
-    @property
-    def hashes(self) -> list[int]:
-        """Perceptual hashes of `HASHED` frames."""
-        last = len(self._hashes) - 1
-        return [self._hashes[round(last * (n + 0.5) / HASHED)] for n in range(HASHED)]
-
-    def film(self) -> bytes:
-        """The finished MP4 file."""
-        return self._film.finish()
-
-    def record(self) -> dict[str, Any]:
-        """What is known of the clip."""
-        window = self.window
-        kept = [points for points in self._landmarks if points is not None]
-        moved = self._moved[1:] or [0.0]
-        return {
-            "frames": len(self._numbers),
-            "size": window.size,
-            "fps": round(float(self._fps), 3),
-            "boxes": np.round(self._boxes, 1).tolist(),
-            "landmarks": np.round(_filled(self._landmarks), 1).tolist() if kept else None,
-            "face_px": round(window.face, 1),
-            "window": {"left": window.left, "top": window.top, "side": window.side},
-            "source_frames": self._numbers,
-            "sharpness": round(self.sharp, 1),
-            "sharpness_of_frames": np.round(self._sharpness, 1).tolist(),
-            "motion": {
-                "mean": round(float(np.mean(moved)), 3),
-                "p95": round(float(np.percentile(moved, 95)), 3),
-                "largest": round(float(np.max(moved)), 3),
-            },
-            "hashes": [f"{value:064x}" for value in self.hashes],
-        }
-
-
-def _filled(landmarks: list[NDArray[np.floating] | None]) -> NDArray[np.floating]:
-    """Landmarks float [T, 5, 2], between frames in which they were seen on a straight line."""
-    seen = [n for n, points in enumerate(landmarks) if points is not None]
-    values = np.array([landmarks[n] for n in seen]).reshape(len(seen), 10)
-    every = np.arange(len(landmarks))
-    return np.stack([np.interp(every, seen, values[:, k]) for k in range(10)], axis=1).reshape(-1, 5, 2)
-
-
-@dataclass(frozen=True, eq=False)
-class Cut:
-    """A clip that is to be cut from a video."""
-
-    window: ClipWindow
-    boxes: NDArray[np.float64]
-    """float64 [frames, 4]: where the tracker had the face in each frame of the window, in pixels of the video."""
-    track: int
-    """Of the tracker: who it is."""
-
-
-def make_clips(path: Path, found: Survey, cuts: Sequence[Cut], detector: Detector) -> Iterator[tuple[int, ClipMaker]]:
-    """Read the video again and gather the clips; yields each with its number in `cuts` when its last frame was read.
-
-    Frames that repeat the one before are left out, and the clip's frame rate is that of the frames that are left.
+    A build that was interrupted goes on where it was; one that is complete is not made again. The same videos and options give
+    the same shards, byte by byte, whatever the number of workers. Files that cannot be used are listed in the summary.
 
     Raises:
-        InputError: the video cannot be read.
+        InputError: there are no videos, or nothing in them can be used.
+        OutputError: `out` holds something else, or cannot be written.
+        DetectorError: the detector cannot be opened.
     """
-    waiting = sorted(range(len(cuts)), key=lambda n: (cuts[n].window.begin, n), reverse=True)
-    active: dict[int, ClipMaker] = {}
-    for number, (planes, _) in enumerate(upright_frames(path)):
-        while waiting and cuts[waiting[-1]].window.begin <= number:
-            n = waiting.pop()
-            active[n] = ClipMaker(cuts[n].window, cuts[n].boxes, frame_rate(found, cuts[n].window), detector)
-        for n in [n for n, maker in active.items() if maker.window.end <= number]:
-            yield n, active.pop(n)
-        if not (active or waiting):
-            return
-        if number not in found.repeated:
-            for maker in active.values():
-                maker.add(number, planes)
-    yield from active.items()
+    options = options or ClipsOptions()
+    root, files = find_files(videos, VIDEO_SUFFIXES, out)
+    shared_detector(options.detector)
+    jobs = []
+    for file in files:
+        name = file.relative_to(root)
+        identity = (identities or Identities()).of(name)
+        part = part_name([file], root, [options.of_parts, identity.name, identity.source])
+        work = partial(clips_of_video, file, name.as_posix(), identity, options)
+        jobs.append(PartTask(part, str(name), work, partial(_failed, name.as_posix(), identity)))
+    return make_data_set(
+        out, "clips", jobs, split=lambda source: split_of(source.person, options.held_out),
+        settings={"held_out": options.held_out}, shard_bytes=shard_bytes, workers=workers, overwrite=overwrite,
+        on_progress=on_progress,
+    )  # fmt: skip
 
 
-def frame_rate(found: Survey, window: ClipWindow) -> Fraction:
-    """Frames per second of a window, without those that are repeated."""
-    kept = [found.times[n] for n in range(window.begin, window.end) if n not in found.repeated]
-    seconds = kept[-1] - kept[0] if kept else 0.0
-    if seconds <= 0:
-        return Fraction(25)
-    return Fraction(min(max((len(kept) - 1) / seconds, 1.0), 1000.0)).limit_denominator(1001)
+def _failed(name: str, identity: Identity, problem: str) -> list[Sample]:
+    return [sources_sample([SourceFile(name, person=identity.name, problem=problem)])]
+
+
+def clips_of_video(path: Path, name: str, identity: Identity, options: ClipsOptions) -> Iterator[Sample]:
+    """The part of one video: its clips, and what became of it. A video that cannot be used is no error."""
+    source = SourceFile(name, person=identity.name)
+    try:
+        source.sha256 = digest_of([path])
+        yield from _clips(path, source, identity, options)
+    except OutputError:
+        raise
+    except StreamDeblurError as error:
+        source.problem = str(error)
+    except Exception as error:
+        # whatever a damaged file makes of the libraries that read it, the other videos go on
+        source.problem = f"{type(error).__name__}: {error}"
+    yield sources_sample([source])
+
+
+def _clips(path: Path, source: SourceFile, identity: Identity, options: ClipsOptions) -> Iterator[Sample]:
+    detector = shared_detector(options.detector)
+    found = survey(path, detector, options.min_face)
+    cuts = _cuts(found, options, source)
+    people = _people(cuts)
+    for number, maker in make_clips(path, found, cuts, detector):
+        film = maker.film()
+        reason = _unwanted(maker, options)
+        if reason:
+            source.drop(reason)
+            continue
+        person = people[number]
+        record = maker.record() | {
+            "source": source.file,
+            "source_sha256": source.sha256,
+            "identity": identity.name if person == 1 else f"{identity.name}#{person}",
+            "identity_from": identity.source,
+        }
+        key = f"{source.sha256[:16]}_{number:03d}"
+        source.items.append({"key": key, "hashes": record["hashes"]})
+        yield Sample(key, {"json": json_bytes(record), "mp4": film})
+
+
+def _cuts(found: Survey, options: ClipsOptions, source: SourceFile) -> list[ClipPlan]:
+    """What to cut from a video: windows that are large and long enough. The others are counted in `source`."""
+    cuts = []
+    for run in found.runs:
+        windows = clip_windows(run.boxes, run.begin, found.picture)
+        large = [window for window in windows if window.scale <= largest_scale(options.min_face)]
+        if not large:
+            source.drop("faces too small" if windows else "faces that fill the frame")
+        for window in large:
+            if sum(n not in found.repeated for n in range(window.begin, window.end)) < options.min_frames:
+                source.drop("runs too short")
+            else:
+                boxes = np.array(run.boxes[window.begin - run.begin : window.end - run.begin])
+                cuts.append(ClipPlan(window, boxes, run.track))
+    return cuts
+
+
+def _unwanted(maker: ClipMaker, options: ClipsOptions) -> str:
+    """Why a clip is not kept; '' where it is."""
+    if maker.found < FOUND:
+        return "runs without a certain face"
+    return "runs not sharp enough" if maker.sharp < options.min_sharpness else ""
+
+
+def _people(cuts: Sequence[ClipPlan]) -> list[int]:
+    """A number for the person of each clip: 1 for the largest face of its time, others for those seen beside it.
+
+    Whom a video shows is said of all of it; who is seen at the same time as a larger face is somebody else.
+    """
+    numbers = [0] * len(cuts)
+    for n in sorted(range(len(cuts)), key=lambda n: (-cuts[n].window.face, n)):
+        window = cuts[n].window
+        taken = {
+            numbers[m]
+            for m, other in enumerate(cuts)
+            if other.track != cuts[n].track and other.window.begin < window.end and window.begin < other.window.end
+        }
+        numbers[n] = next(number for number in range(1, len(cuts) + 1) if number not in taken)
+    return numbers

@@ -34,7 +34,7 @@ def perceptual_hash(rgb: NDArray[np.uint8]) -> int:
     return int.from_bytes(np.packbits(bits).tobytes())
 
 
-class Seen:
+class DuplicateFinder:
     """Remembers hashed items and finds those that an item is nearly identical to."""
 
     def __init__(self) -> None:

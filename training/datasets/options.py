@@ -27,7 +27,7 @@ class FaceOptions(Settings):
         return self.model_dump(exclude={"held_out"})
 
 
-class BuildOptions(FaceOptions):
+class ClipsOptions(FaceOptions):
     """What is kept of videos."""
 
     min_frames: int = Field(default=30, ge=3, description="Shortest run of sequential frames, repeated ones not counted.")

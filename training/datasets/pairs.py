@@ -19,13 +19,13 @@ from streamdeblur.training.blur.averaging import FrameSequence, Window
 from streamdeblur.training.blur.exposures import Pair, average_clip
 from streamdeblur.training.blur.response import open_response
 from streamdeblur.training.blur.scheme import Accepts, BlurScheme
-from streamdeblur.training.datasets.assembly import Source, Step, make_data_set, sources_sample
+from streamdeblur.training.datasets.dataset_assembly import AssemblyStep, SourceFile, make_data_set, sources_sample
 from streamdeblur.training.datasets.identities import SPLITS, Split
-from streamdeblur.training.datasets.parts import Job
+from streamdeblur.training.datasets.part_tasks import PartTask
 from streamdeblur.training.datasets.pictures import png_bytes
+from streamdeblur.training.datasets.random_access import Clips, StoredClip, open_clips
 from streamdeblur.training.datasets.recipe import Recipe
 from streamdeblur.training.datasets.shards import SHARD_BYTES, Sample, json_bytes, shards_in
-from streamdeblur.training.datasets.store import Clip, Clips, open_clips
 
 SAME_BLUR_DB = 40.0
 """A reverse pair is skipped if its blurry face is this near (PSNR) to that of a forward pair: 2 code values on average."""
@@ -50,7 +50,7 @@ def build_pairs(
     workers: int = 1,
     shard_bytes: int = SHARD_BYTES,
     overwrite: bool = False,
-    on_progress: Callable[[Step], object] | None = None,
+    on_progress: Callable[[AssemblyStep], object] | None = None,
 ) -> dict[str, Any]:
     """Make pairs of all clips of a data set; each split keeps its side. Returns the summary, also in ``out/dataset.json``.
 
@@ -69,7 +69,7 @@ def build_pairs(
             part = hashlib.sha256(json_bytes(depends_on)).hexdigest()[:32]
             name = f"{split}/{key}"
             work = partial(pairs_of_clip, folder, number, key, name, options)
-            jobs.append(Job(part, name, work, partial(_failed, name)))
+            jobs.append(PartTask(part, name, work, partial(_failed, name)))
     return make_data_set(
         out, "pairs", jobs, split=_split_of_name, settings={}, shard_bytes=shard_bytes, workers=workers, overwrite=overwrite,
         on_progress=on_progress,
@@ -88,12 +88,12 @@ def split_folders(clips: Path) -> dict[Split, Path]:
     return found
 
 
-def _split_of_name(source: Source) -> Split:
+def _split_of_name(source: SourceFile) -> Split:
     return next(split for split in SPLITS if source.file.startswith(f"{split}/"))
 
 
 def _failed(name: str, problem: str) -> list[Sample]:
-    return [sources_sample([Source(name, sha256=name, problem=problem)])]
+    return [sources_sample([SourceFile(name, sha256=name, problem=problem)])]
 
 
 @lru_cache(maxsize=2)
@@ -105,7 +105,7 @@ def _clips(folder: Path) -> Clips:
 def pairs_of_clip(folder: Path, number: int, key: str, name: str, options: PairOptions) -> Iterator[Sample]:
     """The part of one clip: its pairs by each scheme, forward and then in reverse."""
     clip = _clips(folder)[number]
-    source = Source(name, sha256=name, person=clip.identity)
+    source = SourceFile(name, sha256=name, person=clip.identity)
     # as many clips for each of the recipe's camera responses
     response = options.recipe.responses[number % len(options.recipe.responses)]
     for scheme in options.schemes:
@@ -126,7 +126,12 @@ def _averages(clip: FrameSequence, scheme: BlurScheme, response: str, options: P
 
 
 def _reverse(
-    clip: Clip, scheme: BlurScheme, response: str, options: PairOptions, forward: Sequence[tuple[Window, Pair]], source: Source
+    clip: StoredClip,
+    scheme: BlurScheme,
+    response: str,
+    options: PairOptions,
+    forward: Sequence[tuple[Window, Pair]],
+    source: SourceFile,
 ) -> Iterator[tuple[Window, Pair]]:
     """Pairs of a clip that is parsed backwards, without those whose blur there is already; frames numbered as in the clip."""
     last = len(clip.frames) - 1
@@ -151,7 +156,7 @@ def same_blur(first: NDArray[np.uint8], second: NDArray[np.uint8], box: NDArray[
     return error <= 255.0**2 / 10 ** (SAME_BLUR_DB / 10)
 
 
-def _sample(clip: Clip, window: Window, pair: Pair, made: dict[str, str], key: str) -> Sample:
+def _sample(clip: StoredClip, window: Window, pair: Pair, made: dict[str, str], key: str) -> Sample:
     left, top = _crop_corner(clip, window.middle)
     part = (slice(top, top + CROP_SIZE), slice(left, left + CROP_SIZE))
     record = {
@@ -168,7 +173,7 @@ def _sample(clip: Clip, window: Window, pair: Pair, made: dict[str, str], key: s
     return pair_sample(key, pair.blurry[part], pair.sharp[part], record)
 
 
-def _crop_corner(clip: Clip, middle: int) -> tuple[int, int]:
+def _crop_corner(clip: StoredClip, middle: int) -> tuple[int, int]:
     """Left and top of the square of 256 px, within the frame, that has the face of frame `middle` in its middle."""
     box = clip.boxes[middle]
     largest = clip.frames.shape[1] - CROP_SIZE

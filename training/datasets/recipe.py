@@ -20,12 +20,12 @@ from streamdeblur.training.blur.camera import CameraPath
 from streamdeblur.training.blur.exposures import Pair, expose
 from streamdeblur.training.blur.observation import Observation, observe
 from streamdeblur.training.blur.response import Response, open_response
-from streamdeblur.training.blur.rules import StopRules
 from streamdeblur.training.blur.scheme import Accepts, BlurScheme
 from streamdeblur.training.blur.sensor import Degradations, Sensor, with_defocus
-from streamdeblur.training.blur.trajectories import SIZE, draw_kernel, trimmed
+from streamdeblur.training.blur.stop_rules import StopRules
+from streamdeblur.training.blur.trajectories import SIZE, sample_kernel, trimmed
 from streamdeblur.training.blur.view import Image, View
-from streamdeblur.training.datasets.crops import CROP, STILL_JITTER, STILL_SCALES, face_view, random_part, scaled
+from streamdeblur.training.datasets.random_crops import CROP, STILL_JITTER, STILL_SCALES, face_view, random_part, scaled
 
 Spread = Literal["log-uniform", "uniform"]
 _log = logging.getLogger(__name__)
@@ -170,8 +170,8 @@ class PairMaker:
 
     def _from_still(self, random: np.random.Generator, order: _Order) -> Pair:
         extents = {"synthetic": self.recipe.extents, "mild": self.recipe.mild_extents, "sharp": (1.0, 1.0)}[order.scheme.kind]
-        extent = _draw_extent(random, extents, self.recipe.spread, order.severity)
-        kernel = draw_kernel(random, extent)
+        extent = _sample_extent(random, extents, self.recipe.spread, order.severity)
+        kernel = sample_kernel(random, extent)
         image, crop, record = self._still(random)
         view = random_part(random, crop, order.size)
         motion = None if order.scheme.kind == "sharp" else trimmed(kernel)
@@ -204,7 +204,7 @@ class PairMaker:
         number = int(random.integers(len(self.clips)))
         extent = 1.0
         if order.scheme.camera:
-            extent = _draw_extent(random, self.recipe.camera_extents, self.recipe.spread, order.severity)
+            extent = _sample_extent(random, self.recipe.camera_extents, self.recipe.spread, order.severity)
         length = int(random.choice(self.recipe.lengths))
         window = self._window(random, number, order.scheme, order.scheme.length or length)
         clip = self.clips[number]
@@ -244,7 +244,7 @@ class PairMaker:
         return Window((plan.distinct[int(place * len(plan.distinct))].number,), "end", 0.0)
 
 
-def _draw_extent(random: np.random.Generator, extents: tuple[float, float], spread: Spread, severity: float) -> float:
+def _sample_extent(random: np.random.Generator, extents: tuple[float, float], spread: Spread, severity: float) -> float:
     lowest, highest = extents
     share = random.random() * (1.0 + severity) / 2.0
     return float(lowest + (highest - lowest) * share if spread == "uniform" else lowest * (highest / lowest) ** share)

@@ -10,19 +10,19 @@ from typing import Any
 
 from streamdeblur.errors import InputError
 from streamdeblur.faces.window import CROP_SIZE
-from streamdeblur.training.datasets.assembly import Source, Step, make_data_set, sources_sample
+from streamdeblur.training.datasets.dataset_assembly import AssemblyStep, SourceFile, make_data_set, sources_sample
 from streamdeblur.training.datasets.identities import Split
 from streamdeblur.training.datasets.pairs import pair_sample
-from streamdeblur.training.datasets.parts import Job
+from streamdeblur.training.datasets.part_tasks import PartTask
+from streamdeblur.training.datasets.random_access import open_clips, open_stills
 from streamdeblur.training.datasets.recipe import PairMaker, Recipe
 from streamdeblur.training.datasets.shards import SHARD_BYTES, Sample, json_bytes
-from streamdeblur.training.datasets.store import open_clips, open_stills
 
 CHUNK = 64
 """Pairs that are made together: what an interruption loses."""
 
 
-def build_drawn_pairs(
+def build_sampled_pairs(
     stills: Path | None,
     clips: Path | None,
     out: Path,
@@ -34,7 +34,7 @@ def build_drawn_pairs(
     workers: int = 1,
     shard_bytes: int = SHARD_BYTES,
     overwrite: bool = False,
-    on_progress: Callable[[Step], object] | None = None,
+    on_progress: Callable[[AssemblyStep], object] | None = None,
 ) -> dict[str, Any]:
     """Make pairs 0 to count - 1 of a `PairMaker`, all of them in one split; returns the summary, also in ``out/dataset.json``.
 
@@ -51,8 +51,8 @@ def build_drawn_pairs(
         numbers = range(begin, min(begin + CHUNK, count))
         depends_on = [contents, recipe.model_dump(mode="json"), seed, begin, numbers.stop]
         part = hashlib.sha256(json_bytes({"pairs": depends_on})).hexdigest()[:32]
-        work = partial(drawn_pairs, stills, clips, recipe, seed, numbers)
-        jobs.append(Job(part, f"{numbers.stop} of {count} pairs", work, partial(_failed, numbers)))
+        work = partial(sample_pairs, stills, clips, recipe, seed, numbers)
+        jobs.append(PartTask(part, f"{numbers.stop} of {count} pairs", work, partial(_failed, numbers)))
     return make_data_set(
         out, "pairs", jobs, split=lambda source: split, settings={"split": split}, shard_bytes=shard_bytes, workers=workers,
         overwrite=overwrite, on_progress=on_progress,
@@ -61,7 +61,7 @@ def build_drawn_pairs(
 
 def _failed(numbers: Sequence[int], problem: str) -> list[Sample]:
     name = f"pairs {numbers[0]} to {numbers[-1]}"
-    return [sources_sample([Source(name, sha256=name, problem=problem)])]
+    return [sources_sample([SourceFile(name, sha256=name, problem=problem)])]
 
 
 @lru_cache(maxsize=1)
@@ -71,11 +71,11 @@ def _maker(stills: Path | None, clips: Path | None, recipe: str, seed: int) -> P
     return PairMaker(open_stills(stills) if stills else [], opened_clips, Recipe.model_validate_json(recipe), seed)
 
 
-def drawn_pairs(stills: Path | None, clips: Path | None, recipe: Recipe, seed: int, numbers: Sequence[int]) -> Iterator[Sample]:
+def sample_pairs(stills: Path | None, clips: Path | None, recipe: Recipe, seed: int, numbers: Sequence[int]) -> Iterator[Sample]:
     """The part of the pairs of these numbers."""
     maker = _maker(stills, clips, recipe.model_dump_json(), seed)
     name = f"pairs {numbers[0]} to {numbers[-1]}"
-    source = Source(name, sha256=name)
+    source = SourceFile(name, sha256=name)
     for number in numbers:
         pair = maker.pair(number)
         sample = pair_sample(f"pair_{number:07d}", pair.blurry, pair.sharp, {"size": CROP_SIZE, "number": number, **pair.record})

@@ -33,7 +33,7 @@ TITLES = {
 
 
 @dataclass(frozen=True)
-class Row:
+class StatisticsRow:
     """A row of Table 2."""
 
     name: str
@@ -50,10 +50,10 @@ class Row:
 
 
 @dataclass
-class Statistics:
+class DatasetStatistics:
     """What `measure` found."""
 
-    rows: list[Row] = field(default_factory=list)
+    rows: list[StatisticsRow] = field(default_factory=list)
     """One for each split that there is, and one for all of them together."""
     values: dict[str, list[float]] = field(default_factory=dict)
     """What the histograms are of, one value per clip or still (per person for ages)."""
@@ -68,7 +68,7 @@ class Statistics:
         return {"table": [vars(row) for row in self.rows], "histograms": histograms}
 
 
-def measure(data_set: Path, age_model: AgeModel | None = None) -> Statistics:
+def measure(data_set: Path, age_model: AgeModel | None = None) -> DatasetStatistics:
     """Read the records of all splits of a data set of clips or stills; `age_model` estimates one age per person.
 
     Raises:
@@ -76,7 +76,7 @@ def measure(data_set: Path, age_model: AgeModel | None = None) -> Statistics:
     """
     folders: dict[str, Path] = {split: data_set / split for split in SPLITS if shards_in(data_set / split)}
     folders = folders or {data_set.name: data_set}
-    found = Statistics()
+    found = DatasetStatistics()
     records: dict[str, list[dict[str, Any]]] = {}
     ages: dict[str, list[int]] = {}
     for split, folder in folders.items():
@@ -101,8 +101,8 @@ def measure(data_set: Path, age_model: AgeModel | None = None) -> Statistics:
     return found
 
 
-def _row(name: str, records: Sequence[dict[str, Any]]) -> Row:
-    return Row(
+def _row(name: str, records: Sequence[dict[str, Any]]) -> StatisticsRow:
+    return StatisticsRow(
         name,
         videos=len({record["source_sha256"] for record in records}),
         identities=len({record["identity"] for record in records}),

@@ -14,17 +14,17 @@ from numpy.typing import NDArray
 from streamdeblur.errors import OutputError, StreamDeblurError
 from streamdeblur.faces.detect import Detector
 from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE, crop_region
-from streamdeblur.training.datasets.assembly import Source, Step, make_data_set, sources_sample
+from streamdeblur.training.datasets.clip_windows import largest_scale, place_square
+from streamdeblur.training.datasets.dataset_assembly import AssemblyStep, SourceFile, make_data_set, sources_sample
 from streamdeblur.training.datasets.duplicates import perceptual_hash
-from streamdeblur.training.datasets.files import find_files, part_name
-from streamdeblur.training.datasets.finding import find_again, open_finder, shared_detector
+from streamdeblur.training.datasets.face_detection import open_finder, redetect, shared_detector
+from streamdeblur.training.datasets.face_quality import sharpness
 from streamdeblur.training.datasets.identities import Identities, Identity, split_of
 from streamdeblur.training.datasets.options import StillsOptions
-from streamdeblur.training.datasets.parts import Job
+from streamdeblur.training.datasets.part_tasks import PartTask
 from streamdeblur.training.datasets.pictures import PICTURES, decode_picture, jpeg_bytes
-from streamdeblur.training.datasets.quality import sharpness
 from streamdeblur.training.datasets.shards import SHARD_BYTES, Sample, json_bytes
-from streamdeblur.training.datasets.windows import largest_scale, place_square
+from streamdeblur.training.datasets.source_files import find_files, part_name
 from streamdeblur.video.planes import array_planes
 
 CHUNK = 64
@@ -45,11 +45,11 @@ def build_stills(
     workers: int = 1,
     shard_bytes: int = SHARD_BYTES,
     overwrite: bool = False,
-    on_progress: Callable[[Step], object] | None = None,
+    on_progress: Callable[[AssemblyStep], object] | None = None,
 ) -> dict[str, Any]:
     """Make a data set of sharp faces from a folder of pictures; returns its summary, also in ``out/dataset.json``.
 
-    Interruptions, duplicates, bad files and held-out people are treated as by `build_dataset`.
+    Interruptions, duplicates, bad files and held-out people are treated as by `build_clips`.
 
     Raises:
         InputError: there are no pictures, or nothing in them can be used.
@@ -68,7 +68,7 @@ def build_stills(
         names = [[identity.name, identity.source] for _, _, identity in given]
         part = part_name(chunk, root, [options.of_parts, names])
         title = f"{begin + len(chunk)} of {len(files)} pictures"
-        jobs.append(Job(part, title, partial(stills_of_pictures, given, options), partial(_failed, given)))
+        jobs.append(PartTask(part, title, partial(stills_of_pictures, given, options), partial(_failed, given)))
     return make_data_set(
         out, "stills", jobs, split=lambda source: split_of(source.person, options.held_out),
         settings={"held_out": options.held_out}, shard_bytes=shard_bytes, workers=workers, overwrite=overwrite,
@@ -77,14 +77,14 @@ def build_stills(
 
 
 def _failed(pictures: Sequence[Picture], problem: str) -> list[Sample]:
-    return [sources_sample([Source(name, person=identity.name, problem=problem) for _, name, identity in pictures])]
+    return [sources_sample([SourceFile(name, person=identity.name, problem=problem) for _, name, identity in pictures])]
 
 
 def stills_of_pictures(pictures: Sequence[Picture], options: StillsOptions) -> Iterator[Sample]:
     """The part of some pictures: their faces, and what became of each. A picture that cannot be used is no error."""
-    sources: list[Source] = []
+    sources: list[SourceFile] = []
     for path, name, identity in pictures:
-        source = Source(name, person=identity.name)
+        source = SourceFile(name, person=identity.name)
         sources.append(source)
         try:
             content = path.read_bytes()
@@ -105,7 +105,7 @@ def stills_of_pictures(pictures: Sequence[Picture], options: StillsOptions) -> I
     yield sources_sample(sources)
 
 
-def _sample(picture: NDArray[np.uint8], record: dict[str, Any], source: Source, identity: Identity, rank: int) -> Sample:
+def _sample(picture: NDArray[np.uint8], record: dict[str, Any], source: SourceFile, identity: Identity, rank: int) -> Sample:
     key = f"{source.sha256[:16]}_{rank:03d}"
     source.items.append({"key": key, **{name: record[name] for name in ("hashes", "loose_hashes") if name in record}})
     about = {
@@ -118,7 +118,7 @@ def _sample(picture: NDArray[np.uint8], record: dict[str, Any], source: Source, 
     return Sample(key, {"jpg": jpeg_bytes(picture), "json": json_bytes(record | about)})
 
 
-def _cropped(content: bytes, source: Source, options: StillsOptions) -> Iterator[Found]:
+def _cropped(content: bytes, source: SourceFile, options: StillsOptions) -> Iterator[Found]:
     """A picture that is a crop already."""
     # the side of the window of the smallest face
     picture = decode_picture(content, CROP_SIZE, smallest=int(min(WINDOW_SCALE * options.min_face, CROP_SIZE)))
@@ -129,7 +129,7 @@ def _cropped(content: bytes, source: Source, options: StillsOptions) -> Iterator
     yield 0, picture, {"sharpness": round(sharp, 1), "hashes": [f"{perceptual_hash(picture):064x}"]}
 
 
-def _faces(content: bytes, source: Source, options: StillsOptions) -> Iterator[Found]:
+def _faces(content: bytes, source: SourceFile, options: StillsOptions) -> Iterator[Found]:
     """The faces of a picture, largest first."""
     whole = decode_picture(content)
     height, width = whole.shape[:2]
@@ -158,7 +158,7 @@ def _faces(content: bytes, source: Source, options: StillsOptions) -> Iterator[F
 
 def _describe(picture: NDArray[np.uint8], expected: NDArray[np.float64], detector: Detector) -> dict[str, Any] | None:
     """What is known of the face of a crop; None where it is not seen in it."""
-    face = find_again(picture, expected, detector)
+    face = redetect(picture, expected, detector)
     if face is None:
         return None
     centre = (float(face.box[0] + face.box[2]) / 2, float(face.box[1] + face.box[3]) / 2)

@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from streamdeblur.errors import InputError
 from streamdeblur.faces.detect import Detector
-from streamdeblur.training.datasets.changes import Change, Changes, Extent, cuts, luma_of, repeats
-from streamdeblur.training.datasets.finding import open_finder
+from streamdeblur.training.datasets.face_detection import open_finder
+from streamdeblur.training.datasets.frame_changes import Change, ChangeMeter, PictureArea, cuts, luma_of, repeats
 from streamdeblur.video.planes import Planes, array_planes, frame_planes
 from streamdeblur.video.reader import Reader
 
@@ -29,7 +29,7 @@ HDR = {16: "PQ", 18: "HLG"}
 
 
 @dataclass(eq=False)
-class Run:
+class TrackRun:
     """One face in consecutive frames of one shot."""
 
     track: int
@@ -52,7 +52,7 @@ class Survey:
     """Left, top, right and bottom of the upright frames' picture, without black bars."""
     times: list[float]
     """Seconds of each frame."""
-    runs: list[Run]
+    runs: list[TrackRun]
     repeated: frozenset[int]
     """Frames that repeat the one before."""
 
@@ -102,10 +102,10 @@ def survey(path: Path, detector: Detector, min_face: float) -> Survey:
     Raises:
         InputError: it cannot be read.
     """
-    changes, times, done = list[Change](), list[float](), list[Run]()
-    extent = Extent()
-    open_runs: dict[int, Run] = {}
-    finder, change = None, Changes()
+    changes, times, done = list[Change](), list[float](), list[TrackRun]()
+    extent = PictureArea()
+    open_runs: dict[int, TrackRun] = {}
+    finder, change = None, ChangeMeter()
     width = height = 0
     for number, (planes, time) in enumerate(upright_frames(path)):
         if finder is None:
@@ -124,7 +124,7 @@ def survey(path: Path, detector: Detector, min_face: float) -> Survey:
         }
         done += [open_runs.pop(track) for track in list(open_runs) if track not in seen]
         for track, box in seen.items():
-            open_runs.setdefault(track, Run(track, number)).boxes.append(box)
+            open_runs.setdefault(track, TrackRun(track, number)).boxes.append(box)
     shots = cuts(np.array([c.overview for c in changes]))
     runs = [piece for run in [*done, *open_runs.values()] for piece in _split(run, shots)]
     runs.sort(key=lambda run: (run.begin, run.track))
@@ -137,8 +137,8 @@ def is_whole(box: NDArray[np.float64], width: int, height: int) -> bool:
     return bool(outside <= OUTSIDE * max(box[2] - box[0], box[3] - box[1]))
 
 
-def _split(run: Run, at: frozenset[int]) -> list[Run]:
+def _split(run: TrackRun, at: frozenset[int]) -> list[TrackRun]:
     """A run in pieces that begin at these frames."""
     begins = [run.begin, *sorted(n for n in at if run.begin < n < run.end)]
     ends = [*begins[1:], run.end]
-    return [Run(run.track, b, run.boxes[b - run.begin : e - run.begin]) for b, e in zip(begins, ends, strict=True)]
+    return [TrackRun(run.track, b, run.boxes[b - run.begin : e - run.begin]) for b, e in zip(begins, ends, strict=True)]

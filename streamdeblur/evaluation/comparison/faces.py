@@ -15,8 +15,8 @@ from streamdeblur.faces.detect import open_detector
 from streamdeblur.faces.find import FaceFinder
 from streamdeblur.faces.track import Track
 from streamdeblur.options import RestorationOptions
+from streamdeblur.training.datasets.clip_windows import whole_square
 from streamdeblur.training.datasets.tracks import MISSED, is_whole
-from streamdeblur.training.datasets.windows import whole_square
 
 SEQUENCE_LENGTH = 12
 """Frames of a sequence: about half a second."""

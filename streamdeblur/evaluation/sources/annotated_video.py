@@ -13,7 +13,7 @@ from streamdeblur.errors import InputError
 from streamdeblur.evaluation.sources.dataset import ClipFrames, EvaluationClip
 from streamdeblur.evaluation.sources.pictures import points_in
 from streamdeblur.faces.window import crop_region
-from streamdeblur.training.datasets.windows import ClipWindow, clip_windows
+from streamdeblur.training.datasets.clip_windows import ClipWindow, clip_windows
 from streamdeblur.video.planes import Planes
 
 SHORTEST = 7

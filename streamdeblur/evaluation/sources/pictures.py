@@ -13,7 +13,7 @@ from streamdeblur.evaluation.cases import Image, Points
 from streamdeblur.evaluation.sources.dataset import DataSet, EvaluationFace, EvaluationStill, make_data_set
 from streamdeblur.evaluation.sources.files import file_names, find_files, person, read_identities
 from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE, FaceWindow, crop
-from streamdeblur.training.datasets.finding import open_finder, shared_detector
+from streamdeblur.training.datasets.face_detection import open_finder, shared_detector
 from streamdeblur.training.datasets.pictures import PICTURES, decode_picture
 from streamdeblur.video.planes import array_planes
 

@@ -12,8 +12,8 @@ from streamdeblur.errors import InputError
 from streamdeblur.evaluation.sources.dataset import DataSet, EvaluationClip, EvaluationFace, EvaluationStill, make_data_set
 from streamdeblur.evaluation.sources.files import plain, unique
 from streamdeblur.training.datasets.pictures import PICTURES
+from streamdeblur.training.datasets.random_access import Clips, Stills, open_clips, open_stills
 from streamdeblur.training.datasets.shards import find_shards, read_samples, shards_in
-from streamdeblur.training.datasets.store import Clips, Stills, open_clips, open_stills
 
 
 def has_shards(path: Path) -> bool:

@@ -14,16 +14,16 @@ from streamdeblur.evaluation.sources.files import file_names, find_files, read_i
 from streamdeblur.evaluation.sources.pictures import find_reference
 from streamdeblur.evaluation.sources.shards import clips_of
 from streamdeblur.jobs.batch import VIDEO_SUFFIXES
-from streamdeblur.training.datasets.assembly import Step
-from streamdeblur.training.datasets.build import build_dataset
-from streamdeblur.training.datasets.files import part_name
+from streamdeblur.training.datasets.clips import build_clips
+from streamdeblur.training.datasets.dataset_assembly import AssemblyStep
 from streamdeblur.training.datasets.identities import SPLITS
-from streamdeblur.training.datasets.options import BuildOptions
-from streamdeblur.training.datasets.store import open_clips
+from streamdeblur.training.datasets.options import ClipsOptions
+from streamdeblur.training.datasets.random_access import open_clips
+from streamdeblur.training.datasets.source_files import part_name
 
 logger = logging.getLogger(__name__)
 
-OPTIONS = BuildOptions(min_face=64.0, min_sharpness=0.0, min_frames=SHORTEST, held_out=1.0)
+OPTIONS = ClipsOptions(min_face=64.0, min_sharpness=0.0, min_frames=SHORTEST, held_out=1.0)
 """The faces that are taken: blurry ones as well, for the protocol ``as-is``."""
 
 
@@ -49,7 +49,7 @@ def open_videos(path: Path) -> DataSet:
     if cache is None:
         raise OutputError("There is no folder to store clips in. Set STREAMDEBLUR_CACHE to a folder that can be written to.")
     built = cache / part_name(files, root, [OPTIONS.model_dump(), identities.table])
-    summary = build_dataset(path, built, OPTIONS, identities=identities, on_progress=_log_progress)
+    summary = build_clips(path, built, OPTIONS, identities=identities, on_progress=_log_progress)
     bad = {source["file"]: source["problem"] for source in summary["sources"] if source["problem"]}
     references = dict(zip(file_names(files, root), map(find_reference, files), strict=True))
     # (all people are held out, so all clips are in the split `test`)
@@ -57,5 +57,5 @@ def open_videos(path: Path) -> DataSet:
     return make_data_set(path, "videos", bad, clips=clips)
 
 
-def _log_progress(step: Step) -> None:
+def _log_progress(step: AssemblyStep) -> None:
     logger.info("Faces found in %d of %d videos: %s", step.done, step.total, step.title)

@@ -19,7 +19,7 @@ from streamdeblur.evaluation.sources.files import plain, read_lines
 from streamdeblur.evaluation.sources.pictures import face_in, read_picture
 from streamdeblur.evaluation.sources.viola_jones import box_of, cropped_box
 from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE
-from streamdeblur.training.datasets.windows import LONGEST
+from streamdeblur.training.datasets.clip_windows import LONGEST
 from streamdeblur.video.planes import Planes, array_planes
 
 WHOLE, ALIGNED = "frame_images_DB", "aligned_images_DB"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from functools import partial
 
-from streamdeblur.training.datasets.parts import Job
+from streamdeblur.training.datasets.part_tasks import PartTask
 from streamdeblur.training.datasets.shards import Sample, json_bytes
 
 
@@ -18,8 +18,8 @@ def die():
 
 
 def job_that_works(name):
-    return Job(name, name, partial(say, "worked"), say)
+    return PartTask(name, name, partial(say, "worked"), say)
 
 
 def job_that_dies(name):
-    return Job(name, name, die, say)
+    return PartTask(name, name, die, say)

@@ -18,18 +18,18 @@ def view(image, left, top, width, height):
     return image[rows][:, columns]
 
 
-def codes(light, table):
+def codes(intensity, table):
     """Code values of light whose full scale is 1."""
-    return table[np.clip(np.floor(light * (len(table) - 1) + 0.5), 0, len(table) - 1).astype(int)]
+    return table[np.clip(np.floor(intensity * (len(table) - 1) + 0.5), 0, len(table) - 1).astype(int)]
 
 
-def convolve(light, kernel):
+def convolve(intensity, kernel):
     """Each point of the light becomes the kernel; the border where the kernel is not whole is left out."""
     size = kernel.shape[0] - 1
-    out = np.zeros((light.shape[0] - size, light.shape[1] - size, 3))
+    out = np.zeros((intensity.shape[0] - size, intensity.shape[1] - size, 3))
     for y in range(size + 1):
         for x in range(size + 1):
-            shifted = light[size - y : light.shape[0] - y, size - x : light.shape[1] - x]
+            shifted = intensity[size - y : intensity.shape[0] - y, size - x : intensity.shape[1] - x]
             out += kernel[y, x] * shifted
     return out
 
@@ -48,15 +48,15 @@ def ssim(first, second, window=7):
     return values.mean()
 
 
-def warped(light, matrix, width, height):
+def warped(intensity, matrix, width, height):
     """The picture at the positions ``matrix @ (x, y, 1)``, bilinear."""
     y, x = np.mgrid[:height, :width]
     at_x = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2]
     at_y = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2]
     column, row = np.floor(at_x).astype(int), np.floor(at_y).astype(int)
     right, down = (at_x - column)[..., None], (at_y - row)[..., None]
-    above = (1 - right) * light[row, column] + right * light[row, column + 1]
-    below = (1 - right) * light[row + 1, column] + right * light[row + 1, column + 1]
+    above = (1 - right) * intensity[row, column] + right * intensity[row, column + 1]
+    below = (1 - right) * intensity[row + 1, column] + right * intensity[row + 1, column + 1]
     return (1 - down) * above + down * below
 
 
@@ -68,9 +68,9 @@ def pose_matrix(pose, middle_x, middle_y, origin):
     return np.column_stack([turn, middle - turn @ middle + (x, y) + np.array([origin, origin])])
 
 
-def brightened(light, threshold, gain):
-    beyond = np.maximum(light.min(axis=-1, keepdims=True) - threshold, 0) / (1 - threshold)
-    return light * (1 + (gain - 1) * beyond**2)
+def brightened(intensity, threshold, gain):
+    beyond = np.maximum(intensity.min(axis=-1, keepdims=True) - threshold, 0) / (1 - threshold)
+    return intensity * (1 + (gain - 1) * beyond**2)
 
 
 def noise(count, key):
@@ -105,9 +105,9 @@ def splatted(path, span, size):
     """Bilinear light of a path, scaled to `span` and centred on its mean."""
     scale = span / np.ptp(path, axis=0).max()
     placed = scale * (path - path.mean(axis=0)) + (size - 1) / 2
-    light = np.zeros((size, size))
+    intensity = np.zeros((size, size))
     for x, y in placed:
         column, row = int(np.floor(x)), int(np.floor(y))
         for dx, dy in ((0, 0), (1, 0), (0, 1), (1, 1)):
-            light[row + dy, column + dx] += (1 - abs(x - column - dx)) * (1 - abs(y - row - dy)) / len(path)
-    return light
+            intensity[row + dy, column + dx] += (1 - abs(x - column - dx)) * (1 - abs(y - row - dy)) / len(path)
+    return intensity

@@ -9,8 +9,8 @@ from streamdeblur.training.blur.averaging import RunningSum, distinct_frames, fi
 from streamdeblur.training.blur.exposures import average_clip, average_clips
 from streamdeblur.training.blur.observation import observe
 from streamdeblur.training.blur.response import identity, srgb
-from streamdeblur.training.blur.rules import StopRules, parts_overlap
 from streamdeblur.training.blur.scheme import BlurScheme
+from streamdeblur.training.blur.stop_rules import StopRules, parts_overlap
 from support.media.motion import Clip, panned, steady
 from support.reference import blur as reference
 

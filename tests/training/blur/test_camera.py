@@ -7,7 +7,7 @@ import pytest
 
 from streamdeblur.training.blur.camera import LARGEST_STEP, CameraPath, gather
 from streamdeblur.training.blur.response import identity, srgb
-from streamdeblur.training.blur.synthetic import develop, light_table
+from streamdeblur.training.blur.synthetic import develop, intensity_table
 from support.media.motion import panned, steady
 
 
@@ -54,17 +54,17 @@ def test_paths_are_smooth_in_time():
 @pytest.mark.parametrize("response", [identity(), srgb()], ids=lambda response: response.name)
 def test_a_resting_camera_averages_frames(photograph, response):
     frames = panned(photograph, steady(3, 5)).frames
-    light = gather(frames, draw(0, frames=5, extent=1.0), 10, -6, response)
+    intensity = gather(frames, draw(0, frames=5, extent=1.0), 10, -6, response)
     part = np.pad(frames, ((0, 0), (6, 0), (0, 0), (0, 0)), "reflect")[:, :80, 10:106]
-    expected = light_table(response)[part].mean(axis=0)
-    assert np.abs(light - expected).max() < 1e-5
+    expected = intensity_table(response)[part].mean(axis=0)
+    assert np.abs(intensity - expected).max() < 1e-5
 
 
 @pytest.mark.parametrize("value", [0, 30, 128, 255])
 def test_a_flat_picture_stays_flat(value):
     frames = [np.full((60, 60, 3), value, np.uint8)] * 5
-    light = gather(frames, draw(3, frames=5, extent=25.0, size=(60, 60)), 0, 0, srgb())
-    assert (develop(light, srgb()) == value).all()
+    intensity = gather(frames, draw(3, frames=5, extent=25.0, size=(60, 60)), 0, 0, srgb())
+    assert (develop(intensity, srgb()) == value).all()
 
 
 def test_a_point_leaves_the_path_without_gaps():
@@ -73,14 +73,14 @@ def test_a_point_leaves_the_path_without_gaps():
     frame[39:42, 39:42] = 255
     for seed in range(4):
         path = draw(seed, frames=3, extent=25.0, size=(81, 81))
-        light = gather([frame] * 3, path, 0, 0, identity())[..., 0]
-        assert light.sum() == pytest.approx(9.0, rel=0.02)
+        intensity = gather([frame] * 3, path, 0, 0, identity())[..., 0]
+        assert intensity.sum() == pytest.approx(9.0, rel=0.02)
         centres = np.concatenate(path.matrices(0.0))
         # where the camera looks further right, the point lies further left
         seen = 80 - (centres @ [40, 40, 1])
-        on_path = light[np.rint(seen[:, 1]).astype(int), np.rint(seen[:, 0]).astype(int)]
-        assert on_path.min() > 0.3 * light[light > 0.01 * light.max()].mean()
-        assert np.ptp(np.flatnonzero(light.max(axis=0) > 0.05 * light.max())) >= np.ptp(seen[:, 0])
+        on_path = intensity[np.rint(seen[:, 1]).astype(int), np.rint(seen[:, 0]).astype(int)]
+        assert on_path.min() > 0.3 * intensity[intensity > 0.01 * intensity.max()].mean()
+        assert np.ptp(np.flatnonzero(intensity.max(axis=0) > 0.05 * intensity.max())) >= np.ptp(seen[:, 0])
 
 
 def test_blur_does_not_shift_the_picture():
@@ -88,9 +88,9 @@ def test_blur_does_not_shift_the_picture():
     frame[39:42, 39:42] = 255
     at = np.arange(81)
     for seed in range(4):
-        light = gather([frame] * 5, draw(seed, frames=5, extent=20.0, size=(81, 81)), 0, 0, identity())[..., 1]
-        assert (light.sum(axis=0) * at).sum() / light.sum() == pytest.approx(40, abs=0.3)
-        assert (light.sum(axis=1) * at).sum() / light.sum() == pytest.approx(40, abs=0.3)
+        intensity = gather([frame] * 5, draw(seed, frames=5, extent=20.0, size=(81, 81)), 0, 0, identity())[..., 1]
+        assert (intensity.sum(axis=0) * at).sum() / intensity.sum() == pytest.approx(40, abs=0.3)
+        assert (intensity.sum(axis=1) * at).sum() / intensity.sum() == pytest.approx(40, abs=0.3)
 
 
 def test_highlights_are_blurred_before_they_clip():

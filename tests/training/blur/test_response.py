@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from streamdeblur.errors import InputError, OptionError
-from streamdeblur.training.blur.fitting import fit_response
 from streamdeblur.training.blur.response import Response, gamma, identity, open_response, srgb
+from streamdeblur.training.blur.response_fitting import fit_response
 
 CODES = np.arange(256, dtype=np.uint8)
 
@@ -28,18 +28,18 @@ def test_identity_takes_codes_for_light():
 
 def test_srgb_is_the_standard_curve():
     # IEC 61966-2-1: code 188 has half the light of 255; below 11 it is a line of slope 1 / 12.92
-    light = srgb().to_light / 65535
-    assert light[188] == pytest.approx(0.5029, abs=1e-4)
-    assert light[10] == pytest.approx(10 / 255 / 12.92, abs=1e-5)
+    intensity = srgb().to_intensity / 65535
+    assert intensity[188] == pytest.approx(0.5029, abs=1e-4)
+    assert intensity[10] == pytest.approx(10 / 255 / 12.92, abs=1e-5)
 
 
 def test_light_between_two_codes_becomes_the_nearer_one():
     response = srgb()
-    light = np.arange(65536)
-    distance = np.abs(response.to_light[response.develop(light)].astype(int) - light)
+    intensity = np.arange(65536)
+    distance = np.abs(response.to_intensity[response.develop(intensity)].astype(int) - intensity)
     for other in (-1, 1):
-        neighbour = np.clip(response.develop(light).astype(int) + other, 0, 255)
-        assert (distance <= np.abs(response.to_light[neighbour].astype(int) - light)).all()
+        neighbour = np.clip(response.develop(intensity).astype(int) + other, 0, 255)
+        assert (distance <= np.abs(response.to_intensity[neighbour].astype(int) - intensity)).all()
 
 
 def test_too_much_light_clips():
@@ -75,23 +75,23 @@ def moving_examples(photograph, response, noise=1.0):
     examples = []
     for left, top, step in ((384, 180, (3, 1)), (100, 100, (-2, 4)), (700, 300, (5, 0))):
         frames = np.stack([photograph[top + k * step[1] :, left + k * step[0] :][:70, :70] for k in range(7)])
-        light = np.rint(response.linearise(frames).astype(float).mean(axis=0)).astype(int)
-        noisy = response.develop(light) + np.random.default_rng(0).normal(0, noise, light.shape)
+        intensity = np.rint(response.linearise(frames).astype(float).mean(axis=0)).astype(int)
+        noisy = response.develop(intensity) + np.random.default_rng(0).normal(0, noise, intensity.shape)
         examples.append((frames, np.clip(np.rint(noisy), 0, 255).astype(np.uint8)))
     return examples
 
 
 def test_a_response_is_found_from_pairs_and_saved(photograph, tmp_path, monkeypatch):
-    monkeypatch.setattr("streamdeblur.training.blur.fitting.SAMPLES", 1500)
+    monkeypatch.setattr("streamdeblur.training.blur.response_fitting.SAMPLES", 1500)
     truth = gamma(2.6)
     found = fit_response(moving_examples(photograph, truth))
-    curve, other = found.to_light / found.full, srgb().to_light / 65535
-    error = np.abs(curve - truth.to_light / truth.full)
+    curve, other = found.to_intensity / found.full, srgb().to_intensity / 65535
+    error = np.abs(curve - truth.to_intensity / truth.full)
     assert error.max() < 0.04
-    assert error.mean() < 0.5 * np.abs(other - truth.to_light / truth.full).mean()
+    assert error.mean() < 0.5 * np.abs(other - truth.to_intensity / truth.full).mean()
     found.save(tmp_path / "curve.json")
     again = open_response(f"fitted:{tmp_path / 'curve.json'}")
-    assert np.abs(again.to_light.astype(int) - found.to_light).max() <= 1
+    assert np.abs(again.to_intensity.astype(int) - found.to_intensity).max() <= 1
 
 
 def test_pictures_that_do_not_move_tell_no_response():

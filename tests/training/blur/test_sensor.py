@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from streamdeblur.training.blur.compression import down_and_up, h264, jpeg
 from streamdeblur.training.blur.response import srgb
 from streamdeblur.training.blur.sensor import Degradation, Degradations, Sensor, degrade, disc
-from streamdeblur.training.blur.synthetic import light_table
+from streamdeblur.training.blur.synthetic import intensity_table
 from support.metrics import psnr
 
 
@@ -19,8 +19,8 @@ def picture(photograph):
 
 
 @pytest.fixture(scope="module")
-def light(picture):
-    return light_table(srgb())[picture]
+def intensity(picture):
+    return intensity_table(srgb())[picture]
 
 
 def test_values_are_log_uniform_between_mild_and_severe():
@@ -50,8 +50,8 @@ def test_what_else_is_drawn_does_not_depend_on_severity():
     assert len(set(states)) == 1
 
 
-def test_without_degradations_light_is_only_developed(light, picture):
-    assert np.array_equal(degrade(light, Sensor.none().draw(np.random.default_rng(0)), srgb()), picture)
+def test_without_degradations_light_is_only_developed(intensity, picture):
+    assert np.array_equal(degrade(intensity, Sensor.none().draw(np.random.default_rng(0)), srgb()), picture)
 
 
 @pytest.mark.parametrize(
@@ -65,8 +65,8 @@ def test_without_degradations_light_is_only_developed(light, picture):
     ],
     ids=lambda values: next(iter(values)),
 )
-def test_each_degrades_the_more_the_severer_and_shifts_no_colour(light, picture, mild, severe):
-    results = [degrade(light, Degradations(**values, key=5, moved=(2.5, -1.0)), srgb()) for values in (mild, severe)]
+def test_each_degrades_the_more_the_severer_and_shifts_no_colour(intensity, picture, mild, severe):
+    results = [degrade(intensity, Degradations(**values, key=5, moved=(2.5, -1.0)), srgb()) for values in (mild, severe)]
     assert psnr(results[0], picture) > psnr(results[1], picture) + 2
     assert psnr(results[1], picture) > 24
     for result in results:
@@ -74,22 +74,22 @@ def test_each_degrades_the_more_the_severer_and_shifts_no_colour(light, picture,
         assert np.abs(result.mean((0, 1)) - picture.mean((0, 1))).max() < 1.5
 
 
-def test_the_same_draw_gives_the_same_picture(light):
+def test_the_same_draw_gives_the_same_picture(intensity):
     drawn = Degradations(noise=3.0, scaling=1.5, jpeg=60.0, h264=28.0, key=9, moved=(1.0, 2.0))
-    assert np.array_equal(degrade(light, drawn, srgb()), degrade(light.copy(), drawn, srgb()))
-    assert not np.array_equal(degrade(light, drawn, srgb()), degrade(light, Degradations(noise=3.0, key=10), srgb()))
+    assert np.array_equal(degrade(intensity, drawn, srgb()), degrade(intensity.copy(), drawn, srgb()))
+    assert not np.array_equal(degrade(intensity, drawn, srgb()), degrade(intensity, Degradations(noise=3.0, key=10), srgb()))
 
 
 def test_light_beyond_white_clips():
-    light = np.full((16, 16, 3), 2.5, np.float32)
-    assert (degrade(light, Degradations(), srgb()) == 255).all()
+    intensity = np.full((16, 16, 3), 2.5, np.float32)
+    assert (degrade(intensity, Degradations(), srgb()) == 255).all()
 
 
-def test_noise_grows_with_light_before_the_camera_curve(light):
+def test_noise_grows_with_light_before_the_camera_curve(intensity):
     """Variance in light is gain times light over the full well, plus that of reading."""
     flat = np.full((200, 200, 3), 0.25, np.float32)
     noisy = degrade(flat, Degradations(noise=8.0, key=1), srgb())
-    variance = light_table(srgb())[noisy].var()
+    variance = intensity_table(srgb())[noisy].var()
     assert variance == pytest.approx(8.0 / 20_000 * 0.25 + (8.0 * 3.0 / 20_000) ** 2, rel=0.05)
 
 

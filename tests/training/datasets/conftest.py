@@ -2,11 +2,11 @@ from __future__ import annotations
 
 import pytest
 
-from streamdeblur.training.datasets.build import build_dataset
-from streamdeblur.training.datasets.options import BuildOptions
+from streamdeblur.training.datasets.clips import build_clips
+from streamdeblur.training.datasets.options import ClipsOptions
 from support.media.datasets import write_videos
 
-OPTIONS = BuildOptions(min_frames=10, held_out=0.5)
+OPTIONS = ClipsOptions(min_frames=10, held_out=0.5)
 
 
 @pytest.fixture(scope="session")
@@ -19,4 +19,4 @@ def video_folder(tmp_path_factory, photograph):
 def built(tmp_path_factory, video_folder):
     """The data set of that folder, and its summary."""
     folder = tmp_path_factory.mktemp("built") / "clips"
-    return folder, build_dataset(video_folder, folder, OPTIONS)
+    return folder, build_clips(video_folder, folder, OPTIONS)

@@ -7,9 +7,9 @@ import pytest
 
 from streamdeblur.errors import InputError
 from streamdeblur.training.datasets.pairs import SAME_BLUR_DB, PairOptions, build_pairs
+from streamdeblur.training.datasets.random_access import open_clips, open_pairs
 from streamdeblur.training.datasets.recipe import PairMaker, Recipe
-from streamdeblur.training.datasets.sampled_pairs import build_drawn_pairs
-from streamdeblur.training.datasets.store import open_clips, open_pairs
+from streamdeblur.training.datasets.sampled_pairs import build_sampled_pairs
 from support.cli import run
 from support.metrics import psnr
 
@@ -107,7 +107,7 @@ def test_splits_keep_their_sides(made, built):
 def test_drawn_pairs_are_those_of_a_training(tmp_path, built):
     recipe = Recipe(responses=("identity",), severity=0.5)
     clips = built[0] / "test"
-    build_drawn_pairs(None, clips, tmp_path / "out", 70, recipe, seed=3, split="test")
+    build_sampled_pairs(None, clips, tmp_path / "out", 70, recipe, seed=3, split="test")
     pairs = open_pairs(tmp_path / "out")
     assert (tmp_path / "out" / "test").is_dir()
     assert len(pairs) == 70
@@ -119,7 +119,7 @@ def test_drawn_pairs_are_those_of_a_training(tmp_path, built):
         assert np.array_equal(sharp, expected.sharp)
         assert record["scheme"] == expected.record["scheme"]
     with pytest.raises(InputError, match="stills or clips"):
-        build_drawn_pairs(None, None, tmp_path / "none", 3)
+        build_sampled_pairs(None, None, tmp_path / "none", 3)
 
 
 def test_the_command_takes_a_recipe(tmp_path, built):

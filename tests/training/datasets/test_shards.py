@@ -12,8 +12,8 @@ import pytest
 
 from streamdeblur.errors import InputError, OutputError
 from streamdeblur.training.datasets.pictures import decode_picture, jpeg_bytes, png_bytes
+from streamdeblur.training.datasets.random_access import open_clips, open_pairs, open_stills
 from streamdeblur.training.datasets.shards import Sample, json_bytes, read_sample, read_samples, write_shards
-from streamdeblur.training.datasets.store import open_clips, open_pairs, open_stills
 
 
 @pytest.fixture(autouse=True)

@@ -8,11 +8,11 @@ import pytest
 from PIL import Image
 
 from streamdeblur.errors import InputError
-from streamdeblur.training.datasets.duplicates import DISTANCE, Seen, perceptual_hash
+from streamdeblur.training.datasets.duplicates import DISTANCE, DuplicateFinder, perceptual_hash
 from streamdeblur.training.datasets.identities import Identities, split_of
 from streamdeblur.training.datasets.options import StillsOptions
+from streamdeblur.training.datasets.random_access import open_stills
 from streamdeblur.training.datasets.stills import build_stills
-from streamdeblur.training.datasets.store import open_stills
 from support.media.datasets import PLACES
 from support.metrics import psnr
 
@@ -143,7 +143,7 @@ def test_tables_that_cannot_be_used_are_said_to_be(tmp_path):
 
 def test_copies_have_nearly_the_same_hash_and_other_faces_have_not(photograph):
     faces = [around(photograph, name, 250) for name in PLACES]
-    seen = Seen()
+    seen = DuplicateFinder()
     assert [seen.add(name, [perceptual_hash(face)]) for name, face in zip(PLACES, faces, strict=True)] == [None] * 4
     for name, face in zip(PLACES, faces, strict=True):
         small = cv2.resize(face, (150, 150), interpolation=cv2.INTER_AREA)
@@ -160,7 +160,7 @@ def test_every_pair_of_hashes_within_the_distance_is_found():
         other = bits.copy()
         other[rng.choice(256, DISTANCE, replace=False)] ^= 1
         first, second = (int("".join(map(str, b)), 2) for b in (bits, other))
-        seen = Seen()
+        seen = DuplicateFinder()
         assert seen.add("first", [first, first]) is None
         assert seen.add("far", [first, ~first & (2**256 - 1)]) is None
         assert seen.add("second", [second, first]) == "first"

@@ -12,12 +12,12 @@ from streamdeblur.cli.dataset import IdentityTable, Out, Overwrite, ShardMegabyt
 from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.parameters import Json, Quiet
-from streamdeblur.training.datasets.options import BuildOptions
+from streamdeblur.training.datasets.options import ClipsOptions
 
 Videos = Annotated[Path, typer.Argument(help="A video, or a folder of them, also in subfolders.")]
 
 
-@with_settings(BuildOptions)
+@with_settings(ClipsOptions)
 def command(
     videos: Videos,
     out: Out,
@@ -31,9 +31,9 @@ def command(
 ) -> None:
     """A build that was interrupted continues where it stopped. The same videos give the same bytes."""
     with handle_errors(quiet=quiet, json=json):
-        from streamdeblur.training.datasets.build import build_dataset
+        from streamdeblur.training.datasets.clips import build_clips
         from streamdeblur.training.datasets.identities import Identities
 
-        options = BuildOptions.validated(settings)
-        work = partial(build_dataset, videos, out, options, identities=Identities.read(identities))
+        options = ClipsOptions.validated(settings)
+        work = partial(build_clips, videos, out, options, identities=Identities.read(identities))
         run_build(work, out, workers=workers, shard_mb=shard_mb, overwrite=overwrite, quiet=quiet, json=json)

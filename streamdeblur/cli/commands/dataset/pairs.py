@@ -48,14 +48,14 @@ def command(
     """Reverse pairs whose blur nearly equals that of a forward pair (40 dB and more between the blurry faces) are skipped."""
     with handle_errors(quiet=quiet, json=json):
         from streamdeblur.training.datasets.pairs import build_pairs
-        from streamdeblur.training.datasets.sampled_pairs import build_drawn_pairs
+        from streamdeblur.training.datasets.sampled_pairs import build_sampled_pairs
 
         recipe = _recipe(config)
         if draw is None:
             work = partial(build_pairs, clips, out, PairOptions.validated({**settings, "recipe": recipe}))
         else:
             split, folder = _only_split(clips)
-            work = partial(build_drawn_pairs, stills, folder, out, draw, recipe, seed=seed, split=split)
+            work = partial(build_sampled_pairs, stills, folder, out, draw, recipe, seed=seed, split=split)
         run_build(work, out, workers=workers, shard_mb=shard_mb, overwrite=overwrite, quiet=quiet, json=json)
 
 

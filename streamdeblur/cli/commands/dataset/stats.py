@@ -13,7 +13,7 @@ from streamdeblur.cli.output import print_json, print_table
 from streamdeblur.cli.parameters import Json
 
 if TYPE_CHECKING:
-    from streamdeblur.training.datasets.statistics import Row, Statistics
+    from streamdeblur.training.datasets.statistics import DatasetStatistics, StatisticsRow
 
 logger = logging.getLogger(__name__)
 
@@ -46,12 +46,12 @@ def command(data_set: DataSet, age_model: AgeModelFile = None, json: Json = Fals
             _print_histograms(found)
 
 
-def _cells(row: Row) -> tuple[object, ...]:
+def _cells(row: StatisticsRow) -> tuple[object, ...]:
     sequential, identity_info = ("yes" if value else "no" for value in (row.sequential, row.identity_info))
     return row.name, row.videos, row.identities, row.frames, sequential, identity_info, row.samples
 
 
-def _print_histograms(found: Statistics) -> None:
+def _print_histograms(found: DatasetStatistics) -> None:
     from streamdeblur.training.datasets.statistics import EDGES, TITLES
 
     for name in found.values:

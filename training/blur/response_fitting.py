@@ -40,8 +40,8 @@ def fit_response(examples: Sequence[Example], seed: int = 0) -> Response:
 
     def residuals(slopes: NDArray[np.float64]) -> NDArray[np.float64]:
         curve = _curve(slopes)
-        light = np.interp(frames, np.arange(256), curve).mean(axis=0)
-        misses = np.interp(light, curve, np.arange(256)) - blurry
+        intensity = np.interp(frames, np.arange(256), curve).mean(axis=0)
+        misses = np.interp(intensity, curve, np.arange(256)) - blurry
         return np.concatenate([misses / np.sqrt(blurry.size), SMOOTHNESS * np.diff(slopes, 2)])
 
     # (a soft loss: some samples have clipped, or moved between the frames)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from streamdeblur.kernels.averaging import add_light, mean_codes
-from streamdeblur.kernels.light import read_light, write_codes
+from streamdeblur.kernels.averaging import add_intensity, mean_codes
+from streamdeblur.kernels.intensity import read_intensity, write_codes
 from streamdeblur.training.blur.response import srgb
 from support.reference import blur as reference
 
@@ -29,7 +29,7 @@ def test_a_view_is_mirrored_beyond_the_border(image, name):
     left, top, width, height = VIEWS[name]
     table = np.random.default_rng(1).random(256).astype(np.float32)
     out = np.empty((height, width, 3), np.float32)
-    read_light(image, left, top, table, out)
+    read_intensity(image, left, top, table, out)
     assert np.array_equal(out, table[reference.view(image, left, top, width, height)])
 
 
@@ -38,26 +38,26 @@ def test_a_view_is_mirrored_beyond_the_border(image, name):
 def test_sums_are_exact_and_can_be_undone(image, name, channels):
     left, top, width, height = VIEWS[name]
     image = np.ascontiguousarray(image[..., :channels])
-    table = srgb().to_light.astype(np.int32)
+    table = srgb().to_intensity.astype(np.int32)
     total = np.random.default_rng(1).integers(0, 10**6, (height, width, channels)).astype(np.int32)
     before = total.copy()
-    add_light(image, left, top, table, total)
+    add_intensity(image, left, top, table, total)
     assert np.array_equal(total - before, table[reference.view(image, left, top, width, height)])
-    add_light(image, left, top, -table, total)
+    add_intensity(image, left, top, -table, total)
     assert np.array_equal(total, before)
 
 
 def test_a_picture_that_may_not_be_written_is_read(image):
     image.flags.writeable = False
     out = np.empty((24, 31, 3), np.uint8)
-    read_light(image, 0, 0, np.arange(256, dtype=np.uint8), out)
+    read_intensity(image, 0, 0, np.arange(256, dtype=np.uint8), out)
     assert np.array_equal(out, image)
 
 
 def test_a_part_of_a_larger_picture_is_read(image):
     part, table = image[3:20, 4:25], np.arange(256, dtype=np.uint8)
     out = np.empty((30, 30, 3), np.uint8)
-    read_light(part, -5, -6, table, out)
+    read_intensity(part, -5, -6, table, out)
     assert np.array_equal(out, reference.view(part, -5, -6, 30, 30))
 
 
@@ -72,7 +72,7 @@ def test_means_are_rounded_exactly(count):
 
 
 def test_light_becomes_the_nearest_code_and_clips():
-    light = np.random.default_rng(0).uniform(-0.2, 1.4, (37, 41, 3)).astype(np.float32)
-    out = np.empty(light.shape, np.uint8)
-    write_codes(light, 255, np.arange(256, dtype=np.uint8), out)
-    assert np.array_equal(out, reference.codes(light, np.arange(256)))
+    intensity = np.random.default_rng(0).uniform(-0.2, 1.4, (37, 41, 3)).astype(np.float32)
+    out = np.empty(intensity.shape, np.uint8)
+    write_codes(intensity, 255, np.arange(256, dtype=np.uint8), out)
+    assert np.array_equal(out, reference.codes(intensity, np.arange(256)))

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 
 from streamdeblur.errors import InputError
 from streamdeblur.faces.window import CROP_SIZE
-from streamdeblur.training.datasets.decoded import Decoded, Entry, Kind, digest_of, open_decoded
 from streamdeblur.training.datasets.pictures import PICTURES, decode_picture
+from streamdeblur.training.datasets.pixel_cache import CacheEntry, PixelCache, SampleKind, digest_of, open_pixel_cache
 from streamdeblur.training.datasets.shards import Sample, find_shards, json_bytes, read_samples
 
 Item = TypeVar("Item")
@@ -28,7 +28,7 @@ Item = TypeVar("Item")
 class Store(Sequence[Item], Generic[Item]):
     """Items of several decoded shards, in the order of the shards."""
 
-    def __init__(self, shards: Sequence[Decoded]) -> None:
+    def __init__(self, shards: Sequence[PixelCache]) -> None:
         self._shards = list(shards)
         self._ends = list(accumulate(len(shard.entries) for shard in self._shards))
 
@@ -44,7 +44,7 @@ class Store(Sequence[Item], Generic[Item]):
             return [self[i] for i in range(*index.indices(len(self)))]
         return self._item(*self._find(int(index)))
 
-    def _find(self, index: int) -> tuple[Decoded, Entry]:
+    def _find(self, index: int) -> tuple[PixelCache, CacheEntry]:
         if not -len(self) <= index < len(self):
             raise IndexError(f"Index {index} of {len(self)} entries.")
         index %= len(self)
@@ -53,7 +53,7 @@ class Store(Sequence[Item], Generic[Item]):
         return shard, shard.entries[index - self._ends[number] + len(shard.entries)]
 
     @abstractmethod
-    def _item(self, shard: Decoded, entry: Entry) -> Item: ...
+    def _item(self, shard: PixelCache, entry: CacheEntry) -> Item: ...
 
     @property
     def keys(self) -> list[str]:
@@ -74,7 +74,7 @@ class Store(Sequence[Item], Generic[Item]):
 class Stills(Store[NDArray[np.uint8]]):
     """``stills[i]``: a sharp face, a read-only view uint8 RGB [256, 256, 3]."""
 
-    def _item(self, shard: Decoded, entry: Entry) -> NDArray[np.uint8]:
+    def _item(self, shard: PixelCache, entry: CacheEntry) -> NDArray[np.uint8]:
         return shard.pixels(entry)
 
     @property
@@ -84,7 +84,7 @@ class Stills(Store[NDArray[np.uint8]]):
 
 
 @dataclass(frozen=True, eq=False)
-class Clip:
+class StoredClip:
     """A face over time, in a window that stands still in the source."""
 
     frames: NDArray[np.uint8] = field(repr=False)
@@ -100,24 +100,24 @@ class Clip:
     record: dict[str, Any] = field(repr=False)
 
 
-class Clips(Store[Clip]):
-    """``clips[i]``: a `Clip`."""
+class Clips(Store[StoredClip]):
+    """``clips[i]``: a `StoredClip`."""
 
-    def __init__(self, shards: Sequence[Decoded]) -> None:
+    def __init__(self, shards: Sequence[PixelCache]) -> None:
         super().__init__(shards)
-        self._made: dict[int, Clip] = {}
+        self._made: dict[int, StoredClip] = {}
 
-    def _item(self, shard: Decoded, entry: Entry) -> Clip:
+    def _item(self, shard: PixelCache, entry: CacheEntry) -> StoredClip:
         # (kept: the lists of a record take longer to read than a pair may take to make)
         if id(entry) not in self._made:
             self._made[id(entry)] = self._make(shard, entry)
         return self._made[id(entry)]
 
-    def _make(self, shard: Decoded, entry: Entry) -> Clip:
+    def _make(self, shard: PixelCache, entry: CacheEntry) -> StoredClip:
         record = entry.record
         frames = shard.pixels(entry)
         landmarks = record.get("landmarks")
-        return Clip(
+        return StoredClip(
             frames,
             np.array(record["boxes"], np.float32).reshape(-1, 4),
             None if landmarks is None else np.array(landmarks, np.float32).reshape(-1, 5, 2),
@@ -131,7 +131,7 @@ class Clips(Store[Clip]):
 class Pairs(Store[tuple[NDArray[np.uint8], NDArray[np.uint8], dict[str, Any]]]):
     """``pairs[i]``: (blurry, sharp, record), the pictures read-only views uint8 RGB [S, S, 3]."""
 
-    def _item(self, shard: Decoded, entry: Entry) -> tuple[NDArray[np.uint8], NDArray[np.uint8], dict[str, Any]]:
+    def _item(self, shard: PixelCache, entry: CacheEntry) -> tuple[NDArray[np.uint8], NDArray[np.uint8], dict[str, Any]]:
         blurry, sharp = shard.pixels(entry)
         return blurry, sharp, entry.record
 
@@ -147,12 +147,12 @@ def open_stills(path: str | Path) -> Stills:
         OutputError: the decoded pictures can be kept nowhere.
     """
     folder = Path(path)
-    kind = Kind("stills", lambda sample, record: (CROP_SIZE, CROP_SIZE, 3), _decode_still)
+    kind = SampleKind("stills", lambda sample, record: (CROP_SIZE, CROP_SIZE, 3), _decode_still)
     pictures = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES) if folder.is_dir() else []
     if pictures:
         digest = digest_of([*pictures, *_table(folder)], root=folder.parent)
         samples = partial(_pictures, folder, pictures)
-        return _checked(Stills([open_decoded(folder.name, digest, None, samples, kind)]), folder, "stills")
+        return _checked(Stills([open_pixel_cache(folder.name, digest, None, samples, kind)]), folder, "stills")
     return _checked(Stills(_open(folder, kind)), folder, "stills")
 
 
@@ -163,7 +163,7 @@ def open_clips(path: str | Path) -> Clips:
         InputError: there is nothing to open, or no entry of it can be used.
         OutputError: the decoded frames can be kept nowhere.
     """
-    kind = Kind("clips", lambda sample, record: (record["frames"], record["size"], record["size"], 3), _decode_clip)
+    kind = SampleKind("clips", lambda sample, record: (record["frames"], record["size"], record["size"], 3), _decode_clip)
     return _checked(Clips(_open(Path(path), kind)), Path(path), "build")
 
 
@@ -174,7 +174,7 @@ def open_pairs(path: str | Path) -> Pairs:
         InputError: there is nothing to open, or no entry of it can be used.
         OutputError: the decoded pictures can be kept nowhere.
     """
-    kind = Kind("pairs", lambda sample, record: (2, record["size"], record["size"], 3), _decode_pair)
+    kind = SampleKind("pairs", lambda sample, record: (2, record["size"], record["size"], 3), _decode_pair)
     return _checked(Pairs(_open(Path(path), kind)), Path(path), "pairs")
 
 
@@ -187,9 +187,11 @@ def _checked(store: Opened, path: Path, command: str) -> Opened:
     return store
 
 
-def _open(path: Path, kind: Kind) -> list[Decoded]:
+def _open(path: Path, kind: SampleKind) -> list[PixelCache]:
     shards = find_shards(path)
-    return [open_decoded(shard.stem, digest_of([shard]), shard.parent, partial(read_samples, shard), kind) for shard in shards]
+    return [
+        open_pixel_cache(shard.stem, digest_of([shard]), shard.parent, partial(read_samples, shard), kind) for shard in shards
+    ]
 
 
 def _file(sample: Sample, *suffixes: str) -> bytes:

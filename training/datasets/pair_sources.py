@@ -17,15 +17,15 @@ from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.training.blur.averaging import FrameSequence
 from streamdeblur.training.blur.exposures import Pair
 from streamdeblur.training.blur.view import View
-from streamdeblur.training.datasets.crops import random_part
+from streamdeblur.training.datasets.random_access import open_clips, open_pairs, open_stills
+from streamdeblur.training.datasets.random_crops import random_part
 from streamdeblur.training.datasets.recipe import PairMaker, Recipe
-from streamdeblur.training.datasets.store import open_clips, open_pairs, open_stills
 
 Item = TypeVar("Item")
 Direction = Literal["all", "forward"]
 
 
-class Several(Sequence[Item], Generic[Item]):
+class Concatenation(Sequence[Item], Generic[Item]):
     """Several data sets as one."""
 
     def __init__(self, stores: Sequence[Sequence[Item]]) -> None:
@@ -60,7 +60,7 @@ class StoredPairs:
             InputError: one cannot be opened, or none of its pairs is of this direction.
         """
         stores = [open_pairs(folder) for folder in folders]
-        self._pairs = Several(stores)
+        self._pairs = Concatenation(stores)
         records = [record for store in stores for record in store.records]
         self._chosen = [n for n, record in enumerate(records) if direction == "all" or record.get("direction") == direction]
         if not self._chosen:
@@ -92,4 +92,4 @@ def open_maker(stills: Sequence[Path], clips: Sequence[Path], recipe: Recipe, se
         InputError: one cannot be opened, or holds nothing.
     """
     opened: list[Sequence[FrameSequence]] = [open_clips(path) for path in clips]
-    return PairMaker(Several([open_stills(path) for path in stills]), Several(opened), recipe, seed)
+    return PairMaker(Concatenation([open_stills(path) for path in stills]), Concatenation(opened), recipe, seed)

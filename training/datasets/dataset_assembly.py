@@ -13,10 +13,10 @@ from typing import Any
 
 from streamdeblur.errors import InputError, OutputError
 from streamdeblur.files import make_folder, temporary_beside
-from streamdeblur.training.datasets.decoded import FOLDER as DECODED
-from streamdeblur.training.datasets.duplicates import Seen
+from streamdeblur.training.datasets.duplicates import DuplicateFinder
 from streamdeblur.training.datasets.identities import SPLITS, Split
-from streamdeblur.training.datasets.parts import Job, make_parts, part_path
+from streamdeblur.training.datasets.part_tasks import PartTask, make_parts, part_path
+from streamdeblur.training.datasets.pixel_cache import FOLDER as DECODED
 from streamdeblur.training.datasets.shards import PARTS, SUMMARY, Sample, json_bytes, read_sample, read_samples, write_shards
 
 SOURCES = "sources"
@@ -24,7 +24,7 @@ SOURCES = "sources"
 
 
 @dataclass
-class Source:
+class SourceFile:
     """What became of one file."""
 
     file: str
@@ -37,20 +37,20 @@ class Source:
     dropped: dict[str, int] = field(default_factory=dict)
     """How many of its faces were left out, by reason."""
     items: list[dict[str, Any]] = field(default_factory=list)
-    """Key of each of its samples, and perceptual hashes (hexadecimal) by which duplicates are known: see `Seen.add`."""
+    """Key of each of its samples, and the perceptual hashes (hexadecimal) that `DuplicateFinder.add` compares."""
 
     def drop(self, reason: str) -> None:
         """Count a face that is left out."""
         self.dropped[reason] = self.dropped.get(reason, 0) + 1
 
 
-def sources_sample(sources: Iterable[Source]) -> Sample:
+def sources_sample(sources: Iterable[SourceFile]) -> Sample:
     """The last sample of a part."""
     return Sample(SOURCES, {"json": json_bytes({"sources": [vars(source) for source in sources]})})
 
 
 @dataclass(frozen=True)
-class Step:
+class AssemblyStep:
     """How far a data set is."""
 
     done: int
@@ -62,14 +62,14 @@ class Step:
 def make_data_set(
     out: Path,
     kind: str,
-    jobs: Sequence[Job],
+    jobs: Sequence[PartTask],
     *,
-    split: Callable[[Source], Split],
+    split: Callable[[SourceFile], Split],
     settings: Mapping[str, Any],
     shard_bytes: int,
     workers: int = 1,
     overwrite: bool = False,
-    on_progress: Callable[[Step], object] | None = None,
+    on_progress: Callable[[AssemblyStep], object] | None = None,
 ) -> dict[str, Any]:
     """Do the jobs and write their samples to shards in ``out/train`` and ``out/test``; returns the summary, also in `SUMMARY`.
 
@@ -87,7 +87,7 @@ def make_data_set(
         return finished
     for done, job in enumerate(make_parts(jobs, out / PARTS, workers), 1):
         if on_progress is not None:
-            on_progress(Step(done, len(jobs), job.title))
+            on_progress(AssemblyStep(done, len(jobs), job.title))
     parts = [part_path(out / PARTS, job) for job in jobs]
     plan = plan_splits(parts, split)
     if not any(plan.splits.values()):
@@ -125,21 +125,21 @@ class Plan:
 
     splits: dict[Path, dict[str, Split]] = field(default_factory=dict)
     """By part and key of the sample; those that are not here are left out."""
-    sources: list[Source] = field(default_factory=list)
+    sources: list[SourceFile] = field(default_factory=list)
 
     def count(self, side: Split) -> int:
         """Samples of one side."""
         return sum(chosen == side for kept in self.splits.values() for chosen in kept.values())
 
 
-def plan_splits(parts: Iterable[Path], split: Callable[[Source], Split]) -> Plan:
+def plan_splits(parts: Iterable[Path], split: Callable[[SourceFile], Split]) -> Plan:
     """Read what the parts hold, in their order; of duplicates the first is kept."""
     plan = Plan()
     files: dict[str, str] = {}
-    seen = Seen()
+    seen = DuplicateFinder()
     for part in parts:
         kept = plan.splits.setdefault(part, {})
-        for source in (Source(**listed) for listed in read_sample(part, SOURCES).record["sources"]):
+        for source in (SourceFile(**listed) for listed in read_sample(part, SOURCES).record["sources"]):
             plan.sources.append(source)
             if not source.problem and files.setdefault(source.sha256, source.file) != source.file:
                 source.problem = f"the same file as {files[source.sha256]}"
@@ -202,7 +202,7 @@ def _give_up(out: Path) -> None:
         out.rmdir()
 
 
-def explain(sources: Sequence[Source]) -> str:
+def explain(sources: Sequence[SourceFile]) -> str:
     """What was not used of the sources and why, in words."""
     words = []
     unusable = [source for source in sources if source.problem]

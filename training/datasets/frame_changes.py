@@ -39,7 +39,7 @@ class Change:
     """The mean change of the picture at 32 x 18: that of light and composition, not of detail."""
 
 
-class Changes:
+class ChangeMeter:
     """Measures frame after frame of a video."""
 
     def __init__(self) -> None:
@@ -98,7 +98,7 @@ def _around(values: NDArray[np.float64], n: int, reach: int) -> NDArray[np.float
     return near if len(near) else np.zeros(1)
 
 
-class Extent:
+class PictureArea:
     """Where the picture is in the frames of a video, without the black bars at its sides."""
 
     def __init__(self) -> None:

@@ -13,19 +13,19 @@ import numpy as np
 import pytest
 
 from streamdeblur.errors import InputError, OutputError
-from streamdeblur.training.datasets.build import build_dataset
-from streamdeblur.training.datasets.changes import cuts, repeats
-from streamdeblur.training.datasets.options import BuildOptions
-from streamdeblur.training.datasets.parts import make_parts
+from streamdeblur.training.datasets.clips import build_clips
+from streamdeblur.training.datasets.frame_changes import cuts, repeats
+from streamdeblur.training.datasets.options import ClipsOptions
+from streamdeblur.training.datasets.part_tasks import make_parts
+from streamdeblur.training.datasets.random_access import open_clips
 from streamdeblur.training.datasets.shards import find_shards, read_samples
-from streamdeblur.training.datasets.store import open_clips
 from support.cli import run, start
 from support.media.datasets import HEIGHT, PLACES, WIDTH, shard_bytes, shot
 from support.media.videos import Recipe, read_frames, write_video
 from support.metrics import psnr
 from support.models.parts import job_that_dies, job_that_works
 
-OPTIONS = BuildOptions(min_frames=10, held_out=0.5)
+OPTIONS = ClipsOptions(min_frames=10, held_out=0.5)
 SETTINGS = ("--min-frames", 10, "--held-out", 0.5)
 
 
@@ -131,7 +131,7 @@ def test_a_build_that_was_killed_goes_on_and_gives_the_same_bytes(tmp_path, monk
     with pytest.raises(InputError, match="not complete"):
         open_clips(out)
     steps = []
-    build_dataset(
+    build_clips(
         video_folder, out, OPTIONS, workers=2,
         on_progress=lambda step: steps.append((step.done, left.items() <= parts_in(out).items())),
     )  # fmt: skip
@@ -166,12 +166,12 @@ def test_what_is_complete_is_not_made_again_and_nothing_else_is_overwritten(vide
     folder, summary = built
     before = shard_bytes(folder)
     steps = []
-    assert build_dataset(video_folder, folder, OPTIONS, on_progress=steps.append) == summary
+    assert build_clips(video_folder, folder, OPTIONS, on_progress=steps.append) == summary
     assert steps == []
     with pytest.raises(OutputError, match="--overwrite"):
-        build_dataset(video_folder, folder, BuildOptions(min_frames=12))
+        build_clips(video_folder, folder, ClipsOptions(min_frames=12))
     with pytest.raises(OutputError, match="not empty"):
-        build_dataset(video_folder, video_folder / "anna")
+        build_clips(video_folder, video_folder / "anna")
     assert shard_bytes(folder) == before
 
 
@@ -195,7 +195,7 @@ def test_small_short_soft_and_absent_faces_are_told_apart(tmp_path, photograph):
     with pytest.raises(
         InputError, match=r"1 of 6 files .*interlaced.*no face was found in 1 of 6 files; runs too short: 2; "
     ) as told:
-        build_dataset(tmp_path / "in", tmp_path / "out", OPTIONS)
+        build_clips(tmp_path / "in", tmp_path / "out", OPTIONS)
     assert "faces too small: 1" in str(told.value)
     assert "runs not sharp enough: 1" in str(told.value)
     assert not (tmp_path / "out").exists()
@@ -205,7 +205,7 @@ def test_a_turned_video_is_cut_upright(tmp_path, photograph):
     turned = [np.ascontiguousarray(np.rot90(p, -1)) for p in shot(photograph, "anna", 10)]
     write_video(tmp_path / "phone.mp4", turned, Recipe(options={"crf": "10"}, rotation=90))
     assert read_frames(tmp_path / "phone.mp4")[0].rotation == 90
-    build_dataset(tmp_path / "phone.mp4", tmp_path / "out", BuildOptions(min_frames=8, held_out=0))
+    build_clips(tmp_path / "phone.mp4", tmp_path / "out", ClipsOptions(min_frames=8, held_out=0))
     (clip,) = open_clips(tmp_path / "out")
     assert (clip.landmarks[:, :2, 1] < clip.landmarks[:, 3:, 1].min()).all()
     assert clip.identity == "phone"
@@ -214,7 +214,7 @@ def test_a_turned_video_is_cut_upright(tmp_path, photograph):
 def test_black_bars_are_no_part_of_a_clip(tmp_path, photograph):
     framed = [cv2.copyMakeBorder(p, 40, 60, 20, 0, cv2.BORDER_CONSTANT) for p in shot(photograph, "anna", 10)]
     write_video(tmp_path / "film.mp4", framed, Recipe(options={"crf": "20"}))
-    build_dataset(tmp_path / "film.mp4", tmp_path / "out", BuildOptions(min_frames=8, held_out=0))
+    build_clips(tmp_path / "film.mp4", tmp_path / "out", ClipsOptions(min_frames=8, held_out=0))
     (clip,) = open_clips(tmp_path / "out")
     window = clip.record["window"]
     assert window["left"] >= 20
@@ -226,7 +226,7 @@ def test_two_people_at_a_time_are_two_people(tmp_path, photograph):
     x, y = PLACES["anna"]
     wide = [np.ascontiguousarray(photograph[y - 200 : y + 250, x - 140 + 2 * n : x + 440 + 2 * n]) for n in range(10)]
     write_video(tmp_path / "pair.mp4", wide, Recipe(options={"crf": "10"}))
-    build_dataset(tmp_path / "pair.mp4", tmp_path / "out", BuildOptions(min_frames=8, held_out=0))
+    build_clips(tmp_path / "pair.mp4", tmp_path / "out", ClipsOptions(min_frames=8, held_out=0))
     assert sorted(clip.identity for clip in open_clips(tmp_path / "out")) == ["pair", "pair#2"]
 
 

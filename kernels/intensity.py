@@ -32,7 +32,7 @@ def _columns(left: int, width: int, image_width: int) -> tuple[int, int]:
 
 
 @kernel
-def read_light(image: Array, left: int, top: int, table: Array, out: Array) -> None:
+def read_intensity(image: Array, left: int, top: int, table: Array, out: Array) -> None:
     """Light of a view: ``out[y, x] = table[image[top + y, left + x]]``, mirrored beyond the border.
 
     image: uint8 [H, W, 3]; table: [256] of any kind; out: [h, w, 3] of the table's kind, contiguous, written.
@@ -65,13 +65,13 @@ def look_up(indices: Array, table: Array, out: Array) -> None:
 
 
 @kernel
-def write_codes(light: Array, scale: float, table: Array, out: Array) -> None:
+def write_codes(intensity: Array, scale: float, table: Array, out: Array) -> None:
     """Code values of light, clipped and rounded: ``out = table[light * scale]``.
 
     light: float32, any shape; scale: light to indices of the table; table: uint8 [n], n <= 65536; out: uint8 of the shape of
     `light`, written.
     """
-    source, target = light.reshape(-1), out.reshape(-1)
+    source, target = intensity.reshape(-1), out.reshape(-1)
     factor, half, last, none = np.float32(scale), np.float32(0.5), np.float32(table.size - 1), np.float32(0.0)
     indices = np.empty(BLOCK, np.uint16)
     for begin in range(0, source.size, BLOCK):

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from streamdeblur.errors import InputError
+from streamdeblur.training.datasets.pair_sources import Concatenation, StoredPairs
 from streamdeblur.training.datasets.pairs import pair_sample
 from streamdeblur.training.datasets.shards import write_shards
-from streamdeblur.training.datasets.sources import Several, StoredPairs
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +65,6 @@ def test_pairs_without_the_direction_are_refused(tmp_path):
 
 
 def test_several_data_sets_are_one():
-    several = Several([[1, 2], [], [3]])
+    several = Concatenation([[1, 2], [], [3]])
     assert len(several) == 3
     assert [several[n] for n in range(3)] == [1, 2, 3]

@@ -30,7 +30,7 @@ def open_finder(detector: Detector, width: int, height: int, min_face: float) ->
     return FaceFinder(detector, min_face=min(0.8 * min_face, detector.smallest_face * max(width, height) / OVERVIEW))
 
 
-def find_again(picture: NDArray[np.uint8], expected: NDArray[np.floating], detector: Detector) -> Face | None:
+def redetect(picture: NDArray[np.uint8], expected: NDArray[np.floating], detector: Detector) -> Face | None:
     """The face of a crop, uint8 RGB [S, S, 3], nearest to the box where it is expected; None where it is not seen."""
     view = cv2.resize(picture, (VIEW, VIEW), interpolation=cv2.INTER_AREA).astype(np.uint8, copy=False)
     faces = [face.moved(VIEW / len(picture), 0.0, 0.0) for face in detector.detect(view)]

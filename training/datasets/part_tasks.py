@@ -18,7 +18,7 @@ from streamdeblur.training.datasets.shards import Sample, TarFile
 
 
 @dataclass(frozen=True)
-class Job:
+class PartTask:
     """Work whose result is one part."""
 
     part: str
@@ -31,11 +31,11 @@ class Job:
     """Samples that say why it could not be done, if it takes its process down."""
 
 
-def part_path(folder: Path, job: Job) -> Path:
+def part_path(folder: Path, job: PartTask) -> Path:
     return folder / f"{job.part}.tar"
 
 
-def make_parts(jobs: Sequence[Job], folder: Path, workers: int) -> Iterator[Job]:
+def make_parts(jobs: Sequence[PartTask], folder: Path, workers: int) -> Iterator[PartTask]:
     """Do the jobs whose part is not in `folder` yet; yields each job when its part is there, those already there first.
 
     workers: processes; 1 works in this one.
@@ -66,7 +66,7 @@ def make_parts(jobs: Sequence[Job], folder: Path, workers: int) -> Iterator[Job]
         left = [job for job in left if not part_path(folder, job).exists()]
 
 
-def _do_together(jobs: Sequence[Job], folder: Path, workers: int) -> Iterator[Job]:
+def _do_together(jobs: Sequence[PartTask], folder: Path, workers: int) -> Iterator[PartTask]:
     # (spawned, not forked: the threads of OpenCV and the engines do not survive a fork)
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker)
     try:
@@ -91,7 +91,7 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _do_alone(job: Job, folder: Path) -> None:
+def _do_alone(job: PartTask, folder: Path) -> None:
     threads = cv2.getNumThreads()
     try:
         _do(job, folder)
@@ -99,7 +99,7 @@ def _do_alone(job: Job, folder: Path) -> None:
         cv2.setNumThreads(threads)
 
 
-def _do(job: Job, folder: Path) -> None:
+def _do(job: PartTask, folder: Path) -> None:
     # one thread: optical flow depends on how it is shared out, and the other cores have work of their own
     cv2.setNumThreads(1)
     _write(job.work(), part_path(folder, job))

@@ -39,7 +39,7 @@ def face_luma(crop: NDArray[np.uint8], centre: tuple[float, float], scale: float
     return luma.astype(np.uint8, copy=False)
 
 
-class Motion:
+class FaceMotion:
     """Mean motion of a face from frame to frame, by dense optical flow (DIS; Kroeger et al. 2016) at low resolution."""
 
     def __init__(self, centre: tuple[float, float], scale: float) -> None:

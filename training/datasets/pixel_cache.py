@@ -32,7 +32,7 @@ MOST_NAMED = 10
 
 
 @dataclass(frozen=True)
-class Kind:
+class SampleKind:
     """How one kind of sample is decoded."""
 
     name: str
@@ -43,7 +43,7 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class Entry:
+class CacheEntry:
     """Where the pixels of a sample are, and what its JSON says."""
 
     key: str
@@ -52,26 +52,28 @@ class Entry:
     record: dict[str, Any]
 
 
-class Decoded:
+class PixelCache:
     """The entries of one shard. Costs nothing to send to another process: it maps the same file."""
 
     def __init__(self, folder: Path) -> None:
         """Raises OSError or ValueError where the folder does not hold what `decode` writes."""
         self._folder = folder
         listed = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        self.entries = [Entry(e["key"], e["offset"], tuple(e["shape"]), e["record"]) for e in listed]
+        self.entries = [CacheEntry(e["key"], e["offset"], tuple(e["shape"]), e["record"]) for e in listed]
         self._pixels: NDArray[np.uint8] = np.load(folder / "pixels.npy", mmap_mode="r")
 
-    def __reduce__(self) -> tuple[type[Decoded], tuple[Path]]:
-        return Decoded, (self._folder,)
+    def __reduce__(self) -> tuple[type[PixelCache], tuple[Path]]:
+        return PixelCache, (self._folder,)
 
-    def pixels(self, entry: Entry) -> NDArray[np.uint8]:
+    def pixels(self, entry: CacheEntry) -> NDArray[np.uint8]:
         """A read-only view, uint8 of the entry's shape."""
         size = int(np.prod(entry.shape))
         return self._pixels[entry.offset : entry.offset + size].reshape(entry.shape)
 
 
-def open_decoded(name: str, digest: str, beside: Path | None, samples: Callable[[], Iterator[Sample]], kind: Kind) -> Decoded:
+def open_pixel_cache(
+    name: str, digest: str, beside: Path | None, samples: Callable[[], Iterator[Sample]], kind: SampleKind
+) -> PixelCache:
     """The decoded samples of `name`, whose content has this digest; made where there are none yet.
 
     `beside`: the folder of the shards, to keep the decoded file near them; None keeps it in the user's cache folder.
@@ -85,7 +87,7 @@ def open_decoded(name: str, digest: str, beside: Path | None, samples: Callable[
     homes += [cache] if cache else []
     for home in homes:
         try:
-            return Decoded(home / title)
+            return PixelCache(home / title)
         except (OSError, ValueError, KeyError):
             continue
     for home in homes:
@@ -117,14 +119,14 @@ def _writable(home: Path) -> bool:
         return False
 
 
-def _remove_older(home: Path, name: str, kind: Kind) -> None:
+def _remove_older(home: Path, name: str, kind: SampleKind) -> None:
     """Decoded files of what this shard held before; where another process still reads them, they live on until it ends."""
     if home.name == FOLDER:
         for older in home.glob(f"{name}-{kind.name}*"):
             shutil.rmtree(older, ignore_errors=True)
 
 
-def _make(home: Path, title: str, samples: Callable[[], Iterator[Sample]], kind: Kind) -> Decoded:
+def _make(home: Path, title: str, samples: Callable[[], Iterator[Sample]], kind: SampleKind) -> PixelCache:
     partial = Path(tempfile.mkdtemp(prefix=f".{title}.partial-", dir=home))
     try:
         entries = _decode(partial / "pixels.npy", samples, kind)
@@ -136,22 +138,22 @@ def _make(home: Path, title: str, samples: Callable[[], Iterator[Sample]], kind:
             # another process was faster: its files are the same
             if not (home / title / "index.json").is_file():
                 raise
-        return Decoded(home / title)
+        return PixelCache(home / title)
     except OSError as error:
         raise OutputError(f"Cannot keep decoded frames in {home}: {error.strerror or error}. Free some space.") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _decode(target: Path, samples: Callable[[], Iterator[Sample]], kind: Kind) -> list[Entry]:
+def _decode(target: Path, samples: Callable[[], Iterator[Sample]], kind: SampleKind) -> list[CacheEntry]:
     """Write the pixels of all samples, one after another, to a .npy file; those that cannot be decoded are left out."""
-    entries: dict[str, Entry] = {}
+    entries: dict[str, CacheEntry] = {}
     bad: dict[str, str] = {}
     end = 0
     for sample in samples():
         try:
             record = sample.record
-            entry = Entry(sample.key, end, kind.shape(sample, record), record)
+            entry = CacheEntry(sample.key, end, kind.shape(sample, record), record)
         except (InputError, KeyError, TypeError, ValueError) as error:
             bad[sample.key] = str(error)
             continue
@@ -186,7 +188,7 @@ def _reserve(file: Path) -> None:
             os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
 
 
-def _warn(bad: dict[str, str], kind: Kind) -> None:
+def _warn(bad: dict[str, str], kind: SampleKind) -> None:
     if bad:
         named = "; ".join(f"{key}: {problem}" for key, problem in sorted(bad.items())[:MOST_NAMED])
         more = f"; and {len(bad) - MOST_NAMED} more" if len(bad) > MOST_NAMED else ""
