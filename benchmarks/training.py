@@ -1,4 +1,4 @@
-"""Training `lite`: images per second in bf16 against float32, and what making the pairs costs."""
+"""Training of `lite`: images per second in bf16 and in float32, and the cost of making the pairs."""
 
 from __future__ import annotations
 
@@ -21,19 +21,19 @@ STEPS = 8
 
 
 def measure(rounds: int) -> list[Row]:
-    """Step 1 of `lite` on this machine."""
+    """Measure step 1 of `lite` on this machine."""
     config = TrainingConfig.load(Path("lite"))
     settings = config.hourglass
     batches = _batches(config, settings)
-    row = iter(batches)
-    kept = next(row)
+    loader = iter(batches)
+    batch = next(loader)
     steps = {precision: _step(config, settings, precision) for precision in ("bf16-mixed", "32-true")}
 
     def without_loader(precision: str) -> Callable[[], float]:
-        return lambda: _seconds(lambda: steps[precision](kept))
+        return lambda: _seconds(lambda: steps[precision](batch))
 
     def with_loader() -> float:
-        return _seconds(lambda: steps["bf16-mixed"](next(row)))
+        return _seconds(lambda: steps["bf16-mixed"](next(loader)))
 
     reduced, full, loaded = in_turn([without_loader("bf16-mixed"), without_loader("32-true"), with_loader], rounds)
     batches.close()
@@ -77,7 +77,7 @@ def _step(config: TrainingConfig, settings: HourglassSettings, precision: str) -
 def _seconds(step: Callable[[], None]) -> float:
     times = []
     for _ in range(STEPS):
-        began = time.perf_counter()
+        start = time.perf_counter()
         step()
-        times.append(time.perf_counter() - began)
+        times.append(time.perf_counter() - start)
     return statistics.median(times)
