@@ -68,6 +68,9 @@ class Capture:
             # A device goes on while engine and sinks are being opened; frames of that time are dropped.
             self._thread.start()
 
+    def __repr__(self) -> str:
+        return f"Capture({self.name!r}, rate={self.rate}, realtime={self.realtime})"
+
     def _read_first(self) -> av.VideoFrame:
         with ExitStack() as stack:
             stack.callback(self._source.close)

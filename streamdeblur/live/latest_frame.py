@@ -27,6 +27,9 @@ class LatestFrameSlot(Generic[Item]):
         self._closed = False
         self._changed = threading.Condition()
 
+    def __repr__(self) -> str:
+        return f"LatestFrameSlot(full={self.full}, dropped={self.dropped}, blocking={self._blocking})"
+
     def put(self, item: Item) -> bool:
         """Store an item; returns False if the slot is closed."""
         with self._changed:

@@ -98,6 +98,9 @@ class LiveLoop:
         self._warned = False
         self._last_stamp = -1
 
+    def __repr__(self) -> str:
+        return f"LiveLoop({self.capture!r}, {self.restorer!r}, to={self.options.to})"
+
     @property
     def split(self) -> bool:
         """Whether the left half of each frame stays as it was; may be changed while the loop runs."""

@@ -42,6 +42,9 @@ class RestoreWorker:
         self._size: tuple[int, int] | None = None
         self._thread = threading.Thread(target=self._run, name="restore", daemon=True)
 
+    def __repr__(self) -> str:
+        return f"RestoreWorker({self._restorer!r}, budget={self._budget}, split={self.split})"
+
     def start(self) -> None:
         """Start the thread."""
         self._thread.start()

@@ -28,6 +28,9 @@ class Latencies:
     def __init__(self) -> None:
         self._counts = np.zeros(round(LONGEST / BIN) + 1, np.int64)
 
+    def __repr__(self) -> str:
+        return f"Latencies({self.milliseconds()})"
+
     def add(self, seconds: float) -> None:
         """Count one latency."""
         self._counts[min(max(round(seconds / BIN), 0), len(self._counts) - 1)] += 1
@@ -61,6 +64,9 @@ class PlayoutDelay:
         self.seconds = 0.0
         self._longest = longest
         self._recent: deque[float] = deque(maxlen=DELAY_FRAMES)
+
+    def __repr__(self) -> str:
+        return f"PlayoutDelay({self.seconds:.4f})"
 
     def update(self, seconds: float) -> None:
         """Add the time from the capture of a frame until it was ready."""

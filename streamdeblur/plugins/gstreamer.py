@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 import traceback
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import gi
 
@@ -63,7 +63,7 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
     def __init__(self) -> None:
         super().__init__()
         self._deblurrer: FaceDeblurrer | None = None
-        self._info: Any = None
+        self._info: GstVideo.VideoInfo = None
         self._earliest_time = 0
         self._late_frames = 0
         self._posted_at = 0.0
@@ -96,13 +96,13 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
             self._deblurrer = None
         return True
 
-    def do_set_caps(self, incoming: Any, outgoing: Any) -> bool:
+    def do_set_caps(self, incoming: Gst.Caps, outgoing: Gst.Caps) -> bool:
         """Take over a size and format."""
         self._info = GstVideo.VideoInfo.new_from_caps(incoming)
         self._forget_faces()
         return self._info is not None
 
-    def do_sink_event(self, event: Any) -> bool:
+    def do_sink_event(self, event: Gst.Event) -> bool:
         """Forget the faces after a seek, and post the statistics at the end of the stream."""
         if event.type == Gst.EventType.FLUSH_STOP:
             self._earliest_time = 0
@@ -111,7 +111,7 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
             self._post_statistics()
         return bool(GstBase.BaseTransform.do_sink_event(self, event))
 
-    def do_src_event(self, event: Any) -> bool:
+    def do_src_event(self, event: Gst.Event) -> bool:
         """Quality of service: note the time before which frames are late; they are passed through, not dropped."""
         if event.type == Gst.EventType.QOS:
             _, _, difference, stamp = event.parse_qos()
@@ -119,7 +119,7 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
             self._earliest_time = stamp + 2 * difference if difference > 0 else stamp + difference
         return bool(GstBase.BaseTransform.do_src_event(self, event))
 
-    def do_transform_ip(self, buffer: Any) -> Any:
+    def do_transform_ip(self, buffer: Gst.Buffer) -> Gst.FlowReturn:
         """Restore the faces of one frame."""
         if self._is_late(buffer):
             self._late_frames += 1
@@ -134,13 +134,13 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
             self._post_statistics()
         return Gst.FlowReturn.OK
 
-    def _edit(self, buffer: Any) -> None:
+    def _edit(self, buffer: Gst.Buffer) -> None:
         deblurrer = self._deblurrer
         assert deblurrer is not None, "GStreamer sent a frame to an element that has not been started"
         with buffer.map(Gst.MapFlags.READ | Gst.MapFlags.WRITE) as mapped:
             deblurrer.edit(self._planes(buffer, mapped.data), strength=self.strength, always=self.always)
 
-    def _planes(self, buffer: Any, memory: Any) -> Planes:
+    def _planes(self, buffer: Gst.Buffer, memory: memoryview) -> Planes:
         """The planes of the frame in the memory of the buffer."""
         import numpy as np
 
@@ -157,7 +157,7 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
             full_range=info.colorimetry.range == FULL_RANGE,
         )  # fmt: skip
 
-    def _is_late(self, buffer: Any) -> bool:
+    def _is_late(self, buffer: Gst.Buffer) -> bool:
         if buffer.pts == Gst.CLOCK_TIME_NONE:
             return False
         running = self.segment.to_running_time(Gst.Format.TIME, buffer.pts)

@@ -1,15 +1,13 @@
-"""The latest-frame slot, latencies, the playout delay, back-off, and the budget of a frame."""
+"""The latest-frame slot, latencies, the playout delay, and back-off."""
 
 from __future__ import annotations
 
 import math
 import threading
-import time
 
 import numpy as np
 import pytest
 
-from streamdeblur.faces.scheduler import RESTORED_BONUS, FaceScheduler
 from streamdeblur.live.latest_frame import LatestFrameSlot
 from streamdeblur.live.timing import FIRST_PAUSE, LONGEST_PAUSE, Backoff, Latencies, PlayoutDelay
 
@@ -84,67 +82,3 @@ def test_pauses_grow_until_an_attempt_succeeds():
     backoff.succeeded()
     assert backoff.due()
     assert backoff.failed() == FIRST_PAUSE
-
-
-def in_seconds(seconds):
-    return time.monotonic() + seconds
-
-
-def test_without_a_deadline_all_faces_are_restored():
-    assert FaceScheduler().select([1.0, 5.0, 2.0], [None] * 3, None) == [0, 1, 2]
-
-
-def test_the_most_urgent_faces_that_fit_are_chosen_in_their_order():
-    scheduler = FaceScheduler()
-    scheduler.seconds_per_face = 0.1
-    assert scheduler.select([1.0, 5.0, 2.0, 4.0], [1, 2, 3, 4], in_seconds(0.35)) == [1, 2, 3]
-    assert scheduler.select([1.0, 5.0, 2.0, 4.0], [1, 2, 3, 4], in_seconds(0.15)) == [1]
-    assert scheduler.select([1.0, 5.0], [1, 2], in_seconds(0.05)) == []
-    assert scheduler.select([1.0, 5.0], [1, 2], in_seconds(-1.0)) == []
-
-
-def test_a_face_that_was_restored_stays_unless_another_is_clearly_more_urgent():
-    scheduler = FaceScheduler()
-    scheduler.seconds_per_face = 0.1
-    assert scheduler.select([2.0, 1.9], [1, 2], in_seconds(0.15)) == [0]
-    assert scheduler.select([2.0, 2.1], [1, 2], in_seconds(0.15)) == [0]
-    assert scheduler.select([2.0, 2.0 * RESTORED_BONUS + 0.1], [1, 2], in_seconds(0.15)) == [1]
-
-
-def test_the_expected_time_follows_slow_faces_faster_than_fast_ones():
-    scheduler = FaceScheduler()
-    scheduler.seconds_per_face = 0.010
-    scheduler.learn(2, 2, 0.040)
-    risen = scheduler.seconds_per_face - 0.010
-    assert 0.0025 < risen < 0.0075
-    scheduler.seconds_per_face = 0.020
-    scheduler.learn(1, 1, 0.010)
-    assert 0 < 0.020 - scheduler.seconds_per_face < risen / 2
-
-
-def test_the_expected_time_settles_above_that_of_most_faces():
-    scheduler = FaceScheduler()
-    seconds = np.random.default_rng(2).normal(0.010, 0.002, 2000)
-    expected = []
-    for taken in seconds:
-        expected.append(scheduler.seconds_per_face)
-        scheduler.learn(1, 1, taken)
-    assert 0.65 < np.mean(np.array(expected[100:]) > seconds[100:]) < 0.95
-
-
-def test_faces_that_were_not_ready_take_longer_than_was_thought():
-    scheduler = FaceScheduler()
-    scheduler.seconds_per_face = 0.010
-    scheduler.learn(1, 3, 0.020)
-    assert scheduler.seconds_per_face > 0.0125
-    before = scheduler.seconds_per_face
-    scheduler.learn(0, 1, 0.002)
-    assert scheduler.seconds_per_face > before
-
-
-def test_where_no_face_fits_one_is_tried_again_after_a_while():
-    scheduler = FaceScheduler()
-    scheduler.seconds_per_face = 0.1
-    tried = [scheduler.select([1.0], [1], in_seconds(0.05)) for _ in range(60)]
-    assert tried[0] == []
-    assert [0] in tried

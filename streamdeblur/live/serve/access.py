@@ -63,13 +63,16 @@ class Access:
         self.names = tuple(name.lower() for name in names)
         self.token = secrets.token_urlsafe(24) if token or names or not is_loopback(host) else None
 
+    def __repr__(self) -> str:
+        return f"Access({self.host!r}, {self.port}, token={self.token is not None}, names={self.names})"
+
     def address(self, *, secure: bool = False) -> str:
         """The address to open in the browser; `secure`: over https."""
         host = _own_address() if self.host in ("0.0.0.0", "::") else self.host
-        shown = f"[{host}]" if ":" in host else host
-        url = f"http{'s' if secure else ''}://{shown}:{self.port}/"
+        literal = f"[{host}]" if ":" in host else host
+        url = f"http{'s' if secure else ''}://{literal}:{self.port}/"
         if self.names:
-            # (a proxy that gives the page a name speaks TLS: browsers give cameras to nothing else)
+            # A reverse proxy uses TLS, because browsers allow cameras on secure pages only.
             url = f"https://{self.names[0]}/"
         return url + (f"?token={self.token}" if self.token else "")
 
@@ -106,7 +109,7 @@ class Access:
         received = (request.cookies.get(self._cookie), request.query.get("token"))
         known = (self.token or "").encode()
         # A header may contain bytes that are not valid text.
-        return any(hmac.compare_digest((one or "").encode(errors="replace"), known) for one in received)
+        return any(hmac.compare_digest((value or "").encode(errors="replace"), known) for value in received)
 
     def middleware(self) -> Middleware:
         """Middleware that refuses requests, moves the token from the URL into a cookie, and adds the security headers."""

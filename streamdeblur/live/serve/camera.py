@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, TypedDict, cast
 
 from aiortc import MediaStreamTrack
 from aiortc.codecs import h264, vpx
@@ -70,7 +70,7 @@ class BeforeAfter(MediaStreamTrack):
     async def _receive(self) -> None:
         try:
             while True:
-                frame: Any = await self._source.recv()
+                frame = cast("av.VideoFrame", await self._source.recv())
                 if frame.width * frame.height > MAX_PIXELS:
                     return
                 self.dropped += self._latest is not None
