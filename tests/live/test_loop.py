@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from streamdeblur.errors import InputError, OptionError
+from streamdeblur.live import loop
 from streamdeblur.live.loop import LiveLoop
 from streamdeblur.live.options import LiveOptions
 from streamdeblur.live.restorer import Restorer
@@ -66,11 +67,13 @@ def test_faces_beyond_the_budget_pass_through_and_are_counted(options, few_pictu
     assert summary.frames + summary.dropped == 12
 
 
-def test_a_stream_that_is_too_slow_is_reported_once(options, inverting_options, few_pictures, caplog):
+def test_a_stream_that_is_too_slow_is_reported_once(options, inverting_options, few_pictures, caplog, monkeypatch):
+    monkeypatch.setattr(loop, "FRAMES_BEFORE_WARNING", 2)
+
     class SlowRestorer(Restorer):
         seconds_per_face = 0.5
 
-    source = FakeSource(few_pictures * 8, finite=True, interval=0.01)
+    source = FakeSource(few_pictures * 2, finite=True)
     run(options(budget=28), source_opener=lambda _: source, restorer=SlowRestorer(inverting_options))
     messages = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert messages == [

@@ -58,7 +58,7 @@ def test_a_source_that_is_lost_is_reopened_and_meanwhile_a_status_is_shown(optio
         opened.append(FakeSource(few_pictures, finite=len(opened) == 1))
         return opened[-1]
 
-    summary = run(options.changed(budget=None), seconds=60.0, sink=lambda: FakeSink(shown), source_opener=opener)
+    summary = run(options.changed(budget=None), sink=lambda: FakeSink(shown), source_opener=opener)
     assert "The cable is out. Retrying in 0.5 s." in messages("WARNING")
     assert "Reconnected to fake source." in messages("INFO")
     # Frames that are dropped before the loop starts do not count.
@@ -68,15 +68,12 @@ def test_a_source_that_is_lost_is_reopened_and_meanwhile_a_status_is_shown(optio
 
 def test_a_sink_that_is_lost_is_opened_again(options, few_pictures, messages):
     shown, lifetimes = [], iter([3, 1000])
-    summary = run(
-        options.changed(budget=None),
-        sink=lambda: FakeSink(shown, next(lifetimes)),
-        source_opener=lambda _: FakeSource(few_pictures * 3, finite=True),
-    )
+    source = FakeSource(few_pictures, finite=True, until=lambda: "Reopened null." in messages("INFO"))
+    summary = run(options.changed(budget=None), sink=lambda: FakeSink(shown, next(lifetimes)), source_opener=lambda _: source)
     assert "The reader is gone. Retrying in 0.5 s." in messages("WARNING")
     assert "Reopened null." in messages("INFO")
-    assert 3 < len(shown) == summary.frames < 36
-    assert summary.frames + summary.dropped <= 36
+    assert 3 < len(shown) == summary.frames < source.count
+    assert summary.frames + summary.dropped <= source.count
 
 
 def lose_engine(deblurrer):
@@ -109,16 +106,17 @@ def test_while_the_deblurrer_is_replaced_faces_pass_through(options, few_picture
             lose(opened[0])
         return opened[-1]
 
-    summary = run(
-        options,
-        source_opener=lambda _: FakeSource(few_pictures * 5, finite=True),
-        restorer=Restorer(options.restoration.changed(detect_every=2), opener),
-    )
+    def replaced():
+        return any(message.startswith("The new engine is running") for message in messages("INFO"))
+
+    source = FakeSource(few_pictures, finite=True, until=replaced)
+    restorer = Restorer(options.restoration.changed(detect_every=2), opener)
+    summary = run(options, source_opener=lambda _: source, restorer=restorer)
     assert f"{message} Faces are passed through unrestored. Opening a new engine in 0.5 s." in messages("WARNING")
-    assert any(message.startswith("The new engine is running") for message in messages("INFO"))
+    assert replaced()
     assert len(opened) == 2
-    assert 0 < summary.restored < 60
-    assert summary.frames + summary.dropped == 60
+    assert 0 < summary.restored < source.count
+    assert summary.frames + summary.dropped == source.count
 
 
 def test_a_recording_is_complete_although_the_engine_cannot_be_closed(options, clip, tmp_path):

@@ -14,19 +14,26 @@ from streamdeblur.video.copying import copy_frame
 
 
 class FakeSource:
-    """A source of given pictures at a steady rate, which ends or is lost after the last one."""
+    """A source of given pictures at a steady rate, which ends or is lost after the last one.
+
+    With `until`, the pictures are repeated until it is true, and once more.
+    """
 
     name, realtime = "fake source", True
     rate = Fraction(25)
 
-    def __init__(self, pictures, *, finite, interval=0.04):
-        self.pictures, self.finite, self._interval = pictures, finite, interval
-        self.closed = False
+    def __init__(self, pictures, *, finite, interval=0.04, until=lambda: True):
+        self.pictures, self.finite, self._interval, self._until = pictures, finite, interval, until
+        self.count, self.closed = 0, False
 
     def frames(self):
-        for picture in self.pictures:
-            time.sleep(self._interval)
-            yield yuv_frame(picture)
+        last = False
+        while not last:
+            last = self._until()
+            for picture in self.pictures:
+                time.sleep(self._interval)
+                self.count += 1
+                yield yuv_frame(picture)
         if not self.finite:
             raise InputError("The cable is out.")
 
@@ -73,7 +80,7 @@ def fake_sink(loop, opener):
     loop.sink_workers[0]._opener = lambda frame, rate: opener()
 
 
-def run(options, *, seconds=20.0, sink=None, **parts):
+def run(options, *, seconds=60.0, sink=None, **parts):
     """Run a live loop for at most so many seconds; returns its summary."""
     loop = LiveLoop(options, **parts)
     if sink is not None:
