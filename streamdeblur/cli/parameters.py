@@ -10,7 +10,7 @@ import typer
 OutFolder = Annotated[Path | None, typer.Option("--out", help="Folder for the results of several inputs, under the same names.")]
 Config = Annotated[
     Path | None,
-    typer.Option("--config", help="YAML file with settings, or a shipped one: archive, preview. Options given here win."),
+    typer.Option("--config", help="YAML file with settings, under the names of the options. Options given here win."),
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")]

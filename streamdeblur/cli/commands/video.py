@@ -12,7 +12,7 @@ from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.outcomes import report_outcomes
 from streamdeblur.cli.output import print_json
-from streamdeblur.cli.parameters import Config, Json, OutFolder, Quiet
+from streamdeblur.cli.parameters import Json, OutFolder, Quiet
 from streamdeblur.cli.progress import ProgressLine
 from streamdeblur.errors import OptionError
 from streamdeblur.jobs import batch
@@ -24,6 +24,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Paths = Annotated[list[str], typer.Argument(help="INPUT OUTPUT; or with --out any number of video files and folders.")]
+Config = Annotated[
+    Path | None,
+    typer.Option("--config", help="YAML file with settings, or a shipped one: archive, preview. Options given here win."),
+]
 
 
 @with_settings(VideoBatchOptions)
