@@ -192,4 +192,4 @@ def _warn(bad: dict[str, str], kind: SampleKind) -> None:
     if bad:
         named = "; ".join(f"{key}: {problem}" for key, problem in sorted(bad.items())[:MOST_NAMED])
         more = f"; and {len(bad) - MOST_NAMED} more" if len(bad) > MOST_NAMED else ""
-        log.warning("Warning: %d %s cannot be used and are left out: %s%s", len(bad), kind.name, named, more)
+        log.warning("%d %s cannot be used and are left out: %s%s", len(bad), kind.name, named, more)

@@ -182,7 +182,7 @@ def _members(shard: Path, suffixes: Sequence[str]) -> Iterator[tuple[str, bytes]
     except tarfile.ReadError as error:
         if shard.stat().st_size and not tarfile.is_tarfile(shard):
             raise InputError(f"{shard} is not a tar file.") from None
-        log.warning("Warning: %s is cut off or damaged (%s): what follows is left out", shard, error)
+        log.warning("%s is cut off or damaged (%s): what follows is left out", shard, error)
     except OSError as error:
         raise InputError(f"Cannot read {shard}: {error.strerror or error}.") from None
 
