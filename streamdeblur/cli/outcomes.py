@@ -14,7 +14,7 @@ from streamdeblur.jobs.batch import Outcome
 logger = logging.getLogger(__name__)
 
 
-def report_outcomes(outcomes: Sequence[Outcome], columns: Sequence[str], *, quiet: bool, json: bool) -> None:
+def report_outcomes(outcomes: Sequence[Outcome[object]], columns: Sequence[str], *, quiet: bool, json: bool) -> None:
     """Print what became of each file.
 
     Args:
@@ -38,12 +38,12 @@ def report_outcomes(outcomes: Sequence[Outcome], columns: Sequence[str], *, quie
         raise typer.Exit(FAILED)
 
 
-def _row(outcome: Outcome, columns: Sequence[str]) -> list[object]:
+def _row(outcome: Outcome[object], columns: Sequence[str]) -> list[object]:
     values = [getattr(outcome.summary, column) if outcome.summary else "" for column in columns]
     return [outcome.job.source.name, outcome.status, *values]
 
 
-def _content(outcome: Outcome) -> dict[str, object]:
+def _content(outcome: Outcome[object]) -> dict[str, object]:
     paths = {"input": str(outcome.job.source), "output": str(outcome.job.target)}
     summary = vars(outcome.summary) if outcome.summary else {}
     return {**paths, "status": outcome.status, "error": outcome.error, **summary}

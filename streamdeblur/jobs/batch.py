@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Generic, Literal, TypeVar
 
 from streamdeblur.errors import InputError, OutputError, StreamDeblurError
 from streamdeblur.files import make_folder
@@ -23,13 +23,17 @@ class Job:
     target: Path
 
 
+Summary = TypeVar("Summary", covariant=True)
+"""What the work on one file returns."""
+
+
 @dataclass(frozen=True)
-class Outcome:
+class Outcome(Generic[Summary]):
     """What became of one file."""
 
     job: Job
     status: Literal["done", "skipped", "failed"]
-    summary: Any = None
+    summary: Summary | None = None
     """What the work returned; None where it was not done."""
     error: str = ""
 
@@ -65,7 +69,7 @@ def plan(inputs: Sequence[Path], folder: Path, suffixes: set[str]) -> list[Job]:
     return jobs
 
 
-def run(jobs: Sequence[Job], work: Callable[[Job], Any], *, resume: bool) -> Iterator[Outcome]:
+def run(jobs: Sequence[Job], work: Callable[[Job], Summary], *, resume: bool) -> Iterator[Outcome[Summary]]:
     """Do `work` on each job; one that fails does not stop the others. With `resume`, jobs whose target exists are skipped."""
     for job in jobs:
         if resume and job.target.exists():
