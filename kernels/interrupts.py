@@ -1,4 +1,4 @@
-"""Interrupts while kernels are compiled."""
+"""Delays interrupts while kernels are compiled."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from types import FrameType
 
 @contextmanager
 def interrupts_held() -> Iterator[None]:
-    """Let Ctrl-C and SIGTERM take effect afterwards: within the compiler's callbacks the exception that they raise gets lost."""
+    """Delay Ctrl-C and SIGTERM until the end, because the compiler's callbacks lose the exceptions that they raise."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -20,7 +20,7 @@ def interrupts_held() -> Iterator[None]:
     def hold(number: int, frame: FrameType | None) -> None:
         held.append((number, frame))
 
-    # (a handler that was not installed from Python is not ours to replace)
+    # (None: a handler that was not installed from Python, and cannot be restored from here)
     numbers = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not None]
     before = {number: signal.signal(number, hold) for number in numbers}
     try:

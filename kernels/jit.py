@@ -1,4 +1,4 @@
-"""How kernels are compiled: without the GIL, cached on disk wherever a folder can be written."""
+"""Compiles kernels: without the GIL, and cached on disk where a folder can be written."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from numpy.typing import NDArray
 from streamdeblur.kernels.interrupts import interrupts_held
 
 Array = NDArray[Any]
-"""An array as a kernel takes it: its docstring says of what, Numba compiles for the type that comes."""
+"""An array argument of a kernel, whose docstring states its type; Numba compiles for the type of each call."""
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 
-# Reordering and fused multiply-add let LLVM vectorise the sums; NaN and infinity keep their meaning.
+# reordering and fused multiply-add let LLVM vectorise sums; the flags that would break NaN and infinity are off
 FASTMATH = {"reassoc", "contract", "nsz", "arcp"}
 
 
 def kernel(function: Function) -> Function:
-    """Compile `function` with Numba on its first call, and keep the machine code for the next process.
+    """Compile `function` with Numba on its first call, and cache the machine code for the next process.
 
-    The cache lies beside the source where that is writable, else in the user's cache folder; where neither can be
-    written (a read-only container without a home), the kernel is compiled anew in each process.
+    The cache is beside the source where that can be written, else in the user's cache folder. Where neither can be written, as in
+    a read-only container without a home, each process compiles the kernel again.
     """
     dispatcher: Any = numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy")(function)
-    # (most are compiled ahead of the first frame, but what depends on the frame when it comes)
+    # (warmup.py compiles most kernels before the first frame; those that depend on its format are compiled when it arrives)
     dispatcher.compile = interrupts_held()(dispatcher.compile)
     # (RuntimeError: Numba found no folder that it may write to)
     with suppress(RuntimeError):
@@ -37,14 +37,14 @@ def kernel(function: Function) -> Function:
 
 
 def _tolerate_failures(cache: Any) -> None:
-    """Make a cache that cannot be written (full disk), or read (cut off, of another LLVM), one that is done without."""
+    """Ignore a cache that cannot be written (full disk) or read (truncated, or of another LLVM)."""
     load, save = cache.load_overload, cache.save_overload
 
     def load_or_compile(*arguments: Any) -> Any:
         try:
             return load(*arguments)
         except Exception:
-            # whatever a damaged file makes of pickle and LLVM, compiling anew is the answer
+            # pickle and LLVM raise almost any type on a damaged file, and compiling again is right after all of them
             return None
 
     def save_if_possible(*arguments: Any) -> None:

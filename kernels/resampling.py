@@ -11,7 +11,7 @@ from streamdeblur.kernels.jit import Array, kernel
 
 @kernel
 def tap_count(step: float) -> int:
-    """Taps per output cell when one cell covers `step` source samples: at least 4, for which the inner loop is written out."""
+    """Taps per output cell that covers `step` source samples; at least 4, for which the inner loop is unrolled."""
     return max(4, math.ceil(step) + 1)
 
 
@@ -28,12 +28,13 @@ def cubic(distance: float) -> float:
 
 @kernel
 def make_taps(count: int, origin: float, step: float) -> tuple[Array, Array]:
-    """First source sample and weights of each output cell.
+    """Compute the first source sample and the weights of each output cell.
 
     Cell ``j`` covers ``[origin + j * step, origin + (j + 1) * step)`` in a source whose sample ``i`` covers ``[i, i + 1)``.
 
-    Returns ``first`` int64 [count] (may lie outside the source: the caller repeats the border) and ``weights``
-    float32 [count, taps], each row summing to 1.
+    Returns:
+        ``first``, int64 [count], which may lie outside the source, whose border the caller repeats; and ``weights``,
+        float32 [count, taps], of which each row sums to 1.
     """
     taps = tap_count(step)
     first = np.empty(count, np.int64)

@@ -1,4 +1,4 @@
-"""How blurred a crop is, without a reference."""
+"""A no-reference measure of the blur of a crop."""
 
 from __future__ import annotations
 
@@ -7,12 +7,22 @@ import numpy as np
 from streamdeblur.kernels.jit import Array, kernel
 
 BOX = 9
-"""Samples of the box filter that the picture is compared with (Crete et al. 2007)."""
+"""Length in samples of the box filter of Crete et al. 2007."""
 
 
 @kernel
 def reduced_luma(crop: Array, begin: int, end: int, factor: int) -> Array:
-    """Green of the square ``[begin, end)`` of a crop (uint8 [H, W, 3]), averaged over factor x factor: float32 [h, h]."""
+    """Reduce the green of a square of a crop by sums over ``factor`` x ``factor`` pixels.
+
+    Args:
+        crop: uint8 RGB [H, W, 3].
+        begin: First line and column of the square.
+        end: Line and column after its last.
+        factor: Pixels per side of a sum.
+
+    Returns:
+        float32 [h, h], h = (end - begin) // factor. The scale does not matter to `blur_effect`.
+    """
     size = (end - begin) // factor
     luma = np.zeros((size, size), np.float32)
     for y in range(size * factor):
@@ -29,7 +39,7 @@ def _blur_along_lines(luma: Array) -> float:
         line = luma[y]
         for i in range(before, line.size - after):
             change = abs(line[i] - line[i - 1])
-            # Neighbouring box averages differ by the samples that enter and leave.
+            # neighbouring box averages differ by the samples that enter and leave
             smooth = abs(line[i + after] - line[i - before]) / BOX
             total += change
             lost += max(0.0, change - smooth)
@@ -38,9 +48,14 @@ def _blur_along_lines(luma: Array) -> float:
 
 @kernel
 def blur_effect(luma: Array) -> float:
-    """Blur of a picture in [0, 1]: how much of its variation, along its blurrier axis, a box blur would leave.
+    """Measure the blur of a picture, along its blurrier axis, by how little of its variation a box filter removes.
 
-    0 is sharp, 1 smooth (F. Crete et al., "The blur effect: perception and estimation with a new no-reference perceptual
-    blur metric", 2007). luma: float32 [h, w].
+    After F. Crete et al., "The blur effect: perception and estimation with a new no-reference perceptual blur metric", 2007.
+
+    Args:
+        luma: float32 [h, w].
+
+    Returns:
+        The blur in [0, 1]: 0 is sharp, 1 is smooth.
     """
     return max(_blur_along_lines(luma), _blur_along_lines(np.ascontiguousarray(luma.T)))

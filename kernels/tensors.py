@@ -1,4 +1,4 @@
-"""Between a network's float tensors and 8-bit crops."""
+"""Conversion of a network's float tensors to 8-bit images."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from streamdeblur.kernels.jit import Array, kernel
 
 @kernel
 def interleave(red: Array, green: Array, blue: Array, out: Array) -> None:
-    """Three uint8 [n] to the uint8 [n, 3] `out`."""
-    # Flat, with unsigned indices: in this form LLVM turns the three stores into vector shuffles.
+    """Write three channels, uint8 [n] each, to `out`, uint8 [n, 3]."""
+    # flat, with unsigned indices: in this form LLVM turns the three stores into vector shuffles
     flat = out.reshape(-1)
     for x in range(red.size):
         at = np.uint64(3 * x)
@@ -21,10 +21,12 @@ def interleave(red: Array, green: Array, blue: Array, out: Array) -> None:
 
 @kernel
 def quantise(images: Array, out: Array, finite: Array) -> None:
-    """Round network outputs to pixels, and say which of them are numbers throughout.
+    """Round network outputs to pixels, and find those with NaN or infinity.
 
-    images: float32 [N, 3, H, W] in [0, 1]; out: uint8 [N, H, W, 3], written; finite: bool [N], written, False where an image
-    holds NaN or infinity (its pixels are then without meaning).
+    Args:
+        images: float32 [N, 3, H, W] in [0, 1]; values outside are clipped.
+        out: uint8 [N, H, W, 3], written.
+        finite: bool [N], written; False where an image has NaN or infinity, whose pixels are undefined.
     """
     scale, half = np.float32(255.0), np.float32(0.5)
     lowest, highest = np.float32(0.0), np.float32(255.0)

@@ -1,12 +1,12 @@
 """The two pixel kernels: read a window of a frame as RGB, and add a residual back to its planes.
 
-Both work on *components*. A component is one of Y, U, V (or R, G, B) as it lies in memory: ``planes[c]`` is a
-C-contiguous uint8 or uint16 array [rows, samples per line], and ``layout[c]`` = (offset, stride, width, height, shift)
-says where its samples are: sample (x, y) is ``planes[c][y, offset + x * stride]``, its code value that ``>> shift`` (p010le and
-its kin keep theirs in the high bits). So planar, interleaved and packed formats of any depth take the same path.
+Both work on *components*. A component is one of Y, U, V (or R, G, B) in memory: ``planes[c]`` is a C-contiguous uint8 or
+uint16 array [rows, samples per line], and ``layout[c]`` = (offset, stride, width, height, shift) locates its samples. Sample
+(x, y) is ``planes[c][y, offset + x * stride]``, and its code value is the sample ``>> shift`` (p010le, for example, has code
+values in the high bits). So planar, interleaved and packed formats of any depth take the same path.
 
-``grid[c]`` = (origin_x, step_x, origin_y, step_y) maps one sampling grid to the other, in samples; a component whose
-resolution is halved has its own grid.
+``grid[c]`` = (origin_x, step_x, origin_y, step_y) maps one sampling grid to the other, in samples. A subsampled component has its
+own grid.
 """
 
 from __future__ import annotations
@@ -39,10 +39,10 @@ def _gather_line(line: Array, layout: Array, weight: float, first: int, row: Arr
 def _resample_line(row: Array, first: Array, weights: Array, out: Array) -> None:
     """Horizontal taps of one line; `row` begins at source sample ``first[0]``."""
     taps = weights.shape[1]
-    # Unsigned indices spare the test for negative ones, which Python's rules ask for at every access.
+    # unsigned indices need no test for negative ones
     one, two, three = np.uint64(1), np.uint64(2), np.uint64(3)
     if taps == 4:
-        # Written out: most windows have 4 taps, and LLVM does not unroll a loop of unknown length.
+        # unrolled by hand: most windows have 4 taps, and LLVM does not unroll a loop of unknown length
         for j in range(out.size):
             i = np.uint64(first[j] - first[0])
             near = weights[j, one] * row[i + one] + weights[j, two] * row[i + two]
@@ -93,11 +93,14 @@ def _mix_line(lines: Array, to_rgb: Array, rgb: Array, out: Array) -> None:
 
 @kernel
 def crop_components(planes: tuple[Array, Array, Array], layout: Array, grid: Array, to_rgb: Array, out: Array) -> None:
-    """Resample a window of a frame to RGB, colour conversion included.
+    """Resample a window of a frame to RGB: area average when shrinking, Catmull-Rom cubic when enlarging.
 
-    planes: tuple of three uint8 or uint16 arrays [rows, samples]; layout: int64 [3, 5]; grid: float64 [3, 4], where output pixel
-    (0, 0) begins in the component and how many samples one output pixel covers; to_rgb: float32 [3, 4], samples to RGB in
-    [0, 255], last column the constant; out: uint8 [height, width, 3], written.
+    Args:
+        planes: Three uint8 or uint16 arrays [rows, samples].
+        layout: int64 [3, 5].
+        grid: float64 [3, 4], where output pixel (0, 0) begins in each component, and how many samples an output pixel covers.
+        to_rgb: float32 [3, 4], samples to RGB in [0, 255]; the last column is the constant.
+        out: uint8 RGB [height, width, 3], written.
     """
     height, width = out.shape[0], out.shape[1]
     taps_x = (
@@ -154,7 +157,7 @@ def _add_line(line: Array, layout: Array, begin: int, delta: Array, maximum: int
     if stride == 1 and shift == 0:
         samples = line[start : start + delta.size]
         for i in range(delta.size):
-            # Truncation rounds to nearest here: the clipped value is never negative.
+            # truncation rounds to nearest, because the clipped value is never negative
             samples[i] = np.int32(min(max(np.float32(samples[i]) + delta[i] + half, lowest), highest))
     else:
         spaced = line[start : start + (delta.size - 1) * stride + 1 : stride]
@@ -168,10 +171,17 @@ def paste_component(
 ) -> None:
     """Add a feathered residual to one component of a frame, in place.
 
-    plane, layout (int64 [5]): the component; grid: float64 [4], the crop coordinate where sample (0, 0) of the component
-    begins, and how many crop pixels one sample covers, for x then y; residual: float32 [size, size] in code values; width: of the
-    feather, as a share of the window; windows: float64 [n, 4], (origin_x, step_x, origin_y, step_y) of the other windows in the
-    frame, in units of *their* side: where masks overlap, they are scaled to sum to 1; maximum: largest code value.
+    Where the masks of several windows overlap, they are scaled to sum to 1.
+
+    Args:
+        plane: The component, uint8 or uint16 [rows, samples].
+        layout: int64 [5].
+        grid: float64 [4], the crop coordinate where sample (0, 0) of the component begins, and how many crop pixels one sample
+            covers, for x, then y.
+        residual: float32 [size, size], in code values.
+        width: Width of the feather as a fraction of the window.
+        windows: float64 [n, 4], (origin_x, step_x, origin_y, step_y) of the other windows in the frame, in units of their side.
+        maximum: Largest code value.
     """
     size = residual.shape[0]
     begin_x = max(0, math.ceil(-grid[0] / grid[1] - 0.5))
@@ -213,10 +223,13 @@ def paste_component(
 
 @kernel
 def residual_components(restored: Array, crop: Array, from_rgb: Array, out: Array) -> None:
-    """Residual of each component: ``out[c] = from_rgb[c] . (restored - crop)``.
+    """Compute the residual of each component: ``out[c] = from_rgb[c] . (restored - crop)``.
 
-    restored, crop: uint8 [size, size, 3] RGB; from_rgb: float32 [3, 3], RGB in [0, 255] to code values (strength included);
-    out: float32 [3, size, size], written.
+    Args:
+        restored: uint8 RGB [size, size, 3].
+        crop: uint8 RGB [size, size, 3].
+        from_rgb: float32 [3, 3], a difference in RGB in [0, 255] to one in code values, times the strength.
+        out: float32 [3, size, size], written.
     """
     pixels = crop.shape[0] * crop.shape[1]
     after, before = restored.reshape(-1), crop.reshape(-1)

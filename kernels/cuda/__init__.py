@@ -1,18 +1,18 @@
-"""The pixel kernels for NVIDIA GPUs, twins of those in window.py: CUDA C, shipped as PTX so that no compiler is needed."""
+"""The pixel kernels of window.py for NVIDIA GPUs: CUDA C, shipped as PTX so that no compiler is needed."""
 
 from __future__ import annotations
 
 from pathlib import Path
 
 PTX = Path(__file__).with_name("window.ptx")
-"""Made when the package is built; drivers from 525 on load it (PTX 8.0, that of CUDA 12.0)."""
+"""Made when the package is built. It is PTX 8.0, of CUDA 12.0, which drivers from 525 on load."""
 
 
 def ptx() -> bytes:
-    """The compiled kernels: those of the package, or where it was built without NVRTC, compiled now.
+    """The compiled kernels of the package, or compiled now where it was built without NVRTC.
 
     Raises:
-        EngineError: Neither is possible; says what to install.
+        EngineError: There are none, and NVRTC is missing; the message names what to install.
     """
     from streamdeblur.errors import EngineError
     from streamdeblur.kernels.cuda.compiler import CompilerError, compile_ptx

@@ -1,4 +1,4 @@
-"""What the CUDA kernels are told of a frame and its faces, as the structures of structs.cuh."""
+"""The arguments of the CUDA kernels: a frame and its faces, as NumPy forms of the structures in structs.cuh."""
 
 from __future__ import annotations
 
@@ -36,11 +36,16 @@ Structures = NDArray[np.void]
 def face_arguments(
     memory: NDArray[np.int64], crop_grids: NDArray[np.float64], paste_grids: NDArray[np.float64], strengths: Sequence[float]
 ) -> Structures:
-    """FACE [N] from what the CPU's kernels take.
+    """Make the structures of the faces of a frame.
 
-    memory: int64 [3, 5], (offset, stride, width, height, shift) of each component; crop_grids: float64 [N, 3, 4], as
-    `crop_components` takes them for crops of 256 pixels; paste_grids: float64 [N, 3, 4], as `paste_component` takes them;
-    strengths: [N], shares of the residual that are added.
+    Args:
+        memory: int64 [3, 5], (offset, stride, width, height, shift) of each component.
+        crop_grids: float64 [N, 3, 4], the grids of `crop_components` for crops of 256 pixels.
+        paste_grids: float64 [N, 3, 4], the grids of `paste_component`.
+        strengths: N factors of the residuals.
+
+    Returns:
+        FACE [N].
     """
     faces = np.zeros(len(crop_grids), FACE)
     for n, name in enumerate(GRID.names or ()):
@@ -55,13 +60,13 @@ def face_arguments(
 
 
 def lines_of(memory: NDArray[np.int64], faces: Structures) -> NDArray[np.int64]:
-    """The lines of each component (begin, end) that the kernels read or write: int64 [3, 2], within the frame."""
+    """The lines (begin, end) of each component that the kernels read or write, within the frame: int64 [3, 2]."""
     begin, step = faces["crop"]["origin_y"], faces["crop"]["step_y"]
     # two taps of the cubic lie beyond either end
     first = np.minimum(np.floor(begin) - 2, faces["extents"]["begin_y"]).min(0)
     last = np.maximum(np.ceil(begin + SIZE * step) + 2, faces["extents"]["end_y"]).max(0)
     height = memory[:, 3]
-    # what lies beyond the border repeats its line, which is needed then
+    # beyond the border its line is repeated, so at least that line is needed
     return np.stack([np.clip(first, 0, height - 1), np.clip(last, 1, height)], axis=1).astype(np.int64)
 
 
@@ -69,11 +74,22 @@ def frame_arguments(
     memory: NDArray[np.int64], pitches: Sequence[int], lines: NDArray[np.int64], addresses: Sequence[int],
     to_rgb: NDArray[np.float32], from_rgb: NDArray[np.float32], maximum: int, pasted: int, feather: float, faces: Structures,
 ) -> Structures:  # fmt: skip
-    """FRAME [1].
+    """Make the structure of a frame.
 
-    memory: as above; pitches: samples from one line to the next, of each component; lines: [3, 2], which lines (begin, end) of
-    each are in memory, the first of them at `addresses`; to_rgb, from_rgb: as the CPU's kernels take them; maximum: largest code
-    value; pasted: components that are written, 1 for gray, else 3; feather: its width, as a share of the window.
+    Args:
+        memory: int64 [3, 5], as for `face_arguments`.
+        pitches: Samples from one line to the next, of each component.
+        lines: int64 [3, 2], the lines (begin, end) of each component that are in device memory.
+        addresses: Where the first of these lines is in device memory, of each component.
+        to_rgb: float32 [3, 4], as for `crop_components`.
+        from_rgb: float32 [3, 3], as for `residual_components`.
+        maximum: Largest code value.
+        pasted: Number of components that are written: 1 for gray, else 3.
+        feather: Width of the feather as a fraction of the window.
+        faces: FACE [N].
+
+    Returns:
+        FRAME [1].
     """
     frame = np.zeros(1, FRAME)
     components, regions = frame["components"][0], frame["regions"][0]

@@ -1,4 +1,4 @@
-"""Compiles the kernels to PTX with NVRTC. Stands alone: the package's build runs it before anything is installed."""
+"""Compiles the kernels to PTX with NVRTC. The build of the package runs this file alone, so it imports no other module."""
 
 from __future__ import annotations
 
@@ -11,20 +11,20 @@ from pathlib import Path
 
 SOURCES = Path(__file__).parent
 ARCHITECTURE = "compute_75"
-"""The oldest that TensorRT 10 and 11 run on (Turing); drivers compile its PTX for every later GPU."""
+"""Turing, the oldest that TensorRT 10 and 11 support; drivers compile its PTX for every later GPU."""
 
 
 class CompilerError(Exception):
-    """NVRTC is not here, or refuses the source."""
+    """NVRTC is missing, or cannot compile the source."""
 
 
 def compile_ptx(architecture: str = ARCHITECTURE) -> bytes:
-    """The kernels of window.cu as PTX.
+    """Compile the kernels of window.cu to PTX.
 
     Raises:
-        CompilerError: NVRTC is not here, or refuses the source; the message has its log.
+        CompilerError: NVRTC is missing, or cannot compile the source; the message contains its log.
     """
-    # NVRTC leaves the thread that it ran on in the locale "C", where files are read as ASCII
+    # NVRTC leaves its thread in the locale "C", in which files are read as ASCII
     with ThreadPoolExecutor(max_workers=1) as thread:
         return thread.submit(_compile, architecture).result()
 
@@ -46,7 +46,7 @@ def _compile(architecture: str) -> bytes:
     try:
         if result:
             log = _text(nvrtc, program, "ProgramLog").decode(errors="replace")
-            raise CompilerError(f"NVRTC refuses window.cu:\n{log}")
+            raise CompilerError(f"NVRTC cannot compile window.cu:\n{log}")
         return _text(nvrtc, program, "PTX").rstrip(b"\0")
     finally:
         nvrtc.nvrtcDestroyProgram(ctypes.byref(program))
@@ -76,7 +76,7 @@ def _open_nvrtc() -> ctypes.CDLL:
 
 
 def _candidates() -> Iterator[str]:
-    """NVRTC's library in packages (CUDA 12 keeps it in cuda_nvrtc, 13 in cu13), then wherever the system has one."""
+    """Paths of NVRTC: in packages (CUDA 12 has it in cuda_nvrtc, 13 in cu13), then that of the system."""
     patterns = ("*/lib/libnvrtc.so.*", "*/bin/nvrtc64_*.dll", "*/bin/x86_64/nvrtc64_*.dll")
     for folder in sys.path:
         for pattern in patterns:

@@ -1,4 +1,4 @@
-// What the host tells the kernels of a frame and its faces; arguments.py has the same as NumPy types.
+// The arguments of the kernels: a frame and its faces. arguments.py has the same structures as NumPy types.
 
 #pragma once
 

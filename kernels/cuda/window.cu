@@ -1,4 +1,4 @@
-// CUDA twins of window.py: faces out of the planes of a frame, and what restoring changed back into them.
+// The kernels of window.py in CUDA: crops of faces from the planes of a frame, and residuals back into them.
 // Each kernel runs once for all faces of a frame; neighbouring threads read neighbouring samples.
 
 #include "structs.cuh"

@@ -1,1 +1,1 @@
-"""TensorRT: engines built from the deblurring network for one NVIDIA GPU, with crops and paste-back on the device, too."""
+"""TensorRT engines for NVIDIA GPUs, which crop, restore and paste faces on the device."""

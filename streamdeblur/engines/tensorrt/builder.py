@@ -1,4 +1,4 @@
-"""Builds a TensorRT engine from an ONNX network: minutes of measuring which kernels are fastest on this GPU."""
+"""Builds a TensorRT engine from an ONNX network, which takes minutes: TensorRT measures which kernels are fastest."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import tensorrt as trt
 
 LEVEL = 3
-"""Builder optimisation level, 0 to 5: TensorRT's own default; higher ones build for much longer and gain little."""
+"""Builder optimisation level, 0 to 5. TensorRT's default: higher ones take much longer and gain little."""
 
 BATCHES = (1, 2, 4, 8)
 """Largest batch of each optimisation profile."""
@@ -26,40 +26,50 @@ INPUT, OUTPUT = "blurry", "restored"
 
 
 @dataclass(frozen=True)
-class Step:
-    """How far a build is."""
+class BuildStep:
+    """The progress of a build."""
 
     phase: str
-    """TensorRT's name of what it does."""
+    """TensorRT's name of the phase."""
     done: int
+    """Steps of the phase that are done."""
     steps: int
+    """Steps of the phase."""
 
 
-OnStep = Callable[[Step], None]
+OnStep = Callable[[BuildStep], None]
 
 
 @dataclass(frozen=True)
 class Build:
-    """What to build."""
+    """The description of an engine to build."""
 
     network: bytes
-    """ONNX, with the precision in its types."""
+    """ONNX, strongly typed: its types are the precision of the engine."""
     batches: Sequence[int]
     """Largest batch of each optimisation profile, ascending."""
     size: int
     """Side of the images in pixels."""
     timing: Path
-    """The file of measured speeds, read and written."""
+    """The file of measured kernel speeds, which is read and written."""
     level: int = LEVEL
 
 
 def build_plan(build: Build, on_step: OnStep | None = None, cancelled: threading.Event | None = None) -> bytes:
-    """The engine, serialised. To be called with a device's context current.
+    """Build an engine, with the device's context current on this thread.
+
+    Args:
+        build: What to build.
+        on_step: Called at each step, from TensorRT's own threads.
+        cancelled: Ends the build where it is set.
+
+    Returns:
+        The serialised engine.
 
     Raises:
         OutOfMemoryError: The GPU has too little free memory for these batches.
         BuildCancelledError: `cancelled` was set.
-        EngineError: TensorRT cannot build the network; the message has its reasons.
+        EngineError: TensorRT cannot build the network; the message contains its errors.
     """
     import tensorrt as trt
 
@@ -84,7 +94,7 @@ def build_plan(build: Build, on_step: OnStep | None = None, cancelled: threading
 
 
 def _content(memory: trt.IHostMemory) -> bytes:
-    """A copy of what TensorRT holds; it has the buffer protocol, which the binding's types do not tell."""
+    """A copy of TensorRT's memory, which has the buffer protocol although the binding's types do not declare it."""
     return bytes(memory)  # type: ignore[call-overload, no-any-return, unused-ignore]
 
 
@@ -102,27 +112,27 @@ def _add_profiles(builder: trt.Builder, config: trt.IBuilderConfig, build: Build
 
 
 def _use_timing(config: trt.IBuilderConfig, path: Path) -> trt.ITimingCache:
-    """Give the builder what was measured before; a file that TensorRT does not take counts as none."""
+    """Give the builder the kernel speeds measured before, unless TensorRT refuses the file."""
     for known in (path.read_bytes() if path.is_file() else b"", b""):
         cache = config.create_timing_cache(known)
         if cache is not None and config.set_timing_cache(cache, False):
             return cache
-    raise EngineError("TensorRT takes no timing cache.")
+    raise EngineError("TensorRT refuses the timing cache.")
 
 
-def _failure(said: str, cancelled: threading.Event | None) -> EngineError:
+def _failure(errors: str, cancelled: threading.Event | None) -> EngineError:
     if cancelled is not None and cancelled.is_set():
         return BuildCancelledError("The build was cancelled.")
-    if out_of_memory(said):
-        return OutOfMemoryError(f"The GPU has too little free memory to build the engine: {said}.")
-    return EngineError(f"TensorRT cannot build the network: {said}.")
+    if out_of_memory(errors):
+        return OutOfMemoryError(f"The GPU has too little free memory to build the engine: {errors}.")
+    return EngineError(f"TensorRT cannot build the network: {errors}.")
 
 
 def _monitor_class() -> type[Any]:
     import tensorrt as trt
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc, unused-ignore]
-        """Tells how far the build is, and ends it where nobody wants it any more; called from TensorRT's own threads."""
+        """Reports the progress of a build, and cancels it; called from TensorRT's own threads."""
 
         def __init__(self, on_step: OnStep | None, cancelled: threading.Event | None) -> None:
             trt.IProgressMonitor.__init__(self)
@@ -131,17 +141,17 @@ def _monitor_class() -> type[Any]:
 
         def phase_start(self, phase_name: str, parent_phase: str, num_steps: Any) -> None:
             self._steps[phase_name] = int(num_steps)
-            self._tell(phase_name, 0)
+            self._report(phase_name, 0)
 
         def phase_finish(self, phase_name: str) -> None:
-            self._tell(phase_name, self._steps.pop(phase_name, 1))
+            self._report(phase_name, self._steps.pop(phase_name, 1))
 
         def step_complete(self, phase_name: str, step: Any) -> bool:
-            self._tell(phase_name, int(step) + 1)
+            self._report(phase_name, int(step) + 1)
             return self._cancelled is None or not self._cancelled.is_set()
 
-        def _tell(self, phase: str, done: int) -> None:
+        def _report(self, phase: str, done: int) -> None:
             if self._on_step is not None:
-                self._on_step(Step(phase, done, self._steps.get(phase, max(done, 1))))
+                self._on_step(BuildStep(phase, done, self._steps.get(phase, max(done, 1))))
 
     return Monitor

@@ -1,4 +1,4 @@
-"""The cache of built engines: files that are right for one network on one GPU with one driver and one TensorRT, and no other."""
+"""The cache of built engines. Each file is valid for one network, GPU, driver and version of TensorRT."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from streamdeblur.caches import cache_folder
 from streamdeblur.errors import EngineError, OutputError
 
 SCHEMA = 1
-"""Number of the rules by which engines are built; a change makes all older ones stale."""
+"""Version of how engines are built; a change invalidates all older ones."""
 
 WAITING_SECONDS = 0.2
-"""Between two looks at whether an engine that another process builds is still wanted."""
+"""Time between two checks of whether a build that waits for another process was cancelled."""
 
 
 class BuildCancelledError(EngineError):
-    """Nobody wants the engine any more."""
+    """The build was cancelled by its caller."""
 
 
 @dataclass(frozen=True)
 class EngineKey:
-    """Everything that makes an engine file valid."""
+    """Everything that the validity of an engine file depends on."""
 
     network: str
     """sha256 of the ONNX file."""
@@ -53,13 +53,13 @@ class EngineKey:
 
 @dataclass(frozen=True)
 class CachedEngine:
-    """An engine in the cache, as its side-car file tells of it."""
+    """An engine in the cache, as its side-car file describes it."""
 
     path: Path
     key: EngineKey
     megabytes: float
     seconds: float
-    """What building it took."""
+    """How long the build took."""
     built: str
     """When it was built, ISO 8601."""
 
@@ -68,25 +68,32 @@ class EngineCache:
     """Engine files with their side-cars in one folder, readable by the user alone (mode 0700)."""
 
     def __init__(self, folder: Path | None = None) -> None:
-        """folder: by default ``tensorrt`` in the user's cache folder. Raises OutputError where none can be written."""
+        """
+        Args:
+            folder: By default ``tensorrt`` in the user's cache folder.
+
+        Raises:
+            OutputError: No cache folder can be written.
+        """
         chosen = folder or cache_folder("tensorrt")
         if chosen is None:
             raise OutputError("No cache folder can be written for TensorRT engines. Set STREAMDEBLUR_CACHE to one that can.")
         chosen.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # a folder that others can write to could hand us their engines, which are code
+        # engines are code, so nobody else may put one here
         chosen.chmod(0o700)
         self.folder = chosen
 
     def path(self, key: EngineKey) -> Path:
+        """The file of an engine, whether it exists or not."""
         return self.folder / f"{key.digest}.engine"
 
     def load(self, key: EngineKey) -> bytes | None:
-        """The engine built for `key`; None where there is none, and where it is damaged or cut off: then it is deleted."""
+        """The engine of `key`; None where there is none. A damaged one is deleted."""
         path = self.path(key)
         try:
-            said = json.loads(_sidecar(path).read_text(encoding="utf-8"))
+            record = json.loads(_sidecar(path).read_text(encoding="utf-8"))
             plan = path.read_bytes()
-            if said["key"] == asdict(key) and said["sha256"] == hashlib.sha256(plan).hexdigest():
+            if record["key"] == asdict(key) and record["sha256"] == hashlib.sha256(plan).hexdigest():
                 return plan
         except FileNotFoundError:
             return None
@@ -96,12 +103,12 @@ class EngineCache:
         return None
 
     def store(self, key: EngineKey, plan: bytes, seconds: float) -> None:
-        """Keep an engine; both files appear whole or not at all.
+        """Keep an engine, whose files appear when they are complete.
 
         Raises:
             OutputError: They cannot be written.
         """
-        told = {
+        record = {
             "key": asdict(key),
             "sha256": hashlib.sha256(plan).hexdigest(),
             "seconds": round(seconds, 1),
@@ -109,28 +116,28 @@ class EngineCache:
         }
         path = self.path(key)
         write_whole(path, plan)
-        # the engine counts from the moment that its side-car is there
-        write_whole(_sidecar(path), json.dumps(told, indent=1).encode())
+        # an engine without a side-car does not count, so that comes last
+        write_whole(_sidecar(path), json.dumps(record, indent=1).encode())
 
     def delete(self, key: EngineKey) -> None:
         """Remove the engine of `key`, if there is one."""
         _remove(self.path(key))
 
     def entries(self) -> list[CachedEngine]:
-        """The engines in the cache, newest first; files that tell nothing are left out."""
+        """The engines in the cache, newest first; files that cannot be read are left out."""
         found = []
         for sidecar in self.folder.glob("*.json"):
             path = sidecar.with_suffix(".engine")
             try:
-                told: dict[str, Any] = json.loads(sidecar.read_text(encoding="utf-8"))
+                record: dict[str, Any] = json.loads(sidecar.read_text(encoding="utf-8"))
                 size = path.stat().st_size / 1e6
-                found.append(CachedEngine(path, EngineKey(**told["key"]), size, told["seconds"], told["built"]))
+                found.append(CachedEngine(path, EngineKey(**record["key"]), size, record["seconds"], record["built"]))
             except (OSError, ValueError, KeyError, TypeError):
                 continue
         return sorted(found, key=lambda entry: entry.built, reverse=True)
 
     def clear(self) -> int:
-        """Delete every engine and timing cache; returns how many engines there were."""
+        """Delete all engines and timing caches, and return how many engines there were."""
         count = len(list(self.folder.glob("*.engine")))
         for pattern in ("*.engine", "*.json", "*.timing", "*.part"):
             for path in self.folder.glob(pattern):
@@ -138,16 +145,16 @@ class EngineCache:
         return count
 
     def timing(self, key: EngineKey) -> Path:
-        """Where the measured speeds of kernels are kept, which all networks on one GPU and TensorRT share."""
+        """The file of measured kernel speeds, which all networks on one GPU and version of TensorRT share."""
         shared = hashlib.sha256(f"{key.gpu} {key.capability} {key.driver} {key.tensorrt}".encode()).hexdigest()
         return self.folder / f"{shared[:32]}.timing"
 
     @contextmanager
     def building(self, key: EngineKey, cancelled: threading.Event | None = None) -> Iterator[None]:
-        """Alone with an engine: other processes that want to build the same one wait here, for minutes.
+        """Hold the lock of an engine; other processes that build the same one wait, which may take minutes.
 
         Raises:
-            BuildCancelledError: `cancelled` was set meanwhile.
+            BuildCancelledError: `cancelled` was set while waiting.
         """
         from filelock import FileLock, Timeout
 
@@ -164,10 +171,10 @@ class EngineCache:
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file so that it appears under its name when it is complete, and only then.
+    """Write a file that appears under its name when it is complete.
 
     Raises:
-        OutputError: It cannot be written; nothing is left of it.
+        OutputError: It cannot be written; nothing is left behind.
     """
     handle, name = tempfile.mkstemp(prefix=f"{path.stem}.", suffix=".part", dir=path.parent)
     partial = Path(name)

@@ -1,18 +1,25 @@
-"""Device: one NVIDIA GPU through pycuda, its primary context shared with whatever else runs there."""
+"""One NVIDIA GPU through pycuda, with the primary context that all libraries of a process share."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from types import ModuleType
+from typing import Protocol
 
 from streamdeblur.errors import EngineError
 
 
+def address_of(memory: DeviceMemory | None) -> int:
+    """The address of memory that has been allocated."""
+    assert memory is not None
+    return int(memory)
+
+
 @dataclass(frozen=True)
 class GPU:
-    """What an engine file is made for."""
+    """The properties of a GPU on which the validity of an engine file depends."""
 
     name: str
     capability: tuple[int, int]
@@ -22,19 +29,54 @@ class GPU:
 
 
 class OutOfMemoryError(EngineError):
-    """The device has too little free memory for what was asked for."""
+    """The device has too little free memory."""
+
+
+class DeviceMemory(Protocol):
+    """pycuda.driver.DeviceAllocation."""
+
+    def __int__(self) -> int:
+        """The address."""
+
+    def free(self) -> None:
+        """Free the memory. A context must be current."""
+
+
+class Stream(Protocol):
+    """pycuda.driver.Stream."""
+
+    @property
+    def handle(self) -> int:
+        """The address of the CUDA stream."""
+
+    def synchronize(self) -> None:
+        """Wait until all work in the stream is done."""
+
+
+class Event(Protocol):
+    """pycuda.driver.Event."""
+
+    def synchronize(self) -> None:
+        """Wait until the stream has reached the event."""
 
 
 class Device:
-    """The first GPU that CUDA shows (``CUDA_VISIBLE_DEVICES`` chooses), its context current within `current` and nowhere else."""
+    """The first GPU that CUDA finds; ``CUDA_VISIBLE_DEVICES`` chooses another one.
+
+    Its context is current on a thread within `current`, and nowhere else.
+    """
 
     def __init__(self) -> None:
-        """Raises EngineError: no pycuda, no driver, or no GPU."""
+        """
+        Raises:
+            EngineError: There is no pycuda, no driver, or no GPU.
+        """
         try:
             import pycuda.driver as cuda
         except ImportError as error:
             raise EngineError(f"pycuda cannot be loaded ({error}). pip install 'streamdeblur[tensorrt]'.") from None
-        self.cuda: Any = cuda
+        self.cuda: ModuleType = cuda
+        """The module pycuda.driver."""
         try:
             cuda.init()
             found = cuda.Device.count()
@@ -48,20 +90,21 @@ class Device:
 
     @contextmanager
     def current(self) -> Iterator[None]:
-        """The device's context current on this thread."""
+        """Make the device's context the current one of this thread."""
         self._context.push()
         try:
             yield
         finally:
             self.cuda.Context.pop()
 
-    def allocate(self, size: int) -> Any:
-        """`size` bytes of device memory; `free` gives them back.
+    def allocate(self, size: int) -> DeviceMemory:
+        """Allocate `size` bytes of device memory. The context must be current.
 
         Raises:
-            OutOfMemoryError: There are not as many.
+            OutOfMemoryError: Fewer bytes are free.
         """
         try:
-            return self.cuda.mem_alloc(size)
+            memory: DeviceMemory = self.cuda.mem_alloc(size)
         except self.cuda.MemoryError:
             raise OutOfMemoryError(f"The GPU has no {size / 2**20:.0f} MiB free.") from None
+        return memory

@@ -1,4 +1,4 @@
-"""TensorRTEngine: crops, or the faces of whole frames, restored on an NVIDIA GPU."""
+"""The engine that restores crops, or the faces of whole frames, on an NVIDIA GPU."""
 
 from __future__ import annotations
 
@@ -6,18 +6,17 @@ import time
 from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.engines.engine import Crops, FrameFaces, PasteOutcome, checked_crops
-from streamdeblur.engines.tensorrt.device import Device
+from streamdeblur.engines.tensorrt.device import Device, DeviceMemory, Event, Stream, address_of
 from streamdeblur.engines.tensorrt.frames import FrameJob
 from streamdeblur.engines.tensorrt.kernels import PixelKernels
 from streamdeblur.engines.tensorrt.session import Session
 from streamdeblur.engines.tensorrt.staging import StagingPool
-from streamdeblur.engines.tensorrt.thread import DeviceThread
+from streamdeblur.engines.tensorrt.thread import DeviceThread, Launch
 from streamdeblur.errors import EngineError
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.kernels.tensors import quantise
@@ -28,29 +27,34 @@ RESIDUAL_BYTES = 3 * CROP_SIZE * CROP_SIZE * 4
 
 @dataclass(eq=False)
 class _OnDevice:
-    """What belongs to the device's thread."""
+    """What the device's thread alone uses."""
 
-    stream: Any
+    stream: Stream
     session: Session
     kernels: PixelKernels
-    block: Any = None
+    block: DeviceMemory | None = None
     """Device copy of the staging block of the job that runs; jobs run one after the other."""
     block_size: int = 0
-    residuals: Any = None
+    residuals: DeviceMemory | None = None
     room: int = 0
 
 
 class TensorRTEngine:
-    """The deblurring network as a TensorRT engine; what it does to a frame happens on the device from crop to paste."""
+    """Runs the deblurring network with TensorRT, and crops and pastes faces on the device, too."""
 
     name = "tensorrt"
 
     def __init__(self, device: Device, plan: bytes, reason: str) -> None:
-        """plan: a built engine, serialised. The largest batch is tried at once, so that what does not fit shows here.
+        """Load the engine and run its largest batch once, so that an error for lack of memory occurs here.
+
+        Args:
+            device: The GPU.
+            plan: The serialised engine.
+            reason: Where the engine comes from, for `reason`.
 
         Raises:
-            UnreadableEngineError: TensorRT does not take it.
-            OutOfMemoryError: Not even one crop fits into the device's memory.
+            UnreadableEngineError: TensorRT cannot read the engine.
+            OutOfMemoryError: The device has too little memory for a single crop.
         """
         self.reason = f"{reason} ({device.gpu.name}, f16)"
         self._device = device
@@ -60,6 +64,7 @@ class TensorRTEngine:
         try:
             self._thread.call(lambda: self._open(plan))
         except BaseException:
+            # the caller gets no object to close, so memory and thread are released here, after Ctrl-C, too
             self.close()
             raise
 
@@ -86,7 +91,7 @@ class TensorRTEngine:
         pending.release()
         return restored
 
-    def _run_crops(self, block: NDArray[np.uint8], size: int, count: int) -> Any:
+    def _run_crops(self, block: NDArray[np.uint8], size: int, count: int) -> Event:
         parts, cuda = self._open_parts(), self._device.cuda
         if count:
             parts.session.make_room(count)
@@ -103,12 +108,12 @@ class TensorRTEngine:
         future = self._launch(lambda: self._run_faces(job, block), block)
         return DeviceFaces(job, block, future, lambda: self._staging.give_back(block))
 
-    def _run_faces(self, job: FrameJob, block: NDArray[np.uint8]) -> Any:
+    def _run_faces(self, job: FrameJob, block: NDArray[np.uint8]) -> Event:
         parts, cuda = self._open_parts(), self._device.cuda
         self._make_room(job)
-        device, session = int(parts.block), parts.session
+        device, session = address_of(parts.block), parts.session
         frame, faces, finite = device + job.frame_at, device + job.faces_at, device + job.finite_at
-        crops, restored, residuals = int(session.crops), int(session.restored), int(parts.residuals)
+        crops, restored, residuals = (address_of(memory) for memory in (session.crops, session.restored, parts.residuals))
         paste_blocks = job.paste_blocks(job.address(block, device))
         cuda.memcpy_htod_async(parts.block, block[: job.size], parts.stream)
         parts.kernels.crop_faces(job.bits, job.crop_blocks, frame, faces, crops)
@@ -130,19 +135,20 @@ class TensorRTEngine:
             self._free_residuals(parts)
             parts.residuals, parts.room = self._device.allocate(job.count * RESIDUAL_BYTES), job.count
 
-    def _launch(self, launch: Callable[[], Any], block: NDArray[np.uint8]) -> Future[None]:
+    def _launch(self, launch: Launch, block: NDArray[np.uint8]) -> Future[None]:
         try:
             return self._thread.launch(launch)
         except EngineError:
             self._staging.give_back(block)
             raise
 
-    def _event(self) -> Any:
+    def _event(self) -> Event:
         flags = self._device.cuda.event_flags
-        # waiting asleep leaves the cores to the codec
+        # a blocking wait leaves the cores to the codec
         event = self._device.cuda.Event(flags.BLOCKING_SYNC | flags.DISABLE_TIMING)
         event.record(self._open_parts().stream)
-        return event
+        recorded: Event = event
+        return recorded
 
     def _open_parts(self) -> _OnDevice:
         if self._parts is None:
@@ -153,7 +159,7 @@ class TensorRTEngine:
         self._thread.close(self._release)
 
     def _release(self) -> None:
-        """Contexts, engine, kernels and then buffers; page-locked memory last, when no copy can be under way."""
+        """Release contexts, engine, kernels and buffers, then page-locked memory, when no copy can be running."""
         parts, self._parts = self._parts, None
         if parts is not None:
             parts.session.close()
@@ -196,7 +202,7 @@ class _PendingJob:
             self.release()
             raise
         except Exception as error:
-            # CUDA and TensorRT raise types of their own when the device fails; callers handle one.
+            # CUDA and TensorRT have their own errors, and this module does not import them; callers handle one
             self.release()
             raise EngineError(f"The GPU failed: {error}") from error
         return True

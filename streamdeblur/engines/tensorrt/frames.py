@@ -1,4 +1,4 @@
-"""FrameJob: the faces of one frame on the device, from its planes and back into them."""
+"""The faces of one frame on the device, from its planes and back into them."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from numpy.typing import NDArray
 
 from streamdeblur.engines.tensorrt.kernels import BLOCK
 from streamdeblur.faces.window import CROP_SIZE, FEATHER, FaceWindow, crop_grid, paste_grid
-from streamdeblur.kernels.cuda.arguments import FACE, FRAME, face_arguments, frame_arguments, lines_of
+from streamdeblur.kernels.cuda.arguments import FACE, FRAME, Structures, face_arguments, frame_arguments, lines_of
 from streamdeblur.video.planes import Planes
 
 ALIGNMENT = 256
-"""Bytes at whose multiples each part of a block begins, as device memory does."""
+"""Each part of a block begins at a multiple of this many bytes, as device memory does."""
 
 
 class FrameJob:
-    """One block of memory, the same on the host and on the device: [frame | faces | finite | lines of each plane].
+    """A block of memory, the same on the host and on the device: [frame | faces | finite | lines of each plane].
 
-    Only the lines under the windows travel; they come back with `finite` in one copy.
+    Only the lines under the windows are copied to the device; they come back with `finite` in one copy.
     """
 
     def __init__(self, planes: Planes, windows: Sequence[FaceWindow], strengths: Sequence[float]) -> None:
@@ -63,8 +63,8 @@ class FrameJob:
         for plane in self._lines:
             self._staged(block, plane)[:] = self._wanted(self._planes, plane)
 
-    def address(self, block: NDArray[np.uint8], device: int) -> Any:
-        """Write `frame` into a staging block that is copied to the address `device`; returns it."""
+    def address(self, block: NDArray[np.uint8], device: int) -> Structures:
+        """Write `frame` into a staging block that is copied to the address `device`, and return it: FRAME [1]."""
         layout, colour = self._planes.layout, self._planes.colour
         components = layout.components if len(layout.components) == 3 else layout.components[:1] * 3
         frame = frame_arguments(
@@ -82,7 +82,7 @@ class FrameJob:
         """Grid of a launch with one thread for each pixel of each crop."""
         return CROP_SIZE // BLOCK[0], CROP_SIZE // BLOCK[1], self.count
 
-    def paste_blocks(self, frame: Any) -> tuple[int, int, int]:
+    def paste_blocks(self, frame: Structures) -> tuple[int, int, int]:
         """Grid of a launch with one thread for each sample of the region that the windows cover."""
         pasted = int(frame["pasted"][0])
         width, height = (int(frame["regions"][0][:pasted][extent].max()) for extent in ("width", "height"))
@@ -93,7 +93,7 @@ class FrameJob:
         return np.asarray(self._part(block, self.finite_at, self.count * 4).view(np.int32) != 0)
 
     def write_back(self, block: NDArray[np.uint8], planes: Planes) -> None:
-        """Copy the samples under the windows into the planes of the same frame; no other one is written to."""
+        """Copy the samples under the windows into the planes of the same frame, and no others."""
         self._planes = planes
         for face in self._faces[self.finite(block)]:
             for component, extent in zip(planes.layout.components, face["extents"], strict=False):

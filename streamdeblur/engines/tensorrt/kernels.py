@@ -1,14 +1,14 @@
-"""The CUDA kernels around the network, loaded on a device: crops from planes, and residuals into them."""
+"""The CUDA kernels before and after the network, loaded on a device."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from streamdeblur.engines.tensorrt.device import Device
+from streamdeblur.engines.tensorrt.device import Device, Stream
 from streamdeblur.kernels.cuda import ptx
 
 BLOCK = (32, 8, 1)
-"""Threads of a block: a warp reads neighbouring samples of one line."""
+"""Threads of a block, of which a warp reads neighbouring samples of one line."""
 
 Grid = tuple[int, int, int]
 
@@ -16,21 +16,29 @@ Grid = tuple[int, int, int]
 class PixelKernels:
     """crop_faces, residual_faces and paste_faces for 8- and 16-bit samples; each runs once for all faces of a frame."""
 
-    def __init__(self, device: Device, stream: Any) -> None:
+    def __init__(self, device: Device, stream: Stream) -> None:
         self._stream = stream
         self._module: Any = device.cuda.module_from_buffer(ptx() + b"\0")
         self._functions: dict[str, Any] = {}
 
     def crop_faces(self, bits: int, grid: Grid, frame: int, faces: int, crops: int) -> None:
-        """Planes to crops, float16 [N, 3, 256, 256]. bits: 8 or 16, of a sample; the rest are addresses."""
+        """Read the faces of a frame into `crops`, float16 [N, 3, 256, 256].
+
+        Args:
+            bits: 8 or 16, of a sample.
+            grid: Blocks of the launch.
+            frame: Address of the structure Frame.
+            faces: Address of an array of the structure Face.
+            crops: Address of the crops, which are written.
+        """
         self._run(f"crop_faces_{bits}", grid, frame, faces, crops)
 
     def residual_faces(self, grid: Grid, frame: int, faces: int, crops: int, restored: int, residuals: int, finite: int) -> None:
-        """What restoring changed, float32 [N, 3, 256, 256] in code values, and which faces are numbers throughout."""
+        """Write the residuals, float32 [N, 3, 256, 256] in code values; `finite` becomes 0 where a face has NaN or infinity."""
         self._run("residual_faces", grid, frame, faces, crops, restored, residuals, finite)
 
     def paste_faces(self, bits: int, grid: Grid, frame: int, faces: int, residuals: int, finite: int) -> None:
-        """Residuals into the planes, in place."""
+        """Add the residuals of the finite faces to the planes of the frame."""
         self._run(f"paste_faces_{bits}", grid, frame, faces, residuals, finite)
 
     def _run(self, name: str, grid: Grid, *addresses: int) -> None:
@@ -39,6 +47,6 @@ class PixelKernels:
         self._functions[name].prepared_async_call(grid, BLOCK, self._stream, *addresses)
 
     def close(self) -> None:
-        """Let go of the module."""
+        """Unload the kernels."""
         self._functions.clear()
         self._module = None

@@ -1,4 +1,4 @@
-"""What TensorRT says while it works."""
+"""TensorRT's messages."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ if TYPE_CHECKING:
     import tensorrt
 
 LAST = 20
-"""Errors that are remembered."""
+"""Number of errors that are kept."""
 
 
 @lru_cache(maxsize=1)
 def log_class() -> type[Any]:
-    """The class `Log`; TensorRT is loaded on the first call."""
+    """The class `Log`, whose base class is known once TensorRT is loaded."""
     import tensorrt as trt
 
     class Log(trt.ILogger):  # type: ignore[misc, unused-ignore]
-        """TensorRT's messages, passed on to Python's log; its errors are kept for the exceptions that follow them."""
+        """Passes TensorRT's messages on to logging, and keeps its errors for the exceptions that follow them."""
 
         def __init__(self) -> None:
             trt.ILogger.__init__(self)
@@ -31,14 +31,14 @@ def log_class() -> type[Any]:
             logging.getLogger(__name__).debug("%s", msg)
 
         def take(self) -> str:
-            """The errors since the last call, as a sentence."""
-            said, self.errors = "; ".join(self.errors), []
-            return said or "TensorRT gave no reason"
+            """The errors since the last call."""
+            errors, self.errors = "; ".join(self.errors), []
+            return errors or "TensorRT gave no reason"
 
     return Log
 
 
-def out_of_memory(said: str) -> bool:
-    """Whether TensorRT's errors tell of too little memory."""
-    words = said.lower().replace(" ", "").replace("_", "")
+def out_of_memory(errors: str) -> bool:
+    """Whether TensorRT's errors are about too little memory."""
+    words = errors.lower().replace(" ", "").replace("_", "")
     return "outofmemory" in words or "memoryallocation" in words

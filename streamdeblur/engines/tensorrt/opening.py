@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 def engine_key(network: Network, device: Device, batches: tuple[int, ...] = BATCHES, level: int = LEVEL) -> EngineKey:
-    """The key of a network's engine on a device, for the TensorRT that is installed."""
+    """The key of a network's engine on a device, with the installed TensorRT."""
     import tensorrt as trt
 
     gpu = device.gpu
@@ -39,7 +39,7 @@ def engine_key(network: Network, device: Device, batches: tuple[int, ...] = BATC
 
 
 def cached(network: Network, device: Device | None = None, cache: EngineCache | None = None) -> bool:
-    """Whether an engine of the network lies ready in the cache, so that opening it takes seconds, not minutes."""
+    """Whether the cache has an engine of the network, so that opening it takes seconds and not minutes."""
     device, cache = device or Device(), cache or EngineCache()
     return bool(_ready(network, device, cache))
 
@@ -50,15 +50,23 @@ def open_tensorrt(
     cancelled: threading.Event | None = None,
     cache: EngineCache | None = None,
 ) -> TensorRTEngine:
-    """The engine of a network on this GPU, from the cache or built; a cached one that TensorRT does not take is built anew, once.
+    """Open the engine of a network on this GPU, from the cache or built first.
+
+    A cached engine that TensorRT cannot read is built again, once.
+
+    Args:
+        network: The network, in single precision.
+        on_step: Called at each step of a build, from TensorRT's own threads.
+        cancelled: Ends a build where it is set.
+        cache: By default that of the user.
 
     Raises:
-        OutOfMemoryError: Not even an engine for single crops fits into the GPU's memory.
-        EngineError: No GPU, or TensorRT cannot build or run the network; the message has its reasons.
+        OutOfMemoryError: The GPU has too little memory for an engine for single crops.
+        EngineError: There is no GPU, or TensorRT cannot build or run the network; the message contains its errors.
         OutputError: No cache folder can be written.
     """
     device, cache = Device(), cache or EngineCache()
-    # where memory was too short for larger batches once, they are not tried again at every start
+    # batches that memory was too short for once are not tried again at every start
     candidates = _ready(network, device, cache) or _fewer(BATCHES)
     for number, batches in enumerate(candidates, 1):
         key = engine_key(network, device, batches)
@@ -73,12 +81,12 @@ def open_tensorrt(
 
 
 def _ready(network: Network, device: Device, cache: EngineCache) -> list[tuple[int, ...]]:
-    """The batch sizes for which an engine lies in the cache, the largest ones only."""
+    """The largest batch sizes for which the cache has an engine, as a list of one or none."""
     return [batches for batches in _fewer(BATCHES) if cache.load(engine_key(network, device, batches)) is not None][:1]
 
 
 def _fewer(batches: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """All batch sizes, and those left as the largest is taken away."""
+    """All batch sizes, then all but the largest, and so on."""
     return [batches[:count] for count in range(len(batches), 0, -1)]
 
 
@@ -91,7 +99,7 @@ def _open(
         try:
             return TensorRTEngine(device, plan, f"TensorRT {key.tensorrt}, engine from the cache")
         except UnreadableEngineError as error:
-            logger.warning("%s It is built anew.", error)
+            logger.warning("%s It is built again.", error)
             cache.delete(key)
     plan, seconds = _build(network, device, cache, key, batches, on_step, cancelled)
     return TensorRTEngine(device, plan, f"TensorRT {key.tensorrt}, engine built in {seconds:.0f} s")
@@ -110,6 +118,6 @@ def _build(
     try:
         cache.store(key, plan, seconds)
     except OutputError as error:
-        # the engine runs all the same; the next start builds it again
+        # the engine works without; the next start builds it again
         logger.warning("%s", error)
     return plan, seconds

@@ -1,13 +1,13 @@
-"""Session: a built engine, ready to run on images that lie on the device."""
+"""A built engine that runs on images in device memory."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from streamdeblur.engines.tensorrt.builder import INPUT, OUTPUT
-from streamdeblur.engines.tensorrt.device import Device, OutOfMemoryError
+from streamdeblur.engines.tensorrt.device import Device, DeviceMemory, OutOfMemoryError, Stream, address_of
 from streamdeblur.engines.tensorrt.log import log_class, out_of_memory
 from streamdeblur.errors import EngineError
 
@@ -16,17 +16,26 @@ if TYPE_CHECKING:
 
 
 class UnreadableEngineError(EngineError):
-    """TensorRT does not take an engine file: it is damaged, or of another version."""
+    """TensorRT cannot read an engine file, because it is damaged or of another version."""
 
 
 class Session:
     """An engine with one execution context for each of its optimisation profiles, and the images that they work on.
 
-    Lives on one thread, on which the device's context is current. Images are float16 [N, 3, size, size] in [0, 1].
+    It is used on one thread, on which the device's context is current. Images are float16 [N, 3, size, size] in [0, 1].
     """
 
-    def __init__(self, device: Device, stream: Any, plan: bytes, size: int) -> None:
-        """Raises UnreadableEngineError."""
+    def __init__(self, device: Device, stream: Stream, plan: bytes, size: int) -> None:
+        """
+        Args:
+            device: Where the images are.
+            stream: Where executions are put.
+            plan: The serialised engine.
+            size: Side of the images in pixels.
+
+        Raises:
+            UnreadableEngineError: TensorRT cannot read the engine.
+        """
         import tensorrt as trt
 
         self._device, self._stream = device, stream
@@ -43,16 +52,16 @@ class Session:
         self._contexts: dict[int, trt.IExecutionContext] = {}
         self._addresses: dict[tuple[int, str], int] = {}
         self._room = 0
-        self.crops: Any = None
-        self.restored: Any = None
+        self.crops: DeviceMemory | None = None
+        self.restored: DeviceMemory | None = None
 
     @property
     def largest(self) -> int:
-        """Images that one execution takes; fewer than the engine was built for once memory was short."""
+        """Images that one execution takes, fewer than the engine was built for after memory was short."""
         return self._batches[-1]
 
     def make_room(self, count: int) -> None:
-        """Have `crops` and `restored` hold at least `count` images each; what was in them may be lost.
+        """Make `crops` and `restored` hold at least `count` images each; their content may be lost.
 
         Raises:
             OutOfMemoryError: The device has too little memory.
@@ -69,10 +78,10 @@ class Session:
     def enqueue(self, count: int) -> None:
         """Put the restoration of the first `count` images of `crops` into the stream.
 
-        Where memory is short, batches are halved, for good.
+        Where memory is short, this and all later batches are halved.
 
         Raises:
-            OutOfMemoryError: Not even one image fits.
+            OutOfMemoryError: There is too little memory for a single image.
             EngineError: The device failed.
         """
         done = 0
@@ -83,20 +92,20 @@ class Session:
             except OutOfMemoryError:
                 if len(self._batches) == 1:
                     raise
-                self._forget(len(self._batches) - 1)
+                self._drop_largest()
                 continue
             done += batch
 
     def _enqueue(self, first: int, count: int) -> None:
         profile = next(n for n, largest in enumerate(self._batches) if largest >= count)
         context = self._context(profile)
-        self._point(profile, context, INPUT, int(self.crops) + first * self.image_bytes)
-        self._point(profile, context, OUTPUT, int(self.restored) + first * self.image_bytes)
+        self._set_address(profile, context, INPUT, address_of(self.crops) + first * self.image_bytes)
+        self._set_address(profile, context, OUTPUT, address_of(self.restored) + first * self.image_bytes)
         self._check(context.set_input_shape(INPUT, (count, *self._image_shape)), "the shape of its input")
         self._check(context.execute_async_v3(self._stream.handle), "to run")
 
     def _context(self, profile: int) -> trt.IExecutionContext:
-        """The profile's context, made when it is first wanted: each holds memory for its own batches only."""
+        """The profile's context, made when it is first needed, because each takes memory for its batches."""
         if profile not in self._contexts:
             import tensorrt as trt
 
@@ -106,8 +115,8 @@ class Session:
             self._contexts[profile] = context
         return self._contexts[profile]
 
-    def _point(self, profile: int, context: trt.IExecutionContext, name: str, address: int) -> None:
-        """Set the address of a tensor, where it is not the same already."""
+    def _set_address(self, profile: int, context: trt.IExecutionContext, name: str, address: int) -> None:
+        """Set the address of a tensor where it has changed."""
         if self._addresses.get((profile, name)) != address:
             self._check(context.set_tensor_address(name, address), f"the address of '{name}'")
             self._addresses[profile, name] = address
@@ -115,13 +124,14 @@ class Session:
     def _check(self, granted: bool, what: str) -> None:
         if granted:
             return
-        said = self._log.take()
-        if out_of_memory(said):
-            raise OutOfMemoryError(f"The GPU has too little free memory: {said}.")
-        raise EngineError(f"TensorRT refused {what}: {said}.")
+        errors = self._log.take()
+        if out_of_memory(errors):
+            raise OutOfMemoryError(f"The GPU has too little free memory: {errors}.")
+        raise EngineError(f"TensorRT refused {what}: {errors}.")
 
-    def _forget(self, profile: int) -> None:
-        """Do without the largest profile, and free what it holds."""
+    def _drop_largest(self) -> None:
+        """Free the context of the largest profile, which is used no more."""
+        profile = len(self._batches) - 1
         self._stream.synchronize()
         self._contexts.pop(profile, None)
         self._addresses = {key: address for key, address in self._addresses.items() if key[0] != profile}

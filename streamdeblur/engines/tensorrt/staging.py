@@ -1,14 +1,14 @@
-"""Staging: page-locked memory through which frames and crops go to the device and come back."""
+"""Page-locked memory, through which frames and crops are copied to the device and back."""
 
 from __future__ import annotations
 
 import threading
-from typing import Any
+from typing import cast
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.engines.tensorrt.device import Device, OutOfMemoryError
+from streamdeblur.engines.tensorrt.device import Device, DeviceMemory, OutOfMemoryError
 from streamdeblur.engines.tensorrt.thread import DeviceThread
 
 SMALLEST = 1 << 20
@@ -16,7 +16,7 @@ SMALLEST = 1 << 20
 
 
 class StagingPool:
-    """Blocks of page-locked memory, as many as are in use at once: two where the caller keeps two frames in flight."""
+    """Blocks of page-locked memory, of which there are as many as are in use at once."""
 
     def __init__(self, device: Device, thread: DeviceThread) -> None:
         self._device, self._thread = device, thread
@@ -24,10 +24,10 @@ class StagingPool:
         self._free: list[NDArray[np.uint8]] = []
 
     def take(self, size: int) -> NDArray[np.uint8]:
-        """A block of at least `size` bytes, uint8 [n]; what is in it is of no meaning.
+        """Take a block of at least `size` bytes, uint8 [n], whose content is undefined.
 
         Raises:
-            OutOfMemoryError: The system does not give so much page-locked memory.
+            OutOfMemoryError: The system has too little page-locked memory.
         """
         with self._lock:
             fitting = [n for n, block in enumerate(self._free) if block.size >= size]
@@ -36,6 +36,7 @@ class StagingPool:
         return self._thread.call(lambda: self._allocate(max(SMALLEST, 1 << (size - 1).bit_length())))
 
     def give_back(self, block: NDArray[np.uint8]) -> None:
+        """Make a block free for the next one who takes one."""
         with self._lock:
             self._free.append(block)
 
@@ -47,9 +48,9 @@ class StagingPool:
         return block
 
     def close(self) -> None:
-        """Free the blocks that nobody has; on the device's thread. Those that are taken go when they are let go."""
+        """Free the blocks that are not taken, on the device's thread. The others are freed with their arrays."""
         with self._lock:
             blocks, self._free = self._free, []
         for block in blocks:
-            owner: Any = block.base
-            owner.free()
+            # pycuda's HostAllocation, which owns the memory of the array
+            cast(DeviceMemory, block.base).free()

@@ -1,4 +1,4 @@
-"""DeviceThread: the one thread that owns the context, the engine and the stream of a device."""
+"""The thread that owns the context, the engine and the stream of a device."""
 
 from __future__ import annotations
 
@@ -7,27 +7,27 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import Future
 from queue import Empty, Queue
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from streamdeblur.engines.tensorrt.device import Device
+from streamdeblur.engines.tensorrt.device import Device, Event
 from streamdeblur.errors import EngineError
 
 Result = TypeVar("Result")
 
-Launch = Callable[[], Any]
-"""Puts work into the stream, and returns an event that comes after it."""
+Launch = Callable[[], Event]
+"""Puts work into the stream, and returns an event after it."""
 
 AHEAD = 2
-"""Launches in the stream at the same time: while the device works on one, the next is put behind it."""
+"""Launches in the stream at the same time, so that the device need not wait for the next one."""
 
 
 class DeviceThread:
-    """Runs calls and launches in order on a thread of its own, on which the device's context is current."""
+    """Runs calls and launches in order, on a thread of its own on which the device's context is current."""
 
     def __init__(self, device: Device) -> None:
         self._device = device
         self._waiting: Queue[Callable[[], None] | tuple[Launch, Future[None]] | None] = Queue()
-        self._launched: deque[tuple[Any, Future[None]]] = deque()
+        self._launched: deque[tuple[Event, Future[None]]] = deque()
         self._closing = threading.Lock()
         self._closed = False
         started: Future[None] = Future()
@@ -36,24 +36,24 @@ class DeviceThread:
         started.result()
 
     def call(self, function: Callable[[], Result]) -> Result:
-        """What `function` returns on the thread, once everything launched before has ended."""
+        """Run `function` on the thread after all launches before it are done, and return its result."""
         future: Future[Result] = Future()
         self._put(self._after_launches(future, function))
         return future.result()
 
     def launch(self, launch: Launch) -> Future[None]:
-        """Put work into the stream; the future is done when the device is."""
+        """Run `launch` on the thread; the future is done when the device has done the work."""
         future: Future[None] = Future()
         self._put((launch, future))
         return future
 
     def close(self, release: Callable[[], None]) -> None:
-        """Wait for what was launched, run `release` on the thread and end it. Closing again does nothing."""
+        """Wait for all launches, run `release` on the thread and end it. Closing again does nothing."""
         released: Future[None] = Future()
         with self._closing:
             if self._closed:
                 return
-            # what comes after the release would wait for ever, so nothing does
+            # nothing is accepted after the release, because nothing would ever run it
             self._waiting.put(self._after_launches(released, release))
             self._waiting.put(None)
             self._closed = True
@@ -79,14 +79,15 @@ class DeviceThread:
                 started.set_result(None)
                 self._work()
         except Exception as error:
-            # a context that cannot be made current; whoever starts the thread must see it
+            # pycuda has its own errors, and this module does not import it: whatever keeps the context from becoming current is
+            # raised where the thread is started
             if not started.done():
                 started.set_exception(error)
 
     def _work(self) -> None:
         while True:
             try:
-                # with nothing to put behind it, what is launched is waited for
+                # wait for the device only when there is nothing to launch
                 item = self._waiting.get(block=not self._launched)
             except Empty:
                 self._finish_oldest()
@@ -104,7 +105,8 @@ class DeviceThread:
         try:
             self._launched.append((launch(), future))
         except Exception as error:
-            # whoever waits for it must see what CUDA or TensorRT raised
+            # CUDA and TensorRT have their own errors, and this module does not import them; each is raised where the future is
+            # waited for
             future.set_exception(error)
 
     def _finish_oldest(self) -> None:
@@ -120,7 +122,7 @@ def _settle(future: Future[Result], function: Callable[[], Result]) -> None:
     try:
         result = function()
     except Exception as error:
-        # whatever it is belongs to the caller, not to this thread
+        # the function is the caller's and may raise anything; an error must end the call, not this thread
         future.set_exception(error)
     else:
         future.set_result(result)
