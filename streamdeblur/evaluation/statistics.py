@@ -1,8 +1,8 @@
-"""How sure a figure is: intervals, tests between two methods, the share of the gap closed.
+"""Statistics of means over cases: confidence intervals, paired tests, and the fraction of a gap that is closed.
 
-Cases of one clip or picture are not independent of each other. So it is the *groups* that are drawn, or that change sides, with
-all their cases: many frames of few people do not make a figure look surer than it is. Every figure of a report is a mean over
-cases; the AUC and the failure rate are, too (`metrics.landmarks.auc_parts`, `failures`).
+Cases of one clip or picture are not independent of each other. So whole *groups* of cases are resampled, or change sign in a
+test: many frames of few people do not make a mean look more certain than it is. Every metric of a report is a mean over cases,
+including the AUC and the failure rate (`metrics.landmarks.auc_parts`, `failures`).
 """
 
 from __future__ import annotations
@@ -22,26 +22,29 @@ LEVEL = 0.95
 BLOCK = 1_000
 """Resamples that are held in memory at a time."""
 TIE = 1e-9
-"""Sums that differ by less than this share of their size are equal: the order of adding moves the last digits."""
+"""Sums that differ by less than this fraction of their size count as equal: rounding errors depend on the order of summation."""
 
 
 @dataclass(frozen=True)
 class Interval:
-    """A figure and its 95 % interval."""
+    """A mean and its 95 % confidence interval."""
 
     value: float
     low: float
-    """NaN, as `high`, where fewer than two groups were measured, or where the figure itself is not known."""
+    """NaN, as `high`, if there are fewer than two groups or the value itself is unknown."""
     high: float
 
 
 def mean_interval(values: ArrayLike, groups: Sequence[Hashable], seed: int = 0) -> Interval:
-    """The mean over all cases, with the interval of a bootstrap over groups: expanded percentiles (see `_percentiles`).
+    """The mean over all cases, with the interval of a bootstrap over groups (expanded percentiles, see `_percentiles`).
 
-    values: float [N], one of each case; groups: what each case belongs to. The same seed gives the same interval.
+    Args:
+        values: float [N], one for each case.
+        groups: The group of each case.
+        seed: Of the bootstrap; the same seed gives the same interval.
 
     Raises:
-        ValueError: no values, one that is not finite, or not a group for each.
+        ValueError: There are no values, one is not finite, or the number of groups differs.
     """
     sums, counts = _totals(values, groups)
     value = float(sums.sum() / counts.sum())
@@ -51,22 +54,29 @@ def mean_interval(values: ArrayLike, groups: Sequence[Hashable], seed: int = 0) 
 
 
 def gap_closed(blurred: ArrayLike, restored: ArrayLike, oracle: ArrayLike, groups: Sequence[Hashable], seed: int = 0) -> Interval:
-    """The share of the blurred-to-oracle gap that a method closes, ``(restored - blurred) / (oracle - blurred)`` of means.
+    """The fraction of a gap that a method closes: ``(restored - blurred) / (oracle - blurred)`` of means.
 
-    blurred, restored, oracle: the figure of the same cases, float [N] each; more may be better or worse. 1: as good as the sharp
-    image; 0: no better than the blurry one; below 0: worse. Resampled as in `mean_interval`, the three together.
+    If the gap may be zero (its own interval contains 0), nothing is known of a fraction of it, and the interval is unbounded, as
+    Fieller's (1954) is for such a quotient. The bootstrap is that of `mean_interval`, of the three metrics together.
 
-    Where the gap itself may be none (its own interval holds 0), nothing is known of a share of it, and the interval is all
-    numbers, as Fieller's (1954) is for such a quotient. Without any gap the value is NaN.
+    Args:
+        blurred: A metric of the blurry faces, float [N]; more may be better or worse.
+        restored: The same of the restored faces.
+        oracle: The same of the sharp faces.
+        groups: The group of each case.
+        seed: Of the bootstrap.
+
+    Returns:
+        1 is as good as the sharp faces, 0 no better than the blurry ones, below 0 worse; NaN if the gap is zero.
 
     Raises:
-        ValueError: no values, one that is not finite, or not three and a group for each case.
+        ValueError: There are no values, one is not finite, or their numbers differ.
     """
     columns = [np.asarray(column, np.float64) for column in (blurred, restored, oracle)]
     if len({column.shape for column in columns}) != 1:
-        raise ValueError(f"The three figures are of the same cases (got {', '.join(str(len(c)) for c in columns)} of them).")
-    blurry, seen, sharp = columns
-    sums, counts = _totals(np.column_stack([seen - blurry, sharp - blurry]), groups)
+        raise ValueError(f"The three metrics must be of the same cases (got {', '.join(str(len(c)) for c in columns)} of them).")
+    before, after, best = columns
+    sums, counts = _totals(np.column_stack([after - before, best - before]), groups)
     gained, gap = sums.sum(0)
     if gap == 0.0:
         return Interval(np.nan, np.nan, np.nan)
@@ -76,28 +86,34 @@ def gap_closed(blurred: ArrayLike, restored: ArrayLike, oracle: ArrayLike, group
     low, high = _percentiles(means[:, 1], len(counts))
     if low <= 0.0 <= high:
         return Interval(float(gained / gap), -np.inf, np.inf)
-    # The few resamples whose gap is none count as unbounded, on the side of what was gained in them
+    # the few resamples with a gap of zero count as infinite, with the sign of their gain
     with np.errstate(divide="ignore", invalid="ignore"):
-        shares = np.nan_to_num(means[:, 0] / means[:, 1], nan=0.0, posinf=np.inf, neginf=-np.inf)
-    return Interval(float(gained / gap), *_percentiles(shares, len(counts)))
+        fractions = np.nan_to_num(means[:, 0] / means[:, 1], nan=0.0, posinf=np.inf, neginf=-np.inf)
+    return Interval(float(gained / gap), *_percentiles(fractions, len(counts)))
 
 
 def paired_p_value(first: ArrayLike, second: ArrayLike, groups: Sequence[Hashable], seed: int = 0) -> float:
-    """How likely two methods that are equally good would differ as much as these: a sign-flip permutation test, two-sided.
+    """The p-value of a difference between two methods: a two-sided sign-flip permutation test.
 
-    first, second: a figure of two methods on the same cases, float [N] each. If neither is better, the difference of a group is
-    as likely to be of one sign as of the other; so the sum over all groups is compared with those under random signs. Unlike the
-    t-test it does not ask that differences be normal (errors of landmarks have long tails), and unlike Wilcoxon's it tests the
-    very mean that is reported. Few groups cannot give small values: of six, 1/32 at the least. All signs are tried where they
-    are few, else 10,000 at random, the measured ones counted as one of them (Phipson & Smyth 2010).
+    If neither method is better, the difference of a group is as likely to have one sign as the other; so the sum over all groups
+    is compared with the sums under random signs. Unlike the t-test it does not assume normal differences (landmark errors have
+    long tails), and unlike Wilcoxon's test it tests the mean that is reported. Few groups cannot give small values: six give at
+    least 1/32. All signs are tried if there are few, else 10,000 at random, with the measured ones counted as one of them
+    (Phipson & Smyth 2010).
+
+    Args:
+        first: A metric of one method, float [N].
+        second: The same of another method on the same cases.
+        groups: The group of each case.
+        seed: Of the random signs.
 
     Raises:
-        ValueError: no values, one that is not finite, or not two and a group for each case.
+        ValueError: There are no values, one is not finite, or their numbers differ.
     """
-    one, other = np.asarray(first, np.float64), np.asarray(second, np.float64)
-    if one.shape != other.shape:
-        raise ValueError(f"The two methods are compared on the same cases (got {len(one)} and {len(other)}).")
-    sums, _ = _totals(one - other, groups)
+    values, other_values = np.asarray(first, np.float64), np.asarray(second, np.float64)
+    if values.shape != other_values.shape:
+        raise ValueError(f"The two methods must be compared on the same cases (got {len(values)} and {len(other_values)}).")
+    sums, _ = _totals(values - other_values, groups)
     count = len(sums)
     if 2**count <= RESAMPLES:
         signs = 1.0 - 2.0 * (np.arange(2**count)[:, None] >> np.arange(count) & 1)
@@ -108,12 +124,12 @@ def paired_p_value(first: ArrayLike, second: ArrayLike, groups: Sequence[Hashabl
 
 
 def _as_far(totals: Values, sums: Values) -> NDArray[np.bool_]:
-    """Which totals are as far from 0 as the total of `sums`."""
+    """Whether each total is at least as far from 0 as the total of `sums`."""
     return np.asarray(np.abs(totals) >= np.abs(sums.sum()) - TIE * np.abs(sums).sum(), np.bool_)
 
 
 def _totals(values: ArrayLike, groups: Sequence[Hashable]) -> tuple[Values, Values]:
-    """Sum of the values, [G] or [G, K], and number of cases, [G], of each group, in the order in which they come."""
+    """The sum of the values, [G] or [G, K], and the number of cases, [G], of each group in the order of first occurrence."""
     given = np.asarray(values, np.float64)
     if len(given) == 0 or len(given) != len(groups) or not np.isfinite(given).all():
         raise ValueError(f"Each case needs a finite value and a group (got {len(given)} values and {len(groups)} groups).")
@@ -125,20 +141,20 @@ def _totals(values: ArrayLike, groups: Sequence[Hashable]) -> tuple[Values, Valu
 
 
 def _resampled(sums: Values, counts: Values, seed: int) -> Values:
-    """Means over all cases of groups drawn with replacement, as many as there are: [resamples, K]."""
+    """Means over all cases of groups that are resampled with replacement: [resamples, K]."""
     random = np.random.default_rng(seed)
     number = len(counts)
     columns = np.column_stack([sums, counts])
     blocks = []
     for _ in range(RESAMPLES // BLOCK):
-        drawn = random.multinomial(number, np.full(number, 1 / number), BLOCK) @ columns
-        blocks.append(drawn[:, :-1] / drawn[:, -1:])
+        resampled = random.multinomial(number, np.full(number, 1 / number), BLOCK) @ columns
+        blocks.append(resampled[:, :-1] / resampled[:, -1:])
     return np.concatenate(blocks)
 
 
 def _percentiles(means: Values, groups: int) -> tuple[float, float]:
-    """The 95 % interval of resampled means, expanded as that of Student's t is (Hesterberg 2015, "What teachers should know about
-    the bootstrap"): in a simulation, plain percentiles of 20 groups held the truth 90 times in 100 only, these 93 times."""
+    """The 95 % interval of resampled means, expanded as Student's t is (Hesterberg 2015, "What teachers should know about the
+    bootstrap"): in a simulation with 20 groups, plain percentiles contained the true mean in 90 % of cases, these in 93 %."""
     tail = norm.cdf(np.sqrt(groups / (groups - 1)) * student.ppf((1 - LEVEL) / 2, groups - 1))
     low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)
