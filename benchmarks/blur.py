@@ -22,7 +22,7 @@ from streamdeblur.training.blur.response import Response, srgb
 from streamdeblur.training.blur.scheme import BlurScheme
 from streamdeblur.training.blur.stop_rules import StopRules
 from streamdeblur.training.blur.trajectories import sample_kernels
-from streamdeblur.training.datasets.recipe import PairMaker
+from streamdeblur.training.datasets.pair_maker import PairMaker
 
 FACES = ((796, 412), (320, 237), (517, 337), (213, 329), (1078, 332), (954, 234))
 PAIRS, KERNELS, EVERY = 60, 1000, 2

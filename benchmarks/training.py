@@ -11,7 +11,7 @@ from harness import Row, in_turn, ratio
 from streamdeblur.demo.run import group_photograph
 from streamdeblur.training.batches import Batch, BatchLoader
 from streamdeblur.training.config import HourglassSettings, TrainingConfig
-from streamdeblur.training.datasets.recipe import PairMaker
+from streamdeblur.training.datasets.pair_maker import PairMaker
 from streamdeblur.training.loop import launch_fabric
 from streamdeblur.training.networks.hourglass import Hourglass
 from streamdeblur.training.objectives import hourglass_loss

@@ -125,7 +125,7 @@ class CaseMaker:
             random = self._random(name, "camera")
             extent = float(random.uniform(*CAMERA_EXTENTS))
             # the extent is in pixels of the crop, the path in pixels of the frame
-            path = CameraPath.draw(random, window.length, 1.0 + (extent - 1.0) / view.scale, view.width, view.height)
+            path = CameraPath.sample(random, window.length, 1.0 + (extent - 1.0) / view.scale, view.width, view.height)
         pair = expose(frames.frames, window, self.response, path, view=view)
         face = _face(frames, window.middle, view, pair.sharp)
         record = self._record(face.crop) | pair.record | {"frame": window.middle, "extent": round(extent, 2)}

@@ -25,8 +25,9 @@ from streamdeblur.evaluation.summary import COLUMNS, LOWER, ProtocolSummary, sum
 from streamdeblur.network import Network
 from streamdeblur.training.blur.exposures import Pair
 from streamdeblur.training.blur.sensor import Sensor
+from streamdeblur.training.datasets.pair_maker import PairMaker
 from streamdeblur.training.datasets.pair_sources import open_maker
-from streamdeblur.training.datasets.recipe import DEFAULT_MIX, PairMaker, Recipe
+from streamdeblur.training.datasets.recipe import DEFAULT_MIX, Recipe
 
 RESTORED = "restored"
 """Name of the network among the methods."""

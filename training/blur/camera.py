@@ -45,7 +45,7 @@ class CameraPath:
     """Of the picture that the camera takes; its middle is the centre of turning and zooming."""
 
     @classmethod
-    def draw(cls, random: np.random.Generator, frames: int, extent: float, width: int, height: int) -> CameraPath:
+    def sample(cls, random: np.random.Generator, frames: int, extent: float, width: int, height: int) -> CameraPath:
         """A random hand-shake over an exposure of `frames` frames.
 
         extent: as of a blur kernel (`trajectories`), of the picture's middle, in pixels; 1 is a camera that does not move. The

@@ -88,7 +88,7 @@ class Sensor(Settings):
         """A sensor that degrades nothing."""
         return cls(**{name: field.default.model_copy(update={"probability": 0.0}) for name, field in cls.model_fields.items()})
 
-    def draw(self, random: np.random.Generator, severity: float = 1.0) -> Degradations:
+    def sample(self, random: np.random.Generator, severity: float = 1.0) -> Degradations:
         """What happens to one picture. `severity` in [0, 1] scales probabilities and ranges; 0 is none at all.
 
         Takes as many numbers from `random` in any case, so that a pair keeps all else when severity changes.

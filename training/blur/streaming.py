@@ -86,7 +86,7 @@ class StreamExposer:
         if self.options.camera <= 1.0:
             return expose(frames, window, self._response, running_sum=self._sum)
         height, width = recent[middle].pixels.shape[:2]
-        path = CameraPath.draw(random, window.length, self.options.camera, width, height)
+        path = CameraPath.sample(random, window.length, self.options.camera, width, height)
         pair = expose(frames, window, self._response, path)
         return replace(pair, record=pair.record | {"camera_px": self.options.camera})
 

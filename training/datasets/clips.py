@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 
-from streamdeblur.errors import OutputError, StreamDeblurError
 from streamdeblur.jobs.batch import VIDEO_SUFFIXES
 from streamdeblur.training.datasets.clip_encoding import FOUND, ClipMaker, ClipPlan, make_clips
 from streamdeblur.training.datasets.clip_windows import clip_windows, largest_scale
-from streamdeblur.training.datasets.dataset_assembly import AssemblyStep, SourceFile, make_data_set, sources_sample
+from streamdeblur.training.datasets.dataset_assembly import BuildArguments, make_data_set
 from streamdeblur.training.datasets.face_detection import shared_detector
-from streamdeblur.training.datasets.identities import Identities, Identity, split_of
+from streamdeblur.training.datasets.identities import Identities, Identity
 from streamdeblur.training.datasets.options import ClipsOptions
-from streamdeblur.training.datasets.part_tasks import PartTask
+from streamdeblur.training.datasets.part_tasks import PartTask, part_name
 from streamdeblur.training.datasets.pixel_cache import digest_of
-from streamdeblur.training.datasets.shards import SHARD_BYTES, Sample, json_bytes
-from streamdeblur.training.datasets.source_files import find_files, part_name
+from streamdeblur.training.datasets.shards import Sample, json_bytes
+from streamdeblur.training.datasets.source_files import SourceFile, find_files, sources_sample
+from streamdeblur.training.datasets.splits import split_of
 from streamdeblur.training.datasets.tracks import Survey, survey
 
 
@@ -30,10 +30,7 @@ def build_clips(
     options: ClipsOptions | None = None,
     *,
     identities: Identities | None = None,
-    workers: int = 1,
-    shard_bytes: int = SHARD_BYTES,
-    overwrite: bool = False,
-    on_progress: Callable[[AssemblyStep], object] | None = None,
+    **build: Unpack[BuildArguments],
 ) -> dict[str, Any]:
     """Make a data set of face clips from a video or a folder of them; returns its summary, also in ``out/dataset.json``.
 
@@ -48,18 +45,21 @@ def build_clips(
     options = options or ClipsOptions()
     root, files = find_files(videos, VIDEO_SUFFIXES, out)
     shared_detector(options.detector)
-    jobs = []
+    tasks = []
     for file in files:
         name = file.relative_to(root)
         identity = (identities or Identities()).of(name)
         part = part_name([file], root, [options.of_parts, identity.name, identity.source])
         work = partial(clips_of_video, file, name.as_posix(), identity, options)
-        jobs.append(PartTask(part, str(name), work, partial(_failed, name.as_posix(), identity)))
+        tasks.append(PartTask(part, str(name), work, partial(_failed, name.as_posix(), identity)))
     return make_data_set(
-        out, "clips", jobs, split=lambda source: split_of(source.person, options.held_out),
-        settings={"held_out": options.held_out}, shard_bytes=shard_bytes, workers=workers, overwrite=overwrite,
-        on_progress=on_progress,
-    )  # fmt: skip
+        out,
+        "clips",
+        tasks,
+        split=lambda source: split_of(source.person, options.held_out),
+        settings={"held_out": options.held_out},
+        **build,
+    )
 
 
 def _failed(name: str, identity: Identity, problem: str) -> list[Sample]:
@@ -69,16 +69,9 @@ def _failed(name: str, identity: Identity, problem: str) -> list[Sample]:
 def clips_of_video(path: Path, name: str, identity: Identity, options: ClipsOptions) -> Iterator[Sample]:
     """The part of one video: its clips, and what became of it. A video that cannot be used is no error."""
     source = SourceFile(name, person=identity.name)
-    try:
+    with source.noting_problems():
         source.sha256 = digest_of([path])
         yield from _clips(path, source, identity, options)
-    except OutputError:
-        raise
-    except StreamDeblurError as error:
-        source.problem = str(error)
-    except Exception as error:
-        # whatever a damaged file makes of the libraries that read it, the other videos go on
-        source.problem = f"{type(error).__name__}: {error}"
     yield sources_sample([source])
 
 

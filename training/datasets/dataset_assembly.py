@@ -9,44 +9,25 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 from streamdeblur.errors import InputError, OutputError
 from streamdeblur.files import make_folder, temporary_beside
 from streamdeblur.training.datasets.duplicates import DuplicateFinder
-from streamdeblur.training.datasets.identities import SPLITS, Split
 from streamdeblur.training.datasets.part_tasks import PartTask, make_parts, part_path
 from streamdeblur.training.datasets.pixel_cache import FOLDER as DECODED
-from streamdeblur.training.datasets.shards import PARTS, SUMMARY, Sample, json_bytes, read_sample, read_samples, write_shards
-
-SOURCES = "sources"
-"""Key of the last sample of a part, which tells what became of each source in it."""
-
-
-@dataclass
-class SourceFile:
-    """What became of one file."""
-
-    file: str
-    """Its path in the folder that was given."""
-    sha256: str = ""
-    person: str = ""
-    """The identity by which it is held out or not."""
-    problem: str = ""
-    """Why it could not be used at all; '' where it could."""
-    dropped: dict[str, int] = field(default_factory=dict)
-    """How many of its faces were left out, by reason."""
-    items: list[dict[str, Any]] = field(default_factory=list)
-    """Key of each of its samples, and the perceptual hashes (hexadecimal) that `DuplicateFinder.add` compares."""
-
-    def drop(self, reason: str) -> None:
-        """Count a face that is left out."""
-        self.dropped[reason] = self.dropped.get(reason, 0) + 1
-
-
-def sources_sample(sources: Iterable[SourceFile]) -> Sample:
-    """The last sample of a part."""
-    return Sample(SOURCES, {"json": json_bytes({"sources": [vars(source) for source in sources]})})
+from streamdeblur.training.datasets.shards import (
+    PARTS,
+    SHARD_BYTES,
+    SUMMARY,
+    Sample,
+    json_bytes,
+    read_sample,
+    read_samples,
+    write_shards,
+)
+from streamdeblur.training.datasets.source_files import SOURCES, SourceFile
+from streamdeblur.training.datasets.splits import SPLITS, Split
 
 
 @dataclass(frozen=True)
@@ -59,19 +40,32 @@ class AssemblyStep:
     """What was finished last."""
 
 
+class BuildArguments(TypedDict, total=False):
+    """How `make_data_set`, and all functions that call it, do their work."""
+
+    workers: int
+    """Processes; 1, the default, works in this one."""
+    shard_bytes: int
+    """A shard is closed when its samples hold this much."""
+    overwrite: bool
+    """Replace a data set that was made of other files or settings."""
+    on_progress: Callable[[AssemblyStep], object] | None
+    """Called after each part."""
+
+
 def make_data_set(
     out: Path,
     kind: str,
-    jobs: Sequence[PartTask],
+    tasks: Sequence[PartTask],
     *,
     split: Callable[[SourceFile], Split],
     settings: Mapping[str, Any],
-    shard_bytes: int,
+    shard_bytes: int = SHARD_BYTES,
     workers: int = 1,
     overwrite: bool = False,
     on_progress: Callable[[AssemblyStep], object] | None = None,
 ) -> dict[str, Any]:
-    """Do the jobs and write their samples to shards in ``out/train`` and ``out/test``; returns the summary, also in `SUMMARY`.
+    """Do the tasks and write their samples to shards in ``out/train`` and ``out/test``; returns the summary, also in `SUMMARY`.
 
     What was interrupted goes on where it was; what is complete is not made again. split: where the samples of a source go;
     settings: all that this depends on, for JSON.
@@ -80,15 +74,15 @@ def make_data_set(
         InputError: nothing is left to write.
         OutputError: `out` holds something else, or cannot be written.
     """
-    made_from = {"parts": [job.part for job in jobs], "settings": settings, "shard_bytes": shard_bytes}
+    made_from = {"parts": [task.part for task in tasks], "settings": settings, "shard_bytes": shard_bytes}
     digest = hashlib.sha256(json_bytes(made_from)).hexdigest()
     finished = _begin(out, digest, overwrite=overwrite)
     if finished is not None:
         return finished
-    for done, job in enumerate(make_parts(jobs, out / PARTS, workers), 1):
+    for done, task in enumerate(make_parts(tasks, out / PARTS, workers), 1):
         if on_progress is not None:
-            on_progress(AssemblyStep(done, len(jobs), job.title))
-    parts = [part_path(out / PARTS, job) for job in jobs]
+            on_progress(AssemblyStep(done, len(tasks), task.title))
+    parts = [part_path(out / PARTS, task) for task in tasks]
     plan = plan_splits(parts, split)
     if not any(plan.splits.values()):
         _give_up(out)

@@ -1,17 +1,13 @@
-"""Who is seen: identities from a table or from folders, and the split that keeps each person on one side."""
+"""Whom a file shows: identities from a table or from folders."""
 
 from __future__ import annotations
 
 import csv
-import hashlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
 from streamdeblur.errors import InputError
-
-Split = Literal["train", "test"]
-SPLITS: tuple[Split, ...] = ("train", "test")
 
 
 @dataclass(frozen=True)
@@ -59,9 +55,3 @@ class Identities:
         if len(file.parts) > 1:
             return Identity(file.parts[0], "folder")
         return Identity(file.stem, "file")
-
-
-def split_of(name: str, held_out: float) -> Split:
-    """The side of a person: test for a share `held_out` of all names, by a hash, so it never changes as people are added."""
-    place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) / 2**64
-    return "test" if place < held_out else "train"

@@ -17,9 +17,10 @@ from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.training.blur.averaging import FrameSequence
 from streamdeblur.training.blur.exposures import Pair
 from streamdeblur.training.blur.view import View
+from streamdeblur.training.datasets.pair_maker import PairMaker
 from streamdeblur.training.datasets.random_access import open_clips, open_pairs, open_stills
 from streamdeblur.training.datasets.random_crops import random_part
-from streamdeblur.training.datasets.recipe import PairMaker, Recipe
+from streamdeblur.training.datasets.recipe import Recipe
 
 Item = TypeVar("Item")
 Direction = Literal["all", "forward"]

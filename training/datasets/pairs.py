@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,13 +19,14 @@ from streamdeblur.training.blur.averaging import FrameSequence, Window
 from streamdeblur.training.blur.exposures import Pair, average_clip
 from streamdeblur.training.blur.response import open_response
 from streamdeblur.training.blur.scheme import Accepts, BlurScheme
-from streamdeblur.training.datasets.dataset_assembly import AssemblyStep, SourceFile, make_data_set, sources_sample
-from streamdeblur.training.datasets.identities import SPLITS, Split
+from streamdeblur.training.datasets.dataset_assembly import BuildArguments, make_data_set
 from streamdeblur.training.datasets.part_tasks import PartTask
 from streamdeblur.training.datasets.pictures import png_bytes
 from streamdeblur.training.datasets.random_access import Clips, StoredClip, open_clips
 from streamdeblur.training.datasets.recipe import Recipe
-from streamdeblur.training.datasets.shards import SHARD_BYTES, Sample, json_bytes, shards_in
+from streamdeblur.training.datasets.shards import Sample, json_bytes
+from streamdeblur.training.datasets.source_files import SourceFile, sources_sample
+from streamdeblur.training.datasets.splits import SPLITS, Split, split_folders
 
 SAME_BLUR_DB = 40.0
 """A reverse pair is skipped if its blurry face is this near (PSNR) to that of a forward pair: 2 code values on average."""
@@ -46,11 +47,7 @@ def build_pairs(
     clips: Path,
     out: Path,
     options: PairOptions | None = None,
-    *,
-    workers: int = 1,
-    shard_bytes: int = SHARD_BYTES,
-    overwrite: bool = False,
-    on_progress: Callable[[AssemblyStep], object] | None = None,
+    **build: Unpack[BuildArguments],
 ) -> dict[str, Any]:
     """Make pairs of all clips of a data set; each split keeps its side. Returns the summary, also in ``out/dataset.json``.
 
@@ -61,7 +58,7 @@ def build_pairs(
     options = options or PairOptions()
     for response in options.recipe.responses:
         open_response(response)
-    jobs = []
+    tasks = []
     for split, folder in split_folders(clips).items():
         store = _clips(folder)
         for number, (key, record) in enumerate(zip(store.keys, store.records, strict=True)):
@@ -69,23 +66,8 @@ def build_pairs(
             part = hashlib.sha256(json_bytes(depends_on)).hexdigest()[:32]
             name = f"{split}/{key}"
             work = partial(pairs_of_clip, folder, number, key, name, options)
-            jobs.append(PartTask(part, name, work, partial(_failed, name)))
-    return make_data_set(
-        out, "pairs", jobs, split=_split_of_name, settings={}, shard_bytes=shard_bytes, workers=workers, overwrite=overwrite,
-        on_progress=on_progress,
-    )  # fmt: skip
-
-
-def split_folders(clips: Path) -> dict[Split, Path]:
-    """The splits of a data set and their folders; one that has no splits, or is one of them, is its own.
-
-    Raises:
-        InputError: there are no clips.
-    """
-    found: dict[Split, Path] = {split: clips / split for split in SPLITS if shards_in(clips / split)}
-    if not found:
-        found["test" if clips.name == "test" else "train"] = clips
-    return found
+            tasks.append(PartTask(part, name, work, partial(_failed, name)))
+    return make_data_set(out, "pairs", tasks, split=_split_of_name, settings={}, **build)
 
 
 def _split_of_name(source: SourceFile) -> Split:

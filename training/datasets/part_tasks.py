@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import signal
 import threading
@@ -11,10 +12,14 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from pathlib import Path
+from typing import Any
 
 import cv2
 
-from streamdeblur.training.datasets.shards import Sample, TarFile
+from streamdeblur.training.datasets.shards import Sample, TarFile, json_bytes
+
+FORMAT = 1
+"""Of the parts: those that an older version began are not gone on with."""
 
 
 @dataclass(frozen=True)
@@ -31,12 +36,18 @@ class PartTask:
     """Samples that say why it could not be done, if it takes its process down."""
 
 
-def part_path(folder: Path, job: PartTask) -> Path:
-    return folder / f"{job.part}.tar"
+def part_name(files: Sequence[Path], root: Path, settings: Any) -> str:
+    """A name for what is made of these files: a hash of the settings and of the files' names, sizes and times."""
+    stats = [(file.relative_to(root).as_posix(), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    return hashlib.sha256(json_bytes({"format": FORMAT, "files": stats, "settings": settings})).hexdigest()[:32]
 
 
-def make_parts(jobs: Sequence[PartTask], folder: Path, workers: int) -> Iterator[PartTask]:
-    """Do the jobs whose part is not in `folder` yet; yields each job when its part is there, those already there first.
+def part_path(folder: Path, task: PartTask) -> Path:
+    return folder / f"{task.part}.tar"
+
+
+def make_parts(tasks: Sequence[PartTask], folder: Path, workers: int) -> Iterator[PartTask]:
+    """Do the tasks whose part is not in `folder` yet; yields each task when its part is there, those already there first.
 
     workers: processes; 1 works in this one.
 
@@ -45,32 +56,32 @@ def make_parts(jobs: Sequence[PartTask], folder: Path, workers: int) -> Iterator
     """
     for partial in folder.glob(".*.partial-*"):
         partial.unlink(missing_ok=True)
-    yield from (job for job in jobs if part_path(folder, job).exists())
-    left = [job for job in jobs if not part_path(folder, job).exists()]
+    yield from (task for task in tasks if part_path(folder, task).exists())
+    left = [task for task in tasks if not part_path(folder, task).exists()]
     if workers <= 1 or len(left) <= 1:
-        for job in left:
-            _do_alone(job, folder)
-            yield job
+        for task in left:
+            _do_alone(task, folder)
+            yield task
         return
     while left:
         try:
             yield from _do_together(left, folder, min(workers, len(left)))
         except BrokenProcessPool:
-            # jobs begin in order: the one that took its process down is among the first that are not done
-            for job in [job for job in left if not part_path(folder, job).exists()][:workers]:
+            # tasks begin in order: the one that took its process down is among the first that are not done
+            for task in [task for task in left if not part_path(folder, task).exists()][:workers]:
                 try:
-                    yield from _do_together([job], folder, 1)
+                    yield from _do_together([task], folder, 1)
                 except BrokenProcessPool:
-                    _write(job.failed("it took the process that read it down"), part_path(folder, job))
-                    yield job
-        left = [job for job in left if not part_path(folder, job).exists()]
+                    _write(task.failed("it took the process that read it down"), part_path(folder, task))
+                    yield task
+        left = [task for task in left if not part_path(folder, task).exists()]
 
 
-def _do_together(jobs: Sequence[PartTask], folder: Path, workers: int) -> Iterator[PartTask]:
+def _do_together(tasks: Sequence[PartTask], folder: Path, workers: int) -> Iterator[PartTask]:
     # (spawned, not forked: the threads of OpenCV and the engines do not survive a fork)
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker)
     try:
-        waiting = {pool.submit(_do, job, folder): job for job in jobs}
+        waiting = {pool.submit(_do, task, folder): task for task in tasks}
         for future in as_completed(waiting):
             future.result()
             yield waiting[future]
@@ -91,18 +102,18 @@ def _end_with_parent() -> None:
         os._exit(1)
 
 
-def _do_alone(job: PartTask, folder: Path) -> None:
+def _do_alone(task: PartTask, folder: Path) -> None:
     threads = cv2.getNumThreads()
     try:
-        _do(job, folder)
+        _do(task, folder)
     finally:
         cv2.setNumThreads(threads)
 
 
-def _do(job: PartTask, folder: Path) -> None:
+def _do(task: PartTask, folder: Path) -> None:
     # one thread: optical flow depends on how it is shared out, and the other cores have work of their own
     cv2.setNumThreads(1)
-    _write(job.work(), part_path(folder, job))
+    _write(task.work(), part_path(folder, task))
 
 
 def _write(samples: Iterable[Sample], target: Path) -> None:

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 from streamdeblur.errors import InputError
 from streamdeblur.faces.window import CROP_SIZE
-from streamdeblur.training.datasets.dataset_assembly import AssemblyStep, SourceFile, make_data_set, sources_sample
-from streamdeblur.training.datasets.identities import Split
+from streamdeblur.training.datasets.dataset_assembly import BuildArguments, make_data_set
+from streamdeblur.training.datasets.pair_maker import PairMaker
 from streamdeblur.training.datasets.pairs import pair_sample
 from streamdeblur.training.datasets.part_tasks import PartTask
 from streamdeblur.training.datasets.random_access import open_clips, open_stills
-from streamdeblur.training.datasets.recipe import PairMaker, Recipe
-from streamdeblur.training.datasets.shards import SHARD_BYTES, Sample, json_bytes
+from streamdeblur.training.datasets.recipe import Recipe
+from streamdeblur.training.datasets.shards import Sample, json_bytes
+from streamdeblur.training.datasets.source_files import SourceFile, sources_sample
+from streamdeblur.training.datasets.splits import Split
 
 CHUNK = 64
 """Pairs that are made together: what an interruption loses."""
@@ -31,10 +33,7 @@ def build_sampled_pairs(
     *,
     seed: int = 0,
     split: Split = "train",
-    workers: int = 1,
-    shard_bytes: int = SHARD_BYTES,
-    overwrite: bool = False,
-    on_progress: Callable[[AssemblyStep], object] | None = None,
+    **build: Unpack[BuildArguments],
 ) -> dict[str, Any]:
     """Make pairs 0 to count - 1 of a `PairMaker`, all of them in one split; returns the summary, also in ``out/dataset.json``.
 
@@ -46,17 +45,14 @@ def build_sampled_pairs(
         raise InputError("Pairs are made of stills or clips: give one of them.")
     recipe = recipe or Recipe()
     contents = [open_stills(stills).keys if stills else [], open_clips(clips).keys if clips else []]
-    jobs = []
+    tasks = []
     for begin in range(0, count, CHUNK):
         numbers = range(begin, min(begin + CHUNK, count))
         depends_on = [contents, recipe.model_dump(mode="json"), seed, begin, numbers.stop]
         part = hashlib.sha256(json_bytes({"pairs": depends_on})).hexdigest()[:32]
         work = partial(sample_pairs, stills, clips, recipe, seed, numbers)
-        jobs.append(PartTask(part, f"{numbers.stop} of {count} pairs", work, partial(_failed, numbers)))
-    return make_data_set(
-        out, "pairs", jobs, split=lambda source: split, settings={"split": split}, shard_bytes=shard_bytes, workers=workers,
-        overwrite=overwrite, on_progress=on_progress,
-    )  # fmt: skip
+        tasks.append(PartTask(part, f"{numbers.stop} of {count} pairs", work, partial(_failed, numbers)))
+    return make_data_set(out, "pairs", tasks, split=lambda source: split, settings={"split": split}, **build)
 
 
 def _failed(numbers: Sequence[int], problem: str) -> list[Sample]:

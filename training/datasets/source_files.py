@@ -1,17 +1,57 @@
-"""Which files a data set is made of."""
+"""Source files: which a data set is made of, and what became of each."""
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from streamdeblur.errors import InputError
-from streamdeblur.training.datasets.shards import json_bytes
+from streamdeblur.errors import InputError, OutputError, StreamDeblurError
+from streamdeblur.training.datasets.shards import Sample, json_bytes
 
-FORMAT = 1
-"""Of the parts: those that an older version began are not gone on with."""
+SOURCES = "sources"
+"""Key of the last sample of a part, which tells what became of each source in it."""
+
+
+@dataclass
+class SourceFile:
+    """What became of one file."""
+
+    file: str
+    """Its path in the folder that was given."""
+    sha256: str = ""
+    person: str = ""
+    """The identity by which it is held out or not."""
+    problem: str = ""
+    """Why it could not be used at all; '' where it could."""
+    dropped: dict[str, int] = field(default_factory=dict)
+    """How many of its faces were left out, by reason."""
+    items: list[dict[str, Any]] = field(default_factory=list)
+    """Key of each of its samples, and the perceptual hashes (hexadecimal) that `DuplicateFinder.add` compares."""
+
+    @contextmanager
+    def noting_problems(self) -> Iterator[None]:
+        """Note an error of the body as the problem of this file; that an output cannot be written is raised."""
+        try:
+            yield
+        except OutputError:
+            raise
+        except StreamDeblurError as error:
+            self.problem = str(error)
+        except Exception as error:
+            # libraries that read damaged files raise errors of any type; the other files go on
+            self.problem = f"{type(error).__name__}: {error}"
+
+    def drop(self, reason: str) -> None:
+        """Count a face that is left out."""
+        self.dropped[reason] = self.dropped.get(reason, 0) + 1
+
+
+def sources_sample(sources: Iterable[SourceFile]) -> Sample:
+    """The last sample of a part."""
+    return Sample(SOURCES, {"json": json_bytes({"sources": [vars(source) for source in sources]})})
 
 
 def find_files(folder: Path, suffixes: Collection[str], out: Path) -> tuple[Path, list[Path]]:
@@ -39,9 +79,3 @@ def find_files(folder: Path, suffixes: Collection[str], out: Path) -> tuple[Path
 def _wanted(file: Path, folder: Path, suffixes: Collection[str]) -> bool:
     hidden = any(part.startswith(".") for part in file.relative_to(folder).parts)
     return file.suffix.lower() in suffixes and not hidden and file.is_file()
-
-
-def part_name(files: Sequence[Path], root: Path, settings: Any) -> str:
-    """A name for what is made of these files: a hash of the settings and of the files' names, sizes and times."""
-    stats = [(file.relative_to(root).as_posix(), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    return hashlib.sha256(json_bytes({"format": FORMAT, "files": stats, "settings": settings})).hexdigest()[:32]

@@ -12,8 +12,8 @@ import numpy as np
 from streamdeblur.errors import InputError
 from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE
 from streamdeblur.training.datasets.ages import AgeModel
-from streamdeblur.training.datasets.identities import SPLITS
 from streamdeblur.training.datasets.shards import Sample, find_shards, read_samples, shards_in
+from streamdeblur.training.datasets.splits import SPLITS
 
 EDGES: dict[str, Sequence[float]] = {
     "length": (0, 30, 50, 75, 100, 150, 200, 300, 400, 500),

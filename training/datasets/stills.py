@@ -3,28 +3,28 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.errors import OutputError, StreamDeblurError
 from streamdeblur.faces.detect import Detector
 from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE, crop_region
 from streamdeblur.training.datasets.clip_windows import largest_scale, place_square
-from streamdeblur.training.datasets.dataset_assembly import AssemblyStep, SourceFile, make_data_set, sources_sample
+from streamdeblur.training.datasets.dataset_assembly import BuildArguments, make_data_set
 from streamdeblur.training.datasets.duplicates import perceptual_hash
 from streamdeblur.training.datasets.face_detection import open_finder, redetect, shared_detector
 from streamdeblur.training.datasets.face_quality import sharpness
-from streamdeblur.training.datasets.identities import Identities, Identity, split_of
+from streamdeblur.training.datasets.identities import Identities, Identity
 from streamdeblur.training.datasets.options import StillsOptions
-from streamdeblur.training.datasets.part_tasks import PartTask
+from streamdeblur.training.datasets.part_tasks import PartTask, part_name
 from streamdeblur.training.datasets.pictures import PICTURES, decode_picture, jpeg_bytes
-from streamdeblur.training.datasets.shards import SHARD_BYTES, Sample, json_bytes
-from streamdeblur.training.datasets.source_files import find_files, part_name
+from streamdeblur.training.datasets.shards import Sample, json_bytes
+from streamdeblur.training.datasets.source_files import SourceFile, find_files, sources_sample
+from streamdeblur.training.datasets.splits import split_of
 from streamdeblur.video.planes import array_planes
 
 CHUNK = 64
@@ -42,10 +42,7 @@ def build_stills(
     options: StillsOptions | None = None,
     *,
     identities: Identities | None = None,
-    workers: int = 1,
-    shard_bytes: int = SHARD_BYTES,
-    overwrite: bool = False,
-    on_progress: Callable[[AssemblyStep], object] | None = None,
+    **build: Unpack[BuildArguments],
 ) -> dict[str, Any]:
     """Make a data set of sharp faces from a folder of pictures; returns its summary, also in ``out/dataset.json``.
 
@@ -61,19 +58,22 @@ def build_stills(
     if not options.cropped:
         shared_detector(options.detector)
     known = identities or Identities()
-    jobs = []
+    tasks = []
     for begin in range(0, len(files), CHUNK):
         chunk = files[begin : begin + CHUNK]
         given = [(file, file.relative_to(root).as_posix(), known.of(file.relative_to(root))) for file in chunk]
         names = [[identity.name, identity.source] for _, _, identity in given]
         part = part_name(chunk, root, [options.of_parts, names])
         title = f"{begin + len(chunk)} of {len(files)} pictures"
-        jobs.append(PartTask(part, title, partial(stills_of_pictures, given, options), partial(_failed, given)))
+        tasks.append(PartTask(part, title, partial(stills_of_pictures, given, options), partial(_failed, given)))
     return make_data_set(
-        out, "stills", jobs, split=lambda source: split_of(source.person, options.held_out),
-        settings={"held_out": options.held_out}, shard_bytes=shard_bytes, workers=workers, overwrite=overwrite,
-        on_progress=on_progress,
-    )  # fmt: skip
+        out,
+        "stills",
+        tasks,
+        split=lambda source: split_of(source.person, options.held_out),
+        settings={"held_out": options.held_out},
+        **build,
+    )
 
 
 def _failed(pictures: Sequence[Picture], problem: str) -> list[Sample]:
@@ -86,22 +86,15 @@ def stills_of_pictures(pictures: Sequence[Picture], options: StillsOptions) -> I
     for path, name, identity in pictures:
         source = SourceFile(name, person=identity.name)
         sources.append(source)
-        try:
+        with source.noting_problems():
             content = path.read_bytes()
             source.sha256 = hashlib.sha256(content).hexdigest()
             if any(earlier.sha256 == source.sha256 for earlier in sources[:-1]):
-                # (to be told with those of other parts; a part has each key once)
+                # (a part has each key once; duplicates are counted with those of other parts)
                 continue
             found = _cropped(content, source, options) if options.cropped else _faces(content, source, options)
             for rank, picture, record in found:
                 yield _sample(picture, record, source, identity, rank)
-        except OutputError:
-            raise
-        except StreamDeblurError as error:
-            source.problem = str(error)
-        except Exception as error:
-            # whatever a damaged file makes of the libraries that read it, the other pictures go on
-            source.problem = f"{type(error).__name__}: {error}"
     yield sources_sample(sources)
 
 

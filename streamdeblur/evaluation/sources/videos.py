@@ -16,10 +16,10 @@ from streamdeblur.evaluation.sources.shards import clips_of
 from streamdeblur.jobs.batch import VIDEO_SUFFIXES
 from streamdeblur.training.datasets.clips import build_clips
 from streamdeblur.training.datasets.dataset_assembly import AssemblyStep
-from streamdeblur.training.datasets.identities import SPLITS
 from streamdeblur.training.datasets.options import ClipsOptions
+from streamdeblur.training.datasets.part_tasks import part_name
 from streamdeblur.training.datasets.random_access import open_clips
-from streamdeblur.training.datasets.source_files import part_name
+from streamdeblur.training.datasets.splits import SPLITS
 
 logger = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ import yaml
 
 from streamdeblur.training.blur.scheme import BlurScheme
 from streamdeblur.training.config import TrainingConfig
-from streamdeblur.training.datasets.recipe import PairMaker
+from streamdeblur.training.datasets.pair_maker import PairMaker
 from streamdeblur.training.loop import TrainingData
 
 TINY_PAPER = {

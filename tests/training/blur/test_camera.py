@@ -12,7 +12,7 @@ from support.media.motion import panned, steady
 
 
 def draw(seed, frames=7, extent=12.0, size=(96, 80)):
-    return CameraPath.draw(np.random.default_rng(seed), frames, extent, *size)
+    return CameraPath.sample(np.random.default_rng(seed), frames, extent, *size)
 
 
 @pytest.mark.parametrize("extent", [1.0, 3.0, 12.5, 40.0])

@@ -38,20 +38,20 @@ def test_severity_scales_probability_and_range():
     assert len(drawn) == pytest.approx(800, rel=0.08)
     assert min(drawn) >= np.sqrt(95 * 40)
     assert max(drawn) <= 95
-    assert Sensor().draw(np.random.default_rng(0), 0.0).record() == {}
+    assert Sensor().sample(np.random.default_rng(0), 0.0).record() == {}
 
 
 def test_what_else_is_drawn_does_not_depend_on_severity():
     states = []
     for severity in (0.0, 0.4, 1.0):
         random = np.random.default_rng(3)
-        Sensor().draw(random, severity)
+        Sensor().sample(random, severity)
         states.append(random.random())
     assert len(set(states)) == 1
 
 
 def test_without_degradations_light_is_only_developed(intensity, picture):
-    assert np.array_equal(degrade(intensity, Sensor.none().draw(np.random.default_rng(0)), srgb()), picture)
+    assert np.array_equal(degrade(intensity, Sensor.none().sample(np.random.default_rng(0)), srgb()), picture)
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 
 from streamdeblur.errors import InputError
+from streamdeblur.training.datasets.pair_maker import PairMaker
 from streamdeblur.training.datasets.pairs import SAME_BLUR_DB, PairOptions, build_pairs
 from streamdeblur.training.datasets.random_access import open_clips, open_pairs
-from streamdeblur.training.datasets.recipe import PairMaker, Recipe
+from streamdeblur.training.datasets.recipe import Recipe
 from streamdeblur.training.datasets.sampled_pairs import build_sampled_pairs
 from support.cli import run
 from support.metrics import psnr

@@ -17,7 +17,8 @@ from streamdeblur.training.blur.exposures import blur_image
 from streamdeblur.training.blur.response import srgb
 from streamdeblur.training.blur.scheme import BlurScheme
 from streamdeblur.training.blur.sensor import Sensor
-from streamdeblur.training.datasets.recipe import DEFAULT_MIX, PairMaker, Recipe
+from streamdeblur.training.datasets.pair_maker import PairMaker
+from streamdeblur.training.datasets.recipe import DEFAULT_MIX, Recipe
 from support.media.motion import Clip, panned, steady
 from support.metrics import psnr
 

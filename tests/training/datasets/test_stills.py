@@ -9,9 +9,10 @@ from PIL import Image
 
 from streamdeblur.errors import InputError
 from streamdeblur.training.datasets.duplicates import DISTANCE, DuplicateFinder, perceptual_hash
-from streamdeblur.training.datasets.identities import Identities, split_of
+from streamdeblur.training.datasets.identities import Identities
 from streamdeblur.training.datasets.options import StillsOptions
 from streamdeblur.training.datasets.random_access import open_stills
+from streamdeblur.training.datasets.splits import split_of
 from streamdeblur.training.datasets.stills import build_stills
 from support.media.datasets import PLACES
 from support.metrics import psnr

@@ -17,8 +17,8 @@ from streamdeblur.options import read_config
 from streamdeblur.training.datasets.pairs import PairOptions
 
 if TYPE_CHECKING:
-    from streamdeblur.training.datasets.identities import Split
     from streamdeblur.training.datasets.recipe import Recipe
+    from streamdeblur.training.datasets.splits import Split
 
 Clips = Annotated[Path, typer.Argument(help="A data set of clips, made by 'dataset build'.")]
 RecipeFile = Annotated[
@@ -68,7 +68,7 @@ def _recipe(config: Path | None) -> Recipe:
 
 
 def _only_split(clips: Path) -> tuple[Split, Path]:
-    from streamdeblur.training.datasets.pairs import split_folders
+    from streamdeblur.training.datasets.splits import split_folders
 
     folders = split_folders(clips)
     if len(folders) > 1:

@@ -1,0 +1,190 @@
+"""PairMaker: pairs of a blurry and a sharp crop, each made when it is asked for, from nothing but a recipe, a seed and its
+number."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.training.blur.averaging import FrameSequence, Window, distinct_frames, find_windows, pravg
+from streamdeblur.training.blur.camera import CameraPath
+from streamdeblur.training.blur.exposures import Pair, expose
+from streamdeblur.training.blur.observation import Observation, observe
+from streamdeblur.training.blur.response import Response, open_response
+from streamdeblur.training.blur.scheme import BlurScheme
+from streamdeblur.training.blur.sensor import Degradations, with_defocus
+from streamdeblur.training.blur.trajectories import sample_kernel, trimmed
+from streamdeblur.training.blur.view import Image, View
+from streamdeblur.training.datasets.random_crops import CROP, STILL_JITTER, STILL_SCALES, face_view, random_part, scaled
+from streamdeblur.training.datasets.recipe import Recipe, Spread
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class _Order:
+    """What is known of a pair before its picture is chosen."""
+
+    scheme: BlurScheme
+    severity: float
+    size: int
+    degradations: Degradations
+    response: Response
+
+
+class _Plan:
+    """The windows of one clip."""
+
+    def __init__(self, distinct: list[Observation], windows: list[Window]) -> None:
+        self.distinct, self.windows = [o.thinned() for o in distinct], windows
+
+
+class PairMaker:
+    """Makes pair number n of a recipe: the same for the same seed, whatever was made before. Any number of threads may ask.
+
+    Nearly all of the work is done without the GIL, so that pairs can be made beside a training.
+    """
+
+    def __init__(
+        self, stills: Sequence[Image], clips: Sequence[FrameSequence], recipe: Recipe | None = None, seed: int = 0
+    ) -> None:
+        """
+        Args:
+            stills: Sharp faces, uint8 RGB [S, S, 3], S >= 256.
+            clips: Best with about 300 px, where a face's window of 256 px leaves room for the camera's motion.
+            recipe: What pairs are made of; None for the default one.
+            seed: Of all random numbers.
+
+        Raises:
+            ValueError: neither stills nor clips, or weights that are all zero.
+            OptionError, InputError: the recipe's response cannot be opened.
+        """
+        self.stills, self.clips, self.recipe, self.seed = stills, clips, recipe or Recipe(), seed
+        self._responses = [open_response(name) for name in self.recipe.responses]
+        self._schemes, self._bounds = self._choices()
+        self._plans: dict[int, _Plan] = {}
+        self._locks = [threading.Lock() for _ in range(len(clips))]
+
+    def _choices(self) -> tuple[list[BlurScheme], NDArray[np.float64]]:
+        """The schemes of the mix, and their cumulative probabilities."""
+        if not len(self.stills) and not len(self.clips):
+            raise ValueError("Pairs are made of stills or clips; there are neither.")
+        weights = dict(self.recipe.mix)
+        averaged = [scheme for scheme in weights if scheme.averages]
+        if not len(self.clips) and any(weights[scheme] for scheme in averaged):
+            logger.warning("There are no clips: synthetic blur takes the weights of %s.", ", ".join(map(str, averaged)))
+            weights[BlurScheme("synthetic")] += sum(weights.pop(scheme) for scheme in averaged)
+        if not sum(weights.values()):
+            raise ValueError("All weights of the recipe's mix are zero.")
+        return list(weights), np.cumsum(list(weights.values())) / sum(weights.values())
+
+    def prepare(self, workers: int = 2) -> None:
+        """Observe all clips now, instead of each when it is first needed (about a second per 1,000 frames)."""
+        with ThreadPoolExecutor(workers) as pool:
+            list(pool.map(self._plan, range(len(self.clips))))
+
+    def pair(self, index: int, severity: float = 1.0, size: int = CROP) -> Pair:
+        """Pair number `index`. severity in [0, 1] scales the recipe's: 0 is clean, with extents up to the middle of their
+        ranges. Of a `size` below 256 px, even, only a random part of the crop is made."""
+        random = np.random.default_rng((self.seed, index))
+        scheme = self._schemes[int(np.searchsorted(self._bounds, random.random(), side="right"))]
+        sharp = scheme.kind == "sharp"
+        degradations = self.recipe.sensor.sample(random, 0.0 if sharp else severity * self.recipe.severity)
+        flipped = bool(random.random() < 0.5)
+        response = self._responses[int(random.integers(len(self._responses)))]
+        make = self._from_clip if scheme.averages else self._from_still
+        pair = make(random, _Order(scheme, severity, size, degradations, response))
+        pair.record.update(
+            scheme=str(scheme), response=response.name, severity=severity, flipped=flipped, degradations=degradations.record()
+        )
+        return pair.mirrored() if flipped else pair
+
+    # From stills
+
+    def _from_still(self, random: np.random.Generator, order: _Order) -> Pair:
+        extents = {"synthetic": self.recipe.extents, "mild": self.recipe.mild_extents, "sharp": (1.0, 1.0)}[order.scheme.kind]
+        extent = _sample_extent(random, extents, self.recipe.spread, order.severity)
+        kernel = sample_kernel(random, extent)
+        image, crop, record = self._still(random)
+        view = random_part(random, crop, order.size)
+        motion = None if order.scheme.kind == "sharp" else trimmed(kernel)
+        pair = expose([image], None, order.response, motion, view=view, degradations=order.degradations)
+        record["extent"] = round(extent, 2)
+        return replace(pair, kernel=with_defocus(kernel, order.degradations), record=record)
+
+    def _still(self, random: np.random.Generator) -> tuple[Image, View, dict[str, Any]]:
+        """A picture, the view of the crop in it, and where it is from."""
+        if not len(self.stills):
+            number = int(random.integers(len(self.clips)))
+            clip = self.clips[number]
+            frame = int(random.integers(len(clip.frames)))
+            image = face_view(random, clip, frame).pixels(clip.frames[frame], self._responses[0])
+            return image, View.of(image), {"clip": number, "frame": frame}
+        number = int(random.integers(len(self.stills)))
+        image = self.stills[number]
+        chance, share, at_x, at_y = random.random(4)
+        record: dict[str, Any] = {"still": number}
+        if chance < STILL_JITTER:
+            scale = STILL_SCALES[0] * (STILL_SCALES[1] / STILL_SCALES[0]) ** share
+            record["scale"] = round(float(scale), 3)
+            image = scaled(image, scale)
+        height, width = image.shape[:2]
+        return image, View.square(int(at_x * (width - CROP + 1)), int(at_y * (height - CROP + 1)), CROP, CROP), record
+
+    # From clips
+
+    def _from_clip(self, random: np.random.Generator, order: _Order) -> Pair:
+        number = int(random.integers(len(self.clips)))
+        extent = 1.0
+        if order.scheme.camera:
+            extent = _sample_extent(random, self.recipe.camera_extents, self.recipe.spread, order.severity)
+        length = int(random.choice(self.recipe.lengths))
+        window = self._window(random, number, order.scheme, order.scheme.length or length)
+        clip = self.clips[number]
+        view = random_part(random, face_view(random, clip, window.middle), order.size)
+        path = None
+        if order.scheme.camera:
+            # the extent is one of the crop's pixels
+            path = CameraPath.sample(random, window.length, 1.0 + (extent - 1.0) / view.scale, view.width, view.height)
+        pair = expose(
+            clip.frames, window, order.response, path, view=view, degradations=order.degradations,
+            sharp_response=self._responses[0],
+        )  # fmt: skip
+        pair.record.update(clip=number, extent=round(extent, 2))
+        return pair
+
+    def _plan(self, number: int) -> _Plan:
+        """The windows of a clip, found when it is first needed."""
+        with self._locks[number]:
+            if number not in self._plans:
+                clip = self.clips[number]
+                distinct = distinct_frames(observe(clip.frames, clip.boxes, clip.landmarks))
+                found = find_windows(distinct, BlurScheme("vla"), self._responses[0], rules=self.recipe.rules)
+                self._plans[number] = _Plan(distinct, found)
+            return self._plans[number]
+
+    def _window(self, random: np.random.Generator, number: int, scheme: BlurScheme, length: int) -> Window:
+        """A random window of a clip; the shortest clips have none of the length wanted, then VLA's or the middle frame alone."""
+        plan = self._plan(number)
+        place = random.random()
+        if scheme.kind == "pravg" and len(plan.distinct) >= length:
+            middle = length // 2 + int(place * (len(plan.distinct) - length + 1))
+            window = pravg(plan.distinct, middle, length)
+            if window is not None:
+                return window
+        if plan.windows:
+            return plan.windows[int(place * len(plan.windows))]
+        return Window((plan.distinct[int(place * len(plan.distinct))].number,), "end", 0.0)
+
+
+def _sample_extent(random: np.random.Generator, extents: tuple[float, float], spread: Spread, severity: float) -> float:
+    lowest, highest = extents
+    share = random.random() * (1.0 + severity) / 2.0
+    return float(lowest + (highest - lowest) * share if spread == "uniform" else lowest * (highest / lowest) ** share)
