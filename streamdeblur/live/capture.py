@@ -120,7 +120,7 @@ class Capture:
 
     def _report(self, error: Exception, pause: float) -> None:
         if self.problem is None:
-            logger.warning("%s Retrying in %g s.", error, pause)
+            logger.warning("%s Retrying in %g s.", str(error), pause)
         self.problem = str(error)
 
     def _reopen(self, backoff: Backoff) -> None:

@@ -113,7 +113,8 @@ class Restorer:
         self._earlier_statistics = self.statistics
         self._deblurrer = None
         pause = self._backoff.failed()
-        logger.warning("%s Faces are passed through unrestored. Opening a new engine in %g s.", error, pause)
+        # The text only: a log record with the exception would keep its traceback, and with it the engine, in memory.
+        logger.warning("%s Faces are passed through unrestored. Opening a new engine in %g s.", str(error), pause)
         threading.Thread(target=_close_quietly, args=[deblurrer], daemon=True).start()
 
     def _reopen(self) -> None:
@@ -134,7 +135,7 @@ class Restorer:
             # Guards the thread against the runtimes, as above: warming up runs detector and network. The user has been warned
             # already, and the next attempt follows.
             self._backoff.failed()
-            logger.debug("Opening a new engine: %s", error)
+            logger.debug("Opening a new engine: %s", str(error))
         finally:
             self._opening = None
 
@@ -156,4 +157,4 @@ def _close_quietly(deblurrer: FaceDeblurrer) -> None:
         deblurrer.close()
     except Exception as error:
         # Guards against the runtimes again: closing a broken device may raise anything, and there is nothing left to lose.
-        logger.debug("Closing %s: %s", deblurrer.engine.name, error)
+        logger.debug("Closing %s: %s", deblurrer.engine.name, str(error))

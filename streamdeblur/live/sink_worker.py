@@ -147,8 +147,8 @@ class SinkWorker:
     def _discard(self, sink: Sink, error: Exception) -> None:
         self._sink = None
         self.lost = not sink.reopenable
-        logger.warning("%s%s", error, "" if self.lost else f" Retrying in {self._backoff.failed():g} s.")
+        logger.warning("%s%s", str(error), "" if self.lost else f" Retrying in {self._backoff.failed():g} s.")
         try:
             sink.close()
         except StreamDeblurError as second:
-            logger.warning("%s", second)
+            logger.warning("%s", str(second))

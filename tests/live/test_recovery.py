@@ -97,7 +97,7 @@ def lose_detector(deblurrer):
 
 
 @pytest.mark.parametrize(("lose", "message"), [(lose_engine, "The device is lost."), (lose_detector, "The detector is lost.")])
-def test_while_the_deblurrer_is_replaced_faces_pass_through(options, few_pictures, messages, lose, message):
+def test_while_the_deblurrer_is_replaced_faces_pass_through(options, few_pictures, messages, caplog, lose, message):
     opened = []
 
     def opener(chosen):
@@ -116,6 +116,8 @@ def test_while_the_deblurrer_is_replaced_faces_pass_through(options, few_picture
     assert replaced()
     assert len(opened) == 2
     assert 0 < summary.restored < source.count
+    # An exception in a log record would keep the lost engine in memory.
+    assert not any(isinstance(value, BaseException) for record in caplog.records for value in record.args)
     assert summary.frames + summary.dropped == source.count
 
 

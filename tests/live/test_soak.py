@@ -148,4 +148,8 @@ def test_a_stream_survives_all_faults_without_a_leak(inverting_options, few_pict
     assert (np.diff(sink.stamps) > 0).all()
     settled = memory[int(WARM * len(memory)) :]
     assert np.median(settled[-10:]) - np.median(settled[:10]) < GROWTH
+    for thread in threading.enumerate():
+        if thread.name == "engine":
+            # An engine was being opened at the end.
+            thread.join(60)
     assert {thread.name for thread in threading.enumerate()}.isdisjoint({"capture", "restore", "sink null", "engine"})

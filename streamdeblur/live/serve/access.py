@@ -129,7 +129,7 @@ class Access:
             except Exception as error:
                 # Guards the server against its own bugs, which may raise anything: the client gets an error without internals,
                 # the log gets the reason, and other requests are not affected.
-                logger.error("%s %s failed: %s: %s", request.method, request.path, type(error).__name__, error)
+                logger.error("%s %s failed: %s: %s", request.method, request.path, type(error).__name__, str(error))
                 return web.json_response({"error": "Internal server error."}, status=500, headers=HEADERS)
             response.headers.update(HEADERS)
             return response
