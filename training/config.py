@@ -24,7 +24,7 @@ class OptimiserSettings(Settings):
     betas: tuple[float, float] = Field(default=(0.5, 0.999), description="Adam's decays of the mean and of the square.")
     warmup: int = Field(default=30, ge=0, description="Steps over which the rate rises.")
     decay_from: float = Field(
-        default=1.0, ge=0, le=1, description="Share of the run after which the rate falls linearly to zero."
+        default=1.0, ge=0, le=1, description="Fraction of the run after which the rate falls linearly to zero."
     )
     clip: float = Field(default=0.0, ge=0, description="Largest norm of the gradients; 0 does not limit it.")
 
@@ -32,23 +32,21 @@ class OptimiserSettings(Settings):
 class StepSettings(Settings):
     """How one of the two networks is trained. Durations are numbers of images, whatever the batch size and the machine."""
 
-    images: int = Field(default=1_000_000, ge=1, description="Images to train on in all.")
+    images: int = Field(default=1_000_000, ge=1, description="Number of images to train on.")
     batch: int = Field(default=32, ge=1, description="Images per step, over all processes.")
-    crop: int = Field(
-        default=256, ge=64, le=256, multiple_of=16, description="Side in pixels of the squares that are trained on."
-    )
+    crop: int = Field(default=256, ge=64, le=256, multiple_of=16, description="Side in pixels of the squares to train on.")
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(
-        default="bf16-mixed", description="As Lightning Fabric names them."
+        default="bf16-mixed", description="Precision, as Lightning Fabric names it."
     )
     optimiser: OptimiserSettings = OptimiserSettings()
     average: float = Field(default=0.998, ge=0, lt=1, description="Decay of the running average of the weights.")
     severity_from: float = Field(default=0.0, ge=0, le=1, description="Severity of blur and degradations at the beginning.")
-    severity_until: float = Field(default=0.5, ge=0, le=1, description="Share of the run after which severity is 1.")
+    severity_until: float = Field(default=0.5, ge=0, le=1, description="Fraction of the run after which the severity is 1.")
     checkpoint_minutes: float = Field(default=5.0, gt=0, le=10, description="Minutes between two checkpoints.")
     validate_images: int = Field(default=40_000, ge=1, description="Images between two validations.")
     validate_pairs: int = Field(default=96, ge=1, description="Pairs of a validation.")
-    pairs: Direction = Field(default="all", description="Of ready-made pairs: all, or forward ones only.")
-    recipe: Recipe | None = Field(default=None, description="Pairs of this step, where they differ from the other's.")
+    pairs: Direction = Field(default="all", description="Which ready-made pairs to use: all, or forward ones only.")
+    recipe: Recipe | None = Field(default=None, description="Recipe of this step, if it differs from that of the training.")
 
     @property
     def steps(self) -> int:

@@ -6,7 +6,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Protocol
 
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from streamdeblur.errors import TrainingError
 from streamdeblur.training.allocator import keep_freed_memory
 from streamdeblur.training.batches import Batch, BatchLoader
-from streamdeblur.training.checkpoint import random_state, restore_random_state
+from streamdeblur.training.checkpoint import State, random_state, restore_random_state
 from streamdeblur.training.config import StepSettings
 from streamdeblur.training.datasets.pair_sources import PairSource
 from streamdeblur.training.progress import ProgressLog
@@ -27,9 +27,9 @@ from streamdeblur.training.validation import Validation
 class Stateful(Protocol):
     """What a checkpoint holds the state of: a module, a `Trainer`, an `EMA`."""
 
-    def state_dict(self) -> dict[str, Any]: ...
+    def state_dict(self) -> State: ...
 
-    def load_state_dict(self, state: Any) -> object: ...
+    def load_state_dict(self, state: State, /) -> object: ...
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
 
+from streamdeblur.training.checkpoint import State
 from streamdeblur.training.config import OptimiserSettings
 from streamdeblur.training.optimisers import build_optimisers, set_rates
 
@@ -58,11 +57,11 @@ class Trainer:
         """Whether no trained weight is NaN or infinite."""
         return all(bool(torch.isfinite(parameter).all()) for parameter in self.part.parameters())
 
-    def state_dict(self) -> dict[str, Any]:
+    def state_dict(self) -> State:
         """Weights and the states of the optimisers."""
         return {"network": self.part.state_dict(), "optimisers": [optimiser.state_dict() for optimiser in self._optimisers]}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
+    def load_state_dict(self, state: State) -> None:
         """Restore what `state_dict` returned."""
         self.part.load_state_dict(state["network"])
         for optimiser, optimiser_state in zip(self._optimisers, state["optimisers"], strict=True):

@@ -64,6 +64,7 @@ class Newell(nn.Module):
         self.head = nn.Sequential(ResnetBlock(width, width), ResnetLayer(width, width, 1), nn.Conv2d(width, 48, 1))
 
     def forward(self, blurry: Tensor) -> Tensor:
+        """Map images [N, 3, H, W] to corrections of the same shape."""
         return F.pixel_shuffle(self.head(self.levels(self.stem(blurry))), 4)
 
 
@@ -78,6 +79,7 @@ class Level(nn.Module):
         self.up = ResnetBlock(width, width)
 
     def forward(self, features: Tensor) -> Tensor:
+        """Map features [N, width, h, w] to the same shape."""
         below = self.up(self.inner(self.down(features)))
         lateral: Tensor = self.lateral(features)
         return lateral + F.interpolate(below, scale_factor=2.0, mode="nearest")

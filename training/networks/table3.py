@@ -54,6 +54,7 @@ class Table3Encoder(nn.Module):
         self.channels = {number: round(ENCODER[number - 1][1] * width) for number in SKIPS.values()}
 
     def forward(self, images: Tensor) -> tuple[Tensor, dict[int, Tensor]]:
+        """Return the code, and the outputs for the U-net skips by the number of their layer."""
         outputs: dict[int, Tensor] = {}
         features = images
         for number, layer in enumerate(self.layers, start=1):
@@ -81,6 +82,7 @@ class Table3Decoder(nn.Module):
             channels = filters + (round(ENCODER[SKIPS[number] - 1][1] * width) if number in SKIPS else 0)
 
     def forward(self, code: Tensor, skips: dict[int, Tensor]) -> Tensor:
+        """Return the images, not clamped; the arguments are as `Table3Encoder` returns them."""
         outputs: dict[int, Tensor] = {}
         features = code
         for number, layer in enumerate(self.layers, start=1):

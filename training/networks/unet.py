@@ -62,6 +62,7 @@ class UnetEncoder(nn.Module):
         self.down = nn.ModuleList(PatchConv(fine, wide, 2) for fine, wide in pairwise(widths))
 
     def forward(self, inputs: Sequence[Tensor], code: Tensor) -> Levels:
+        """Map one tensor for each stem, and blur codes [N, code], to features."""
         stems = [stem(planes) for stem, planes in zip(self.stems, inputs, strict=True)]
         fine = self.levels[0](reduce(torch.add, stems), code)
         middle = self.levels[1](self.down[0](fine), code)
@@ -78,6 +79,7 @@ class UnetDecoder(nn.Module):
         self.head = zero_initialised(nn.Conv2d(widths[0], 3 * STRIDE**2, 1))
 
     def forward(self, levels: Levels, code: Tensor) -> Tensor:
+        """Map features and blur codes [N, code] to detail, float [N, 3, H, W]."""
         fine, middle, coarse = levels
         middle = self.levels[1](middle + F.pixel_shuffle(self.up[1](coarse), 2), code)
         fine = self.levels[0](fine + F.pixel_shuffle(self.up[0](middle), 2), code)

@@ -1,4 +1,4 @@
-"""Jobs for worker processes, which import them by name."""
+"""Tasks of a data set for worker processes, which import them by name."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from streamdeblur.training.datasets.part_tasks import PartTask
 from streamdeblur.training.datasets.shards import Sample, json_bytes
 
 
-def say(text):
-    return [Sample("said", {"json": json_bytes({"text": text})})]
+def sample_with(text):
+    return [Sample("text", {"json": json_bytes({"text": text})})]
 
 
-def die():
+def kill_this_process():
     os._exit(9)
 
 
-def job_that_works(name):
-    return PartTask(name, name, partial(say, "worked"), say)
+def task_that_works(name):
+    return PartTask(name, name, partial(sample_with, "worked"), sample_with)
 
 
-def job_that_dies(name):
-    return PartTask(name, name, die, say)
+def task_that_kills_its_process(name):
+    return PartTask(name, name, kill_this_process, sample_with)

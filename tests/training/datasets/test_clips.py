@@ -23,7 +23,7 @@ from support.cli import run, start
 from support.media.datasets import HEIGHT, PLACES, WIDTH, shard_bytes, shot
 from support.media.videos import Recipe, read_frames, write_video
 from support.metrics import psnr
-from support.models.parts import job_that_dies, job_that_works
+from support.models.parts import task_that_kills_its_process, task_that_works
 
 OPTIONS = ClipsOptions(min_frames=10, held_out=0.5)
 SETTINGS = ("--min-frames", 10, "--held-out", 0.5)
@@ -176,7 +176,7 @@ def test_what_is_complete_is_not_made_again_and_nothing_else_is_overwritten(vide
 
 
 def test_a_video_that_takes_its_process_down_is_left_out(tmp_path):
-    jobs = [job_that_works("a"), job_that_dies("b"), job_that_works("c")]
+    jobs = [task_that_works("a"), task_that_kills_its_process("b"), task_that_works("c")]
     assert sorted(job.part for job in make_parts(jobs, tmp_path, 2)) == ["a", "b", "c"]
     contents = {name: [sample.record["text"] for sample in read_samples(tmp_path / f"{name}.tar")] for name in "abc"}
     assert contents == {"a": ["worked"], "b": ["it took the process that read it down"], "c": ["worked"]}
