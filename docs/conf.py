@@ -9,6 +9,8 @@ from pydantic import BaseModel
 from sphinx.application import Sphinx
 
 from streamdeblur import __version__
+from streamdeblur.options import ComposedSettings
+from streamdeblur.training.blur.scheme import BlurScheme
 
 project = "streamdeblur"
 author = "the streamdeblur authors"
@@ -31,6 +33,7 @@ default_role = "code"
 napoleon_numpy_docstring = False
 autodoc_member_order = "bysource"
 autodoc_typehints = "signature"
+autodoc_type_aliases = {name: name for name in ("Crops", "Detections", "Frame", "Image")}
 python_maximum_signature_line_length = 88
 # what only some machines have
 autodoc_mock_imports = ["gi", "pycuda", "pyvirtualcam", "tensorrt", "vapoursynth"]
@@ -49,13 +52,20 @@ def link_to_pages(_: Sphinx, name: str, source: list[str]) -> None:
     source[0] = re.sub(r"\]\((\.\./[^)#]+)", lambda link: f"]({PAGES.get(link[1], link[1])}", source[0])
 
 
+ARRAY = re.compile(r"(?:~?numpy\.)?ndarray\[tuple\[~?(?:typing\.)?Any, \.\.\.\], ~?(?:numpy\.)?dtype\[~?(?:numpy\.)?(\w+)\]\]")
+
+
 def is_settings(value: object) -> TypeGuard[type[BaseModel]]:
     return isinstance(value, type) and issubclass(value, BaseModel)
 
 
-def hide_signature(_: Sphinx, __: str, ___: str, value: object, *____: object) -> tuple[str, str] | None:
-    """Leave out the signature of settings, whose fields `describe_settings` lists, and of protocols, which nobody calls."""
-    return ("", "") if is_settings(value) or getattr(value, "_is_protocol", False) else None
+def simplify_signature(
+    _: Sphinx, __: str, ___: str, value: object, ____: object, signature: str | None, returns: str | None
+) -> tuple[str | None, str | None]:
+    """Shorten the types of arrays; leave out the signatures of settings (see `describe_settings`) and of protocols."""
+    if is_settings(value) or getattr(value, "_is_protocol", False):
+        return "", ""
+    return signature and ARRAY.sub(r"NDArray[\1]", signature), returns and ARRAY.sub(r"NDArray[\1]", returns)
 
 
 def describe_settings(_: Sphinx, __: str, ___: str, value: object, ____: object, lines: list[str]) -> None:
@@ -66,10 +76,17 @@ def describe_settings(_: Sphinx, __: str, ___: str, value: object, ____: object,
     for name, field in value.model_fields.items():
         default = field.get_default(call_default_factory=True)
         if isinstance(default, BaseModel):
-            lines.append(f":param {name}: `{type(default).__name__}`; its fields may be given without this name.")
+            flat = "; its fields may be given without this name" if issubclass(value, ComposedSettings) else ""
+            lines.append(f":param {name}: {field.description or ''} `{type(default).__name__}`{flat}.")
         else:
-            shown = "" if default is None else f" Default: ``{default!r}``."
+            shown = "" if default is None else f" Default: ``{default if isinstance(default, BlurScheme) else repr(default)}``."
             lines.append(f":param {name}: {field.description or ''}{shown}")
+
+
+def keep_colons(_: Sphinx, kind: str, __: str, ___: object, ____: object, lines: list[str]) -> None:
+    """Put an empty comment above an attribute's docstring: Napoleon takes text before a colon in the first line for a type."""
+    if kind in ("attribute", "property"):
+        lines[:0] = ["..", ""]
 
 
 PLURAL = re.compile(r"``.*?``|`[^`]+`([a-z]?)")
@@ -84,6 +101,7 @@ def separate_plurals(_: Sphinx, __: str, ___: str, ____: object, _____: object, 
 def setup(app: Sphinx) -> None:
     """Called by Sphinx."""
     app.connect("source-read", link_to_pages)
-    app.connect("autodoc-process-signature", hide_signature)
+    app.connect("autodoc-process-signature", simplify_signature)
+    app.connect("autodoc-process-docstring", keep_colons, priority=400)
     app.connect("autodoc-process-docstring", describe_settings)
     app.connect("autodoc-process-docstring", separate_plurals)
