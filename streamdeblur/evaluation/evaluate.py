@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Executor, ProcessPoolExecutor
-from contextlib import contextmanager
+from concurrent.futures import Executor
 from dataclasses import dataclass, field
 from functools import partial
-from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 
@@ -23,6 +21,7 @@ from streamdeblur.evaluation.options import EvaluationOptions
 from streamdeblur.evaluation.protocols import BlurProtocol, comparisons_of
 from streamdeblur.evaluation.results import FaceResult, ResultFolder
 from streamdeblur.evaluation.sources.dataset import DataSet
+from streamdeblur.evaluation.workers import measure, measure_in_worker, restore_one, worker_pool
 
 BATCH = 16
 """Cases that are restored before their results are stored."""
@@ -101,7 +100,7 @@ def evaluate_cases(
     """
     _refuse_shared_files(folder, methods)
     evaluator = Evaluator(settings)
-    with _worker_pool(workers, settings) as pool:
+    with worker_pool(workers, settings) as pool:
         run = _EvaluationRun(evaluator, folder, pool, on_progress or (lambda *_: None))
         for case_set in case_sets:
             yield run.evaluate(case_set, methods)
@@ -200,13 +199,13 @@ class _EvaluationRun:
     ) -> Iterator[tuple[Case, Image, tuple[Metrics, list[float] | None]]]:
         """Restored faces and their metrics, in several processes where there are any."""
         if self._pool and isinstance(method, PerFaceMethod) and method.parallel:
-            restored = list(self._pool.map(_restore_one, [method] * len(cases), cases))
+            restored = list(self._pool.map(restore_one, [method] * len(cases), cases))
         else:
             restored = method.restore(cases)
         if self._pool and evaluator is self._evaluator:
-            measured = list(self._pool.map(_measure_in_worker, cases, restored))
+            measured = list(self._pool.map(measure_in_worker, cases, restored))
         else:
-            measured = [_measure(evaluator, case, image) for case, image in zip(cases, restored, strict=True)]
+            measured = [measure(evaluator, case, image) for case, image in zip(cases, restored, strict=True)]
         return zip(cases, restored, measured, strict=True)
 
 
@@ -225,36 +224,3 @@ def _time(method: Method, cases: Sequence[Case]) -> float:
         method.restore([case])
         times.append(1000 * (time.perf_counter() - began))
     return median(times)
-
-
-def _measure(evaluator: Evaluator, case: Case, restored: Image) -> tuple[Metrics, list[float] | None]:
-    metrics, embedding = evaluator(case, restored)
-    return metrics, None if embedding is None else embedding.tolist()
-
-
-# In worker processes
-
-_evaluator: Evaluator
-
-
-def _open_evaluator(settings: EvaluatorSettings) -> None:
-    global _evaluator
-    _evaluator = Evaluator(settings)
-
-
-def _restore_one(method: Method, case: Case) -> Image:
-    return method.restore([case])[0]
-
-
-def _measure_in_worker(case: Case, restored: Image) -> tuple[Metrics, list[float] | None]:
-    return _measure(_evaluator, case, restored)
-
-
-@contextmanager
-def _worker_pool(count: int, settings: EvaluatorSettings) -> Iterator[Executor | None]:
-    if count == 1:
-        yield None
-        return
-    # (forked processes would inherit the threads of the engines)
-    with ProcessPoolExecutor(count, get_context("spawn"), _open_evaluator, (settings,)) as pool:
-        yield pool

@@ -21,7 +21,7 @@ GROUND_TRUTHS_KEPT = 1000
 """Cases whose ground truth is remembered from one method to the next."""
 
 Metrics = dict[str, float]
-"""One value of each metric; `summary.COLUMNS` lists them."""
+"""One value of each metric; `columns.COLUMNS` lists them."""
 
 
 @dataclass(frozen=True)

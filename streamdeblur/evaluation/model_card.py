@@ -13,6 +13,7 @@ import numpy as np
 
 from streamdeblur.errors import InputError
 from streamdeblur.evaluation.cases import Case, CaseSet, Image
+from streamdeblur.evaluation.columns import COLUMNS
 from streamdeblur.evaluation.evaluate import evaluate_cases
 from streamdeblur.evaluation.evaluator import NONE, EvaluatorSettings
 from streamdeblur.evaluation.methods import open_method
@@ -21,7 +22,7 @@ from streamdeblur.evaluation.metrics import dlib_models
 from streamdeblur.evaluation.metrics.fidelity import psnr
 from streamdeblur.evaluation.protocols import BlurProtocol
 from streamdeblur.evaluation.statistics import Interval
-from streamdeblur.evaluation.summary import COLUMNS, LOWER, ProtocolSummary, summarise
+from streamdeblur.evaluation.summary import LOWER, ProtocolSummary, summarise
 from streamdeblur.network import Network
 from streamdeblur.training.blur.exposures import Pair
 from streamdeblur.training.blur.sensor import Sensor

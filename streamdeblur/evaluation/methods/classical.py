@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from importlib import import_module
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.errors import MethodError
+from streamdeblur.errors import MethodError, OptionError
 from streamdeblur.evaluation.cases import Case, Image
 from streamdeblur.evaluation.methods.per_face import PerFaceMethod, rounded, versioned
 
@@ -43,30 +45,27 @@ def _sharp(case: Case) -> Image:
 
 def unsharp() -> PerFaceMethod:
     """An unsharp mask (scikit-image)."""
+    _scikit_image("filters")
     return PerFaceMethod("unsharp", _fingerprint(f"unsharp {UNSHARP}"), _unsharp)
 
 
 def _unsharp(case: Case) -> Image:
-    from skimage.filters import unsharp_mask
-
-    return rounded(unsharp_mask(case.blurry, **UNSHARP, channel_axis=2))  # type: ignore[no-untyped-call]
+    return rounded(_scikit_image("filters").unsharp_mask(case.blurry, **UNSHARP, channel_axis=2))
 
 
 def richardson_lucy() -> PerFaceMethod:
     """Richardson-Lucy deconvolution (scikit-image) with a Gaussian kernel."""
-    from skimage.restoration import richardson_lucy as deconvolve
-
-    step = partial(deconvolve, num_iter=LUCY_STEPS)
+    step = partial(_scikit_image("restoration").richardson_lucy, num_iter=LUCY_STEPS)
     return PerFaceMethod("richardson-lucy", _fingerprint(f"Richardson-Lucy {SIGMA} {LUCY_STEPS}"), partial(_by_gaussian, step))
 
 
 def wiener() -> PerFaceMethod:
     """Wiener deconvolution with a Gaussian kernel; its regularisation is estimated (F. Orieux et al. 2010, scikit-image)."""
-    from skimage.restoration import unsupervised_wiener
+    restoration = _scikit_image("restoration")
 
     def deconvolve(plane: Plane, kernel: Plane) -> Plane:
         # it samples at random: with a fixed seed, each face is always restored in the same way
-        return np.asarray(unsupervised_wiener(plane, kernel, rng=0)[0])  # type: ignore[no-untyped-call]
+        return np.asarray(restoration.unsupervised_wiener(plane, kernel, rng=0)[0])
 
     return PerFaceMethod("wiener", _fingerprint(f"Wiener {SIGMA}"), partial(_by_gaussian, deconvolve))
 
@@ -78,6 +77,18 @@ def _by_gaussian(deconvolve: Callable[[Plane, Plane], Plane], case: Case) -> Ima
     padded = np.pad(case.blurry / 255.0, ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0)), mode="symmetric")
     restored = np.stack([deconvolve(plane, kernel) for plane in padded.transpose(2, 0, 1)], 2)
     return rounded(restored[MARGIN:-MARGIN, MARGIN:-MARGIN])
+
+
+def _scikit_image(module: str) -> Any:
+    """A module of scikit-image, which has no type information.
+
+    Raises:
+        OptionError: scikit-image is not installed.
+    """
+    try:
+        return import_module(f"skimage.{module}")
+    except ImportError as error:
+        raise OptionError(f"This method needs {error.name}. Install it with: pip install 'streamdeblur[eval]'") from None
 
 
 def _fingerprint(parameters: str) -> str:

@@ -39,7 +39,7 @@ class PictureFormat(Settings):
 
     @field_validator("range", mode="before")
     @classmethod
-    def _split(cls, value: Any) -> Any:
+    def _split(cls, value: object) -> object:
         return value.split("..") if isinstance(value, str) else value
 
     @field_validator("range")

@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 from collections.abc import Mapping, Sequence
 
+import matplotlib
 import numpy as np
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 SIZE = 6.4, 4.0
@@ -50,12 +52,8 @@ def _curves(
     upwards: str,
     span: tuple[float, float],
 ) -> str:
-    import matplotlib
-
     # text stays text, so that it can be searched and read aloud; a fixed salt gives the same bytes for the same curves
     with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "streamdeblur", "font.family": "sans-serif"}):
-        from matplotlib.figure import Figure
-
         figure = Figure(figsize=SIZE, layout="constrained")
         axes = figure.add_subplot()
         colours = matplotlib.colormaps["tab10" if len(curves) <= 10 else "tab20"]

@@ -6,8 +6,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from streamdeblur.evaluation.columns import COLUMNS, Column
 from streamdeblur.evaluation.statistics import Interval
-from streamdeblur.evaluation.summary import COLUMNS, Column, MethodRow, ProtocolSummary
+from streamdeblur.evaluation.summary import MethodRow, ProtocolSummary
 
 
 @dataclass(frozen=True)

@@ -10,12 +10,12 @@ from streamdeblur.errors import InputError
 from streamdeblur.training.datasets.identities import Identities, Identity
 
 
-def plain(text: str) -> str:
+def safe_name(text: str) -> str:
     """Replace all letters that names of cases may not have."""
     return "".join(letter if letter.isalnum() or letter in "._-/" else "-" for letter in text)
 
 
-def unique(names: Iterable[str]) -> list[str]:
+def unique_names(names: Iterable[str]) -> list[str]:
     """Make names unique: a number is added to each that occurred before."""
     taken = dict[str, None]()
     for name in names:
@@ -51,7 +51,7 @@ def read_lines(file: Path) -> list[str]:
 
 def file_names(files: Iterable[Path], root: Path) -> list[str]:
     """A name for each file below `root`: its path relative to it, without suffix."""
-    return unique(plain(file.relative_to(root).with_suffix("").as_posix()) for file in files)
+    return unique_names(safe_name(file.relative_to(root).with_suffix("").as_posix()) for file in files)
 
 
 def read_identities(root: Path) -> Identities:
@@ -64,6 +64,6 @@ def read_identities(root: Path) -> Identities:
     return Identities.read(table if table.is_file() else None)
 
 
-def person(known: Identity) -> str:
+def person_of(known: Identity) -> str:
     """A person's name; '' if unknown."""
     return "" if known.source == "file" else known.name

@@ -9,7 +9,7 @@ from pathlib import Path
 from streamdeblur.errors import InputError
 from streamdeblur.evaluation.cases import Comparison
 from streamdeblur.evaluation.sources.dataset import DataSet, EvaluationFace, EvaluationStill, make_data_set
-from streamdeblur.evaluation.sources.files import find_files, plain, read_lines
+from streamdeblur.evaluation.sources.files import find_files, read_lines, safe_name
 from streamdeblur.evaluation.sources.pictures import face_in, read_picture
 from streamdeblur.evaluation.sources.viola_jones import cropped_box
 from streamdeblur.training.datasets.pictures import PICTURES
@@ -39,9 +39,9 @@ def open_lfw(path: Path) -> DataSet:
     files = {file.stem: file for file in find_files(path, PICTURES)[1]}
     wanted = dict.fromkeys(name for _, first, second, _ in pairs for name in (first, second))
     bad = {name: "there is no picture of this name" for name in wanted if name not in files}
-    stills = [EvaluationStill(plain(name), partial(_face, files[name]), _person(name)) for name in wanted if name in files]
+    stills = [EvaluationStill(safe_name(name), partial(_face, files[name]), _person(name)) for name in wanted if name in files]
     comparisons = [
-        Comparison(fold, plain(first), plain(second), same)
+        Comparison(fold, safe_name(first), safe_name(second), same)
         for fold, first, second, same in pairs
         if first in files and second in files
     ]

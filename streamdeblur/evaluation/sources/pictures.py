@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from streamdeblur.errors import InputError
 from streamdeblur.evaluation.cases import Image, Points
 from streamdeblur.evaluation.sources.dataset import DataSet, EvaluationFace, EvaluationStill, make_data_set
-from streamdeblur.evaluation.sources.files import file_names, find_files, person, read_identities
+from streamdeblur.evaluation.sources.files import file_names, find_files, person_of, read_identities
 from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE, FaceWindow, crop
 from streamdeblur.training.datasets.face_detection import open_finder, shared_detector
 from streamdeblur.training.datasets.pictures import PICTURES, decode_picture
@@ -44,7 +44,7 @@ def open_pictures(path: Path) -> DataSet:
     tested = [file for file in files if file.stem != REFERENCE]
     identities = read_identities(root)
     stills = [
-        EvaluationStill(name, partial(read_face, file), person(identities.of(file.relative_to(root))), find_reference(file))
+        EvaluationStill(name, partial(read_face, file), person_of(identities.of(file.relative_to(root))), find_reference(file))
         for name, file in zip(file_names(tested, root), tested, strict=True)
     ]
     return make_data_set(path, "pictures", {}, stills=stills)

@@ -10,7 +10,7 @@ import numpy as np
 
 from streamdeblur.errors import InputError
 from streamdeblur.evaluation.sources.dataset import DataSet, EvaluationClip, EvaluationFace, EvaluationStill, make_data_set
-from streamdeblur.evaluation.sources.files import plain, unique
+from streamdeblur.evaluation.sources.files import safe_name, unique_names
 from streamdeblur.training.datasets.pictures import PICTURES
 from streamdeblur.training.datasets.random_access import Clips, Stills, open_clips, open_stills
 from streamdeblur.training.datasets.shards import find_shards, read_samples, shards_in
@@ -42,7 +42,7 @@ def clips_of(store: Clips) -> list[EvaluationClip]:
     """The clips of shards, with the detector's boxes and five landmarks."""
     groups = [_source(record, key) for record, key in zip(store.records, store.keys, strict=True)]
     begins = [(record.get("source_frames") or [0])[0] for record in store.records]
-    names = unique(f"{group}/{begin:06d}" for group, begin in zip(groups, begins, strict=True))
+    names = unique_names(f"{group}/{begin:06d}" for group, begin in zip(groups, begins, strict=True))
     people = [_person(record) for record in store.records]
     return [
         EvaluationClip(name, partial(store.__getitem__, number), person, group)
@@ -51,7 +51,7 @@ def clips_of(store: Clips) -> list[EvaluationClip]:
 
 
 def _stills_of(store: Stills) -> list[EvaluationStill]:
-    names = unique(_source(record, key) for record, key in zip(store.records, store.keys, strict=True))
+    names = unique_names(_source(record, key) for record, key in zip(store.records, store.keys, strict=True))
     people = [_person(record) for record in store.records]
     return [
         EvaluationStill(name, partial(_face, store, number), person)
@@ -65,7 +65,7 @@ def _face(store: Stills, number: int) -> EvaluationFace:
 
 def _source(record: dict[str, Any], key: str) -> str:
     """The file that a sample is from, without suffix; its key if that is unknown."""
-    return plain(str(PurePosixPath(record.get("source") or key).with_suffix("")))
+    return safe_name(str(PurePosixPath(record.get("source") or key).with_suffix("")))
 
 
 def _person(record: dict[str, Any]) -> str:

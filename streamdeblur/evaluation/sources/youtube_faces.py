@@ -15,7 +15,7 @@ from streamdeblur.errors import InputError
 from streamdeblur.evaluation.cases import Comparison
 from streamdeblur.evaluation.sources.annotated_video import SHORTEST, AnnotatedVideo, consecutive_ranges
 from streamdeblur.evaluation.sources.dataset import ClipFrames, DataSet, EvaluationClip, make_data_set
-from streamdeblur.evaluation.sources.files import plain, read_lines
+from streamdeblur.evaluation.sources.files import read_lines, safe_name
 from streamdeblur.evaluation.sources.pictures import face_in, read_picture
 from streamdeblur.evaluation.sources.viola_jones import box_of, cropped_box
 from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE
@@ -60,7 +60,7 @@ def _comparisons(splits: Path) -> list[Comparison]:
     for number, line in enumerate(read_lines(splits)[1:], 2):
         row = [value.strip() for value in line.split(",")]
         try:
-            comparisons.append(Comparison(int(row[0]), plain(row[2]), plain(row[3]), bool(int(row[5]))))
+            comparisons.append(Comparison(int(row[0]), safe_name(row[2]), safe_name(row[3]), bool(int(row[5]))))
         except (ValueError, IndexError):
             raise InputError(f"{splits}, line {number}, is not a comparison: '{line}'.") from None
     return comparisons
@@ -82,7 +82,9 @@ def _whole(folder: Path, bad: dict[str, str]) -> Iterator[EvaluationClip]:
                 bad[str(files)] = str(error)
                 continue
             height, width = first.shape[:2]
-            yield from AnnotatedVideo(plain(f"{name}/{video}"), name, width, height, boxes, {}, partial(_frames, files)).clips()
+            yield from AnnotatedVideo(
+                safe_name(f"{name}/{video}"), name, width, height, boxes, {}, partial(_frames, files)
+            ).clips()
 
 
 def _labelled(labels: Path) -> dict[str, dict[int, NDArray[np.float64]]]:
@@ -112,7 +114,7 @@ def _frames(folder: Path, begin: int, end: int) -> Iterator[Planes]:
 def _aligned(folder: Path) -> Iterator[EvaluationClip]:
     for video in sorted(folder.glob("*/*/")):
         numbered = {int(found[1]): file for file in video.iterdir() if (found := NUMBER.search(file.name))}
-        name = plain(video.relative_to(folder).as_posix())
+        name = safe_name(video.relative_to(folder).as_posix())
         for begin, end in consecutive_ranges(sorted(numbered), LONGEST):
             files = [numbered[number] for number in range(begin, end)]
             if len(files) >= SHORTEST:

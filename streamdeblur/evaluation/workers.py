@@ -1,0 +1,46 @@
+"""Worker processes of an evaluation: they restore faces by slow methods, and measure restored faces."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from concurrent.futures import Executor, ProcessPoolExecutor
+from contextlib import contextmanager
+from multiprocessing import get_context
+
+from streamdeblur.evaluation.cases import Case, Image, Method
+from streamdeblur.evaluation.evaluator import Evaluator, EvaluatorSettings, Metrics
+
+_evaluator: Evaluator
+"""The evaluator of this process, if it is a worker."""
+
+
+@contextmanager
+def worker_pool(count: int, settings: EvaluatorSettings) -> Iterator[Executor | None]:
+    """A pool of processes with an evaluator each; None for a count of 1, where the calling process does everything."""
+    if count == 1:
+        yield None
+        return
+    # forked processes would inherit the threads of the engines
+    with ProcessPoolExecutor(count, get_context("spawn"), _open_evaluator, (settings,)) as pool:
+        yield pool
+
+
+def _open_evaluator(settings: EvaluatorSettings) -> None:
+    global _evaluator
+    _evaluator = Evaluator(settings)
+
+
+def restore_one(method: Method, case: Case) -> Image:
+    """Restore one face in a worker."""
+    return method.restore([case])[0]
+
+
+def measure_in_worker(case: Case, restored: Image) -> tuple[Metrics, list[float] | None]:
+    """Measure a restored face with the worker's evaluator."""
+    return measure(_evaluator, case, restored)
+
+
+def measure(evaluator: Evaluator, case: Case, restored: Image) -> tuple[Metrics, list[float] | None]:
+    """The metrics of a restored face, and its embedding as a list, for JSON."""
+    metrics, embedding = evaluator(case, restored)
+    return metrics, None if embedding is None else embedding.tolist()
