@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from importlib import import_module
 from pathlib import Path
 from typing import Annotated
 
@@ -63,9 +62,6 @@ def _compare(
         from streamdeblur.evaluation.results import ResultFolder
         from streamdeblur.evaluation.summary import summarise
 
-        if out:
-            # the curves of the report, which is written last, need it
-            import_module("matplotlib")
     names = video_names(videos)
     evaluator = Evaluator(EvaluatorSettings(options.landmark_detector, options.second_detector, options.embedder))
     pictures = ResultFolder(out) if out else None
