@@ -19,7 +19,6 @@ release = version = __version__
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
 exclude_patterns = ["_build"]
 highlight_language = "none"
-smartquotes = False
 
 html_theme = "furo"
 html_title = f"streamdeblur {version}"
@@ -75,12 +74,13 @@ def describe_settings(_: Sphinx, __: str, ___: str, value: object, ____: object,
     lines.append("")
     for name, field in value.model_fields.items():
         default = field.get_default(call_default_factory=True)
+        description = re.sub(r"--[a-z][a-z-]*", r"``\g<0>``", field.description or "")
         if isinstance(default, BaseModel):
             flat = "; its fields may be given without this name" if issubclass(value, ComposedSettings) else ""
-            lines.append(f":param {name}: {field.description or ''} `{type(default).__name__}`{flat}.")
+            lines.append(f":param {name}: {description} `{type(default).__name__}`{flat}.")
         else:
             shown = "" if default is None else f" Default: ``{default if isinstance(default, BlurScheme) else repr(default)}``."
-            lines.append(f":param {name}: {field.description or ''}{shown}")
+            lines.append(f":param {name}: {description}{shown}")
 
 
 def keep_colons(_: Sphinx, kind: str, __: str, ___: object, ____: object, lines: list[str]) -> None:
