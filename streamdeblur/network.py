@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from streamdeblur.errors import NetworkError
 from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE
+
+if TYPE_CHECKING:
+    import onnx
+
+FLOATS = (1, 10)
+"""ONNX's numbers of float32 and float16 (TensorProto.DataType)."""
+SMALLEST_SCALE, LARGEST_SCALE = 1.0, 8.0
+"""Range of `window_scale`: a window holds the face, and not mostly what is around it."""
 
 
 @dataclass(frozen=True)
@@ -52,6 +61,8 @@ class Network:
             crop_size, scale = int(metadata.get("crop_size", CROP_SIZE)), float(metadata.get("window_scale", WINDOW_SCALE))
         except ValueError as error:
             raise NetworkError(f"{path} has metadata that cannot be read: {error}.") from None
+        if not SMALLEST_SCALE <= scale <= LARGEST_SCALE:
+            raise NetworkError(f"{path} has a window_scale of {scale:g}; it must be {SMALLEST_SCALE:g} to {LARGEST_SCALE:g}.")
         _check_interface(path, model.graph, crop_size)
         return cls(
             path,
@@ -64,24 +75,41 @@ class Network:
         )
 
 
-def _check_interface(path: Path, graph: object, crop_size: int) -> None:
-    from onnx import GraphProto, ValueInfoProto
+def _check_interface(path: Path, graph: onnx.GraphProto, crop_size: int) -> None:
+    """Refuse a network whose declared input or output differs from what the runtime passes to kernels.
 
-    assert isinstance(graph, GraphProto)
-
-    def shape(value: ValueInfoProto) -> list[int | str]:
-        return [d.dim_value or d.dim_param or "?" for d in value.type.tensor_type.shape.dim]
-
+    A dimension that the file leaves open is checked on what the network returns (`engines/engine.py`).
+    """
     weights = {initializer.name for initializer in graph.initializer}
-    inputs = {value.name: shape(value) for value in graph.input if value.name not in weights}
-    outputs = {value.name: shape(value) for value in graph.output}
-    expected: list[int | str] = [3, crop_size, crop_size]
-    if list(inputs) != ["blurry"] or inputs["blurry"][1:] != expected or "restored" not in outputs:
+    inputs = {value.name: _declared(value) for value in graph.input if value.name not in weights}
+    outputs = {value.name: _declared(value) for value in graph.output}
+    kinds = {value.name: value.type.tensor_type.elem_type for value in graph.output}
+    image = [3, crop_size, crop_size]
+    fits = list(inputs) == ["blurry"] and inputs["blurry"][1:] == image and _may_be(outputs.get("restored"), image)
+    if not fits:
         raise NetworkError(
-            f"{path} is not a network that streamdeblur can run: its inputs are {inputs} and its outputs "
-            f"{list(outputs)}; the input 'blurry' [N, 3, {crop_size}, {crop_size}] and the output 'restored' are needed."
+            f"{path} is not a network that streamdeblur can run: its inputs are {inputs} and its outputs {outputs}; the input "
+            f"'blurry' and the output 'restored', [N, 3, {crop_size}, {crop_size}] each, are needed."
         )
-    if crop_size != 256:
-        raise NetworkError(f"{path} takes crops of {crop_size} px; streamdeblur needs 256.")
+    if kinds["restored"] not in FLOATS:
+        raise NetworkError(f"{path} returns 'restored' in a type that is not float32 or float16.")
+    if crop_size != CROP_SIZE:
+        raise NetworkError(f"{path} takes crops of {crop_size} px; streamdeblur needs {CROP_SIZE}.")
     if isinstance(inputs["blurry"][0], int) and inputs["blurry"][0] != 1:
         raise NetworkError(f"{path} takes batches of exactly {inputs['blurry'][0]} crops; export it with a free batch size.")
+
+
+def _declared(value: onnx.ValueInfoProto) -> list[int | str]:
+    """The declared shape of a tensor, with names or '?' for open dimensions."""
+    return [d.dim_value or d.dim_param or "?" for d in value.type.tensor_type.shape.dim]
+
+
+def _may_be(shape: list[int | str] | None, image: list[int]) -> bool:
+    """Whether a declared shape can be that of one image for each crop; an output without a declared shape can be anything."""
+    if shape is None:
+        return False
+    if not shape:
+        return True
+    one_each = shape[0] == 1 or isinstance(shape[0], str)
+    same = all(isinstance(got, str) or got == wanted for got, wanted in zip(shape[1:], image, strict=False))
+    return len(shape) == 4 and one_each and same

@@ -19,6 +19,8 @@ from streamdeblur.video.planes import Planes
 
 Crops = NDArray[np.uint8]
 """uint8 RGB [N, 256, 256, 3]."""
+IMAGE_SHAPE = (1, 3, CROP_SIZE, CROP_SIZE)
+"""Shape of what the network returns for a crop."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -166,6 +168,12 @@ class _PendingBatch:
             except Exception as error:
                 # Each runtime raises types of its own when its device fails; callers handle one.
                 raise EngineError(f"The engine failed on a crop: {error}") from error
+            if images.shape != IMAGE_SHAPE:
+                # The kernels index without bounds, and a file may leave the shape of its output open.
+                raise EngineError(
+                    f"The network returned {list(images.shape)} for a crop; {list(IMAGE_SHAPE)} is needed. "
+                    "Give --weights a network exported by streamdeblur."
+                )
             quantise(images, restored[n : n + 1], finite[n : n + 1])
             if not finite[n]:
                 restored[n] = self._crops[n]

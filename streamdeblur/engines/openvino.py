@@ -98,7 +98,7 @@ class OpenVINOGraph:
     def take(self, number: int) -> Tensors:
         """Return the outputs of a request that has ended, and free the request."""
         try:
-            return [np.array(self._requests[number].get_tensor(output).data) for output in self._outputs]
+            return [np.array(self._requests[number].get_tensor(output).data, np.float32) for output in self._outputs]
         finally:
             self._free.append(number)
             self._available.release()

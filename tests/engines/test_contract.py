@@ -175,3 +175,35 @@ def test_the_network_tells_what_the_runtime_needs():
 def test_metadata_that_cannot_be_read_is_refused(tmp_path):
     with pytest.raises(NetworkError, match="metadata"):
         Network.read(write_network(tmp_path / "odd.onnx", "identity", metadata={"window_scale": "wide"}))
+
+
+@pytest.mark.parametrize("scale", ["nan", "inf", "-1", "0", "1e9"])
+def test_window_scales_that_cannot_be_are_refused(tmp_path, scale):
+    with pytest.raises(NetworkError, match="window_scale"):
+        Network.read(write_network(tmp_path / "odd.onnx", "identity", metadata={"window_scale": scale}))
+
+
+@pytest.mark.parametrize(
+    "shape",
+    [
+        (["N", 1, 256, 256], "are needed"),
+        ([4, 3, 256, 256], "are needed"),
+        (["N", 3, 4096, 256], "are needed"),
+        (["N", 9], "are needed"),
+    ],
+)
+def test_networks_that_declare_another_output_are_refused(tmp_path, shape):
+    with pytest.raises(NetworkError, match="are needed"):
+        Network.read(write_network(tmp_path / "odd.onnx", "identity", declared=shape))
+
+
+@pytest.mark.parametrize("name", ENGINES)
+@pytest.mark.parametrize("kind", ["one channel", "four images", "tall", "flat"])
+def test_an_output_of_another_shape_than_an_image_never_reaches_a_kernel(tmp_path, photograph, name, kind):
+    network = Network.read(write_network(tmp_path / "odd.onnx", kind, declared=["a", "b", "c", "d"]))
+    engine = open_engine(name, network)
+    copied, pending = submitted(engine, photograph, WINDOWS[:1])
+    with pytest.raises(EngineError, match=r"The network returned \["):
+        pending.paste(array_planes(copied))
+    assert np.array_equal(copied, photograph)
+    engine.close()
