@@ -1,7 +1,7 @@
-"""Blur from frames: eq. 9 of the paper, over windows of variable length (VLA) or of a given one (PrAvg).
+"""Averages of frames: eq. 9 of the paper, over windows of variable length (VLA) or of a given one (PrAvg).
 
-The middle frame is the ground truth. VLA grows a window by one frame at each side until one of three rules stops it: see
-`rules`. Frames that repeat the one before (as conversions of the frame rate make them) are left out before windows are counted.
+The middle frame is the ground truth. VLA adds a frame at each side until one of three rules stops it: see `stop_rules`. Frames
+that repeat the one before, as conversions of the frame rate make them, are left out before windows are counted.
 """
 
 from __future__ import annotations
@@ -29,23 +29,23 @@ class FrameSequence(Protocol):
 
     @property
     def frames(self) -> NDArray[np.uint8]:
-        """uint8 RGB [T, H, W, 3]."""
+        """The frames, uint8 RGB [T, H, W, 3]."""
 
     @property
     def boxes(self) -> NDArray[np.float32] | None:
-        """Face box of each frame, x0, y0, x1, y1 in pixels: float32 [T, 4]."""
+        """Face box of each frame, x0, y0, x1, y1 in pixels: float32 [T, 4]; None without a face."""
 
     @property
     def landmarks(self) -> NDArray[np.float32] | None:
-        """Landmarks of each frame: float32 [T, K, 2]."""
+        """Landmarks of each frame, float32 [T, K, 2] in pixels; None where there are none."""
 
 
 @dataclass(frozen=True)
 class Window:
-    """Which frames are averaged."""
+    """The frames that one exposure averages."""
 
     frames: tuple[int, ...]
-    """Numbers of the frames, rising, odd many; the middle one is the ground truth."""
+    """Numbers of the frames, ascending, an odd count; the middle one is the ground truth."""
     stopped_by: StoppedBy
     """The rule that stopped its growth; `longest` where none did, `end` at an end of the clip, `predefined` for PrAvg."""
     motion_px: float
@@ -53,16 +53,20 @@ class Window:
 
     @property
     def length(self) -> int:
-        """L of eq. 9."""
+        """Number of frames, L of eq. 9."""
         return len(self.frames)
 
     @property
     def middle(self) -> int:
-        """The number of the middle frame, the sharp one."""
+        """Number of the middle frame, the sharp one."""
         return self.frames[len(self.frames) // 2]
 
     def record(self, scale: float | None = None) -> dict[str, Any]:
-        """What is averaged, for JSON; with `scale`, motion is in pixels of a picture that is so many times larger."""
+        """Describe the window for JSON.
+
+        Args:
+            scale: Pixels of the pair per pixel of the frames, by which the motion is multiplied; None keeps it.
+        """
         return {
             "length": self.length,
             "first": self.frames[0],
@@ -86,12 +90,12 @@ class _Growth:
         self.path = 0.0
 
     def ends(self) -> tuple[Observation, Observation] | None:
-        """The frames that come next at either side; None at an end of the clip."""
+        """Return the frames that come next at either side; None at an end of the clip."""
         first, last = self.middle - self.reach - 1, self.middle + self.reach + 1
         return (self.distinct[first], self.distinct[last]) if first >= 0 and last < len(self.distinct) else None
 
     def grow(self, first: Observation, last: Observation) -> None:
-        """Take in a frame at either side."""
+        """Add a frame at either side."""
         region = self.distinct[self.middle].region
         follower = self.distinct[self.middle - self.reach]
         self.reach += 1
@@ -110,16 +114,24 @@ class _Growth:
         return 2 * self.reach + 1
 
     def average(self) -> NDArray[np.uint8]:
-        """Luma of the running average: uint8 [h, w]."""
+        """Return the luma of the running average: uint8 [h, w]."""
         mean_codes(self._total, self.length, self.response.to_code, self._average)
         return self._average[..., 0]
 
 
 def vla(distinct: Sequence[Observation], middle: int, response: Response, rules: StopRules | None = None) -> Window:
-    """The window around the frame at `middle` by variable length averaging.
+    """Find a window by variable length averaging (Sec. 3.4 of the paper).
 
-    distinct: observations in order, none of them repeated (`distinct_frames`); middle: an index into them. The rules hold for
-    the window that is returned; the one that is larger by a frame at each side breaks the rule named.
+    The rules hold for the window that is returned; the one that is larger by a frame at each side breaks the rule that is named.
+
+    Args:
+        distinct: Observations in order, none of them repeated (`distinct_frames`).
+        middle: Index of the middle frame in them.
+        response: Response in whose linear intensity the running average is computed.
+        rules: When the window stops growing; None for the defaults.
+
+    Returns:
+        The window; of one frame where none can be added.
     """
     rules = rules or StopRules()
     growth = _Growth(distinct, middle, response)
@@ -147,10 +159,18 @@ def vla(distinct: Sequence[Observation], middle: int, response: Response, rules:
 
 
 def pravg(distinct: Sequence[Observation], middle: int, length: int) -> Window | None:
-    """The window of `length` frames, odd, around the frame at `middle`; None where it would reach beyond the clip or a cut.
+    """Find a window of a predefined length (PrAvg of the paper).
+
+    Args:
+        distinct: Observations in order, none of them repeated (`distinct_frames`).
+        middle: Index of the middle frame in them.
+        length: Number of frames, odd, 3 or more.
+
+    Returns:
+        The window; None where it would reach beyond the clip or across a cut.
 
     Raises:
-        ValueError: an even length, or one below 3.
+        ValueError: The length is even or below 3.
     """
     if length < 3 or length % 2 == 0:
         raise ValueError(f"PrAvg averages an odd number of frames, 3 or more (got {length}).")
@@ -163,12 +183,12 @@ def pravg(distinct: Sequence[Observation], middle: int, length: int) -> Window |
 
 
 def distinct_frames(observations: Iterable[Observation]) -> list[Observation]:
-    """Those that do not repeat the frame before."""
+    """Leave out the frames that repeat the one before."""
     return [observation for observation in observations if not observation.repeated]
 
 
 class RunningSum:
-    """The sum of the light of some frames; from one window to the next only what differs is added and taken away."""
+    """Exact sum of the linear intensity of frames; from one window to the next only what differs is added or subtracted."""
 
     def __init__(self, response: Response) -> None:
         self._response = response
@@ -177,7 +197,14 @@ class RunningSum:
         self._total: NDArray[np.int32] | None = None
 
     def average(self, frames: Iterable[tuple[int, NDArray[np.uint8]]]) -> NDArray[np.uint8]:
-        """psi of the mean light of these frames, (number, uint8 [H, W, 3]): uint8 [H, W, 3]; exact."""
+        """Average frames in linear intensity (eq. 9), exactly.
+
+        Args:
+            frames: (number, uint8 [H, W, 3]) of each frame.
+
+        Returns:
+            uint8 [H, W, 3].
+        """
         wanted = dict(frames)
         gone, new = self._summed.keys() - wanted.keys(), wanted.keys() - self._summed.keys()
         shape = next(iter(wanted.values())).shape
@@ -197,14 +224,17 @@ class RunningSum:
 def find_window(
     distinct: Sequence[Observation], middle: int, scheme: BlurScheme, response: Response, rules: StopRules | None = None
 ) -> Window | None:
-    """The window that a scheme, VLA or PrAvg, averages around a frame; None where it finds none of at least `SHORTEST` frames.
+    """Find the window that a scheme averages around a frame.
 
     Args:
         distinct: Observations in order, none of them repeated (`distinct_frames`).
-        middle: An index into them.
+        middle: Index of the middle frame in them.
         scheme: VLA, or PrAvg with a length.
-        response: Where VLA averages to compare the average with the middle frame.
-        rules: When VLA stops.
+        response: Response in whose linear intensity VLA computes its running average.
+        rules: When VLA stops; None for the defaults.
+
+    Returns:
+        The window; None where there is none of at least `SHORTEST` frames.
     """
     window = vla(distinct, middle, response, rules) if scheme.kind == "vla" else pravg(distinct, middle, scheme.length)
     return window if window is not None and window.length >= SHORTEST else None
@@ -213,7 +243,15 @@ def find_window(
 def find_windows(
     observations: Iterable[Observation], scheme: BlurScheme, response: Response, *, rules: StopRules | None = None, every: int = 1
 ) -> list[Window]:
-    """The windows around every `every`-th distinct frame of a clip, in order; see `find_window`."""
+    """Find the windows around every `every`-th distinct frame of a clip.
+
+    Args:
+        observations: The frames of the clip in order.
+        scheme: VLA, or PrAvg with a length.
+        response: Response in whose linear intensity VLA computes its running average.
+        rules: When VLA stops; None for the defaults.
+        every: Distinct frames from one middle frame to the next.
+    """
     distinct = distinct_frames(observations)
     found = (find_window(distinct, middle, scheme, response, rules) for middle in range(0, len(distinct), every))
     return [window for window in found if window is not None]

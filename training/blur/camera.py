@@ -1,7 +1,7 @@
-"""CameraPath: a virtual camera held by hand, which moves over the frames while they are exposed.
+"""CameraPath: a virtual hand-held camera that moves over the frames while they are exposed.
 
 Talking faces alone move little. The path moves each frame before it is added, so that facial motion and camera shake mix in one
-exposure. Where a frame's part of the path is long, it is added several times on the way: no ghost copies show.
+exposure. Where a frame's part of the path is long, the frame is added several times along it: no ghost copies show.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ from streamdeblur.training.blur.synthetic import intensity_table
 from streamdeblur.training.blur.trajectories import WAVE_SECONDS, handshake
 
 LARGEST_STEP = 1.5
-"""Pixels that any part of the picture moves from one addition of a frame to the next, at most."""
+"""Largest distance in pixels that any part of the picture moves from one addition of a frame to the next."""
 TURN = 0.35
-"""Share of the extent, at most, by which the corners move because the camera turns."""
+"""Largest fraction of the extent by which the corners move because the camera turns."""
 ZOOM = 0.15
-"""Share of the extent, at most, by which the corners move because the camera comes closer or zooms."""
+"""Largest fraction of the extent by which the corners move because the camera comes closer or zooms."""
 FINENESS = 16
-"""Points of the path per frame, at least."""
+"""Fewest points of the path per frame."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,14 +42,19 @@ class CameraPath:
     """Frames that share the exposure equally."""
     width: int
     height: int
-    """Of the picture that the camera takes; its middle is the centre of turning and zooming."""
+    """Size of the picture; its middle is the centre of turning and zooming."""
 
     @classmethod
     def sample(cls, random: np.random.Generator, frames: int, extent: float, width: int, height: int) -> CameraPath:
-        """A random hand-shake over an exposure of `frames` frames.
+        """Sample a random hand-shake.
 
-        extent: as of a blur kernel (`trajectories`), of the picture's middle, in pixels; 1 is a camera that does not move. The
-        corners move by up to half as much again, for the camera turns and zooms, too.
+        Args:
+            random: Source of the random numbers.
+            frames: Frames that share the exposure.
+            extent: Extent of the path at the picture's middle in pixels, as of a blur kernel (`trajectories`); 1 is a camera that
+                does not move. Because the camera also turns and zooms, the corners move by up to half as much again.
+            width: Width of the picture in pixels.
+            height: Height of the picture in pixels.
         """
         shortest, longest = np.log(WAVE_SECONDS)
         seconds = float(np.exp(random.uniform(shortest, longest)))
@@ -64,17 +69,17 @@ class CameraPath:
 
     @classmethod
     def still(cls, frames: int, width: int, height: int) -> CameraPath:
-        """A camera that does not move."""
+        """Return the path of a camera that does not move."""
         return cls(np.zeros((2, 4), np.float32), frames, width, height)
 
     @property
     def extent(self) -> float:
-        """The larger side of the box that the middle of the picture moves in, and one pixel: as of a blur kernel."""
+        """Extent in pixels, as of a blur kernel: the larger side of the box that the picture's middle moves in, and one pixel."""
         return float(np.ptp(self.poses[:, :2], axis=0).max()) + 1.0
 
     @property
     def reach(self) -> int:
-        """Pixels by which any position in the picture moves from where it is without the camera, at most, rounded up."""
+        """Largest distance in pixels, rounded up, of any position in the picture from where it is without the camera's motion."""
         x, y, angle, log_zoom = (float(v) for v in np.abs(self.poses).max(axis=0))
         return math.ceil(max(x, y) + self._corner * (angle + math.expm1(log_zoom))) + 1
 
@@ -84,16 +89,19 @@ class CameraPath:
 
     @cached_property
     def counts(self) -> NDArray[np.int64]:
-        """How often each frame is added, at equal times within its part of the exposure: int64 [frames]."""
+        """Number of times that each frame is added, at equal times within its part of the exposure: int64 [frames]."""
         counts = np.empty(self.frames, np.int64)
         count_steps(self.poses, self._corner, LARGEST_STEP, counts)
         return counts
 
     def matrices(self, origin: float) -> list[NDArray[np.float64]]:
-        """Where our pixels look each time that a frame is added, in a picture that begins `origin` pixels before ours, left
-        and above.
+        """Compute which position of a frame each pixel shows, for each time that the frame is added.
 
-        One array per frame: float64 [times, 2, 3], position = matrix @ (x, y, 1).
+        Args:
+            origin: Pixels by which the frame's view begins before the picture, left and above.
+
+        Returns:
+            One array for each frame, float64 [times, 2, 3]: position in the view = matrix @ (x, y, 1).
         """
         matrices = np.empty((int(self.counts.sum()), 2, 3))
         path_matrices(self.poses, self.counts, (self.width - 1) / 2, (self.height - 1) / 2, origin, matrices)
@@ -109,11 +117,18 @@ def gather(
     response: Response,
     highlights: float | None = None,
 ) -> NDArray[np.float32]:
-    """The light that gathers on the sensor of a camera that moves along `path` while it sees these frames one after the other.
+    """Add up the linear intensity of frames under a moving camera.
 
-    frames: uint8 [H, W, 3], as many as the path has; left, top: where the picture begins in them that an unmoved camera takes
-    (mirrored beyond the border); highlights: see `Sensor`. Returns float32 [path.height, path.width, 3], 1 is the light of code
-    value 255.
+    Args:
+        frames: uint8 [H, W, 3], as many as the path has.
+        path: Motion of the camera.
+        left: Column of the frames where the picture of a still camera begins; frames are mirrored beyond their border.
+        top: Row of the frames where it begins.
+        response: Response of the camera.
+        highlights: Gain of white areas, see `Sensor`; None for none.
+
+    Returns:
+        float32 [path.height, path.width, 3]; 1 is the linear intensity of code value 255.
     """
     margin = path.reach
     intensity = np.empty((path.height + 2 * margin + 1, path.width + 2 * margin + 1, 3), np.float32)

@@ -1,4 +1,4 @@
-"""What becomes of a picture on its way through a stream: smaller and larger again, JPEG, H.264."""
+"""Degradations of a stream: a smaller size, JPEG, H.264."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ FPS = 30
 
 
 def down_and_up(image: Image, factor: float) -> Image:
-    """`image`, uint8 [H, W, 3], through a size `factor` times smaller: bilinear both ways, as scalers of live video are."""
+    """Resize `image`, uint8 [H, W, 3], to a size `factor` times smaller and back: bilinear, as scalers of live video are."""
     height, width = image.shape[:2]
     small = max(1, round(width / factor)), max(1, round(height / factor))
     smaller = cv2.resize(image, small, interpolation=cv2.INTER_LINEAR)
@@ -24,7 +24,7 @@ def down_and_up(image: Image, factor: float) -> Image:
 
 
 def jpeg(image: Image, quality: float) -> Image:
-    """`image`, uint8 RGB [H, W, 3], through JPEG of this quality (1 to 100), its chroma halved as most cameras do."""
+    """Compress `image`, uint8 RGB [H, W, 3], as JPEG of this quality (1 to 100) with halved chroma, as most cameras do."""
     settings = [cv2.IMWRITE_JPEG_QUALITY, round(quality)]
     _, data = cv2.imencode(".jpg", cv2.cvtColor(image, cv2.COLOR_RGB2BGR), settings)
     decoded = cv2.imdecode(data, cv2.IMREAD_COLOR)
@@ -33,10 +33,17 @@ def jpeg(image: Image, quality: float) -> Image:
 
 
 def h264(image: Image, quantiser: float, moved: tuple[float, float]) -> Image:
-    """`image`, uint8 RGB [H, W, 3] with even sides, as the second frame of an H.264 stream: predicted from another one.
+    """Compress an image as the second frame of an H.264 stream, predicted from the first one.
 
-    quantiser: of the P frame, 0 to 51; moved: by how many pixels (x, y) the picture moved since the frame before, of which
-    `image` is predicted. In memory, in a stream of its own: the result depends on the arguments alone.
+    The stream is in memory and its own: the result depends on the arguments alone.
+
+    Args:
+        image: uint8 RGB [H, W, 3] with even sides.
+        quantiser: Of the P frame, 0 to 51.
+        moved: Pixels (x, y) by which the picture moved since the frame before.
+
+    Returns:
+        uint8 RGB [H, W, 3].
     """
     height, width = image.shape[:2]
     shift = np.array([[1.0, 0.0, -moved[0]], [0.0, 1.0, -moved[1]]])
@@ -58,7 +65,7 @@ def h264(image: Image, quantiser: float, moved: tuple[float, float]) -> Image:
 
 
 def _encoder(width: int, height: int, quantiser: int) -> av.VideoCodecContext:
-    """An encoder as live streams use it: fast, without frames that wait for later ones."""
+    """Open an encoder with the settings of live streams: fast, and without frames that wait for later ones."""
     encoder = av.CodecContext.create("libx264", "w")
     assert isinstance(encoder, av.VideoCodecContext)
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"

@@ -1,4 +1,4 @@
-"""expose: the one place where a sharp and a blurry picture are made of frames, or of a still, whatever the blur scheme."""
+"""expose: makes a pair of a blurry and a sharp picture from frames or from a still, whatever the blur scheme."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ class Frames(Protocol):
     """Frames by number: a list, an array or a dictionary."""
 
     def __getitem__(self, number: int, /) -> Image:
-        """uint8 RGB [H, W, 3]."""
+        """Return a frame, uint8 RGB [H, W, 3]."""
 
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """A blurry picture and what it should have been."""
+    """A blurry picture and its sharp counterpart."""
 
     blurry: Image
     """uint8 RGB [H, W, 3]."""
@@ -49,7 +49,7 @@ class Pair:
         return f"Pair({self.record})"
 
     def mirrored(self) -> Pair:
-        """The pair with left and right exchanged."""
+        """Return the pair with left and right exchanged."""
         blurry, sharp = (np.asarray(cv2.flip(image, 1), np.uint8) for image in (self.blurry, self.sharp))
         kernel = None if self.kernel is None else np.ascontiguousarray(self.kernel[:, ::-1])
         return Pair(blurry, sharp, kernel, self.record)
@@ -60,24 +60,24 @@ def expose(
     view: View | None = None, degradations: Degradations = CLEAN, sharp_response: Response | None = None,
     running_sum: RunningSum | None = None,
 ) -> Pair:  # fmt: skip
-    """Expose frames, or a still, to one pair.
+    """Make the pair of one exposure: eq. 9 of the paper, or the convolution with a kernel.
 
-    Whole frames that are averaged without a moving camera and without degradations are added up exactly, in integers; all else is
-    computed in float32.
+    Whole frames that are averaged under a still camera and without degradations are added up exactly, in integers; everything else
+    is computed in float32.
 
     Args:
-        frames: The frames of a clip by their number; of a still, a list of one.
-        window: Which frames are averaged, the middle one is the sharp one; None for a still.
-        response: The camera's response, in whose light frames add up.
-        motion: How the camera moves over the exposure: along a path, or (of a still) as a blur kernel, float32 [k, k] with k odd
-            and sum 1; None where it does not.
-        view: What of the frames is made a picture; None is all of it.
-        degradations: What the sensor and the stream do to the blurry picture.
-        sharp_response: In whose light the sharp picture is resampled; None for `response`.
-        running_sum: Sums of light over the window before, to go on from (of `response`).
+        frames: The frames of a clip by their number; for a still, a list of one.
+        window: Frames to average, the middle one is the sharp one; None for a still.
+        response: Response of the camera, in whose linear intensity frames add up.
+        motion: Motion of the camera during the exposure: a path, or for a still a blur kernel, float32 [k, k] with k odd and
+            sum 1; None for a still camera.
+        view: Part of the frames that the pair shows; None for all of it.
+        degradations: What sensor and stream do to the blurry picture.
+        sharp_response: Response in whose linear intensity the sharp picture is resampled; None for `response`.
+        running_sum: Sum over the window before, of `response`, to start from; None to start anew.
 
     Returns:
-        The pair; its record is that of the window.
+        The pair, uint8 RGB [H, W, 3] or [size, size, 3] of the view; its record describes the window.
     """
     middle = frames[window.middle if window else 0]
     sharp = middle if view is None else view.pixels(middle, sharp_response or response)
@@ -90,7 +90,7 @@ def expose(
 
 
 def _exact_mean(frames: Frames, window: Window | None, sharp: Image, running_sum: RunningSum) -> Image:
-    """A still as it is, or the average of whole frames."""
+    """Return a still as it is, or the exact average of whole frames."""
     return sharp.copy() if window is None else running_sum.average((number, frames[number]) for number in window.frames)
 
 
@@ -98,7 +98,7 @@ def _gathered(
     frames: Frames, window: Window | None, response: Response, motion: CameraPath | Kernel | None, view: View,
     highlights: float | None,
 ) -> Intensity:  # fmt: skip
-    """The light of an exposure, before the sensor: float32 [size, size, 3], 1 is the light of code value 255."""
+    """Return the linear intensity of an exposure before the sensor: float32 [size, size, 3], 1 for code value 255."""
     numbers = (0,) if window is None else window.frames
     if isinstance(motion, np.ndarray):
         intensity = view.intensity(frames[numbers[0]], response, margin=motion.shape[0] // 2)
@@ -110,9 +110,15 @@ def _gathered(
 
 
 def blur_image(image: Image, kernel: Kernel, response: Response) -> Image:
-    """Blur a whole image, uint8 [H, W, 3], with a kernel, float32 [k, k], k odd, in the light of `response`: uint8 [H, W, 3].
+    """Blur a whole image with a kernel; beyond its border the image is mirrored.
 
-    Beyond its border the image is mirrored.
+    Args:
+        image: uint8 [H, W, 3].
+        kernel: float32 [k, k] with k odd and sum 1.
+        response: Response in whose linear intensity the image is convolved.
+
+    Returns:
+        uint8 [H, W, 3].
     """
     return expose([image], None, response, kernel).blurry
 
@@ -120,7 +126,18 @@ def blur_image(image: Image, kernel: Kernel, response: Response) -> Image:
 def average_clip(
     clip: FrameSequence, scheme: BlurScheme, response: Response, *, rules: StopRules | None = None, every: int = 1
 ) -> Iterator[tuple[Window, Pair]]:
-    """The pairs of one clip, in order: around every `every`-th frame, by VLA or by PrAvg of a length."""
+    """Make the pairs of one clip, in order.
+
+    Args:
+        clip: Frames of one face, or of anything without face boxes.
+        scheme: VLA, or PrAvg with a length.
+        response: Response in whose linear intensity frames are averaged.
+        rules: When VLA stops; None for the defaults.
+        every: Distinct frames from one middle frame to the next.
+
+    Yields:
+        Each window and its pair of whole frames.
+    """
     running_sum = RunningSum(response)
     observations = observe(clip.frames, clip.boxes, clip.landmarks)
     for window in find_windows(observations, scheme, response, rules=rules, every=every):
@@ -131,7 +148,7 @@ def average_clips(
     clips: Iterable[FrameSequence], scheme: BlurScheme, response: Response, *, rules: StopRules | None = None, every: int = 1,
     workers: int = 2,
 ) -> Iterator[list[tuple[Window, Pair]]]:  # fmt: skip
-    """The pairs of each clip, several clips at a time in threads, in the order of the clips; see `average_clip`."""
+    """Make the pairs of each clip, several clips at a time in threads, in the order of the clips; see `average_clip`."""
 
     def work(clip: FrameSequence) -> list[tuple[Window, Pair]]:
         return list(average_clip(clip, scheme, response, rules=rules, every=every))

@@ -1,5 +1,4 @@
-"""What the rules of an exposure must know of each frame: a small luma, the motion since the frame before, the parts of the
-faces."""
+"""What the stop rules need of each frame: a small luma, the motion since the frame before, the parts of the faces."""
 
 from __future__ import annotations
 
@@ -22,11 +21,11 @@ REPEATED = 0.12
 """Mean change of the luma, in code values, below which a frame repeats the one before. Frames that a conversion of the frame rate
 repeated differ by 0.01 to 0.1 after compression, those of a person sitting still by 0.2 and more."""
 CUT_CHANGE, CUT_LEVELS = 25.0, 0.35
-"""A cut changes the luma by this many code values on average, and moves this share of it to other levels."""
+"""A cut changes the luma by this many code values on average, and moves this fraction of it to other levels."""
 
-MARK_UP_68 = ((36, 42), (42, 48), (27, 36), (48, 68))
-"""Eyes, nose and mouth in the 68-point mark-up."""
-MARK_SIDE = 0.3
+PARTS_OF_68 = ((36, 42), (42, 48), (27, 36), (48, 68))
+"""Eyes, nose and mouth among 68 landmarks."""
+PART_SIDE = 0.3
 """Side of the square that stands for the part around a single landmark, in spans of all landmarks."""
 BOX_PARTS = np.array(
     [(0.12, 0.3, 0.44, 0.5), (0.56, 0.3, 0.88, 0.5), (0.35, 0.4, 0.65, 0.72), (0.28, 0.68, 0.72, 0.9)], np.float32
@@ -35,9 +34,15 @@ BOX_PARTS = np.array(
 
 
 def face_parts(box: NDArray[np.floating], landmarks: NDArray[np.floating] | None = None) -> NDArray[np.float32]:
-    """Boxes x0, y0, x1, y1 of the parts of a face: float32 [parts, 4] in pixels.
+    """Return boxes of the parts of a face: eyes, nose and mouth.
 
-    From landmarks [K, 2] where given (eyes, nose and mouth of 68, else a square around each), otherwise from the face box [4].
+    Args:
+        box: Face box x0, y0, x1, y1 in pixels.
+        landmarks: [K, 2] in pixels. With 68 points each part is the box around its points, with others a square around each
+            point; without landmarks, parts lie where they usually are in the face box.
+
+    Returns:
+        x0, y0, x1, y1 in pixels: float32 [parts, 4].
     """
     if landmarks is None:
         x0, y0, x1, y1 = (float(v) for v in box)
@@ -45,15 +50,15 @@ def face_parts(box: NDArray[np.floating], landmarks: NDArray[np.floating] | None
         return BOX_PARTS * size + origin
     points = np.asarray(landmarks, np.float32)
     if len(points) == 68:
-        groups = [points[begin:end] for begin, end in MARK_UP_68]
+        groups = [points[begin:end] for begin, end in PARTS_OF_68]
         return np.array([[*group.min(axis=0), *group.max(axis=0)] for group in groups], np.float32)
-    reach = MARK_SIDE / 2 * np.ptp(points, axis=0).max()
+    reach = PART_SIDE / 2 * np.ptp(points, axis=0).max()
     return np.concatenate([points - reach, points + reach], axis=1)
 
 
 @dataclass(frozen=True, eq=False)
 class Observation:
-    """One frame, as the rules see it."""
+    """One frame as the stop rules need it."""
 
     number: int
     """Of the frame in its clip or video, from 0."""
@@ -63,7 +68,7 @@ class Observation:
     """Motion since the frame before, in pixels of the frame: float32 [h, w, 2] on a coarse grid; zero for the first one and a
     cut."""
     faces: Mapping[int, NDArray[np.float32]] = field(default_factory=dict)
-    """Parts of each face, float32 [parts, 4] in pixels, under its number."""
+    """Parts of each face, float32 [parts, 4] in pixels, by its track id."""
     region: tuple[slice, slice] = (slice(None), slice(None))
     """Lines and columns of the motion grid that the faces cover; all without a face."""
     cut: bool = False
@@ -76,18 +81,17 @@ class Observation:
 
     @property
     def path(self) -> float:
-        """Length of the motion since the frame before: mean over the faces, or else over the frame, in pixels."""
+        """Length in pixels of the motion since the frame before: mean over the faces, or over the frame where there are none."""
         return mean_length(self.motion[self.region])
 
     def thinned(self) -> Observation:
-        """Without its luma, and motion as one vector of the length of `path`: what PrAvg needs, small enough to keep of many
-        clips."""
+        """Return a copy without luma and with motion as one vector: all that PrAvg needs, small enough to keep for many clips."""
         motion = np.array([[[self.path, 0.0]]], np.float32)
         return replace(self, luma=self.luma[:1, :1].copy(), motion=motion, faces={}, region=(slice(None), slice(None)))
 
 
 class Observer:
-    """Observes the frames of one video, one after the other. For one thread at a time."""
+    """Observes the frames of one video in order. Not safe for several threads."""
 
     def __init__(self) -> None:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
@@ -102,8 +106,10 @@ class Observer:
     ) -> Observation:
         """Observe the next frame.
 
-        frame: uint8 RGB [H, W, 3]; boxes: face boxes (x0, y0, x1, y1 in pixels) under a number for each face that stays the
-        same from frame to frame; landmarks: [K, 2] under the same numbers.
+        Args:
+            frame: uint8 RGB [H, W, 3].
+            boxes: Face boxes, x0, y0, x1, y1 in pixels, by the track id of each face.
+            landmarks: Landmarks [K, 2] in pixels by the same ids.
         """
         height, width = frame.shape[:2]
         pixel = max(1.0, max(height, width) / LUMA_SIDE)
@@ -125,7 +131,7 @@ class Observer:
         return Observation(number, luma[..., None], motion, faces, region, cut, repeated, pixel)
 
     def _motion(self, previous: NDArray[np.uint8], luma: NDArray[np.uint8], pixel: float) -> NDArray[np.float32]:
-        """Dense motion by DIS (Kroeger et al. 2016), averaged over the cells of the grid."""
+        """Return dense motion by DIS (Kroeger et al. 2016), averaged over the cells of the grid."""
         flow = self._flow.calc(previous, luma, np.zeros((*luma.shape, 2), np.float32))
         lines, columns = _grid(luma)
         coarse = cv2.resize(flow, (columns, lines), interpolation=cv2.INTER_AREA)
@@ -137,8 +143,13 @@ def observe(
     boxes: NDArray[np.floating] | None = None,
     landmarks: NDArray[np.floating] | None = None,
 ) -> list[Observation]:
-    """Observe the frames of a clip of one face: uint8 [T, H, W, 3]; boxes [T, 4]; landmarks [T, K, 2]. In their order, all of
-    them."""
+    """Observe all frames of a clip of one face.
+
+    Args:
+        frames: uint8 RGB [T, H, W, 3].
+        boxes: Face box of each frame in pixels, [T, 4].
+        landmarks: Landmarks of each frame in pixels, [T, K, 2].
+    """
     observer = Observer()
     return [
         observer(
@@ -163,7 +174,7 @@ def _small_luma(frame: NDArray[np.uint8], pixel: float) -> NDArray[np.uint8]:
 
 
 def _grid(luma: NDArray[np.uint8]) -> tuple[int, int]:
-    """Lines and columns of the motion grid."""
+    """Return lines and columns of the motion grid."""
     reduction = max(1.0, max(luma.shape) / FLOW_SIDE)
     return max(1, round(luma.shape[0] / reduction)), max(1, round(luma.shape[1] / reduction))
 

@@ -11,23 +11,26 @@ from streamdeblur.training.blur.scheme import Accepts, BlurScheme
 
 
 class BlurOptions(Settings):
-    """How sharp video is blurred. Frozen; the defaults are those of the command line."""
+    """Settings of `blur_video`; the defaults are those of the command line."""
 
     scheme: Annotated[BlurScheme, Accepts("vla", "pravg:L", "synthetic")] = Field(
         default=BlurScheme("vla"), description="vla, pravg:L (L frames, odd) or synthetic."
     )
-    response: str = Field(default="srgb", description="Where light adds up: identity, srgb, gamma:EXPONENT or fitted:FILE.json.")
+    response: str = Field(
+        default="srgb",
+        description="Camera response in which frames are averaged: identity, srgb, gamma:EXPONENT or fitted:FILE.json.",
+    )
     camera: float = Field(default=1.0, ge=1, le=255, description="Extent in px of a camera shake added to averages; 1 is none.")
     extents: tuple[float, float] = Field(default=(4.0, 34.0), description="Smallest and largest extent in px of synthetic blur.")
-    longest: int = Field(default=21, ge=3, le=255, description="Frames of a VLA average at most.")
+    longest: int = Field(default=21, ge=3, le=255, description="Most frames of a VLA average.")
     every: int = Field(default=1, ge=1, description="Make a pair of every so many frames.")
-    seed: int = Field(default=0, ge=0, description="Of synthetic blur and camera shake.")
-    detector: str = Field(default="centerface", description="Finds the faces for VLA: centerface, scrfd:FILE.onnx or scrfd:PACK.")
-    min_face: float = Field(default=48.0, ge=12.0, description="Size in pixels of the smallest face that is looked for.")
+    seed: int = Field(default=0, ge=0, description="Seed of synthetic blur and camera shake.")
+    detector: str = Field(default="centerface", description="Face detector for VLA: centerface, scrfd:FILE.onnx or scrfd:PACK.")
+    min_face: float = Field(default=48.0, ge=12.0, description="Size in pixels of the smallest face that is detected.")
     start: float = Field(default=0.0, ge=0.0, description="Seconds of the input to leave out at its beginning.")
     duration: float | None = Field(default=None, gt=0.0, description="Seconds of the input to use.")
-    codec: str | None = Field(default=None, description="Of a video output: FFmpeg's name of the encoder.")
-    quality: float | None = Field(default=None, ge=0, le=63, description="Of a video output: constant quality; lower is better.")
+    codec: str | None = Field(default=None, description="FFmpeg's name of the encoder of a video output.")
+    quality: float | None = Field(default=None, ge=0, le=63, description="Constant quality of a video output; lower is better.")
     overwrite: bool = Field(default=False, description="Replace outputs that exist.")
 
     @field_validator("extents")
@@ -39,7 +42,7 @@ class BlurOptions(Settings):
 
     @property
     def length(self) -> int:
-        """Frames of an average, at most; 1 for synthetic blur."""
+        """Largest number of frames of an average; 1 for synthetic blur."""
         if not self.scheme.averages:
             return 1
         return self.scheme.length or self.longest

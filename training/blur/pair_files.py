@@ -1,7 +1,7 @@
-"""Where pairs of a video are written: a folder of PNG, or a blurry video beside its sharp twin; each with a JSON of what was
-averaged.
+"""Output of `blur_video`: a folder of PNG files, or a blurry video beside its sharp counterpart; each with a JSON file of what
+was averaged.
 
-Both appear when they are complete, and only then.
+Both appear under their names when they are complete.
 """
 
 from __future__ import annotations
@@ -48,21 +48,27 @@ class PairSink(Protocol):
         """Write the pair around this frame. Raises OutputError."""
 
     def copy(self, packet: av.Packet[Any]) -> None:
-        """Write a packet of another stream, where there are any."""
+        """Write a packet of another stream, where the output has other streams."""
 
 
 def open_sink(target: Path, reader: Reader, options: BlurOptions, *, video: bool) -> PairSink:
-    """What writes to `target`: a folder, or with `video` a video file and its twin.
+    """Open the output of `blur_video`.
+
+    Args:
+        target: A folder, or with `video` the blurry video.
+        reader: The source.
+        options: Settings of the blur and of the encoder.
+        video: Write a video and its sharp counterpart.
 
     Raises:
-        OutputError: it exists and `overwrite` is not set, or cannot be written.
-        OptionError: an encoder that cannot be used.
+        OutputError: The target exists and `overwrite` is not set, or it cannot be written.
+        OptionError: The encoder cannot be used.
     """
     return PairVideo(target, reader, options) if video else PairFolder(target, reader, options)
 
 
 class Records:
-    """A JSON file of how pairs were made, written line by line."""
+    """A JSON file of how the pairs were made, written line by line."""
 
     def __init__(self, path: Path, source: Path, options: BlurOptions) -> None:
         head = {"source": str(source), "scheme": str(options.scheme), "response": options.response, "seed": options.seed}
@@ -71,7 +77,7 @@ class Records:
         self._before = "\n"
 
     def add(self, frame: Frame, pair: Pair, **more: Any) -> None:
-        """One more pair, around this frame."""
+        """Add the record of the pair around this frame."""
         decoded = frame.decoded
         seconds = float(decoded.pts * decoded.time_base) if decoded.pts is not None and decoded.time_base else None
         record = {"frame": frame.number, "seconds": seconds, **more, **pair.record}
@@ -79,11 +85,13 @@ class Records:
         self._before = ",\n"
 
     def complete(self) -> None:
+        """End the JSON and close the file."""
         self._file.write("\n]}\n")
         self._file.close()
 
     def abandon(self) -> None:
-        # (what is being thrown away need not be complete)
+        # what is abandoned need not be complete
+        """Close the file."""
         with suppress(OSError):
             self._file.close()
 
@@ -119,7 +127,7 @@ class PairFolder:
             self._records.add(frame, pair, **names)
 
     def copy(self, packet: av.Packet[Any]) -> None:
-        """Pictures have no other streams."""
+        """Do nothing: pictures have no other streams."""
 
     def _save(self, name: str, pixels: NDArray[np.uint8]) -> None:
         _, data = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
@@ -139,18 +147,19 @@ class PairFolder:
 
 
 class PairVideo:
-    """A blurry video, its twin ``NAME.sharp.SUFFIX`` with the same time stamps, and ``NAME.json``."""
+    """A blurry video, its sharp counterpart ``NAME.sharp.SUFFIX`` with the same time stamps, and ``NAME.json``."""
 
     def __init__(self, target: Path, reader: Reader, options: BlurOptions) -> None:
-        self._target, self._twin, self._json = target, target.with_suffix(f".sharp{target.suffix}"), target.with_suffix(".json")
-        for path in (self._target, self._twin, self._json):
+        self._target, self._json = target, target.with_suffix(".json")
+        self._sharp_target = target.with_suffix(f".sharp{target.suffix}")
+        for path in (self._target, self._sharp_target, self._json):
             if path.exists() and not options.overwrite:
                 raise OutputError(f"{path} exists. Give --overwrite to replace it.")
         encoding = EncodingOptions(codec=options.codec, quality=options.quality)
         with ExitStack() as opened:
             self._blurry = Writer(self._target, reader, encoding)
             opened.push(self._blurry)
-            self._sharp = Writer(self._twin, reader, encoding)
+            self._sharp = Writer(self._sharp_target, reader, encoding)
             opened.push(self._sharp)
             self._partial = temporary_beside(self._json)
             opened.callback(self._partial.unlink)
@@ -169,7 +178,7 @@ class PairVideo:
             self._records.add(frame, pair)
 
     def copy(self, packet: av.Packet[Any]) -> None:
-        """Both videos get the other streams."""
+        """Copy the packet to both videos."""
         self._blurry.copy(packet)
         self._sharp.copy(packet)
 
@@ -185,20 +194,20 @@ class PairVideo:
             self._partial.unlink(missing_ok=True)
 
     def _complete(self) -> None:
-        """Complete one file after the other; where one fails, those before it are worth nothing and are removed."""
+        """Complete one file after the other; where one fails, those before it are removed."""
         with ExitStack() as undo:
             with self._sharp:
                 with self._blurry, _explained(self._json):
                     self._records.complete()
                 undo.callback(self._target.unlink)
-            undo.callback(self._twin.unlink)
+            undo.callback(self._sharp_target.unlink)
             with _explained(self._json):
                 self._partial.replace(self._json)
             undo.pop_all()
 
 
 def _like(decoded: av.VideoFrame, pixels: NDArray[np.uint8]) -> av.VideoFrame:
-    """RGB pixels as a frame in the pixel format, colours and time of a decoded one."""
+    """Convert RGB pixels to a frame with the pixel format, colours and time of a decoded one."""
     import av
 
     spaces = {0.2126: "itu709", 0.2627: "bt2020", 0.212: "smpte240m", 0.30: "fcc"}
@@ -214,7 +223,7 @@ def _like(decoded: av.VideoFrame, pixels: NDArray[np.uint8]) -> av.VideoFrame:
 
 
 def _check_replaceable(target: Path, *, overwrite: bool) -> None:
-    """Refuse a target that exists, unless it is a folder that this command made, and `overwrite` is set."""
+    """Refuse a target that exists, unless it is a folder that this command made and `overwrite` is set."""
     if not target.is_dir():
         raise OutputError(f"{target} is a file, not a folder. Name another folder.")
     if not any(target.iterdir()):
@@ -229,7 +238,7 @@ def _check_replaceable(target: Path, *, overwrite: bool) -> None:
 
 @contextmanager
 def _explained(target: Path) -> Iterator[None]:
-    """Turn errors of the operating system into ours."""
+    """Turn errors of the operating system into OutputError."""
     try:
         yield
     except OSError as error:

@@ -1,7 +1,7 @@
-"""psi-hat, the camera's response: which code value each amount of light becomes, and back.
+"""psi-hat, the camera's response: which code value each linear intensity becomes, and back.
 
-Frames are averaged in light, not in code values (eq. 9 of the paper). A response is a pair of tables, so that every kernel
-takes any of them at the same cost; light is an integer, so that sums over frames are exact whatever their order.
+Frames are averaged in linear intensity, not in code values (eq. 9 of the paper). A response is a pair of tables, so that every
+kernel takes any of them at the same cost; intensities are integers, so that sums over frames are exact whatever their order.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from streamdeblur.errors import InputError, OptionError
 
 FINE = 65535
-"""Light of code value 255 where the response is not linear: the darkest step of sRGB is 20 of these units."""
+"""Intensity of code value 255 where the response is not linear: the darkest step of sRGB is 20 of these units."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -26,9 +26,9 @@ class Response:
 
     name: str
     to_intensity: NDArray[np.uint16]
-    """Light of each code value: uint16 [256], rising from 0."""
+    """Linear intensity of each code value: uint16 [256], rising from 0."""
     to_code: NDArray[np.uint8]
-    """Nearest code value of each amount of light: uint8 [full + 1]."""
+    """Nearest code value of each intensity: uint8 [full + 1]."""
 
     def __post_init__(self) -> None:
         intensity = self.to_intensity.astype(np.int64)
@@ -36,32 +36,37 @@ class Response:
             raise ValueError(f"A response rises from 0 over 256 code values (got {self.name!r}: {intensity[:4]} ...).")
 
     def __repr__(self) -> str:
-        return f"Response({self.name}, light 0 to {self.full})"
+        return f"Response({self.name}, intensity 0 to {self.full})"
 
     @property
     def full(self) -> int:
-        """The light of code value 255: 255 for `identity`, 65535 for all others."""
+        """The intensity of code value 255: 255 for `identity`, 65535 for all others."""
         return int(self.to_intensity[-1])
 
     @classmethod
     def from_curve(cls, name: str, curve: NDArray[np.floating], full: int = FINE) -> Response:
-        """The response whose code values have the light `curve`, [256], in [0, 1] and not falling.
+        """Make a response from the curve of its intensities.
 
-        Neighbouring code values differ by one unit of light at least, so that every one of them comes back.
+        Neighbouring code values differ by at least one unit of intensity, so that every code value is recovered.
+
+        Args:
+            name: Name of the response.
+            curve: Intensity of each code value, [256], in [0, 1] and not falling.
+            full: Integer intensity of code value 255.
         """
         codes = np.arange(256)
         rising = np.maximum.accumulate(np.rint(np.clip(curve, 0.0, 1.0) * full) - codes) + codes
         intensity = np.minimum(rising, full - 255 + codes).astype(np.uint16)
-        # halfway between the light of two code values the nearer one changes
+        # halfway between the intensities of two code values the nearer one changes
         borders = (intensity[1:].astype(np.float64) + intensity[:-1]) / 2
         return cls(name, intensity, np.searchsorted(borders, np.arange(full + 1), side="right").astype(np.uint8))
 
     def linearise(self, image: NDArray[np.uint8]) -> NDArray[np.uint16]:
-        """Light of an image: uint8 of any shape to uint16 in [0, full]."""
+        """Return the intensity of each sample of an image: uint8 of any shape to uint16 in [0, full]."""
         return self.to_intensity[image]
 
     def develop(self, intensity: NDArray[np.integer]) -> NDArray[np.uint8]:
-        """Code values of integer light of any shape; above `full` it clips."""
+        """Return the code values of integer intensities of any shape: uint8; intensities above `full` clip."""
         codes: NDArray[np.uint8] = self.to_code[np.clip(intensity, 0, self.full)]
         return codes
 
@@ -74,22 +79,22 @@ class Response:
 
 @cache
 def identity() -> Response:
-    """Code values are taken for light, as the paper's plain averages do: integer-exact."""
+    """Return the response that takes code values for intensities, as the paper's plain averages do: integer-exact."""
     return Response.from_curve("identity", np.arange(256) / 255, full=255)
 
 
 @cache
 def srgb() -> Response:
-    """The sRGB curve of IEC 61966-2-1."""
+    """Return the sRGB curve of IEC 61966-2-1."""
     code = np.arange(256) / 255
     return Response.from_curve("srgb", np.where(code <= 0.04045, code / 12.92, ((code + 0.055) / 1.055) ** 2.4))
 
 
 def gamma(exponent: float) -> Response:
-    """A pure power.
+    """Return a power function.
 
     Raises:
-        OptionError: an exponent outside [0.5, 5].
+        OptionError: The exponent is outside [0.5, 5].
     """
     if not 0.5 <= exponent <= 5.0:
         raise OptionError(f"The exponent of a gamma response lies between 0.5 and 5 (got {exponent:g}).")
@@ -97,10 +102,10 @@ def gamma(exponent: float) -> Response:
 
 
 def fitted(path: Path) -> Response:
-    """A response that was fitted to pairs (`fit_response`) and saved.
+    """Read a response that `fit_response` fitted and `Response.save` wrote.
 
     Raises:
-        InputError: the file cannot be read, or does not hold a rising curve of 256 values.
+        InputError: The file cannot be read, or does not hold a rising curve of 256 values.
     """
     try:
         curve = np.array(json.loads(path.read_text(encoding="utf-8"))["light"], np.float64)
@@ -115,11 +120,14 @@ def fitted(path: Path) -> Response:
 
 
 def open_response(name: str) -> Response:
-    """The response of this name: identity, srgb, gamma:EXPONENT (gamma alone: 2.2) or fitted:FILE.json.
+    """Open a response by name.
+
+    Args:
+        name: identity, srgb, gamma:EXPONENT (gamma alone: 2.2) or fitted:FILE.json.
 
     Raises:
-        OptionError: there is none of this name.
-        InputError: a fitted one cannot be read.
+        OptionError: There is no response of this name.
+        InputError: A fitted response cannot be read.
     """
     kind, _, value = name.partition(":")
     if kind == "fitted" and value:

@@ -1,5 +1,4 @@
-"""Fitting psi-hat: the response under which averages of sharp frames become the blurry pictures that a camera took of the
-same scene."""
+"""Fitting psi-hat: the response under which averages of sharp frames become the blurry pictures that a camera took."""
 
 from __future__ import annotations
 
@@ -10,13 +9,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.errors import InputError
+from streamdeblur.errors import InputError, OptionError
 from streamdeblur.training.blur.response import Response
 
 KNOTS = 12
-"""Stretches of the curve, each with a slope of its own."""
+"""Segments of the curve, each with its own slope."""
 SAMPLES = 8_000
-"""Samples that are fitted, out of those that change from frame to frame: only they tell responses apart."""
+"""Samples that are fitted, out of those that change from frame to frame: only they distinguish responses."""
 LEAST_SAMPLES = 200
 LEAST_CHANGE = 8
 """Code values by which a sample must change over the frames."""
@@ -28,14 +27,22 @@ Example = tuple[NDArray[np.uint8], NDArray[np.uint8]]
 
 
 def fit_response(examples: Sequence[Example], seed: int = 0) -> Response:
-    """The monotone response that explains the examples best: ``blurry = psi(mean(psi^-1(frames)))``.
+    """Fit the monotone response that explains examples best: ``blurry = psi(mean(psi^-1(frames)))``, eq. 9 of the paper.
 
-    Save it with `Response.save`; `open_response("fitted:FILE")` reads it.
+    `Response.save` writes it, and `open_response("fitted:FILE")` reads it.
+
+    Args:
+        examples: Sharp frames, uint8 [L, H, W, 3], each with the blurry picture of the same exposure, uint8 [H, W, 3].
+        seed: Of the choice of samples.
 
     Raises:
-        InputError: too few samples change over the frames to tell responses apart.
+        InputError: Too few samples change over the frames to distinguish responses.
+        OptionError: scipy is not installed.
     """
-    optimize: Any = import_module("scipy.optimize")
+    try:
+        optimize: Any = import_module("scipy.optimize")
+    except ImportError as error:
+        raise OptionError(f"Fitting a response needs {error.name}. Install it with: pip install 'streamdeblur[train]'") from None
     frames, blurry = _samples(examples, np.random.default_rng(seed))
 
     def residuals(slopes: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -50,7 +57,7 @@ def fit_response(examples: Sequence[Example], seed: int = 0) -> Response:
 
 
 def _samples(examples: Sequence[Example], random: np.random.Generator) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Frames [L, n] and blurry values [n]; examples of fewer frames repeat theirs in proportion."""
+    """Return frames [L, n] and blurry values [n]; examples of fewer frames repeat theirs in proportion."""
     longest = max((len(frames) for frames, _ in examples), default=0)
     columns, values = [], []
     for frames, blurry in examples:
@@ -67,7 +74,7 @@ def _samples(examples: Sequence[Example], random: np.random.Generator) -> tuple[
 
 
 def _curve(slopes: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Light of the 256 code values, rising from 0 to 1; `slopes` are logarithms."""
+    """Return the intensity of the 256 code values, rising from 0 to 1; `slopes` are logarithms."""
     rises = np.exp(slopes - slopes.max()) + 1e-6
     heights = np.concatenate([[0.0], np.cumsum(rises)]) / rises.sum()
     curve: NDArray[np.float64] = np.interp(np.arange(256), np.linspace(0, 255, KNOTS + 1), heights)

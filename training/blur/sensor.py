@@ -24,11 +24,11 @@ from streamdeblur.training.blur.response import Response
 from streamdeblur.training.blur.synthetic import convolve
 
 FULL_WELL = 20_000.0
-"""Electrons of a pixel at the light of code value 255 and gain 1, of a small camera: their number's root is its shot noise."""
+"""Electrons of a pixel at code value 255 and gain 1, of a small camera: the root of their number is its shot noise."""
 READ_ELECTRONS = 3.0
 """Standard deviation of reading a pixel at gain 1."""
 HIGHLIGHT = 0.75
-"""Light of all channels from which on a sharp picture's highlights may be brighter than they look."""
+"""Linear intensity of all channels above which highlights of a sharp picture may have clipped."""
 STREAM_MOTION = 4.0
 """Pixels by which a picture moves from one frame of an H.264 stream to the next, at most."""
 
@@ -40,14 +40,17 @@ class Degradation(Settings):
     mild: float = Field(gt=0.0, description="Value at its mildest; values are log-uniform from here ...")
     severe: float = Field(gt=0.0, description="... to here.")
 
-    def value(self, chance: float, share: float, severity: float) -> float | None:
-        """The value at two random numbers in [0, 1), or None where it does not occur.
+    def value(self, chance: float, place: float, severity: float) -> float | None:
+        """Return the value of the degradation, or None where it does not occur.
 
-        `severity` in [0, 1] scales the probability, and how far values go from mild to severe.
+        Args:
+            chance: A random number in [0, 1) that decides whether it occurs.
+            place: A random number in [0, 1): where between mild and severe the value lies.
+            severity: In [0, 1]; scales the probability, and how far values go from mild to severe.
         """
         if chance >= self.probability * severity:
             return None
-        return float(self.mild * (self.severe / self.mild) ** (share * severity))
+        return float(self.mild * (self.severe / self.mild) ** (place * severity))
 
 
 class Sensor(Settings):
@@ -55,7 +58,7 @@ class Sensor(Settings):
 
     highlights: Degradation = Field(
         default=Degradation(probability=0.3, mild=1.2, severe=4.0),
-        description="Light of what is white in the sharp picture; more than 1 clips after the blur.",
+        description="Linear intensity of what is white in the sharp picture; more than 1 clips after the blur.",
     )
     defocus: Degradation = Field(
         default=Degradation(probability=0.1, mild=0.5, severe=2.0),
@@ -85,13 +88,17 @@ class Sensor(Settings):
 
     @classmethod
     def none(cls) -> Sensor:
-        """A sensor that degrades nothing."""
+        """Return a sensor that degrades nothing."""
         return cls(**{name: field.default.model_copy(update={"probability": 0.0}) for name, field in cls.model_fields.items()})
 
     def sample(self, random: np.random.Generator, severity: float = 1.0) -> Degradations:
-        """What happens to one picture. `severity` in [0, 1] scales probabilities and ranges; 0 is none at all.
+        """Sample what happens to one picture.
 
-        Takes as many numbers from `random` in any case, so that a pair keeps all else when severity changes.
+        The same number of random numbers is taken in any case, so that a pair keeps all else when severity changes.
+
+        Args:
+            random: Source of the random numbers.
+            severity: In [0, 1]; scales probabilities and ranges, 0 is no degradation.
         """
         names = type(self).model_fields
         numbers = random.random((len(names) + 1, 2)).tolist()
@@ -102,7 +109,7 @@ class Sensor(Settings):
 
 @dataclass(frozen=True)
 class Degradations:
-    """What happens to one picture: the values drawn, None where something does not occur."""
+    """What happens to one picture: the sampled values, None where something does not occur."""
 
     highlights: float | None = None
     defocus: float | None = None
@@ -117,11 +124,11 @@ class Degradations:
 
     @property
     def none(self) -> bool:
-        """Whether nothing happens to it."""
+        """Whether nothing happens to the picture."""
         return not self.record()
 
     def record(self) -> dict[str, float]:
-        """The values of what occurs, by name."""
+        """Return the values of what occurs, by name."""
         return {name: round(getattr(self, name), 4) for name in Sensor.model_fields if getattr(self, name) is not None}
 
 
@@ -130,7 +137,7 @@ CLEAN = Degradations()
 
 
 def disc(radius: float) -> NDArray[np.float32]:
-    """The kernel of a lens out of focus: a disc of this radius in px with a soft edge, float32 [k, k], its sum 1."""
+    """Return the kernel of a lens out of focus: a disc of this radius in px with a soft edge, float32 [k, k], its sum 1."""
     reach = int(np.ceil(radius))
     x = np.arange(-reach, reach + 1)
     covered = np.clip(radius + 0.5 - np.hypot(x, x[:, None]), 0.0, 1.0)
@@ -138,17 +145,23 @@ def disc(radius: float) -> NDArray[np.float32]:
 
 
 def with_defocus(kernel: NDArray[np.float32], degradations: Degradations) -> NDArray[np.float32]:
-    """The kernel of a blur and of the defocus after it, where there is any: float32 [k, k] as `kernel`."""
+    """Convolve a kernel, float32 [k, k], with the defocus that follows it, where there is any: float32 [k, k]."""
     if degradations.defocus is None:
         return kernel
     return np.asarray(cv2.filter2D(kernel, -1, disc(degradations.defocus), borderType=cv2.BORDER_CONSTANT), np.float32)
 
 
 def degrade(intensity: NDArray[np.float32], degradations: Degradations, response: Response) -> NDArray[np.uint8]:
-    """The picture that a camera and a stream make of blurred light.
+    """Make the picture that a camera and a stream deliver of blurred linear intensity.
 
-    light: float32 [H, W, 3] (H.264 needs even sides), 1 is the light of code value 255; more clips. Highlights are in it already
-    (`kernels.sensor.brighten`). Returns uint8 [H, W, 3].
+    Args:
+        intensity: float32 [H, W, 3], 1 for code value 255; more clips. H.264 needs even sides. Highlights are in it already
+            (`kernels.sensor.brighten`).
+        degradations: What happens to the picture.
+        response: Response of the camera.
+
+    Returns:
+        uint8 [H, W, 3].
     """
     if degradations.defocus is not None:
         kernel = disc(degradations.defocus)

@@ -1,4 +1,4 @@
-"""When a window of variable length averaging is large enough: the three stop conditions of the paper, each a rule of its own.
+"""When a window of variable length averaging is large enough: the three stop conditions of the paper (Sec. 3.4), each a rule.
 
 - (i) `overlap`: the facial parts of its first and last frame must still overlap;
 - (ii) `quality`: the running average must be like the middle frame (SSIM of luma);
@@ -21,29 +21,36 @@ StoppedBy = Literal["overlap", "quality", "oscillation", "cut", "still", "longes
 
 
 class StopRules(Settings):
-    """When a window of VLA is large enough. Frozen; motions are in shares of the frame's longer side."""
+    """When a window of VLA is large enough. Frozen; motions are fractions of the frame's longer side."""
 
     least_overlap: float = Field(default=0.05, ge=0, le=1, description="(i) Mean overlap of the parts of first and last frame.")
-    least_similarity: float = Field(default=0.8, ge=0, le=1, description="(ii) SSIM of the average to the middle frame.")
+    least_similarity: float = Field(default=0.8, ge=0, le=1, description="(ii) SSIM of the average and the middle frame.")
     least_progress: float = Field(default=0.5, ge=0, le=1, description="(iii) Net motion over path; below it the motion swings.")
-    swing_from: float = Field(default=0.012, ge=0, description="(iii) Path from which on swinging is looked for.")
+    swing_from: float = Field(default=0.012, ge=0, description="(iii) Shortest path that is checked for swinging.")
     still_below: float = Field(default=0.004, ge=0, description="(iii) Path over `patience` frames below which nothing moves.")
     patience: int = Field(default=11, ge=3, description="(iii) Frames after which a face that does not move is given up.")
     longest: int = Field(default=21, ge=3, le=255, description="Frames of a window at most.")
 
     def overlap(self, first: Observation, last: Observation) -> bool:
-        """Rule (i): whether the parts of every face seen in both frames still overlap; True where none is."""
+        """Check rule (i): whether the parts of every face in both frames still overlap; True without faces."""
         shared = first.faces.keys() & last.faces.keys()
         return all(parts_overlap(first.faces[name], last.faces[name]) >= self.least_overlap for name in shared)
 
     def quality(self, average: NDArray[np.uint8], middle: NDArray[np.uint8]) -> bool:
-        """Rule (ii): whether the average is still like the middle frame; luma, uint8 [h, w]."""
+        """Check rule (ii): whether the average is still like the middle frame; luma, uint8 [h, w]."""
         return ssim(average, middle) >= self.least_similarity
 
     def motion(self, path: float, net: float, length: int, side: float) -> Literal["oscillation", "still"] | None:
-        """Rule (iii), but for cuts: what is wrong with a motion of this path and net displacement in pixels over `length` frames.
+        """Check rule (iii), apart from cuts.
 
-        side: the frame's longer side in pixels.
+        Args:
+            path: Length of the motion in pixels.
+            net: Length of the net displacement in pixels.
+            length: Frames of the window.
+            side: Longer side of the frame in pixels.
+
+        Returns:
+            The rule that the motion breaks; None where it breaks none.
         """
         if path >= self.swing_from * side and net < self.least_progress * path:
             return "oscillation"
@@ -53,7 +60,7 @@ class StopRules(Settings):
 
 
 def parts_overlap(first: NDArray[np.float32], last: NDArray[np.float32]) -> float:
-    """Mean over the parts of the share of a part's area that it still has in common with itself: boxes float32 [parts, 4]."""
+    """Return the mean over the parts, float32 [parts, 4], of the intersection relative to the smaller area."""
     total = 0.0
     # (plain numbers: there are few, and it is done at every step)
     for (x0, y0, x1, y1), (u0, v0, u1, v1) in zip(first.tolist(), last.tolist(), strict=True):

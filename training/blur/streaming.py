@@ -34,24 +34,27 @@ class Frame:
 
     @property
     def number(self) -> int:
-        """Of the frame in its video, from 0."""
+        """Number of the frame in its video, from 0."""
         return self.observation.number
 
 
 class StreamExposer:
-    """Blurs the frames of a video by the options; the same pairs for the same frames and seed."""
+    """Blurs the frames of a video as the options say; the same pairs for the same frames and seed."""
 
     def __init__(self, options: BlurOptions) -> None:
-        """Raises OptionError or InputError where the response cannot be opened."""
+        """Open the response. Raises OptionError or InputError where it cannot be opened."""
         self.options = options
         self._response = open_response(options.response)
         self._rules = StopRules(longest=options.longest)
         self._sum = RunningSum(self._response)
 
     def expose(self, frames: Iterable[Frame]) -> Iterator[tuple[Frame, Pair]]:
-        """The pairs of a video's frames, in order, each with its sharp frame; holds as many frames as one average takes.
+        """Make the pairs of a video's frames, in order, holding no more frames than one average takes.
 
-        Frames that repeat the one before are left out, and those around which no average of at least three frames is found.
+        Frames that repeat the one before are left out, and those around which there is no average of at least three frames.
+
+        Yields:
+            Each sharp frame and its pair.
         """
         reach = self.options.length // 2
         recent: deque[Frame] = deque(maxlen=2 * reach + 1)

@@ -1,4 +1,4 @@
-"""Synthetic blur: an image convolved with one kernel, in light."""
+"""Convolution of an image with one kernel, in linear intensity."""
 
 from __future__ import annotations
 
@@ -16,9 +16,14 @@ ms."""
 
 
 def convolve(intensity: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Convolve light, float32 [h + k - 1, w + k - 1, 3], with a kernel, float32 [k, k], k odd: float32 [h, w, 3].
+    """Convolve linear intensity with a kernel: each point of the picture is spread as the kernel shows it.
 
-    A kernel is a path of light: a picture's point is spread as the kernel shows it.
+    Args:
+        intensity: float32 [h + k - 1, w + k - 1, 3].
+        kernel: float32 [k, k] with k odd.
+
+    Returns:
+        float32 [h, w, 3].
     """
     # (a convolution turns its kernel around, a sum of shifted pictures does not)
     turned = np.ascontiguousarray(kernel[::-1, ::-1], np.float32)
@@ -57,12 +62,12 @@ def _by_transform(intensity: NDArray[np.float32], kernel: NDArray[np.float32]) -
 
 
 def intensity_table(response: Response) -> NDArray[np.float32]:
-    """Light of each code value, 1 for that of 255: float32 [256]."""
+    """Return the linear intensity of each code value, 1 for 255: float32 [256]."""
     return response.to_intensity.astype(np.float32) / np.float32(response.full)
 
 
 def develop(intensity: NDArray[np.float32], response: Response) -> NDArray[np.uint8]:
-    """Code values of light (1 is that of 255; more clips): float32 of any shape to uint8."""
+    """Return the code values of linear intensity (1 for code value 255; more clips): float32 of any shape to uint8."""
     out = np.empty(intensity.shape, np.uint8)
     write_codes(intensity, response.full, response.to_code, out)
     return out

@@ -36,7 +36,7 @@ MARKOV_LENGTH = 60.0
 """Steps and length in pixels of a trajectory of Kupyn et al., for which their constants hold."""
 MARKOV_ANXIETY = (0.01, 0.009, 0.008, 0.007, 0.005, 0.003)
 MARKOV_PART = (0.1, 1.0)
-"""Share of the trajectory that falls into the exposure."""
+"""Fraction of the trajectory that falls into the exposure."""
 
 WAVES = 10
 WAVE_HERTZ = (0.3, 12.0)
@@ -47,7 +47,7 @@ WAVE_SAMPLES = 400
 
 
 def markov_trajectory(random: np.random.Generator) -> NDArray[np.float32]:
-    """A trajectory of the Markov process: float32 [points, 2], x and y, of a length of at most 1."""
+    """Sample a trajectory of the Markov process: float32 [points, 2], x and y, of a length of at most 1."""
     normals = random.standard_normal((MARKOV_STEPS - 1, 2), np.float32)
     chances = random.random((MARKOV_STEPS - 1, 2), np.float32)
     direction, pull, sudden, strength, part = random.random(5)
@@ -60,7 +60,17 @@ def markov_trajectory(random: np.random.Generator) -> NDArray[np.float32]:
 
 
 def handshake(random: np.random.Generator, axes: int, samples: int, seconds: float) -> NDArray[np.float32]:
-    """Hand-shake along `axes` independent axes over `seconds`, at `samples` equal intervals: float32 [samples, axes], smooth."""
+    """Sample hand-shake along independent axes.
+
+    Args:
+        random: Source of the random numbers.
+        axes: Number of axes.
+        samples: Number of points, at equal intervals.
+        seconds: Duration.
+
+    Returns:
+        float32 [samples, axes], smooth.
+    """
     lowest, highest = np.log(WAVE_HERTZ)
     hertz = np.exp(lowest + (highest - lowest) * (np.arange(WAVES) + random.random(WAVES)) / WAVES)
     amplitudes = random.random((axes, WAVES)) * hertz**-WAVE_FALL
@@ -70,7 +80,7 @@ def handshake(random: np.random.Generator, axes: int, samples: int, seconds: flo
 
 
 def handshake_trajectory(random: np.random.Generator) -> NDArray[np.float32]:
-    """A trajectory of the hand: float32 [points, 2], x and y."""
+    """Sample a trajectory of the hand: float32 [points, 2], x and y."""
     shortest, longest = np.log(WAVE_SECONDS)
     seconds = float(np.exp(random.uniform(shortest, longest)))
     return handshake(random, 2, WAVE_SAMPLES, seconds)
@@ -83,12 +93,18 @@ _FAMILIES: dict[Family, Callable[[np.random.Generator], NDArray[np.float32]]] = 
 
 
 def kernel_of(trajectory: NDArray[np.float32], extent: float, size: int = SIZE) -> NDArray[np.float32]:
-    """The blur kernel of a trajectory (float32 [points, 2], x and y, equal times apart), scaled to `extent` pixels.
+    """Render the blur kernel of a trajectory.
 
-    Returns float32 [size, size], its sum 1.
+    Args:
+        trajectory: Positions x and y at equal intervals, float32 [points, 2].
+        extent: Extent of the kernel in pixels, to which the trajectory is scaled.
+        size: Side of the kernel.
+
+    Returns:
+        float32 [size, size], its sum 1.
 
     Raises:
-        ValueError: an extent outside [1, size].
+        ValueError: The extent is outside [1, size].
     """
     if not 1.0 <= extent <= size:
         raise ValueError(f"The extent of a kernel lies between 1 and {size} px (got {extent:g}).")
@@ -98,7 +114,7 @@ def kernel_of(trajectory: NDArray[np.float32], extent: float, size: int = SIZE) 
 
 
 def trimmed(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
-    """The middle of a kernel [size, size] that holds all of its light: float32 [k, k], k odd."""
+    """Return the middle of a kernel [size, size] that holds all of its weight: float32 [k, k], k odd."""
     lines, columns = np.nonzero(kernel)
     middle = kernel.shape[0] // 2
     reach = int(max(np.abs(lines - middle).max(), np.abs(columns - middle).max()))
@@ -108,7 +124,17 @@ def trimmed(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
 def sample_kernel(
     random: np.random.Generator, extent: float, family: Family | None = None, size: int = SIZE
 ) -> NDArray[np.float32]:
-    """A random kernel of this extent in pixels, of either family where none is named: float32 [size, size], its sum 1."""
+    """Sample a random kernel.
+
+    Args:
+        random: Source of the random numbers.
+        extent: Extent in pixels.
+        family: `markov` or `handshake`; None takes either.
+        size: Side of the kernel.
+
+    Returns:
+        float32 [size, size], its sum 1.
+    """
     if family is None:
         family = "markov" if random.random() < 0.5 else "handshake"
     return kernel_of(_FAMILIES[family](random), extent, size)
@@ -122,13 +148,24 @@ def sample_kernels(
     size: int = SIZE,
     workers: int = 2,
 ) -> NDArray[np.float32]:
-    """Random kernels, one per extent: float32 [n, size, size]. Kernel i depends on `seed`, i and its extent alone."""
+    """Sample random kernels. Kernel i depends on `seed`, i and its extent alone.
+
+    Args:
+        seed: Of the random numbers.
+        extents: Extent of each kernel in pixels.
+        family: `markov` or `handshake`; None takes either.
+        size: Side of the kernels.
+        workers: Threads.
+
+    Returns:
+        float32 [n, size, size].
+    """
     kernels = np.empty((len(extents), size, size), np.float32)
 
-    def draw(numbers: range) -> None:
+    def sample(numbers: range) -> None:
         for i in numbers:
             kernels[i] = sample_kernel(np.random.default_rng((seed, i)), float(extents[i]), family, size)
 
     with ThreadPoolExecutor(workers) as pool:
-        list(pool.map(draw, (range(w, len(extents), workers) for w in range(workers))))
+        list(pool.map(sample, (range(w, len(extents), workers) for w in range(workers))))
     return kernels

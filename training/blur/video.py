@@ -26,12 +26,12 @@ from streamdeblur.video.planes import frame_planes
 from streamdeblur.video.reader import Reader
 
 SMALLEST_SIDE = 32
-"""Frames smaller than this hold nothing to compare."""
+"""Shortest side in pixels of frames that are blurred."""
 
 
 @dataclass(frozen=True)
 class BlurSummary:
-    """What was made of a video."""
+    """What `blur_video` did."""
 
     input: str
     output: str
@@ -45,7 +45,7 @@ class BlurSummary:
     warnings: list[str] = field(default_factory=list)
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the summary for JSON."""
         return asdict(self)
 
 
@@ -57,15 +57,22 @@ def blur_video(
     video: bool,
     on_progress: Callable[[int, int | None], object] | None = None,
 ) -> BlurSummary:
-    """Blur `source` into pairs: a folder `target` of PNG or, with `video`, a video and its sharp twin.
+    """Blur a video into pairs of blurry and sharp frames.
 
-    `on_progress` is called with the frames read so far and their total, as far as the file says. `target` appears when it is
-    complete, and only then.
+    `target` appears when it is complete. Warnings are logged, and returned in the summary.
+
+    Args:
+        source: The video.
+        target: A folder for PNG files, or with `video` the blurry video; its sharp counterpart is written beside it.
+        options: Settings; None for the defaults.
+        video: Write videos instead of PNG files.
+        on_progress: Called with the number of frames read and their total, as far as the file states it.
 
     Raises:
-        InputError: the source cannot be read, or holds too few frames for any pair.
-        OutputError: the target cannot be written, or exists and `overwrite` is not set.
-        OptionError, DetectorError: a setting cannot be used.
+        InputError: The source cannot be read, or holds too few frames for any pair.
+        OutputError: The target cannot be written, or exists and `overwrite` is not set.
+        OptionError: A setting cannot be used.
+        DetectorError: The face detector cannot be opened.
     """
     options = options or BlurOptions()
     exposer = StreamExposer(options)
@@ -93,7 +100,7 @@ def blur_video(
 
 
 class _Frames:
-    """The frames of a video as an exposer takes them; packets of other streams go to the sink as they come."""
+    """The frames of a video for a `StreamExposer`; packets of other streams go to the sink as they come."""
 
     def __init__(
         self, reader: Reader, options: BlurOptions, sink: PairSink, on_progress: Callable[[int, int | None], object] | None
@@ -131,7 +138,7 @@ def _check_size(reader: Reader) -> None:
     first = reader.first_frame
     if min(first.width, first.height) < SMALLEST_SIDE:
         raise InputError(
-            f"{reader.source} is too small to blur: {first.width}x{first.height}, at least {SMALLEST_SIDE} px wanted."
+            f"{reader.source} is too small to blur: {first.width}x{first.height}, at least {SMALLEST_SIDE} px are needed."
         )
 
 

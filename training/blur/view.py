@@ -18,7 +18,7 @@ Intensity = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class View:
-    """A rectangle of a frame, and the size that it is resampled to. It may hang over the border, where the frame is mirrored."""
+    """A rectangle of a frame, and the size to which it is resampled. It may exceed the border, where the frame is mirrored."""
 
     left: int
     top: int
@@ -31,16 +31,24 @@ class View:
 
     @classmethod
     def of(cls, frame: Image) -> View:
-        """All of a frame."""
+        """Return the view of a whole frame."""
         return cls(0, 0, frame.shape[1], frame.shape[0])
 
     @classmethod
     def square(cls, left: int, top: int, side: int, size: int, scale: float | None = None) -> View:
-        """A square that is brought to `size` pixels."""
+        """Return the view of a square.
+
+        Args:
+            left: First column.
+            top: First row.
+            side: Side in pixels of the frame.
+            size: Side in pixels of the picture made of it.
+            scale: Scale of lengths, where `size / side` is a rounded one.
+        """
         return cls(left, top, side, side, size, size / side if scale is None else scale)
 
     def pixels(self, frame: Image, response: Response) -> Image:
-        """What lies in it: uint8 RGB [size, size, 3], resampled in light where its side differs."""
+        """Return the picture in the view, uint8 RGB [size, size, 3], resampled in linear intensity where sizes differ."""
         if self.size is None or self.size == self.width:
             crop = np.empty((self.height, self.width, 3), np.uint8)
             read_intensity(frame, self.left, self.top, np.arange(256, dtype=np.uint8), crop)
@@ -48,13 +56,13 @@ class View:
         return develop(self.resampled(self.intensity(frame, response)), response)
 
     def intensity(self, frame: Image, response: Response, margin: int = 0) -> Intensity:
-        """Light of what lies in it and `margin` pixels around it: float32 [height + 2 margin, width + 2 margin, 3]."""
+        """Return the linear intensity in the view and `margin` pixels around: float32 [height + 2 margin, width + 2 margin, 3]."""
         intensity = np.empty((self.height + 2 * margin, self.width + 2 * margin, 3), np.float32)
         read_intensity(frame, self.left - margin, self.top - margin, intensity_table(response), intensity)
         return intensity
 
     def resampled(self, intensity: Intensity) -> Intensity:
-        """Light of a square view at its size: float32 [size, size, 3]."""
+        """Resample the linear intensity of a square view to its size: float32 [size, size, 3]."""
         if self.size is None or self.size == self.width:
             return intensity
         way = cv2.INTER_AREA if self.width > self.size else cv2.INTER_CUBIC
