@@ -114,7 +114,7 @@ def _pairs(rounds: int) -> Row:
     def plain() -> float:
         with (
             patch.multiple(exposures, convolve=_plain_convolve, gather=_plain_gather, degrade=sensors.degrade),
-            patch.multiple(sensors, convolve=_plain_convolve, expose=_plain_expose, write_codes=_plain_write),
+            patch.multiple(sensors, convolve=_plain_convolve, write_noisy_codes=_plain_expose, write_codes=_plain_write),
         ):
             return milliseconds(PAIRS // 4)
 
@@ -146,22 +146,22 @@ def _plain_ssim(first: np.ndarray, second: np.ndarray) -> float:
 
 def _plain_vla(clip: Clip, response: Response, rules: StopRules) -> int:
     """The pairs of a clip by variable length averaging, each from nothing but what was observed of the frames."""
-    seen = observe(clip.frames, clip.boxes)
-    windows = [_plain_window(seen, middle, response, rules) for middle in range(0, len(seen), EVERY)]
+    observations = observe(clip.frames, clip.boxes)
+    windows = [_plain_window(observations, middle, response, rules) for middle in range(0, len(observations), EVERY)]
     for first, last in windows:
         response.develop(np.rint(response.to_intensity[clip.frames[first : last + 1]].mean(axis=0)).astype(np.int64))
     return sum(last > first for first, last in windows)
 
 
-def _plain_window(seen: list[Observation], middle: int, response: Response, rules: StopRules) -> tuple[int, int]:
-    intensity, centre = response.to_intensity.astype(np.int64), seen[middle]
+def _plain_window(observations: list[Observation], middle: int, response: Response, rules: StopRules) -> tuple[int, int]:
+    intensity, centre = response.to_intensity.astype(np.int64), observations[middle]
     reach, path = 0, 0.0
     total, net = intensity[centre.luma], np.zeros_like(centre.motion[centre.region])
-    while 2 * reach + 3 <= rules.longest and middle - reach - 1 >= 0 and middle + reach + 1 < len(seen):
-        first, last = seen[middle - reach - 1], seen[middle + reach + 1]
-        if last.cut or seen[middle - reach].cut or not rules.overlap(first, last):
+    while 2 * reach + 3 <= rules.longest and middle - reach - 1 >= 0 and middle + reach + 1 < len(observations):
+        first, last = observations[middle - reach - 1], observations[middle + reach + 1]
+        if last.cut or observations[middle - reach].cut or not rules.overlap(first, last):
             break
-        for motion in (seen[middle - reach].motion[centre.region], last.motion[centre.region]):
+        for motion in (observations[middle - reach].motion[centre.region], last.motion[centre.region]):
             net = net + motion
             path += float(np.linalg.norm(motion, axis=-1).mean())
         total = total + intensity[first.luma] + intensity[last.luma]

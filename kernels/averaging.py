@@ -1,4 +1,4 @@
-"""Sums of light over frames, in integers: exact in any order, so that a frame can be taken away again."""
+"""Sums of linear intensity over frames, in integers: exact in any order, so that a frame can be subtracted again."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from streamdeblur.kernels.jit import Array, kernel
 
 @kernel
 def add_intensity(image: Array, left: int, top: int, table: Array, total: Array) -> None:
-    """Add the light of a view to a sum: ``total[y, x] += table[image[top + y, left + x]]``, mirrored beyond the border.
+    """Add the intensity of a view to a sum: ``total[y, x] += table[image[top + y, left + x]]``, mirrored beyond the border.
 
-    image: uint8 [H, W, channels]; table: int32 [256], negated to take a frame away; total: int32 [h, w, channels], changed in
-    place. Light of 65535 leaves room for 32,767 frames.
+    image: uint8 [H, W, channels]; table: int32 [256], negated to subtract a frame; total: int32 [h, w, channels], changed in
+    place. An intensity of 65535 leaves room for 32,767 frames.
     """
     channels, width, image_width = image.shape[2], total.shape[1], image.shape[1]
     begin = min(max(-left, 0), width)
@@ -35,7 +35,7 @@ def add_intensity(image: Array, left: int, top: int, table: Array, total: Array)
 
 @kernel
 def mean_codes(total: Array, count: int, table: Array, out: Array) -> None:
-    """Code values of the mean of `count` frames: ``out = table[round(total / count)]``, halves upwards, exact.
+    """Write the code values of the mean of `count` frames: ``out = table[round(total / count)]``, halves upwards, exact.
 
     total: int32, any shape, not negative; table: uint8 [n]; out: uint8 of the shape of `total`, written.
     """

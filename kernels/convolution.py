@@ -1,4 +1,4 @@
-"""Convolution with a kernel that is mostly zeros: a path of light."""
+"""Convolution with a kernel that is mostly zeros: the path of a shaking camera."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from streamdeblur.kernels.jit import Array, kernel
 
 @kernel
 def convolve_taps(intensity: Array, rows: Array, columns: Array, weights: Array, out: Array) -> None:
-    """Weighted sum of shifted pictures: ``out[y, x] = sum_t weights[t] * light[y + rows[t], x + columns[t]]``.
+    """Sum up weighted shifted pictures: ``out[y, x] = sum_t weights[t] * intensity[y + rows[t], x + columns[t]]``.
 
-    light: float32 [H, W, 3]; rows, columns: int64 [taps], not negative; weights: float32 [taps]; out: float32 [h, w, 3],
+    intensity: float32 [H, W, 3]; rows, columns: int64 [taps], not negative; weights: float32 [taps]; out: float32 [h, w, 3],
     written, with ``h + max(rows) <= H`` and ``w + max(columns) <= W``. The number of taps is a multiple of 4 (tap 0 may be
     repeated with weight 0).
     """

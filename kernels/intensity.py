@@ -1,6 +1,6 @@
-"""Between code values and light: views of an image through a response's table, and back.
+"""Conversion between code values and linear intensity: views of an image through a response's table, and back.
 
-A *view* is a rectangle of an image that may hang over its border, where the image is mirrored (the border line itself is not
+A *view* is a rectangle of an image that may exceed its border, where the image is mirrored (the border line itself is not
 repeated).
 """
 
@@ -16,7 +16,7 @@ BLOCK = 1024
 
 @kernel
 def mirrored(index: int, size: int) -> int:
-    """The index within [0, size) that `index` is mirrored to, by any number of reflections at the first and last samples."""
+    """Return the index within [0, size) of a sample mirrored any number of times at the first and last samples."""
     if size == 1:
         return 0
     period = 2 * size - 2
@@ -26,14 +26,14 @@ def mirrored(index: int, size: int) -> int:
 
 @kernel
 def _columns(left: int, width: int, image_width: int) -> tuple[int, int]:
-    """First and last (exclusive) column of a view that lie within the image."""
+    """Return the first and last (exclusive) column of a view that lie within the image."""
     begin = min(max(-left, 0), width)
     return begin, max(begin, min(width, image_width - left))
 
 
 @kernel
 def read_intensity(image: Array, left: int, top: int, table: Array, out: Array) -> None:
-    """Light of a view: ``out[y, x] = table[image[top + y, left + x]]``, mirrored beyond the border.
+    """Read the linear intensity of a view: ``out[y, x] = table[image[top + y, left + x]]``, mirrored beyond the border.
 
     image: uint8 [H, W, 3]; table: [256] of any kind; out: [h, w, 3] of the table's kind, contiguous, written.
     """
@@ -58,7 +58,7 @@ def read_intensity(image: Array, left: int, top: int, table: Array, out: Array) 
 
 @kernel
 def look_up(indices: Array, table: Array, out: Array) -> None:
-    """``out = table[indices]``: integers [n] of any kind, not negative."""
+    """Look up ``out = table[indices]``: integers [n] of any kind, not negative."""
     for i in range(out.size):
         at = np.uint64(i)
         out[at] = table[np.uint64(indices[at])]
@@ -66,10 +66,10 @@ def look_up(indices: Array, table: Array, out: Array) -> None:
 
 @kernel
 def write_codes(intensity: Array, scale: float, table: Array, out: Array) -> None:
-    """Code values of light, clipped and rounded: ``out = table[light * scale]``.
+    """Write the code values of linear intensities, clipped and rounded: ``out = table[intensity * scale]``.
 
-    light: float32, any shape; scale: light to indices of the table; table: uint8 [n], n <= 65536; out: uint8 of the shape of
-    `light`, written.
+    intensity: float32, any shape; scale: intensity to indices of the table; table: uint8 [n], n <= 65536; out: uint8 of the
+    shape of `intensity`, written.
     """
     source, target = intensity.reshape(-1), out.reshape(-1)
     factor, half, last, none = np.float32(scale), np.float32(0.5), np.float32(table.size - 1), np.float32(0.0)

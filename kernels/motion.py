@@ -9,7 +9,7 @@ from streamdeblur.kernels.jit import Array, kernel
 
 @kernel
 def mean_length(motion: Array) -> float:
-    """Mean length of vectors: float32 [h, w, 2]."""
+    """Return the mean length of vectors: float32 [h, w, 2]."""
     total = 0.0
     for y in range(motion.shape[0]):
         for x in range(motion.shape[1]):
@@ -21,7 +21,7 @@ def mean_length(motion: Array) -> float:
 
 @kernel
 def add_motion(motion: Array, net: Array) -> float:
-    """Go on by a motion: ``net += motion``, both float32 [h, w, 2]; returns its mean length."""
+    """Add a motion, ``net += motion``, both float32 [h, w, 2]; return its mean length."""
     for y in range(motion.shape[0]):
         for x in range(motion.shape[1]):
             net[y, x, 0] += motion[y, x, 0]

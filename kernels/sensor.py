@@ -1,4 +1,4 @@
-"""What a sensor makes of light: shot and read noise, clipping, the camera curve, code values; all in one pass."""
+"""What a sensor does: shot and read noise, clipping, the camera curve, code values; all in one pass."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ BYTES_MEAN, BYTES_VARIANCE = np.int32(510), 4 * (256**2 - 1) / 12
 
 @kernel
 def brighten(intensity: Array, threshold: float, gain: float) -> None:
-    """Make white lights brighter than white, in place: by `gain` where all channels have the light 1, fading to 1 at `threshold`.
+    """Make white areas brighter than white, in place: by `gain` where all channels are 1, fading to 1 at `threshold`.
 
-    Pixels are scaled as a whole: their colour stays. light: float32 [H, W, 3] in [0, 1].
+    Pixels are scaled as a whole: their colour stays. intensity: float32 [H, W, 3] in [0, 1].
     """
     samples = intensity.reshape(-1)
     low, slope, more = np.float32(threshold), np.float32(1.0 / (1.0 - threshold)), np.float32(gain - 1.0)
@@ -33,21 +33,21 @@ def brighten(intensity: Array, threshold: float, gain: float) -> None:
 
 @kernel
 def bits_of(counter: np.uint32) -> np.uint32:
-    """32 random bits of a counter: the hash `lowbias32` of C. Wellons."""
+    """Return 32 random bits of a counter: the hash `lowbias32` of C. Wellons."""
     bits = np.uint32((counter ^ np.uint32(counter >> np.uint32(16))) * np.uint32(0x7FEB352D))
     bits = np.uint32((bits ^ np.uint32(bits >> np.uint32(15))) * np.uint32(0x846CA68B))
     return np.uint32(bits ^ np.uint32(bits >> np.uint32(16)))
 
 
 @kernel
-def expose(intensity: Array, shot: float, read: float, key: int, scale: float, table: Array, out: Array) -> None:
-    """Shot and read noise in light, then clipping and the camera curve: ``out = table[clip(light + noise) * scale]``, rounded.
+def write_noisy_codes(intensity: Array, shot: float, read: float, key: int, scale: float, table: Array, out: Array) -> None:
+    """Add shot and read noise, then clip and apply the camera curve: ``out = table[clip(intensity + noise) * scale]``, rounded.
 
-    light: float32, any shape, not negative, 1 is the light of code value 255; shot: variance per unit of light; read:
-    variance in the dark; key: 32 bits, the noise of sample i depends on `key` and i alone; scale: light to indices of the
-    table; table: uint8 [n], n <= 65536; out: uint8 of the shape of `light`, written.
+    intensity: float32, any shape, not negative, 1 for code value 255; shot: variance per unit of intensity; read: variance in the
+    dark; key: 32 bits, the noise of sample i depends on `key` and i alone; scale: intensity to indices of the table; table: uint8
+    [n], n <= 65536; out: uint8 of the shape of `intensity`, written.
 
-    The noise is a sum of four uniform bytes: normal but for its tails, which end at 3.5 standard deviations.
+    The noise is a sum of four uniform bytes: normal except for its tails, which end at 3.5 standard deviations.
     """
     source, target = intensity.reshape(-1), out.reshape(-1)
     factor, half, last, none = np.float32(scale), np.float32(0.5), np.float32(table.size - 1), np.float32(0.0)

@@ -1,4 +1,4 @@
-"""Paths of a shaking camera, and the light that they leave on the sensor."""
+"""Paths of a shaking camera, and the blur kernels that they leave on the sensor."""
 
 from __future__ import annotations
 
@@ -71,13 +71,13 @@ def _offset(path: Array, axis: int, scale: float, side: int) -> float:
 
 
 @kernel
-def expose(path: Array, span: float, intensity: Array) -> None:
-    """The light that a point leaves on a sensor while it runs along a path, scaled to `span` pixels along its longer axis.
+def render_path(path: Array, span: float, intensity: Array) -> None:
+    """Render what a moving point leaves on a sensor: its path, scaled to `span` pixels along its longer axis.
 
-    Bilinear, so that the centroid of the light is the path's mean, which is the middle of the picture unless the path would
-    reach beyond its border; then it is moved by as little as needed.
+    Bilinear, so that the centroid is the path's mean, which is the middle of the picture unless the path would reach beyond its
+    border; then it is moved by as little as needed.
 
-    path: float32 [points, 2], x and y, equal times apart; light: float32 [size, size] with size > span, written, its sum 1.
+    path: float32 [points, 2], x and y, equal times apart; intensity: float32 [size, size] with size > span, written, its sum 1.
     """
     lowest_x, highest_x, lowest_y, highest_y = path[0, 0], path[0, 0], path[0, 1], path[0, 1]
     for t in range(path.shape[0]):

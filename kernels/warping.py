@@ -1,4 +1,4 @@
-"""Pictures seen by a camera that moves, turns and zooms a little."""
+"""Pictures under a camera that moves, turns and zooms a little."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from streamdeblur.kernels.jit import Array, kernel
 
 @kernel
 def count_steps(poses: Array, corner: float, longest: float, counts: Array) -> None:
-    """How often each frame of an exposure must be added so that no pixel moves further than `longest` from one time to the next.
+    """Count how often each frame of an exposure must be added so that no pixel moves further than `longest` in between.
 
     poses: float32 [points, 4] of the camera, x, y (pixels), angle (radians) and logarithm of the zoom, at equal intervals
     over the exposure; corner: pixels from the centre of turning to a corner; counts: int64 [frames], written, 1 or more each.
@@ -34,10 +34,10 @@ def count_steps(poses: Array, corner: float, longest: float, counts: Array) -> N
 
 @kernel
 def path_matrices(poses: Array, counts: Array, middle_x: float, middle_y: float, origin: float, out: Array) -> None:
-    """Where each pixel of a picture looks, from each place on a camera's path at which a frame is added.
+    """Compute the position that each pixel of a picture shows, for each pose of a camera's path at which a frame is added.
 
-    poses, counts: see `count_steps`; middle_x, middle_y: the pixel about which the picture is turned and zoomed; origin:
-    pixels by which the picture that is looked at begins before it, left and above; out: float64 [sum(counts), 2, 3], written.
+    poses, counts: see `count_steps`; middle_x, middle_y: the pixel about which the picture is turned and zoomed; origin: pixels
+    by which the source picture begins before it, left and above; out: float64 [sum(counts), 2, 3], written.
     """
     last, frames = poses.shape[0] - 1, counts.size
     n = 0
@@ -58,7 +58,7 @@ def path_matrices(poses: Array, counts: Array, middle_x: float, middle_y: float,
 
 @kernel
 def pixel_numbers(width: int) -> Array:
-    """The pixel that each sample of a line of RGB belongs to: float32 [3 * width], 0 0 0 1 1 1 ..."""
+    """Return the pixel that each sample of a line of RGB belongs to: float32 [3 * width], 0 0 0 1 1 1 ..."""
     numbers = np.empty(3 * width, np.float32)
     for x in range(width):
         numbers[3 * x : 3 * x + 3] = x
@@ -67,7 +67,7 @@ def pixel_numbers(width: int) -> Array:
 
 @kernel
 def _steady(fraction: float, slope: float) -> float:
-    """How many pixels further a position's fraction, now in [0, 1), stays there when it changes by `slope` per pixel."""
+    """Return how many pixels further a position's fraction, now in [0, 1), stays there when it changes by `slope` per pixel."""
     if slope > 0.0:
         return (1.0 - fraction) / slope
     if slope < 0.0:
@@ -98,7 +98,7 @@ def _add_run(
 
 @kernel
 def _add_line(lines: Array, matrix: Array, y: int, numbers: Array, weight: float, line: Array) -> None:
-    """Line y of `add_warped` for one pose."""
+    """Add line y of `add_warped` for one pose."""
     width = line.size // 3
     slope_x, slope_y = matrix[0, 0] - 1.0, matrix[1, 0]
     start_x = matrix[0, 1] * y + matrix[0, 2]
@@ -118,10 +118,10 @@ def _add_line(lines: Array, matrix: Array, y: int, numbers: Array, weight: float
 
 @kernel
 def add_warped(intensity: Array, matrices: Array, numbers: Array, weight: float, total: Array) -> None:
-    """Add a picture as a moving camera sees it, bilinear: ``total[y, x] += weight * light[matrix @ (x, y, 1)]`` for each matrix.
+    """Add a picture under a moving camera, bilinear: ``total[y, x] += weight * intensity[matrix @ (x, y, 1)]`` for each matrix.
 
-    light: float32 [H, W, 3], large enough for every position and its neighbours to the right and below (the caller sees to it);
-    matrices: float64 [n, 2, 3], positions x and y in `light`, all but translations (turned and zoomed by at most a tenth);
+    intensity: float32 [H, W, 3], large enough for every position and its neighbours to the right and below (callers ensure it);
+    matrices: float64 [n, 2, 3], positions x and y in `intensity`, nearly translations (turned and zoomed by at most a tenth);
     numbers: `pixel_numbers(w)`; total: float32 [h, w, 3], changed in place.
 
     A line is cut into runs of pixels whose positions keep their whole parts: in these, all loads are of neighbours.

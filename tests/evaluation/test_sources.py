@@ -107,7 +107,7 @@ def test_a_picture_without_a_face_says_so(tmp_path):
     with pytest.raises(InputError, match=r"No face of 48 pixels was found in .*wall\.png"):
         still.open()
     path.write_text("no picture")
-    with pytest.raises(InputError, match=r"wall\.png: it is no picture"):
+    with pytest.raises(InputError, match=r"wall\.png: it is not a picture"):
         still.open()
 
 

@@ -1,4 +1,4 @@
-"""Highlights, noise and the camera curve in one pass, against their twins."""
+"""Highlights, noise and the camera curve in one pass, against their references."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streamdeblur.kernels.convolution import convolve_taps
-from streamdeblur.kernels.sensor import brighten, expose
+from streamdeblur.kernels.sensor import brighten, write_noisy_codes
 from streamdeblur.training.blur.response import identity, srgb
 from support.reference import blur as reference
 
@@ -22,10 +22,10 @@ def test_only_what_is_nearly_white_becomes_brighter():
 
 
 @pytest.mark.parametrize("response", [identity(), srgb()], ids=lambda response: response.name)
-def test_a_noisy_picture_is_its_twin(response):
+def test_a_noisy_picture_is_that_of_the_reference(response):
     intensity = np.random.default_rng(0).random((50, 60, 3)).astype(np.float32) * 1.1
     out = np.empty(intensity.shape, np.uint8)
-    expose(intensity, 2e-3, 1e-5, 12345, response.full, response.to_code, out)
+    write_noisy_codes(intensity, 2e-3, 1e-5, 12345, response.full, response.to_code, out)
     noise = reference.noise(intensity.size, 12345).reshape(intensity.shape)
     expected = reference.codes(intensity + noise * np.sqrt(2e-3 * intensity + 1e-5), response.to_code)
     assert np.abs(out.astype(int) - expected).max() <= 1
@@ -37,7 +37,7 @@ def test_noise_has_the_variance_stated(level):
     fine = (np.arange(65536) >> 8).astype(np.uint8)
     intensity = np.full((400, 400, 3), level, np.float32)
     out = np.empty(intensity.shape, np.uint8)
-    expose(intensity, 0.002, 1e-5, 7, 65535, fine, out)
+    write_noisy_codes(intensity, 0.002, 1e-5, 7, 65535, fine, out)
     values = (out + 0.5) / 256
     assert values.mean() == pytest.approx(level, abs=5e-4)
     assert values.var() == pytest.approx(0.002 * level + 1e-5 + 1 / 256**2 / 12, rel=0.02)

@@ -1,4 +1,4 @@
-"""SSIM against its twin and scikit-image."""
+"""SSIM against its reference and scikit-image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def pictures(deviation, shape=(45, 52)):
 
 
 @pytest.mark.parametrize("deviation", [0, 3, 30, 300])
-def test_it_is_its_twin(deviation):
+def test_it_is_that_of_the_reference(deviation):
     first, second = pictures(deviation)
     assert ssim(first, second) == pytest.approx(reference.ssim(first, second), abs=1e-5)
 

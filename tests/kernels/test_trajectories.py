@@ -1,11 +1,11 @@
-"""Paths of a shaking camera, against their twins."""
+"""Paths of a shaking camera, against their references."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from streamdeblur.kernels.trajectories import expose, markov_path, sum_of_waves
+from streamdeblur.kernels.trajectories import markov_path, render_path, sum_of_waves
 from support.reference import blur as reference
 
 
@@ -33,13 +33,13 @@ def test_waves_are_sines():
 def test_light_is_left_where_the_path_is():
     path = np.random.default_rng(0).normal(0, 1, (60, 2)).cumsum(axis=0).astype(np.float32)
     intensity = np.empty((41, 41), np.float32)
-    expose(path, 12.5, intensity)
+    render_path(path, 12.5, intensity)
     assert np.abs(intensity - reference.splatted(path, 12.5, 41)).max() < 1e-5
 
 
 def test_a_path_that_stands_still_is_a_point():
     intensity = np.empty((5, 5), np.float32)
-    expose(np.ones((10, 2), np.float32), 0.0, intensity)
+    render_path(np.ones((10, 2), np.float32), 0.0, intensity)
     assert intensity[2, 2] == pytest.approx(1.0)
 
 
@@ -47,6 +47,6 @@ def test_a_lopsided_path_is_moved_inside():
     path = np.zeros((100, 2), np.float32)
     path[-1, 0] = 1.0
     intensity = np.empty((21, 21), np.float32)
-    expose(path, 19.0, intensity)
+    render_path(path, 19.0, intensity)
     assert intensity.sum() == pytest.approx(1.0)
     assert np.flatnonzero(intensity.sum(axis=0) > 1e-4).tolist() == [1, 20]

@@ -1,4 +1,4 @@
-"""What a moving camera sees, against its twin."""
+"""Pictures under a moving camera, against the reference."""
 
 from __future__ import annotations
 

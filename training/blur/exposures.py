@@ -62,7 +62,7 @@ def expose(
 ) -> Pair:  # fmt: skip
     """Make the pair of one exposure: eq. 9 of the paper, or the convolution with a kernel.
 
-    Whole frames that are averaged under a still camera and without degradations are added up exactly, in integers; everything else
+    Whole frames that are averaged under a still camera and without degradations are summed exactly, in integers; everything else
     is computed in float32.
 
     Args:

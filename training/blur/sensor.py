@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
 from streamdeblur.kernels.intensity import write_codes
-from streamdeblur.kernels.sensor import expose
+from streamdeblur.kernels.sensor import write_noisy_codes
 from streamdeblur.options import Settings
 from streamdeblur.training.blur.compression import down_and_up, h264, jpeg
 from streamdeblur.training.blur.response import Response
@@ -172,7 +172,7 @@ def degrade(intensity: NDArray[np.float32], degradations: Degradations, response
     if degradations.noise is not None:
         shot = degradations.noise / FULL_WELL
         read = (degradations.noise * READ_ELECTRONS / FULL_WELL) ** 2
-        expose(intensity, shot, read, degradations.key, response.full, response.to_code, image)
+        write_noisy_codes(intensity, shot, read, degradations.key, response.full, response.to_code, image)
     else:
         write_codes(intensity, response.full, response.to_code, image)
     if degradations.scaling is not None:

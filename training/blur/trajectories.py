@@ -24,7 +24,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.kernels.trajectories import expose, markov_path, sum_of_waves
+from streamdeblur.kernels.trajectories import markov_path, render_path, sum_of_waves
 
 SIZE = 41
 """Side of a kernel's array, and its largest extent."""
@@ -109,7 +109,7 @@ def kernel_of(trajectory: NDArray[np.float32], extent: float, size: int = SIZE) 
     if not 1.0 <= extent <= size:
         raise ValueError(f"The extent of a kernel lies between 1 and {size} px (got {extent:g}).")
     intensity = np.empty((size, size), np.float32)
-    expose(trajectory, extent - 1.0, intensity)
+    render_path(trajectory, extent - 1.0, intensity)
     return intensity
 
 

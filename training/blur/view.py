@@ -56,7 +56,7 @@ class View:
         return develop(self.resampled(self.intensity(frame, response)), response)
 
     def intensity(self, frame: Image, response: Response, margin: int = 0) -> Intensity:
-        """Return the linear intensity in the view and `margin` pixels around: float32 [height + 2 margin, width + 2 margin, 3]."""
+        """Return the intensity in the view and `margin` pixels around: float32 [height + 2 margin, width + 2 margin, 3]."""
         intensity = np.empty((self.height + 2 * margin, self.width + 2 * margin, 3), np.float32)
         read_intensity(frame, self.left - margin, self.top - margin, intensity_table(response), intensity)
         return intensity

@@ -1,4 +1,4 @@
-"""Ages, estimated by InsightFace's model where the user has it: the histogram of the paper's Fig. 7."""
+"""Ages, estimated by InsightFace's model where it is installed: the histogram of the paper's Fig. 7."""
 
 from __future__ import annotations
 
@@ -16,10 +16,16 @@ USUAL_FOLDER = Path("~/.insightface/models")
 
 
 def find_age_model(given: Path | None = None) -> Path | None:
-    """The file that was given, else the first one in InsightFace's usual folder; None where there is none.
+    """Find InsightFace's age model.
+
+    Args:
+        given: The file to use; None searches InsightFace's usual folder.
+
+    Returns:
+        The file; None where there is none.
 
     Raises:
-        InputError: the file that was given does not exist.
+        InputError: `given` does not exist.
     """
     if given is not None:
         if not given.is_file():
@@ -29,10 +35,10 @@ def find_age_model(given: Path | None = None) -> Path | None:
 
 
 class AgeModel:
-    """InsightFace's estimate of age in years."""
+    """InsightFace's estimate of ages in years."""
 
     def __init__(self, path: Path) -> None:
-        """Raises InputError where it is not that model."""
+        """Open the model. Raises InputError where the file is not that model."""
         from importlib import import_module
 
         import onnxruntime
@@ -47,7 +53,12 @@ class AgeModel:
             raise InputError(f"{path} is not InsightFace's {MODEL}: it has {self._model.output_shape} outputs.")
 
     def __call__(self, rgb: NDArray[np.uint8], box: NDArray[np.floating]) -> int:
-        """Years of the face in `box` (x0, y0, x1, y1 in pixels) of a picture, uint8 RGB [H, W, 3]."""
+        """Estimate the age of a face in years.
+
+        Args:
+            rgb: A picture, uint8 RGB [H, W, 3].
+            box: Face box x0, y0, x1, y1 in pixels.
+        """
         from insightface.app.common import Face
 
         _, age = self._model.get(np.ascontiguousarray(rgb[..., ::-1]), Face(bbox=np.asarray(box, np.float32)))

@@ -1,4 +1,4 @@
-"""Second look at a video: the frames of each window as a small H.264 film, and what is known of each frame."""
+"""Second pass over a video: the frames of each window as a small H.264 file, and measurements of each frame."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ ENCODER = {"crf": "10", "preset": "fast", "threads": "1", "x264-params": "mbtree
 """Visually lossless: about 47 dB and 5 kB per frame of 300 px. At most widths x264's macroblock tree reads memory that
 nobody wrote, and the same frames would give other bytes."""
 FOUND = 0.8
-"""Share of the frames in which the face must be found again for the clip to be one of a face."""
+"""Fraction of the frames in which the face must be detected again for the clip to be kept."""
 HASHED = 4
-"""Frames of a clip, evenly spaced, whose perceptual hashes tell whether it was seen before."""
+"""Frames of a clip, evenly spaced, whose perceptual hashes identify duplicates."""
 
 
 class ClipEncoder:
-    """An H.264 film in memory: 4:4:4, one thread, so that the same frames give the same bytes."""
+    """Encodes a clip as H.264 in memory: 4:4:4, one thread, so that the same frames give the same bytes."""
 
     def __init__(self, size: int, fps: Fraction) -> None:
         self._memory = io.BytesIO()
@@ -45,7 +45,7 @@ class ClipEncoder:
         self._count = 0
 
     def add(self, rgb: NDArray[np.uint8]) -> None:
-        """The next frame, uint8 RGB [size, size, 3]."""
+        """Add a frame, uint8 RGB [size, size, 3]."""
         frame = av.VideoFrame.from_ndarray(rgb, format="rgb24")
         frame = frame.reformat(format="yuv444p", dst_colorspace="itu709", dst_color_range=1)
         frame.pts, frame.time_base = self._count, self._base
@@ -53,17 +53,23 @@ class ClipEncoder:
         self._container.mux(self._stream.encode(frame))
 
     def finish(self) -> bytes:
-        """The MP4 file."""
+        """Return the MP4 file."""
         self._container.mux(self._stream.encode(None))
         self._container.close()
         return self._memory.getvalue()
 
 
 class ClipMaker:
-    """Gathers one clip: its film and, frame by frame, box, landmarks, sharpness and motion of the face."""
+    """Encodes one clip and measures, frame by frame, box, landmarks, sharpness and motion of the face."""
 
     def __init__(self, window: ClipWindow, boxes: NDArray[np.float64], fps: Fraction, detector: Detector) -> None:
-        """boxes: float64 [frames, 4], where the tracker had the face in each frame from ``window.begin`` on."""
+        """
+        Args:
+            window: Window of the clip.
+            boxes: float64 [frames, 4]: where the tracker had the face in each frame from ``window.begin`` on.
+            fps: Frame rate of the clip.
+            detector: Detects the face again in each frame of the clip.
+        """
         self.window = window
         self._expected = window.inside(boxes.reshape(-1, 2, 2)).reshape(-1, 4)
         self._zoom = WINDOW_SCALE * window.face * window.scale / CROP_SIZE
@@ -71,37 +77,37 @@ class ClipMaker:
         self._motion = FaceMotion(((middle[0] + middle[2]) / 2, (middle[1] + middle[3]) / 2), self._zoom)
         self._detector = detector
         self._fps = fps
-        self._film = ClipEncoder(window.size, fps)
+        self._encoder = ClipEncoder(window.size, fps)
         self._numbers: list[int] = []
         self._boxes: list[NDArray[np.floating]] = []
         self._landmarks: list[NDArray[np.floating] | None] = []
         self._sharpness: list[float] = []
-        self._moved: list[float] = []
+        self._motions: list[float] = []
         self._hashes: list[int] = []
-        self._seen = 0
+        self._detected = 0
 
     def add(self, number: int, planes: Planes) -> None:
-        """Take in the frame of this number."""
+        """Add the frame of this number in the video."""
         window = self.window
         picture = np.empty((window.size, window.size, 3), np.uint8)
         crop_region(planes, window.left, window.top, window.side, window.side, picture)
-        self._film.add(picture)
+        self._encoder.add(picture)
         expected = self._expected[number - window.begin]
         face = redetect(picture, expected, self._detector)
         box = expected if face is None else face.box
-        self._seen += face is not None
+        self._detected += face is not None
         self._numbers.append(number)
         self._boxes.append(box)
         self._landmarks.append(None if face is None else face.landmarks)
         centre = (float(box[0] + box[2]) / 2, float(box[1] + box[3]) / 2)
         self._sharpness.append(sharpness(picture, centre, self._zoom))
-        self._moved.append(self._motion(picture))
+        self._motions.append(self._motion(picture))
         self._hashes.append(perceptual_hash(picture))
 
     @property
     def found(self) -> float:
-        """Share of the frames in which the face was found again."""
-        return self._seen / max(1, len(self._numbers))
+        """Fraction of the frames in which the face was detected again."""
+        return self._detected / max(1, len(self._numbers))
 
     @property
     def sharp(self) -> float:
@@ -114,15 +120,15 @@ class ClipMaker:
         last = len(self._hashes) - 1
         return [self._hashes[round(last * (n + 0.5) / HASHED)] for n in range(HASHED)]
 
-    def film(self) -> bytes:
-        """The finished MP4 file."""
-        return self._film.finish()
+    def encoded(self) -> bytes:
+        """Return the finished MP4 file."""
+        return self._encoder.finish()
 
     def record(self) -> dict[str, Any]:
-        """What is known of the clip."""
+        """Describe the clip for JSON."""
         window = self.window
         kept = [points for points in self._landmarks if points is not None]
-        moved = self._moved[1:] or [0.0]
+        moved = self._motions[1:] or [0.0]
         return {
             "frames": len(self._numbers),
             "size": window.size,
@@ -144,31 +150,40 @@ class ClipMaker:
 
 
 def _filled(landmarks: list[NDArray[np.floating] | None]) -> NDArray[np.floating]:
-    """Landmarks float [T, 5, 2], between frames in which they were seen on a straight line."""
-    seen = [n for n, points in enumerate(landmarks) if points is not None]
-    values = np.array([landmarks[n] for n in seen]).reshape(len(seen), 10)
+    """Return landmarks, float [T, 5, 2]; those that were not detected are interpolated linearly."""
+    known = [n for n, points in enumerate(landmarks) if points is not None]
+    values = np.array([landmarks[n] for n in known]).reshape(len(known), 10)
     every = np.arange(len(landmarks))
-    return np.stack([np.interp(every, seen, values[:, k]) for k in range(10)], axis=1).reshape(-1, 5, 2)
+    return np.stack([np.interp(every, known, values[:, k]) for k in range(10)], axis=1).reshape(-1, 5, 2)
 
 
 @dataclass(frozen=True, eq=False)
 class ClipPlan:
-    """A clip that is to be cut from a video."""
+    """A clip to make from a video."""
 
     window: ClipWindow
     boxes: NDArray[np.float64]
     """float64 [frames, 4]: where the tracker had the face in each frame of the window, in pixels of the video."""
     track: int
-    """Of the tracker: who it is."""
+    """Track id of the face."""
 
 
 def make_clips(path: Path, found: Survey, cuts: Sequence[ClipPlan], detector: Detector) -> Iterator[tuple[int, ClipMaker]]:
-    """Read the video again and gather the clips; yields each with its number in `cuts` when its last frame was read.
+    """Read a video again and make its clips.
 
-    Frames that repeat the one before are left out, and the clip's frame rate is that of the frames that are left.
+    Frames that repeat the one before are left out, and the frame rate of a clip is that of the remaining frames.
+
+    Args:
+        path: The video.
+        found: What the first pass found.
+        plans: The clips to make.
+        detector: Detects the faces again in the clips.
+
+    Yields:
+        The index in `plans` of each clip and the clip, when its last frame was read.
 
     Raises:
-        InputError: the video cannot be read.
+        InputError: The video cannot be read.
     """
     waiting = sorted(range(len(cuts)), key=lambda n: (cuts[n].window.begin, n), reverse=True)
     active: dict[int, ClipMaker] = {}
@@ -187,7 +202,7 @@ def make_clips(path: Path, found: Survey, cuts: Sequence[ClipPlan], detector: De
 
 
 def frame_rate(found: Survey, window: ClipWindow) -> Fraction:
-    """Frames per second of a window, without those that are repeated."""
+    """Return the frames per second of a window, without those that are repeated."""
     kept = [found.times[n] for n in range(window.begin, window.end) if n not in found.repeated]
     seconds = kept[-1] - kept[0] if kept else 0.0
     if seconds <= 0:

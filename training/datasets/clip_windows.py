@@ -1,4 +1,4 @@
-"""Where clips are cut from a video: windows that stand still while a face moves in them."""
+"""Windows of clips: squares that stand still in a video while a face moves in them."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ CLIP_SCALE = 2.0
 LEAST_SCALE = 1.3
 """Side of the tightest window, where the frame ends close to the face."""
 MARGIN = 0.1
-"""Share of its size that is kept free on each side of a face."""
+"""Fraction of its size that is kept free on each side of a face."""
 LONGEST = 500
 """Frames of a clip at most."""
 AS_IT_IS = 0.1
@@ -43,18 +43,26 @@ class ClipWindow:
         return self.size / self.side
 
     def inside(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
-        """x, y pairs [..., 2] in pixels of the frame, in pixels of the clip."""
+        """Convert x, y pairs [..., 2] from pixels of the frame to pixels of the clip."""
         return (points - (self.left, self.top)) * self.scale
 
 
 def largest_scale(min_face: float) -> float:
-    """By which the smallest face is enlarged, and a hundredth more: the sides of windows are whole pixels."""
+    """Return the scale at which a face of `min_face` pixels fills a crop, plus one percent: windows have whole pixels."""
     return 1.01 * CROP_SIZE / (WINDOW_SCALE * min_face)
 
 
 def whole_square(box: Sequence[float] | NDArray[np.floating]) -> tuple[int, int, int]:
-    """Left, top and side, in whole pixels, of the window of a face box (x0, y0, x1, y1): a square of 1.7 times its longer side,
-    or of 256 px where that is nearly the same: resampling would only soften it. It may hang over the border."""
+    """Return the window of a face box in whole pixels: a square of 1.7 times its longer side.
+
+    The side is 256 px where it is nearly that: resampling would only soften the face. The window may exceed the border.
+
+    Args:
+        box: x0, y0, x1, y1 in pixels.
+
+    Returns:
+        Left, top and side.
+    """
     x0, y0, x1, y1 = (float(v) for v in box)
     side = max(16, round(WINDOW_SCALE * max(x1 - x0, y1 - y0)))
     if abs(side / CROP_SIZE - 1.0) < AS_IT_IS:
@@ -63,10 +71,15 @@ def whole_square(box: Sequence[float] | NDArray[np.floating]) -> tuple[int, int,
 
 
 def clip_windows(boxes: Sequence[NDArray[np.float64]], begin: int, picture: tuple[int, int, int, int]) -> list[ClipWindow]:
-    """Cut a run of a face into pieces that a still window covers, as long as they can be.
+    """Cut a run of a face into pieces that one still window covers, as long as possible.
 
-    boxes: x0, y0, x1, y1 of the face in each frame from frame `begin`; picture: left, top, right and bottom of that part of
-    the frames in which windows may be. Pieces whose face fills it are left out.
+    Args:
+        boxes: x0, y0, x1, y1 of the face in each frame from frame `begin` on.
+        begin: Index of the first frame.
+        picture: Left, top, right and bottom of the part of the frames where windows may lie.
+
+    Returns:
+        The windows, without those of pieces whose face fills the picture.
     """
     x, y, width, height = picture[0], picture[1], picture[2] - picture[0], picture[3] - picture[1]
     boxes = [box - (x, y, x, y) for box in boxes]
@@ -82,7 +95,7 @@ def clip_windows(boxes: Sequence[NDArray[np.float64]], begin: int, picture: tupl
 
 
 def _reach(boxes: Sequence[NDArray[np.float64]], first: int, width: int, height: int) -> int:
-    """Index after the last frame that one window covers together with frame `first`."""
+    """Return the index after the last frame that one window covers together with frame `first`."""
     low, high = np.full(2, np.inf), np.full(2, -np.inf)
     for n in range(first, min(len(boxes), first + LONGEST)):
         size = (boxes[n][2:] - boxes[n][:2]).max()
@@ -109,9 +122,17 @@ def _window(boxes: NDArray[np.float64], begin: int, width: int, height: int) -> 
 
 
 def place_square(centre: NDArray[np.float64], face: float, scale: float, width: int, height: int) -> tuple[int, int, int] | None:
-    """Left, top and side of a square within a picture, `scale` times a face of this size, as near to `centre` as it can be.
+    """Place a square within a picture, as near to `centre` as possible.
 
-    Smaller where the picture is; None where that is less than `LEAST_SCALE` times the face.
+    Args:
+        centre: x, y in pixels.
+        face: Size of the face in pixels.
+        scale: Side of the square in face sizes; it is smaller where the picture is.
+        width: Width of the picture in pixels.
+        height: Height of the picture in pixels.
+
+    Returns:
+        Left, top and side; None where the side would be less than `LEAST_SCALE` times the face.
     """
     side = int(min(scale * face, width, height))
     if side < LEAST_SCALE * face:

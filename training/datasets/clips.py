@@ -1,4 +1,4 @@
-"""The data set builder: from any folder of videos to shards of face clips (the paper's 2MF2, Sec. 4)."""
+"""Clips: from any folder of videos to shards of face clips (the paper's 2MF2, Sec. 4)."""
 
 from __future__ import annotations
 
@@ -32,15 +32,25 @@ def build_clips(
     identities: Identities | None = None,
     **build: Unpack[BuildArguments],
 ) -> dict[str, Any]:
-    """Make a data set of face clips from a video or a folder of them; returns its summary, also in ``out/dataset.json``.
+    """Make a data set of face clips from videos.
 
-    A build that was interrupted goes on where it was; one that is complete is not made again. The same videos and options give
-    the same shards, byte by byte, whatever the number of workers. Files that cannot be used are listed in the summary.
+    A build that was interrupted continues where it stopped; one that is complete is not made again. The same videos and options
+    give the same shards, byte by byte, whatever the number of workers. Files that cannot be used are listed in the summary.
+
+    Args:
+        videos: A video, or a folder of them with its subfolders.
+        out: Folder of the data set.
+        options: Which faces are kept; None for the defaults.
+        identities: Whom each file shows; None takes the first subfolder, or else the file, for a person.
+        build: See `BuildArguments`.
+
+    Returns:
+        The summary, which is also in ``out/dataset.json``.
 
     Raises:
-        InputError: there are no videos, or nothing in them can be used.
+        InputError: There are no videos, or none of them can be used.
         OutputError: `out` holds something else, or cannot be written.
-        DetectorError: the detector cannot be opened.
+        DetectorError: The detector cannot be opened.
     """
     options = options or ClipsOptions()
     root, files = find_files(videos, VIDEO_SUFFIXES, out)
@@ -67,7 +77,7 @@ def _failed(name: str, identity: Identity, problem: str) -> list[Sample]:
 
 
 def clips_of_video(path: Path, name: str, identity: Identity, options: ClipsOptions) -> Iterator[Sample]:
-    """The part of one video: its clips, and what became of it. A video that cannot be used is no error."""
+    """Make the part of one video: its clips, and what became of it. A video that cannot be used is no error."""
     source = SourceFile(name, person=identity.name)
     with source.noting_problems():
         source.sha256 = digest_of([path])
@@ -81,7 +91,7 @@ def _clips(path: Path, source: SourceFile, identity: Identity, options: ClipsOpt
     cuts = _cuts(found, options, source)
     people = _people(cuts)
     for number, maker in make_clips(path, found, cuts, detector):
-        film = maker.film()
+        encoded = maker.encoded()
         reason = _unwanted(maker, options)
         if reason:
             source.drop(reason)
@@ -95,7 +105,7 @@ def _clips(path: Path, source: SourceFile, identity: Identity, options: ClipsOpt
         }
         key = f"{source.sha256[:16]}_{number:03d}"
         source.items.append({"key": key, "hashes": record["hashes"]})
-        yield Sample(key, {"json": json_bytes(record), "mp4": film})
+        yield Sample(key, {"json": json_bytes(record), "mp4": encoded})
 
 
 def _cuts(found: Survey, options: ClipsOptions, source: SourceFile) -> list[ClipPlan]:
@@ -116,16 +126,16 @@ def _cuts(found: Survey, options: ClipsOptions, source: SourceFile) -> list[Clip
 
 
 def _unwanted(maker: ClipMaker, options: ClipsOptions) -> str:
-    """Why a clip is not kept; '' where it is."""
+    """Return why a clip is not kept; '' where it is."""
     if maker.found < FOUND:
         return "runs without a certain face"
     return "runs not sharp enough" if maker.sharp < options.min_sharpness else ""
 
 
 def _people(cuts: Sequence[ClipPlan]) -> list[int]:
-    """A number for the person of each clip: 1 for the largest face of its time, others for those seen beside it.
+    """Number the person of each clip: 1 for the largest face at its time, others for those beside it.
 
-    Whom a video shows is said of all of it; who is seen at the same time as a larger face is somebody else.
+    The identity of a file is that of its largest face; who is visible at the same time as a larger face is somebody else.
     """
     numbers = [0] * len(cuts)
     for n in sorted(range(len(cuts)), key=lambda n: (-cuts[n].window.face, n)):

@@ -1,4 +1,4 @@
-"""From parts to a finished data set: duplicates dropped, people split, shards written."""
+"""Assembling a data set from its parts: duplicates dropped, people split, shards written."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from streamdeblur.training.datasets.splits import SPLITS, Split
 
 @dataclass(frozen=True)
 class AssemblyStep:
-    """How far a data set is."""
+    """Progress of a data set."""
 
     done: int
     total: int
@@ -65,13 +65,26 @@ def make_data_set(
     overwrite: bool = False,
     on_progress: Callable[[AssemblyStep], object] | None = None,
 ) -> dict[str, Any]:
-    """Do the tasks and write their samples to shards in ``out/train`` and ``out/test``; returns the summary, also in `SUMMARY`.
+    """Do the tasks and write their samples to shards in ``out/train`` and ``out/test``.
 
-    What was interrupted goes on where it was; what is complete is not made again. split: where the samples of a source go;
-    settings: all that this depends on, for JSON.
+    What was interrupted continues where it stopped; what is complete is not made again.
+
+    Args:
+        out: Folder of the data set.
+        kind: Name of its samples: clips, stills or pairs.
+        tasks: Each makes one part.
+        split: The side of the samples of a source file.
+        settings: All that the data set depends on besides the tasks, for JSON.
+        shard_bytes: A shard is closed when its samples hold this much.
+        workers: Processes; 1 works in this one.
+        overwrite: Replace a data set that was made of other files or settings.
+        on_progress: Called after each part.
+
+    Returns:
+        The summary, which is also in `SUMMARY`.
 
     Raises:
-        InputError: nothing is left to write.
+        InputError: Nothing is left to write.
         OutputError: `out` holds something else, or cannot be written.
     """
     made_from = {"parts": [task.part for task in tasks], "settings": settings, "shard_bytes": shard_bytes}
@@ -115,14 +128,14 @@ def _write_summary(target: Path, summary: Mapping[str, Any]) -> None:
 
 @dataclass
 class Plan:
-    """Which samples go where."""
+    """Which samples go to which split."""
 
     splits: dict[Path, dict[str, Split]] = field(default_factory=dict)
     """By part and key of the sample; those that are not here are left out."""
     sources: list[SourceFile] = field(default_factory=list)
 
     def count(self, side: Split) -> int:
-        """Samples of one side."""
+        """Count the samples of one side."""
         return sum(chosen == side for kept in self.splits.values() for chosen in kept.values())
 
 
@@ -130,7 +143,7 @@ def plan_splits(parts: Iterable[Path], split: Callable[[SourceFile], Split]) -> 
     """Read what the parts hold, in their order; of duplicates the first is kept."""
     plan = Plan()
     files: dict[str, str] = {}
-    seen = DuplicateFinder()
+    duplicates = DuplicateFinder()
     for part in parts:
         kept = plan.splits.setdefault(part, {})
         for source in (SourceFile(**listed) for listed in read_sample(part, SOURCES).record["sources"]):
@@ -140,7 +153,7 @@ def plan_splits(parts: Iterable[Path], split: Callable[[SourceFile], Split]) -> 
             items, source.items = source.items if not source.problem else [], []
             for item in items:
                 hashes, loose = ([int(value, 16) for value in item.get(name, ())] for name in ("hashes", "loose_hashes"))
-                if hashes and seen.add(item["key"], hashes, loose) is not None:
+                if hashes and duplicates.add(item["key"], hashes, loose) is not None:
                     source.drop("duplicates")
                 else:
                     source.items.append(item)
@@ -149,14 +162,14 @@ def plan_splits(parts: Iterable[Path], split: Callable[[SourceFile], Split]) -> 
 
 
 def _samples_of(plan: Plan, side: Split) -> Iterator[Sample]:
-    """The samples of one side, in the order of the parts."""
+    """Read the samples of one side, in the order of the parts."""
     for part, kept in plan.splits.items():
         if side in kept.values():
             yield from (sample for sample in read_samples(part) if kept.get(sample.key) == side)
 
 
 def _begin(out: Path, digest: str, *, overwrite: bool) -> dict[str, Any] | None:
-    """Prepare the folder of a data set that is to be made; its summary if it is complete already."""
+    """Prepare the folder of a data set; return its summary where it is complete already."""
     finished = read_summary(out)
     if finished is not None:
         if finished.get("made_from") == digest and not overwrite:
@@ -172,7 +185,7 @@ def _begin(out: Path, digest: str, *, overwrite: bool) -> dict[str, Any] | None:
 
 
 def read_summary(out: Path) -> dict[str, Any] | None:
-    """The summary of a finished data set; None where there is none."""
+    """Return the summary of a finished data set; None where there is none."""
     try:
         summary = json.loads((out / SUMMARY).read_text(encoding="utf-8"))
     except (OSError, ValueError):
@@ -197,7 +210,7 @@ def _give_up(out: Path) -> None:
 
 
 def explain(sources: Sequence[SourceFile]) -> str:
-    """What was not used of the sources and why, in words."""
+    """Explain which sources were not used and why."""
     words = []
     unusable = [source for source in sources if source.problem]
     if unusable:

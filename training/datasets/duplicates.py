@@ -1,4 +1,4 @@
-"""Perceptual hashes of pictures, and finding those that were seen before."""
+"""Perceptual hashes of pictures, and near-duplicates by them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,24 @@ DISTANCE = 15
 """Largest number of the 255 bits in which two hashes of one picture differ. Of 3,400 portraits, copies at 0.6 of the size and
 JPEG quality 60 differed in at most 6 bits, different pictures of one person in 32 and more."""
 LOOSE_DISTANCE = 50
-"""The same for crops of one face whose windows were found in two copies of a picture, a few pixels apart: only to tell the faces
-of one picture from each other, which differ in 60 bits and more."""
+"""The same for crops of one face whose windows were found in two copies of a picture, a few pixels apart: only to distinguish
+the faces of one picture, which differ in 60 bits and more."""
 BANDS = DISTANCE + 1
 """Hashes that differ in no more bits than DISTANCE agree in at least one of this many bands (pigeonhole)."""
 BAND_BITS = SIDE * SIDE // BANDS
 
 
 def perceptual_hash(rgb: NDArray[np.uint8]) -> int:
-    """Signs of the 255 lowest frequencies of a picture's luma about their median: 256 bits, the first one 0.
+    """Hash a picture so that similar pictures have similar hashes.
 
-    rgb: uint8 [H, W, 3]. A smaller, recompressed or slightly brighter copy has nearly the same.
+    The bits are the signs of the 255 lowest frequencies of the luma (DCT) about their median. A smaller, recompressed or slightly
+    brighter copy has nearly the same hash.
+
+    Args:
+        rgb: uint8 [H, W, 3].
+
+    Returns:
+        256 bits, the first one 0.
     """
     luma = cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY)
     small = cv2.resize(luma, (4 * SIDE, 4 * SIDE), interpolation=cv2.INTER_AREA).astype(np.float32)
@@ -35,17 +42,22 @@ def perceptual_hash(rgb: NDArray[np.uint8]) -> int:
 
 
 class DuplicateFinder:
-    """Remembers hashed items and finds those that an item is nearly identical to."""
+    """Remembers hashed items and finds those to which a new item is nearly identical."""
 
     def __init__(self) -> None:
         self._items: list[tuple[str, Sequence[int], Sequence[int]]] = []
         self._bands: dict[tuple[int, int], list[int]] = {}
 
     def add(self, name: str, hashes: Sequence[int], loose: Sequence[int] = ()) -> str | None:
-        """The name of an earlier item that this one is nearly identical to; None where there is none, and it is remembered.
+        """Find an earlier item that is nearly identical to this one, else remember this one.
 
-        All of its hashes (one of a picture, several of a run of frames) are within `DISTANCE` of those of the other, and all of
-        `loose` within `LOOSE_DISTANCE`.
+        Args:
+            name: Name of the item.
+            hashes: Its hashes, one of a picture, several of a clip: all must be within `DISTANCE` of those of the other.
+            loose: Hashes that must be within `LOOSE_DISTANCE`.
+
+        Returns:
+            The name of the earlier item; None where there is none.
         """
         bands = [(n, (hashes[0] >> n * BAND_BITS) & ((1 << BAND_BITS) - 1)) for n in range(BANDS)]
         for index in sorted({index for band in bands for index in self._bands.get(band, ())}):

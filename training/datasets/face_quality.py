@@ -17,16 +17,21 @@ FLOW_SIDE = 80
 
 
 def sharpness(crop: NDArray[np.uint8], centre: tuple[float, float] = (128.0, 128.0), scale: float = 1.0) -> float:
-    """Variance of the Laplacian of a face's luma, at the resolution of a crop of 256 px: below 30 a face is soft.
+    """Measure the sharpness of a face: the variance of the Laplacian of its luma at the resolution of a crop of 256 px.
 
-    crop: uint8 RGB [H, W, 3]; centre: x, y of the face in pixels; scale: how much larger the face is than in a crop of 256 px
-    whose window is 1.7 times the face.
+    Args:
+        crop: uint8 RGB [H, W, 3].
+        centre: x, y of the face in pixels.
+        scale: Size of the face relative to that in a crop of 256 px whose window is 1.7 times the face.
+
+    Returns:
+        The variance; below 30 a face is soft.
     """
     return float(cv2.Laplacian(face_luma(crop, centre, scale, FACE_SIDE), cv2.CV_32F).var())
 
 
 def face_luma(crop: NDArray[np.uint8], centre: tuple[float, float], scale: float, side: int) -> NDArray[np.uint8]:
-    """Luma of the square around a face, uint8 [side, side]; centre and scale as in `sharpness`."""
+    """Return the luma of the square around a face, uint8 [side, side]; centre and scale as in `sharpness`."""
     reach = FACE_SIDE * scale / 2
     height, width = crop.shape[:2]
     left, top = (
@@ -43,13 +48,13 @@ class FaceMotion:
     """Mean motion of a face from frame to frame, by dense optical flow (DIS; Kroeger et al. 2016) at low resolution."""
 
     def __init__(self, centre: tuple[float, float], scale: float) -> None:
-        """`centre` and `scale` as in `sharpness`: where the face is on average, for the place that is looked at stands still."""
+        """Take `centre` and `scale`, as in `sharpness`, of the face on average: the measured square stands still."""
         self._centre, self._scale = centre, scale
         self._flow: Any = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._previous: NDArray[np.uint8] | None = None
 
     def __call__(self, crop: NDArray[np.uint8]) -> float:
-        """Pixels of a crop of 256 px that the face moved by since the frame before; 0 at the first."""
+        """Return by how many pixels of a crop of 256 px the face moved since the frame before; 0 for the first frame."""
         luma = face_luma(crop, self._centre, self._scale, FLOW_SIDE)
         previous, self._previous = self._previous, luma
         if previous is None:

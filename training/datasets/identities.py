@@ -12,11 +12,11 @@ from streamdeblur.errors import InputError
 
 @dataclass(frozen=True)
 class Identity:
-    """Whom a file shows."""
+    """The person whom a file shows."""
 
     name: str
     source: Literal["table", "folder", "file"]
-    """Where the name comes from; 'file': nobody said, so the file is taken for a person of its own."""
+    """Where the name comes from; 'file': it is not known, and the file is taken for a person of its own."""
 
 
 @dataclass(frozen=True)
@@ -28,10 +28,13 @@ class Identities:
 
     @classmethod
     def read(cls, table: Path | None) -> Identities:
-        """From a CSV with the columns file and identity; other columns are not looked at.
+        """Read a table of identities.
+
+        Args:
+            table: CSV file with the columns file and identity, others are ignored; None for no table.
 
         Raises:
-            InputError: it cannot be read, or lacks these columns.
+            InputError: The file cannot be read, or lacks these columns.
         """
         if table is None:
             return cls()
@@ -45,10 +48,10 @@ class Identities:
         except OSError as error:
             raise InputError(f"Cannot read {table}: {error.strerror}.") from None
         except (UnicodeDecodeError, csv.Error) as error:
-            raise InputError(f"{table} is no CSV: {error}.") from None
+            raise InputError(f"{table} is not a CSV file: {error}.") from None
 
     def of(self, file: Path) -> Identity:
-        """The identity of a file, given by its path in the folder."""
+        """Return the identity of a file, given by its path in the folder."""
         named = self.table.get(file.as_posix()) or self.table.get(file.name)
         if named:
             return Identity(named, "table")

@@ -1,4 +1,4 @@
-"""The settings of the commands that make data sets."""
+"""Settings of the commands that make clips and stills."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ class FaceOptions(Settings):
     min_sharpness: float = Field(
         default=30.0, ge=0.0, description="Least sharpness: variance of the Laplacian of the face in a crop of 256 px."
     )
-    held_out: float = Field(default=0.1, ge=0.0, le=1.0, description="Share of the people that go to test/ instead of train/.")
+    held_out: float = Field(default=0.1, ge=0.0, le=1.0, description="Fraction of the people that go to test/ instead of train/.")
     detector: str = Field(default="centerface", description="centerface, scrfd:FILE.onnx or scrfd:PACK.")
 
     @property
@@ -28,12 +28,12 @@ class FaceOptions(Settings):
 
 
 class ClipsOptions(FaceOptions):
-    """What is kept of videos."""
+    """Which faces of videos are kept."""
 
     min_frames: int = Field(default=30, ge=3, description="Shortest run of sequential frames, repeated ones not counted.")
 
 
 class StillsOptions(FaceOptions):
-    """What is kept of pictures."""
+    """Which faces of pictures are kept."""
 
-    cropped: bool = Field(default=False, description="The pictures are square crops of a face already: no faces are looked for.")
+    cropped: bool = Field(default=False, description="The pictures are square crops of a face already: no faces are detected.")

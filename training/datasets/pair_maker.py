@@ -1,5 +1,4 @@
-"""PairMaker: pairs of a blurry and a sharp crop, each made when it is asked for, from nothing but a recipe, a seed and its
-number."""
+"""PairMaker: pairs of a blurry and a sharp crop, each made on demand, from nothing but a recipe, a seed and its number."""
 
 from __future__ import annotations
 
@@ -47,7 +46,7 @@ class _Plan:
 
 
 class PairMaker:
-    """Makes pair number n of a recipe: the same for the same seed, whatever was made before. Any number of threads may ask.
+    """Makes pair number n of a recipe: the same for the same seed, whatever was made before. Safe for any number of threads.
 
     Nearly all of the work is done without the GIL, so that pairs can be made beside a training.
     """
@@ -91,8 +90,13 @@ class PairMaker:
             list(pool.map(self._plan, range(len(self.clips))))
 
     def pair(self, index: int, severity: float = 1.0, size: int = CROP) -> Pair:
-        """Pair number `index`. severity in [0, 1] scales the recipe's: 0 is clean, with extents up to the middle of their
-        ranges. Of a `size` below 256 px, even, only a random part of the crop is made."""
+        """Make a pair.
+
+        Args:
+            index: Number of the pair.
+            severity: In [0, 1], scales the recipe's: 0 is clean, with extents up to the middle of their ranges.
+            size: Side in pixels; of one below 256, even, only a random part of the crop is made.
+        """
         random = np.random.default_rng((self.seed, index))
         scheme = self._schemes[int(np.searchsorted(self._bounds, random.random(), side="right"))]
         sharp = scheme.kind == "sharp"
@@ -120,7 +124,7 @@ class PairMaker:
         return replace(pair, kernel=with_defocus(kernel, order.degradations), record=record)
 
     def _still(self, random: np.random.Generator) -> tuple[Image, View, dict[str, Any]]:
-        """A picture, the view of the crop in it, and where it is from."""
+        """Choose a picture; return it with the view of the crop in it and where it is from."""
         if not len(self.stills):
             number = int(random.integers(len(self.clips)))
             clip = self.clips[number]
@@ -161,7 +165,7 @@ class PairMaker:
         return pair
 
     def _plan(self, number: int) -> _Plan:
-        """The windows of a clip, found when it is first needed."""
+        """Return the windows of a clip, found when it is first needed."""
         with self._locks[number]:
             if number not in self._plans:
                 clip = self.clips[number]
@@ -171,7 +175,7 @@ class PairMaker:
             return self._plans[number]
 
     def _window(self, random: np.random.Generator, number: int, scheme: BlurScheme, length: int) -> Window:
-        """A random window of a clip; the shortest clips have none of the length wanted, then VLA's or the middle frame alone."""
+        """Choose a window of a clip; the shortest clips have none of the length, then VLA's or the middle frame alone."""
         plan = self._plan(number)
         place = random.random()
         if scheme.kind == "pravg" and len(plan.distinct) >= length:

@@ -1,4 +1,4 @@
-"""Where a training's pairs come from: made on the way from stills and clips, or read from ready-made shards."""
+"""Sources of a training's pairs: made on demand from stills and clips, or read from shards."""
 
 from __future__ import annotations
 
@@ -37,18 +37,23 @@ class Concatenation(Sequence[Item], Generic[Item]):
         return self._ends[-1] if self._ends else 0
 
     def __getitem__(self, index: Any) -> Any:
-        """The item at an index, 0 to len - 1."""
+        """Return the item at an index, 0 to len - 1."""
         number = bisect_right(self._ends, index)
         store = self._stores[number]
         return store[index - self._ends[number] + len(store)]
 
 
 class PairSource(Protocol):
-    """An endless, numbered row of pairs; each depends on its number and the severity alone."""
+    """An endless, numbered sequence of pairs; each depends on its number and the severity alone."""
 
     def pair(self, index: int, severity: float = 1.0, size: int = CROP_SIZE) -> Pair:
-        """Pair number `index`, or a random part of it that is `size` pixels wide; severity in [0, 1] scales blur and
-        degradations where pairs are made on the way."""
+        """Return a pair.
+
+        Args:
+            index: Number of the pair.
+            severity: In [0, 1], scales blur and degradations where pairs are made on demand.
+            size: Side in pixels; a random part of the pair where it is less than 256.
+        """
         ...
 
 
@@ -75,7 +80,7 @@ class StoredPairs:
         return np.random.default_rng((self._seed, epoch)).permutation(self._chosen)
 
     def pair(self, index: int, severity: float = 1.0, size: int = CROP_SIZE) -> Pair:
-        """Pair number `index`, or a random part of it that is `size` pixels wide; what is stored stays as severe as it is."""
+        """Return a pair, see `PairSource.pair`; stored pairs keep their severity."""
         epoch, place = divmod(index, len(self._chosen))
         blurry, sharp, record = self._pairs[int(self._order(epoch)[place])]
         random = np.random.default_rng((self._seed, index))
@@ -87,10 +92,10 @@ class StoredPairs:
 
 
 def open_maker(stills: Sequence[Path], clips: Sequence[Path], recipe: Recipe, seed: int) -> PairMaker:
-    """A maker of pairs from all stills and clips of some data sets.
+    """Open a maker of pairs of all stills and clips of some data sets.
 
     Raises:
-        InputError: one cannot be opened, or holds nothing.
+        InputError: A data set cannot be opened, or holds nothing.
     """
     opened: list[Sequence[FrameSequence]] = [open_clips(path) for path in clips]
     return PairMaker(Concatenation([open_stills(path) for path in stills]), Concatenation(opened), recipe, seed)

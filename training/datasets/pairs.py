@@ -1,4 +1,4 @@
-"""Pairs of a blurry and a sharp crop from clips, kept in shards: by averaging, forward and in reverse (Sec. 5.1 of the paper)."""
+"""Pairs of a blurry and a sharp crop from clips: by averaging, forward and in reverse (Sec. 5.1 of the paper)."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ SAME_BLUR_DB = 40.0
 
 
 class PairOptions(Settings):
-    """Which pairs are made."""
+    """Which pairs are made of clips."""
 
     schemes: tuple[Annotated[BlurScheme, Accepts("vla", "pravg:L")], ...] = Field(
         default=(BlurScheme("vla"),), min_length=1, description="vla, and pravg:L with any odd L."
@@ -49,10 +49,19 @@ def build_pairs(
     options: PairOptions | None = None,
     **build: Unpack[BuildArguments],
 ) -> dict[str, Any]:
-    """Make pairs of all clips of a data set; each split keeps its side. Returns the summary, also in ``out/dataset.json``.
+    """Make pairs of all clips of a data set; each split keeps its side.
+
+    Args:
+        clips: A data set of clips, or a split of one.
+        out: Folder of the pairs.
+        options: Which pairs are made; None for the defaults.
+        build: See `BuildArguments`.
+
+    Returns:
+        The summary, which is also in ``out/dataset.json``.
 
     Raises:
-        InputError: there are no clips, or no pairs can be made of them.
+        InputError: There are no clips, or no pairs can be made of them.
         OutputError: `out` holds something else, or cannot be written.
     """
     options = options or PairOptions()
@@ -80,12 +89,12 @@ def _failed(name: str, problem: str) -> list[Sample]:
 
 @lru_cache(maxsize=2)
 def _clips(folder: Path) -> Clips:
-    """Opened once in each process."""
+    """Open the clips once per process."""
     return open_clips(folder)
 
 
 def pairs_of_clip(folder: Path, number: int, key: str, name: str, options: PairOptions) -> Iterator[Sample]:
-    """The part of one clip: its pairs by each scheme, forward and then in reverse."""
+    """Make the part of one clip: its pairs by each scheme, forward and then in reverse."""
     clip = _clips(folder)[number]
     source = SourceFile(name, sha256=name, person=clip.identity)
     # as many clips for each of the recipe's camera responses
@@ -115,7 +124,7 @@ def _reverse(
     forward: Sequence[tuple[Window, Pair]],
     source: SourceFile,
 ) -> Iterator[tuple[Window, Pair]]:
-    """Pairs of a clip that is parsed backwards, without those whose blur there is already; frames numbered as in the clip."""
+    """Make pairs of a clip read backwards, without those whose blur there is already; frames are numbered as in the clip."""
     last = len(clip.frames) - 1
     landmarks = None if clip.landmarks is None else clip.landmarks[::-1]
     backwards = replace(clip, frames=clip.frames[::-1], boxes=clip.boxes[::-1], landmarks=landmarks)
@@ -130,7 +139,7 @@ def _reverse(
 
 
 def same_blur(first: NDArray[np.uint8], second: NDArray[np.uint8], box: NDArray[np.float32]) -> bool:
-    """Whether a face in `box` (x0, y0, x1, y1 in pixels) is essentially the same in two blurry pictures, uint8 [H, W, 3]."""
+    """Check whether a face in `box` (x0, y0, x1, y1 in pixels) is nearly the same in two blurry pictures, uint8 [H, W, 3]."""
     x0, y0 = np.maximum(np.floor(box[:2]).astype(int), 0)
     x1, y1 = np.ceil(box[2:]).astype(int)
     difference = first[y0:y1, x0:x1].astype(np.float32) - second[y0:y1, x0:x1]
@@ -156,7 +165,7 @@ def _sample(clip: StoredClip, window: Window, pair: Pair, made: dict[str, str], 
 
 
 def _crop_corner(clip: StoredClip, middle: int) -> tuple[int, int]:
-    """Left and top of the square of 256 px, within the frame, that has the face of frame `middle` in its middle."""
+    """Return left and top of the square of 256 px, within the frame, with the face of frame `middle` in its middle."""
     box = clip.boxes[middle]
     largest = clip.frames.shape[1] - CROP_SIZE
     left, top = (min(max(round(float(box[n] + box[n + 2] - CROP_SIZE) / 2), 0), largest) for n in (0, 1))
@@ -164,5 +173,5 @@ def _crop_corner(clip: StoredClip, middle: int) -> tuple[int, int]:
 
 
 def pair_sample(key: str, blurry: NDArray[np.uint8], sharp: NDArray[np.uint8], record: dict[str, Any]) -> Sample:
-    """A pair as a sample: two PNG files and its record."""
+    """Return a pair as a sample: two PNG files and its record."""
     return Sample(key, {"blurry.png": png_bytes(blurry), "sharp.png": png_bytes(sharp), "json": json_bytes(record)})

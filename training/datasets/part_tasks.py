@@ -1,4 +1,4 @@
-"""Work in parts: over several processes, each part kept on disk when it is done, so that a kill loses the current ones only."""
+"""Work in parts over several processes; each part is kept on disk when it is done, so that a kill loses the current ones only."""
 
 from __future__ import annotations
 
@@ -29,15 +29,15 @@ class PartTask:
     part: str
     """Name of the part: a hash of all that its content depends on."""
     title: str
-    """For people."""
+    """For messages."""
     work: Callable[[], Iterable[Sample]]
-    """Makes the samples; can be sent to another process."""
+    """Makes the samples; picklable."""
     failed: Callable[[str], Iterable[Sample]]
-    """Samples that say why it could not be done, if it takes its process down."""
+    """Makes the samples that state why it could not be done, if its process dies."""
 
 
 def part_name(files: Sequence[Path], root: Path, settings: Any) -> str:
-    """A name for what is made of these files: a hash of the settings and of the files' names, sizes and times."""
+    """Name what is made of files by a hash of the settings and of the files' names, sizes and times."""
     stats = [(file.relative_to(root).as_posix(), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return hashlib.sha256(json_bytes({"format": FORMAT, "files": stats, "settings": settings})).hexdigest()[:32]
 
@@ -47,12 +47,18 @@ def part_path(folder: Path, task: PartTask) -> Path:
 
 
 def make_parts(tasks: Sequence[PartTask], folder: Path, workers: int) -> Iterator[PartTask]:
-    """Do the tasks whose part is not in `folder` yet; yields each task when its part is there, those already there first.
+    """Do the tasks whose part is not in `folder` yet.
 
-    workers: processes; 1 works in this one.
+    Args:
+        tasks: The tasks, in the order in which they begin.
+        folder: Folder of the parts.
+        workers: Processes; 1 works in this one.
+
+    Yields:
+        Each task when its part is there, those already there first.
 
     Raises:
-        OutputError: the folder cannot be written.
+        OutputError: The folder cannot be written.
     """
     for partial in folder.glob(".*.partial-*"):
         partial.unlink(missing_ok=True)
@@ -72,7 +78,7 @@ def make_parts(tasks: Sequence[PartTask], folder: Path, workers: int) -> Iterato
                 try:
                     yield from _do_together([task], folder, 1)
                 except BrokenProcessPool:
-                    _write(task.failed("it took the process that read it down"), part_path(folder, task))
+                    _write(task.failed("the process that read it died"), part_path(folder, task))
                     yield task
         left = [task for task in left if not part_path(folder, task).exists()]
 

@@ -1,4 +1,4 @@
-"""Pictures as arrays, and back."""
+"""Decoding and encoding of pictures."""
 
 from __future__ import annotations
 
@@ -18,13 +18,18 @@ JPEG_QUALITY = 98
 
 
 def decode_picture(content: bytes, size: int | None = None, *, smallest: int = SMALLEST_PICTURE) -> NDArray[np.uint8]:
-    """A picture, upright by its EXIF orientation, as uint8 RGB [H, W, 3].
+    """Decode a picture, upright by its EXIF orientation.
 
-    With `size`, its central square as [size, size, 3]: area averages where it is larger, cubic where it is smaller. Its
-    shorter side must have `smallest` pixels, or `size` if that is less.
+    Args:
+        content: The file.
+        size: Side of the central square to return, resized by area averages or cubic interpolation; None for the whole picture.
+        smallest: Shortest side in pixels that is enlarged to `size`.
+
+    Returns:
+        uint8 RGB [H, W, 3], or [size, size, 3].
 
     Raises:
-        InputError: it cannot be decoded, or is too small.
+        InputError: The picture cannot be decoded, or is too small.
     """
     try:
         # (IMREAD_COLOR turns pictures upright)
@@ -32,7 +37,7 @@ def decode_picture(content: bytes, size: int | None = None, *, smallest: int = S
     except cv2.error as error:
         raise InputError(f"it cannot be decoded: {error.err}") from None
     if decoded is None:
-        raise InputError("it is no picture that can be decoded" if content else "it is empty")
+        raise InputError("it is not a picture that can be decoded" if content else "it is empty")
     if size is not None:
         decoded = _square(decoded, size, min(size, smallest))
     return np.ascontiguousarray(decoded[..., ::-1]).astype(np.uint8, copy=False)
@@ -51,22 +56,22 @@ def _square(picture: cv2.typing.MatLike, size: int, smallest: int) -> cv2.typing
 
 
 def jpeg_bytes(rgb: NDArray[np.uint8]) -> bytes:
-    """A picture, uint8 RGB [H, W, 3], as a JPEG file."""
+    """Encode a picture, uint8 RGB [H, W, 3], as JPEG."""
     settings = (cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY, cv2.IMWRITE_JPEG_SAMPLING_FACTOR, cv2.IMWRITE_JPEG_SAMPLING_FACTOR_444)
     return cv2.imencode(".jpg", rgb[..., ::-1], settings)[1].tobytes()
 
 
 def png_bytes(rgb: NDArray[np.uint8]) -> bytes:
-    """A picture, uint8 RGB [H, W, 3], as a PNG file: without loss."""
+    """Encode a picture, uint8 RGB [H, W, 3], as PNG."""
     return cv2.imencode(".png", rgb[..., ::-1])[1].tobytes()
 
 
-def first_frame(film: bytes) -> NDArray[np.uint8]:
-    """The first frame of a film in memory, uint8 RGB [H, W, 3]. Raises InputError where it cannot be decoded."""
+def first_frame(video: bytes) -> NDArray[np.uint8]:
+    """Decode the first frame of a video file in memory, uint8 RGB [H, W, 3]. Raises InputError where it cannot be decoded."""
     import av
 
     try:
-        with av.open(io.BytesIO(film), "r") as container:
+        with av.open(io.BytesIO(video), "r") as container:
             return next(container.decode(video=0)).to_ndarray(format="rgb24").astype(np.uint8, copy=False)
     except (av.FFmpegError, OSError, IndexError, StopIteration) as error:
         raise InputError(f"a clip cannot be decoded: {error}") from None

@@ -1,4 +1,4 @@
-"""Decoded pixels of a shard in one memory-mapped file: decoded once, read by index at no cost, also by the next process."""
+"""Decoded pixels of a shard in one memory-mapped file: decoded once, then read by index, also by the next process."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ FORMAT = 1
 FOLDER = ".decoded"
 """Beside the shards, where that can be written; else in the user's cache folder."""
 MOST_NAMED = 10
-"""Bad entries that are named in a warning; the others are counted."""
+"""Largest number of bad entries that a warning names; the others are counted."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class SampleKind:
 
 @dataclass(frozen=True)
 class CacheEntry:
-    """Where the pixels of a sample are, and what its JSON says."""
+    """Where the pixels of a sample are, and the content of its JSON."""
 
     key: str
     offset: int
@@ -53,10 +53,10 @@ class CacheEntry:
 
 
 class PixelCache:
-    """The entries of one shard. Costs nothing to send to another process: it maps the same file."""
+    """The decoded samples of one shard. Cheap to send to another process, which maps the same file."""
 
     def __init__(self, folder: Path) -> None:
-        """Raises OSError or ValueError where the folder does not hold what `decode` writes."""
+        """Map the file. Raises OSError or ValueError where the folder does not hold what `open_pixel_cache` writes."""
         self._folder = folder
         listed = json.loads((folder / "index.json").read_text(encoding="utf-8"))
         self.entries = [CacheEntry(e["key"], e["offset"], tuple(e["shape"]), e["record"]) for e in listed]
@@ -66,7 +66,7 @@ class PixelCache:
         return PixelCache, (self._folder,)
 
     def pixels(self, entry: CacheEntry) -> NDArray[np.uint8]:
-        """A read-only view, uint8 of the entry's shape."""
+        """Return a read-only view, uint8 of the entry's shape."""
         size = int(np.prod(entry.shape))
         return self._pixels[entry.offset : entry.offset + size].reshape(entry.shape)
 
@@ -74,31 +74,36 @@ class PixelCache:
 def open_pixel_cache(
     name: str, digest: str, beside: Path | None, samples: Callable[[], Iterator[Sample]], kind: SampleKind
 ) -> PixelCache:
-    """The decoded samples of `name`, whose content has this digest; made where there are none yet.
+    """Open the decoded samples of a shard; decode them where that was not done yet.
 
-    `beside`: the folder of the shards, to keep the decoded file near them; None keeps it in the user's cache folder.
+    Args:
+        name: Name of the shard.
+        digest: Digest of its content.
+        beside: Folder of the shards, to keep the decoded file near them; None keeps it in the user's cache folder.
+        samples: Reads the samples.
+        kind: How they are decoded.
 
     Raises:
-        OutputError: no folder for them can be written, or the disk is full.
+        OutputError: No folder can be written, or the disk is full.
     """
     title = f"{name}-{kind.name}{FORMAT}-{digest[:24]}"
-    homes = [beside / FOLDER] if beside else []
+    folders = [beside / FOLDER] if beside else []
     cache = cache_folder("decoded")
-    homes += [cache] if cache else []
-    for home in homes:
+    folders += [cache] if cache else []
+    for folder in folders:
         try:
-            return PixelCache(home / title)
+            return PixelCache(folder / title)
         except (OSError, ValueError, KeyError):
             continue
-    for home in homes:
-        if _writable(home):
-            _remove_older(home, name, kind)
-            return _make(home, title, samples, kind)
-    raise OutputError("Decoded frames can be kept nowhere: name a folder that can be written in STREAMDEBLUR_CACHE.")
+    for folder in folders:
+        if _writable(folder):
+            _remove_older(folder, name, kind)
+            return _make(folder, title, samples, kind)
+    raise OutputError("There is no folder for decoded frames. Set STREAMDEBLUR_CACHE to a folder that can be written.")
 
 
 def digest_of(files: Sequence[Path], *, root: Path | None = None) -> str:
-    """SHA-256 of the contents of files, and of their names below `root` where that is given. Raises InputError."""
+    """Return the SHA-256 of the contents of files, and of their names below `root` where that is given. Raises InputError."""
     digest = hashlib.sha256()
     for file in files:
         try:
@@ -110,37 +115,37 @@ def digest_of(files: Sequence[Path], *, root: Path | None = None) -> str:
     return digest.hexdigest()
 
 
-def _writable(home: Path) -> bool:
+def _writable(folder: Path) -> bool:
     try:
-        home.mkdir(exist_ok=True)
-        with tempfile.TemporaryFile(dir=home):
+        folder.mkdir(exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
             return True
     except OSError:
         return False
 
 
-def _remove_older(home: Path, name: str, kind: SampleKind) -> None:
-    """Decoded files of what this shard held before; where another process still reads them, they live on until it ends."""
-    if home.name == FOLDER:
-        for older in home.glob(f"{name}-{kind.name}*"):
+def _remove_older(folder: Path, name: str, kind: SampleKind) -> None:
+    """Remove decoded files of what this shard held before; they live on for processes that still read them."""
+    if folder.name == FOLDER:
+        for older in folder.glob(f"{name}-{kind.name}*"):
             shutil.rmtree(older, ignore_errors=True)
 
 
-def _make(home: Path, title: str, samples: Callable[[], Iterator[Sample]], kind: SampleKind) -> PixelCache:
-    partial = Path(tempfile.mkdtemp(prefix=f".{title}.partial-", dir=home))
+def _make(folder: Path, title: str, samples: Callable[[], Iterator[Sample]], kind: SampleKind) -> PixelCache:
+    partial = Path(tempfile.mkdtemp(prefix=f".{title}.partial-", dir=folder))
     try:
         entries = _decode(partial / "pixels.npy", samples, kind)
         listed = [{"key": e.key, "offset": e.offset, "shape": e.shape, "record": e.record} for e in entries]
         (partial / "index.json").write_text(json.dumps(listed), encoding="utf-8")
         try:
-            os.rename(partial, home / title)
+            os.rename(partial, folder / title)
         except OSError:
             # another process was faster: its files are the same
-            if not (home / title / "index.json").is_file():
+            if not (folder / title / "index.json").is_file():
                 raise
-        return PixelCache(home / title)
+        return PixelCache(folder / title)
     except OSError as error:
-        raise OutputError(f"Cannot keep decoded frames in {home}: {error.strerror or error}. Free some space.") from error
+        raise OutputError(f"Cannot keep decoded frames in {folder}: {error.strerror or error}. Free some space.") from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
 
@@ -182,7 +187,7 @@ def _decode(target: Path, samples: Callable[[], Iterator[Sample]], kind: SampleK
 
 
 def _reserve(file: Path) -> None:
-    """Take the disk space of a file now: a mapped file that finds none while it is written takes the process down."""
+    """Allocate the disk space of a file now: a mapped file that finds none while it is written crashes the process."""
     if hasattr(os, "posix_fallocate"):
         with file.open("r+b") as opened:
             os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)

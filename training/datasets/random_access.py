@@ -1,4 +1,4 @@
-"""Stills, clips and pairs for training: random access to data sets, by index and without decoding."""
+"""Random access to data sets: stills, clips and pairs by index, without decoding."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Store(Sequence[Item], Generic[Item]):
         return self._ends[-1] if self._ends else 0
 
     def __getitem__(self, index: Any) -> Any:
-        """The item at an index, 0 to len - 1 (negative ones count from the end); a slice gives a list."""
+        """Return the item at an index, 0 to len - 1 (negative ones count from the end); a slice gives a list."""
         if isinstance(index, slice):
             return [self[i] for i in range(*index.indices(len(self)))]
         return self._item(*self._find(int(index)))
@@ -57,17 +57,17 @@ class Store(Sequence[Item], Generic[Item]):
 
     @property
     def keys(self) -> list[str]:
-        """The key of each entry's sample."""
+        """Key of each entry's sample."""
         return [entry.key for shard in self._shards for entry in shard.entries]
 
     @property
     def records(self) -> list[dict[str, Any]]:
-        """What is known of each entry (the JSON of its sample)."""
+        """Record of each entry (the JSON of its sample)."""
         return [entry.record for shard in self._shards for entry in shard.entries]
 
     @property
     def identities(self) -> list[str]:
-        """Who each entry shows; '' where that is not known."""
+        """Identity of each entry; '' where it is not known."""
         return [str(record.get("identity") or "") for record in self.records]
 
 
@@ -137,14 +137,14 @@ class Pairs(Store[tuple[NDArray[np.uint8], NDArray[np.uint8], dict[str, Any]]]):
 
 
 def open_stills(path: str | Path) -> Stills:
-    """Open the stills that ``streamdeblur dataset stills`` wrote, or a plain folder of square face crops (JPEG, PNG, WebP).
+    """Open the stills that ``streamdeblur dataset stills`` wrote, or a folder of square face crops (JPEG, PNG, WebP, BMP).
 
     A CSV beside such a folder, under its name (``faces/`` and ``faces.csv``), may give identity and sharpness: columns
     file, identity, sharpness. Pictures of another size than 256 x 256 are cut to their central square and resized.
 
     Raises:
-        InputError: there is nothing to open, or no entry of it can be used.
-        OutputError: the decoded pictures can be kept nowhere.
+        InputError: There is nothing to open, or no entry can be used.
+        OutputError: There is no folder for the decoded pictures.
     """
     folder = Path(path)
     kind = SampleKind("stills", lambda sample, record: (CROP_SIZE, CROP_SIZE, 3), _decode_still)
@@ -160,8 +160,8 @@ def open_clips(path: str | Path) -> Clips:
     """Open the clips that ``streamdeblur dataset build`` wrote: a data set with one split, a split of it, or one shard.
 
     Raises:
-        InputError: there is nothing to open, or no entry of it can be used.
-        OutputError: the decoded frames can be kept nowhere.
+        InputError: There is nothing to open, or no entry can be used.
+        OutputError: There is no folder for the decoded frames.
     """
     kind = SampleKind("clips", lambda sample, record: (record["frames"], record["size"], record["size"], 3), _decode_clip)
     return _checked(Clips(_open(Path(path), kind)), Path(path), "build")
@@ -171,8 +171,8 @@ def open_pairs(path: str | Path) -> Pairs:
     """Open the pairs that ``streamdeblur dataset pairs`` wrote.
 
     Raises:
-        InputError: there is nothing to open, or no entry of it can be used.
-        OutputError: the decoded pictures can be kept nowhere.
+        InputError: There is nothing to open, or no entry can be used.
+        OutputError: There is no folder for the decoded pictures.
     """
     kind = SampleKind("pairs", lambda sample, record: (2, record["size"], record["size"], 3), _decode_pair)
     return _checked(Pairs(_open(Path(path), kind)), Path(path), "pairs")
@@ -234,7 +234,7 @@ def _table(folder: Path) -> list[Path]:
 
 
 def _pictures(folder: Path, pictures: Sequence[Path]) -> Iterator[Sample]:
-    """A plain folder of pictures as samples."""
+    """Read a folder of pictures as samples."""
     known: dict[str, dict[str, str]] = {}
     for table in _table(folder):
         with table.open(newline="", encoding="utf-8") as lines:

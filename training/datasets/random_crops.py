@@ -1,4 +1,4 @@
-"""Crops of stills and clips: squares of 256 px around a face."""
+"""Random crops of stills and clips: squares of 256 px around a face."""
 
 from __future__ import annotations
 
@@ -12,18 +12,24 @@ from streamdeblur.training.blur.view import Image, View
 CROP = CROP_SIZE
 """Side of a crop in pixels."""
 CENTRE_JITTER = 0.04
-"""By how much of its side a window may be off centre, either way."""
+"""Fraction of its side by which a window may be off centre."""
 SIZE_JITTER = (0.8, 1.25)
 """A face whose window at the clip's own resolution is this many times a crop's is cut out as it is: resampling costs
 sharpness."""
 STILL_JITTER, STILL_SCALES = 0.3, (0.85, 1.15)
-"""Share of stills that are resampled, and to which sizes."""
+"""Fraction of stills that are resampled, and to which sizes."""
 
 
 def face_view(random: np.random.Generator, clip: FrameSequence, frame: int) -> View:
-    """The window of a face in a frame, as a view of 256 px; its side is 256 px wherever that fits the face.
+    """Sample the window of a face in a frame; without a face box, of the frame's middle.
 
-    Without a face box it is the frame's middle. It may hang over the border.
+    Args:
+        random: Source of the random numbers.
+        clip: Frames and face boxes.
+        frame: Number of the frame.
+
+    Returns:
+        A view of 256 px. It covers 256 px of the frame wherever that fits the face, and may exceed the border.
     """
     height, width = clip.frames.shape[1:3]
     if clip.boxes is None:
@@ -39,14 +45,14 @@ def face_view(random: np.random.Generator, clip: FrameSequence, frame: int) -> V
 
 
 def random_part(random: np.random.Generator, view: View, size: int) -> View:
-    """A random part of a crop's view: that of `size` of the crop's 256 px."""
+    """Sample the part of a crop's view that is `size` of the crop's 256 px wide."""
     side = round(view.width * size / CROP)
     across, down = random.integers(0, view.width - side + 1, 2).tolist() if side < view.width else (0, 0)
     return View.square(view.left + across, view.top + down, side, size, view.scale)
 
 
 def scaled(image: Image, scale: float) -> Image:
-    """A picture resampled; where it becomes smaller than a crop, its border is mirrored."""
+    """Resample a picture; where it becomes smaller than a crop, its border is mirrored."""
     height, width = (round(side * scale) for side in image.shape[:2])
     resized = cv2.resize(image, (width, height), interpolation=cv2.INTER_LINEAR if scale < 1.0 else cv2.INTER_CUBIC)
     right, below = max(0, CROP - width), max(0, CROP - height)

@@ -37,7 +37,7 @@ def _completed(mix: Mix) -> Mix:
 
 
 class Recipe(Settings):
-    """What pairs are made of. Frozen; extents are in px of the 256 px crop, as of blur kernels (`trajectories`)."""
+    """What the pairs of a training are made of. Frozen; extents are in px of the 256 px crop, see `trajectories`."""
 
     mix: Annotated[dict[Accepted, Annotated[float, Field(ge=0)]], AfterValidator(_completed)] = Field(
         default=DEFAULT_MIX,

@@ -1,4 +1,4 @@
-"""Pairs drawn from a recipe, as a training draws them, kept in shards: to look at, and to measure with."""
+"""Pairs sampled from a recipe, as a training samples them: to inspect, and to measure with."""
 
 from __future__ import annotations
 
@@ -35,10 +35,23 @@ def build_sampled_pairs(
     split: Split = "train",
     **build: Unpack[BuildArguments],
 ) -> dict[str, Any]:
-    """Make pairs 0 to count - 1 of a `PairMaker`, all of them in one split; returns the summary, also in ``out/dataset.json``.
+    """Write pairs 0 to count - 1 of a `PairMaker`, all of them to one split.
+
+    Args:
+        stills: A data set of stills, or None.
+        clips: A data set of clips, or None.
+        out: Folder of the pairs.
+        count: Number of pairs.
+        recipe: What they are made of; None for the default recipe.
+        seed: Of the pair maker.
+        split: The split that they go to.
+        build: See `BuildArguments`.
+
+    Returns:
+        The summary, which is also in ``out/dataset.json``.
 
     Raises:
-        InputError: there are neither stills nor clips.
+        InputError: There are neither stills nor clips.
         OutputError: `out` holds something else, or cannot be written.
     """
     if stills is None and clips is None:
@@ -62,13 +75,13 @@ def _failed(numbers: Sequence[int], problem: str) -> list[Sample]:
 
 @lru_cache(maxsize=1)
 def _maker(stills: Path | None, clips: Path | None, recipe: str, seed: int) -> PairMaker:
-    """Opened once in each process."""
+    """Open the pair maker once per process."""
     opened_clips: Any = open_clips(clips) if clips else []
     return PairMaker(open_stills(stills) if stills else [], opened_clips, Recipe.model_validate_json(recipe), seed)
 
 
 def sample_pairs(stills: Path | None, clips: Path | None, recipe: Recipe, seed: int, numbers: Sequence[int]) -> Iterator[Sample]:
-    """The part of the pairs of these numbers."""
+    """Make the part of the pairs of these numbers."""
     maker = _maker(stills, clips, recipe.model_dump_json(), seed)
     name = f"pairs {numbers[0]} to {numbers[-1]}"
     source = SourceFile(name, sha256=name)

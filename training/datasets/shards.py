@@ -46,13 +46,13 @@ class Sample:
 
     @property
     def record(self) -> dict[str, Any]:
-        """What the sample's JSON says. Raises InputError where it has none, or none that can be read."""
+        """The content of the sample's JSON. Raises InputError where it has none, or none that can be read."""
         try:
             record = json.loads(self.files["json"])
         except (KeyError, ValueError):
             raise InputError(f"Sample {self.key} has no JSON that can be read.") from None
         if not isinstance(record, dict):
-            raise InputError(f"The JSON of sample {self.key} is no object.")
+            raise InputError(f"The JSON of sample {self.key} is not an object.")
         return record
 
     @property
@@ -62,7 +62,7 @@ class Sample:
 
 
 def json_bytes(record: Mapping[str, Any]) -> bytes:
-    """A record as JSON, the same bytes for the same content."""
+    """Encode a record as JSON, the same bytes for the same content."""
     return (json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n").encode()
 
 
@@ -70,7 +70,7 @@ class TarFile:
     """One tar file, written beside its name and renamed when complete; on an error nothing is left."""
 
     def __init__(self, target: Path) -> None:
-        """Raises OutputError where it cannot be written."""
+        """Open the file. Raises OutputError where it cannot be written."""
         self.target = target
         make_folder(target.parent)
         self._partial = temporary_beside(target)
@@ -89,7 +89,7 @@ class TarFile:
         except OSError as failure:
             raise self._failed(failure) from failure
         finally:
-            # after a write that failed, closing fails again: the first error is the one to tell
+            # after a write that failed, closing fails again: the first error is the one to report
             with suppress(OSError):
                 self._file.close()
             self._partial.unlink(missing_ok=True)
@@ -110,12 +110,21 @@ class TarFile:
 
 
 def write_shards(folder: Path, name: str, samples: Iterable[Sample], shard_bytes: int = SHARD_BYTES) -> list[Path]:
-    """Write samples in their order to ``folder/name-00000.tar`` and so on; returns the shards.
+    """Write samples in their order to ``folder/name-00000.tar`` and so on.
 
     Where shards begin depends on the samples alone. Each appears under its name when it is complete.
 
+    Args:
+        folder: Folder of the shards.
+        name: Beginning of their names.
+        samples: The samples.
+        shard_bytes: A shard is closed when its samples hold this much.
+
+    Returns:
+        The shards.
+
     Raises:
-        OutputError: the folder cannot be written.
+        OutputError: The folder cannot be written.
     """
     shards: list[Path] = []
     iterator = iter(samples)
@@ -133,12 +142,14 @@ def write_shards(folder: Path, name: str, samples: Iterable[Sample], shard_bytes
 
 
 def read_samples(shard: Path, *suffixes: str) -> Iterator[Sample]:
-    """The samples of a shard in their order; a warning tells where it is cut off or damaged, and what follows is left out.
+    """Read the samples of a shard in their order; where it is cut off or damaged, a warning is logged and the rest is left out.
 
-    suffixes: read only files with these, and no others.
+    Args:
+        shard: The tar file.
+        suffixes: Read only files with these; none reads all.
 
     Raises:
-        InputError: it is no tar file, or cannot be read.
+        InputError: It is not a tar file, or cannot be read.
     """
     key, files = "", dict[str, bytes]()
     for name, content in _members(shard, suffixes):
@@ -153,7 +164,7 @@ def read_samples(shard: Path, *suffixes: str) -> Iterator[Sample]:
 
 
 def read_sample(shard: Path, key: str) -> Sample:
-    """One sample of a shard; of the others only the headers are read. Raises InputError where it is not in it."""
+    """Read one sample of a shard; of the others only the headers. Raises InputError where it is not in it."""
     try:
         with tarfile.open(shard, "r:") as tar:
             entries = [entry for entry in tar if entry.name.partition(".")[0] == key]
@@ -188,10 +199,13 @@ def _members(shard: Path, suffixes: Sequence[str]) -> Iterator[tuple[str, bytes]
 
 
 def find_shards(path: Path) -> list[Path]:
-    """The shards of a data set: a tar file, a folder of them, or the folder of a data set with one split.
+    """Find the shards of a data set.
+
+    Args:
+        path: A tar file, a folder of them, or the folder of a data set with one split.
 
     Raises:
-        InputError: there are none, there are two splits and none was named, or the data set is not complete.
+        InputError: There are none, there are two splits and none was named, or the data set is not complete.
     """
     if path.is_file():
         return [path]
@@ -210,5 +224,5 @@ def find_shards(path: Path) -> list[Path]:
 
 
 def shards_in(folder: Path) -> list[Path]:
-    """The shards that lie in a folder itself, in order; [] where there is no such folder."""
+    """Return the shards that lie in a folder itself, in order; [] where there is no such folder."""
     return sorted(shard for shard in folder.glob("*.tar") if not shard.name.startswith("."))

@@ -12,7 +12,7 @@ from streamdeblur.errors import InputError, OutputError, StreamDeblurError
 from streamdeblur.training.datasets.shards import Sample, json_bytes
 
 SOURCES = "sources"
-"""Key of the last sample of a part, which tells what became of each source in it."""
+"""Key of the last sample of a part, which states what became of each source in it."""
 
 
 @dataclass
@@ -23,7 +23,7 @@ class SourceFile:
     """Its path in the folder that was given."""
     sha256: str = ""
     person: str = ""
-    """The identity by which it is held out or not."""
+    """The identity that decides whether it is held out."""
     problem: str = ""
     """Why it could not be used at all; '' where it could."""
     dropped: dict[str, int] = field(default_factory=dict)
@@ -50,17 +50,23 @@ class SourceFile:
 
 
 def sources_sample(sources: Iterable[SourceFile]) -> Sample:
-    """The last sample of a part."""
+    """Return the last sample of a part: what became of its source files."""
     return Sample(SOURCES, {"json": json_bytes({"sources": [vars(source) for source in sources]})})
 
 
 def find_files(folder: Path, suffixes: Collection[str], out: Path) -> tuple[Path, list[Path]]:
-    """A folder and its files of these kinds, also in subfolders, in the order of their names; those in `out` are left out.
+    """Find the files of a data set, also in subfolders, in the order of their names.
 
-    A file instead of a folder is the only one of the folder that it is in.
+    Args:
+        folder: A folder; a file is the only one of the folder that it is in.
+        suffixes: Kinds of files.
+        out: Folder whose files are left out.
+
+    Returns:
+        The folder and its files.
 
     Raises:
-        InputError: there are none.
+        InputError: There are none.
     """
     if folder.is_file():
         return folder.parent, [folder]

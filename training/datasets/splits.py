@@ -1,4 +1,4 @@
-"""Splits: who is trained on and who is held out; each person is on one side."""
+"""Splits: who is trained on and who is held out; each person is in one split."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ SPLITS: tuple[Split, ...] = ("train", "test")
 
 
 def split_of(name: str, held_out: float) -> Split:
-    """The side of a person: test for a share `held_out` of all names, by a hash, so it never changes as people are added."""
+    """Return the split of a person: `test` for a fraction `held_out` of all names, by a hash, so that it never changes."""
     place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) / 2**64
     return "test" if place < held_out else "train"
 
 
 def split_folders(clips: Path) -> dict[Split, Path]:
-    """The splits of a data set and their folders; one that has no splits, or is one of them, is its own.
+    """Return the splits of a data set and their folders; one that has no splits, or is one of them, is its own.
 
     Raises:
-        InputError: there are no clips.
+        InputError: There are no clips.
     """
     found: dict[Split, Path] = {split: clips / split for split in SPLITS if shards_in(clips / split)}
     if not found:

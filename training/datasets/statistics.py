@@ -1,4 +1,4 @@
-"""What a data set holds: the columns of the paper's Table 2, histograms, ages."""
+"""Statistics of a data set: the columns of the paper's Table 2, histograms, ages."""
 
 from __future__ import annotations
 
@@ -44,14 +44,14 @@ class StatisticsRow:
     sequential: bool
     """Whether the frames are sequential ones of videos."""
     identity_info: bool
-    """Whether somebody said who is seen in every file; if not, each file without a name counts as a person."""
+    """Whether all identities come from a table or folders; otherwise each file without one counts as a person."""
     samples: int
     """Clips or stills; not in the paper's table."""
 
 
 @dataclass
 class DatasetStatistics:
-    """What `measure` found."""
+    """Statistics of a data set."""
 
     rows: list[StatisticsRow] = field(default_factory=list)
     """One for each split that there is, and one for all of them together."""
@@ -59,20 +59,24 @@ class DatasetStatistics:
     """What the histograms are of, one value per clip or still (per person for ages)."""
 
     def histogram(self, name: str) -> list[int]:
-        """Counts between the `EDGES` of that name, the last bin open."""
+        """Return the counts between the `EDGES` of that name, the last bin open."""
         return list(map(int, np.histogram(self.values[name], [*EDGES[name], np.inf])[0]))
 
     def as_dict(self) -> dict[str, Any]:
-        """For JSON."""
+        """Return the statistics for JSON."""
         histograms = {name: {"edges": list(EDGES[name]), "counts": self.histogram(name)} for name in self.values}
         return {"table": [vars(row) for row in self.rows], "histograms": histograms}
 
 
 def measure(data_set: Path, age_model: AgeModel | None = None) -> DatasetStatistics:
-    """Read the records of all splits of a data set of clips or stills; `age_model` estimates one age per person.
+    """Read the records of all splits of a data set of clips or stills.
+
+    Args:
+        data_set: Folder of the data set.
+        age_model: Estimates one age per person; None leaves ages out.
 
     Raises:
-        InputError: there is no data set, or it is not one of clips or stills.
+        InputError: There is no data set, or it is not one of clips or stills.
     """
     folders: dict[str, Path] = {split: data_set / split for split in SPLITS if shards_in(data_set / split)}
     folders = folders or {data_set.name: data_set}
@@ -124,7 +128,7 @@ def _values(records: Sequence[dict[str, Any]]) -> dict[str, list[float]]:
 
 
 def _age(sample: Sample, record: dict[str, Any], model: AgeModel) -> int:
-    """Of the face in a still, or in the first frame of a clip, as in the paper."""
+    """Estimate the age of the face in a still, or in the first frame of a clip, as in the paper."""
     from streamdeblur.training.datasets.pictures import decode_picture, first_frame
 
     if "mp4" in sample.files:

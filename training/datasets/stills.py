@@ -1,4 +1,4 @@
-"""Sharp faces from a folder of pictures: one square crop of 256 px per face."""
+"""Stills: sharp faces from a folder of pictures, one square crop of 256 px per face."""
 
 from __future__ import annotations
 
@@ -44,14 +44,24 @@ def build_stills(
     identities: Identities | None = None,
     **build: Unpack[BuildArguments],
 ) -> dict[str, Any]:
-    """Make a data set of sharp faces from a folder of pictures; returns its summary, also in ``out/dataset.json``.
+    """Make a data set of sharp faces from pictures.
 
     Interruptions, duplicates, bad files and held-out people are treated as by `build_clips`.
 
+    Args:
+        pictures: A folder of pictures with its subfolders.
+        out: Folder of the data set.
+        options: Which faces are kept; None for the defaults.
+        identities: Whom each file shows; None takes the first subfolder, or else the file, for a person.
+        build: See `BuildArguments`.
+
+    Returns:
+        The summary, which is also in ``out/dataset.json``.
+
     Raises:
-        InputError: there are no pictures, or nothing in them can be used.
+        InputError: There are no pictures, or none of them can be used.
         OutputError: `out` holds something else, or cannot be written.
-        DetectorError: the detector cannot be opened.
+        DetectorError: The detector cannot be opened.
     """
     options = options or StillsOptions()
     root, files = find_files(pictures, PICTURES, out)
@@ -81,7 +91,7 @@ def _failed(pictures: Sequence[Picture], problem: str) -> list[Sample]:
 
 
 def stills_of_pictures(pictures: Sequence[Picture], options: StillsOptions) -> Iterator[Sample]:
-    """The part of some pictures: their faces, and what became of each. A picture that cannot be used is no error."""
+    """Make the part of some pictures: their faces, and what became of each. A picture that cannot be used is no error."""
     sources: list[SourceFile] = []
     for path, name, identity in pictures:
         source = SourceFile(name, person=identity.name)
@@ -112,7 +122,7 @@ def _sample(picture: NDArray[np.uint8], record: dict[str, Any], source: SourceFi
 
 
 def _cropped(content: bytes, source: SourceFile, options: StillsOptions) -> Iterator[Found]:
-    """A picture that is a crop already."""
+    """Take a picture that is a crop already."""
     # the side of the window of the smallest face
     picture = decode_picture(content, CROP_SIZE, smallest=int(min(WINDOW_SCALE * options.min_face, CROP_SIZE)))
     sharp = sharpness(picture)
@@ -123,7 +133,7 @@ def _cropped(content: bytes, source: SourceFile, options: StillsOptions) -> Iter
 
 
 def _faces(content: bytes, source: SourceFile, options: StillsOptions) -> Iterator[Found]:
-    """The faces of a picture, largest first."""
+    """Crop the faces of a picture, largest first."""
     whole = decode_picture(content)
     height, width = whole.shape[:2]
     planes = array_planes(whole)
@@ -150,7 +160,7 @@ def _faces(content: bytes, source: SourceFile, options: StillsOptions) -> Iterat
 
 
 def _describe(picture: NDArray[np.uint8], expected: NDArray[np.float64], detector: Detector) -> dict[str, Any] | None:
-    """What is known of the face of a crop; None where it is not seen in it."""
+    """Describe the face of a crop; None where it is not detected in it."""
     face = redetect(picture, expected, detector)
     if face is None:
         return None

@@ -1,4 +1,4 @@
-"""First look at a video: which faces are where, from when to when, and which frames only repeat the one before."""
+"""First pass over a video: which faces are where, from when to when, and which frames only repeat the one before."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ if TYPE_CHECKING:
     import av
 
 MISSED = 3
-"""Frames in a row in which a face may go unseen within a run: with many faces, the finder looks at them in turns."""
+"""Most sequential frames of a run without a detection: with many faces, the finder detects them in turns."""
 OUTSIDE = 0.03
-"""Share of its size by which a face box may lie outside the frame; beyond that the face is cut off."""
+"""Fraction of its size by which a face box may lie outside the frame; beyond that the face is cut off."""
 HDR = {16: "PQ", 18: "HLG"}
-"""Transfer characteristics (H.273) whose code values are no SDR picture."""
+"""Transfer characteristics (H.273) whose code values are not SDR."""
 
 
 @dataclass(eq=False)
@@ -46,7 +46,7 @@ class TrackRun:
 
 @dataclass(frozen=True, eq=False)
 class Survey:
-    """What the first look found."""
+    """What the first pass found."""
 
     picture: tuple[int, int, int, int]
     """Left, top, right and bottom of the upright frames' picture, without black bars."""
@@ -58,10 +58,10 @@ class Survey:
 
 
 def upright_frames(path: Path) -> Iterator[tuple[Planes, float]]:
-    """The frames of a video as people see them, each with its time in seconds. Damaged parts are skipped.
+    """Decode the frames of a video, turned upright, each with its time in seconds. Damaged parts are skipped.
 
     Raises:
-        InputError: it cannot be read, or its frames are no pictures to learn from (interlaced, HDR).
+        InputError: The video cannot be read, or its frames cannot be learned from (interlaced, HDR).
     """
     import av
 
@@ -76,10 +76,10 @@ def upright_frames(path: Path) -> Iterator[tuple[Planes, float]]:
 
 
 def upright(frame: av.VideoFrame, path: Path) -> Planes:
-    """A frame of the video `path` as people see it; without rotation, views of the frame itself.
+    """Return a frame of the video `path` turned upright; without rotation, views of the frame itself.
 
     Raises:
-        InputError: it is no picture to learn from or to measure on (interlaced, HDR).
+        InputError: The frame is interlaced or HDR.
     """
     if frame.interlaced_frame:
         raise InputError(f"{path.name} is interlaced: each frame shows two moments. Deinterlace it first (ffmpeg -vf bwdif).")
@@ -97,10 +97,15 @@ def upright(frame: av.VideoFrame, path: Path) -> Planes:
 
 
 def survey(path: Path, detector: Detector, min_face: float) -> Survey:
-    """Look through a video for faces of at least `min_face` pixels.
+    """Find and track the faces of a video.
+
+    Args:
+        path: The video.
+        detector: Detects faces.
+        min_face: Size in pixels of the smallest face.
 
     Raises:
-        InputError: it cannot be read.
+        InputError: The video cannot be read.
     """
     changes, times, done = list[Change](), list[float](), list[TrackRun]()
     extent = PictureArea()
@@ -117,13 +122,13 @@ def survey(path: Path, detector: Detector, min_face: float) -> Survey:
         luma = luma_of(planes)
         changes.append(change(luma))
         extent.add(luma)
-        seen = {
+        tracked = {
             track.track_id: track.box
             for track in finder.update(planes)
             if track.missed <= MISSED and is_whole(track.box, width, height)
         }
-        done += [open_runs.pop(track) for track in list(open_runs) if track not in seen]
-        for track, box in seen.items():
+        done += [open_runs.pop(track) for track in list(open_runs) if track not in tracked]
+        for track, box in tracked.items():
             open_runs.setdefault(track, TrackRun(track, number)).boxes.append(box)
     shots = cuts(np.array([c.overview for c in changes]))
     runs = [piece for run in [*done, *open_runs.values()] for piece in _split(run, shots)]
@@ -132,13 +137,13 @@ def survey(path: Path, detector: Detector, min_face: float) -> Survey:
 
 
 def is_whole(box: NDArray[np.float64], width: int, height: int) -> bool:
-    """Whether a face box, x0, y0, x1, y1 in pixels, lies in the frame, but for a little."""
+    """Check whether a face box, x0, y0, x1, y1 in pixels, lies in the frame, with some tolerance."""
     outside = max(-box[0], -box[1], box[2] - width, box[3] - height)
     return bool(outside <= OUTSIDE * max(box[2] - box[0], box[3] - box[1]))
 
 
 def _split(run: TrackRun, at: frozenset[int]) -> list[TrackRun]:
-    """A run in pieces that begin at these frames."""
+    """Split a run into pieces that begin at these frames."""
     begins = [run.begin, *sorted(n for n in at if run.begin < n < run.end)]
     ends = [*begins[1:], run.end]
     return [TrackRun(run.track, b, run.boxes[b - run.begin : e - run.begin]) for b, e in zip(begins, ends, strict=True)]

@@ -1,4 +1,4 @@
-"""Plain NumPy twins of the blur kernels: slow, obvious, and the definition of what the kernels compute."""
+"""Plain NumPy references of the blur kernels: slow, obvious, and the definition of what the kernels compute."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ def view(image, left, top, width, height):
 
 
 def codes(intensity, table):
-    """Code values of light whose full scale is 1."""
+    """Code values of linear intensity whose full scale is 1."""
     return table[np.clip(np.floor(intensity * (len(table) - 1) + 0.5), 0, len(table) - 1).astype(int)]
 
 
 def convolve(intensity, kernel):
-    """Each point of the light becomes the kernel; the border where the kernel is not whole is left out."""
+    """Each point of the picture becomes the kernel; the border where the kernel is not whole is left out."""
     size = kernel.shape[0] - 1
     out = np.zeros((intensity.shape[0] - size, intensity.shape[1] - size, 3))
     for y in range(size + 1):
@@ -61,7 +61,7 @@ def warped(intensity, matrix, width, height):
 
 
 def pose_matrix(pose, middle_x, middle_y, origin):
-    """Where pixels look from a pose: turned and zoomed about the middle, then moved."""
+    """Positions that pixels show from a pose: turned and zoomed about the middle, then moved."""
     x, y, angle, log_zoom = pose
     turn = np.exp(log_zoom) * np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
     middle = np.array([middle_x, middle_y])
@@ -102,7 +102,7 @@ def markov_path(normals, chances, angle, pull, sudden, strength, anxiety):
 
 
 def splatted(path, span, size):
-    """Bilinear light of a path, scaled to `span` and centred on its mean."""
+    """Bilinear kernel of a path, scaled to `span` and centred on its mean."""
     scale = span / np.ptp(path, axis=0).max()
     placed = scale * (path - path.mean(axis=0)) + (size - 1) / 2
     intensity = np.zeros((size, size))

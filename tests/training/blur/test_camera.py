@@ -1,4 +1,4 @@
-"""The virtual camera: its extent, its steps, what it sees."""
+"""The virtual camera: its extent, its steps, the pictures under it."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from streamdeblur.training.blur.synthetic import develop, intensity_table
 from support.media.motion import panned, steady
 
 
-def draw(seed, frames=7, extent=12.0, size=(96, 80)):
+def sample(seed, frames=7, extent=12.0, size=(96, 80)):
     return CameraPath.sample(np.random.default_rng(seed), frames, extent, *size)
 
 
 @pytest.mark.parametrize("extent", [1.0, 3.0, 12.5, 40.0])
 def test_the_path_has_its_extent_and_no_mean(extent):
     for seed in range(5):
-        path = draw(seed, extent=extent)
+        path = sample(seed, extent=extent)
         assert path.extent == pytest.approx(extent, abs=1e-3)
         assert np.abs(path.poses.mean(axis=0)).max() < 1e-3
 
@@ -26,10 +26,10 @@ def test_the_path_has_its_extent_and_no_mean(extent):
 def test_no_pixel_moves_further_than_a_step():
     corners = np.array([[0, 0, 1], [95, 0, 1], [0, 79, 1], [95, 79, 1]]).T
     for seed in range(6):
-        path = draw(seed, frames=5, extent=30.0)
+        path = sample(seed, frames=5, extent=30.0)
         for matrices in path.matrices(0.0):
-            seen = matrices @ corners
-            moved = np.linalg.norm(np.diff(seen, axis=0), axis=1)
+            positions = matrices @ corners
+            moved = np.linalg.norm(np.diff(positions, axis=0), axis=1)
             # (a hand is not of even speed: equal times are unequal ways)
             assert moved.max(initial=0) < 2.5 * LARGEST_STEP
             assert moved.sum(axis=0).max() < len(matrices) * LARGEST_STEP
@@ -38,14 +38,14 @@ def test_no_pixel_moves_further_than_a_step():
 def test_the_camera_looks_nowhere_beyond_its_reach():
     corners = np.array([[0, 0, 1], [95, 0, 1], [0, 79, 1], [95, 79, 1]]).T
     for seed in range(20):
-        path = draw(seed, extent=25.0)
-        seen = np.concatenate(path.matrices(0.0)) @ corners
-        assert np.abs(seen - corners[:2]).max() <= path.reach - 1
+        path = sample(seed, extent=25.0)
+        positions = np.concatenate(path.matrices(0.0)) @ corners
+        assert np.abs(positions - corners[:2]).max() <= path.reach - 1
 
 
 def test_paths_are_smooth_in_time():
     for seed in range(5):
-        poses = draw(seed, frames=21, extent=30.0).poses[:, :2]
+        poses = sample(seed, frames=21, extent=30.0).poses[:, :2]
         steps = np.linalg.norm(np.diff(poses, axis=0), axis=1)
         bends = np.linalg.norm(np.diff(poses, 2, axis=0), axis=1)
         assert bends.max() < 0.35 * steps.max()
@@ -54,7 +54,7 @@ def test_paths_are_smooth_in_time():
 @pytest.mark.parametrize("response", [identity(), srgb()], ids=lambda response: response.name)
 def test_a_resting_camera_averages_frames(photograph, response):
     frames = panned(photograph, steady(3, 5)).frames
-    intensity = gather(frames, draw(0, frames=5, extent=1.0), 10, -6, response)
+    intensity = gather(frames, sample(0, frames=5, extent=1.0), 10, -6, response)
     part = np.pad(frames, ((0, 0), (6, 0), (0, 0), (0, 0)), "reflect")[:, :80, 10:106]
     expected = intensity_table(response)[part].mean(axis=0)
     assert np.abs(intensity - expected).max() < 1e-5
@@ -63,7 +63,7 @@ def test_a_resting_camera_averages_frames(photograph, response):
 @pytest.mark.parametrize("value", [0, 30, 128, 255])
 def test_a_flat_picture_stays_flat(value):
     frames = [np.full((60, 60, 3), value, np.uint8)] * 5
-    intensity = gather(frames, draw(3, frames=5, extent=25.0, size=(60, 60)), 0, 0, srgb())
+    intensity = gather(frames, sample(3, frames=5, extent=25.0, size=(60, 60)), 0, 0, srgb())
     assert (develop(intensity, srgb()) == value).all()
 
 
@@ -72,15 +72,15 @@ def test_a_point_leaves_the_path_without_gaps():
     frame = np.zeros((81, 81, 3), np.uint8)
     frame[39:42, 39:42] = 255
     for seed in range(4):
-        path = draw(seed, frames=3, extent=25.0, size=(81, 81))
+        path = sample(seed, frames=3, extent=25.0, size=(81, 81))
         intensity = gather([frame] * 3, path, 0, 0, identity())[..., 0]
         assert intensity.sum() == pytest.approx(9.0, rel=0.02)
         centres = np.concatenate(path.matrices(0.0))
-        # where the camera looks further right, the point lies further left
-        seen = 80 - (centres @ [40, 40, 1])
-        on_path = intensity[np.rint(seen[:, 1]).astype(int), np.rint(seen[:, 0]).astype(int)]
+        # where the camera points further right, the point lies further left
+        positions = 80 - (centres @ [40, 40, 1])
+        on_path = intensity[np.rint(positions[:, 1]).astype(int), np.rint(positions[:, 0]).astype(int)]
         assert on_path.min() > 0.3 * intensity[intensity > 0.01 * intensity.max()].mean()
-        assert np.ptp(np.flatnonzero(intensity.max(axis=0) > 0.05 * intensity.max())) >= np.ptp(seen[:, 0])
+        assert np.ptp(np.flatnonzero(intensity.max(axis=0) > 0.05 * intensity.max())) >= np.ptp(positions[:, 0])
 
 
 def test_blur_does_not_shift_the_picture():
@@ -88,7 +88,7 @@ def test_blur_does_not_shift_the_picture():
     frame[39:42, 39:42] = 255
     at = np.arange(81)
     for seed in range(4):
-        intensity = gather([frame] * 5, draw(seed, frames=5, extent=20.0, size=(81, 81)), 0, 0, identity())[..., 1]
+        intensity = gather([frame] * 5, sample(seed, frames=5, extent=20.0, size=(81, 81)), 0, 0, identity())[..., 1]
         assert (intensity.sum(axis=0) * at).sum() / intensity.sum() == pytest.approx(40, abs=0.3)
         assert (intensity.sum(axis=1) * at).sum() / intensity.sum() == pytest.approx(40, abs=0.3)
 
@@ -96,7 +96,7 @@ def test_blur_does_not_shift_the_picture():
 def test_highlights_are_blurred_before_they_clip():
     frame = np.zeros((41, 41, 3), np.uint8)
     frame[18:23, 18:23] = 255
-    path = draw(1, frames=1, extent=9.0, size=(41, 41))
+    path = sample(1, frames=1, extent=9.0, size=(41, 41))
     plain, bright = (gather([frame], path, 0, 0, srgb(), gain) for gain in (None, 4.0))
     assert np.allclose(bright, 4.0 * plain, atol=1e-4)
     assert (develop(bright, srgb()) == 255).sum() > (develop(plain, srgb()) == 255).sum()

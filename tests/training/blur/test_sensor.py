@@ -26,22 +26,22 @@ def intensity(picture):
 def test_values_are_log_uniform_between_mild_and_severe():
     degradation = Degradation(probability=0.5, mild=1.0, severe=16.0)
     values = [degradation.value(*pair, 1.0) for pair in np.random.default_rng(0).random((4000, 2))]
-    drawn = np.log2([value for value in values if value is not None])
-    assert len(drawn) == pytest.approx(2000, rel=0.06)
-    assert np.histogram(drawn, bins=4, range=(0, 4))[0] / len(drawn) == pytest.approx(0.25, abs=0.04)
+    sampled = np.log2([value for value in values if value is not None])
+    assert len(sampled) == pytest.approx(2000, rel=0.06)
+    assert np.histogram(sampled, bins=4, range=(0, 4))[0] / len(sampled) == pytest.approx(0.25, abs=0.04)
 
 
 def test_severity_scales_probability_and_range():
     degradation = Degradation(probability=0.8, mild=95.0, severe=40.0)
     values = [degradation.value(*pair, 0.5) for pair in np.random.default_rng(0).random((2000, 2))]
-    drawn = [value for value in values if value is not None]
-    assert len(drawn) == pytest.approx(800, rel=0.08)
-    assert min(drawn) >= np.sqrt(95 * 40)
-    assert max(drawn) <= 95
+    sampled = [value for value in values if value is not None]
+    assert len(sampled) == pytest.approx(800, rel=0.08)
+    assert min(sampled) >= np.sqrt(95 * 40)
+    assert max(sampled) <= 95
     assert Sensor().sample(np.random.default_rng(0), 0.0).record() == {}
 
 
-def test_what_else_is_drawn_does_not_depend_on_severity():
+def test_what_else_is_sampled_does_not_depend_on_severity():
     states = []
     for severity in (0.0, 0.4, 1.0):
         random = np.random.default_rng(3)
@@ -75,9 +75,9 @@ def test_each_degrades_the_more_the_severer_and_shifts_no_colour(intensity, pict
 
 
 def test_the_same_draw_gives_the_same_picture(intensity):
-    drawn = Degradations(noise=3.0, scaling=1.5, jpeg=60.0, h264=28.0, key=9, moved=(1.0, 2.0))
-    assert np.array_equal(degrade(intensity, drawn, srgb()), degrade(intensity.copy(), drawn, srgb()))
-    assert not np.array_equal(degrade(intensity, drawn, srgb()), degrade(intensity, Degradations(noise=3.0, key=10), srgb()))
+    sampled = Degradations(noise=3.0, scaling=1.5, jpeg=60.0, h264=28.0, key=9, moved=(1.0, 2.0))
+    assert np.array_equal(degrade(intensity, sampled, srgb()), degrade(intensity.copy(), sampled, srgb()))
+    assert not np.array_equal(degrade(intensity, sampled, srgb()), degrade(intensity, Degradations(noise=3.0, key=10), srgb()))
 
 
 def test_light_beyond_white_clips():

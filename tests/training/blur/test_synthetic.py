@@ -1,4 +1,4 @@
-"""Images convolved with kernels, in light."""
+"""Images convolved with kernels, in linear intensity."""
 
 from __future__ import annotations
 

@@ -105,7 +105,7 @@ def test_splits_keep_their_sides(made, built):
         assert {record["identity"] for *_, record in open_pairs(made[0] / split)} == people
 
 
-def test_drawn_pairs_are_those_of_a_training(tmp_path, built):
+def test_sampled_pairs_are_those_of_a_training(tmp_path, built):
     recipe = Recipe(responses=("identity",), severity=0.5)
     clips = built[0] / "test"
     build_sampled_pairs(None, clips, tmp_path / "out", 70, recipe, seed=3, split="test")

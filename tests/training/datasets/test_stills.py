@@ -69,7 +69,7 @@ def test_one_crop_of_each_sharp_face(built):
     assert summary["other/copy.png"]["problem"] == "the same file as bert/a.png"
     assert summary["other/soft.png"]["dropped"] == {"faces not sharp enough": 1}
     assert summary["other/small.png"]["dropped"] == {"faces too small": 1}
-    assert "no picture" in summary["other/text.jpg"]["problem"]
+    assert "not a picture" in summary["other/text.jpg"]["problem"]
     assert "empty" in summary["other/empty.png"]["problem"]
     assert (summary["other/plain.webp"]["problem"], summary["other/plain.webp"]["kept"]) == ("", 0)
     assert len(found["group.png"]) >= 1
@@ -130,7 +130,7 @@ def test_who_is_held_out_depends_on_the_name_alone():
     assert sum(split_of(name, 0.1) == "test" for name in names) == pytest.approx(200, abs=40)
     assert {split_of(name, 0.0) for name in names} == {"train"}
     assert {split_of(name, 1.0) for name in names} == {"test"}
-    # growing shares only add people
+    # larger fractions only add people
     assert all(split_of(name, 0.3) == "test" for name in names if split_of(name, 0.1) == "test")
 
 
@@ -144,12 +144,12 @@ def test_tables_that_cannot_be_used_are_said_to_be(tmp_path):
 
 def test_copies_have_nearly_the_same_hash_and_other_faces_have_not(photograph):
     faces = [around(photograph, name, 250) for name in PLACES]
-    seen = DuplicateFinder()
-    assert [seen.add(name, [perceptual_hash(face)]) for name, face in zip(PLACES, faces, strict=True)] == [None] * 4
+    duplicates = DuplicateFinder()
+    assert [duplicates.add(name, [perceptual_hash(face)]) for name, face in zip(PLACES, faces, strict=True)] == [None] * 4
     for name, face in zip(PLACES, faces, strict=True):
         small = cv2.resize(face, (150, 150), interpolation=cv2.INTER_AREA)
         copy = cv2.imdecode(cv2.imencode(".jpg", small, (cv2.IMWRITE_JPEG_QUALITY, 50))[1], cv2.IMREAD_COLOR)
-        assert seen.add("copy", [perceptual_hash(copy)]) == name
+        assert duplicates.add("copy", [perceptual_hash(copy)]) == name
     hashes = [perceptual_hash(face) for face in faces]
     assert min((a ^ b).bit_count() for n, a in enumerate(hashes) for b in hashes[:n]) > 2 * DISTANCE
 
@@ -161,7 +161,7 @@ def test_every_pair_of_hashes_within_the_distance_is_found():
         other = bits.copy()
         other[rng.choice(256, DISTANCE, replace=False)] ^= 1
         first, second = (int("".join(map(str, b)), 2) for b in (bits, other))
-        seen = DuplicateFinder()
-        assert seen.add("first", [first, first]) is None
-        assert seen.add("far", [first, ~first & (2**256 - 1)]) is None
-        assert seen.add("second", [second, first]) == "first"
+        duplicates = DuplicateFinder()
+        assert duplicates.add("first", [first, first]) is None
+        assert duplicates.add("far", [first, ~first & (2**256 - 1)]) is None
+        assert duplicates.add("second", [second, first]) == "first"
