@@ -1,10 +1,11 @@
-"""Detection and re-identification on blurry faces, with and without streamdeblur in front.
+"""Face detection and identification on blurry faces, with and without streamdeblur as preprocessing.
 
 python benchmarks/recognition.py DATA --protocol synthetic,vla+camera --limit 600     # needs pip install '.[eval]'
 
-Everybody has one sharp face in the gallery; each of the blurry ones (of other pictures, or of other moments of the clip) looks
-for its own there. Of data with comparisons (LFW) these are its pairs of the same person. Each blurry picture goes through a whole
-deblurrer, which finds the face, judges it, restores and pastes it. Detector: the embedded one; embedding: dlib's.
+Each person has one sharp face in the gallery. A blurry face, of another picture or another moment of the clip, is a probe that is
+identified in it. Of data with comparisons (LFW), probes and gallery are the pairs of the same person. Each blurry picture is
+restored by a whole deblurrer: detection, choice of faces, restoration and pasting. The detector is the embedded one; the
+embedding is dlib's.
 """
 
 from __future__ import annotations
@@ -27,20 +28,20 @@ from streamdeblur.evaluation.statistics import mean_interval, paired_p_value
 from streamdeblur.faces.face import intersection_over_union
 
 FALSE_ACCEPTS = 0.001
-"""Share of faces of other people that may be taken for the same person."""
+"""Fraction of faces of other people that may be accepted as the same person."""
 OVERLAP = 0.5
 
 
 @dataclass(frozen=True)
 class Probe:
-    """A blurry face, and the sharp one of the same person that it should find."""
+    """A blurry face, and the sharp face of the same person in the gallery."""
 
     blurry: Case
     gallery: Case
 
 
 def probes_of(data: DataSet, cases: list[Case]) -> list[Probe]:
-    """Whom each face looks for: its twin in the comparisons, or the first face of the same person (of the same clip)."""
+    """Pair each face with its counterpart in the comparisons, or with the first face of the same person (or clip)."""
     by_name = {case.name: case for case in cases}
     if data.comparisons:
         pairs = comparisons_of(data, cases)
@@ -53,38 +54,38 @@ def probes_of(data: DataSet, cases: list[Case]) -> list[Probe]:
 
 
 class Recogniser:
-    """Finds a face, and says who it is."""
+    """Detects faces and embeds them."""
 
     def __init__(self, deblurrer: FaceDeblurrer) -> None:
         self._detector = deblurrer.detector
-        self._localise, self._embed = open_landmark_detector("dlib"), open_embedder("dlib")
+        self._detect_landmarks, self._embed = open_landmark_detector("dlib"), open_embedder("dlib")
 
     def embedding(self, face: Image) -> NDArray[np.float64]:
-        """Of a face in its window."""
-        return self._embed(face, self._localise(face))
+        """The embedding of a face in its window: float64 [128]."""
+        return self._embed(face, self._detect_landmarks(face))
 
     def detects(self, face: Image, sharp: Image) -> bool:
-        """Whether the face is found where it is in the sharp window."""
+        """Whether the face is detected where it is in the sharp window."""
         wanted = max(self._detector.detect(sharp), key=lambda one: one.score, default=None)
         found = self._detector.detect(face)
         return wanted is not None and any(intersection_over_union(one.box, wanted.box) >= OVERLAP for one in found)
 
 
-def in_front(deblurrer: FaceDeblurrer, picture: Image) -> Image:
-    """What a pipeline gets to see of a picture: faces are found, judged, restored and pasted as in any frame."""
+def restore(deblurrer: FaceDeblurrer, picture: Image) -> Image:
+    """Restore a picture as any frame of a video."""
     deblurrer.reset()
-    seen: Image = deblurrer(picture)
-    return seen
+    restored: Image = deblurrer(picture)
+    return restored
 
 
-def figures(probes: list[Probe], deblurrer: FaceDeblurrer) -> Iterator[str]:
-    """A line of the table for the faces as they are, restored, and sharp."""
+def table_lines(probes: list[Probe], deblurrer: FaceDeblurrer) -> Iterator[str]:
+    """The lines of the table: the faces blurred, restored and sharp, and the p-values of the changes."""
     recogniser = Recogniser(deblurrer)
     people = list({probe.gallery.name: probe.gallery for probe in probes}.values())
     gallery = np.stack([recogniser.embedding(case.sharp) for case in people])
     own = np.array([next(n for n, case in enumerate(people) if case is probe.gallery) for probe in probes])
     groups = [probe.gallery.group for probe in probes]
-    restored = [in_front(deblurrer, probe.blurry.blurry) for probe in probes]
+    restored = [restore(deblurrer, probe.blurry.blurry) for probe in probes]
     columns = {}
     for name, faces in (
         ("blurred", [probe.blurry.blurry for probe in probes]),
@@ -118,7 +119,7 @@ def main() -> None:
             people = len({probe.gallery.name for probe in probes})
             print(f"\n{text}: {len(probes)} faces, {people} people in the gallery\n")
             print(f"| | detected % | rank 1 % | accepted %, {100 * FALSE_ACCEPTS:g} % of others |\n| --- | --- | --- | --- |")
-            for line in figures(probes, deblurrer):
+            for line in table_lines(probes, deblurrer):
                 print(line)
 
 

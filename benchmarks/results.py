@@ -13,8 +13,8 @@ from typing import Any
 
 from streamdeblur.evaluation.summary import BOUNDS
 
-FINAL = {"pravg:7": 65, "pravg:9": 50, "pravg:11": 47, "pravg:15": 43, "pravg:21": 38, "vla": 60, "synthetic": 50}
-"""Share of the gap in AUC that the paper's network closes, in percent (its Tables 5, 6 and 7, as in docs/methods.md)."""
+PAPER_FINAL = {"pravg:7": 65, "pravg:9": 50, "pravg:11": 47, "pravg:15": 43, "pravg:21": 38, "vla": 60, "synthetic": 50}
+"""Share of the gap in AUC that the paper's network closes, in percent (Tables 5, 6 and 7 of the paper, see docs/methods.md)."""
 PLACES = {1: "**{}**", 2: "*{}*"}
 
 Summary = Mapping[str, Any]
@@ -24,11 +24,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("reports", nargs="+", type=Path, help="report.json of evaluations; no protocol twice")
     summaries = [one for path in parser.parse_args().reports for one in json.loads(path.read_text())["protocols"]]
-    tables = [share_table(summaries), *(figure_table(name, summaries) for name in FIGURES), stability_table(summaries)]
+    tables = [share_table(summaries), *(metric_table(name, summaries) for name in METRICS), stability_table(summaries)]
     print("\n\n".join(tables))
 
 
-FIGURES: dict[str, tuple[str, str, bool]] = {
+METRICS: dict[str, tuple[str, str, bool]] = {
     "psnr": ("PSNR, dB", ".2f", True),
     "ssim": ("SSIM", ".3f", True),
     "gmsd": ("GMSD", ".3f", False),
@@ -38,12 +38,12 @@ FIGURES: dict[str, tuple[str, str, bool]] = {
     "failure": ("Landmark failures, %", ".1f", False),
     "cosine": ("Cosine to the sharp face", ".3f", True),
 }
-"""Of each figure its title, its form, and whether more is better."""
+"""Title, format and whether more is better, by metric."""
 
 
-def figure_table(name: str, summaries: list[Summary]) -> str:
-    """One figure of all methods under all protocols; bold and italic are the first and second of a column."""
-    title, form, rises = FIGURES[name]
+def metric_table(name: str, summaries: list[Summary]) -> str:
+    """One metric of all methods under all protocols; bold and italic are the first and second of a column."""
+    title, form, rises = METRICS[name]
     columns = [_column(summary, lambda row: row["figures"].get(name)) for summary in summaries]
     ranks = [_ranks(column, rises) for column in columns]
 
@@ -56,7 +56,7 @@ def figure_table(name: str, summaries: list[Summary]) -> str:
 
 
 def share_table(summaries: list[Summary]) -> str:
-    """The share of the gap in AUC that each method closes, with its interval; the paper's own beside it."""
+    """The share of the gap in AUC that each method closes, with its interval, and the paper's own."""
     columns = [_column(summary, lambda row: row["gap_closed"].get("auc")) for summary in summaries]
 
     def cell(number: int, method: str) -> str:
@@ -65,12 +65,12 @@ def share_table(summaries: list[Summary]) -> str:
             return ""
         return f"{100 * share['value']:.0f} [{100 * share['low']:.0f} to {100 * share['high']:.0f}]"
 
-    paper = ["the paper's `final`, on 300VW", *(str(FINAL.get(summary["protocol"], "")) for summary in summaries)]
+    paper = ["the paper's `final`, on 300VW", *(str(PAPER_FINAL.get(summary["protocol"], "")) for summary in summaries)]
     return _table("Share of the gap in AUC that is closed, %", summaries, cell) + "\n| " + " | ".join(paper) + " |"
 
 
 def stability_table(summaries: list[Summary]) -> str:
-    """How much a restored video changes from frame to frame, in percent of the sharp one."""
+    """Temporal stability: the change of a restored video from frame to frame, in percent of the sharp video's."""
     columns = [{one["method"]: one["share"]["value"] for one in summary["steadiness"]} for summary in summaries]
 
     def cell(number: int, method: str) -> str:
@@ -86,7 +86,7 @@ def _column(summary: Summary, figure: Callable[[Mapping[str, Any]], Any]) -> dic
 
 
 def _ranks(column: Mapping[str, Any], rises: bool) -> dict[str, int]:
-    """Places of the methods that compete; equal ones share theirs, and where all are equal there is none."""
+    """Places of the methods that compete: equal ones have the same place, and if all are equal there are none."""
     values = {method: figure["value"] for method, figure in column.items() if method not in BOUNDS}
     known = {method: value for method, value in values.items() if value is not None}
     order = sorted(set(known.values()), reverse=rises)

@@ -1,4 +1,4 @@
-"""Videos against the sharp one: frames matched by time, the same windows of faces in all, figures taken once more by hand."""
+"""Videos against the sharp one: frames matched by time, the same windows of faces in all, metrics computed again by other means."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def flat_video(path, values, stamps):
     return lossless(path, [flat(value) for value in values], stamps)
 
 
-def seen(moments):
+def values_of(moments):
     """Number, and grey value in every video, of each moment."""
     return [(one.number, *(int(planes.arrays[0].flat[0]) for planes in (one.sharp, *one.others))) for one in moments]
 
@@ -77,24 +77,34 @@ def test_frames_are_matched_by_their_time_since_the_first(tmp_path):
     late = flat_video(tmp_path / "late.mkv", [11, 21, 31, 41, 51, 61], [40, 44, 48, 52, 56, 60])
     holed = flat_video(tmp_path / "holed.mkv", [12, 22, 42, 52], [0, 4, 12, 16])
     short = flat_video(tmp_path / "short.mkv", [13, 23, 33, 43], [0, 4, 8, 12])
-    assert seen(synchronised_frames(sharp, [late, holed])) == [(0, 10, 11, 12), (1, 20, 21, 22), (3, 40, 41, 42), (4, 50, 51, 52)]
-    assert seen(synchronised_frames(sharp, [short, late])) == [(0, 10, 13, 11), (1, 20, 23, 21), (2, 30, 33, 31), (3, 40, 43, 41)]
+    assert values_of(synchronised_frames(sharp, [late, holed])) == [
+        (0, 10, 11, 12),
+        (1, 20, 21, 22),
+        (3, 40, 41, 42),
+        (4, 50, 51, 52),
+    ]
+    assert values_of(synchronised_frames(sharp, [short, late])) == [
+        (0, 10, 13, 11),
+        (1, 20, 23, 21),
+        (2, 30, 33, 31),
+        (3, 40, 43, 41),
+    ]
 
 
 def test_half_a_frame_is_how_far_times_may_differ(tmp_path):
     sharp = flat_video(tmp_path / "sharp.mkv", [10, 20, 30, 40], [0, 4, 8, 12])
     near = flat_video(tmp_path / "near.mkv", [11, 21, 31, 41], [0, 5, 7, 12])
     far = flat_video(tmp_path / "far.mkv", [12, 22, 42], [0, 7, 12])
-    assert seen(synchronised_frames(sharp, [near])) == [(0, 10, 11), (1, 20, 21), (2, 30, 31), (3, 40, 41)]
+    assert values_of(synchronised_frames(sharp, [near])) == [(0, 10, 11), (1, 20, 21), (2, 30, 31), (3, 40, 41)]
     # 0.07 s is nearer to the third frame than to the second
-    assert seen(synchronised_frames(sharp, [far])) == [(0, 10, 12), (2, 30, 22), (3, 40, 42)]
+    assert values_of(synchronised_frames(sharp, [far])) == [(0, 10, 12), (2, 30, 22), (3, 40, 42)]
 
 
 def test_frames_at_uneven_times_stay_together(tmp_path):
     stamps = [0, 1, 2, 30, 31, 70]
     sharp = flat_video(tmp_path / "sharp.mkv", [10, 20, 30, 40, 50, 60], stamps)
     other = flat_video(tmp_path / "other.mkv", [11, 21, 31, 41, 51, 61], stamps)
-    assert [values[1:] for values in seen(synchronised_frames(sharp, [other]))] == [(v, v + 1) for v in range(10, 70, 10)]
+    assert [values[1:] for values in values_of(synchronised_frames(sharp, [other]))] == [(v, v + 1) for v in range(10, 70, 10)]
 
 
 def test_faces_are_spread_over_the_video_and_over_people(tmp_path, photograph):

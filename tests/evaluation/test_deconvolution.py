@@ -1,4 +1,4 @@
-"""Deconvolution finds what a known kernel took away, and kernels that nobody told it."""
+"""Deconvolution with known kernels, and the estimation of unknown ones."""
 
 from __future__ import annotations
 

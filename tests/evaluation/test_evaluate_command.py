@@ -1,4 +1,4 @@
-"""`streamdeblur evaluate`: what it keeps and does not do twice, what it says, and how it fails."""
+"""`streamdeblur evaluate`: results that are stored and reused, output, and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What finds landmarks and identities: on real faces, and on networks whose answer is known."""
+"""Landmark detectors and embedders, on real faces and on networks whose output is known."""
 
 from __future__ import annotations
 
@@ -233,15 +233,15 @@ def test_model_packs_are_found(tmp_path, monkeypatch):
     assert second.fingerprint.startswith("1k3d68.onnx ")
 
 
-def test_the_mesh_on_marked_frames(mesh):
+def test_the_mesh_on_annotated_frames(mesh):
     folder = Path(__file__).parents[3] / "shared" / "data" / "landmarks68"
     if not folder.is_dir():
-        pytest.skip("marked frames (../shared/data/landmarks68) are not beside this checkout")
+        pytest.skip("annotated frames (../shared/data/landmarks68) are not beside this checkout")
     errors = []
-    for marks in sorted(folder.glob("*.pts"))[::20]:
-        lines = marks.read_text().split("{")[1].split("}")[0].split()
+    for annotation in sorted(folder.glob("*.pts"))[::20]:
+        lines = annotation.read_text().split("{")[1].split("}")[0].split()
         points = np.array(lines, np.float64).reshape(68, 2) - 1
-        picture = cv2.imread(str(marks.with_suffix(".jpg")))[..., ::-1]
+        picture = cv2.imread(str(annotation.with_suffix(".jpg")))[..., ::-1]
         crop, matrix = window(picture, points.min(0), points.max(0))
         errors.append(landmark_error(mesh(crop), points @ matrix[:, :2].T + matrix[:, 2]))
     assert len(errors) == 10

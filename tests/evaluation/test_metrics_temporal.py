@@ -1,4 +1,4 @@
-"""TemporalStability of videos with known motion and known flicker."""
+"""Temporal stability of videos with known motion and known flicker."""
 
 from __future__ import annotations
 

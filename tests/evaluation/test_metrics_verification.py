@@ -21,7 +21,7 @@ def test_each_fold_is_judged_with_the_threshold_of_the_others():
 
 
 def test_mean_and_deviation_of_ten_folds():
-    # Nine folds are told apart without an error; in the tenth, all is the other way round
+    # nine folds are separated without an error; in the tenth, all labels are exchanged
     similarities = np.tile([0.8, 0.2], 10)
     same = np.tile([True, False], 10)
     same[18:] = [False, True]
@@ -58,7 +58,7 @@ def test_thresholds_beyond_all_similarities():
 
 
 def test_of_equally_good_thresholds_the_middle_one_is_taken():
-    # between each "different" and the "same" above it, four of six are told right
+    # between each "different" and the "same" above it, four of six are decided correctly
     similarities = np.array([0.1, 0.3, 0.5, 0.7, 0.9, 1.1])
     assert best_threshold(similarities, np.array([False, True] * 3)) == pytest.approx(0.6)
 

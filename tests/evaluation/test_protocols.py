@@ -1,4 +1,4 @@
-"""Protocols: what they make of pictures and clips, in which order, and that it depends on seed and name alone."""
+"""Protocols: the cases that they make of pictures and clips, their order, and that each depends only on seed and name."""
 
 from __future__ import annotations
 
@@ -204,17 +204,17 @@ def test_comparisons_of_clips_are_of_their_first_cases(clips):
     assert (one.first.split("/")[0], one.second.split("/")[0], one.same) == ("slow", "short", False)
 
 
-def test_marked_points_move_with_the_crop(photograph):
+def test_annotated_points_move_with_the_crop(photograph):
     clip = moving(photograph, 1, 9, size=440, side=SIDE)
-    marks = np.tile(np.float32([200, 230]), (9, 68, 1))
-    data = DataSet("marked", "clips", clips=[EvaluationClip("one", lambda: replace(clip, landmarks=marks), "", "one")])
+    annotations = np.tile(np.float32([200, 230]), (9, 68, 1))
+    data = DataSet("annotated", "clips", clips=[EvaluationClip("one", lambda: replace(clip, landmarks=annotations), "", "one")])
     for case in cases("pravg:3", data, 3):
         x0, y0 = ((clip.boxes[case.record["frame"]][:2] + clip.boxes[case.record["frame"]][2:]) / 2 - 211).round()
         scale = 256 / 422
         expected = (200.5 - x0) * scale - 0.5, (230.5 - y0) * scale - 0.5
         assert case.landmarks.shape == (68, 2)
         assert case.landmarks[0] == pytest.approx(expected, abs=1e-3)
-        # what is seen at that point of the crop is what was seen there in the frame
+        # the crop shows at that point what the frame shows there
         patch = cv2.resize(clip.frames[case.record["frame"]][230 - 20 : 230 + 21, 200 - 20 : 200 + 21], None, fx=scale, fy=scale)
         _, best, _, place = cv2.minMaxLoc(cv2.matchTemplate(case.sharp, patch, cv2.TM_CCOEFF_NORMED))
         assert best > 0.9

@@ -1,4 +1,4 @@
-"""Every number of a report, taken once more from the pictures that were saved, by other means than its own."""
+"""Every number of a report, computed again by other means from the pictures that were saved."""
 
 from __future__ import annotations
 
@@ -49,8 +49,8 @@ def report(tmp_path_factory, photograph):
 
 
 @pytest.fixture(scope="module")
-def told(report):
-    """What report.json says, by protocol."""
+def written(report):
+    """The content of report.json, by protocol."""
     return {one["protocol"]: one for one in json.loads((report / "report.json").read_text())["protocols"]}
 
 
@@ -94,8 +94,8 @@ def figures(report, protocol, figure, method):
 
 @pytest.mark.parametrize("protocol", ["pravg:7", "synthetic"])
 @pytest.mark.parametrize("figure", FIGURES)
-def test_figures_are_the_means_of_those_of_the_saved_pictures(report, told, protocol, figure):
-    for row in told[protocol]["rows"]:
+def test_figures_are_the_means_of_those_of_the_saved_pictures(report, written, protocol, figure):
+    for row in written[protocol]["rows"]:
         values = figures(report, protocol, figure, row["method"])
         own = row["figures"][figure]
         assert len(values) == row["images"] == 6
@@ -104,9 +104,9 @@ def test_figures_are_the_means_of_those_of_the_saved_pictures(report, told, prot
 
 
 @pytest.mark.parametrize("figure", ["ssim", "gmsd", "gradient"])
-def test_the_share_of_the_gap_is_that_of_the_means(report, told, figure):
+def test_the_share_of_the_gap_is_that_of_the_means(report, written, figure):
     low, high = (figures(report, "pravg:7", figure, method).mean() for method in BOUNDS)
-    for row in told["pravg:7"]["rows"]:
+    for row in written["pravg:7"]["rows"]:
         if row["method"] in BOUNDS:
             assert row["gap_closed"] == {}
             continue
@@ -114,8 +114,8 @@ def test_the_share_of_the_gap_is_that_of_the_means(report, told, figure):
         assert row["gap_closed"][figure]["value"] == pytest.approx(share, abs=1e-3)
 
 
-def test_steadiness_is_that_of_the_saved_frames(report, told):
-    rows = {row["method"]: row for row in told["pravg:7"]["steadiness"]}
+def test_temporal_stability_is_that_of_the_saved_frames(report, written):
+    rows = {row["method"]: row for row in written["pravg:7"]["steadiness"]}
     assert set(rows) == set(METHODS)
     for method, row in rows.items():
         changes = np.array([changes_of(clip, method) for clip in sorted((report / "images" / "pravg-7-in-a-row").iterdir())])
@@ -123,7 +123,7 @@ def test_steadiness_is_that_of_the_saved_frames(report, told):
         assert row["change"]["value"] == pytest.approx(changes[:, 0].mean(), abs=0.02)
         assert row["share"]["value"] == pytest.approx((100 * changes[:, 0] / changes[:, 1]).mean(), rel=0.02)
     assert rows["oracle"]["share"]["value"] == pytest.approx(100.0)
-    assert told["synthetic"]["steadiness"] == []
+    assert written["synthetic"]["steadiness"] == []
 
 
 def changes_of(clip, method):
@@ -147,13 +147,13 @@ def changes_of(clip, method):
 
 
 @pytest.mark.parametrize("protocol", ["pravg:7", "synthetic"])
-def test_places_are_those_of_the_figures(report, told, protocol):
+def test_places_are_those_of_the_figures(report, written, protocol):
     section = (report / "report.md").read_text().split(f"## {protocol}\n")[1]
     lines = [[cell.strip() for cell in line.strip("| ").split("|")] for line in section.splitlines() if line.startswith("|")]
     head, rows = lines[0], {line[0]: line for line in lines[2 : 2 + len(METHODS)]}
     competing = [method for method in METHODS if method not in BOUNDS]
     for title, figure, sign in (("PSNR dB", "psnr", -1), ("SSIM", "ssim", -1), ("GMSD", "gmsd", 1)):
-        values = {row["method"]: row["figures"][figure]["value"] for row in told[protocol]["rows"]}
+        values = {row["method"]: row["figures"][figure]["value"] for row in written[protocol]["rows"]}
         ranked = sorted(competing, key=lambda method: sign * values[method])
         for method, cells in rows.items():
             place = re.search(r"\((\d)\)", cells[head.index(title)])
@@ -177,7 +177,7 @@ class _Page(HTMLParser):
         self.text.append(data)
 
 
-def test_the_page_needs_no_other_file_and_says_the_same(report, told):
+def test_the_page_needs_no_other_file_and_says_the_same(report, written):
     page = _Page()
     page.feed((report / "report.html").read_text())
     assert [address for address in page.addresses if not address.startswith(("data:image/", "#"))] == []
@@ -185,6 +185,6 @@ def test_the_page_needs_no_other_file_and_says_the_same(report, told):
     assert sum(address.startswith("data:") for address in page.addresses) == 2 * 3 * 5
     text = " ".join(page.text)
     assert "<films>" in text
-    for one in told.values():
+    for one in written.values():
         for row in one["rows"]:
             assert f"{row['figures']['ssim']['value']:.3f}" in text

@@ -1,4 +1,4 @@
-"""Pictures and shards as data sets: recognised, cropped alike, bad files told."""
+"""Pictures and shards as data sets: recognised, cropped alike, unusable files reported."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def test_what_is_no_data_set_is_refused_with_what_is_known(tmp_path):
         open_data(tmp_path / "nothing")
 
 
-def test_marked_points_stay_where_they_are_in_the_crop(tmp_path):
+def test_annotated_points_stay_where_they_are_in_the_crop(tmp_path):
     points, picture = dots()
     write(tmp_path / "helen" / "1.png", picture)
     write_points(tmp_path / "helen" / "1.pts", points)
@@ -138,23 +138,23 @@ def test_marked_points_stay_where_they_are_in_the_crop(tmp_path):
     assert (low[0] + high[0]) / 2 == pytest.approx(127.5, abs=1)
 
 
-def test_marks_that_cannot_be_used_are_told(tmp_path, caplog):
+def test_annotations_that_cannot_be_used_are_reported(tmp_path, caplog):
     points, picture = dots()
-    for name, marked in (("good", points), ("few", points[:5]), ("alone", points), ("flat", points * (0, 1))):
-        write_points(tmp_path / f"{name}.pts", marked)
+    for name, annotated in (("good", points), ("few", points[:5]), ("alone", points), ("flat", points * (0, 1))):
+        write_points(tmp_path / f"{name}.pts", annotated)
     (tmp_path / "text.pts").write_text("{ not points }")
     for name in ("good", "few", "flat"):
         write(tmp_path / f"{name}.png", picture)
     with caplog.at_level(logging.WARNING):
         assert [still.name for still in open_data(tmp_path).stills] == ["good"]
     (record,) = caplog.records
-    for told in (
+    for reported in (
         "alone.pts: there is no picture",
         "few.pts: it holds 5 points instead of 68",
         "flat.pts: its points do not form a face",
         "text.pts: not a list",
     ):
-        assert told in record.message
+        assert reported in record.message
     (tmp_path / "good.pts").unlink()
     with pytest.raises(InputError, match=r"holds no faces to evaluate on \(pictures with 68 points\): .*alone"):
         open_data(tmp_path)
@@ -215,7 +215,7 @@ def test_stills_of_the_data_set_command(tmp_path, faces_folder, faces):
 
 
 @needs("landmarks68")
-def test_marked_faces_are_cropped_as_found_ones_are():
+def test_annotated_faces_are_cropped_as_found_ones_are():
     """The two windows of one face differ by a few pixels in place and size."""
     stills = open_data(SHARED / "landmarks68").stills
     assert len(stills) == 197

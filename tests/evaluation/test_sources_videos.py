@@ -1,4 +1,4 @@
-"""Videos and sets of videos as data sets: clips whose faces are where they are marked, or found."""
+"""Videos and sets of videos as data sets: clips whose faces are annotated or detected."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ ELLIPSE = np.stack([np.cos(np.linspace(0, 6.2, 68)), np.sin(np.linspace(0, 6.2, 
 LOSSLESS = Recipe(codec="ffv1", pixel_format="yuv444p", options={})
 
 
-def marked_frames(count, step):
+def annotated_frames(count, step):
     """Frames of a dark room in which 68 bright dots move, uint8 RGB [240, 320, 3], and where they are: [count, 68, 2]."""
     points = np.rint(ELLIPSE * (30, 40) + (110, 120))[None] + np.arange(count)[:, None, None] * (step, 0)
     frames = [np.zeros((240, 320, 3), np.uint8) for _ in range(count)]
-    for frame, marked in zip(frames, points.astype(int), strict=True):
-        for x, y in marked:
+    for frame, annotated in zip(frames, points.astype(int), strict=True):
+        for x, y in annotated:
             frame[y - 1 : y + 2, x - 1 : x + 2] = 255
     return frames, points
 
 
 def write_300vw(folder, count=20, step=1, without=()):
-    """A video of 300VW; its marks count from 1, frames and pixels alike."""
-    frames, points = marked_frames(count, step)
+    """A video of 300VW; its annotations count frames and pixels from 1."""
+    frames, points = annotated_frames(count, step)
     (folder / "annot").mkdir(parents=True)
     write_video(folder / "vid.avi", frames, LOSSLESS)
-    for number, marked in enumerate(points, 1):
+    for number, annotated in enumerate(points, 1):
         if number - 1 not in without:
-            lines = [f"{x + 1:.3f} {y + 1:.3f}" for x, y in marked]
+            lines = [f"{x + 1:.3f} {y + 1:.3f}" for x, y in annotated]
             text = "\n".join(["version: 1", "n_points: 68", "{", *lines, "}"])
             (folder / "annot" / f"{number:06d}.pts").write_text(text)
 
@@ -48,7 +48,7 @@ def brightness_at(frames, landmarks):
     return np.mean([frame[points[:, 1], points[:, 0]].mean() for frame, points in zip(frames, at, strict=True)])
 
 
-def test_300vw_is_cut_where_it_is_marked(tmp_path):
+def test_300vw_is_cropped_where_it_is_annotated(tmp_path):
     write_300vw(tmp_path / "001")
     write_300vw(tmp_path / "002", 24, without=(9,))
     data = open_data(tmp_path)
@@ -65,7 +65,7 @@ def test_300vw_is_cut_where_it_is_marked(tmp_path):
         assert opened.boxes[:, 3] - opened.boxes[:, 1] == pytest.approx(256 / 1.7, rel=0.05)
 
 
-def test_the_marks_of_300vw_are_those_of_its_cases(tmp_path):
+def test_the_annotations_of_300vw_are_those_of_its_cases(tmp_path):
     write_300vw(tmp_path / "001", 20, step=2)
     (case,) = BlurProtocol.parse("pravg:5").cases(open_data(tmp_path / "001"), 1, 0)
     assert brightness_at([case.sharp], [case.landmarks]) > 150
@@ -74,7 +74,7 @@ def test_the_marks_of_300vw_are_those_of_its_cases(tmp_path):
     assert brightness_at([case.blurry], [case.landmarks]) < brightness_at([case.sharp], [case.landmarks]) - 50
 
 
-def test_videos_of_300vw_that_cannot_be_used_are_told(tmp_path, caplog):
+def test_videos_of_300vw_that_cannot_be_used_are_reported(tmp_path, caplog):
     write_300vw(tmp_path / "001")
     (tmp_path / "001" / "annot" / "000003.pts").write_text("{ 1 2 }")
     write_300vw(tmp_path / "002")
@@ -86,9 +86,9 @@ def test_videos_of_300vw_that_cannot_be_used_are_told(tmp_path, caplog):
     assert "vid.avi" in caplog.text
 
 
-def test_a_video_that_ends_before_its_marks_says_so(tmp_path):
+def test_a_video_that_ends_before_its_annotations_is_refused(tmp_path):
     write_300vw(tmp_path / "001", 12)
-    write_video(tmp_path / "001" / "vid.avi", marked_frames(9, 1)[0], LOSSLESS)
+    write_video(tmp_path / "001" / "vid.avi", annotated_frames(9, 1)[0], LOSSLESS)
     (clip,) = open_data(tmp_path).clips
     with pytest.raises(InputError, match="001 ends after frame 8, but frame 11 is annotated"):
         clip.open()
