@@ -1,4 +1,4 @@
-"""Videos against the sharp one: frames matched by time, the same windows of faces in all, metrics computed again by other means."""
+"""Videos against the sharp one: frames matched by time, the same windows of faces, metrics computed again by other means."""
 
 from __future__ import annotations
 
