@@ -301,13 +301,13 @@ def test_a_frame_that_is_too_late_is_as_it_was(machine, network):
     engine.close()
 
 
-def test_a_stream_through_the_deblurrer_uses_the_gpu_for_all_of_it(machine, face_picture):
-    given = [np.ascontiguousarray(np.roll(face_picture, 3 * n, 1)) for n in range(4)]
-    with FaceDeblurrer(engine="openvino", always=True) as deblurrer:
-        expected = [frame.copy() for frame in deblurrer.stream(frame.copy() for frame in given)]
+def test_a_stream_through_the_deblurrer_uses_the_gpu_for_all_of_it(machine, network, face_picture):
+    frames = [np.ascontiguousarray(np.roll(face_picture, 3 * n, 1)) for n in range(4)]
+    with FaceDeblurrer(weights=network.path, engine="openvino", always=True) as deblurrer:
+        expected = [frame.copy() for frame in deblurrer.stream(frame.copy() for frame in frames)]
     machine.events.clear()
-    with FaceDeblurrer(engine="tensorrt", always=True) as deblurrer:
-        ours = [frame.copy() for frame in deblurrer.stream(frame.copy() for frame in given)]
+    with FaceDeblurrer(weights=network.path, engine="tensorrt", always=True) as deblurrer:
+        ours = [frame.copy() for frame in deblurrer.stream(frame.copy() for frame in frames)]
         assert deblurrer.statistics.restored >= 4
     assert machine.events.count("paste_faces_8") == 4
     for one, other in zip(ours, expected, strict=True):

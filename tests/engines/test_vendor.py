@@ -47,7 +47,7 @@ def load_binding(wheel, folder):
 
 
 def write_types(folder, environment, target):
-    """The binding's types as it tells them itself, as the stub of a package `tensorrt`."""
+    """Write the types that the binding declares as the stub of a package `tensorrt`."""
     command = [sys.executable, "-m", "pybind11_stubgen", "tensorrt_bindings.tensorrt", "-o", "types", "--ignore-all-errors"]
     subprocess.run(command, check=True, capture_output=True, cwd=folder, env=environment)
     text = (folder / "types" / "tensorrt_bindings" / "tensorrt.pyi").read_text()
@@ -57,7 +57,7 @@ def write_types(folder, environment, target):
 
 
 def parseable(text):
-    """Some signatures that the binding tells are no Python; they become ones that take anything."""
+    """The stub with signatures that take anything in place of those that are not valid Python."""
     lines = text.split("\n")
     while True:
         try:
@@ -100,7 +100,7 @@ def wrong(builder: trt.Builder, config: trt.IBuilderConfig) -> None:
 
 @pytest.fixture(scope="module")
 def checked(tmp_path_factory):
-    """The folder in which types are checked, the same for all versions: mypy knows NumPy's the second time."""
+    """The folder in which types are checked, the same for all versions so that mypy caches NumPy's."""
     return tmp_path_factory.mktemp("checked")
 
 
@@ -136,12 +136,12 @@ def test_every_name_is_pycudas_own(tmp_path):
         archive.extractall(tmp_path, filter="data")
     (root,) = tmp_path.iterdir()
     wrapper = (root / "src/wrapper/wrap_cudadrv.cpp").read_text() + (root / "src/wrapper/mempool.cpp").read_text()
-    told = set(re.findall(r'"(\w+)"', wrapper)) | set(re.findall(r"DEF_SIMPLE_\w+\((\w+)", wrapper))
-    told |= set(re.findall(r"DECLARE_EXC\((\w+)", wrapper))
-    told |= set(re.findall(r"\b\w+\.(\w+) = \w+", (root / "pycuda/driver.py").read_text()))
-    told |= {"__int__"} if "__long__" in told else set()
+    declared = set(re.findall(r'"(\w+)"', wrapper)) | set(re.findall(r"DEF_SIMPLE_\w+\((\w+)", wrapper))
+    declared |= set(re.findall(r"DECLARE_EXC\((\w+)", wrapper))
+    declared |= set(re.findall(r"\b\w+\.(\w+) = \w+", (root / "pycuda/driver.py").read_text()))
+    declared |= {"__int__"} if "__long__" in declared else set()
     text = "".join(source.read_text() for source in SOURCES)
     used = set(re.findall(r"(?<!kernels\.)\bcuda\.([A-Za-z]\w+)", text))
     methods = set().union(*METHODS.values())
     assert {"Stream", "Event", "pagelocked_empty", "memcpy_htod_async", "module_from_buffer"} <= used
-    assert used | methods <= told, sorted((used | methods) - told)
+    assert used | methods <= declared, sorted((used | methods) - declared)

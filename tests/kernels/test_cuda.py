@@ -176,15 +176,21 @@ def test_without_kernels_and_compiler_the_error_names_what_to_install(tmp_path, 
         ptx()
 
 
+@pytest.fixture(scope="module")
+def compiled():
+    """The kernels, compiled from their source now."""
+    try:
+        return compile_ptx()
+    except CompilerError as error:
+        pytest.skip(str(error))
+
+
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_every_gpu_takes_the_kernels_without_spilling_registers(tmp_path, architecture):
+def test_every_gpu_takes_the_kernels_without_spilling_registers(tmp_path, compiled, architecture):
     assembler = find_ptxas()
     if assembler is None:
         pytest.skip("no ptxas (pip install nvidia-cuda-nvcc-cu12)")
-    try:
-        (tmp_path / "window.ptx").write_bytes(compile_ptx())
-    except CompilerError as error:
-        pytest.skip(str(error))
+    (tmp_path / "window.ptx").write_bytes(compiled)
     command = [assembler, "-v", "--warn-on-spills", f"-arch=sm_{architecture}", "window.ptx", "-o", "window.cubin"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, check=False)
     assert done.returncode == 0, done.stderr

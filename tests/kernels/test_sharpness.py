@@ -1,4 +1,4 @@
-"""The blur measure against its NumPy twin, and what it tells apart."""
+"""The blur measure against its NumPy reference, and on faces."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from streamdeblur.kernels.sharpness import blur_effect, reduced_luma
 from streamdeblur.video.planes import array_planes
 
 
-def twin(luma):
+def reference(luma):
     values = []
     for picture in (luma.astype(float), luma.T.astype(float)):
         change = np.abs(picture[:, 5:-4] - picture[:, 4:-5])
@@ -21,15 +21,15 @@ def twin(luma):
     return max(values)
 
 
-def test_blur_effect_is_its_twin():
+def test_blur_effect_is_its_reference():
     luma = np.random.default_rng(0).uniform(0, 255, (50, 60)).astype(np.float32)
-    assert blur_effect(luma) == pytest.approx(twin(luma), abs=1e-5)
+    assert blur_effect(luma) == pytest.approx(reference(luma), abs=1e-5)
 
 
-def test_reduced_luma_is_the_mean_of_squares():
+def test_reduced_luma_is_the_sum_of_squares():
     crop = np.random.default_rng(0).integers(0, 255, (64, 64, 3)).astype(np.uint8)
-    twin = crop[8:56, 8:56, 1].reshape(16, 3, 16, 3).astype(float).sum((1, 3))
-    assert np.allclose(reduced_luma(crop, 8, 56, 3), twin)
+    expected = crop[8:56, 8:56, 1].reshape(16, 3, 16, 3).astype(float).sum((1, 3))
+    assert np.allclose(reduced_luma(crop, 8, 56, 3), expected)
 
 
 @pytest.fixture(scope="module")

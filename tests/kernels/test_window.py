@@ -1,4 +1,4 @@
-"""The pixel kernels against their NumPy twins, on every pixel format."""
+"""The pixel kernels against their NumPy references, on every pixel format."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def code_values(planes):
 
 @pytest.mark.parametrize("name", WINDOWS)
 @pytest.mark.parametrize("pixel_format", PIXEL_FORMATS)
-def test_crop_is_within_one_code_value_of_its_twin(pixel_format, name):
+def test_crop_is_within_one_code_value_of_its_reference(pixel_format, name):
     planes = frame_planes(frame_for(pixel_format, name))
     expected = reference.crop(planes, WINDOWS[name])
     assert np.abs(crop(planes, WINDOWS[name]).astype(int) - expected).max() <= 1
@@ -45,7 +45,7 @@ def test_crop_is_within_one_code_value_of_its_twin(pixel_format, name):
 
 @pytest.mark.parametrize("name", WINDOWS)
 @pytest.mark.parametrize("pixel_format", PIXEL_FORMATS)
-def test_paste_is_within_one_code_value_of_its_twin(pixel_format, name):
+def test_paste_is_within_one_code_value_of_its_reference(pixel_format, name):
     planes = frame_planes(frame_for(pixel_format, name))
     change = restoration(planes, WINDOWS[name], strength=0.8)
     before = code_values(planes)
@@ -132,7 +132,7 @@ def test_a_flat_patch_is_read_and_written_with_the_matrix_of_its_frame(pixel_for
     x=st.floats(-150, 250), y=st.floats(-150, 250), side=st.floats(0.5, 400),
     pixel_format=st.sampled_from(["yuv420p", "nv12", "rgb24", "yuv422p10le"]),
 )  # fmt: skip
-def test_any_window_is_read_as_its_twin_and_changes_nothing_outside(x, y, side, pixel_format):
+def test_any_window_is_read_as_by_the_reference_and_changes_nothing_outside(x, y, side, pixel_format):
     planes = frame_planes(random_frame(pixel_format, 67, 45))
     window = FaceWindow(x, y, side)
     change = restoration(planes, window)

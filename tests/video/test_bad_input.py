@@ -32,7 +32,7 @@ def left(folder):
 
 
 def bad_inputs(folder, blurry_video):
-    """Name of the case -> (path, words that the message must hold)."""
+    """Name of the case -> (path, words that the message must contain)."""
 
     def file(name, content):
         (folder / name).write_bytes(content)
@@ -109,7 +109,7 @@ def test_a_file_cut_off_in_its_data_gives_what_decodes_and_a_count(tmp_path, blu
         assert any(f"{summary.frames} of 50 frames" in warning for warning in summary.warnings)
 
 
-def test_a_matroska_file_that_is_cut_off_says_so(tmp_path, blurry_pictures, deblurrer):
+def test_a_matroska_file_that_is_cut_off_is_reported(tmp_path, blurry_pictures, deblurrer):
     whole = write_video(tmp_path / "whole.mkv", blurry_pictures, Recipe(audio="aac")).read_bytes()
     (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) // 2])
     summary = deblur_video(tmp_path / "cut.mkv", tmp_path / "out.mkv", deblurrer=deblurrer)
@@ -117,7 +117,7 @@ def test_a_matroska_file_that_is_cut_off_says_so(tmp_path, blurry_pictures, debl
     assert any("ends early" in warning for warning in summary.warnings)
 
 
-def test_transport_streams_keep_the_codec_and_say_what_they_cannot_hold(tmp_path, few_pictures, deblurrer):
+def test_transport_streams_keep_the_codec_and_report_what_they_cannot_hold(tmp_path, few_pictures, deblurrer):
     source = write_video(tmp_path / "in.mkv", few_pictures, Recipe(audio="aac", subtitles=True))
     summary = deblur_video(source, tmp_path / "out.ts", deblurrer=deblurrer)
     with av.open(str(tmp_path / "out.ts")) as container:
@@ -224,7 +224,7 @@ def test_an_interrupt_ends_cleanly(tmp_path, blurry_video, number):
     deadline = time.monotonic() + 60
     while not left(tmp_path) and time.monotonic() < deadline:
         time.sleep(0.05)
-    time.sleep(2.0)  # in the midst of its frames: this encoder takes half a minute for them
+    time.sleep(2.0)  # while it encodes frames, which takes this encoder half a minute
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors

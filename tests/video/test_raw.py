@@ -48,7 +48,7 @@ def test_raw_frames_are_laid_out_as_by_ffmpeg(pixel_format):
     assert stream.getvalue() == b"".join(bytes(packet) for packet in encoder.encode(frame))
 
 
-def test_frames_that_are_cut_off_or_cannot_be_edited_are_said():
+def test_raw_frames_that_are_cut_off_or_cannot_be_edited_are_an_error():
     with pytest.raises(InputError, match=r"within frame 1\. Are they 96x72 of the pixel format yuv420p"):
         RawReader(io.BytesIO(b"x" * 5000), 96, 72, "yuv420p").read()
     with pytest.raises(OptionError, match="pal8"):
@@ -81,7 +81,7 @@ def test_y4m_frames_and_lines_are_kept(name, pixel_format):
 
 
 @pytest.mark.parametrize(
-    ("data", "said"),
+    ("data", "message"),
     [
         (b"", "not YUV4MPEG2"),
         (b"RIFF\n", "not YUV4MPEG2"),
@@ -94,8 +94,8 @@ def test_y4m_frames_and_lines_are_kept(name, pixel_format):
         (b"YUV4MPEG2 W96 H72 C420\nFRAMES?\n"[:-8] + b"NOISE\n" + b"x" * 100, "damaged after frame 0"),
     ],
 )
-def test_damaged_y4m_is_said(data, said):
-    with pytest.raises(InputError, match=said):
+def test_damaged_y4m_is_an_error(data, message):
+    with pytest.raises(InputError, match=message):
         list(Y4MReader(io.BytesIO(data)))
 
 
@@ -127,7 +127,7 @@ def test_raw_pipes_need_the_right_size(few_pictures):
     write_raw(stream, frame)
     done = pipe(stream.getvalue(), "--size", "320x240", "--format", "rgb24", "--quiet")
     assert (done.exit_code, len(done.output), done.stderr) == (0, 320 * 240 * 3, "")
-    for options, said in (
+    for options, message in (
         (["--size", "300x200", "--format", "rgb24"], "end within frame 2"),
         (["--size", "big"], "WIDTHxHEIGHT"),
         (["--size", "320x240", "--format", "magic"], "magic"),
@@ -135,11 +135,11 @@ def test_raw_pipes_need_the_right_size(few_pictures):
     ):
         failed = pipe(stream.getvalue(), *options)
         assert failed.exit_code == 2
-        assert said in failed.stderr
+        assert message in failed.stderr
         assert "Traceback" not in failed.stderr
 
 
-def test_frames_that_came_whole_are_written_though_the_next_one_is_cut_off(few_pictures):
+def test_complete_frames_are_written_though_the_next_one_is_cut_off(few_pictures):
     whole = y4m(b"YUV4MPEG2 W320 H240 F25:1 C420", [av.VideoFrame.from_ndarray(few_pictures[0]).reformat(format="yuv420p")] * 3)
     done = pipe(whole[:-1000], "--json")
     assert done.exit_code == 2
@@ -148,7 +148,7 @@ def test_frames_that_came_whole_are_written_though_the_next_one_is_cut_off(few_p
     assert len(done.output) == len(whole) - (len(b"FRAME\n") + 320 * 240 * 3 // 2)
 
 
-def test_a_reader_that_leaves_is_no_fault(few_pictures):
+def test_a_reader_that_closes_its_end_is_no_error(few_pictures):
     frame = av.VideoFrame.from_ndarray(few_pictures[0]).reformat(format="yuv420p").to_ndarray().tobytes()
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     process = start("pipe", "--size", "320x240", **pipes)
@@ -164,9 +164,9 @@ def test_a_reader_that_leaves_is_no_fault(few_pictures):
     process.stdout.close()
     assert process.wait(60) == 0
     writer.join()
-    said = process.stderr.read()
-    assert b"Traceback" not in said
-    assert b"Exception ignored" not in said
+    errors = process.stderr.read()
+    assert b"Traceback" not in errors
+    assert b"Exception ignored" not in errors
 
 
 @pytest.mark.parametrize(

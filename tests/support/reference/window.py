@@ -1,6 +1,8 @@
-"""Plain NumPy twins of the pixel kernels: slow, obvious, and the definition of what the kernels compute."""
+"""Plain NumPy references of the pixel kernels: slow, obvious, and the definition of what the kernels compute."""
 
 from __future__ import annotations
+
+from functools import lru_cache
 
 import numpy as np
 
@@ -14,15 +16,16 @@ def cubic(x):
     return np.where(x < 1, near, np.where(x < 2, far, 0.0))
 
 
+@lru_cache(maxsize=64)
 def resampling_matrix(count, origin, step, size):
     """Dense [count, size]: output cell j covers [origin + j step, origin + (j + 1) step) of `size` samples, border repeated."""
     matrix = np.zeros((count, size))
     for j in range(count):
         begin = origin + j * step
-        for i in range(int(np.floor(begin)) - 3, int(np.ceil(begin + step)) + 4):
-            covered = max(0.0, min(begin + step, i + 1) - max(begin, i)) / step
-            weight = covered if step >= 1 else cubic(begin + step / 2 - 0.5 - i)
-            matrix[j, min(max(i, 0), size - 1)] += weight
+        i = np.arange(np.floor(begin) - 3, np.ceil(begin + step) + 4)
+        covered = np.maximum(0, np.minimum(begin + step, i + 1) - np.maximum(begin, i)) / step
+        weights = covered if step >= 1 else cubic(begin + step / 2 - 0.5 - i)
+        np.add.at(matrix[j], np.clip(i, 0, size - 1).astype(int), weights)
     return matrix
 
 
