@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,9 @@ if TYPE_CHECKING:
     from streamdeblur.statistics import RestorationStatistics
 
 __version__ = "0.1.0"
+
+# ONNX Runtime 1.32 and later records a device id and events, and sends them to its maker, unless this is set before its import.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = [
     "EncodingOptions",
