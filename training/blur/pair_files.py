@@ -103,16 +103,13 @@ class PairFolder:
         if target.exists():
             _check_replaceable(target, overwrite=options.overwrite)
         self._target = target
-        with _explained(target):
+        with ExitStack() as undo, _explained(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             self._partial = Path(tempfile.mkdtemp(prefix=f".{target.name[:60]}.partial-", dir=target.parent))
-        try:
-            with _explained(target):
-                self._partial.chmod(0o755)
-                self._records = Records(self._partial / RECORDS, Path(reader.source), options)
-        except BaseException:
-            shutil.rmtree(self._partial, ignore_errors=True)
-            raise
+            undo.callback(shutil.rmtree, self._partial, ignore_errors=True)
+            self._partial.chmod(0o755)
+            self._records = Records(self._partial / RECORDS, Path(reader.source), options)
+            undo.pop_all()
 
     def __enter__(self) -> Self:
         return self

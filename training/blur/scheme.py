@@ -1,6 +1,7 @@
-"""BlurScheme: a way in which sharp faces become blurry ones, and how it is spelled in commands, configurations and records.
+"""BlurScheme: a way in which sharp faces become blurry ones, and its spelling in commands, configurations and records.
 
-To add a scheme: its kind and spelling here, what it averages in `averaging.find_window`, how it moves in `exposures.expose`.
+To add a scheme, add its kind and spelling here, which frames it averages in `averaging.find_window`, and what its callers pass to
+`exposures.expose`: `streaming` (blurred videos), `datasets.pair_maker` (training) and `evaluation.case_maker`.
 """
 
 from __future__ import annotations
@@ -28,8 +29,8 @@ class BlurScheme:
     """A way in which sharp faces become blurry ones, spelled ``KIND[+camera][:LENGTH]``.
 
     - ``vla``: variable length averaging, as many frames of a clip as the stop rules allow (Sec. 3.4 of the paper);
-    - ``pravg:L``: predefined averaging of L frames of a clip, the middle one is the sharp one; without L, where a scheme is one
-      of a mix, L is chosen for each pair;
+    - ``pravg:L``: predefined averaging of L frames of a clip, the middle one is the sharp one; without L, as in the mix of a
+      recipe, the length is sampled for each pair;
     - ``vla+camera``, ``pravg+camera:L``: the same while a hand-held camera shakes;
     - ``synthetic``: convolution with a random kernel of a shaking camera; ``mild``: with one that hardly shows;
     - ``sharp``: no blur; ``as-is``: faces that are blurry already, without a sharp counterpart.
@@ -43,15 +44,15 @@ class BlurScheme:
 
     @classmethod
     def parse(cls, text: str, known: Sequence[str] = SPELLINGS, name: str = "blur scheme") -> BlurScheme:
-        """The scheme that is spelled this way.
+        """Parse the spelling of a scheme.
 
         Args:
             text: Such as ``vla+camera`` or ``pravg:11``.
             known: Those of `SPELLINGS` that are accepted.
-            name: What the error calls it.
+            name: What the error message calls it.
 
         Raises:
-            OptionError: it is none of those that are known; the message lists them.
+            OptionError: It is none of those that are known; the message lists them.
         """
         stem, colon, length = text.partition(":")
         kind, _, camera = stem.partition("+")
@@ -73,7 +74,7 @@ class BlurScheme:
 
 
 class Accepts:
-    """Which schemes a setting accepts, as text or as values: ``Annotated[BlurScheme, Accepts("vla", "pravg:L")]``.
+    """The schemes that a setting accepts, as text or as values: ``Annotated[BlurScheme, Accepts("vla", "pravg:L")]``.
 
     Others raise the OptionError of `BlurScheme.parse`.
     """

@@ -75,10 +75,7 @@ def make_data_set(
         tasks: Each makes one part.
         split: The side of the samples of a source file.
         settings: All that the data set depends on besides the tasks, for JSON.
-        shard_bytes: A shard is closed when its samples hold this much.
-        workers: Processes; 1 works in this one.
-        overwrite: Replace a data set that was made of other files or settings.
-        on_progress: Called after each part.
+        shard_bytes, workers, overwrite, on_progress: See `BuildArguments`.
 
     Returns:
         The summary, which is also in `SUMMARY`.
@@ -95,22 +92,13 @@ def make_data_set(
     for done, task in enumerate(make_parts(tasks, out / PARTS, workers), 1):
         if on_progress is not None:
             on_progress(AssemblyStep(done, len(tasks), task.title))
-    parts = [part_path(out / PARTS, task) for task in tasks]
-    plan = plan_splits(parts, split)
+    plan = plan_splits([part_path(out / PARTS, task) for task in tasks], split)
     if not any(plan.splits.values()):
         _give_up(out)
         raise InputError(f"Nothing to keep: {explain(plan.sources)}")
     _clear(out)
-    shards = {}
-    for side in SPLITS:
-        shards[side] = len(write_shards(out / side, kind, _samples_of(plan, side), shard_bytes))
-    summary = {
-        "kind": kind,
-        "made_from": digest,
-        "shards": shards,
-        "kept": {side: plan.count(side) for side in SPLITS},
-        "sources": [{k: v for k, v in vars(s).items() if k != "items"} | {"kept": len(s.items)} for s in plan.sources],
-    }
+    shards = {side: len(write_shards(out / side, kind, _samples_of(plan, side), shard_bytes)) for side in SPLITS}
+    summary = {"kind": kind, "made_from": digest, "shards": shards, **plan.record()}
     _write_summary(out / SUMMARY, summary)
     shutil.rmtree(out / PARTS)
     return summary
@@ -137,6 +125,11 @@ class Plan:
     def count(self, side: Split) -> int:
         """Count the samples of one side."""
         return sum(chosen == side for kept in self.splits.values() for chosen in kept.values())
+
+    def record(self) -> dict[str, Any]:
+        """Return what is kept of each side, and what became of the sources, for JSON."""
+        sources = [{k: v for k, v in vars(s).items() if k != "items"} | {"kept": len(s.items)} for s in self.sources]
+        return {"kept": {side: self.count(side) for side in SPLITS}, "sources": sources}
 
 
 def plan_splits(parts: Iterable[Path], split: Callable[[SourceFile], Split]) -> Plan:

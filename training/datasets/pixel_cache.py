@@ -21,7 +21,7 @@ from streamdeblur.caches import cache_folder
 from streamdeblur.errors import InputError, OutputError
 from streamdeblur.training.datasets.shards import Sample
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 FORMAT = 1
 """Of the decoded files; a new number makes older ones useless."""
@@ -164,7 +164,7 @@ def _decode(target: Path, samples: Callable[[], Iterator[Sample]], kind: SampleK
             continue
         entries[sample.key] = entry
         end += int(np.prod(entry.shape))
-    log.info("Decoding %d %s once (%.1f GB) ...", len(entries), kind.name, end / 1e9)
+    logger.info("Decoding %d %s once (%.1f GB) ...", len(entries), kind.name, end / 1e9)
     pixels = np.lib.format.open_memmap(target, "w+", np.uint8, (max(end, 1),))
     _reserve(target)
 
@@ -197,4 +197,4 @@ def _warn(bad: dict[str, str], kind: SampleKind) -> None:
     if bad:
         named = "; ".join(f"{key}: {problem}" for key, problem in sorted(bad.items())[:MOST_NAMED])
         more = f"; and {len(bad) - MOST_NAMED} more" if len(bad) > MOST_NAMED else ""
-        log.warning("%d %s cannot be used and are left out: %s%s", len(bad), kind.name, named, more)
+        logger.warning("%d %s cannot be used and are left out: %s%s", len(bad), kind.name, named, more)

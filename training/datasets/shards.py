@@ -20,7 +20,7 @@ from typing import Any, Self
 from streamdeblur.errors import InputError, OutputError
 from streamdeblur.files import make_folder, temporary_beside
 
-log = logging.getLogger(__name__)
+logger = logging.getLogger(__name__)
 
 SHARD_BYTES = 500_000_000
 """A shard is closed when its samples hold this much; one that is read from a hard disk is then one long read."""
@@ -193,7 +193,7 @@ def _members(shard: Path, suffixes: Sequence[str]) -> Iterator[tuple[str, bytes]
     except tarfile.ReadError as error:
         if shard.stat().st_size and not tarfile.is_tarfile(shard):
             raise InputError(f"{shard} is not a tar file.") from None
-        log.warning("%s is cut off or damaged (%s): what follows is left out", shard, error)
+        logger.warning("%s is cut off or damaged (%s): what follows is left out", shard, error)
     except OSError as error:
         raise InputError(f"Cannot read {shard}: {error.strerror or error}.") from None
 
