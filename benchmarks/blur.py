@@ -11,7 +11,7 @@ from unittest.mock import patch
 import cv2
 import numpy as np
 
-from harness import Row, in_turn, ratio
+from harness import Row, alternate, ratio
 from streamdeblur.demo.run import group_photograph
 from streamdeblur.training.blur import exposures
 from streamdeblur.training.blur import sensor as sensors
@@ -74,7 +74,7 @@ def _vla(rounds: int) -> Row:
     def plain() -> int:
         return _plain_vla(material[0], srgb(), StopRules())
 
-    mine, others = in_turn([rate(ours), rate(plain)], rounds)
+    mine, others = alternate([rate(ours), rate(plain)], rounds)
     return Row(
         "VLA of face clips of 300 px, the three rules included",
         f"{statistics.median(mine):.0f} pairs/s",
@@ -92,7 +92,7 @@ def _kernels(rounds: int) -> Row:
         sample_kernels(0, extents)
         return KERNELS / (time.perf_counter() - began)
 
-    (mine,) = in_turn([ours], rounds)
+    (mine,) = alternate([ours], rounds)
     return Row("camera-shake kernels of 3 to 34 px", f"{statistics.median(mine):.0f} kernels/s", target=">= 2,000 on 2 cores")
 
 
@@ -118,7 +118,7 @@ def _pairs(rounds: int) -> Row:
         ):
             return milliseconds(PAIRS // 4)
 
-    mine, others = in_turn([lambda: milliseconds(PAIRS), plain], rounds)
+    mine, others = alternate([lambda: milliseconds(PAIRS), plain], rounds)
     cv2.setNumThreads(threads)
     return Row(
         "a training pair of 256 px: blur and degradations of the default recipe, one core",

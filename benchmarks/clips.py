@@ -36,7 +36,7 @@ def faces_clip(faces: int, seconds: float, fps: int = FPS) -> Path:
 
 
 def _pictures(faces: int, count: int, fps: int):
-    """The camera's frames, forward and backward again; of the six faces those that are too many are hidden."""
+    """The camera's frames, forwards and then backwards; the faces that are not wanted are blurred away."""
     photograph = group_photograph()
     centres = [(796, 412), (320, 207), (517, 337), (113, 329), (1178, 332), (954, 134)]
     for x, y in centres[faces:]:

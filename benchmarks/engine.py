@@ -1,4 +1,4 @@
-"""One crop: OpenVINO against ONNX Runtime."""
+"""One crop: OpenVINO compared with ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from harness import Row, in_turn, ratio
+from harness import Row, alternate, ratio
 from streamdeblur.demo.run import group_photograph
 from streamdeblur.engines import engine_choices, open_engine
 from streamdeblur.engines.engine import Engine
@@ -21,7 +21,7 @@ CROPS = 24
 
 
 def measure(rounds: int) -> list[Row]:
-    """(c) milliseconds for one crop alone, and for each of many in flight."""
+    """Measure milliseconds for one crop alone, and for each of many in flight."""
     crops = np.stack([crop(array_planes(group_photograph()), FaceWindow(796, 412, 200))] * CROPS)
     network = Network.read(default_network())
     names = [choice.name for choice in engine_choices() if choice.available and choice.name in ("openvino", "onnxruntime")]
@@ -37,7 +37,7 @@ def measure(rounds: int) -> list[Row]:
 
         return run
 
-    def flowing(engine: Engine) -> Callable[[], float]:
+    def in_flight(engine: Engine) -> Callable[[], float]:
         def run() -> float:
             began = time.perf_counter()
             engine.infer(crops)
@@ -46,14 +46,20 @@ def measure(rounds: int) -> list[Row]:
         return run
 
     rows = []
-    for label, make, throughput in (("one crop alone", alone, False), ("one crop of many in flight", flowing, True)):
+    for label, make, throughput in (("one crop alone", alone, False), ("one crop of many in flight", in_flight, True)):
         engines = [open_engine(name, network, throughput=throughput) for name in names]
-        values = in_turn([make(engine) for engine in engines], rounds)
+        values = alternate([make(engine) for engine in engines], rounds)
         for engine in engines:
             engine.close()
-        shown = [f"{engine.name} {statistics.median(v):.1f} ms" for engine, v in zip(engines, values, strict=True)]
+        figures = [f"{engine.name} {statistics.median(v):.1f} ms" for engine, v in zip(engines, values, strict=True)]
         reason = engines[0].reason.rpartition("(")[2].rstrip(")")
         rows.append(
-            Row(f"{label} ({reason})", shown[0], f"{shown[1]} (CPU, f32)", ratio(values[1], values[0]), ">= 3 on a CPU with AMX")
+            Row(
+                f"{label} ({reason})",
+                figures[0],
+                f"{figures[1]} (CPU, f32)",
+                ratio(values[1], values[0]),
+                ">= 3 on a CPU with AMX",
+            )
         )
     return rows

@@ -1,4 +1,4 @@
-"""What the benchmarks share: comparing in turn, and the table."""
+"""What the benchmarks share: alternating measurements, and the table of results."""
 
 from __future__ import annotations
 
@@ -11,40 +11,40 @@ from streamdeblur.diagnosis import diagnose
 
 @dataclass(frozen=True)
 class Row:
-    """One line of the table."""
+    """One line of the table of results."""
 
     name: str
     value: str
     against: str = ""
     ratio: float | None = None
-    """How many times better than what it is compared with, both measured in turn in one run; medians."""
+    """How many times better it is than what it is compared with: the median of ratios, both sides measured alternately."""
     target: str = ""
 
 
-def in_turn(measures: Sequence[Callable[[], float]], rounds: int = 5) -> list[list[float]]:
-    """Run the measures one after the other, `rounds` times, after one warm-up; the values of each."""
+def alternate(measures: Sequence[Callable[[], float]], rounds: int = 5, warm_up: int = 1) -> list[list[float]]:
+    """Run the measures one after the other, `rounds` times after `warm_up` rounds; returns the values of each."""
     values: list[list[float]] = [[] for _ in measures]
-    for number in range(rounds + 1):
+    for number in range(rounds + warm_up):
         for measure, kept in zip(measures, values, strict=True):
             value = measure()
-            if number:
+            if number >= warm_up:
                 kept.append(value)
     return values
 
 
 def ratio(values: Sequence[float], others: Sequence[float]) -> float:
-    """Median of the ratios pair by pair: what drifts with the machine cancels."""
+    """The median of the ratios of pairs, in which a drift of the machine's speed cancels."""
     return statistics.median(a / b for a, b in zip(values, others, strict=True))
 
 
 def machine() -> str:
-    """The CPU, its cores and the features that matter."""
+    """The CPU, its cores and its vector extensions."""
     cpu = diagnose().cpu
     return f"{cpu.name}, {cpu.cores} cores, {', '.join(cpu.features)}"
 
 
 def table(rows: Sequence[Row]) -> str:
-    """The rows as Markdown."""
+    """The rows as a Markdown table."""
     lines = ["| what | streamdeblur | against | ratio | target |", "| --- | --- | --- | --- | --- |"]
     for row in rows:
         times = f"{row.ratio:.2f}" if row.ratio is not None else ""

@@ -1,4 +1,4 @@
-"""Crop and paste against the way through a whole RGB frame, as most tools go: reformat, resize, blend, reformat."""
+"""Crop and paste compared with a conversion of the whole frame to RGB and back, as in most tools."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import av
 import cv2
 import numpy as np
 
-from harness import Row, in_turn, ratio
+from harness import Row, alternate, ratio
 from streamdeblur.demo.run import group_photograph
 from streamdeblur.faces.window import FaceWindow, RestoredCrop, crop, paste
 from streamdeblur.video.planes import frame_planes
@@ -32,7 +32,7 @@ def _milliseconds(work: Callable[[], object]) -> Callable[[], float]:
 
 
 def measure(rounds: int) -> list[Row]:
-    """(f) one face of a 720p and a 1080p frame in yuv420p."""
+    """Measure one face of a 720p and a 1080p frame in yuv420p."""
     rows = []
     for name, size in (("720p", (1280, 720)), ("1080p", (1920, 1080))):
         picture = cv2.resize(group_photograph(), size)
@@ -55,13 +55,13 @@ def measure(rounds: int) -> list[Row]:
             part[:] = (mask * enlarged + (1 - mask) * part).astype(np.uint8)
             av.VideoFrame.from_ndarray(rgb, format="rgb24").reformat(format="yuv420p")
 
-        mine, others = in_turn([_milliseconds(kernels), _milliseconds(through_rgb)], rounds)
+        ours, theirs = alternate([_milliseconds(kernels), _milliseconds(through_rgb)], rounds)
         rows.append(
             Row(
                 f"crop and paste, {name}, a face in a window of 300 px",
-                f"{statistics.median(mine):.2f} ms",
-                f"whole-frame RGB round trip {statistics.median(others):.2f} ms",
-                ratio(others, mine),
+                f"{statistics.median(ours):.2f} ms",
+                f"whole-frame RGB round trip {statistics.median(theirs):.2f} ms",
+                ratio(theirs, ours),
                 ">= 5",
             )
         )

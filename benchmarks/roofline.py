@@ -1,9 +1,9 @@
-"""What the networks ask of a GPU, and what GPUs could reach at most: arithmetic on paper, nothing here is measured on a GPU.
+"""A roofline estimate of the networks on NVIDIA GPUs; nothing here is measured on a GPU.
 
 python benchmarks/roofline.py                 # the tables of docs/performance.md
 
-Each operation takes the larger of its arithmetic at the peak rate and its traffic at the peak bandwidth; operations on single
-numbers ride along with the convolution or product before them, as engines fuse them. A launch costs LAUNCH seconds more.
+Each operation takes the larger of its arithmetic at the peak rate and its traffic at the peak bandwidth. Element-wise operations
+are counted with the convolution or product before them, as engines fuse them. Each launch adds LAUNCH seconds.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from streamdeblur.engines.half import compute_in_half
 from streamdeblur.weights import default_network
 
 LAUNCH = 3e-6
-"""Seconds from one kernel to the next in a stream, as commonly observed."""
+"""Typical seconds from one kernel to the next in a stream."""
 
 FUSED = {
     "Add", "Sub", "Mul", "Div", "Relu", "LeakyRelu", "Sigmoid", "Tanh", "Clip", "Cast", "Sqrt", "Exp", "Softplus", "Identity",
@@ -54,7 +54,7 @@ GPUS = (
 
 @dataclass(frozen=True)
 class Operation:
-    """One node of a graph, with the shapes it has for a batch."""
+    """The cost of one node of a graph, for a batch."""
 
     kind: str
     flops: float
@@ -63,7 +63,7 @@ class Operation:
 
 
 def operations(model: bytes, batch: int) -> list[Operation]:
-    """The nodes of a graph, after one run that shows the shapes."""
+    """The cost of each node of a graph; it is run once for the shapes."""
     import onnxruntime
 
     graph = onnx.load_model_from_string(model)
@@ -94,7 +94,7 @@ def _operation(node: onnx.NodeProto, values: dict[str, np.ndarray]) -> Operation
 
 
 def seconds(found: list[Operation], gpu: Gpu) -> tuple[float, float]:
-    """(at the roofline, with launches) of all operations one after the other."""
+    """Seconds of all operations one after the other: at the roofline, and with launches."""
     total, launches = 0.0, 0
     for operation in found:
         dense = operation.kind in ("Conv", "MatMul", "Gemm")
@@ -105,7 +105,7 @@ def seconds(found: list[Operation], gpu: Gpu) -> tuple[float, float]:
 
 
 def paper_network() -> bytes:
-    """The networks of the paper with random weights: their arithmetic does not depend on what was learned."""
+    """The networks of the paper with random weights, on which their cost does not depend."""
     import torch
 
     from streamdeblur.training.config import TrainingConfig
@@ -164,10 +164,10 @@ def registers_table(architectures: tuple[str, ...] = ("75", "80", "86", "89", "9
         (Path(folder) / "window.ptx").write_bytes(compile_ptx())
         for architecture in architectures:
             command = [find_ptxas(), "-v", f"-arch=sm_{architecture}", "window.ptx", "-o", "window.cubin"]
-            said = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=True).stderr
-            assert not re.search(r"\d+ bytes smem", said), said
-            assert not any(int(count) for count in re.findall(r"(\d+) bytes spill", said)), said
-            for name, registers in re.findall(r"entry function '(\w+)'.*?Used (\d+) registers", said, re.DOTALL):
+            report = subprocess.run(command, capture_output=True, text=True, cwd=folder, check=True).stderr
+            assert not re.search(r"\d+ bytes smem", report), report
+            assert not any(int(count) for count in re.findall(r"(\d+) bytes spill", report)), report
+            for name, registers in re.findall(r"entry function '(\w+)'.*?Used (\d+) registers", report, re.DOTALL):
                 used.setdefault(name, []).append(registers)
     rows = ["| kernel | " + " | ".join(f"sm_{a}" for a in architectures) + " |", "| --- " * (1 + len(architectures)) + "|"]
     rows += [f"| {name} | " + " | ".join(values) + " |" for name, values in sorted(used.items())]

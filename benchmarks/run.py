@@ -1,10 +1,10 @@
-"""All benchmarks: a table in Markdown and JSON.
+"""Run the benchmarks, and write a table in Markdown and JSON.
 
 python benchmarks/run.py                      # prints the table
 python benchmarks/run.py --out docs           # and writes docs/benchmarks.md and docs/benchmarks.json
 python benchmarks/run.py engine pixels --rounds 9
 python benchmarks/run.py transcode --real CLIP.mp4
-python benchmarks/run.py live --seconds 120   # only when it is named: it plays in real time
+python benchmarks/run.py live --seconds 120   # runs only where it is named, because it plays in real time
 """
 
 from __future__ import annotations
@@ -67,7 +67,7 @@ def main() -> None:
 
 
 def commentary(page: Path) -> str:
-    """What people wrote below the table of an earlier run: kept, to be read again beside the new figures."""
+    """The text below the table of the page from an earlier run, which is kept."""
     before = page.read_text() if page.is_file() else ""
     return before[before.find(COMMENTARY) - 1 :] if COMMENTARY in before else ""
 

@@ -1,4 +1,4 @@
-"""The tracker's filter against norfair's, on the boxes of a face of 137 px with a detector's jitter.
+"""The tracker's filter compared with norfair's, on the boxes of a face of 137 px with a detector's jitter.
 
 Needs `pip install --no-deps norfair filterpy`: norfair asks for an older NumPy or rich than it needs.
 """
@@ -18,11 +18,11 @@ from streamdeblur.faces.track import FaceTracker
 SIZE, JITTER = 137.0, 0.0065
 STILL = [(640, 360)] * 120
 JUMP = [(600, 350)] * 20 + [(600 + SIZE / 2, 350)] * 5
-STEADY = [(200 + 20 * n, 300) for n in range(40)]
+PAN = [(200 + 20 * n, 300) for n in range(40)]
 
 
 def follow(path, settings, random) -> tuple[np.ndarray, float]:
-    """Errors [frames, 2] in pixels of the centre along a path, and milliseconds per update; `settings` None: our own filter."""
+    """Errors [frames, 2] of the centre in pixels, and milliseconds per update; without settings, of our own filter."""
     ours = FaceTracker()
     factory = OptimizedKalmanFilterFactory(**(settings or {}))
     theirs = Tracker(
@@ -54,7 +54,7 @@ def main() -> None:
         random = np.random.default_rng(0)
         still, milliseconds = follow(STILL, settings, random)
         jump, _ = follow(JUMP, settings, random)
-        steady, _ = follow(STEADY, settings, random)
+        steady, _ = follow(PAN, settings, random)
         rows.append(
             Row(
                 name,

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from harness import Row, in_turn, ratio
+from harness import Row, alternate, ratio
 from streamdeblur.demo.run import group_photograph
 from streamdeblur.training.batches import Batch, BatchLoader
 from streamdeblur.training.config import HourglassSettings, TrainingConfig
@@ -35,7 +35,7 @@ def measure(rounds: int) -> list[Row]:
     def with_loader() -> float:
         return _seconds(lambda: steps["bf16-mixed"](next(loader)))
 
-    reduced, full, loaded = in_turn([without_loader("bf16-mixed"), without_loader("32-true"), with_loader], rounds)
+    reduced, full, loaded = alternate([without_loader("bf16-mixed"), without_loader("32-true"), with_loader], rounds)
     batches.close()
     speed = {name: settings.batch / statistics.median(values) for name, values in (("bf16", reduced), ("f32", full))}
     return [

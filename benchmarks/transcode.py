@@ -1,4 +1,4 @@
-"""Whole videos: against decoding and encoding alone, against the deface command, with more faces, and memory over length."""
+"""Whole videos, compared with decoding and encoding alone and with deface; the cost of a face, memory and start-up."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import av
 
 from clips import WORK, faces_clip
-from harness import Row, in_turn, ratio
+from harness import Row, alternate, ratio
 from streamdeblur import FaceDeblurrer, deblur_video
 from streamdeblur.video.encoders import DEFAULTS, configure
 
@@ -39,7 +39,7 @@ def plain_fps(source: Path, preset: str) -> float:
 
 
 def against_plain(rounds: int, clip: Path, label: str) -> list[Row]:
-    """(a) one face: every frame's face is restored."""
+    """Compare transcodes in which the face of every frame is restored with plain ones."""
     rows = []
     with FaceDeblurrer(always=True, throughput=True) as deblurrer:
         for preset in ("veryfast", "faster", "medium"):
@@ -51,7 +51,7 @@ def against_plain(rounds: int, clip: Path, label: str) -> list[Row]:
             def plain(preset: str = preset) -> float:
                 return plain_fps(clip, preset)
 
-            mine, others = in_turn([ours, plain], rounds)
+            mine, others = alternate([ours, plain], rounds)
             default = " (the default)" if preset == DEFAULTS["libx264"].speed else ""
             rows.append(
                 Row(
@@ -66,7 +66,7 @@ def against_plain(rounds: int, clip: Path, label: str) -> list[Row]:
 
 
 def against_deface(rounds: int) -> Row:
-    """(b) a peer that detects and edits faces, as a command, with its defaults."""
+    """Compare the command with deface, which also detects and edits faces, both with their defaults."""
     clip = faces_clip(1, 8)
     frames = 8 * 25
 
@@ -78,7 +78,7 @@ def against_deface(rounds: int) -> Row:
     scripts = Path(sys.executable).parent
     ours = [str(scripts / "streamdeblur"), "video", str(clip), str(WORK / "ours.mp4"), "--overwrite", "--quiet"]
     deface = [str(scripts / "deface"), str(clip), "-o", str(WORK / "deface.mp4")]
-    mine, others = in_turn([lambda: seconds(ours), lambda: seconds(deface)], rounds)
+    mine, others = alternate([lambda: seconds(ours), lambda: seconds(deface)], rounds)
     return Row(
         "command, 720p, one face, 8 s, start-up included",
         f"{median(mine):.1f} fps",
@@ -89,7 +89,7 @@ def against_deface(rounds: int) -> Row:
 
 
 def per_face(rounds: int) -> Row:
-    """(e) what one more face costs."""
+    """Measure the time that one more face takes."""
     counts = (0, 1, 2, 4)
     clips = [faces_clip(count, 4) for count in counts]
     with FaceDeblurrer(always=True, throughput=True) as deblurrer:
@@ -111,7 +111,7 @@ def per_face(rounds: int) -> Row:
 
 
 def memory() -> Row:
-    """(d) peak resident memory of the command, for a clip and one ten times as long."""
+    """Measure the peak resident memory of the command, for a clip and one ten times as long."""
     peaks = {}
     for seconds in (10, 100):
         clip = faces_clip(1, seconds)
@@ -136,7 +136,7 @@ def memory() -> Row:
 
 
 def start_up() -> Row:
-    """Time from the command to the first frame that the encoder gets, everything cached."""
+    """Measure the time from the command to the first frame that is encoded, with warm caches."""
     clip = faces_clip(1, 4)
     code = (
         "import sys, time; began = float(sys.argv.pop(1)); sys.argv = sys.argv[1:]\n"
@@ -169,7 +169,7 @@ def start_up() -> Row:
 
 
 def first_run() -> Row:
-    """Time that the kernels take to compile where nothing is cached."""
+    """Measure the time that the kernels take to compile without a cache."""
     code = (
         "import os, time, tempfile, numba; numba.config.CACHE_DIR = tempfile.mkdtemp(); began = time.time()\n"
         "from streamdeblur.warmup import compile_kernels; compile_kernels(); print(time.time() - began)"
@@ -181,7 +181,7 @@ def first_run() -> Row:
 
 
 def measure(rounds: int, real: Path | None) -> list[Row]:
-    """All rows; `real`: a clip of one's own for (a) as well."""
+    """Measure all rows; transcodes of the clip `real`, too, where it is given."""
     rows = against_plain(rounds, faces_clip(1, 8), "720p, one face, hand-held")
     if real is not None:
         rows += against_plain(rounds, real, f"of {real.name}")
