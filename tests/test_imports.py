@@ -1,4 +1,4 @@
-"""What importing each package needs: torch only in training's networks and loops, scipy and scikit-image only with an extra."""
+"""The libraries that importing each package needs: torch only for training's networks and loops, others only with their extra."""
 
 from __future__ import annotations
 
@@ -27,23 +27,24 @@ for module in list_modules(package.__path__, f"{name}."):
             raise
 assert "torch" not in sys.modules, "torch was imported"
 """
-EXTRA_PACKAGES = ("streamdeblur.evaluation", "streamdeblur.training.blur", "streamdeblur.training.datasets")
-"""The packages whose extras, `eval` and `train`, install scipy; all of `training` outside these may import torch."""
+TRAIN_ONLY = ("lightning_fabric", "safetensors", "tensorboard", "torchmetrics")
+EVAL_ONLY = ("scipy", "skimage", "jinja2", "matplotlib", "dlib", "face_recognition_models")
 
 
-def base_packages() -> list[str]:
+def packages() -> list[str]:
+    """The packages that the base install runs, and those of an extra that need no torch."""
     found = [module.name for module in pkgutil.iter_modules(streamdeblur.__path__, "streamdeblur.") if module.ispkg]
-    return ["streamdeblur", *(name for name in found if name not in ("streamdeblur.evaluation", "streamdeblur.training"))]
+    base = [name for name in found if name not in ("streamdeblur.evaluation", "streamdeblur.training")]
+    return ["streamdeblur", *base, "streamdeblur.training.blur", "streamdeblur.training.datasets"]
 
 
-@pytest.mark.parametrize("package", EXTRA_PACKAGES)
-def test_a_package_of_an_extra_does_not_import_torch(package):
-    import_package(package)
+@pytest.mark.parametrize("package", packages())
+def test_importing_needs_neither_torch_nor_an_extra(package):
+    import_package(package, *TRAIN_ONLY, *EVAL_ONLY)
 
 
-@pytest.mark.parametrize("package", base_packages())
-def test_a_package_of_the_base_imports_neither_torch_nor_scipy_nor_scikit_image(package):
-    import_package(package, "scipy", "skimage")
+def test_evaluation_needs_neither_torch_nor_the_extra_of_the_training():
+    import_package("streamdeblur.evaluation", *TRAIN_ONLY)
 
 
 def import_package(package: str, *missing: str) -> None:

@@ -59,6 +59,9 @@ class ResultFolder:
         for result in self._read():
             self._stored[result.protocol, result.case, result.method] = result
 
+    def __repr__(self) -> str:
+        return f"ResultFolder({str(self.folder)!r}, {len(self._stored)} results)"
+
     def _read(self) -> Iterator[FaceResult]:
         lines = self.folder / LINES
         if not lines.exists():

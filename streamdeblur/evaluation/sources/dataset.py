@@ -29,17 +29,25 @@ class EvaluationFace:
     landmarks: Points | None = None
     """Annotated by hand, float64 [68, 2] in pixels of the crop; None if not annotated."""
 
+    def __repr__(self) -> str:
+        annotated = "" if self.landmarks is None else ", annotated"
+        return f"EvaluationFace({self.crop.shape[1]} x {self.crop.shape[0]} px{annotated})"
+
 
 @dataclass(frozen=True, eq=False)
 class ClipFrames:
     """The frames of a clip: a face that moves in a window that does not."""
 
-    frames: NDArray[np.uint8] = field(repr=False)
+    frames: NDArray[np.uint8]
     """uint8 RGB [T, S, S, 3]."""
-    boxes: NDArray[np.float32] = field(repr=False)
+    boxes: NDArray[np.float32]
     """float32 [T, 4]: face boxes x0, y0, x1, y1 in pixels of the frames, as the detector defines them."""
-    landmarks: NDArray[np.float32] | None = field(default=None, repr=False)
+    landmarks: NDArray[np.float32] | None = None
     """float32 [T, K, 2] in pixels of the frames: 68 points annotated by hand, or 5 of the detector."""
+
+    def __repr__(self) -> str:
+        count, height, width = self.frames.shape[:3]
+        return f"ClipFrames({count} frames, {width} x {height} px)"
 
 
 @dataclass(frozen=True, eq=False)
