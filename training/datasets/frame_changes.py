@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import cv2
 import numpy as np
@@ -57,7 +56,7 @@ class ChangeMeter:
         return Change(float(blocks.max()), float(np.abs(overview - previous).mean()))
 
 
-def _shrunk(luma: Any, width: int, height: int) -> NDArray[np.float32]:
+def _shrunk(luma: cv2.typing.MatLike, width: int, height: int) -> NDArray[np.float32]:
     small = np.empty((max(1, height), max(1, width)), np.float32)
     cv2.resize(luma.astype(np.float32), small.shape[::-1], small, interpolation=cv2.INTER_AREA)
     return small

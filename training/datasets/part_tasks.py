@@ -12,7 +12,6 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context, parent_process
 from pathlib import Path
-from typing import Any
 
 import cv2
 
@@ -36,7 +35,7 @@ class PartTask:
     """Makes the samples that state why it could not be done, if its process dies."""
 
 
-def part_name(files: Sequence[Path], root: Path, settings: Any) -> str:
+def part_name(files: Sequence[Path], root: Path, settings: object) -> str:
     """Name what is made of files by a hash of the settings and of the files' names, sizes and times."""
     stats = [(file.relative_to(root).as_posix(), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     return hashlib.sha256(json_bytes({"format": FORMAT, "files": stats, "settings": settings})).hexdigest()[:32]

@@ -5,13 +5,11 @@ from __future__ import annotations
 import csv
 import io
 from abc import abstractmethod
-from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from itertools import accumulate
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Any, Generic, Self, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,27 +28,23 @@ class Store(Sequence[Item], Generic[Item]):
 
     def __init__(self, shards: Sequence[PixelCache]) -> None:
         self._shards = list(shards)
-        self._ends = list(accumulate(len(shard.entries) for shard in self._shards))
+        self._entries = [(shard, entry) for shard in shards for entry in shard.entries]
 
-    def __reduce__(self) -> tuple[Any, ...]:
+    def __reduce__(self) -> tuple[type[Self], tuple[list[PixelCache]]]:
         return type(self), (self._shards,)
 
     def __len__(self) -> int:
-        return self._ends[-1] if self._ends else 0
+        return len(self._entries)
 
-    def __getitem__(self, index: Any) -> Any:
-        """Return the item at an index, 0 to len - 1 (negative ones count from the end); a slice gives a list."""
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Item]: ...
+    def __getitem__(self, index: int | slice) -> Item | list[Item]:
+        """Return the item at an index (negative ones count from the end); a slice gives a list."""
         if isinstance(index, slice):
-            return [self[i] for i in range(*index.indices(len(self)))]
-        return self._item(*self._find(int(index)))
-
-    def _find(self, index: int) -> tuple[PixelCache, CacheEntry]:
-        if not -len(self) <= index < len(self):
-            raise IndexError(f"Index {index} of {len(self)} entries.")
-        index %= len(self)
-        number = bisect_right(self._ends, index)
-        shard = self._shards[number]
-        return shard, shard.entries[index - self._ends[number] + len(shard.entries)]
+            return [self._item(shard, entry) for shard, entry in self._entries[index]]
+        return self._item(*self._entries[index])
 
     @abstractmethod
     def _item(self, shard: PixelCache, entry: CacheEntry) -> Item: ...
@@ -58,12 +52,12 @@ class Store(Sequence[Item], Generic[Item]):
     @property
     def keys(self) -> list[str]:
         """Key of each entry's sample."""
-        return [entry.key for shard in self._shards for entry in shard.entries]
+        return [entry.key for _, entry in self._entries]
 
     @property
     def records(self) -> list[dict[str, Any]]:
         """Record of each entry (the JSON of its sample)."""
-        return [entry.record for shard in self._shards for entry in shard.entries]
+        return [entry.record for _, entry in self._entries]
 
     @property
     def identities(self) -> list[str]:

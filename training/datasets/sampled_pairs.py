@@ -10,6 +10,7 @@ from typing import Any, Unpack
 
 from streamdeblur.errors import InputError
 from streamdeblur.faces.window import CROP_SIZE
+from streamdeblur.training.blur.averaging import FrameSequence
 from streamdeblur.training.datasets.dataset_assembly import BuildArguments, make_data_set
 from streamdeblur.training.datasets.pair_maker import PairMaker
 from streamdeblur.training.datasets.pairs import pair_sample
@@ -76,7 +77,7 @@ def _failed(numbers: Sequence[int], problem: str) -> list[Sample]:
 @lru_cache(maxsize=1)
 def _maker(stills: Path | None, clips: Path | None, recipe: str, seed: int) -> PairMaker:
     """Open the pair maker once per process."""
-    opened_clips: Any = open_clips(clips) if clips else []
+    opened_clips: Sequence[FrameSequence] = open_clips(clips) if clips else []
     return PairMaker(open_stills(stills) if stills else [], opened_clips, Recipe.model_validate_json(recipe), seed)
 
 
