@@ -17,9 +17,8 @@ from numpy.typing import NDArray
 from streamdeblur.kernels.intensity import read_intensity
 from streamdeblur.kernels.sensor import brighten
 from streamdeblur.kernels.warping import add_warped, count_steps, path_matrices, pixel_numbers
-from streamdeblur.training.blur.response import Response
+from streamdeblur.training.blur.response import Response, intensity_table
 from streamdeblur.training.blur.sensor import HIGHLIGHT
-from streamdeblur.training.blur.synthetic import intensity_table
 from streamdeblur.training.blur.trajectories import WAVE_SECONDS, handshake
 
 LARGEST_STEP = 1.5

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from streamdeblur.kernels.sensor import brighten
 from streamdeblur.training.blur.averaging import FrameSequence, RunningSum, Window, find_windows
 from streamdeblur.training.blur.camera import CameraPath, gather
+from streamdeblur.training.blur.convolution import convolve
 from streamdeblur.training.blur.observation import observe
 from streamdeblur.training.blur.response import Response
 from streamdeblur.training.blur.scheme import BlurScheme
 from streamdeblur.training.blur.sensor import CLEAN, HIGHLIGHT, Degradations, degrade, with_defocus
 from streamdeblur.training.blur.stop_rules import StopRules
-from streamdeblur.training.blur.synthetic import convolve
 from streamdeblur.training.blur.view import Image, Intensity, View
 
 Kernel = NDArray[np.float32]

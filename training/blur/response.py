@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.errors import InputError, OptionError
+from streamdeblur.kernels.intensity import write_codes
 
 FINE = 65535
 """Intensity of code value 255 where the response is not linear: the darkest step of sRGB is 20 of these units."""
@@ -75,6 +76,18 @@ class Response:
         path.write_text(
             json.dumps({"light": [round(v / self.full, 7) for v in self.to_intensity.tolist()]}) + "\n", encoding="utf-8"
         )
+
+
+def intensity_table(response: Response) -> NDArray[np.float32]:
+    """Return the linear intensity of each code value, 1 for 255: float32 [256]."""
+    return response.to_intensity.astype(np.float32) / np.float32(response.full)
+
+
+def develop(intensity: NDArray[np.float32], response: Response) -> NDArray[np.uint8]:
+    """Return the code values of linear intensity (1 for code value 255; more clips): float32 of any shape to uint8."""
+    out = np.empty(intensity.shape, np.uint8)
+    write_codes(intensity, response.full, response.to_code, out)
+    return out
 
 
 @cache

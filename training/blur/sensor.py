@@ -20,8 +20,8 @@ from streamdeblur.kernels.intensity import write_codes
 from streamdeblur.kernels.sensor import write_noisy_codes
 from streamdeblur.options import Settings
 from streamdeblur.training.blur.compression import down_and_up, h264, jpeg
+from streamdeblur.training.blur.convolution import convolve
 from streamdeblur.training.blur.response import Response
-from streamdeblur.training.blur.synthetic import convolve
 
 FULL_WELL = 20_000.0
 """Electrons of a pixel at code value 255 and gain 1, of a small camera: the root of their number is its shot noise."""

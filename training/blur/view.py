@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.kernels.intensity import read_intensity
-from streamdeblur.training.blur.response import Response
-from streamdeblur.training.blur.synthetic import develop, intensity_table
+from streamdeblur.training.blur.response import Response, develop, intensity_table
 
 Image = NDArray[np.uint8]
 Intensity = NDArray[np.float32]

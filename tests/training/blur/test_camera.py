@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 from streamdeblur.training.blur.camera import LARGEST_STEP, CameraPath, gather
-from streamdeblur.training.blur.response import identity, srgb
-from streamdeblur.training.blur.synthetic import develop, intensity_table
+from streamdeblur.training.blur.response import develop, identity, intensity_table, srgb
 from support.media.motion import panned, steady
 
 

@@ -7,9 +7,8 @@ import pytest
 from pydantic import ValidationError
 
 from streamdeblur.training.blur.compression import down_and_up, h264, jpeg
-from streamdeblur.training.blur.response import srgb
+from streamdeblur.training.blur.response import intensity_table, srgb
 from streamdeblur.training.blur.sensor import Degradation, Degradations, Sensor, degrade, disc
-from streamdeblur.training.blur.synthetic import intensity_table
 from support.metrics import psnr
 
 

@@ -7,8 +7,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.kernels.convolution import convolve_taps
-from streamdeblur.kernels.intensity import write_codes
-from streamdeblur.training.blur.response import Response
 
 FFT_FROM_TAPS = 240
 """Taps from which transforms are faster than sums. One core, 256 px RGB: 240 taps take 2.2 ms, transforms for any kernel 2.2
@@ -59,15 +57,3 @@ def _by_transform(intensity: NDArray[np.float32], kernel: NDArray[np.float32]) -
     products = [cv2.mulSpectrums(spectrum(plane, below, right), factor, 0) for plane in planes]
     whole = [cv2.dft(plane, flags=cv2.DFT_INVERSE | cv2.DFT_SCALE) for plane in products]
     return np.maximum(cv2.merge([plane[size - 1 : height, size - 1 : width] for plane in whole]), np.float32(0.0))
-
-
-def intensity_table(response: Response) -> NDArray[np.float32]:
-    """Return the linear intensity of each code value, 1 for 255: float32 [256]."""
-    return response.to_intensity.astype(np.float32) / np.float32(response.full)
-
-
-def develop(intensity: NDArray[np.float32], response: Response) -> NDArray[np.uint8]:
-    """Return the code values of linear intensity (1 for code value 255; more clips): float32 of any shape to uint8."""
-    out = np.empty(intensity.shape, np.uint8)
-    write_codes(intensity, response.full, response.to_code, out)
-    return out

@@ -6,10 +6,10 @@ import cv2
 import numpy as np
 import pytest
 
-from streamdeblur.training.blur import synthetic
+from streamdeblur.training.blur import convolution
+from streamdeblur.training.blur.convolution import convolve
 from streamdeblur.training.blur.exposures import blur_image
 from streamdeblur.training.blur.response import identity, open_response, srgb
-from streamdeblur.training.blur.synthetic import convolve
 from streamdeblur.training.blur.trajectories import sample_kernel
 from support.reference import blur as reference
 
@@ -18,7 +18,7 @@ WAYS = {"sums": 10_000, "transforms": 0}
 
 @pytest.fixture(params=WAYS)
 def way(request, monkeypatch):
-    monkeypatch.setattr(synthetic, "FFT_FROM_TAPS", WAYS[request.param])
+    monkeypatch.setattr(convolution, "FFT_FROM_TAPS", WAYS[request.param])
 
 
 @pytest.mark.parametrize("size", [1, 5, 23])
