@@ -40,7 +40,7 @@ def mean_codes(total: Array, count: int, table: Array, out: Array) -> None:
     total: int32, any shape, not negative; table: uint8 [n]; out: uint8 of the shape of `total`, written.
     """
     source, target = total.reshape(-1), out.reshape(-1)
-    # a double has room for the quotient's every digit that rounding can depend on
+    # a double is precise enough that its error never changes the rounding
     share, last = 1.0 / count, np.int32(table.size - 1)
     indices = np.empty(BLOCK, np.int32)
     for begin in range(0, source.size, BLOCK):

@@ -43,7 +43,7 @@ def ssim(first: Array, second: Array) -> float:
     """
     height, width = first.shape
     count = width - WINDOW + 1
-    # (sums of 49 squares of bytes are exact in float32, so nothing piles up as windows move on)
+    # sums of 49 squares of bytes are exact in float32, so no error accumulates as windows move on
     columns, means = np.zeros((5, width), np.float32), np.empty((5, count), np.float32)
     total = 0.0
     for y in range(height):

@@ -26,7 +26,7 @@ def markov_path(normals: Array, chances: Array, traits: Array, path: Array) -> N
         change_x = anxiety * (strength * normals[t, 0] - pull * x) * stride
         change_y = anxiety * (strength * normals[t, 1] - pull * y) * stride
         if chances[t, 0] < sudden * anxiety:
-            # back the way it came, give or take half a radian
+            # back where it came from, within half a radian
             turn = math.pi + chances[t, 1] - 0.5
             cosine, sine = 2.0 * math.cos(turn), 2.0 * math.sin(turn)
             change_x += cosine * velocity_x - sine * velocity_y
@@ -86,7 +86,7 @@ def render_path(path: Array, span: float, intensity: Array) -> None:
     longest = max(highest_x - lowest_x, highest_y - lowest_y)
     scale = span / longest if longest > 0.0 else 0.0
     left, top = _offset(path, 0, scale, intensity.shape[1]), _offset(path, 1, scale, intensity.shape[0])
-    # (rounding may leave a point a hair outside)
+    # rounding may leave a point slightly outside
     last_x, last_y = intensity.shape[1] - 1.000001, intensity.shape[0] - 1.000001
     intensity[:] = 0.0
     each = 1.0 / path.shape[0]

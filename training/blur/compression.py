@@ -50,7 +50,7 @@ def h264(image: Image, quantiser: float, moved: tuple[float, float]) -> Image:
     before = cv2.warpAffine(image, shift, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
     encoder = _encoder(width, height, round(quantiser))
     decoder = av.CodecContext.create("h264", "r")
-    # the frame's own thread: several decoding threads would hold frames back
+    # one thread: several decoding threads would hold frames back
     decoder.thread_count = 1
     assert isinstance(decoder, av.VideoCodecContext)
     decoded: list[av.VideoFrame] = []
@@ -70,8 +70,8 @@ def _encoder(width: int, height: int, quantiser: int) -> av.VideoCodecContext:
     assert isinstance(encoder, av.VideoCodecContext)
     encoder.width, encoder.height, encoder.pix_fmt = width, height, "yuv420p"
     encoder.time_base, encoder.thread_count = Fraction(1, FPS), 1
-    # The fastest preset, but with what every decoder has and every camera uses. A picture that is unlike the one before would
-    # begin with an intra frame: here it must not.
+    # The fastest preset, with the entropy coding and deblocking that cameras use. Without scenecut=0, a picture that differs
+    # much from the one before would become an intra frame.
     settings = "scenecut=0:cabac=1:no-deblock=0"
     encoder.options = {"preset": "ultrafast", "tune": "zerolatency", "qp": str(quantiser), "x264-params": settings}
     return encoder

@@ -23,7 +23,7 @@ def convolve(intensity: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDA
     Returns:
         float32 [h, w, 3].
     """
-    # (a convolution turns its kernel around, a sum of shifted pictures does not)
+    # a convolution reverses its kernel, a sum of shifted pictures does not
     turned = np.ascontiguousarray(kernel[::-1, ::-1], np.float32)
     if np.count_nonzero(turned) < FFT_FROM_TAPS:
         return _sum_of_taps(intensity, turned)
@@ -32,7 +32,7 @@ def convolve(intensity: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDA
 
 def _sum_of_taps(intensity: NDArray[np.float32], turned: NDArray[np.float32]) -> NDArray[np.float32]:
     places = np.flatnonzero(turned)
-    # a multiple of four taps: those that are too many have weight 0
+    # padded to a multiple of four taps, with weight 0
     taps = np.zeros((2, -(-len(places) // 4) * 4), np.int64)
     weights = np.zeros(taps.shape[1], np.float32)
     taps[:, : len(places)] = np.divmod(places, turned.shape[0])
@@ -44,7 +44,7 @@ def _sum_of_taps(intensity: NDArray[np.float32], turned: NDArray[np.float32]) ->
 
 
 def _by_transform(intensity: NDArray[np.float32], kernel: NDArray[np.float32]) -> NDArray[np.float32]:
-    # circular: what wraps around falls into the border that is cut off
+    # circular: what wraps around falls into the border that is cropped
     height, width = intensity.shape[:2]
     below, right = (cv2.getOptimalDFTSize(side) - side for side in (height, width))
 

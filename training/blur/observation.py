@@ -26,7 +26,7 @@ CUT_CHANGE, CUT_LEVELS = 25.0, 0.35
 PARTS_OF_68 = ((36, 42), (42, 48), (27, 36), (48, 68))
 """Eyes, nose and mouth among 68 landmarks."""
 PART_SIDE = 0.3
-"""Side of the square that stands for the part around a single landmark, in spans of all landmarks."""
+"""Side of the square around a single landmark, relative to the span of all landmarks."""
 BOX_PARTS = np.array(
     [(0.12, 0.3, 0.44, 0.5), (0.56, 0.3, 0.88, 0.5), (0.35, 0.4, 0.65, 0.72), (0.28, 0.68, 0.72, 0.9)], np.float32
 )
@@ -61,7 +61,7 @@ class Observation:
     """One frame as the stop rules need it."""
 
     number: int
-    """Of the frame in its clip or video, from 0."""
+    """Number of the frame in its clip or video, from 0."""
     luma: NDArray[np.uint8]
     """uint8 [h, w, 1], its longer side at most 128."""
     motion: NDArray[np.float32]
@@ -74,7 +74,7 @@ class Observation:
     cut: bool = False
     """This frame begins a new shot."""
     repeated: bool = False
-    """This frame is the one before once more."""
+    """This frame repeats the one before."""
 
     pixel: float = 1.0
     """Pixels of the frame per pixel of the luma."""
@@ -165,7 +165,7 @@ def _small_luma(frame: NDArray[np.uint8], pixel: float) -> NDArray[np.uint8]:
     height, width = frame.shape[:2]
     size = max(16, round(width / pixel)), max(16, round(height / pixel))
     luma = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-    # whole squares are averaged, and the rest of the way is less than a factor of two: averages over parts of pixels are slow
+    # whole squares are averaged first, the remaining factor is less than two: averages over parts of pixels are slow
     whole = int(pixel)
     if whole > 1:
         lines, columns = height // whole, width // whole
@@ -187,7 +187,7 @@ def _other_levels(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
 def _region(boxes: Sequence[NDArray[np.floating]], grid: tuple[int, ...], height: int, width: int) -> tuple[slice, slice]:
     if not boxes:
         return slice(None), slice(None)
-    # plain numbers: NumPy takes longer over four of them than over the luma
+    # plain numbers: NumPy's overhead for four of them would exceed the time for the luma
     sides = list(zip(*(box.tolist() for box in boxes), strict=True))
 
     def cells(begin: float, end: float, side: int, count: int) -> slice:

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
     import av
 
 RECORDS = "pairs.json"
-"""In a folder of pairs; beside a video it has the video's name."""
+"""Name of the records in a folder of pairs; beside a video they have the video's name."""
 
 
 class PairSink(Protocol):

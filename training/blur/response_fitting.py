@@ -51,7 +51,7 @@ def fit_response(examples: Sequence[Example], seed: int = 0) -> Response:
         misses = np.interp(intensity, curve, np.arange(256)) - blurry
         return np.concatenate([misses / np.sqrt(blurry.size), SMOOTHNESS * np.diff(slopes, 2)])
 
-    # (a soft loss: some samples have clipped, or moved between the frames)
+    # a soft loss: some samples have clipped, or moved between the frames
     found = optimize.least_squares(residuals, _slopes_of_gamma(2.0), loss="soft_l1")
     return Response.from_curve("fitted", _curve(found.x))
 

@@ -26,19 +26,19 @@ from streamdeblur.training.blur.response import Response
 FULL_WELL = 20_000.0
 """Electrons of a pixel at code value 255 and gain 1, of a small camera: the root of their number is its shot noise."""
 READ_ELECTRONS = 3.0
-"""Standard deviation of reading a pixel at gain 1."""
+"""Standard deviation of the read noise of a pixel at gain 1, in electrons."""
 HIGHLIGHT = 0.75
 """Linear intensity of all channels above which highlights of a sharp picture may have clipped."""
 STREAM_MOTION = 4.0
-"""Pixels by which a picture moves from one frame of an H.264 stream to the next, at most."""
+"""Largest motion in pixels from one frame of an H.264 stream to the next."""
 
 
 class Degradation(Settings):
     """How often a degradation occurs, and how strongly."""
 
     probability: float = Field(ge=0.0, le=1.0)
-    mild: float = Field(gt=0.0, description="Value at its mildest; values are log-uniform from here ...")
-    severe: float = Field(gt=0.0, description="... to here.")
+    mild: float = Field(gt=0.0, description="Mildest value; values are log-uniform from mild to severe.")
+    severe: float = Field(gt=0.0, description="Most severe value.")
 
     def value(self, chance: float, place: float, severity: float) -> float | None:
         """Return the value of the degradation, or None where it does not occur.
@@ -62,7 +62,7 @@ class Sensor(Settings):
     )
     defocus: Degradation = Field(
         default=Degradation(probability=0.1, mild=0.5, severe=2.0),
-        description="Radius in px of the disc that a point becomes, 4 at most.",
+        description="Radius in px of the disc that a point becomes, at most 4.",
     )
     noise: Degradation = Field(
         default=Degradation(probability=0.5, mild=0.5, severe=12.0),
@@ -70,7 +70,7 @@ class Sensor(Settings):
     )
     scaling: Degradation = Field(
         default=Degradation(probability=0.15, mild=1.1, severe=2.0),
-        description="By how much the picture was smaller on its way.",
+        description="Factor by which the picture was smaller in between.",
     )
     jpeg: Degradation = Field(default=Degradation(probability=0.2, mild=95.0, severe=40.0), description="Quality, 1 to 100.")
     h264: Degradation = Field(
@@ -118,7 +118,7 @@ class Degradations:
     jpeg: float | None = None
     h264: float | None = None
     key: int = 0
-    """Of the noise."""
+    """Seed of the noise."""
     moved: tuple[float, float] = (0.0, 0.0)
     """Pixels since the frame before, in the H.264 stream."""
 

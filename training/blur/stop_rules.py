@@ -28,8 +28,8 @@ class StopRules(Settings):
     least_progress: float = Field(default=0.5, ge=0, le=1, description="(iii) Net motion over path; below it the motion swings.")
     swing_from: float = Field(default=0.012, ge=0, description="(iii) Shortest path that is checked for swinging.")
     still_below: float = Field(default=0.004, ge=0, description="(iii) Path over `patience` frames below which nothing moves.")
-    patience: int = Field(default=11, ge=3, description="(iii) Frames after which a face that does not move is given up.")
-    longest: int = Field(default=21, ge=3, le=255, description="Frames of a window at most.")
+    patience: int = Field(default=11, ge=3, description="(iii) Frames after which a window without motion ends.")
+    longest: int = Field(default=21, ge=3, le=255, description="Most frames of a window.")
 
     def overlap(self, first: Observation, last: Observation) -> bool:
         """Check rule (i): whether the parts of every face in both frames still overlap; True without faces."""
@@ -62,7 +62,7 @@ class StopRules(Settings):
 def parts_overlap(first: NDArray[np.float32], last: NDArray[np.float32]) -> float:
     """Return the mean over the parts, float32 [parts, 4], of the intersection relative to the smaller area."""
     total = 0.0
-    # (plain numbers: there are few, and it is done at every step)
+    # plain numbers: NumPy is slower for so few
     for (x0, y0, x1, y1), (u0, v0, u1, v1) in zip(first.tolist(), last.tolist(), strict=True):
         width, height = min(x1, u1) - max(x0, u0), min(y1, v1) - max(y0, v0)
         if width > 0 and height > 0:

@@ -38,7 +38,7 @@ class BlurSummary:
     frames: int
     pairs: int
     mean_length: float
-    """Frames per average."""
+    """Mean number of frames of an average."""
     stopped_by: dict[str, int]
     """Number of averages that each rule ended."""
     seconds: float

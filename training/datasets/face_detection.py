@@ -26,7 +26,7 @@ def shared_detector(name: str) -> Detector:
 
 def open_finder(detector: Detector, width: int, height: int, min_face: float) -> FaceFinder:
     """Open a finder for pictures of width x height, of faces of `min_face` pixels and somewhat smaller ones."""
-    # (in a view of less than OVERVIEW pixels, detectors see little even of large faces)
+    # in a view of less than OVERVIEW pixels, detectors miss even large faces
     return FaceFinder(detector, min_face=min(0.8 * min_face, detector.smallest_face * max(width, height) / OVERVIEW))
 
 

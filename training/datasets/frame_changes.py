@@ -85,7 +85,7 @@ def cuts(overviews: NDArray[np.float64]) -> frozenset[int]:
     found = set()
     for n in range(1, len(overviews)):
         usual = np.percentile(_around(overviews, n, CUT_AROUND), CUT_PERCENTILE)
-        # (half a code value: what rounding and compression change in a still picture)
+        # half a code value: what rounding and compression change in a still picture
         if overviews[n] > CUT and overviews[n] > CUT_RATIO * (usual + 0.5):
             found.add(n)
     return frozenset(found)

@@ -39,8 +39,8 @@ class PairOptions(Settings):
         default=(BlurScheme("vla"),), min_length=1, description="vla, and pravg:L with any odd L."
     )
     every: int = Field(default=5, ge=1, description="Frames from one middle frame to the next.")
-    reverse: bool = Field(default=True, description="Parse the clips in reverse order, too.")
-    recipe: Recipe = Field(default=Recipe(), description="Rules of VLA and camera response; for random pairs all of it.")
+    reverse: bool = Field(default=True, description="Read the clips in reverse order, too.")
+    recipe: Recipe = Field(default=Recipe(), description="Its stop rules and camera responses; for sampled pairs all of it.")
 
 
 def build_pairs(
@@ -97,7 +97,7 @@ def pairs_of_clip(folder: Path, number: int, key: str, name: str, options: PairO
     """Make the part of one clip: its pairs by each scheme, forward and then in reverse."""
     clip = _clips(folder)[number]
     source = SourceFile(name, sha256=name, person=clip.identity)
-    # as many clips for each of the recipe's camera responses
+    # the clips take the recipe's camera responses in turn
     response = options.recipe.responses[number % len(options.recipe.responses)]
     for scheme in options.schemes:
         forward = list(_averages(clip, scheme, response, options))

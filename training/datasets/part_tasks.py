@@ -72,7 +72,7 @@ def make_parts(tasks: Sequence[PartTask], folder: Path, workers: int) -> Iterato
         try:
             yield from _do_together(left, folder, min(workers, len(left)))
         except BrokenProcessPool:
-            # tasks begin in order: the one that took its process down is among the first that are not done
+            # tasks begin in order: the one that crashed its process is among the first that are not done
             for task in [task for task in left if not part_path(folder, task).exists()][:workers]:
                 try:
                     yield from _do_together([task], folder, 1)
@@ -83,7 +83,7 @@ def make_parts(tasks: Sequence[PartTask], folder: Path, workers: int) -> Iterato
 
 
 def _do_together(tasks: Sequence[PartTask], folder: Path, workers: int) -> Iterator[PartTask]:
-    # (spawned, not forked: the threads of OpenCV and the engines do not survive a fork)
+    # spawned, not forked: the threads of OpenCV and the engines do not survive a fork
     pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker)
     try:
         waiting = {pool.submit(_do, task, folder): task for task in tasks}
@@ -95,7 +95,7 @@ def _do_together(tasks: Sequence[PartTask], folder: Path, workers: int) -> Itera
 
 
 def _begin_worker() -> None:
-    # an interrupt is for the main process to answer, and a worker ends with it however it ends
+    # the main process handles an interrupt, and a worker ends when the main process ends
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
 
@@ -116,7 +116,7 @@ def _do_alone(task: PartTask, folder: Path) -> None:
 
 
 def _do(task: PartTask, folder: Path) -> None:
-    # one thread: optical flow depends on how it is shared out, and the other cores have work of their own
+    # one thread: optical flow depends on the number of threads, and the other cores are used by other tasks
     cv2.setNumThreads(1)
     _write(task.work(), part_path(folder, task))
 

@@ -32,7 +32,7 @@ def decode_picture(content: bytes, size: int | None = None, *, smallest: int = S
         InputError: The picture cannot be decoded, or is too small.
     """
     try:
-        # (IMREAD_COLOR turns pictures upright)
+        # IMREAD_COLOR turns pictures upright
         decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
     except cv2.error as error:
         raise InputError(f"it cannot be decoded: {error.err}") from None

@@ -102,7 +102,7 @@ class Clips(Store[StoredClip]):
         self._made: dict[int, StoredClip] = {}
 
     def _item(self, shard: PixelCache, entry: CacheEntry) -> StoredClip:
-        # (kept: the lists of a record take longer to read than a pair may take to make)
+        # kept: converting the lists of a record may take longer than making a pair
         if id(entry) not in self._made:
             self._made[id(entry)] = self._make(shard, entry)
         return self._made[id(entry)]
@@ -238,6 +238,6 @@ def _pictures(folder: Path, pictures: Sequence[Path]) -> Iterator[Sample]:
         record: dict[str, Any] = {"source": picture.name, "identity": row.get("identity", "")}
         if row.get("sharpness"):
             record["sharpness"] = float(row["sharpness"])
-        # (two pictures may differ in their suffix alone)
+        # two pictures may differ in their suffix alone
         key = picture.name.replace(".", "_")
         yield Sample(key, {picture.suffix[1:].lower(): picture.read_bytes(), "json": json_bytes(record)})

@@ -43,19 +43,23 @@ class Recipe(Settings):
         default=DEFAULT_MIX,
         description="Weights of the blur schemes, whose sum does not matter; one that is not named keeps its default.",
     )
-    extents: tuple[float, float] = Field(default=(3.0, 34.0), description="Of synthetic blur.")
-    mild_extents: tuple[float, float] = Field(default=(1.0, 4.0), description="Of mild blur.")
-    camera_extents: tuple[float, float] = Field(default=(3.0, 24.0), description="Of the camera's path during an average.")
-    lengths: tuple[int, ...] = Field(default=(7, 9, 11, 15, 21), min_length=1, description="Of PrAvg: odd numbers of frames.")
+    extents: tuple[float, float] = Field(default=(3.0, 34.0), description="Range of the extents of synthetic blur, in px.")
+    mild_extents: tuple[float, float] = Field(default=(1.0, 4.0), description="Range of the extents of mild blur, in px.")
+    camera_extents: tuple[float, float] = Field(
+        default=(3.0, 24.0), description="Range of the extents of a camera's path, in px."
+    )
+    lengths: tuple[int, ...] = Field(
+        default=(7, 9, 11, 15, 21), min_length=1, description="Lengths of PrAvg: odd numbers of frames."
+    )
     rules: StopRules = Field(default=StopRules(), description="When VLA stops.")
     responses: tuple[str, ...] = Field(
         default=("srgb",),
         min_length=1,
-        description="Each identity, srgb, gamma:EXPONENT or fitted:FILE.json; a pair takes one of them.",
+        description="Camera responses: identity, srgb, gamma:EXPONENT or fitted:FILE.json; each pair takes one.",
     )
     sensor: Sensor = Sensor()
     severity: float = Field(default=1.0, ge=0, le=1, description="Scales the degradations; 0 is clean.")
-    spread: Spread = Field(default="log-uniform", description="How extents are spread over their range, log-uniform or uniform.")
+    spread: Spread = Field(default="log-uniform", description="Distribution of extents over their range: log-uniform or uniform.")
 
     @field_validator("extents", "mild_extents", "camera_extents")
     @classmethod

@@ -22,7 +22,7 @@ from streamdeblur.training.datasets.source_files import SourceFile, sources_samp
 from streamdeblur.training.datasets.splits import Split
 
 CHUNK = 64
-"""Pairs that are made together: what an interruption loses."""
+"""Pairs of one part: what an interruption loses."""
 
 
 def build_sampled_pairs(

@@ -26,9 +26,9 @@ SHARD_BYTES = 500_000_000
 """A shard is closed when its samples hold this much; one that is read from a hard disk is then one long read."""
 
 PARTS = ".parts"
-"""Folder, in that of a data set, of what is done so far while it is being made."""
+"""Folder of the finished parts, in that of a data set that is being made."""
 SUMMARY = "dataset.json"
-"""File in the folder of a finished data set: what it was made of and what it holds."""
+"""File in the folder of a finished data set: its sources and its content."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,7 @@ class Sample:
     """Files that belong together."""
 
     key: str
-    """Name without suffix; no dots, for WebDataset takes all after the first one for the suffix."""
+    """Name without suffix; without dots, as WebDataset takes everything after the first dot for the suffix."""
     files: Mapping[str, bytes]
     """Content by suffix ('mp4', 'json')."""
 
@@ -97,7 +97,7 @@ class TarFile:
     def write(self, sample: Sample) -> None:
         """Append the files of a sample. Raises OutputError (a full disk)."""
         for suffix, content in sorted(sample.files.items()):
-            # a TarInfo has no owner and the time 0 until it is given them: the same bytes everywhere and always
+            # a new TarInfo has no owner and the time 0, so the bytes depend on the samples alone
             entry = tarfile.TarInfo(f"{sample.key}.{suffix}")
             entry.size, entry.mode = len(content), 0o644
             try:

@@ -75,7 +75,7 @@ def find_files(folder: Path, suffixes: Collection[str], out: Path) -> tuple[Path
     files = sorted((p for p in folder.rglob("*") if _wanted(p, folder, suffixes)), key=Path.as_posix)
     whole, made = folder.resolve(), out.resolve()
     if made.is_relative_to(whole):
-        # what an earlier run made in this folder is not one of its sources
+        # the output of an earlier run in this folder is not one of its sources
         files = [file for file in files if not file.is_relative_to(folder / made.relative_to(whole))]
     if not files:
         raise InputError(f"There is nothing to work on in {folder}. Known kinds: {', '.join(sorted(suffixes))}.")

@@ -133,7 +133,7 @@ def _age(sample: Sample, record: dict[str, Any], model: AgeModel) -> int:
 
     if "mp4" in sample.files:
         return model(first_frame(sample.files["mp4"]), np.array(record["boxes"][0]))
-    # a crop whose box nobody measured is a window around its face
+    # a crop without a measured box is a window around its face
     margin = CROP_SIZE * (1 - 1 / WINDOW_SCALE) / 2
     box = record.get("box") or [margin, margin, CROP_SIZE - margin, CROP_SIZE - margin]
     return model(decode_picture(sample.files["jpg"], CROP_SIZE), np.array(box))

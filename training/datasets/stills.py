@@ -28,12 +28,12 @@ from streamdeblur.training.datasets.splits import split_of
 from streamdeblur.video.planes import array_planes
 
 CHUNK = 64
-"""Pictures that are worked on together: what an interruption loses."""
+"""Pictures of one part: what an interruption loses."""
 
 Picture = tuple[Path, str, Identity]
 """File, its path in the folder, and whom it shows."""
 Found = tuple[int, NDArray[np.uint8], dict[str, Any]]
-"""Rank of a face by its size in the picture, its crop (uint8 RGB [256, 256, 3]), and what is known of it."""
+"""Rank of a face by its size in the picture, its crop (uint8 RGB [256, 256, 3]), and its record."""
 
 
 def build_stills(
@@ -100,7 +100,7 @@ def stills_of_pictures(pictures: Sequence[Picture], options: StillsOptions) -> I
             content = path.read_bytes()
             source.sha256 = hashlib.sha256(content).hexdigest()
             if any(earlier.sha256 == source.sha256 for earlier in sources[:-1]):
-                # (a part has each key once; duplicates are counted with those of other parts)
+                # a part has each key once; duplicates are counted with those of other parts
                 continue
             found = _cropped(content, source, options) if options.cropped else _faces(content, source, options)
             for rank, picture, record in found:
@@ -114,7 +114,7 @@ def _sample(picture: NDArray[np.uint8], record: dict[str, Any], source: SourceFi
     about = {
         "source": source.file,
         "source_sha256": source.sha256,
-        # the largest face is the person who was named; the others are somebody else
+        # the largest face is the named person; the others are somebody else
         "identity": identity.name if rank == 0 else f"{identity.name}#{rank + 1}",
         "identity_from": identity.source,
     }

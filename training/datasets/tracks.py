@@ -69,7 +69,7 @@ def upright_frames(path: Path) -> Iterator[tuple[Planes, float]]:
     try:
         for item in reader:
             if isinstance(item, av.VideoFrame):
-                # (the planes are views of the frame, which lives as long as this generator waits)
+                # the planes are views of the frame, which stays alive while this generator is suspended
                 yield upright(item, path), float(item.time or 0.0)
     finally:
         reader.close()
