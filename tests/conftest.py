@@ -64,7 +64,7 @@ def deblurrer():
 
 @pytest.fixture(scope="session")
 def inverting(tmp_path_factory):
-    """A deblurrer whose network turns every crop into its negative: whatever it touches is seen."""
+    """A deblurrer whose network turns every crop into its negative, so that every restored pixel changes visibly."""
     network = write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert")
     with FaceDeblurrer(weights=network, always=True, throughput=True) as opened:
         yield opened

@@ -22,8 +22,9 @@ from streamdeblur.training.blur.response import srgb
 from streamdeblur.training.blur.streaming import Frame, StreamExposer
 from streamdeblur.training.blur.video import blur_video
 from support.cli import run
+from support.media.frames import plane_bytes
 from support.media.motion import panned
-from support.media.videos import Recipe, frame_bytes, read_frames, stamps, write_video
+from support.media.videos import Recipe, read_frames, stamps, write_video
 from support.metrics import psnr
 
 
@@ -117,8 +118,8 @@ def test_colours_and_sound_of_ordinary_video_are_kept(tmp_path, pictures):
     for name in ("out.mp4", "out.sharp.mp4"):
         frames = read_frames(tmp_path / name)
         assert (frames[0].format.name, int(frames[0].colorspace)) == ("yuv420p", 1)
-        planes = [np.mean(plane) for plane in frame_bytes(frames[5])]
-        assert planes == pytest.approx([np.mean(plane) for plane in frame_bytes(read_frames(path)[6])], abs=1.5)
+        planes = [np.mean(plane) for plane in plane_bytes(frames[5])]
+        assert planes == pytest.approx([np.mean(plane) for plane in plane_bytes(read_frames(path)[6])], abs=1.5)
         assert set(stamps(tmp_path / name)) == {0, 1}
 
 

@@ -61,7 +61,7 @@ def test_images_may_be_half_precision_themselves(whole, photograph):
     assert 255 * np.abs(restored - run(whole, images)).max() < 1.0
 
 
-def test_the_graph_is_valid_and_its_types_are_those_it_says(half):
+def test_the_graph_is_valid_and_has_the_declared_types(half):
     model = onnx.load_model_from_string(half)
     onnx.checker.check_model(model, full_check=True)
     assert [output.name for output in model.graph.output] == ["restored"]

@@ -118,9 +118,9 @@ def test_a_damaged_file_is_deleted_and_the_engine_built_again(machine, network, 
     assert plan.read_bytes() == whole
 
 
-def test_a_whole_file_that_tensorrt_does_not_take_is_built_again_once(machine, network, caplog):
+def test_a_complete_file_that_tensorrt_cannot_read_is_built_again_once(machine, network, caplog):
     cache = EngineCache()
-    cache.store(engine_key(network, Device()), b"of a TensorRT that says the same version", 1.0)
+    cache.store(engine_key(network, Device()), b"of another TensorRT with the same version", 1.0)
     engine = open_tensorrt(network)
     assert works(engine)
     engine.close()
@@ -139,7 +139,7 @@ def test_a_timing_cache_is_kept_and_one_of_another_gpu_is_ignored(machine, netwo
     assert timing.read_bytes() == b"timing of Fake 4060"
 
 
-def test_builders_at_the_same_time_build_once(machine, network):
+def test_concurrent_openers_build_once(machine, network):
     engines = []
     threads = [threading.Thread(target=lambda: engines.append(open_tensorrt(network))) for _ in range(4)]
     for thread in threads:
@@ -241,7 +241,7 @@ def test_addresses_are_set_once(machine, network):
     engine.close()
 
 
-def test_it_may_be_used_from_any_thread(machine, network):
+def test_an_engine_may_be_used_from_any_thread(machine, network):
     engine = open_tensorrt(network)
     results = []
     threads = [threading.Thread(target=lambda: results.append(works(engine, 2))) for _ in range(3)]
@@ -271,7 +271,7 @@ def test_the_fake_driver_finds_breaches():
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "nv12", "yuv422p10le", "rgb24", "gray"])
-def test_faces_of_frames_become_what_the_cpu_makes_of_them(machine, network, pixel_format):
+def test_faces_of_frames_are_restored_as_on_the_cpu(machine, network, pixel_format):
     frames, on_cpu = ([random_frame(pixel_format, 320, 240, seed=seed) for seed in range(3)] for _ in range(2))
     engine = open_tensorrt(network)
     batches = [engine.submit(FrameFaces.read(frame_planes(frame), WINDOWS, [1.0, 0.5, 0.8])) for frame in frames]
@@ -281,7 +281,10 @@ def test_faces_of_frames_become_what_the_cpu_makes_of_them(machine, network, pix
         assert pasted.in_time.all()
         crops = [crop(frame_planes(expected), window) for window in WINDOWS]
         changes = zip(WINDOWS, crops, [1.0, 0.5, 0.8], strict=True)
-        paste(frame_planes(expected), [RestoredCrop(window, cropped, 255 - cropped, share) for window, cropped, share in changes])
+        paste(
+            frame_planes(expected),
+            [RestoredCrop(window, cropped, 255 - cropped, strength) for window, cropped, strength in changes],
+        )
         for ours, theirs in zip(frame_planes(frame).arrays, frame_planes(expected).arrays, strict=True):
             # the crops themselves may differ by one code value, and inverting doubles that
             limit = 2 << (frame_planes(frame).layout.depth - 8)
@@ -289,7 +292,7 @@ def test_faces_of_frames_become_what_the_cpu_makes_of_them(machine, network, pix
     engine.close()
 
 
-def test_a_frame_that_is_too_late_is_as_it_was(machine, network):
+def test_a_frame_that_is_late_is_unchanged(machine, network):
     frame = random_frame("yuv420p", 320, 240)
     before = [bytes(plane) for plane in frame.planes]
     engine = open_tensorrt(network)
@@ -356,7 +359,7 @@ def test_a_detector_that_cannot_be_opened_leaves_the_gpu_alone(network, tmp_path
         assert machine.used == 0
 
 
-def test_closing_does_not_wait_for_what_another_process_builds(network):
+def test_closing_does_not_wait_for_the_build_of_another_process(network):
     with fake_gpu(Machine()) as machine:
         key = engine_key(network, Device())
         with EngineCache().building(key):
@@ -368,7 +371,7 @@ def test_closing_does_not_wait_for_what_another_process_builds(network):
         assert machine.builds == 0
 
 
-def test_a_gpu_that_fails_hands_back_to_the_engine_before_it(network, caplog):
+def test_a_gpu_that_fails_falls_back_to_the_engine_before_it(network, caplog):
     with fake_gpu(Machine()) as machine:
         open_tensorrt(network).close()
         frame, expected = (random_frame("yuv420p", 320, 240) for _ in range(2))
@@ -396,6 +399,6 @@ def test_a_gpu_that_fails_hands_back_to_the_engine_before_it(network, caplog):
         assert machine.used == 0
 
 
-def test_without_a_gpu_it_says_so(network):
+def test_without_a_gpu_the_error_says_so(network):
     with fake_gpu(Machine(gpu="")), pytest.raises(EngineError, match="CUDA finds no GPU"):
         open_engine("tensorrt", network)

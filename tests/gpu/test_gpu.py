@@ -51,7 +51,7 @@ def test_crops_of_every_batch_size_are_those_of_the_cpu(engine, crops, expected,
     assert difference.size == 0 or (difference.max() <= 6 and difference.mean() < 0.5)
 
 
-def test_it_comes_from_the_cache_the_second_time(engine, network):
+def test_an_engine_comes_from_the_cache_the_second_time(engine, network):
     again = open_tensorrt(network)
     assert "from the cache" in again.reason
     again.close()
@@ -66,8 +66,10 @@ def test_frames_are_cropped_and_pasted_as_on_the_cpu(gpu, tmp_path_factory, pixe
     assert pasted.finite.all()
     assert pasted.in_time.all()
     changes = [(window, crop(frame_planes(on_cpu), window)) for window in WINDOWS]
-    shares = zip(changes, [1.0, 0.5, 0.8], strict=True)
-    paste(frame_planes(on_cpu), [RestoredCrop(window, cropped, 255 - cropped, share) for (window, cropped), share in shares])
+    restored = zip(changes, [1.0, 0.5, 0.8], strict=True)
+    paste(
+        frame_planes(on_cpu), [RestoredCrop(window, cropped, 255 - cropped, strength) for (window, cropped), strength in restored]
+    )
     # the crops themselves may differ by one code value of 8 bits, and inverting doubles that
     limit = 2 << (frame_planes(frame).layout.depth - 8)
     for ours, theirs in zip(frame_planes(frame).arrays, frame_planes(on_cpu).arrays, strict=True):
@@ -75,7 +77,7 @@ def test_frames_are_cropped_and_pasted_as_on_the_cpu(gpu, tmp_path_factory, pixe
     engine.close()
 
 
-def test_many_frames_in_flight_come_back_to_their_own(engine, photograph):
+def test_many_frames_in_flight_are_restored_as_on_the_cpu(engine, photograph):
     given = [np.ascontiguousarray(np.roll(photograph, 3 * n, 1)) for n in range(12)]
     boxes = [[[740 + 3 * n, 356, 852 + 3 * n, 468], [264 + 3 * n, 151, 376 + 3 * n, 263]] for n in range(12)]
     results = []
@@ -91,13 +93,13 @@ def test_many_frames_in_flight_come_back_to_their_own(engine, photograph):
         assert difference.mean() < 0.1
 
 
-def test_a_network_that_gives_nan_returns_the_crop(gpu, tmp_path_factory, crops):
+def test_a_network_that_returns_nan_leaves_the_crop(gpu, tmp_path_factory, crops):
     engine = open_tensorrt(Network.read(write_network(tmp_path_factory.mktemp("network") / "nan.onnx", "nan")))
     assert np.array_equal(engine.infer(crops[:2]), crops[:2])
     engine.close()
 
 
-def test_what_is_late_is_as_it_came_and_the_next_is_not_mistaken_for_it(engine, photograph, crops, expected):
+def test_late_crops_are_unchanged_and_the_next_ones_are_restored(engine, photograph, crops, expected):
     planes = array_planes(photograph.copy())
     late = engine.submit(FrameFaces.read(planes, WINDOWS, [1.0] * 3)).paste(planes, time.monotonic() - 1.0)
     assert np.array_equal(planes.arrays[0], photograph)
@@ -105,7 +107,7 @@ def test_what_is_late_is_as_it_came_and_the_next_is_not_mistaken_for_it(engine, 
     assert np.abs(engine.infer(crops[3:4]).astype(int) - expected[3]).max() <= 6
 
 
-def test_engines_can_be_opened_and_closed_again_and_again(engine, network, crops):
+def test_engines_can_be_opened_and_closed_repeatedly(engine, network, crops):
     for _ in range(5):
         again = open_tensorrt(network)
         again.infer(crops[:1])

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from streamdeblur import deblur_video
-from support.media.frames import PIXEL_FORMATS
-from support.media.videos import Recipe, frame_bytes, payloads, read_frames, stamps, write_video
+from support.media.frames import PIXEL_FORMATS, plane_bytes
+from support.media.videos import Recipe, payloads, read_frames, stamps, write_video
 
 LOSSLESS = {"options": {}}
 
@@ -30,7 +30,7 @@ def test_every_pixel_outside_the_windows_is_bit_identical(tmp_path, few_pictures
     for before, after in zip(read_frames(source), read_frames(target), strict=True):
         assert after.format.name == before.format.name
         faces = inverting.detector.detect(before.to_ndarray(format="rgb24"))
-        for old, new in zip(frame_bytes(before), frame_bytes(after), strict=True):
+        for old, new in zip(plane_bytes(before), plane_bytes(after), strict=True):
             changed = np.argwhere(old != new)
             assert len(changed) > 0.05 * old.size
             lines, columns = changed[:, 0] / old.shape[0], changed[:, 1] / old.shape[1]
@@ -47,7 +47,7 @@ def test_a_video_without_faces_comes_out_bit_identical(tmp_path, deblurrer):
     summary = deblur_video(source, tmp_path / "out.mkv", deblurrer=deblurrer)
     assert (summary.frames, summary.faces) == (6, 0)
     for before, after in zip(read_frames(source), read_frames(tmp_path / "out.mkv"), strict=True):
-        assert all(np.array_equal(a, b) for a, b in zip(frame_bytes(before), frame_bytes(after), strict=True))
+        assert all(np.array_equal(a, b) for a, b in zip(plane_bytes(before), plane_bytes(after), strict=True))
 
 
 @pytest.mark.parametrize("color_range", [1, 2], ids=["limited", "full"])
@@ -85,7 +85,7 @@ def test_saturated_colours_pass_the_whole_path_within_one_code_value(tmp_path, c
 
     for frame in read_frames(tmp_path / "out.mkv"):
         assert (int(frame.colorspace), int(frame.color_range)) == (colorspace, color_range)
-        for plane, inside, outside in zip(frame_bytes(frame), codes(after), codes(before), strict=True):
+        for plane, inside, outside in zip(plane_bytes(frame), codes(after), codes(before), strict=True):
             assert abs(int(plane[64, 64]) - round(inside)) <= 1
             assert abs(int(plane[2, 2]) - round(outside)) <= 1
 
@@ -275,7 +275,7 @@ def test_side_by_side_shows_the_input_at_the_left(tmp_path, few_pictures, invert
     deblur_video(source, tmp_path / "out.mkv", deblurrer=inverting, side_by_side=True)
     for before, wide in zip(read_frames(source), read_frames(tmp_path / "out.mkv"), strict=True):
         assert wide.width == 640
-        old, both = frame_bytes(before)[0], frame_bytes(wide)[0]
+        old, both = plane_bytes(before)[0], plane_bytes(wide)[0]
         assert np.array_equal(both[:, :320], old)
         assert not np.array_equal(both[:, 320:], old)
 
@@ -290,7 +290,7 @@ def test_strength_scales_the_change(tmp_path, few_pictures, deblurrer):
             target = tmp_path / f"{strength}.mkv"
             deblur_video(source, target, deblurrer=opened)
         pairs = zip(read_frames(source), read_frames(target), strict=True)
-        changes.append(np.mean([np.abs(frame_bytes(a)[0].astype(int) - frame_bytes(b)[0]).mean() for a, b in pairs]))
+        changes.append(np.mean([np.abs(plane_bytes(a)[0].astype(int) - plane_bytes(b)[0]).mean() for a, b in pairs]))
     assert changes[0] == 0
     assert changes[1] == pytest.approx(changes[2] / 2, rel=0.15)
 

@@ -121,7 +121,7 @@ def test_the_host_lays_structures_out_as_the_device_does(tmp_path):
 
 
 @needs_compiler
-def test_nothing_outside_of_what_was_allocated_is_read_or_written(tmp_path):
+def test_nothing_outside_of_allocated_memory_is_read_or_written(tmp_path):
     """The kernels with every access checked, in a process of its own."""
     library = tmp_path / "checked.so"
     try:

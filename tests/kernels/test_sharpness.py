@@ -57,10 +57,10 @@ def test_the_gate_has_hysteresis_and_fades():
     hysteresis = BlurHysteresis()
     assert hysteresis.update(0.2) == 0.0
     assert hysteresis.update(0.395) == 0.0
-    shares = [hysteresis.update(0.9) for _ in range(FADE_FRAMES + 1)]
-    assert shares == sorted(shares)
-    assert shares[0] == 1 / FADE_FRAMES
-    assert shares[-1] == 1.0
+    strengths = [hysteresis.update(0.9) for _ in range(FADE_FRAMES + 1)]
+    assert strengths == sorted(strengths)
+    assert strengths[0] == 1 / FADE_FRAMES
+    assert strengths[-1] == 1.0
     assert hysteresis.update(0.395) == 1.0
     assert [hysteresis.update(0.1) for _ in range(FADE_FRAMES)][-1] == 0.0
 

@@ -32,7 +32,7 @@ def left(folder):
 
 
 def bad_inputs(folder, blurry_video):
-    """Name of the case -> (path, words that the message must contain)."""
+    """Name of the case -> (path, part of the message)."""
 
     def file(name, content):
         (folder / name).write_bytes(content)
@@ -69,11 +69,11 @@ CASES = (
 
 @pytest.mark.parametrize("case", CASES)
 def test_an_input_that_cannot_be_read_is_refused_by_name(tmp_path, blurry_video, case):
-    path, words = bad_inputs(tmp_path, blurry_video)[case]
+    path, message = bad_inputs(tmp_path, blurry_video)[case]
     before = left(tmp_path)
     with pytest.raises(InputError) as error:
         deblur_video(path, tmp_path / "out.mp4")
-    assert words in str(error.value)
+    assert message in str(error.value)
     assert str(path) in str(error.value)
     assert left(tmp_path) == before
 
@@ -147,11 +147,11 @@ def test_nan_from_the_network_passes_the_frame_through_and_is_counted(tmp_path, 
         assert np.array_equal(before.to_ndarray(), after.to_ndarray())
 
 
-def refuse(source, target, error, words, **settings):
+def refuse(source, target, error, message, **settings):
     before = left(source.parent)
     with pytest.raises(error) as caught:
         deblur_video(source, target, **settings)
-    assert words in str(caught.value)
+    assert message in str(caught.value)
     assert left(source.parent) == before
 
 
@@ -234,7 +234,7 @@ def test_an_interrupt_ends_cleanly(tmp_path, blurry_video, number):
 
 
 @pytest.mark.skipif(shutil.which("mount") is None or os.geteuid() != 0, reason="needs root to mount a small file system")
-def test_a_really_full_disk(tmp_path, blurry_video):
+def test_a_file_system_without_space(tmp_path, blurry_video):
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(

@@ -17,13 +17,13 @@ from streamdeblur.errors import InputError, OptionError
 from streamdeblur.video.raw import RawReader, write_raw
 from streamdeblur.video.y4m import Y4MReader, write_y4m
 from support.cli import run_process, start
-from support.media.frames import random_frame
-from support.media.videos import Recipe, frame_bytes, read_frames, write_video
+from support.media.frames import plane_bytes, random_frame
+from support.media.videos import Recipe, read_frames, write_video
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "nv12", "yuyv422", "rgb24", "bgr24", "yuv422p10le", "gray", "p010le"])
 @pytest.mark.parametrize("size", [(96, 72), (37, 23)])
-def test_raw_frames_come_back_as_they_went(pixel_format, size):
+def test_raw_frames_are_read_as_they_were_written(pixel_format, size):
     frames = [random_frame(pixel_format, *size, seed=seed) for seed in range(2)]
     stream = io.BytesIO()
     for frame in frames:
@@ -191,7 +191,7 @@ def test_between_two_ffmpegs_all_but_the_face_is_exact(few_pictures, tmp_path, p
     before, after = ([frame.reformat(format=pixel_format) for frame in read_frames(path)] for path in (source, result))
     assert len(after) == 4
     for one, other in zip(before, after, strict=True):
-        changed = [a != b for a, b in zip(frame_bytes(one), frame_bytes(other), strict=True)]
+        changed = [a != b for a, b in zip(plane_bytes(one), plane_bytes(other), strict=True)]
         assert 0.05 < changed[0].mean() < 0.7
         assert not any(outside_the_face(plane).any() for plane in changed)
 

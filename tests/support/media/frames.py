@@ -5,6 +5,7 @@ from __future__ import annotations
 import av
 import numpy as np
 
+from streamdeblur.video.copying import line_bytes, plane_lines
 from streamdeblur.video.layouts import layout_of
 from streamdeblur.video.planes import frame_planes
 
@@ -38,20 +39,8 @@ def random_frame(pixel_format, width=96, height=72, seed=0, colorspace=BT709, co
 
 
 def plane_bytes(frame):
-    """The visible bytes of every plane, without the padding of its lines."""
-    contents = []
-    for index, plane in enumerate(frame.planes):
-        lines = np.frombuffer(plane, np.uint8).reshape(-1, plane.line_size)
-        visible = (
-            max(
-                component.offset + (-(-frame.width // component.horizontal) - 1) * component.stride + 1
-                for component in layout_of(frame.format.name).components
-                if component.plane == index
-            )
-            * np.dtype(layout_of(frame.format.name).dtype).itemsize
-        )
-        contents.append(lines[:, :visible].copy())
-    return contents
+    """The bytes of each plane without the padding of its lines: uint8 [lines, bytes]."""
+    return [plane_lines(plane)[: plane.height, : line_bytes(frame, index)].copy() for index, plane in enumerate(frame.planes)]
 
 
 def code_values(frame):

@@ -8,8 +8,6 @@ from fractions import Fraction
 import av
 import numpy as np
 
-from streamdeblur.video.copying import line_bytes, plane_lines
-
 SUBTITLES = b"1\n00:00:00,100 --> 00:00:00,900\nHello\n\n2\n00:00:01,000 --> 00:00:01,500\nGood bye\n"
 
 
@@ -113,11 +111,6 @@ def read_frames(path):
     """All decoded frames of the video stream."""
     with av.open(str(path)) as container:
         return list(container.decode(video=0))
-
-
-def frame_bytes(frame):
-    """The visible bytes of each plane of a frame, one array [lines, bytes] each."""
-    return [plane_lines(plane)[: plane.height, : line_bytes(frame, index)].copy() for index, plane in enumerate(frame.planes)]
 
 
 def stamps(path):
