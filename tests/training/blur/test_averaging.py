@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from streamdeblur.training.blur.averaging import RunningSum, distinct_frames, find_windows, pravg, vla
-from streamdeblur.training.blur.exposures import average_clip, average_clips
+from streamdeblur.training.blur.exposures import average_clip
 from streamdeblur.training.blur.observation import observe
 from streamdeblur.training.blur.response import identity, srgb
 from streamdeblur.training.blur.scheme import BlurScheme
@@ -145,18 +145,6 @@ def test_repeated_frames_are_left_out(photograph):
     assert [np.array_equal(a.blurry, e) for a, e in zip(averages, expected, strict=True)] == [True] * 8
 
 
-@pytest.mark.parametrize("response", [identity(), srgb()], ids=lambda response: response.name)
-def test_averages_are_exact(photograph, response):
-    clip = panned(photograph, steady(3, 17))
-    for scheme in (BlurScheme("vla"), BlurScheme("pravg", 9)):
-        for window, pair in average_clip(clip, scheme, response, every=2):
-            frames = clip.frames[list(window.frames)]
-            total = response.linearise(frames).astype(np.int64).sum(axis=0)
-            count = window.length
-            assert np.array_equal(pair.blurry, response.develop((2 * total + count) // (2 * count)))
-            assert np.array_equal(pair.sharp, clip.frames[window.middle])
-
-
 def test_a_running_sum_forgets_what_is_gone(photograph):
     frames = panned(photograph, steady(3, 12)).frames
     total = RunningSum(srgb())
@@ -169,12 +157,3 @@ def test_a_clip_that_stands_still_averages_to_itself(photograph):
     frame = panned(photograph, [(0, 0)]).frames[0]
     blurry = RunningSum(srgb()).average((n, frame) for n in range(9))
     assert np.array_equal(blurry, frame)
-
-
-def test_clips_are_averaged_in_their_order(photograph):
-    clips = [panned(photograph, steady(step, 15)) for step in (1, 2, 3, 4)]
-    together = list(average_clips(clips, BlurScheme("vla"), srgb(), every=3, workers=3))
-    for clip, averages in zip(clips, together, strict=True):
-        alone = list(average_clip(clip, BlurScheme("vla"), srgb(), every=3))
-        assert [window for window, _ in averages] == [window for window, _ in alone]
-        assert all(np.array_equal(a.blurry, b.blurry) for (_, a), (_, b) in zip(averages, alone, strict=True))
