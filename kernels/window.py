@@ -169,15 +169,12 @@ def _add_line(line: Array, layout: Array, begin: int, delta: Array, maximum: int
 def paste_component(
     plane: Array, layout: Array, grid: Array, residual: Array, width: float, windows: Array, maximum: int
 ) -> None:
-    """Add a feathered residual to one component of a frame, in place.
-
-    Where the masks of several windows overlap, they are scaled to sum to 1.
+    """Add a feathered residual to one component of a frame, in place; where masks overlap, they are scaled to sum to 1.
 
     Args:
         plane: The component, uint8 or uint16 [rows, samples].
         layout: int64 [5].
-        grid: float64 [4], the crop coordinate where sample (0, 0) of the component begins, and how many crop pixels one sample
-            covers, for x, then y.
+        grid: float64 [4], the crop coordinate where sample (0, 0) begins, and crop pixels per sample, for x, then y.
         residual: float32 [size, size], in code values.
         width: Width of the feather as a fraction of the window.
         windows: float64 [n, 4], (origin_x, step_x, origin_y, step_y) of the other windows in the frame, in units of their side.
