@@ -100,9 +100,10 @@ def test_a_network_that_returns_nan_leaves_the_crop(gpu, tmp_path_factory, crops
 
 
 def test_late_crops_are_unchanged_and_the_next_ones_are_restored(engine, photograph, crops, expected):
-    planes = array_planes(photograph.copy())
+    frame = photograph.copy()
+    planes = array_planes(frame)
     late = engine.submit(FrameFaces.read(planes, WINDOWS, [1.0] * 3)).paste(planes, time.monotonic() - 1.0)
-    assert np.array_equal(planes.arrays[0], photograph)
+    assert np.array_equal(frame, photograph)
     assert not late.in_time.any()
     assert np.abs(engine.infer(crops[3:4]).astype(int) - expected[3]).max() <= 6
 
