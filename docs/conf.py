@@ -76,7 +76,7 @@ def describe_settings(_: Sphinx, __: str, ___: str, value: object, ____: object,
         default = field.get_default(call_default_factory=True)
         description = re.sub(r"--[a-z][a-z-]*", r"``\g<0>``", field.description or "")
         if isinstance(default, BaseModel):
-            flat = "; its fields may be given without this name" if issubclass(value, ComposedSettings) else ""
+            flat = "; `load` and `changed` take its fields without this name" if issubclass(value, ComposedSettings) else ""
             lines.append(f":param {name}: {description} `{type(default).__name__}`{flat}.")
         else:
             shown = "" if default is None else f" Default: ``{default if isinstance(default, BlurScheme) else repr(default)}``."

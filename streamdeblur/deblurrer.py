@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.engines import Engine, FrameFaces, PendingFaces, open_engine
+from streamdeblur.errors import OptionError
 from streamdeblur.faces.detect import Detector, open_detector
 from streamdeblur.faces.external import Detections
 from streamdeblur.faces.find import LOCAL_SIZE
@@ -75,6 +76,10 @@ class FaceDeblurrer:
             NetworkError, EngineError, DetectorError: A network, engine or detector cannot be used here.
         """
         options = options or RestorationOptions()
+        if not isinstance(options, RestorationOptions):
+            raise OptionError(
+                f"A FaceDeblurrer needs RestorationOptions (got {type(options).__name__}). Pass options.restoration."
+            )
         self.options = options.changed(**settings) if settings else options
         compile_kernels()
         self.network = Network.read(self.options.weights or default_network())
@@ -156,7 +161,7 @@ class FaceDeblurrer:
             A frame of the same type, size and pixel format.
 
         Raises:
-            ValueError: An array of another type or shape, or a box without area.
+            ValueError: An array of another type or shape, a box without area, or a strength outside 0 to 1.
             InputError: A pixel format that cannot be edited.
             EngineError: The engine failed.
         """
@@ -207,6 +212,7 @@ class FaceDeblurrer:
             always: Restore sharp faces, too; by default as the options say.
 
         Raises:
+            ValueError: A strength outside 0 to 1.
             InputError: A pixel format that cannot be edited; the frame is as it was.
             EngineError: The engine failed; the frame is as it was.
         """
@@ -263,8 +269,8 @@ class FaceDeblurrer:
         """
         waiting: deque[_InFlight] = deque()
         frames_waiting = 0
-        for given in items:
-            entry = self._enter(given, bgr=bgr)
+        for item in items:
+            entry = self._enter(item, bgr=bgr)
             frames_waiting += entry.pending is not None
             waiting.append(entry)
             while waiting and (waiting[0].pending is None or frames_waiting > FRAMES_IN_FLIGHT):
@@ -273,10 +279,10 @@ class FaceDeblurrer:
         while waiting:
             yield self._leave(waiting.popleft(), bgr=bgr)
 
-    def _enter(self, given: StreamItem[Any] | Frame, *, bgr: bool) -> _InFlight:
+    def _enter(self, incoming: StreamItem[Any] | Frame, *, bgr: bool) -> _InFlight:
         """Start on an item of a stream."""
-        bare = not isinstance(given, StreamItem)
-        item: StreamItem[Any] = given if isinstance(given, StreamItem) else StreamItem(given)
+        bare = not isinstance(incoming, StreamItem)
+        item: StreamItem[Any] = incoming if isinstance(incoming, StreamItem) else StreamItem(incoming)
         if item.frame is None:
             return _InFlight(item, bare, None)
         check_frame(item.frame)
@@ -297,6 +303,8 @@ class FaceDeblurrer:
     ) -> FrameSettings:
         """The settings of a frame: those that are given, else those of the options."""
         strength = self.options.strength if strength is None else strength
+        if not 0.0 <= strength <= 1.0:
+            raise ValueError(f"A strength is 0 to 1 (got {strength:g}).")
         return FrameSettings(strength, self.options.always if always is None else always, deadline)
 
     def _begin(self, planes: Planes, faces: Detections | None, settings: FrameSettings) -> _PendingFrame | None:
@@ -317,7 +325,7 @@ class FaceDeblurrer:
         if pending is None:
             return
         outcome = pending.faces.paste(planes, deadline)
-        self.scheduler.learn(int(outcome.in_time.sum()), pending.count, time.monotonic() - pending.began)
+        self.scheduler.update(int(outcome.in_time.sum()), pending.count, time.monotonic() - pending.began)
         self.statistics.restored += int((outcome.finite & outcome.in_time).sum())
         self.statistics.failed += int((~outcome.finite).sum())
         self.statistics.passed_through += int((~outcome.in_time).sum())

@@ -33,6 +33,14 @@ class StreamItem(Generic[Payload]):
     payload: Payload = None  # type: ignore[assignment]
     """Anything of the caller's; it comes out beside the frame. None if there is none."""
 
+    def __repr__(self) -> str:
+        return f"StreamItem(frame={_described(self.frame)}, faces={_described(self.faces)}, payload={_described(self.payload)})"
+
+
+def _described(value: object) -> str:
+    """A short description: of an array its type and shape, not its content."""
+    return f"{value.dtype} {list(value.shape)}" if isinstance(value, np.ndarray) else repr(value)
+
 
 def check_frame(frame: Any) -> None:
     """Refuse what is not a frame that can be edited.

@@ -7,7 +7,7 @@ import typing
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Self, TypedDict
+from typing import TYPE_CHECKING, Annotated, Any, Self, TypedDict, Unpack
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -94,72 +94,15 @@ class ComposedSettings(UserSettings):
             return values
         composed = dict(values)
         for name, part in cls.parts().items():
+            nested = composed.get(name, {})
+            if isinstance(nested, Settings):
+                nested = nested.model_dump(exclude_unset=True)
+            if not isinstance(nested, Mapping):
+                continue  # validation reports it
             flat = {key: composed.pop(key) for key in part.model_fields if key in composed}
             if flat:
-                given = composed.get(name, {})
-                composed[name] = {**(given.model_dump(exclude_unset=True) if isinstance(given, Settings) else given), **flat}
+                composed[name] = {**nested, **flat}
         return composed
-
-
-class RestorationOptions(UserSettings):
-    """What a `FaceDeblurrer` needs: which faces are restored, how much, and what runs the networks."""
-
-    strength: float = Field(default=1.0, ge=0.0, le=1.0, description="Share of the restoration that is added to each face.")
-    min_face: float = Field(default=48.0, ge=12.0, description="Size in pixels of the smallest face that is looked for.")
-    always: bool = Field(default=False, description="Restore faces that are sharp already, too.")
-    detector: str = Field(
-        default="centerface", description="centerface, scrfd:FILE.onnx or scrfd:PACK (an InsightFace model pack)."
-    )
-    detect_every: int = Field(default=5, ge=1, le=120, description="Frames between two detections on the full frame.")
-    engine: str = Field(
-        default="auto",
-        description="auto, tensorrt, openvino, onnxruntime or onnxruntime:PROVIDER (cuda, tensorrt, coreml, directml).",
-    )
-    weights: Path | None = Field(
-        default=None, description="A network exported by streamdeblur (ONNX) instead of the embedded one."
-    )
-
-
-class EncodingOptions(UserSettings):
-    """What a video encoder needs."""
-
-    codec: str | None = Field(
-        default=None, description="FFmpeg's name of the video encoder; by default of the source's codec family."
-    )
-    quality: float | None = Field(
-        default=None, ge=0, le=63, description="Constant quality on the encoder's own scale (CRF, CQ or QP); lower is better."
-    )
-    preset: str | None = Field(default=None, description="Speed preset of the encoder.")
-
-
-OVERWRITE: Any = Field(default=False, description="Replace outputs that exist.")
-RESUME: Any = Field(default=False, description="Skip outputs that are complete.")
-
-
-class VideoOptions(ComposedSettings):
-    """What `deblur_video` needs for one video file."""
-
-    restoration: RestorationOptions = RestorationOptions()
-    encoding: EncodingOptions = EncodingOptions()
-    start: float = Field(default=0.0, ge=0.0, description="Seconds of the input to leave out at its beginning.")
-    duration: float | None = Field(default=None, gt=0.0, description="Seconds of the input to process.")
-    side_by_side: bool = Field(default=False, description="Show the input at the left and the result at the right.")
-    overwrite: bool = OVERWRITE
-    allow_network: bool = Field(default=False, description="Read URLs, and playlists that reach other files or hosts.")
-
-
-class VideoBatchOptions(VideoOptions):
-    """What the command ``video`` needs for one or many files."""
-
-    resume: bool = RESUME
-
-
-class ImageBatchOptions(ComposedSettings):
-    """What the command ``image`` needs for one or many files."""
-
-    restoration: RestorationOptions = RestorationOptions()
-    overwrite: bool = OVERWRITE
-    resume: bool = RESUME
 
 
 class RestorationSettings(TypedDict, total=False):
@@ -185,6 +128,79 @@ class VideoSettings(RestorationSettings, total=False):
     side_by_side: bool
     overwrite: bool
     allow_network: bool
+
+
+class RestorationOptions(UserSettings):
+    """What a `FaceDeblurrer` needs: which faces are restored, how much, and what runs the networks."""
+
+    strength: float = Field(default=1.0, ge=0.0, le=1.0, description="Share of the restoration that is added to each face.")
+    min_face: float = Field(default=48.0, ge=12.0, description="Size in pixels of the smallest face that is looked for.")
+    always: bool = Field(default=False, description="Restore faces that are sharp already, too.")
+    detector: str = Field(
+        default="centerface", description="centerface, scrfd:FILE.onnx or scrfd:PACK (an InsightFace model pack)."
+    )
+    detect_every: int = Field(default=5, ge=1, le=120, description="Frames between two detections on the full frame.")
+    engine: str = Field(
+        default="auto",
+        description="auto, tensorrt, openvino, onnxruntime or onnxruntime:PROVIDER (cuda, tensorrt, coreml, directml).",
+    )
+    weights: Path | None = Field(
+        default=None, description="A network exported by streamdeblur (ONNX) instead of the embedded one."
+    )
+
+    if TYPE_CHECKING:
+        # Editors and type checkers complete and check the settings by name.
+        @classmethod
+        def load(cls, config: Path | None = None, **settings: Unpack[RestorationSettings]) -> Self: ...  # type: ignore[override]
+        def changed(self, **settings: Unpack[RestorationSettings]) -> Self: ...  # type: ignore[override]
+
+
+class EncodingOptions(UserSettings):
+    """What a video encoder needs."""
+
+    codec: str | None = Field(
+        default=None, description="FFmpeg's name of the video encoder; by default of the source's codec family."
+    )
+    quality: float | None = Field(
+        default=None, ge=0, le=63, description="Constant quality on the encoder's own scale (CRF, CQ or QP); lower is better."
+    )
+    preset: str | None = Field(default=None, description="Speed preset of the encoder.")
+
+
+Overwrite = Annotated[bool, Field(description="Replace outputs that exist.")]
+Resume = Annotated[bool, Field(description="Skip outputs that are complete.")]
+
+
+class VideoOptions(ComposedSettings):
+    """What `deblur_video` needs for one video file."""
+
+    restoration: RestorationOptions = RestorationOptions()
+    encoding: EncodingOptions = EncodingOptions()
+    start: float = Field(default=0.0, ge=0.0, description="Seconds of the input to leave out at its beginning.")
+    duration: float | None = Field(default=None, gt=0.0, description="Seconds of the input to process.")
+    side_by_side: bool = Field(default=False, description="Show the input at the left and the result at the right.")
+    overwrite: Overwrite = False
+    allow_network: bool = Field(default=False, description="Read URLs, and playlists that reach other files or hosts.")
+
+    if TYPE_CHECKING:
+        # Editors and type checkers complete and check the settings by name.
+        @classmethod
+        def load(cls, config: Path | None = None, **settings: Unpack[VideoSettings]) -> Self: ...  # type: ignore[override]
+        def changed(self, **settings: Unpack[VideoSettings]) -> Self: ...  # type: ignore[override]
+
+
+class VideoBatchOptions(VideoOptions):
+    """What the command ``video`` needs for one or many files."""
+
+    resume: Resume = False
+
+
+class ImageBatchOptions(ComposedSettings):
+    """What the command ``image`` needs for one or many files."""
+
+    restoration: RestorationOptions = RestorationOptions()
+    overwrite: Overwrite = False
+    resume: Resume = False
 
 
 def read_config(path: Path) -> dict[str, Any]:
@@ -217,18 +233,18 @@ def _explanation(error: ValidationError, model: type[Settings], config: Path | N
     problems = []
     for problem in error.errors():
         location = [part for part in problem["loc"] if isinstance(part, str)]
-        if issubclass(model, ComposedSettings) and location and location[0] in model.parts():
+        if issubclass(model, ComposedSettings) and len(location) > 1 and location[0] in model.parts():
             location = location[1:]
         name = ".".join(location)
         if problem["type"] == "extra_forbidden":
             known = _fields_at(model, location[:-1])
             near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
-            hint = f"Did you mean '{near[0]}'?" if near else f"Known: {', '.join(known)}."
-            problems.append(f"unknown setting '{name}'. {hint}")
+            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
+            problems.append(f"unknown setting '{name}' ({hint})")
         else:
             problems.append(f"{name}: {problem['msg'].lower()} (got {problem['input']!r})")
     where = f"In {config}: " if config else "Invalid setting: "
-    return where + "; ".join(problems)
+    return where + "; ".join(problems) + "."
 
 
 def _fields_at(model: type[Settings], location: list[str]) -> list[str]:

@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+import streamdeblur
 from streamdeblur import Face, FaceDeblurrer, StreamItem
 from streamdeblur.errors import InputError
 from streamdeblur.video.planes import array_planes
@@ -170,3 +171,20 @@ def test_with_a_deadline_faces_that_have_no_time_stay_as_they_are(inverting, pho
         inverting.edit(array_planes(picture), deadline=deadline)
         assert (inverting.statistics.restored, inverting.statistics.passed_through) == (restored, passed)
         assert (picture != photograph).any() == bool(restored)
+
+
+@pytest.mark.parametrize("strength", [-0.1, 1.1, float("nan")])
+def test_a_strength_outside_its_range_is_refused(fresh, blurred, strength):
+    with pytest.raises(ValueError, match="strength is 0 to 1"):
+        fresh(blurred, strength=strength)
+
+
+def test_public_objects_describe_themselves(fresh, blurred):
+    assert repr(fresh) == f"FaceDeblurrer(engine='{fresh.engine.name}', detector='centerface', network='lite')"
+    assert repr(StreamItem(blurred, payload=7)) == f"StreamItem(frame=uint8 {list(blurred.shape)}, faces=None, payload=7)"
+    for part in (fresh.engine, fresh.detector, fresh.scheduler):
+        assert " object at 0x" not in repr(part)
+
+
+def test_the_package_shows_its_public_names_alone():
+    assert dir(streamdeblur) == sorted([*streamdeblur.__all__, "__version__"])

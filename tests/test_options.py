@@ -7,7 +7,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
-from streamdeblur import RestorationOptions, VideoOptions
+from streamdeblur import FaceDeblurrer, RestorationOptions, VideoOptions, deblur_video
 from streamdeblur.errors import OptionError
 from streamdeblur.live.options import LiveOptions
 from streamdeblur.options import ImageBatchOptions, RestorationSettings, VideoBatchOptions, VideoSettings
@@ -23,9 +23,9 @@ def test_a_file_is_read_and_settings_win_over_it(tmp_path):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("strenght: 0.7", "Did you mean 'strength'"),
-        ("min-fase: 3", "Did you mean 'min_face'"),
-        ("zzz: 3", "Known: strength"),
+        ("strenght: 0.7", "did you mean 'strength'"),
+        ("min-fase: 3", "did you mean 'min_face'"),
+        ("zzz: 3", "known: strength"),
         ("strength: strong", "strength"),
         ("strength: 2", r"strength.*got 2"),
         ("- a\n- b", "name: value"),
@@ -83,3 +83,23 @@ def test_a_change_keeps_the_parts_that_it_does_not_name():
     options = VideoBatchOptions.load(None, strength=0.5, codec="ffv1").changed(quality=3, resume=True)
     assert (options.restoration.strength, options.resume) == (0.5, True)
     assert (options.encoding.codec, options.encoding.quality) == ("ffv1", 3)
+
+
+@pytest.mark.parametrize("content", ["restoration: 5\nstrength: 0.5", "restoration: 5", "encoding: [1]\ncodec: ffv1"])
+def test_a_part_that_is_no_mapping_is_refused(tmp_path, content):
+    config = tmp_path / "odd.yaml"
+    config.write_text(content)
+    with pytest.raises(OptionError, match=r"(restoration|encoding): "):
+        VideoOptions.load(config)
+
+
+def test_options_of_another_kind_are_refused_by_name(tmp_path):
+    with pytest.raises(OptionError, match=r"needs RestorationOptions \(got VideoOptions\)"):
+        FaceDeblurrer(VideoOptions())
+    with pytest.raises(OptionError, match=r"needs VideoOptions \(got RestorationOptions\)"):
+        deblur_video(tmp_path / "a.mp4", tmp_path / "b.mp4", RestorationOptions())
+
+
+def test_settings_that_a_given_deblurrer_would_ignore_are_refused(tmp_path, inverting):
+    with pytest.raises(OptionError, match="other values for: strength"):
+        deblur_video(tmp_path / "a.mp4", tmp_path / "b.mp4", deblurrer=inverting, strength=0.2)

@@ -142,7 +142,7 @@ class GraphEngine:
         return self._submit(checked_crops(crops)).result().crops
 
     def submit(self, faces: FrameFaces) -> PendingFaces:
-        return _PendingFaces(faces, self._submit(checked_crops(faces.crops)))
+        return _PendingCrops(faces, self._submit(checked_crops(faces.crops)))
 
     def _submit(self, crops: Crops) -> _PendingBatch:
         return _PendingBatch(crops, [self._graph.submit(crop) for crop in crops])
@@ -180,7 +180,7 @@ class _PendingBatch:
         return RestoredBatch(restored, finite, in_time)
 
 
-class _PendingFaces:
+class _PendingCrops:
     """The faces of a frame whose crops are in flight."""
 
     def __init__(self, faces: FrameFaces, batch: _PendingBatch) -> None:

@@ -41,7 +41,7 @@ class FallbackEngine:
         try:
             better = open_better(self._cancelled)
         except Exception as error:
-            # A driver that is missing shows as whatever its runtime raises; the first engine goes on.
+            # A driver that is missing shows as whatever its runtime raises; the first engine continues.
             if not self._cancelled.is_set():
                 self._state = f"{self._better_name} cannot be used: {error}"
                 logger.warning("%s. %s continues.", self._state.removesuffix("."), self.first.name)
@@ -81,7 +81,7 @@ class FallbackEngine:
         if engine is self.first:
             return engine.submit(faces)
         try:
-            return _PendingFaces(self, engine, faces, engine.submit(faces))
+            return _PendingWithFallback(self, engine, faces, engine.submit(faces))
         except EngineError as error:
             self.give_up(engine, error)
             return self.first.submit(faces)
@@ -107,7 +107,7 @@ class FallbackEngine:
         self._opener.join()
 
 
-class _PendingFaces:
+class _PendingWithFallback:
     """Faces that the better engine works on; if it fails, the first one restores them."""
 
     def __init__(self, fallback: FallbackEngine, engine: Engine, faces: FrameFaces, pending: PendingFaces) -> None:

@@ -72,6 +72,9 @@ class CenterFace:
         self._model = _weights()
         self._graphs: OrderedDict[tuple[int, int], Graph] = OrderedDict()
 
+    def __repr__(self) -> str:
+        return f"CenterFace({self._engine!r})"
+
     def _graph(self, height: int, width: int) -> Graph:
         if (height, width) in self._graphs:
             self._graphs.move_to_end((height, width))

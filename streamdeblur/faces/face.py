@@ -48,7 +48,7 @@ def faces_from_boxes(boxes: Sequence[Face | Sequence[float] | NDArray[np.floatin
 
 
 def merge(candidates: Sequence[Face], overlap: float) -> list[Face]:
-    """One face for each group of candidates that share `overlap` (IoU) with the most certain of them, most certain first.
+    """Return one face for each group of candidates that share `overlap` (IoU) with the most certain of them, most certain first.
 
     Its box is the mean of the group's, weighted by score (box voting): that halves the jitter of a detector that only keeps
     the best one (on still faces with noise: 0.65 % of their size, against 1.3 %).
@@ -73,7 +73,7 @@ def _mean(group: Sequence[Face]) -> Face:
 
 
 def intersection_over_union(a: NDArray[np.floating], b: NDArray[np.floating]) -> float:
-    """Of two boxes, x0, y0, x1, y1."""
+    """Return the IoU of two boxes, x0, y0, x1, y1."""
     width = min(a[2], b[2]) - max(a[0], b[0])
     height = min(a[3], b[3]) - max(a[1], b[1])
     if width <= 0 or height <= 0:

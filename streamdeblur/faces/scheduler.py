@@ -22,6 +22,9 @@ class FaceScheduler:
         self.seconds_per_face = FIRST_ESTIMATE
         self._selected: set[int] = set()
 
+    def __repr__(self) -> str:
+        return f"FaceScheduler(seconds_per_face={self.seconds_per_face:.4f})"
+
     def select(self, priorities: Sequence[float], track_ids: Sequence[int | None], deadline: float | None) -> list[int]:
         """Select the faces to restore.
 
@@ -47,7 +50,7 @@ class FaceScheduler:
         self._selected = {track_id for n in selected if (track_id := track_ids[n]) is not None}
         return selected
 
-    def learn(self, ready: int, submitted: int, seconds: float) -> None:
+    def update(self, ready: int, submitted: int, seconds: float) -> None:
         """Update the estimate: of `submitted` faces, `ready` were restored after `seconds`."""
         # Where a face was not ready, only a lower bound of its time is known.
         measured = seconds / ready if ready == submitted else max(1.5 * self.seconds_per_face, seconds / max(1, ready))

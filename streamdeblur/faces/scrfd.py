@@ -40,6 +40,9 @@ class Scrfd:
             # InsightFace fails assertions and ONNX Runtime raises types of its own; all mean that this is no SCRFD network.
             raise DetectorError(f"{path} is not an SCRFD network with landmarks that InsightFace can load: {error}") from error
 
+    def __repr__(self) -> str:
+        return f"Scrfd({self.name!r})"
+
     def detect(self, rgb: NDArray[np.uint8]) -> list[Face]:
         height, width = (-(-side // MULTIPLE) * MULTIPLE for side in rgb.shape[:2])
         bgr = np.zeros((height, width, 3), np.uint8)

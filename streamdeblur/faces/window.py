@@ -132,7 +132,7 @@ def _paste_one(planes: Planes, restoration: RestoredCrop, others: Sequence[FaceW
     restored, cropped = np.ascontiguousarray(restoration.restored), np.ascontiguousarray(restoration.crop)
     residual_components(restored, cropped, from_rgb, residual)
     grid = _window_grid(planes, restoration.window) * size
-    # (by component, so that the kernel gets the same kind of array however many there are, and is compiled once)
+    # By component: the kernel gets the same type of array for any number of windows, and is compiled once.
     windows = np.ascontiguousarray(np.array([_window_grid(planes, other) for other in others]).reshape(-1, 3, 4).swapaxes(0, 1))
     for c, array in enumerate(planes.arrays):
         paste_component(array, planes.memory[c], grid[c], residual[c], FEATHER, windows[c], planes.layout.maximum)

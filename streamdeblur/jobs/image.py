@@ -11,7 +11,7 @@ import numpy as np
 from streamdeblur.deblurrer import FaceDeblurrer
 from streamdeblur.errors import InputError, OutputError
 from streamdeblur.files import check_target, temporary_beside
-from streamdeblur.jobs.report import log_warnings
+from streamdeblur.jobs.warnings import log_warnings, unrestored
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -39,7 +39,7 @@ class ImageSummary:
     warnings: list[str] = field(default_factory=list)
 
 
-def deblur_image(source: Path, target: Path, deblurrer: FaceDeblurrer, *, overwrite: bool = False) -> ImageSummary:
+def deblur_image(source: str | Path, target: str | Path, deblurrer: FaceDeblurrer, *, overwrite: bool = False) -> ImageSummary:
     """Restore the faces of a PNG, JPEG or WebP file.
 
     The picture is turned upright by its EXIF orientation; EXIF, colour profile and transparency are kept. PNG and WebP are
@@ -55,6 +55,7 @@ def deblur_image(source: Path, target: Path, deblurrer: FaceDeblurrer, *, overwr
         InputError: The picture cannot be read, or is animated.
         OutputError: The target cannot be written, or exists and `overwrite` is not set.
     """
+    source, target = Path(source), Path(target)
     if target.suffix.lower() not in SUFFIXES:
         raise OutputError(f"Unknown kind of picture '{target.name}'. Use {', '.join(sorted(SUFFIXES))}.")
     warnings: list[str] = []
@@ -65,7 +66,7 @@ def deblur_image(source: Path, target: Path, deblurrer: FaceDeblurrer, *, overwr
     _write(sharp, target)
     counts = deblurrer.statistics
     if counts.failed:
-        warnings.append(f"{counts.failed} faces left unrestored: the network returned NaN")
+        warnings.append(unrestored(counts.failed))
     log_warnings(source.name, warnings)
     return ImageSummary(
         str(source), str(target), counts.faces, counts.restored, counts.skipped_sharp, counts.failed,

@@ -15,7 +15,7 @@ from streamdeblur.deblurrer import FaceDeblurrer
 from streamdeblur.errors import OptionError
 from streamdeblur.files import check_target
 from streamdeblur.frames import StreamItem
-from streamdeblur.jobs.report import log_warnings
+from streamdeblur.jobs.warnings import log_warnings, unrestored
 from streamdeblur.options import RestorationOptions, VideoOptions, VideoSettings
 from streamdeblur.video.channel import Channel, Stages
 from streamdeblur.video.copying import beside, copy_frame
@@ -100,14 +100,17 @@ def deblur_video(
         OptionError: A setting is not valid, or differs from that of the given `deblurrer`.
         NetworkError, EngineError, DetectorError: A network, engine or detector cannot be used here.
     """
-    options = options.changed(**settings) if options else VideoOptions.load(**settings)
+    options = options or VideoOptions()
+    if not isinstance(options, VideoOptions):
+        raise OptionError(f"deblur_video needs VideoOptions (got {type(options).__name__}): VideoOptions(restoration=options).")
+    options = options.changed(**settings)
     if deblurrer is not None:
         _refuse_other_restoration(options.restoration, deblurrer)
     target = Path(target)
     check_source(source, allow_network=options.allow_network)
     check_target(source, target, overwrite=options.overwrite)
     reader = Reader(source, start=options.start, duration=options.duration, allow_network=options.allow_network)
-    # (closed last: what is written is complete by then)
+    # The reader and the engine are closed last: what is written is complete by then.
     with ExitStack() as opened:
         opened.callback(reader.close)
         # Everything that can be refused is refused before the networks are loaded.
@@ -177,7 +180,7 @@ def _summary(
 ) -> VideoSummary:
     statistics = deblurrer.statistics
     if statistics.failed:
-        warnings.append(f"{statistics.failed} faces left unrestored: the network returned NaN")
+        warnings.append(unrestored(statistics.failed))
     return VideoSummary(
         input=str(source),
         output=str(target),

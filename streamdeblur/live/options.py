@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, field_validator
 
-from streamdeblur.options import OVERWRITE, ComposedSettings, EncodingOptions, RestorationOptions
+from streamdeblur.options import ComposedSettings, EncodingOptions, Overwrite, RestorationOptions
 
 Size = tuple[int, int]
 
@@ -17,7 +17,7 @@ class LiveOptions(ComposedSettings):
 
     restoration: RestorationOptions = RestorationOptions()
     encoding: EncodingOptions = EncodingOptions()
-    overwrite: bool = OVERWRITE
+    overwrite: Overwrite = False
     camera: str | None = Field(default=None, description="Number or name of the camera.")
     source: str | None = Field(
         default=None,

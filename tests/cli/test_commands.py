@@ -47,7 +47,7 @@ def test_quiet_says_nothing(tmp_path, source):
         (["talk.mp4", "out.mp4", "--strength", "7"], "strength"),
         (["talk.mp4", "out.mp4", "--strength", "much"], "valid number"),
         (["talk.mp4", "out.mp4", "--strenght", "1"], "--strength"),
-        (["talk.mp4", "out.mp4", "--config", "bad.yaml"], "Did you mean 'codec'"),
+        (["talk.mp4", "out.mp4", "--config", "bad.yaml"], "did you mean 'codec'"),
         (["talk.mp4", "nowhere/out.mp4"], "does not exist"),
     ],
 )

@@ -13,7 +13,7 @@ from support.cli import run
         (("train", "hourglass", "lite", "--out", "run"), "--stills, --clips or --pairs"),
         (("train", "cgan", "lite", "--out", "run", "--pairs", "a", "--stills", "b"), "either --pairs or"),
         (("train", "hourglass", "absent", "--out", "run", "--stills", "."), "Cannot read the configuration absent"),
-        (("train", "hourglass", "wrong.yaml", "--out", "run", "--stills", "."), "Did you mean 'batch'?"),
+        (("train", "hourglass", "wrong.yaml", "--out", "run", "--stills", "."), "did you mean 'batch'?"),
         (("train", "hourglass", "lite", "--out", "run", "--stills", "empty"), "holds nothing to train with"),
         (("train", "hourglass", "lite", "--out", "run", "--clips", "absent"), "absent"),
         (("train", "measure", "absent.onnx"), "Nothing to measure on"),

@@ -37,11 +37,11 @@ def test_a_restored_face_stays_selected_unless_another_has_clearly_higher_priori
 def test_the_expected_time_follows_slow_faces_faster_than_fast_ones():
     scheduler = FaceScheduler()
     scheduler.seconds_per_face = 0.010
-    scheduler.learn(2, 2, 0.040)
+    scheduler.update(2, 2, 0.040)
     risen = scheduler.seconds_per_face - 0.010
     assert 0.0025 < risen < 0.0075
     scheduler.seconds_per_face = 0.020
-    scheduler.learn(1, 1, 0.010)
+    scheduler.update(1, 1, 0.010)
     assert 0 < 0.020 - scheduler.seconds_per_face < risen / 2
 
 
@@ -51,17 +51,17 @@ def test_the_expected_time_settles_above_that_of_most_faces():
     expected = []
     for measured in seconds:
         expected.append(scheduler.seconds_per_face)
-        scheduler.learn(1, 1, measured)
+        scheduler.update(1, 1, measured)
     assert 0.65 < np.mean(np.array(expected[100:]) > seconds[100:]) < 0.95
 
 
 def test_faces_that_were_not_ready_raise_the_expected_time():
     scheduler = FaceScheduler()
     scheduler.seconds_per_face = 0.010
-    scheduler.learn(1, 3, 0.020)
+    scheduler.update(1, 3, 0.020)
     assert scheduler.seconds_per_face > 0.0125
     before = scheduler.seconds_per_face
-    scheduler.learn(0, 1, 0.002)
+    scheduler.update(0, 1, 0.002)
     assert scheduler.seconds_per_face > before
 
 

@@ -7,7 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Annotated, BinaryIO, cast
+from typing import TYPE_CHECKING, Annotated, Any, BinaryIO, cast
 
 import typer
 
@@ -42,7 +42,7 @@ def command(
     config: Config = None,
     quiet: Quiet = False,
     json: JsonOnStderr = False,
-    **settings: object,
+    **settings: Any,
 ) -> None:
     with handle_errors(quiet=quiet, json=json, err=True):
         options = RestorationOptions.load(config, **settings)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,7 +36,7 @@ def command(
     key: Key = None,
     config: Config = None,
     quiet: Quiet = False,
-    **settings: object,
+    **settings: Any,
 ) -> None:
     with handle_errors(quiet=quiet):
         options = RestorationOptions.load(config, **settings)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -32,7 +32,7 @@ Config = Annotated[
 
 @with_settings(VideoBatchOptions)
 def command(
-    paths: Paths, out: OutFolder = None, config: Config = None, quiet: Quiet = False, json: Json = False, **settings: object
+    paths: Paths, out: OutFolder = None, config: Config = None, quiet: Quiet = False, json: Json = False, **settings: Any
 ) -> None:
     with handle_errors(quiet=quiet, json=json):
         options = VideoBatchOptions.load(config, **settings)

@@ -1,4 +1,4 @@
-"""Reports of jobs to the log."""
+"""Warnings of jobs."""
 
 from __future__ import annotations
 
@@ -12,3 +12,8 @@ def log_warnings(name: str, warnings: Iterable[str]) -> None:
     """Log the warnings of a job, each with the name of its file."""
     for warning in warnings:
         logger.warning("%s: %s", name, warning)
+
+
+def unrestored(count: int) -> str:
+    """Return the warning about faces for which the network returned NaN."""
+    return f"{count} {'face' if count == 1 else 'faces'} left unrestored: the network returned NaN"
