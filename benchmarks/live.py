@@ -69,7 +69,7 @@ class _Meter:
 
 
 def run(faces: int, seconds: float) -> Measurements:
-    """Play a clip with this many blurred faces for so many seconds; all faces are restored as far as there is time."""
+    """Play a clip with this many blurred faces for this many seconds; all faces are restored as far as there is time."""
     clip = faces_clip(faces, CLIP_SECONDS, FPS)
     loop = LiveLoop(LiveOptions(source=str(clip), realtime=True, loop=True, always=True, to=("null",)))
     latencies: list[float] = []

@@ -119,7 +119,7 @@ def memory() -> Row:
             "import re, runpy, sys; sys.argv = sys.argv[1:]\n"
             "try: runpy.run_module('streamdeblur', run_name='__main__')\n"
             "except SystemExit: pass\n"
-            # (not getrusage: its peak is inherited from the process that started this one)
+            # The peak of getrusage would not do: it is inherited from the process that started this one.
             "print('peak', re.search(r'VmHWM:\\s+(\\d+)', open('/proc/self/status').read())[1])"
         )
         target = str(WORK / "ours.mp4")

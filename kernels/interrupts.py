@@ -20,7 +20,7 @@ def interrupts_held() -> Iterator[None]:
     def hold(number: int, frame: FrameType | None) -> None:
         held.append((number, frame))
 
-    # (None: a handler that was not installed from Python, and cannot be restored from here)
+    # None stands for a handler that was not installed from Python; it could not be restored from here.
     numbers = [number for number in (signal.SIGINT, signal.SIGTERM) if signal.getsignal(number) is not None]
     before = {number: signal.signal(number, hold) for number in numbers}
     try:

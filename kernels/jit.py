@@ -27,9 +27,9 @@ def kernel(function: Function) -> Function:
     a read-only container without a home, each process compiles the kernel again.
     """
     dispatcher: Any = numba.njit(nogil=True, fastmath=FASTMATH, error_model="numpy")(function)
-    # (warmup.py compiles most kernels before the first frame; those that depend on its format are compiled when it arrives)
+    # warmup.py compiles most kernels before the first frame; those that depend on its format are compiled when it arrives.
     dispatcher.compile = interrupts_held()(dispatcher.compile)
-    # (RuntimeError: Numba found no folder that it may write to)
+    # Numba raises a RuntimeError if it finds no folder that it may write to.
     with suppress(RuntimeError):
         dispatcher.enable_caching()
         _tolerate_failures(dispatcher._cache)

@@ -32,7 +32,7 @@ class DetectorError(StreamDeblurError):
 
 
 class TrainingError(StreamDeblurError):
-    """A training cannot go on; its last good checkpoint is whole."""
+    """A training cannot continue; its last good checkpoint is intact."""
 
 
 class MethodError(StreamDeblurError):

@@ -60,7 +60,7 @@ def read_checkpoint(path: Path) -> State:
 def _extract_tensors(value: Any, name: str, tensors: dict[str, Tensor]) -> Any:
     """`value` as JSON can hold it, with the name of each tensor in its place; the tensors are added to `tensors`."""
     if isinstance(value, Tensor):
-        # (safetensors refuses two names for one memory)
+        # safetensors refuses two names for one memory.
         tensors[name] = value.detach().cpu().clone().contiguous()
         return {_TENSOR: name}
     if isinstance(value, dict):

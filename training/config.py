@@ -39,7 +39,7 @@ class StepSettings(Settings):
         default="bf16-mixed", description="Precision, as Lightning Fabric names it."
     )
     optimiser: OptimiserSettings = OptimiserSettings()
-    average: float = Field(default=0.998, ge=0, lt=1, description="Decay of the running average of the weights.")
+    average: float = Field(default=0.998, ge=0, lt=1, description="Decay of the EMA of the weights.")
     severity_from: float = Field(default=0.0, ge=0, le=1, description="Severity of blur and degradations at the beginning.")
     severity_until: float = Field(default=0.5, ge=0, le=1, description="Fraction of the run after which the severity is 1.")
     checkpoint_minutes: float = Field(default=5.0, gt=0, le=10, description="Minutes between two checkpoints.")
@@ -74,9 +74,9 @@ class LossWeights(Settings):
     gradient: float = Field(default=100.0, ge=0, description="lambda_cg of eq. 4.")
     projection: float = Field(default=8.0, ge=0, description="lambda_p of eq. 7.")
     reconstruction: float = Field(default=100.0, ge=0, description="lambda_r of eq. 7.")
-    kernel: float = Field(default=0.5, ge=0, description="Of the deconvolution's kernel, where the true one is known.")
-    deconvolved: float = Field(default=1.0, ge=0, description="Of the image that the deconvolution gives.")
-    identity: float = Field(default=0.0, ge=0, description="Of the features of a network of faces (Sec. 5.3); 0 does without.")
+    kernel: float = Field(default=0.5, ge=0, description="Loss of the kernel of the deconvolution, where the true one is known.")
+    deconvolved: float = Field(default=1.0, ge=0, description="Loss of the deconvolved image.")
+    identity: float = Field(default=0.0, ge=0, description="Loss of face recognition features (Sec. 5.3); 0 disables it.")
 
     @property
     def needs_discriminator(self) -> bool:

@@ -134,7 +134,7 @@ def _gemm(attributes: Attributes, rows: Tensor, weight: Tensor, bias: Tensor | N
 
 
 def _reshape(attributes: Attributes, images: Tensor, shape: Tensor) -> Tensor:
-    # (0 keeps a dimension)
+    # A size of 0 keeps the dimension of the images.
     sides = [images.shape[n] if side == 0 else side for n, side in enumerate(shape.tolist())]
     # files that were written for one image have 1 where the batch size is meant
     return images.reshape([images.shape[0], *sides[1:]])

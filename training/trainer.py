@@ -33,7 +33,7 @@ class Trainer:
         self.part = network if part is None else part
         self._fabric, self._settings, self._steps = fabric, settings, steps
         self._optimisers = build_optimisers(self.part, settings)
-        # (torch's stubs have no overload for a memory format alone)
+        # The stubs of torch have no overload for a memory format alone.
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model, *self._wrapped = fabric.setup(network, *self._optimisers)
 

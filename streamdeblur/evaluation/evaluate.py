@@ -55,7 +55,7 @@ class ProtocolResults:
     baseline: str = ""
     """The method that all others are tested against; '' tests every two."""
     grouped_by: str = "clips or pictures"
-    """What a group of cases is, for people."""
+    """What a group of cases is, for display."""
 
 
 def evaluate(
@@ -155,7 +155,7 @@ class _EvaluationRun:
     def _stabilities(
         self, folder: ResultFolder, protocol: str, sequences: Sequence[Sequence[Case]], method: Method
     ) -> list[TemporalStability]:
-        # (the folder's name for these: results of earlier evaluations are found again)
+        # This name of the folder stays as it is, so that results of earlier evaluations are found again.
         title = f"{protocol} in a row"
         found = []
         for cases in sequences:

@@ -40,7 +40,7 @@ class EvaluationOptions(Settings):
     @field_validator("protocols")
     @classmethod
     def _check_protocols(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        # (two spellings of one protocol are one)
+        # Two spellings of one protocol count once.
         return tuple(dict.fromkeys(str(BlurProtocol.parse(name)) for name in value))
 
     @field_validator("methods")

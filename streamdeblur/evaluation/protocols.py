@@ -57,8 +57,9 @@ class BlurProtocol:
         """Make blurry faces of a data set.
 
         Each case depends only on the seed and its own name, and the cases of a smaller limit are among those of a larger one,
-        except for a few where clips are short. People take turns, and every clip gives one case before any gives a second; of
-        data with comparisons, both faces of one follow each other. Data that cannot be read are left out with a warning.
+        except for a few where clips are short. Cases alternate between people, and each clip contributes one case before any
+        contributes a second; in data with comparisons, both faces of one follow each other. Data that cannot be read are left
+        out with a warning.
 
         Args:
             data: The data set.

@@ -68,7 +68,7 @@ class ProtocolSummary:
     faces: int
     groups: int
     grouped_by: str
-    """What a group of faces is, for people."""
+    """What a group of faces is, for display."""
     rows: list[MethodRow]
     tests: list[PairedTest]
     failed: dict[str, str]

@@ -65,7 +65,7 @@ class Capture:
         self.first = self._read_first()
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
         if self.realtime and not self._source.finite:
-            # A device goes on while engine and sinks are being opened; frames of that time are dropped.
+            # A device continues while engine and sinks are being opened; frames of that time are dropped.
             self._thread.start()
 
     def __repr__(self) -> str:

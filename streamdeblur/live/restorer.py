@@ -89,7 +89,7 @@ class Restorer:
             self._backoff.succeeded()
 
     def catch_up(self) -> None:
-        """Do work that `edit` put off for a deadline, such as the search for new faces; call it after the frame is passed on."""
+        """Do work that `edit` deferred for a deadline, such as the search for new faces; call it after the frame is passed on."""
         deblurrer = self._deblurrer
         if deblurrer is not None:
             with self._replaced_on_failure(deblurrer):
@@ -106,7 +106,7 @@ class Restorer:
             yield
         except Exception as error:
             # Guards the stream against the runtimes of detector and network (OpenVINO, ONNX Runtime, CUDA), which raise errors
-            # of their own types and bare RuntimeErrors. Whatever it is, the stream goes on with unrestored faces.
+            # of their own types and bare RuntimeErrors. Whatever it is, the stream continues with unrestored faces.
             self._discard(deblurrer, error)
 
     def _discard(self, deblurrer: FaceDeblurrer, error: Exception) -> None:
@@ -140,7 +140,7 @@ class Restorer:
             self._opening = None
 
     def reset(self) -> None:
-        """Forget the tracked faces, for example because the frame size changed; the statistics go on."""
+        """Forget the tracked faces, for example because the frame size changed; the statistics are kept."""
         if self._deblurrer is not None:
             self._earlier_statistics = self.statistics
             self._deblurrer.reset()

@@ -122,7 +122,7 @@ class SinkWorker:
             sink.write(output.frame)
         except Exception as error:
             # Guards the thread against encoders and drivers, whose bindings raise errors of any type: an error that escaped
-            # would fill the queue for ever. The other sinks go on, and this one is opened again.
+            # would fill the queue for ever. The other sinks continue, and this one is opened again.
             self._count_dropped(output)
             self._discard(sink, error)
             return

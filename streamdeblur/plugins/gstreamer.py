@@ -164,7 +164,7 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
         return bool(running != Gst.CLOCK_TIME_NONE and running < self._earliest_time)
 
     def _forget_faces(self) -> None:
-        """Forget the tracked faces; the statistics go on."""
+        """Forget the tracked faces; the statistics are kept."""
         if self._deblurrer is not None:
             self._deblurrer.reset(keep_statistics=True)
 

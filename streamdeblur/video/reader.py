@@ -146,7 +146,7 @@ class Reader:
         ended = False
         for packet in self._packets():
             self._note_end(packet)
-            # (the packets that flush the decoders at the end name their stream only as an object)
+            # The packets that flush the decoders at the end name their stream only as an object.
             if packet.stream.index != self.stream.index:
                 if packet.size and self._wanted(packet.pts if packet.pts is not None else packet.dts, packet.time_base):
                     yield self._cut(packet)

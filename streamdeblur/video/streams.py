@@ -111,7 +111,7 @@ def add_other_stream(
         return _add(container, source, offset, warnings)
     except (av.FFmpegError, ValueError, TypeError, NotImplementedError):
         if source.type != "data" or not source.container.chapters():
-            # (MP4 keeps its chapters in a data stream, too; the muxer makes it anew)
+            # MP4 keeps its chapters in a data stream, too; the muxer makes it anew.
             warnings.append(f"{name} ({_codec(source)}) was left out: a {container.format.name} file does not take it")
         return None
 

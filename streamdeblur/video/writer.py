@@ -227,7 +227,7 @@ class Writer:
             codec = self.container.streams.video[0].codec_context.name if self.container.streams.video else "the encoder"
             detail = error.strerror or str(error)
             refused = isinstance(error, av.ExternalError | av.ArgumentError | av.UnknownError | av.EncoderNotFoundError)
-            # (a hardware encoder without its device fails with "operation not permitted")
+            # A hardware encoder without its device fails with "operation not permitted".
             if refused or error.errno in (errno.EPERM, errno.ENODEV, errno.ENXIO, errno.ENOSYS):
                 raise OptionError(
                     f"{codec} cannot write this video ({detail}). Check --codec, --quality and --preset, and its device."

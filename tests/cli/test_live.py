@@ -78,7 +78,7 @@ def test_raw_frames_on_stdin_and_an_end_while_nothing_comes(started, clip, inver
     for frame in read_frames(clip)[:3]:
         process.stdin.write(frame.to_ndarray().tobytes())
         process.stdin.flush()
-    # (stdin stays open: whoever writes has nothing to say)
+    # stdin stays open, as with a writer that sends nothing more.
     assert process.wait(60) == 0
     assert json.loads(process.stdout.read().splitlines()[-1])["frames"] >= 1
     assert b"Fatal" not in process.stderr.read()
@@ -104,7 +104,7 @@ def test_an_interrupt_finishes_the_recording(started, inverting, tmp_path, sign)
     )
     process.stdout.read(10 * FRAME_BYTES)
     process.send_signal(sign)
-    # (what comes meanwhile is read, or the process would wait for its reader)
+    # The remaining output is read, or the process would wait for its reader.
     _, said = process.communicate(timeout=60)
     assert process.returncode == 0, said
     summary = json.loads(said.splitlines()[-1])

@@ -48,7 +48,7 @@ def values_of(moments):
 @pytest.fixture(scope="module")
 def pictures(photograph):
     """By name, what videos of one face show: sharp, blurred, blurred by half, and sharp but brighter in every other frame."""
-    # (so large that the windows of the face have 256 px)
+    # The frames are so large that the windows of the face have 256 px.
     sharp = [cv2.resize(frame, (400, 360), interpolation=cv2.INTER_CUBIC) for frame in shot(photograph, "dora", FRAMES, (1, 1))]
     blurred = [cv2.blur(frame, (9, 1)) for frame in sharp]
     half = [cv2.addWeighted(a, 0.5, b, 0.5, 0.0) for a, b in zip(sharp, blurred, strict=True)]

@@ -180,7 +180,7 @@ def test_all_people_and_clips_have_their_turn_before_one_has_a_second(clips):
 
 
 def test_what_a_short_clip_cannot_give_the_others_do(clips):
-    # (the short one has two windows of 7 frames; the order depends on the seed)
+    # The short clip has two windows of 7 frames; the order depends on the seed.
     counts = {len(cases("pravg:7", clips, 12, seed)) for seed in range(6)}
     assert max(counts) == 12
     assert min(counts) >= 10

@@ -82,7 +82,7 @@ def test_videos_of_300vw_that_cannot_be_used_are_reported(tmp_path, caplog):
     with caplog.at_level(logging.WARNING):
         data = open_data(tmp_path)
     assert [clip.name for clip in data.clips] == ["001/000003"]
-    assert "000003.pts: it holds 1 points instead of 68" in caplog.text
+    assert "000003.pts: 1 points instead of 68" in caplog.text
     assert "vid.avi" in caplog.text
 
 
@@ -155,7 +155,7 @@ def test_damaged_lists_of_youtube_faces(tmp_path, photograph, caplog):
     (tmp_path / "splits.txt").unlink()
     with caplog.at_level(logging.WARNING):
         assert len(open_data(tmp_path).clips) == 1
-    assert "dora.labeled_faces.txt: it has a line that is not a face" in caplog.text
+    assert "dora.labeled_faces.txt: a line is not a face" in caplog.text
     (tmp_path / "splits.txt").write_text("header\n1, 0, anna/0\n")
     with pytest.raises(InputError, match=r"splits\.txt, line 2, is not a comparison"):
         open_data(tmp_path)

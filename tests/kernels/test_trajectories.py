@@ -13,7 +13,7 @@ from support.reference import blur as reference
 def test_the_markov_process_is_that_of_kupyn(seed):
     random = np.random.default_rng(seed)
     normals, chances = random.standard_normal((299, 2)).astype(np.float32), random.random((299, 2)).astype(np.float32)
-    # (anxious enough that there are sudden shakes in 300 steps)
+    # This camera is anxious enough for sudden shakes in 300 steps.
     traits = np.array([2 * np.pi * random.random(), 20.0, 0.2, 5.0, 0.05])
     path = np.empty((300, 2), np.float32)
     markov_path(normals, chances, traits, path)

@@ -26,7 +26,7 @@ def file(tmp_path):
 
 
 def test_a_recording_never_replaces_another_file(frame, file):
-    """After an interruption it goes on in the next free file; one without a frame leaves nothing."""
+    """After an interruption it continues in the next free file; one without a frame leaves nothing."""
     taken = file.with_name("out-2.mkv")
     taken.write_bytes(b"precious")
     opener = sink_opener(str(file), LiveOptions())

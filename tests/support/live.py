@@ -81,7 +81,7 @@ def fake_sink(loop, opener):
 
 
 def run(options, *, seconds=60.0, sink=None, **parts):
-    """Run a live loop for at most so many seconds; returns its summary."""
+    """Run a live loop for at most this many seconds; returns its summary."""
     loop = LiveLoop(options, **parts)
     if sink is not None:
         fake_sink(loop, sink)

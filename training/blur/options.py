@@ -23,7 +23,7 @@ class BlurOptions(Settings):
     camera: float = Field(default=1.0, ge=1, le=255, description="Extent in px of a camera shake added to averages; 1 is none.")
     extents: tuple[float, float] = Field(default=(4.0, 34.0), description="Smallest and largest extent in px of synthetic blur.")
     longest: int = Field(default=21, ge=3, le=255, description="Most frames of a VLA average.")
-    every: int = Field(default=1, ge=1, description="Make a pair of every so many frames.")
+    every: int = Field(default=1, ge=1, description="Frames from one pair to the next.")
     seed: int = Field(default=0, ge=0, description="Seed of synthetic blur and camera shake.")
     detector: str = Field(default="centerface", description="Face detector for VLA: centerface, scrfd:FILE.onnx or scrfd:PACK.")
     min_face: float = Field(default=48.0, ge=12.0, description="Size in pixels of the smallest face that is detected.")

@@ -35,9 +35,9 @@ def decode_picture(content: bytes, size: int | None = None, *, smallest: int = S
         # IMREAD_COLOR turns pictures upright
         decoded = cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR) if content else None
     except cv2.error as error:
-        raise InputError(f"it cannot be decoded: {error.err}") from None
+        raise InputError(f"cannot be decoded: {error.err}") from None
     if decoded is None:
-        raise InputError("it is not a picture that can be decoded" if content else "it is empty")
+        raise InputError("not a decodable picture" if content else "empty file")
     if size is not None:
         decoded = _square(decoded, size, min(size, smallest))
     return np.ascontiguousarray(decoded[..., ::-1]).astype(np.uint8, copy=False)
@@ -47,7 +47,7 @@ def _square(picture: cv2.typing.MatLike, size: int, smallest: int) -> cv2.typing
     height, width = picture.shape[:2]
     side = min(height, width)
     if side < smallest:
-        raise InputError(f"it has only {width} x {height} pixels")
+        raise InputError(f"only {width} x {height} pixels")
     top, left = (height - side) // 2, (width - side) // 2
     square = picture[top : top + side, left : left + side]
     if side == size:

@@ -192,7 +192,7 @@ def _file(sample: Sample, *suffixes: str) -> bytes:
     for suffix in suffixes:
         if suffix in sample.files:
             return sample.files[suffix]
-    raise InputError(f"it has no {' or '.join(suffixes)}")
+    raise InputError(f"no {' or '.join(suffixes)}")
 
 
 def _decode_still(sample: Sample, out: NDArray[np.uint8]) -> None:
@@ -214,12 +214,12 @@ def _decode_clip(sample: Sample, out: NDArray[np.uint8]) -> None:
             for count, frame in enumerate(container.decode(video=0), 1):
                 picture = frame.to_ndarray(format="rgb24")
                 if count > len(out) or picture.shape != out.shape[1:]:
-                    raise InputError("its frames are not those of its JSON")
+                    raise InputError("frames do not match the JSON")
                 out[count - 1] = picture
     except (av.FFmpegError, OSError, IndexError) as error:
-        raise InputError(f"it cannot be decoded ({error})") from None
+        raise InputError(f"cannot be decoded ({error})") from None
     if count != len(out):
-        raise InputError(f"it has {count} frames instead of {len(out)}")
+        raise InputError(f"{count} frames instead of {len(out)}")
 
 
 def _table(folder: Path) -> list[Path]:

@@ -41,7 +41,7 @@ class SourceFile:
         except StreamDeblurError as error:
             self.problem = str(error)
         except Exception as error:
-            # libraries that read damaged files raise errors of any type; the other files go on
+            # libraries that read damaged files raise errors of any type; the other files continue
             self.problem = f"{type(error).__name__}: {error}"
 
     def drop(self, reason: str) -> None:

@@ -24,8 +24,8 @@ class HourglassPreset(Settings):
 class DeconvolutionPreset(Settings):
     """Shape of a `Deconvolution`."""
 
-    channels: int = Field(default=32, ge=4, description="Of the network that weights the edges, at 1/4 of the resolution.")
-    kernel_channels: int = Field(default=48, ge=4, description="Of the network that cleans the kernel.")
+    channels: int = Field(default=32, ge=4, description="Channels of the network that weights the edges, at 1/4 resolution.")
+    kernel_channels: int = Field(default=48, ge=4, description="Channels of the network that cleans the kernel.")
     kernel_blocks: int = Field(default=4, ge=1, description="Residual blocks of the network that cleans the kernel.")
 
 

@@ -56,7 +56,7 @@ class UnetEncoder(nn.Module):
             code: Size of the blur code.
         """
         super().__init__()
-        # (the sum of one convolution each is the convolution of the concatenated inputs, without the copy)
+        # The sum of one convolution each equals the convolution of the concatenated inputs, without the copy.
         self.stems = nn.ModuleList(stems)
         self.levels = nn.ModuleList(ModulatedBlocks(count, width, code) for count, width in zip(blocks, widths, strict=True))
         self.down = nn.ModuleList(PatchConv(fine, wide, 2) for fine, wide in pairwise(widths))

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Headless = Annotated[bool, typer.Option("--headless", help="No window and no keys; Ctrl-C ends.")]
-Seconds = Annotated[float | None, typer.Option(min=0.0, help="End after so many seconds.")]
+Seconds = Annotated[float | None, typer.Option(min=0.0, help="Stop after this many seconds.")]
 
 
 @with_settings(LiveOptions)
@@ -57,7 +57,7 @@ def command(
 
 
 def _run(loop: LiveLoop, seconds: float | None, *, keys: bool) -> LiveSummary:
-    """Run the loop until it ends, for so many seconds, or until an interrupt, with or without hot keys."""
+    """Run the loop until it ends, a number of seconds has passed, or an interrupt arrives, with or without hot keys."""
     from streamdeblur.live.keys import HELP, terminal_keys
 
     end = None if seconds is None else time.monotonic() + seconds

@@ -14,11 +14,12 @@ from streamdeblur.cli.parameters import Config, Quiet
 from streamdeblur.errors import OptionError
 from streamdeblur.options import RestorationOptions
 
-Host = Annotated[str, typer.Option(help="Address to listen on. Any but this machine's own asks for a token.")]
+Host = Annotated[str, typer.Option(help="Address to listen on. Addresses that other machines can reach require a token.")]
 Port = Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")]
-Token = Annotated[bool, typer.Option("--token", help="Ask for a token, on this machine, too.")]
+Token = Annotated[bool, typer.Option("--token", help="Require a token on this machine, too.")]
 Name = Annotated[
-    list[str] | None, typer.Option(help="Host name under which a reverse proxy offers the page; asks for a token. Repeatable.")
+    list[str] | None,
+    typer.Option(help="Host name under which a reverse proxy serves the page; requires a token (may be given several times)."),
 ]
 Certificate = Annotated[
     Path | None, typer.Option(help="Certificate (PEM) for https: browsers give cameras to secure pages only.")

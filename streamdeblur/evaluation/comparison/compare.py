@@ -112,7 +112,7 @@ class _ComparisonRun:
         frame_metrics = {name: {"frame": psnr(_whole_frame(planes), whole)} for name, planes in self._named(frames)}
         for detection in detections:
             sharp = _crop(frames.sharp, detection)
-            # (the videos hold what was restored elsewhere: the blurry face is unknown, and not used)
+            # The videos were restored elsewhere: the blurry face is unknown, and not used.
             case = Case(detection.name, sharp, sharp, f"second {int(detection.seconds)}")
             self._store_picture(case, SHARP, sharp)
             for name, planes in self._named(frames):

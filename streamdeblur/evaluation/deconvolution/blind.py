@@ -108,7 +108,7 @@ def _fitted(edges: Planes, wanted: Spectrum, side: int, settings: Estimation) ->
     kernel = np.where(kernel > settings.faintest * kernel.max(), kernel, np.float32(0))
     kernel = _without_islands(kernel, settings.island)
     total = kernel.sum()
-    # (a picture without edges contains no information about its blur)
+    # A picture without edges contains no information about its blur.
     return _centred(kernel / total) if total > 0 else _identity_kernel(side)
 
 

@@ -18,7 +18,7 @@ class Final(Settings):
     """``|k * x - y|^2 + weight |grad x|^power``, for planes in [0, 1], by half-quadratic steps (Krishnan & Fergus 2009)."""
 
     power: float = Field(gt=0.0, le=1.0, description="1: total variation, of all directions alike; below: hyper-Laplacian.")
-    weight: float = Field(gt=0.0, description="Of the prior: larger is smoother.")
+    weight: float = Field(gt=0.0, description="Weight of the prior; larger values give smoother results.")
     steps: int = Field(default=8, ge=1, description="Half-quadratic steps; the coupling begins at 4 weights and doubles.")
 
 

@@ -82,7 +82,7 @@ def network(argument: str) -> PerFaceMethod:
         MethodError: The file cannot be read or run, or does not take one picture.
     """
     file, _, query = argument.partition("?")
-    # (a name alone, as in ?bgr, is true)
+    # A name alone, as in ?bgr, stands for true.
     options = {key: value or "true" for key, value in parse_qsl(query, keep_blank_values=True)}
     return _method(f"onnx:{argument}", Path(file), PictureFormat.validated(options))
 
@@ -131,7 +131,7 @@ class _Input:
         batch, *shape = inputs[0].shape
         channels_last = shape[0] != 3 and shape[2] == 3
         channels, (height, width) = (shape[2], shape[:2]) if channels_last else (shape[0], shape[1:])
-        # (free sizes are names, or None)
+        # Free sizes are names, or None.
         if (isinstance(batch, int) and batch != 1) or (isinstance(channels, int) and channels != 3):
             raise MethodError(f"{name} takes {described}. Required: a batch of 1 or of any size, and 3 channels.")
         fixed = isinstance(height, int) and isinstance(width, int)
@@ -147,7 +147,7 @@ class _Session:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
         try:
-            # (by its path, so that external weights are found)
+            # The network is opened by its path, so that external weights are found.
             self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         except Exception as error:
             # guards the opening of a network of unknown origin: ONNX Runtime raises unrelated types of its own

@@ -20,7 +20,7 @@ class Embedder(Protocol):
 
     @property
     def name(self) -> str:
-        """A name for people."""
+        """A name for display."""
 
     @property
     def fingerprint(self) -> str:

@@ -14,7 +14,7 @@ class LandmarkDetector(Protocol):
 
     @property
     def name(self) -> str:
-        """A name for people."""
+        """A name for display."""
 
     @property
     def fingerprint(self) -> str:

@@ -92,7 +92,7 @@ class DataSet:
     name: str
     """Of its folder or file."""
     kind: str
-    """What it was recognised as, for people."""
+    """What it was recognised as, for display."""
     stills: Sequence[EvaluationStill] = ()
     clips: Sequence[EvaluationClip] = ()
     comparisons: Sequence[Comparison] = ()

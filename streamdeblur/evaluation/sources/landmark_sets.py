@@ -59,7 +59,7 @@ def _video(file: Path, bad: dict[str, str]) -> AnnotatedVideo:
         try:
             points[int(annotation.stem) - 1] = read_points(annotation)
         except ValueError:
-            bad[str(annotation)] = "its name is not the number of a frame"
+            bad[str(annotation)] = "file name is not a frame number"
         except InputError as error:
             bad[str(annotation)] = str(error)
     first = next(_frames(file, 0, 1))
@@ -98,7 +98,7 @@ def open_annotated_pictures(path: Path) -> DataSet:
             bad[str(annotation)] = str(error)
             continue
         if picture is None:
-            bad[str(annotation)] = "there is no picture of this name"
+            bad[str(annotation)] = "no picture of this name"
         else:
             stills.append(EvaluationStill(name, partial(_face, picture, points)))
     return make_data_set(path, "pictures with 68 points", bad, stills=stills)

@@ -38,7 +38,7 @@ def open_lfw(path: Path) -> DataSet:
     pairs = _read_text(listed) if listed.suffix == ".txt" else _read_table(listed)
     files = {file.stem: file for file in find_files(path, PICTURES)[1]}
     wanted = dict.fromkeys(name for _, first, second, _ in pairs for name in (first, second))
-    bad = {name: "there is no picture of this name" for name in wanted if name not in files}
+    bad = {name: "no picture of this name" for name in wanted if name not in files}
     stills = [EvaluationStill(safe_name(name), partial(_face, files[name]), _person(name)) for name in wanted if name in files]
     comparisons = [
         Comparison(fold, safe_name(first), safe_name(second), same)
@@ -64,7 +64,7 @@ def _read_text(file: Path) -> list[Pair]:
     pairs: list[Pair] = []
     try:
         header = [int(value) for value in lines[0]]
-        # (lists for development have one fold, and only the number of pairs)
+        # Lists for development have one fold, and their header holds only the number of pairs.
         each = header[-1]
         for number, line in enumerate(lines[1:]):
             name, first, *other, second = line

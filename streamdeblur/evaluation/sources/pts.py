@@ -30,21 +30,21 @@ def read_points(file: Path) -> Points:
     try:
         text = file.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"it cannot be read ({error})") from None
+        raise InputError(f"cannot be read ({error})") from None
     values = text.partition("{")[2].partition("}")[0].split()
     try:
         points = np.array(values, np.float64).reshape(-1, 2)
     except ValueError:
         raise InputError("not a list of points") from None
     if len(points) != COUNT:
-        raise InputError(f"it holds {len(points)} points instead of {COUNT}")
+        raise InputError(f"{len(points)} points instead of {COUNT}")
     if not np.isfinite(points).all() or not np.ptp(points, axis=0).all():
-        raise InputError("its points do not form a face")
+        raise InputError("points do not form a face")
     return points - 1.0
 
 
 def face_box_of(points: NDArray[np.floating]) -> NDArray[np.float64]:
     """The face box (x0, y0, x1, y1 in pixels) of annotated points [68, 2]: around them, extended over the forehead."""
-    # (points are centres of pixels, boxes are edges)
+    # Points are centres of pixels, boxes are edges.
     low, high = points.min(axis=0) + 0.5, points.max(axis=0) + 0.5
     return np.array([low[0], low[1] - FOREHEAD * (high[1] - low[1]), high[0], high[1]], np.float64)

@@ -52,7 +52,7 @@ def open_videos(path: Path) -> DataSet:
     summary = build_clips(path, built, OPTIONS, identities=identities, on_progress=_log_progress)
     bad = {source["file"]: source["problem"] for source in summary["sources"] if source["problem"]}
     references = dict(zip(file_names(files, root), map(find_reference, files), strict=True))
-    # (all people are held out, so all clips are in the split `test`)
+    # All people are held out, so all clips are in the split `test`.
     clips = [replace(clip, reference=references.get(clip.group)) for clip in clips_of(open_clips(built / SPLITS[1]))]
     return make_data_set(path, "videos", bad, clips=clips)
 

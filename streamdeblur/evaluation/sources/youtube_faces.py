@@ -97,7 +97,7 @@ def _labelled(labels: Path) -> dict[str, dict[int, NDArray[np.float64]]]:
             number = int(NUMBER.findall(file)[0])
             x, y, width, height = (float(value) for value in row[2:6])
         except (ValueError, IndexError):
-            raise InputError(f"it has a line that is not a face: '{line}'") from None
+            raise InputError(f"a line is not a face: '{line}'") from None
         videos[video][number] = box_of(x, y, max(width, height))
     return videos
 

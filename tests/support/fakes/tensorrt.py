@@ -157,7 +157,7 @@ class Builder:
         return write_plan(machine, config.profiles, network.model)
 
     def _report_steps(self, monitor):
-        """Whether the monitor lets the build go on."""
+        """Whether the monitor lets the build continue."""
         monitor.phase_start("Building", None, BUILD_STEPS)
         going = all(monitor.step_complete("Building", step) for step in range(BUILD_STEPS))
         monitor.phase_finish("Building")

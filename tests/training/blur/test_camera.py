@@ -29,7 +29,7 @@ def test_no_pixel_moves_further_than_a_step():
         for matrices in path.matrices(0.0):
             positions = matrices @ corners
             moved = np.linalg.norm(np.diff(positions, axis=0), axis=1)
-            # (a hand is not of even speed: equal times are unequal ways)
+            # The speed of a hand varies: it moves unequal distances in equal times.
             assert moved.max(initial=0) < 2.5 * LARGEST_STEP
             assert moved.sum(axis=0).max() < len(matrices) * LARGEST_STEP
 

@@ -146,7 +146,7 @@ def test_a_part_of_a_crop_is_blurred_as_the_whole(stills, clips):
             places.add((left, top))
             there = slice(top, top + 100), slice(left, left + 100)
             assert np.array_equal(whole.sharp[there], part.sharp)
-            # (beyond the border of a still the whole has its mirror image)
+            # Beyond the border of a still, the whole picture has its mirror image.
             assert np.median(np.abs(whole.blurry[there].astype(int) - part.blurry)) == 0
         assert len(places) > 3
 

@@ -69,7 +69,7 @@ def test_one_crop_of_each_sharp_face(built):
     assert summary["other/copy.png"]["problem"] == "the same file as bert/a.png"
     assert summary["other/soft.png"]["dropped"] == {"faces not sharp enough": 1}
     assert summary["other/small.png"]["dropped"] == {"faces too small": 1}
-    assert "not a picture" in summary["other/text.jpg"]["problem"]
+    assert "not a decodable picture" in summary["other/text.jpg"]["problem"]
     assert "empty" in summary["other/empty.png"]["problem"]
     assert (summary["other/plain.webp"]["problem"], summary["other/plain.webp"]["kept"]) == ("", 0)
     assert len(found["group.png"]) >= 1
