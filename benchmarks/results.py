@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from streamdeblur.evaluation.columns import COLUMNS
 from streamdeblur.evaluation.summary import BOUNDS
 
 PAPER_FINAL = {"pravg:7": 65, "pravg:9": 50, "pravg:11": 47, "pravg:15": 43, "pravg:21": 38, "vla": 60, "synthetic": 50}
@@ -24,35 +25,35 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("reports", nargs="+", type=Path, help="report.json of evaluations; no protocol twice")
     summaries = [one for path in parser.parse_args().reports for one in json.loads(path.read_text())["protocols"]]
-    tables = [share_table(summaries), *(metric_table(name, summaries) for name in METRICS), stability_table(summaries)]
+    tables = [share_table(summaries), *(metric_table(name, summaries) for name in TITLES), stability_table(summaries)]
     print("\n\n".join(tables))
 
 
-METRICS: dict[str, tuple[str, str, bool]] = {
-    "psnr": ("PSNR, dB", ".2f", True),
-    "ssim": ("SSIM", ".3f", True),
-    "gmsd": ("GMSD", ".3f", False),
-    "gradient": ("Gradient error", ".2f", False),
-    "auc": ("AUC of the landmark errors up to 0.08", ".3f", True),
-    "auc_second": ("The same by the second landmark detector", ".3f", True),
-    "failure": ("Landmark failures, %", ".1f", False),
-    "cosine": ("Cosine to the sharp face", ".3f", True),
+TITLES = {
+    "psnr": "PSNR, dB",
+    "ssim": "SSIM",
+    "gmsd": "GMSD",
+    "gradient": "Gradient error",
+    "auc": "AUC of the landmark errors up to 0.08",
+    "auc_second": "The same by the second landmark detector",
+    "failure": "Landmark failures, %",
+    "cosine": "Cosine to the sharp face",
 }
-"""Title, format and whether more is better, by metric."""
+"""Titles of the tables, by metric."""
 
 
 def metric_table(name: str, summaries: list[Summary]) -> str:
     """One metric of all methods under all protocols; bold and italic are the first and second of a column."""
-    title, form, rises = METRICS[name]
+    metric = COLUMNS[name]
     columns = [_column(summary, lambda row: row["figures"].get(name)) for summary in summaries]
-    ranks = [_ranks(column, rises) for column in columns]
+    ranks = [_ranks(column, metric.more_is_better) for column in columns]
 
     def cell(number: int, method: str) -> str:
         figure = columns[number].get(method)
-        text = "" if figure is None or figure["value"] is None else f"{figure['value']:{form}}"
+        text = "" if figure is None or figure["value"] is None else f"{figure['value']:{metric.format_spec}}"
         return PLACES.get(ranks[number].get(method, 0), "{}").format(text)
 
-    return _table(title, summaries, cell)
+    return _table(TITLES[name], summaries, cell)
 
 
 def share_table(summaries: list[Summary]) -> str:
@@ -85,11 +86,11 @@ def _column(summary: Summary, figure: Callable[[Mapping[str, Any]], Any]) -> dic
     return {method: value for method, value in found.items() if value is not None}
 
 
-def _ranks(column: Mapping[str, Any], rises: bool) -> dict[str, int]:
+def _ranks(column: Mapping[str, Any], more_is_better: bool) -> dict[str, int]:
     """Places of the methods that compete: equal ones have the same place, and if all are equal there are none."""
     values = {method: figure["value"] for method, figure in column.items() if method not in BOUNDS}
     known = {method: value for method, value in values.items() if value is not None}
-    order = sorted(set(known.values()), reverse=rises)
+    order = sorted(set(known.values()), reverse=more_is_better)
     return {method: order.index(value) + 1 for method, value in known.items()} if len(order) > 1 else {}
 
 

@@ -76,7 +76,7 @@ def evaluate(
     """
     methods = [open_method(name) for name in options.methods]
     settings = EvaluatorSettings(options.landmark_detector, options.second_detector, options.embedder)
-    case_sets = (_case_set(BlurProtocol.parse(name), data, options) for name in options.protocols)
+    case_sets = (_case_set(BlurProtocol(scheme), data, options) for scheme in options.protocols)
     yield from evaluate_cases(case_sets, methods, settings, ResultFolder(folder), options.workers, on_progress)
 
 

@@ -38,13 +38,7 @@ VISIBLE_BLUR_DB = 34.0
 """Pairs whose blurry face has a higher PSNR show hardly any motion."""
 TRIES = 20
 """Pairs that are made for each one that is wanted, at most."""
-TITLES = {
-    "psnr": "PSNR dB",
-    "ssim": "SSIM",
-    "gmsd": "GMSD",
-    "error": "landmark error %",
-    "cosine": "identity cosine",
-}
+TITLES = {name: COLUMNS[name].title for name in ("psnr", "ssim", "gmsd", "error")} | {"cosine": "identity cosine"}
 """The columns of the table."""
 
 

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field, field_validator
 
-from streamdeblur.evaluation.protocols import BlurProtocol
+from streamdeblur.evaluation.protocols import SCHEMES
 from streamdeblur.options import Settings
+from streamdeblur.training.blur.scheme import Accepts, BlurScheme
 
 
 class EvaluationOptions(Settings):
     """Settings of an evaluation. The same settings give the same blurry faces."""
 
-    protocols: tuple[str, ...] = Field(
-        default=("pravg:11",), min_length=1, description="pravg:L, vla, pravg+camera:L, vla+camera, synthetic, as-is or sharp."
+    protocols: tuple[Annotated[BlurScheme, Accepts(*SCHEMES, name="protocol")], ...] = Field(
+        default=(BlurScheme("pravg", 11),), min_length=1, description=f"{', '.join(SCHEMES[:-1])} or {SCHEMES[-1]}."
     )
     methods: tuple[str, ...] = Field(
         default=("blurred", "ours", "oracle"), min_length=1, description="Names of methods; --list shows all."
@@ -39,11 +42,10 @@ class EvaluationOptions(Settings):
 
     @field_validator("protocols")
     @classmethod
-    def _check_protocols(cls, value: tuple[str, ...]) -> tuple[str, ...]:
-        # Two spellings of one protocol count once.
-        return tuple(dict.fromkeys(str(BlurProtocol.parse(name)) for name in value))
+    def _distinct_protocols(cls, value: tuple[BlurScheme, ...]) -> tuple[BlurScheme, ...]:
+        return tuple(dict.fromkeys(value))
 
     @field_validator("methods")
     @classmethod
-    def _check_methods(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+    def _distinct_methods(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(value))

@@ -17,7 +17,7 @@ from streamdeblur.kernels.averaging import add_intensity, mean_codes
 from streamdeblur.kernels.motion import add_motion, mean_length
 from streamdeblur.training.blur.observation import Observation
 from streamdeblur.training.blur.response import Response
-from streamdeblur.training.blur.scheme import BlurScheme
+from streamdeblur.training.blur.scheme import BlurScheme, is_odd_length
 from streamdeblur.training.blur.stop_rules import StoppedBy, StopRules
 
 SHORTEST = 3
@@ -172,7 +172,7 @@ def pravg(distinct: Sequence[Observation], middle: int, length: int) -> Window |
     Raises:
         ValueError: The length is even or below 3.
     """
-    if length < 3 or length % 2 == 0:
+    if not is_odd_length(length):
         raise ValueError(f"PrAvg averages an odd number of frames, 3 or more (got {length}).")
     reach = length // 2
     chosen = distinct[middle - reach : middle + reach + 1] if middle >= reach else []

@@ -24,6 +24,11 @@ LONGEST = 255
 """Most frames of an average."""
 
 
+def is_odd_length(length: int) -> bool:
+    """Whether an average of so many frames has a middle frame: an odd number, 3 or more."""
+    return length >= 3 and length % 2 == 1
+
+
 @dataclass(frozen=True)
 class BlurScheme:
     """A way in which sharp faces become blurry ones, spelled ``KIND[+camera][:LENGTH]``.
@@ -57,8 +62,8 @@ class BlurScheme:
         stem, colon, length = text.partition(":")
         kind, _, camera = stem.partition("+")
         fits = (f"{stem}:L" if colon else stem) in known
-        odd = length.isdecimal() and 3 <= int(length) <= LONGEST and int(length) % 2 == 1
-        if not fits or (colon and not odd):
+        valid_length = length.isdecimal() and is_odd_length(int(length)) and int(length) <= LONGEST
+        if not fits or (colon and not valid_length):
             frames = f" (L: an odd number of frames from 3 to {LONGEST}, such as pravg:11)"
             listed = ", ".join(known) + frames * any(spelling.endswith(":L") for spelling in known)
             raise OptionError(f"Unknown {name} '{text}'. Known: {listed}.")
@@ -79,11 +84,17 @@ class Accepts:
     Others raise the OptionError of `BlurScheme.parse`.
     """
 
-    def __init__(self, *known: str) -> None:
-        self.known = known
+    def __init__(self, *known: str, name: str = "blur scheme") -> None:
+        """Create it.
+
+        Args:
+            known: Those of `SPELLINGS` that are accepted.
+            name: What the error message calls a scheme.
+        """
+        self.known, self.name = known, name
 
     def __get_pydantic_core_schema__(self, *_: Any) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self._check, serialization=core_schema.to_string_ser_schema())
 
     def _check(self, value: object) -> BlurScheme:
-        return BlurScheme.parse(str(value), self.known)
+        return BlurScheme.parse(str(value), self.known, self.name)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, field_validator
 
 from streamdeblur.options import Settings
-from streamdeblur.training.blur.scheme import Accepts, BlurScheme
+from streamdeblur.training.blur.scheme import Accepts, BlurScheme, is_odd_length
 from streamdeblur.training.blur.sensor import Sensor
 from streamdeblur.training.blur.stop_rules import StopRules
 from streamdeblur.training.blur.trajectories import SIZE
@@ -71,6 +71,6 @@ class Recipe(Settings):
     @field_validator("lengths")
     @classmethod
     def _check_lengths(cls, value: tuple[int, ...]) -> tuple[int, ...]:
-        if any(length < 3 or length % 2 == 0 for length in value):
+        if not all(map(is_odd_length, value)):
             raise ValueError("lengths are odd numbers of frames, 3 or more")
         return value
