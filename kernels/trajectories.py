@@ -9,7 +9,7 @@ from streamdeblur.kernels.jit import Array, kernel
 
 @kernel
 def markov_path(normals: Array, chances: Array, traits: Array, path: Array) -> None:
-    """A camera-shake trajectory by the Markov process of Kupyn et al. 2018 (DeblurGAN, Algorithm 1), of constant speed.
+    """Sample a camera-shake trajectory by the Markov process of Kupyn et al. 2018 (DeblurGAN, Algorithm 1), of constant speed.
 
     normals: float32 [steps - 1, 2] standard normal; chances: float32 [steps - 1, 2] uniform in [0, 1), of a sudden shake and
     of its direction; traits: float64 [5], (first direction in radians, pull to the start, probability of a sudden shake,

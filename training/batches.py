@@ -34,12 +34,12 @@ class Batch:
     """float32 [N, 41, 41]: the kernels that blurred the crops; zero where the blur is not one kernel."""
 
     def to(self, device: torch.device) -> Batch:
-        """The batch on a device."""
+        """Return the batch on a device."""
         return Batch(self.blurry.to(device), self.sharp.to(device), self.kernels.to(device))
 
 
 def collate(pairs: Sequence[Pair]) -> Batch:
-    """Pairs of one size as a batch on the CPU."""
+    """Collect pairs of one size in a batch on the CPU."""
 
     def images(arrays: list[NDArray[np.uint8]]) -> Tensor:
         return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).float().div_(255)

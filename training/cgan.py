@@ -92,7 +92,7 @@ def frozen(network: nn.Module) -> Iterator[None]:
 
 
 def build_pathways(config: TrainingConfig, hourglass: Path | None, init: Path | None, *, resuming: bool) -> BothPathways:
-    """The networks that the configuration selects, with their initial weights.
+    """Build the networks that the configuration selects, with their initial weights.
 
     Args:
         config: Settings of the training.
@@ -122,7 +122,7 @@ def build_pathways(config: TrainingConfig, hourglass: Path | None, init: Path | 
 
 
 def network_for_prediction(pathways: BothPathways, ema: EMA[Hourglass | TwoPathGenerator]) -> TwoStepNetwork:
-    """The network that an export of this moment would hold: H and the averaged generator."""
+    """Return the network that an export of this moment would hold: H and the averaged generator."""
     if isinstance(ema.network, Hourglass):
         return TwoStepNetwork(ema.network, None)
     return TwoStepNetwork(pathways.hourglass, ema.network)

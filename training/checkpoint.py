@@ -86,7 +86,7 @@ def _insert_tensors(value: Any, tensors: dict[str, Tensor]) -> Any:
 
 
 def random_state() -> State:
-    """The state of torch's random number generators on the CPU and on each GPU."""
+    """Return the state of torch's random number generators on the CPU and on each GPU."""
     return {"cpu": torch.get_rng_state(), "gpus": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else []}
 
 

@@ -54,7 +54,7 @@ class StepSettings(Settings):
         return -(-self.images // self.batch)
 
     def severity(self, step: int) -> float:
-        """Severity in [0, 1] of the pairs of a step: rises linearly, then stays at 1."""
+        """Return the severity in [0, 1] of the pairs of a step: rises linearly, then stays at 1."""
         until = self.severity_until * self.steps
         progress = min(1.0, step / until) if until else 1.0
         return self.severity_from + (1.0 - self.severity_from) * progress
@@ -118,7 +118,7 @@ class TrainingConfig(Settings):
         return cls.validated(_with_base(read_config(path)), path)
 
     def recipe_of(self, step: StepSettings) -> Recipe:
-        """The recipe of the pairs that a step is trained on."""
+        """Return the recipe of the pairs that a step is trained on."""
         return step.recipe or self.recipe
 
 

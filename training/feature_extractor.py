@@ -25,7 +25,7 @@ ONNX_SIDE = 112
 
 
 def vgg16() -> nn.Sequential:
-    """The convolutional part of VGG-16; its weights are named as torchvision's are after ``features.``."""
+    """Build the convolutional part of VGG-16, whose weights are named as torchvision's are after ``features.``."""
     layers: list[nn.Module] = []
     channels = 3
     for width in VGG16:

@@ -93,7 +93,7 @@ class TrainingLoop:
         return self._step * self._settings.batch
 
     def steps(self, data: TrainingData, network_for_prediction: Callable[[], nn.Module]) -> Iterator[tuple[int, Batch]]:
-        """Each remaining step. After it was trained, saves and validates if that is due.
+        """Yield each remaining step; after it was trained, save and validate if that is due.
 
         Args:
             data: The pairs.

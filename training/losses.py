@@ -21,7 +21,7 @@ def l1(images: Tensor, targets: Tensor) -> Tensor:
 
 
 def relative_distances(images: Tensor, targets: Tensor, blurry: Tensor) -> Tensor:
-    """The Charbonnier distance of each sample, [N], relative to the l1 distance of its blurry input from the target."""
+    """Return the Charbonnier distance of each sample, [N], relative to the l1 distance of its blurry input from the target."""
     distance = ((images - targets).square() + CHARBONNIER**2).sqrt() - CHARBONNIER
     difficulty = (blurry - targets).abs().mean((1, 2, 3)) + DIFFICULTY_OFFSET
     return distance.mean((1, 2, 3)) / difficulty
@@ -38,7 +38,7 @@ def relative_charbonnier(images: Tensor, targets: Tensor, blurry: Tensor) -> Ten
 
 
 def deconvolution_loss(planes: Tensor, targets: Tensor, blurry: Tensor) -> Tensor:
-    """The relative Charbonnier distance of deconvolved planes; for each sample, that of the better camera response.
+    """Return the relative Charbonnier distance of deconvolved planes: for each sample, that of the better camera response.
 
     Args:
         planes: Deconvolved luma, [N, R, h, w], one plane for each response.
@@ -50,7 +50,7 @@ def deconvolution_loss(planes: Tensor, targets: Tensor, blurry: Tensor) -> Tenso
 
 
 def kernel_loss(kernels: Tensor, targets: Tensor) -> Tensor:
-    """One minus the cosine between estimated and true kernels, averaged over the samples whose kernel is known.
+    """Return one minus the cosine between estimated and true kernels, averaged over the samples whose kernel is known.
 
     Args:
         kernels: Estimated kernels, [N, 1, k, k].
@@ -67,7 +67,7 @@ def gradients(images: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def gradient_l1(images: Tensor, targets: Tensor) -> Tensor:
-    """The second term of eq. 4, ``|| grad G_bl(I_bl) - grad I_s ||_1``."""
+    """Return the second term of eq. 4, ``|| grad G_bl(I_bl) - grad I_s ||_1``."""
     across, down = gradients(images - targets)
     return across.abs().mean() + down.abs().mean()
 

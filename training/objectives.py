@@ -55,7 +55,7 @@ def discriminator_objective(discriminator: nn.Module, batch: Batch, restored: Te
 def generator_losses(
     settings: CganSettings, batch: Batch, outputs: PathwayOutputs, discriminator: nn.Module, extractor: Extractor | None
 ) -> dict[str, Tensor]:
-    """The terms of eq. 7, those of the deconvolution, and the identity term of Sec. 5.3.
+    """Return the terms of eq. 7, those of the deconvolution, and the identity term of Sec. 5.3.
 
     Args:
         settings: Of step 2; terms whose weight is zero are left out.

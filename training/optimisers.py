@@ -12,7 +12,7 @@ from streamdeblur.training.muon import Muon
 
 
 def build_optimisers(network: nn.Module, settings: OptimiserSettings) -> list[torch.optim.Optimizer]:
-    """The optimisers of a network: Adam; or Muon for the convolutions of the blocks, and AdamW for the rest.
+    """Build the optimisers of a network: Adam; or Muon for the convolutions of the blocks, and AdamW for the rest.
 
     Muon is for hidden layers: it gets neither the first nor the last one.
     """

@@ -64,7 +64,7 @@ class TrainingRun:
         return self.folder / CHECKPOINT
 
     def resume(self) -> State | None:
-        """The state of the checkpoint; None if the run has none yet.
+        """Return the state of the checkpoint; None if the run has none yet.
 
         Raises:
             InputError: The checkpoint is damaged.
@@ -86,7 +86,7 @@ class TrainingRun:
             write_checkpoint(self.checkpoint, state)
 
     def checkpoint_is_due(self, minutes: float) -> bool:
-        """Whether the last checkpoint is at least `minutes` old."""
+        """Return whether the last checkpoint is at least `minutes` old."""
         return time.monotonic() - self._last_save >= 60 * minutes
 
     def log_scalars(self, values: Mapping[str, float], images: int) -> None:

@@ -54,11 +54,11 @@ class Trainer:
             optimiser.step()
 
     def is_finite(self) -> bool:
-        """Whether no trained weight is NaN or infinite."""
+        """Return whether no trained weight is NaN or infinite."""
         return all(bool(torch.isfinite(parameter).all()) for parameter in self.part.parameters())
 
     def state_dict(self) -> State:
-        """Weights and the states of the optimisers."""
+        """Return the weights and the states of the optimisers."""
         return {"network": self.part.state_dict(), "optimisers": [optimiser.state_dict() for optimiser in self._optimisers]}
 
     def load_state_dict(self, state: State) -> None:

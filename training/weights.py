@@ -55,7 +55,7 @@ def read_run_weights(path: Path) -> dict[str, Tensor]:
 
 
 def averaged_weights(state: State) -> dict[str, Tensor]:
-    """The weights of the EMA in the state of a checkpoint, by name."""
+    """Return the weights of the EMA in the state of a checkpoint, by name."""
     return {name: value for name, value in state["average"].items() if isinstance(value, Tensor)}
 
 

@@ -9,7 +9,7 @@ PTX = Path(__file__).with_name("window.ptx")
 
 
 def ptx() -> bytes:
-    """The compiled kernels of the package, or compiled now where it was built without NVRTC.
+    """Return the compiled kernels of the package; they are compiled now if it was built without NVRTC.
 
     Raises:
         EngineError: There are none, and NVRTC is missing; the message names what to install.

@@ -60,7 +60,7 @@ def face_arguments(
 
 
 def lines_of(memory: NDArray[np.int64], faces: Structures) -> NDArray[np.int64]:
-    """The lines (begin, end) of each component that the kernels read or write, within the frame: int64 [3, 2]."""
+    """Return the lines (begin, end) of each component that the kernels read or write, within the frame: int64 [3, 2]."""
     begin, step = faces["crop"]["origin_y"], faces["crop"]["step_y"]
     # two taps of the cubic lie beyond either end
     first = np.minimum(np.floor(begin) - 2, faces["extents"]["begin_y"]).min(0)

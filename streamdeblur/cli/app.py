@@ -93,7 +93,7 @@ class LazyCommand(TyperCommand):
 
 
 def build_app() -> TyperGroup:
-    """The whole application, with no module of a command imported."""
+    """Build the whole application without importing the module of any command."""
     root = typer.Typer(name="streamdeblur", help=HELP, epilog=EPILOG, no_args_is_help=True, add_completion=False)
     root.callback()(_root)
     app = get_group(root)

@@ -29,7 +29,7 @@ Init = Annotated[Path | None, typer.Option(help="Begin with these weights: a run
 
 
 def is_helper_process() -> bool:
-    """Whether torchrun started this process, and it is not the first one: it prints only warnings and errors."""
+    """Return whether torchrun started this process and it is not the first one; it prints only warnings and errors."""
     return os.environ.get("RANK", "0") != "0"
 
 

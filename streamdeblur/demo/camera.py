@@ -29,7 +29,7 @@ class HandheldCamera:
     seed: int = 7
 
     def poses(self, frames: int) -> NDArray[np.float64]:
-        """The pose of the camera at each sub-frame.
+        """Return the pose of the camera at each sub-frame.
 
         Returns:
             x and y (pixels from the centre), angle (radians) and zoom: float64 [frames, subframes, 4].
@@ -60,7 +60,7 @@ class HandheldCamera:
         )
 
     def frames(self, count: int) -> Iterator[tuple[NDArray[np.uint8], NDArray[np.uint8]]]:
-        """Pairs of a blurry frame and its sharp counterpart, uint8 RGB [height, width, 3] each."""
+        """Yield pairs of a blurry frame and its sharp counterpart, uint8 RGB [height, width, 3] each."""
         to_linear = ((np.arange(256) / 255.0) ** GAMMA).astype(np.float32)
         for poses in self.poses(count):
             total = np.zeros((self.height, self.width, 3), np.float32)

@@ -58,7 +58,7 @@ class _FaceScore:
 
 
 def group_photograph() -> Frame:
-    """The group photo that the InsightFace package contains: uint8 RGB [886, 1280, 3].
+    """Load the group photo that the InsightFace package contains: uint8 RGB [886, 1280, 3].
 
     Raises:
         InputError: InsightFace is not installed.

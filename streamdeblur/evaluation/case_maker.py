@@ -42,7 +42,7 @@ class CaseMaker:
     seed: int
 
     def still(self, still: EvaluationStill) -> Iterator[Case]:
-        """The one case of a picture.
+        """Make the one case of a picture.
 
         Raises:
             InputError: The picture cannot be read.
@@ -50,7 +50,7 @@ class CaseMaker:
         yield self._of_face(still, still.name, still.open(), {})
 
     def clip(self, clip: EvaluationClip) -> Iterator[Case]:
-        """The cases of a clip: one for each frame, or for each one that is the middle of an average.
+        """Make the cases of a clip: one for each frame, or for each one that is the middle of an average.
 
         They come in an order in which any number of first ones is evenly spread over the clip.
 
@@ -69,7 +69,7 @@ class CaseMaker:
             yield self._of_face(clip, _case_name(clip, number), face, {"frame": number})
 
     def sequence(self, clip: EvaluationClip, length: int) -> list[Case]:
-        """The cases of `length` consecutive frames of a clip, in a window that does not move; none if it has no such frames.
+        """Make the cases of `length` consecutive frames of a clip, in a window that does not move; none without such frames.
 
         Only for averages without camera shake, because its path is sampled for each case by itself.
 
@@ -160,7 +160,7 @@ def _face(frames: FrameSequence, number: int, view: View, crop: Image) -> Evalua
 
 
 def spread(count: int, random: np.random.Generator) -> list[int]:
-    """The numbers 0 to count - 1 in an order in which any number of first ones is evenly spread, from a random start.
+    """Order the numbers 0 to count - 1 so that any number of first ones is evenly spread, from a random start.
 
     It is the order of the multiples of the golden ratio modulo 1: those of any interval lie at two or three distances from each
     other (three-distance theorem).

@@ -29,7 +29,7 @@ class Column:
     scale: float = 1.0
 
     def values(self, results: Sequence[FaceResult]) -> Values:
-        """The values that are averaged: float64 [N], one for each face."""
+        """Return the values that are averaged: float64 [N], one for each face."""
         metrics = np.array([result.metrics[self.metric] for result in results], np.float64)
         return (metrics if self.transform is None else self.transform(metrics)) * self.scale
 

@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 
 @dataclass(frozen=True)
 class ProtocolResults:
-    """The results of all methods under one protocol."""
+    """Return the results of all methods under one protocol."""
 
     protocol: str
     annotated: bool
@@ -126,7 +126,7 @@ class _EvaluationRun:
         self._pixel_evaluator = Evaluator(EvaluatorSettings.pixels_only())
 
     def evaluate(self, case_set: CaseSet, methods: Sequence[Method]) -> ProtocolResults:
-        """The results of all methods under one protocol."""
+        """Return the results of all methods under one protocol."""
         protocol, cases = case_set.protocol, case_set.cases
         annotated = all(case.landmarks is not None for case in cases)
         found = ProtocolResults(protocol, annotated, case_set.comparisons)

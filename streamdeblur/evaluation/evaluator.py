@@ -83,7 +83,7 @@ class Evaluator:
         return "; ".join([f"streamdeblur {__version__}", *parts])
 
     def __call__(self, case: Case, restored: Image) -> tuple[Metrics, Embedding | None]:
-        """The metrics of a restored face, and its embedding.
+        """Measure a restored face; returns its metrics and its embedding.
 
         Args:
             case: The blurry face that was restored.

@@ -143,13 +143,13 @@ def _group(pair: Pair) -> str:
 
 
 def table_head(summary: ProtocolSummary) -> str:
-    """The head of the table in Markdown, with the columns that this protocol has."""
+    """Return the head of the table in Markdown, with the columns that this protocol has."""
     titles = [title for name, title in TITLES.items() if name in summary.rows[0].metrics]
     return f"| input (pairs), blurred -> restored | {' | '.join(titles)} |\n|{' --- |' * (len(titles) + 1)}"
 
 
 def table_row(summary: ProtocolSummary) -> str:
-    """The row of one protocol in Markdown: means over its pairs, of the blurry and of the restored faces."""
+    """Return the row of one protocol in Markdown: means over its pairs, of the blurry and of the restored faces."""
     blurred, restored = (row.metrics for row in summary.rows)
     cells = [f"{_number(name, blurred)} -> {_number(name, restored)}" for name in TITLES if name in blurred]
     return f"| {summary.protocol} ({summary.faces}) | {' | '.join(cells)} |"

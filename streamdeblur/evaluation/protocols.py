@@ -43,7 +43,7 @@ class BlurProtocol:
 
     @classmethod
     def parse(cls, text: str) -> BlurProtocol:
-        """The protocol of this name, such as ``pravg:11``.
+        """Parse a protocol, such as ``pravg:11``.
 
         Raises:
             OptionError: It is unknown; the message lists the known ones.

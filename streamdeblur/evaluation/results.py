@@ -78,7 +78,7 @@ class ResultFolder:
                 raise InputError(f"{lines}, line {number}, is damaged. Remove the line, or the folder to start again.") from None
 
     def find(self, protocol: str, case: Case, method: str, fingerprint: str, evaluator: str) -> FaceResult | None:
-        """The stored result of a case, if it is of the same blurry picture, method and evaluator."""
+        """Return the stored result of a case, if it is of the same blurry picture, method and evaluator."""
         stored = self._stored.get((protocol, case.name, method))
         wanted = (case.digest, fingerprint, evaluator)
         if stored is None or not fingerprint or (stored.digest, stored.fingerprint, stored.evaluator) != wanted:
@@ -100,7 +100,7 @@ class ResultFolder:
         self._stored[result.protocol, result.case, result.method] = result
 
     def milliseconds(self, method: str, fingerprint: str, measure: Callable[[], float]) -> float:
-        """The time of a method for one face: as it was measured before, or else by `measure`.
+        """Return the time of a method for one face: as it was measured before, or else by `measure`.
 
         Raises:
             OutputError: It cannot be stored.
@@ -120,7 +120,7 @@ class ResultFolder:
         return times[key]
 
     def picture(self, protocol: str, case: str, name: str) -> Path:
-        """The path of a picture of a case: a method's, or `blurry`, `sharp` or `reference`."""
+        """Return the path of a picture of a case: a method's, or `blurry`, `sharp` or `reference`."""
         return self.folder / PICTURES / _file_name(protocol) / case / f"{_file_name(name)}.png"
 
     def write_picture(self, path: Path, picture: Image) -> None:
@@ -140,7 +140,7 @@ class ResultFolder:
             raise OutputError(f"Cannot write {path}: {error.strerror}.") from None
 
     def read_picture(self, protocol: str, case: str, name: str) -> Image | None:
-        """A stored picture: uint8 RGB [H, W, 3]; None if there is none."""
+        """Read a stored picture: uint8 RGB [H, W, 3]; None if there is none."""
         return _read_picture(self.picture(protocol, case, name))
 
 

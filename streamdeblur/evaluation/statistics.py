@@ -36,7 +36,7 @@ class Interval:
 
 
 def mean_interval(values: ArrayLike, groups: Sequence[Hashable], seed: int = 0) -> Interval:
-    """The mean over all cases, with the interval of a bootstrap over groups (expanded percentiles, see `_percentiles`).
+    """Return the mean over all cases, with the interval of a bootstrap over groups (expanded percentiles, see `_percentiles`).
 
     Args:
         values: float [N], one for each case.
@@ -54,7 +54,7 @@ def mean_interval(values: ArrayLike, groups: Sequence[Hashable], seed: int = 0) 
 
 
 def gap_closed(blurred: ArrayLike, restored: ArrayLike, oracle: ArrayLike, groups: Sequence[Hashable], seed: int = 0) -> Interval:
-    """The fraction of a gap that a method closes: ``(restored - blurred) / (oracle - blurred)`` of means.
+    """Return the fraction of a gap that a method closes: ``(restored - blurred) / (oracle - blurred)`` of means.
 
     If the gap may be zero (its own interval contains 0), nothing is known of a fraction of it, and the interval is unbounded, as
     Fieller's (1954) is for such a quotient. The bootstrap is that of `mean_interval`, of the three metrics together.
@@ -93,7 +93,7 @@ def gap_closed(blurred: ArrayLike, restored: ArrayLike, oracle: ArrayLike, group
 
 
 def paired_p_value(first: ArrayLike, second: ArrayLike, groups: Sequence[Hashable], seed: int = 0) -> float:
-    """The p-value of a difference between two methods: a two-sided sign-flip permutation test.
+    """Return the p-value of a difference between two methods: a two-sided sign-flip permutation test.
 
     If neither method is better, the difference of a group is as likely to have one sign as the other; so the sum over all groups
     is compared with the sums under random signs. Unlike the t-test it does not assume normal differences (landmark errors have

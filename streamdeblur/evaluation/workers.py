@@ -16,7 +16,7 @@ _evaluator: Evaluator
 
 @contextmanager
 def worker_pool(count: int, settings: EvaluatorSettings) -> Iterator[Executor | None]:
-    """A pool of processes with an evaluator each; None for a count of 1, where the calling process does everything."""
+    """Start a pool of processes with an evaluator each; None for a count of 1, where the calling process does everything."""
     if count == 1:
         yield None
         return
@@ -41,6 +41,6 @@ def measure_in_worker(case: Case, restored: Image) -> tuple[Metrics, list[float]
 
 
 def measure(evaluator: Evaluator, case: Case, restored: Image) -> tuple[Metrics, list[float] | None]:
-    """The metrics of a restored face, and its embedding as a list, for JSON."""
+    """Measure a restored face; returns its metrics, and its embedding as a list, for JSON."""
     metrics, embedding = evaluator(case, restored)
     return metrics, None if embedding is None else embedding.tolist()

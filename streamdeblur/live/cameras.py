@@ -62,7 +62,7 @@ def _named(name: str) -> str:
 
 
 def linux_cameras(devices: Path = Path("/sys/class/video4linux")) -> dict[str, str]:
-    """Names of the cameras on Linux by device file."""
+    """Return the names of the cameras on Linux by device file."""
     folders = sorted(devices.glob("video*")) if devices.is_dir() else []
     return {f"/dev/{folder.name}": (folder / "name").read_text().strip() for folder in folders if (folder / "name").is_file()}
 

@@ -144,7 +144,7 @@ class LiveLoop:
         self._running = False
 
     def summary(self) -> LiveSummary:
-        """The statistics so far."""
+        """Return the statistics so far."""
         faces, seconds = self.restorer.statistics, (self._ended or time.monotonic()) - self._started
         stale = self.capture.frames.dropped + self.restore_worker.frames.dropped
         return LiveSummary(

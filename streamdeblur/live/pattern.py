@@ -37,7 +37,7 @@ class PatternSource:
         self._format = options.format or "yuv420p"
 
     def frames(self) -> Iterator[av.VideoFrame]:
-        """Frames at the rate of the pattern; OptionError if the pixel format is unknown."""
+        """Yield frames at the rate of the pattern; OptionError if the pixel format is unknown."""
         import av
 
         try:

@@ -52,7 +52,7 @@ SinkOpener = Callable[["av.VideoFrame", Fraction], Sink]
 
 
 def sink_opener(name: str, options: LiveOptions) -> SinkOpener:
-    """The function that opens the sink of this name (see `LiveOptions.to`).
+    """Return the function that opens the sink of this name (see `LiveOptions.to`).
 
     Raises:
         OptionError: There is no such sink, or a file or folder of this name exists.

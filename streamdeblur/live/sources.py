@@ -45,7 +45,7 @@ class LiveSource(Protocol):
     """Whether the source ends by itself; otherwise its end is a failure, and it is opened again."""
 
     def frames(self) -> Iterator[av.VideoFrame]:
-        """The frames as they arrive.
+        """Yield the frames as they arrive.
 
         Raises:
             InputError: The source is lost.
@@ -107,7 +107,7 @@ class ContainerSource:
         self.rate = Fraction(self._stream.average_rate or self._stream.guessed_rate or DEFAULT_RATE)
 
     def frames(self) -> Iterator[av.VideoFrame]:
-        """The frames as they arrive; InputError if the source is lost."""
+        """Yield the frames as they arrive; InputError if the source is lost."""
         import av
 
         while True:
@@ -151,7 +151,7 @@ class FileSource:
         self.name, self.rate, self.realtime = file.name, self._opened.rate, realtime
 
     def frames(self) -> Iterator[av.VideoFrame]:
-        """The frames of the file, each at its time if it is played in real time."""
+        """Yield the frames of the file, each at its time if it is played in real time."""
         while True:
             yield from in_real_time(self._opened.frames()) if self.realtime else self._opened.frames()
             if not self._loop:
@@ -165,7 +165,7 @@ class FileSource:
 
 
 def in_real_time(frames: Iterator[av.VideoFrame]) -> Iterator[av.VideoFrame]:
-    """Frames at the intervals of their time stamps; late ones follow immediately.
+    """Yield frames at the intervals of their time stamps; late ones follow immediately.
 
     The clock starts when the second frame is requested, because the consumer may need time to prepare for such frames.
     """
@@ -194,7 +194,7 @@ class RawSource:
         self.rate = Fraction(options.fps or DEFAULT_RATE).limit_denominator(1001)
 
     def frames(self) -> Iterator[av.VideoFrame]:
-        """The frames as they arrive; InputError if stdin ends within a frame."""
+        """Yield the frames as they arrive; InputError if stdin ends within a frame."""
         while (frame := self._reader.read()) is not None:
             yield frame
 

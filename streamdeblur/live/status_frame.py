@@ -15,7 +15,7 @@ WHITE = (235, 235, 235)
 
 
 def status_frame(text: str, like: av.VideoFrame) -> av.VideoFrame:
-    """A dark frame with one line of text, of the size and pixel format of `like`."""
+    """Draw a dark frame with one line of text, of the size and pixel format of `like`."""
     import av
 
     picture = np.full((like.height, like.width, 3), GRAY, np.uint8)

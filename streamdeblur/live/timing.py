@@ -36,14 +36,14 @@ class Latencies:
         self._counts[min(max(round(seconds / BIN), 0), len(self._counts) - 1)] += 1
 
     def quantile(self, share: float) -> float:
-        """The latency in seconds that this share (0 to 1) of all latencies does not exceed; NaN if there is none."""
+        """Return the latency in seconds that this share (0 to 1) of all latencies does not exceed; NaN if there is none."""
         total = int(self._counts.sum())
         if not total:
             return math.nan
         return float(np.searchsorted(np.cumsum(self._counts), math.ceil(share * total))) * BIN
 
     def milliseconds(self) -> dict[str, float | None]:
-        """p50, p95 and p99 in milliseconds; None if no latency has been counted."""
+        """Return p50, p95 and p99 in milliseconds; None if no latency has been counted."""
         return {
             name: None if math.isnan(value := self.quantile(share)) else round(1000 * value, 1)
             for name, share in (("p50", 0.50), ("p95", 0.95), ("p99", 0.99))
@@ -83,7 +83,7 @@ class Backoff:
         self._next = 0.0
 
     def due(self) -> bool:
-        """Whether the pause since the last failure is over."""
+        """Return whether the pause since the last failure is over."""
         return time.monotonic() >= self._next
 
     def failed(self) -> float:

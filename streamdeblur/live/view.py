@@ -66,7 +66,7 @@ class Preview:
 
 
 def overlay_lines(summary: LiveSummary) -> list[str]:
-    """The lines of the overlay."""
+    """Return the lines of the overlay."""
     latency = "  ".join(f"{name} {value:g}" for name, value in summary.latency_ms.items() if value is not None)
     return [
         f"{summary.fps:g} fps, {summary.dropped} dropped",
@@ -87,7 +87,7 @@ def write_lines(picture: cv2.typing.MatLike, lines: list[str]) -> None:
 
 
 def split_view(original: av.VideoFrame, restored: av.VideoFrame) -> av.VideoFrame:
-    """A frame with the left half of `original` and the right half of `restored`, in their pixel format."""
+    """Make a frame of the left half of `original` and the right half of `restored`, in their pixel format."""
     import av
 
     both = av.VideoFrame(restored.width, restored.height, restored.format.name)

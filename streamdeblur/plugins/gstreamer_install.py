@@ -41,7 +41,7 @@ TIMEOUT_SECONDS = 120
 
 
 def default_folder() -> Path:
-    """The folder of the user's GStreamer plugins."""
+    """Return the folder of the user's GStreamer plugins."""
     data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
     return Path(data) / "gstreamer-1.0" / "plugins"
 
@@ -70,7 +70,7 @@ def install(folder: Path) -> Path:
 
 
 def plugin_text() -> str:
-    """The content of the file for this installation of streamdeblur."""
+    """Return the content of the file for this installation of streamdeblur."""
     version = sys.version_info[:2]
     own = str(Path(streamdeblur.__file__).resolve().parent.parent)
     paths = list(dict.fromkeys([own, *(path for path in sys.path if path.endswith("site-packages"))]))
@@ -101,7 +101,7 @@ def check_loading() -> bool:
 
 
 def system_path() -> str:
-    """``PATH`` without other Pythons than GStreamer's (virtual environments, pyenv, conda).
+    """Return ``PATH`` without other Pythons than GStreamer's (virtual environments, pyenv, conda).
 
     GStreamer imports packages from the installation of the first python3 in ``PATH``, and needs gi, which only the system has.
     """

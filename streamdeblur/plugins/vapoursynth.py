@@ -61,7 +61,7 @@ class _OrderedFilter:
         self._results: dict[int, vs.VideoFrame] = {}
 
     def frame(self, n: int, f: list[vs.VideoFrame]) -> vs.VideoFrame:
-        """The restored frame `n`. VapourSynth passes both arguments by these names, and makes one call at a time.
+        """Return the restored frame `n`. VapourSynth passes both arguments by these names, and makes one call at a time.
 
         Args:
             n: Number of the frame.

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def editable(frame: av.VideoFrame) -> av.VideoFrame:
-    """The frame itself, or where its pixel format cannot be edited in place, a copy in the one that loses least."""
+    """Return the frame itself, or if its pixel format cannot be edited in place, a copy in the one that loses least."""
     if layout_of(frame.format.name) is not None:
         return frame
     deep = any(component.bits > 8 for component in frame.format.components)
@@ -25,7 +25,7 @@ def editable(frame: av.VideoFrame) -> av.VideoFrame:
 
 
 def fitted(frame: av.VideoFrame, width: int, height: int, pixel_format: str) -> av.VideoFrame:
-    """The frame in the encoder's pixel format and size: padded where up to 3 columns or lines are missing, else resized."""
+    """Fit a frame to the encoder's pixel format and size: padded where up to 3 columns or lines are missing, else resized."""
     source = frame
     if frame.format.name != pixel_format:
         frame = frame.reformat(format=pixel_format, dst_colorspace=frame.colorspace, src_colorspace=frame.colorspace)
@@ -40,7 +40,7 @@ def fitted(frame: av.VideoFrame, width: int, height: int, pixel_format: str) -> 
 
 
 def padded(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
-    """A copy whose last column and line are repeated up to width x height."""
+    """Return a copy whose last column and line are repeated up to width x height."""
     import av
     import numpy as np
 

@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 
 def plane_lines(plane: av.video.plane.VideoPlane) -> NDArray[np.uint8]:
-    """A plane as uint8 [lines, bytes per line], padding included; writing to the array changes the frame."""
+    """Return a plane as uint8 [lines, bytes per line], padding included; writing to the array changes the frame."""
     return np.frombuffer(memoryview(plane), np.uint8).reshape(-1, plane.line_size)
 
 
 def line_bytes(frame: av.VideoFrame, index: int, columns: int | None = None) -> int:
-    """Bytes per line of a plane that hold samples, without the padding.
+    """Return the bytes per line of a plane that hold samples, without the padding.
 
     Args:
         frame: The frame.
@@ -45,7 +45,7 @@ def copy_tags(source: av.VideoFrame, target: av.VideoFrame) -> None:
 
 
 def copy_frame(frame: av.VideoFrame) -> av.VideoFrame:
-    """A copy of a frame with its pixels, time stamps and colour tags, and without its side data."""
+    """Copy a frame with its pixels, time stamps and colour tags, and without its side data."""
     import av
 
     copied = av.VideoFrame(frame.width, frame.height, frame.format.name)
@@ -58,7 +58,7 @@ def copy_frame(frame: av.VideoFrame) -> av.VideoFrame:
 
 
 def beside(left: av.VideoFrame, right: av.VideoFrame) -> av.VideoFrame:
-    """Two frames of the same size and pixel format beside each other in one."""
+    """Place two frames of the same size and pixel format beside each other in one."""
     import av
 
     wide = av.VideoFrame(left.width + right.width, left.height, left.format.name)

@@ -102,7 +102,7 @@ def open_codec(name: str) -> av.codec.Codec:
 
 
 def choose_encoder(asked: str | None, source_family: str, container: av.container.OutputContainer) -> av.codec.Codec:
-    """The encoder that was asked for, else that of the source's codec family, else one whose codec the container takes.
+    """Choose the requested encoder, else that of the source's codec family, else one whose codec the container takes.
 
     Args:
         asked: Name of an FFmpeg encoder; None leaves the choice to the source and the container.
@@ -139,7 +139,7 @@ def _takes(kind: str, encoder: str) -> bool:
 
 
 def choose_pixel_format(wanted: str, codec: av.codec.Codec) -> str:
-    """The source's pixel format, or the one of the encoder's that loses least depth, subsampling and alpha."""
+    """Choose the source's pixel format, or the one of the encoder's that loses least depth, subsampling and alpha."""
     import av
 
     formats = [f.name for f in codec.video_formats or []]

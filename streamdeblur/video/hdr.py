@@ -64,11 +64,11 @@ def _mastering(ratios: list[Fraction], encoder: str) -> str:
 
 
 def dynamic_metadata(frame: av.VideoFrame) -> list[str]:
-    """Names of the frame's dynamic HDR metadata, which no encoder here can carry over."""
+    """Return the names of the frame's dynamic HDR metadata, which no encoder here can carry over."""
     return [name for name in _side_data(frame) if name in DYNAMIC]
 
 
 def display_matrix(frame: av.VideoFrame) -> list[int] | None:
-    """The 3 x 3 display matrix (rotation, flips) of a frame as nine fixed-point numbers; None where it has none."""
+    """Return the 3 x 3 display matrix (rotation, flips) of a frame as nine fixed-point numbers; None if it has none."""
     content = _side_data(frame).get("DISPLAYMATRIX", b"")
     return list(struct.unpack_from("=9i", content)) if len(content) >= 36 else None

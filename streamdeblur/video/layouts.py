@@ -109,5 +109,5 @@ _NAMED = {
 
 
 def layout_of(name: str) -> Layout | None:
-    """The layout of FFmpeg's pixel format `name`; None where its samples cannot be edited in place."""
+    """Return the layout of FFmpeg's pixel format `name`; None where its samples cannot be edited in place."""
     return _NAMED.get(name) or _planar(name) or _planar_rgb(name) or _gray(name)

@@ -56,7 +56,7 @@ class Planes:
         return (first, *self.arrays[1:]) if len(self.arrays) == 3 else (first, first, first)
 
     def component_grid(self, left: float, top: float) -> NDArray[np.float64]:
-        """Where the luma position (`left`, `top`) lies in each component.
+        """Return the place of the luma position (`left`, `top`) in each component.
 
         Returns:
             float64 [3, 4]: x, samples per luma column, y, samples per luma line.

@@ -45,7 +45,7 @@ class RawReader:
         """Number of frames read so far."""
 
     def read(self) -> av.VideoFrame | None:
-        """The next frame; None at the end of the stream.
+        """Return the next frame; None at the end of the stream.
 
         Raises:
             InputError: The stream ends within a frame, most likely because the size or pixel format is wrong.
@@ -75,7 +75,7 @@ def _whole(stream: BinaryIO, size: int) -> bytearray:
 
 
 def open_stdin() -> BinaryIO:
-    """stdin without Python's buffer, whose lock aborts a program that exits while a thread waits for input."""
+    """Open stdin without Python's buffer, whose lock aborts a program that exits while a thread waits for input."""
     return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
 
 

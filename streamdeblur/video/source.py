@@ -30,12 +30,12 @@ _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:")
 
 
 def is_url(source: str | Path) -> bool:
-    """Whether FFmpeg would take `source` for an address and not for a file."""
+    """Return whether FFmpeg would take `source` for an address and not for a file."""
     return bool(_URL.match(str(source))) and not Path(source).exists()
 
 
 def without_protocol(address: str) -> str:
-    """The message for an address whose protocol this FFmpeg lacks."""
+    """Return the message for an address whose protocol this FFmpeg lacks."""
     return f"Cannot open {address}: the FFmpeg inside PyAV was built without {address.partition(':')[0].upper()}."
 
 

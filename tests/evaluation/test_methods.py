@@ -130,7 +130,7 @@ def test_folders(cases, tmp_path):
     with pytest.raises(MethodError, match=r"clip/2\.png is missing"):
         method.restore([Case("clip/2", cases[0].blurry, None, "clip")])
     (tmp_path / "clip/0.png").write_bytes(b"no picture")
-    with pytest.raises(MethodError, match=r"clip/0\.png: it is not a picture"):
+    with pytest.raises(MethodError, match=r"clip/0\.png: not a decodable picture"):
         method.restore(cases)
     with pytest.raises(MethodError, match="No such folder"):
         open_method(f"folder:{tmp_path / 'absent'}")

@@ -92,7 +92,7 @@ class ModulatedBlocks(nn.Module):
         self.blocks = nn.ModuleList(ModulatedBlock(channels, code) for _ in range(count))
 
     def forward(self, features: Tensor, code: Tensor) -> Tensor:
-        """As `ModulatedBlock.forward`."""
+        """Apply all blocks; see `ModulatedBlock.forward`."""
         for block in self.blocks:
             features = block(features, code)
         return features

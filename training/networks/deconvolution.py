@@ -45,7 +45,7 @@ class DeconvolutionOutputs(NamedTuple):
 
 
 def half_luma(images: Tensor) -> Tensor:
-    """Luma at half of the resolution.
+    """Return the luma at half of the resolution.
 
     Args:
         images: float32 [N, 3, H, W], RGB.
@@ -147,7 +147,7 @@ class Deconvolution(nn.Module):
 
 
 def laplacian(planes: Tensor) -> Tensor:
-    """The mean of each pixel's four neighbours less the pixel, for planes [N, C, h, w]; returns the same shape."""
+    """Return the mean of each pixel's four neighbours less the pixel, in planes [N, C, h, w] of the same shape."""
     padded = F.pad(planes, (1, 1, 1, 1), mode="replicate")
     horizontal = padded[..., 1:-1, :-2] + padded[..., 1:-1, 2:]
     vertical = padded[..., :-2, 1:-1] + padded[..., 2:, 1:-1]

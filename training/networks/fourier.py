@@ -57,42 +57,42 @@ class Fourier:
         """Squared frequency, [T // 2 + 1, 1, T]; 1 is the Nyquist frequency of an axis."""
 
     def spectrum(self, planes: Tensor) -> Tensor:
-        """The spectrum of planes, float32 [..., size, size]; divided by T, so that half precision can hold its square."""
+        """Return the spectrum of planes, float32 [..., size, size]; divided by T, so that half precision can hold its square."""
         return _forward(planes, *self._planes)
 
     def planes(self, spectrum: Tensor) -> Tensor:
-        """The inverse of `spectrum`: planes [..., size, size]."""
+        """Return the inverse of `spectrum`: planes [..., size, size]."""
         return _back(spectrum, *self._planes_back)
 
     def kernel_spectrum(self, kernels: Tensor) -> Tensor:
-        """The transfer function of kernels, float32 [..., KERNEL_SIDE, KERNEL_SIDE]; not divided by T."""
+        """Return the transfer function of kernels, float32 [..., KERNEL_SIDE, KERNEL_SIDE]; not divided by T."""
         return _forward(kernels, *self._kernels)
 
     def kernels(self, spectrum: Tensor) -> Tensor:
-        """The inverse of `kernel_spectrum`, restricted to the extent of a kernel: [..., KERNEL_SIDE, KERNEL_SIDE]."""
+        """Return the inverse of `kernel_spectrum`, restricted to the extent of a kernel: [..., KERNEL_SIDE, KERNEL_SIDE]."""
         return _back(spectrum, *self._kernels_back)
 
 
 @lru_cache(maxsize=8)
 def fourier(size: int, device: torch.device) -> Fourier:
-    """The transforms of planes [size, size] on a device; the last ones used are cached."""
+    """Return the transforms of planes [size, size] on a device; the last ones used are cached."""
     return Fourier(size, device)
 
 
 def times(a: Tensor, b: Tensor) -> Tensor:
-    """The product of two spectra [..., T // 2 + 1, 2, T]."""
+    """Return the product of two spectra [..., T // 2 + 1, 2, T]."""
     (a_real, a_imaginary), (b_real, b_imaginary) = a.unbind(-2), b.unbind(-2)
     return torch.stack([a_real * b_real - a_imaginary * b_imaginary, a_real * b_imaginary + a_imaginary * b_real], -2)
 
 
 def conjugate_times(a: Tensor, b: Tensor) -> Tensor:
-    """The product of the conjugate of `a` and `b`, [..., T // 2 + 1, 2, T]."""
+    """Return the product of the conjugate of `a` and `b`, [..., T // 2 + 1, 2, T]."""
     (a_real, a_imaginary), (b_real, b_imaginary) = a.unbind(-2), b.unbind(-2)
     return torch.stack([a_real * b_real + a_imaginary * b_imaginary, a_real * b_imaginary - a_imaginary * b_real], -2)
 
 
 def power(spectrum: Tensor) -> Tensor:
-    """The squared magnitude of a spectrum: [..., T // 2 + 1, 1, T]."""
+    """Return the squared magnitude of a spectrum: [..., T // 2 + 1, 1, T]."""
     return spectrum.square().sum(-2, keepdim=True)
 
 

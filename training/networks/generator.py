@@ -63,7 +63,7 @@ class TwoPathGenerator(nn.Module):
         return self.restore(blurry, coarse, code)[0]
 
     def restore(self, blurry: Tensor, coarse: Tensor, code: Tensor | None) -> tuple[Tensor, DeconvolutionOutputs | None]:
-        """As `forward`, but returns the outputs of the deconvolution as well, if there is one."""
+        """Restore images as `forward` does, but return the outputs of the deconvolution as well, if there is one."""
         inputs = [blurry, coarse] if self.preset.conditioned else [blurry]
         if code is None:
             restored: Tensor = self.decoder(*self.blurry_encoder(torch.cat(inputs, dim=1))).float()

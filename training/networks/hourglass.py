@@ -43,7 +43,7 @@ class Hourglass(nn.Module):
         return blurry + self.decoder(self.encoder([blurry], code), code).float(), code
 
     def blur_code(self, images: Tensor) -> Tensor | None:
-        """The blur code [N, code] of images [N, 3, H, W]; None in the kind "newell"."""
+        """Return the blur code [N, code] of images [N, 3, H, W]; None in the kind "newell"."""
         return None if self.code is None else self.code(images)
 
 

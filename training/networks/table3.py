@@ -28,12 +28,12 @@ SKIPS = {5: 3, 6: 2}
 
 
 def encoder_residual(features: Tensor, channels: int) -> Tensor:
-    """A residual connection over two layers of the encoder: averaged by 4 x 4, with channels of zeros added."""
+    """Apply the residual connection over two encoder layers: average by 4 x 4, and add channels of zeros."""
     return F.pad(F.avg_pool2d(features, RESIDUAL_FACTOR), (0, 0, 0, 0, 0, channels - features.shape[1]))
 
 
 def decoder_residual(features: Tensor, channels: int) -> Tensor:
-    """A residual connection over two layers of the decoder: repeated 4 x 4 times, with neighbouring channels averaged."""
+    """Apply the residual connection over two decoder layers: repeat 4 x 4 times, and average neighbouring channels."""
     folded = torch.unflatten(features, 1, (channels, features.shape[1] // channels)).mean(2)
     return F.interpolate(folded, scale_factor=RESIDUAL_FACTOR, mode="nearest")
 

@@ -25,7 +25,7 @@ Levels = tuple[Tensor, Tensor, Tensor]
 
 
 def image_stem(width: int) -> PatchConv:
-    """The first layer of an encoder, for images [N, 3, H, W]."""
+    """Make the first layer of an encoder, for images [N, 3, H, W]."""
     return PatchConv(3, width, STRIDE)
 
 

@@ -25,7 +25,7 @@ SHARP = "sharp"
 
 
 def video_names(videos: Sequence[Path]) -> list[str]:
-    """The names of videos in a report: their file names, or their paths if two have the same one.
+    """Name the videos of a report: their file names, or their paths if two have the same one.
 
     Raises:
         OptionError: A video is given twice, or has the name of the sharp one's pictures.

@@ -68,7 +68,7 @@ class DetectedFaces:
         return _evenly(ordered, limit or len(ordered))
 
     def sequence_starts(self) -> list[DetectedFace]:
-        """The first face of each sequence of `SEQUENCE_LENGTH` consecutive frames of a track, `MAX_SEQUENCES` at most."""
+        """Find the first face of each sequence of `SEQUENCE_LENGTH` consecutive frames of a track, `MAX_SEQUENCES` at most."""
         by_track = defaultdict[int, dict[int, DetectedFace]](dict)
         for detection in self.detections:
             by_track[detection.track][detection.number] = detection

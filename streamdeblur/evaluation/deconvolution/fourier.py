@@ -35,12 +35,12 @@ def gradients(planes: Planes) -> Planes:
 
 
 def spectrum(planes: Planes) -> Spectrum:
-    """Of real planes: complex64 [..., H, W // 2 + 1]."""
+    """Return the spectrum of real planes, complex64 [..., H, W // 2 + 1]."""
     return np.asarray(scipy.fft.rfft2(planes), np.complex64)
 
 
 def planes_of(transformed: Spectrum, height: int, width: int) -> Planes:
-    """The real planes of a spectrum: float32 [..., height, width]."""
+    """Return the real planes of a spectrum, float32 [..., height, width]."""
     return np.asarray(scipy.fft.irfft2(transformed, (height, width)), np.float32)
 
 
@@ -64,11 +64,11 @@ class LeastSquares:
         return spectrum(np.roll(plane, (-(side // 2), -(side // 2)), (0, 1)))
 
     def blurred(self, planes: Planes) -> Planes:
-        """k * x."""
+        """Return the blurred planes, k * x."""
         return planes_of(self._transfer * spectrum(planes), *self._size)
 
     def data(self, blurry: Planes) -> Spectrum:
-        """The term of the blurry picture y that `solve` takes."""
+        """Return the data term of the blurry picture y, which `solve` takes."""
         return np.asarray(np.conj(self._transfer) * spectrum(blurry), np.complex64)
 
     def solve(

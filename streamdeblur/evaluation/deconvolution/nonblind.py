@@ -57,7 +57,7 @@ def deconvolve(blurry: Image, kernel: Kernel, final: Final) -> Image:
 
 
 def shrunk(slopes: Planes, weight: float, power: float) -> Planes:
-    """The gradients w that minimise ``|w - v|^2 / 2 + weight |w|^power`` for those given, v, float32 [2, ..., H, W].
+    """Find the gradients w that minimise ``|w - v|^2 / 2 + weight |w|^power`` for given ones, v, float32 [2, ..., H, W].
 
     For power 1 the length of each gradient is shrunk; below, both directions by themselves, by generalised shrinkage
     (W. Zuo et al., "A generalized iterated shrinkage algorithm for non-convex sparse coding", 2013).

@@ -130,7 +130,7 @@ class DarkChannel:
 
 
 def minima(plane: Planes, patch: int) -> NDArray[np.bool_]:
-    """Which pixels of a plane, float32 [H, W], are the least of a patch that they lie in: bool [H, W].
+    """Mark the pixels of a plane, float32 [H, W], that are the least of a patch that they lie in: bool [H, W].
 
     They are those that the morphological opening, the largest of the patches' minima, leaves as they are.
     """

@@ -28,12 +28,12 @@ Plane = NDArray[np.float64]
 
 
 def blurred() -> PerFaceMethod:
-    """The blurry face, unchanged: the lower bound."""
+    """Return the blurry face unchanged: the lower bound."""
     return PerFaceMethod("blurred", versioned("blurred"), lambda case: case.blurry)
 
 
 def oracle() -> PerFaceMethod:
-    """The sharp face: the upper bound."""
+    """Return the sharp face: the upper bound."""
     return PerFaceMethod("oracle", versioned("oracle"), _sharp)
 
 
@@ -44,7 +44,7 @@ def _sharp(case: Case) -> Image:
 
 
 def unsharp() -> PerFaceMethod:
-    """An unsharp mask (scikit-image)."""
+    """Sharpen with an unsharp mask (scikit-image)."""
     _scikit_image("filters")
     return PerFaceMethod("unsharp", _fingerprint(f"unsharp {UNSHARP}"), _unsharp)
 

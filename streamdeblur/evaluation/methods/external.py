@@ -22,7 +22,7 @@ TAIL_LINES = 5
 
 
 def python(argument: str) -> PerFaceMethod:
-    """A Python function as a method.
+    """Make a method of a Python function.
 
     Args:
         argument: MODULE:FUNCTION, also from the working folder. The function takes and returns uint8 RGB [H, W, 3].
@@ -83,7 +83,7 @@ def folder(argument: str) -> PerFaceMethod:
 
 
 def command(argument: str) -> Command:
-    """A program as a method.
+    """Make a method of a program.
 
     Args:
         argument: The program and its arguments, with {input} and {output} in place of the two folders. They are split as by a

@@ -51,12 +51,12 @@ class PictureFormat(Settings):
 
 
 def default_network_output(name: str, output: str) -> PerFaceMethod:
-    """An output of the default network, computed in float32 by ONNX Runtime on the CPU."""
+    """Make a method of an output of the default network, computed in float32 by ONNX Runtime on the CPU."""
     return exported_network(name, default_network(), output)
 
 
 def exported_network(name: str, path: Path, output: str = "restored") -> PerFaceMethod:
-    """An output of a network that ``streamdeblur export`` wrote, computed in float32 by ONNX Runtime on the CPU.
+    """Make a method of an output of an exported network (``streamdeblur export``), in float32 by ONNX Runtime on the CPU.
 
     Args:
         name: Name of the method.

@@ -52,7 +52,7 @@ def rounded(pixels: NDArray[np.floating]) -> Image:
 
 
 def versioned(parameters: str) -> str:
-    """The fingerprint of a method that is part of this package."""
+    """Return the fingerprint of a method that is part of this package."""
     return f"streamdeblur {__version__}: {parameters}"
 
 

@@ -53,7 +53,7 @@ class DlibEmbedder:
 
 
 def is_installed() -> bool:
-    """Whether dlib and its models are installed."""
+    """Return whether dlib and its models are installed."""
     try:
         _packages()
     except OptionError:

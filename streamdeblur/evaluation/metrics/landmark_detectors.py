@@ -58,7 +58,7 @@ def open_landmark_detector(name: str = "dlib") -> LandmarkDetector:
 
 
 def second_landmark_detector() -> LandmarkDetector | None:
-    """The first installed detector that is independent of dlib's, to repeat a ranking with; None if there is none."""
+    """Return the first installed detector that is independent of dlib's, to repeat a ranking with; None without one."""
     for name in ("insightface", "mesh"):
         try:
             return open_landmark_detector(name)

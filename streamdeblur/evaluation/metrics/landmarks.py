@@ -15,13 +15,13 @@ LIMIT = 0.08
 
 
 def landmark_error(detected: Points, true: Points) -> float:
-    """Mean Euclidean distance of the points, as a fraction of the diagonal of the box around the true ones."""
+    """Return the mean Euclidean distance of the points, as a fraction of the diagonal of the box around the true ones."""
     diagonal = float(np.linalg.norm(np.ptp(true, axis=0)))
     return float(np.linalg.norm(detected - true, axis=1).mean()) / diagonal
 
 
 def ced(errors: ArrayLike, thresholds: ArrayLike) -> NDArray[np.float64]:
-    """The cumulative error distribution: for each threshold the fraction of faces whose error is not above it.
+    """Return the cumulative error distribution: for each threshold the fraction of faces whose error is not above it.
 
     Raises:
         ValueError: There are no errors, or one is negative or NaN.
@@ -31,7 +31,7 @@ def ced(errors: ArrayLike, thresholds: ArrayLike) -> NDArray[np.float64]:
 
 
 def auc_parts(errors: ArrayLike, limit: float = LIMIT) -> NDArray[np.float64]:
-    """The contribution of each face to the AUC, from 1 for an error of 0 down to 0 at the limit; `auc` is their mean.
+    """Return the contribution of each face to the AUC, from 1 for an error of 0 to 0 at the limit; `auc` is their mean.
 
     The CED curve is the mean of one step per face, from 0 to 1 at its error, and the area under a step up to the limit is
     ``max(0, limit - error)``. So the AUC needs no sampled curve, and its intervals and tests are those of a mean.

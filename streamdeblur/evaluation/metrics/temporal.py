@@ -31,7 +31,7 @@ class TemporalStability:
 
 
 def temporal_stability(restored: Sequence[Image], sharp: Sequence[Image]) -> TemporalStability:
-    """Mean absolute difference of consecutive frames after alignment by the sharp video's optical flow, for both videos.
+    """Measure the mean absolute difference of consecutive frames, aligned by the sharp video's optical flow, for both videos.
 
     The flow is computed by DIS (Kroeger et al. 2016) from each sharp frame to the next. Pixels that it moves out of the picture
     are left out in both videos.

@@ -55,7 +55,7 @@ def verify(similarities: ArrayLike, same: ArrayLike, folds: ArrayLike) -> Verifi
 
 
 def best_threshold(similarities: Values, same: NDArray[np.bool_]) -> float:
-    """The threshold that decides most comparisons correctly, where `similarity >= threshold` means the same person.
+    """Find the threshold that decides most comparisons correctly, where `similarity >= threshold` means the same person.
 
     It lies halfway between two similarities that occur, or 1 beyond all; of equally good thresholds it is the middle one.
     """

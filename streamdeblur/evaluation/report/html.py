@@ -32,7 +32,7 @@ class _Section:
 def html_page(
     title: str, conditions: Mapping[str, str], summaries: Sequence[ProtocolSummary], panels: Mapping[str, Sequence[Panel]]
 ) -> str:
-    """The whole page.
+    """Render the whole page.
 
     Args:
         title: Title of the page.

@@ -11,7 +11,7 @@ PLACES = {0: "{}", 1: "**{}** (1)", 2: "{} (2)", 3: "{} (3)"}
 
 
 def markdown_page(title: str, conditions: Mapping[str, str], summaries: Sequence[ProtocolSummary]) -> str:
-    """The whole report; see `html.html_page`."""
+    """Render the whole report; see `html.html_page`."""
     parts = [f"# {title}", "\n".join(f"- {name}: {value}" for name, value in conditions.items())]
     for summary in summaries:
         parts += [f"## {summary.protocol}", summary_text(summary)]
@@ -19,7 +19,7 @@ def markdown_page(title: str, conditions: Mapping[str, str], summaries: Sequence
 
 
 def summary_text(summary: ProtocolSummary) -> str:
-    """All tables and notes of one protocol."""
+    """Render all tables and notes of one protocol."""
     parts = [table_text(metrics_table(summary)), *notes(summary)]
     if summary.stabilities:
         parts.append(table_text(stability_table(summary)))
@@ -29,7 +29,7 @@ def summary_text(summary: ProtocolSummary) -> str:
 
 
 def table_text(table: Table) -> str:
-    """A table in Markdown; (1), (2) and (3) are the places in a column."""
+    """Render a table in Markdown; (1), (2) and (3) are the places in a column."""
     lines = [_line(table.head), "|" + " --- |" * len(table.head)]
     return "\n".join(lines + [_line([_text(cell) for cell in row]) for row in table.rows])
 

@@ -34,6 +34,6 @@ def chosen_cases(gains: Mapping[str, float], each: int = 1) -> dict[str, Sequenc
 
 
 def data_url(picture: Image, quality: int = 90) -> str:
-    """A picture as a ``data:`` URL of a JPEG, so that a page needs no other file."""
+    """Encode a picture as a ``data:`` URL of a JPEG, so that a page needs no other file."""
     encoded = cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
     return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()

@@ -30,7 +30,7 @@ class Table:
 
 
 def metrics_table(summary: ProtocolSummary) -> Table:
-    """Every metric of every method, with its interval, and the gap closed in AUC, or else in SSIM."""
+    """Tabulate every metric of every method, with its interval, and the gap closed in AUC, or else in SSIM."""
     names = list(summary.rows[0].metrics)
     gap = next((name for name in ("auc", "ssim") if name in names and any(name in row.gaps_closed for row in summary.rows)), None)
     verified = any(row.verification for row in summary.rows)
@@ -79,14 +79,14 @@ def _interval(metric: Interval, format_spec: str) -> str:
 
 
 def paired_tests_table(summary: ProtocolSummary) -> Table:
-    """The p-values of the tests between two methods."""
+    """Tabulate the p-values of the tests between two methods."""
     title = COLUMNS[summary.tests[0].column].title if summary.tests else ""
     rows = [[Cell(test.first), Cell(test.second), Cell(_p_value(test.p_value))] for test in summary.tests]
     return Table(["method", "against", f"p ({title})"], rows)
 
 
 def stability_table(summary: ProtocolSummary) -> Table:
-    """The temporal stability of every method."""
+    """Tabulate the temporal stability of every method."""
     rows = [
         [
             Cell(row.method),

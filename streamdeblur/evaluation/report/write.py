@@ -81,7 +81,7 @@ def _pictures(results: ResultFolder, found: ProtocolResults, case: str) -> dict[
 
 
 def as_json(summary: ProtocolSummary) -> dict[str, Any]:
-    """A summary as report.json and ``--json`` have it; values that are not finite are null."""
+    """Return a summary as report.json and ``--json`` have it; values that are not finite are null."""
     content: dict[str, Any] = _finite_or_null(
         {
             "protocol": summary.protocol,

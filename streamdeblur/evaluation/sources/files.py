@@ -36,7 +36,7 @@ def find_files(path: Path, suffixes: Collection[str]) -> tuple[Path, list[Path]]
 
 
 def read_lines(file: Path) -> list[str]:
-    """The lines of a text file.
+    """Read the lines of a text file.
 
     Raises:
         InputError: It cannot be read.
@@ -50,12 +50,12 @@ def read_lines(file: Path) -> list[str]:
 
 
 def file_names(files: Iterable[Path], root: Path) -> list[str]:
-    """A name for each file below `root`: its path relative to it, without suffix."""
+    """Name each file below `root`: its path relative to it, without suffix."""
     return unique_names(safe_name(file.relative_to(root).with_suffix("").as_posix()) for file in files)
 
 
 def read_identities(root: Path) -> Identities:
-    """The people whom the files of a folder show: from ``FOLDER.csv`` beside it (columns file and identity), else by subfolder.
+    """Read whom the files of a folder show: from ``FOLDER.csv`` beside it (columns file and identity), else by subfolder.
 
     Raises:
         InputError: The table cannot be read.
@@ -65,5 +65,5 @@ def read_identities(root: Path) -> Identities:
 
 
 def person_of(known: Identity) -> str:
-    """A person's name; '' if unknown."""
+    """Return a person's name; '' if unknown."""
     return "" if known.source == "file" else known.name

@@ -26,7 +26,7 @@ VIDEO, ANNOTATIONS = "vid.avi", "annot"
 
 
 def has_300vw(path: Path) -> bool:
-    """Whether this is the folder of 300VW, or of one of its videos."""
+    """Return whether this is the folder of 300VW, or of one of its videos."""
     return any(video.with_name(ANNOTATIONS).is_dir() for video in _videos(path))
 
 
@@ -75,7 +75,7 @@ def _frames(file: Path, begin: int, end: int) -> Iterator[Planes]:
 
 
 def has_annotated_pictures(path: Path) -> bool:
-    """Whether this is a folder of ``.pts`` files."""
+    """Return whether this is a folder of ``.pts`` files."""
     return path.is_dir() and bool(find_files(path, {".pts"})[1])
 
 

@@ -21,7 +21,7 @@ Pair = tuple[int, str, str, bool]
 
 
 def has_pairs(path: Path) -> bool:
-    """Whether this folder holds a list of pairs."""
+    """Return whether this folder holds a list of pairs."""
     return any((path / name).is_file() for name in PAIRS)
 
 

@@ -26,7 +26,7 @@ REFERENCE = "reference"
 
 
 def has_pictures(path: Path) -> bool:
-    """Whether this is a picture, or a folder of some."""
+    """Return whether this is a picture, or a folder of some."""
     return path.suffix.lower() in PICTURES if path.is_file() else bool(find_files(path, PICTURES)[1])
 
 
@@ -51,7 +51,7 @@ def open_pictures(path: Path) -> DataSet:
 
 
 def find_reference(file: Path) -> EvaluationStill | None:
-    """The sharp reference beside a file: ``reference.png``, or with another suffix of a picture."""
+    """Find the sharp reference beside a file: ``reference.png``, or with another suffix of a picture."""
     candidates = (file.with_name(REFERENCE + suffix) for suffix in PICTURES)
     return next((EvaluationStill(REFERENCE, partial(read_face, found)) for found in candidates if found.is_file()), None)
 

@@ -44,7 +44,7 @@ def read_points(file: Path) -> Points:
 
 
 def face_box_of(points: NDArray[np.floating]) -> NDArray[np.float64]:
-    """The face box (x0, y0, x1, y1 in pixels) of annotated points [68, 2]: around them, extended over the forehead."""
+    """Return the face box (x0, y0, x1, y1 in pixels) of annotated points [68, 2]: around them, extended over the forehead."""
     # Points are centres of pixels, boxes are edges.
     low, high = points.min(axis=0) + 0.5, points.max(axis=0) + 0.5
     return np.array([low[0], low[1] - FOREHEAD * (high[1] - low[1]), high[0], high[1]], np.float64)

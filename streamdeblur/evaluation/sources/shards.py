@@ -17,7 +17,7 @@ from streamdeblur.training.datasets.shards import find_shards, read_samples, sha
 
 
 def has_shards(path: Path) -> bool:
-    """Whether this is a shard, a folder of shards, or a folder of such folders."""
+    """Return whether this is a shard, a folder of shards, or a folder of such folders."""
     if path.is_file():
         return path.suffix == ".tar"
     return any(shards_in(folder) for folder in (path, *(inner for inner in path.iterdir() if inner.is_dir())))
@@ -39,7 +39,7 @@ def open_shards(path: Path) -> DataSet:
 
 
 def clips_of(store: Clips) -> list[EvaluationClip]:
-    """The clips of shards, with the detector's boxes and five landmarks."""
+    """Return the clips of shards, with the detector's boxes and five landmarks."""
     groups = [_source(record, key) for record, key in zip(store.records, store.keys, strict=True)]
     begins = [(record.get("source_frames") or [0])[0] for record in store.records]
     names = unique_names(f"{group}/{begin:06d}" for group, begin in zip(groups, begins, strict=True))

@@ -28,7 +28,7 @@ OPTIONS = ClipsOptions(min_face=64.0, min_sharpness=0.0, min_frames=SHORTEST, he
 
 
 def has_videos(path: Path) -> bool:
-    """Whether this is a video, or a folder of videos."""
+    """Return whether this is a video, or a folder of videos."""
     return path.suffix.lower() in VIDEO_SUFFIXES if path.is_file() else bool(find_files(path, VIDEO_SUFFIXES)[1])
 
 

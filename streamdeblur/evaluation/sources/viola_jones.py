@@ -13,11 +13,11 @@ EXPANSION = 2.2
 
 
 def box_of(x: float, y: float, size: float) -> NDArray[np.float64]:
-    """Our face box (x0, y0, x1, y1) for one of theirs, given by its centre and size in pixels."""
+    """Return our face box (x0, y0, x1, y1) for one of theirs, given by its centre and size in pixels."""
     reach = FACE * size / 2
     return np.array([x - reach, y - reach, x + reach, y + reach], np.float64)
 
 
 def cropped_box(height: int, width: int) -> NDArray[np.float64]:
-    """Our face box in a picture of this size that was cropped around one of theirs."""
+    """Return our face box in a picture of this size that was cropped around one of theirs."""
     return box_of(width / 2, height / 2, min(height, width) / EXPANSION)

@@ -30,7 +30,7 @@ NUMBER = re.compile(r"\.(\d+)\.jpg$", re.IGNORECASE)
 
 
 def has_youtube_faces(path: Path) -> bool:
-    """Whether this folder holds those of YouTube Faces."""
+    """Return whether this folder holds the data of YouTube Faces."""
     return any((path / name).is_dir() for name in (WHOLE, ALIGNED))
 
 

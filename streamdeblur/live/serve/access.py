@@ -36,7 +36,7 @@ ELSEWHERE = ("192.0.2.1", 9)
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a host name or address can only be reached from this machine."""
+    """Return whether a host name or address can only be reached from this machine."""
     try:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
@@ -67,7 +67,7 @@ class Access:
         return f"Access({self.host!r}, {self.port}, token={self.token is not None}, names={self.names})"
 
     def address(self, *, secure: bool = False) -> str:
-        """The address to open in the browser; `secure`: over https."""
+        """Return the address to open in the browser, with `secure` over https."""
         host = _own_address() if self.host in ("0.0.0.0", "::") else self.host
         literal = f"[{host}]" if ":" in host else host
         url = f"http{'s' if secure else ''}://{literal}:{self.port}/"
@@ -77,7 +77,7 @@ class Access:
         return url + (f"?token={self.token}" if self.token else "")
 
     def problem(self, request: web.Request) -> str | None:
-        """Why a request is refused, or None if it is allowed."""
+        """Return why a request is refused, or None if it is allowed."""
         host = request.headers.get("Host", "")
         if is_loopback(self.host) and not self._is_own(host):
             # DNS rebinding: another name server resolves this name to this machine. With a token, such a name has no cookie.

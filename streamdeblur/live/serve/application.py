@@ -58,7 +58,7 @@ STATE: web.AppKey[ServerState] = web.AppKey("state", ServerState)
 
 
 def application(options: RestorationOptions, access: Access) -> web.Application:
-    """The page and its requests: ``/offer`` (a camera over WebRTC) and ``/restore`` (an upload).
+    """Build the application of the page and its requests: ``/offer`` (a camera over WebRTC) and ``/restore`` (an upload).
 
     Args:
         options: Settings of the restoration.

@@ -82,7 +82,7 @@ class BeforeAfter(MediaStreamTrack):
             self.stop()
 
     async def recv(self) -> av.VideoFrame:
-        """The next frame; MediaStreamError if the camera ended."""
+        """Return the next frame; MediaStreamError if the camera ended."""
         await self._arrived.wait()
         self._arrived.clear()
         latest, self._latest = self._latest, None
@@ -107,7 +107,7 @@ class BeforeAfter(MediaStreamTrack):
         return beside(frame, restored)
 
     def statistics(self) -> CameraStatistics:
-        """The statistics so far."""
+        """Return the statistics so far."""
         faces = self._restorer.statistics
         return {
             "dropped": self.dropped, "restored": faces.restored, "passed_through": faces.passed_through,

@@ -39,7 +39,7 @@ class PeerSession:
         self._connection.on("connectionstatechange", self._check_connection)
 
     async def answer(self, offer: RTCSessionDescription) -> RTCSessionDescription:
-        """The answer to the offer of the browser. aiortc raises errors of any type for invalid offers."""
+        """Return the answer to the offer of the browser. aiortc raises errors of any type for invalid offers."""
         await self._connection.setRemoteDescription(offer)
         await self._connection.setLocalDescription(await self._connection.createAnswer())
         self._start(self._close_unless_connected())

@@ -45,7 +45,7 @@ class UploadResult:
 
 
 def limits() -> dict[str, str]:
-    """The limits as values of the placeholders of the page."""
+    """Return the limits as values of the placeholders of the page."""
     return {
         "bytes": str(MAX_BYTES), "megabytes": str(MAX_BYTES // 2**20), "seconds": f"{MAX_CLIP_SECONDS:g}",
         "megapixels": str(MAX_PICTURE_PIXELS // 1_000_000), "suffixes": ",".join(TYPES),
@@ -53,7 +53,7 @@ def limits() -> dict[str, str]:
 
 
 def suffix_of(name: str) -> str:
-    """The suffix of the name of an upload, which is all that is used of it.
+    """Return the suffix of the name of an upload; nothing else of the name is used.
 
     Raises:
         InputError: It is not one of the supported file types.
@@ -87,7 +87,7 @@ async def receive(chunks: AsyncIterator[bytes], target: Path) -> None:
 
 
 def folder() -> tempfile.TemporaryDirectory[str]:
-    """A temporary folder for one upload, which is removed with its content when it is closed."""
+    """Provide a temporary folder for one upload, which is removed with its content when it is closed."""
     return tempfile.TemporaryDirectory(prefix="streamdeblur-", ignore_cleanup_errors=True)
 
 
