@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import runpy
-import sys
 from pathlib import Path
 
 from setuptools import setup
@@ -22,7 +21,7 @@ class BuildWithKernels(build_py):
             (CUDA / "window.ptx").write_bytes(compiler["compile_ptx"]())
         except compiler["CompilerError"] as error:
             # no NVRTC exists for macOS, and none is needed there
-            print(f"warning: built without GPU kernels: {error}", file=sys.stderr)
+            self.warn(f"built without GPU kernels: {error}")
         super().run()
 
 

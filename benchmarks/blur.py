@@ -29,7 +29,7 @@ PAIRS, KERNELS, EVERY = 60, 1000, 2
 
 
 @dataclass
-class Clip:
+class BenchmarkClip:
     """A camera that swings over a face of the photograph."""
 
     frames: np.ndarray
@@ -37,7 +37,7 @@ class Clip:
     landmarks: None = None
 
 
-def clips(count: int, length: int = 40, side: int = 300) -> list[Clip]:
+def clips(count: int, length: int = 40, side: int = 300) -> list[BenchmarkClip]:
     """Clips of 300 px, each around another face of about 150 px, each with its own motion."""
     photograph = cv2.resize(group_photograph(), None, fx=1.4, fy=1.4, interpolation=cv2.INTER_CUBIC)
     photograph = cv2.copyMakeBorder(photograph, 200, 200, 200, 200, cv2.BORDER_REFLECT_101)
@@ -48,7 +48,7 @@ def clips(count: int, length: int = 40, side: int = 300) -> list[Clip]:
         places = np.rint(np.array([x, y]) + swing).astype(int)
         frames = np.stack([photograph[top : top + side, left : left + side] for left, top in places])
         boxes = np.array([[75, 75, 225, 225] - np.tile(np.rint(offset), 2) for offset in swing], np.float32)
-        made.append(Clip(frames, boxes))
+        made.append(BenchmarkClip(frames, boxes))
     return made
 
 
@@ -144,7 +144,7 @@ def _plain_ssim(first: np.ndarray, second: np.ndarray) -> float:
     return float(((2 * ma * mb + c1) * (2 * both + c2) / ((ma**2 + mb**2 + c1) * (va + vb + c2))).mean())
 
 
-def _plain_vla(clip: Clip, response: Response, rules: StopRules) -> int:
+def _plain_vla(clip: BenchmarkClip, response: Response, rules: StopRules) -> int:
     """The pairs of a clip by variable length averaging, each from nothing but what was observed of the frames."""
     observations = observe(clip.frames, clip.boxes)
     windows = [_plain_window(observations, middle, response, rules) for middle in range(0, len(observations), EVERY)]

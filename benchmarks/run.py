@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+from dataclasses import asdict
 from datetime import date
 from pathlib import Path
 
@@ -62,7 +63,7 @@ def main() -> None:
         page = arguments.out / "benchmarks.md"
         page.write_text(text + commentary(page))
         arguments.out.joinpath("benchmarks.json").write_text(
-            json.dumps({"machine": machine(), "rows": [vars(row) for row in rows]}, indent=1) + "\n"
+            json.dumps({"machine": machine(), "rows": [asdict(row) for row in rows]}, indent=1) + "\n"
         )
 
 

@@ -8,6 +8,7 @@ import statistics
 import subprocess
 import sys
 import time
+from dataclasses import asdict
 from pathlib import Path
 
 import av
@@ -189,4 +190,4 @@ def measure(rounds: int, real: Path | None) -> list[Row]:
 
 
 if __name__ == "__main__":
-    print(json.dumps([vars(row) for row in measure(3, None)], indent=1))
+    print(json.dumps([asdict(row) for row in measure(3, None)], indent=1))

@@ -43,11 +43,16 @@ def bits_of(counter: np.uint32) -> np.uint32:
 def write_noisy_codes(intensity: Array, shot: float, read: float, key: int, scale: float, table: Array, out: Array) -> None:
     """Add shot and read noise, then clip and apply the camera curve: ``out = table[clip(intensity + noise) * scale]``, rounded.
 
-    intensity: float32, any shape, not negative, 1 for code value 255; shot: variance per unit of intensity; read: variance in the
-    dark; key: 32 bits, the noise of sample i depends on `key` and i alone; scale: intensity to indices of the table; table: uint8
-    [n], n <= 65536; out: uint8 of the shape of `intensity`, written.
-
     The noise is a sum of four uniform bytes: normal except for its tails, which end at 3.5 standard deviations.
+
+    Args:
+        intensity: float32, any shape, not negative, 1 for code value 255.
+        shot: Variance per unit of intensity.
+        read: Variance in the dark.
+        key: 32 bits; the noise of sample i depends on `key` and i alone.
+        scale: Factor from intensity to indices of the table.
+        table: uint8 [n], n <= 65536.
+        out: uint8 of the shape of `intensity`, written.
     """
     source, target = intensity.reshape(-1), out.reshape(-1)
     factor, half, last, none = np.float32(scale), np.float32(0.5), np.float32(table.size - 1), np.float32(0.0)

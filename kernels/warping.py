@@ -36,8 +36,13 @@ def count_steps(poses: Array, corner: float, longest: float, counts: Array) -> N
 def path_matrices(poses: Array, counts: Array, middle_x: float, middle_y: float, origin: float, out: Array) -> None:
     """Compute the position that each pixel of a picture shows, for each pose of a camera's path at which a frame is added.
 
-    poses, counts: see `count_steps`; middle_x, middle_y: the pixel about which the picture is turned and zoomed; origin: pixels
-    by which the source picture begins before it, left and above; out: float64 [sum(counts), 2, 3], written.
+    Args:
+        poses: See `count_steps`.
+        counts: See `count_steps`.
+        middle_x: Column of the pixel about which the picture is turned and zoomed.
+        middle_y: Its line.
+        origin: Pixels by which the source picture begins before it, left and above.
+        out: float64 [sum(counts), 2, 3], written.
     """
     last, frames = poses.shape[0] - 1, counts.size
     n = 0
@@ -120,11 +125,15 @@ def _add_line(lines: Array, matrix: Array, y: int, numbers: Array, weight: float
 def add_warped(intensity: Array, matrices: Array, numbers: Array, weight: float, total: Array) -> None:
     """Add a picture under a moving camera, bilinear: ``total[y, x] += weight * intensity[matrix @ (x, y, 1)]`` for each matrix.
 
-    intensity: float32 [H, W, 3], large enough for every position and its neighbours to the right and below (callers ensure it);
-    matrices: float64 [n, 2, 3], positions x and y in `intensity`, nearly translations (turned and zoomed by at most a tenth);
-    numbers: `pixel_numbers(w)`; total: float32 [h, w, 3], changed in place.
-
     A line is cut into runs of pixels whose positions keep their whole parts: in these, all loads are of neighbours.
+
+    Args:
+        intensity: float32 [H, W, 3], large enough for every position and its neighbours to the right and below (callers ensure
+            it).
+        matrices: float64 [n, 2, 3], positions x and y in `intensity`, nearly translations (turned and zoomed by at most a tenth).
+        numbers: ``pixel_numbers(w)``.
+        weight: Factor of the picture.
+        total: float32 [h, w, 3], changed in place.
     """
     lines = intensity.reshape((intensity.shape[0], 3 * intensity.shape[1]))
     sums = total.reshape((total.shape[0], 3 * total.shape[1]))

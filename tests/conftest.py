@@ -15,7 +15,7 @@ from streamdeblur import FaceDeblurrer
 from streamdeblur.demo.camera import HandheldCamera
 from streamdeblur.demo.run import group_photograph
 from support.media.faces import faces_of
-from support.media.videos import Recipe, write_video
+from support.media.videos import VideoSpec, write_video
 from support.models.networks import write_network
 
 
@@ -51,7 +51,7 @@ def few_pictures(face_picture):
 def blurry_video(tmp_path_factory, blurry_pictures):
     """H.264 in MP4 with B-frames and an AAC track."""
     path = tmp_path_factory.mktemp("clips") / "blurry.mp4"
-    recipe = Recipe(options={"crf": "14", "preset": "veryfast", "bf": "3"}, audio="aac")
+    recipe = VideoSpec(options={"crf": "14", "preset": "veryfast", "bf": "3"}, audio="aac")
     return write_video(path, blurry_pictures, recipe)
 
 

@@ -32,6 +32,9 @@ class EMA(Generic[Network]):
         self.decay = decay
         self.steps = 0
 
+    def __repr__(self) -> str:
+        return f"EMA({type(self.network).__name__}, decay={self.decay:g}, steps={self.steps})"
+
     @torch.no_grad()
     def update(self, network: Network) -> None:
         """Take in the weights of `network`, after each step; integer buffers are copied."""

@@ -37,6 +37,9 @@ class Trainer:
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.model, *self._wrapped = fabric.setup(network, *self._optimisers)
 
+    def __repr__(self) -> str:
+        return f"Trainer({type(self.part).__name__})"
+
     def step(self, loss: Tensor, number: int) -> None:
         """Change the weights once, along the gradient of a loss.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import asdict
+from typing import TYPE_CHECKING
 
 import typer
 
@@ -11,10 +13,13 @@ from streamdeblur.cli.exit_codes import FAILED
 from streamdeblur.cli.output import print_json, print_table
 from streamdeblur.jobs.batch import Outcome
 
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
 logger = logging.getLogger(__name__)
 
 
-def report_outcomes(outcomes: Sequence[Outcome[object]], columns: Sequence[str], *, quiet: bool, json: bool) -> None:
+def report_outcomes(outcomes: Sequence[Outcome[DataclassInstance]], columns: Sequence[str], *, quiet: bool, json: bool) -> None:
     """Print what became of each file.
 
     Args:
@@ -38,12 +43,12 @@ def report_outcomes(outcomes: Sequence[Outcome[object]], columns: Sequence[str],
         raise typer.Exit(FAILED)
 
 
-def _row(outcome: Outcome[object], columns: Sequence[str]) -> list[object]:
+def _row(outcome: Outcome[DataclassInstance], columns: Sequence[str]) -> list[object]:
     values = [getattr(outcome.summary, column) if outcome.summary else "" for column in columns]
     return [outcome.job.source.name, outcome.status, *values]
 
 
-def _content(outcome: Outcome[object]) -> dict[str, object]:
+def _content(outcome: Outcome[DataclassInstance]) -> dict[str, object]:
     paths = {"input": str(outcome.job.source), "output": str(outcome.job.target)}
-    summary = vars(outcome.summary) if outcome.summary else {}
+    summary = asdict(outcome.summary) if outcome.summary else {}
     return {**paths, "status": outcome.status, "error": outcome.error, **summary}

@@ -96,7 +96,18 @@ def evaluate_cases(
 ) -> Iterator[ProtocolResults]:
     """Evaluate methods on the cases of some protocols; see `evaluate`.
 
-    Without a folder nothing is stored, methods are not timed, and temporal stability is not measured.
+    Args:
+        case_sets: The cases of each protocol.
+        methods: Restore the cases.
+        settings: Models that measure the results.
+        folder: Stores pictures and metrics. Without it nothing is stored, methods are not timed, and temporal stability is not
+            measured.
+        workers: Processes that measure faces and run the slow methods.
+        on_progress: Called with a title, the number of faces done and their total.
+
+    Raises:
+        OptionError: A landmark detector or embedder is unknown or not installed, or two methods would share a file.
+        OutputError: The folder cannot be written to.
     """
     _refuse_shared_files(folder, methods)
     evaluator = Evaluator(settings)

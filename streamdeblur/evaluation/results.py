@@ -78,7 +78,18 @@ class ResultFolder:
                 raise InputError(f"{lines}, line {number}, is damaged. Remove the line, or the folder to start again.") from None
 
     def find(self, protocol: str, case: Case, method: str, fingerprint: str, evaluator: str) -> FaceResult | None:
-        """Return the stored result of a case, if it is of the same blurry picture, method and evaluator."""
+        """Find the stored result of a case.
+
+        Args:
+            protocol: Name of the protocol.
+            case: The case, with its blurry picture.
+            method: Name of the method.
+            fingerprint: Of the method; '' finds nothing.
+            evaluator: Fingerprint of the evaluator.
+
+        Returns:
+            The result, if it is of the same blurry picture, method and evaluator; else None.
+        """
         stored = self._stored.get((protocol, case.name, method))
         wanted = (case.digest, fingerprint, evaluator)
         if stored is None or not fingerprint or (stored.digest, stored.fingerprint, stored.evaluator) != wanted:

@@ -14,7 +14,7 @@ from streamdeblur.errors import InputError, StreamDeblurError
 from streamdeblur.live.latest_frame import LatestFrameSlot
 from streamdeblur.live.sources import LiveSource
 from streamdeblur.live.timing import Backoff
-from streamdeblur.video.conversion import editable
+from streamdeblur.video.conversion import to_editable_format
 
 if TYPE_CHECKING:
     import av
@@ -78,7 +78,7 @@ class Capture:
             if frame is None:
                 raise InputError(f"{self.name} contains no frames.")
             stack.pop_all()
-        return editable(frame)
+        return to_editable_format(frame)
 
     def start(self) -> None:
         """Start reading; frames dropped before this call do not count."""
@@ -100,7 +100,7 @@ class Capture:
         while self._running:
             try:
                 for frame in self._iterator:
-                    if not self._running or not self._put(editable(frame)):
+                    if not self._running or not self._put(to_editable_format(frame)):
                         break
                     backoff.succeeded()
                     self.problem = None

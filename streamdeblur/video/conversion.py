@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import av
 
 
-def editable(frame: av.VideoFrame) -> av.VideoFrame:
+def to_editable_format(frame: av.VideoFrame) -> av.VideoFrame:
     """Return the frame itself, or if its pixel format cannot be edited in place, a copy in the one that loses least."""
     if layout_of(frame.format.name) is not None:
         return frame
@@ -25,7 +25,17 @@ def editable(frame: av.VideoFrame) -> av.VideoFrame:
 
 
 def fitted(frame: av.VideoFrame, width: int, height: int, pixel_format: str) -> av.VideoFrame:
-    """Fit a frame to the encoder's pixel format and size: padded where up to 3 columns or lines are missing, else resized."""
+    """Convert a frame to an encoder's pixel format and size.
+
+    Args:
+        frame: The frame; it is not changed.
+        width: Width that the encoder needs.
+        height: Height that the encoder needs.
+        pixel_format: FFmpeg's name of the encoder's pixel format.
+
+    Returns:
+        The frame itself where nothing differs; else a copy, padded where up to 3 columns or lines are missing, resized otherwise.
+    """
     source = frame
     if frame.format.name != pixel_format:
         frame = frame.reformat(format=pixel_format, dst_colorspace=frame.colorspace, src_colorspace=frame.colorspace)

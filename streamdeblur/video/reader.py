@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
 from streamdeblur.errors import InputError
-from streamdeblur.video.conversion import editable
+from streamdeblur.video.conversion import to_editable_format
 from streamdeblur.video.source import open_source
 
 if TYPE_CHECKING:
@@ -64,6 +64,9 @@ class Reader:
             # the caller gets no object to close, so the file is closed here, after Ctrl-C and exits, too
             self.container.close()
             raise
+
+    def __repr__(self) -> str:
+        return f"Reader({str(self.source)!r})"
 
     def _video_stream(self) -> av.VideoStream:
         from av.stream import Disposition
@@ -221,7 +224,7 @@ class Reader:
         return frame
 
     def _editable(self, frame: av.VideoFrame) -> av.VideoFrame:
-        converted = editable(frame)
+        converted = to_editable_format(frame)
         if converted is not frame:
             self._warn_once(f"pixel format {frame.format.name} is converted to {converted.format.name}")
         return converted

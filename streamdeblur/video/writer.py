@@ -76,6 +76,9 @@ class Writer:
             self._abandon()
             raise
 
+    def __repr__(self) -> str:
+        return f"Writer({str(self.target)!r})"
+
     def _video_stream(self) -> av.VideoStream:
         import av
 

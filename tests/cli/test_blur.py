@@ -24,7 +24,7 @@ from streamdeblur.training.blur.video import blur_video
 from support.cli import run
 from support.media.frames import plane_bytes
 from support.media.motion import panned
-from support.media.videos import Recipe, read_frames, stamps, write_video
+from support.media.videos import VideoSpec, read_frames, stamps, write_video
 from support.metrics import psnr
 
 
@@ -38,7 +38,7 @@ def pictures(photograph):
 def source(tmp_path_factory, pictures):
     """Lossless, RGB, with time stamps that are not even."""
     stamps = tuple(3 * n + n % 2 for n in range(len(pictures)))
-    recipe = Recipe(codec="ffv1", pixel_format="bgr0", options={}, pts=stamps)
+    recipe = VideoSpec(codec="ffv1", pixel_format="bgr0", options={}, pts=stamps)
     return write_video(tmp_path_factory.mktemp("blur") / "talk.mkv", pictures, recipe)
 
 
@@ -113,7 +113,7 @@ def test_a_video_and_its_sharp_counterpart(tmp_path, source):
 
 def test_colours_and_sound_of_ordinary_video_are_kept(tmp_path, pictures):
     flat = [np.full((96, 128, 3), (200, 60, 30), np.uint8) + np.uint8(n % 2) for n in range(12)]
-    path = write_video(tmp_path / "in.mp4", flat, Recipe(audio="aac", options={"qp": "0"}))
+    path = write_video(tmp_path / "in.mp4", flat, VideoSpec(audio="aac", options={"qp": "0"}))
     blur_video(path, tmp_path / "out.mp4", BlurOptions(scheme="pravg:3", quality=4), video=True)
     for name in ("out.mp4", "out.sharp.mp4"):
         frames = read_frames(tmp_path / name)
@@ -186,7 +186,7 @@ def test_what_cannot_be_blurred_is_named_and_leaves_nothing(tmp_path, source, pi
     (tmp_path / "talk.mkv").write_bytes(source.read_bytes())
     write_sound(tmp_path / "sound.wav")
     write_video(tmp_path / "dots.mkv", [np.zeros((16, 16, 3), np.uint8)] * 4)
-    write_video(tmp_path / "still.mkv", [pictures[0]] * 9, Recipe(options={"qp": "0"}))
+    write_video(tmp_path / "still.mkv", [pictures[0]] * 9, VideoSpec(options={"qp": "0"}))
     before = sorted(os.listdir(tmp_path))
     with pytest.raises(StreamDeblurError, match=words):
         blur_video(tmp_path / name, tmp_path / ("out.mkv" if video else "out"), BlurOptions(**settings), video=video)

@@ -10,10 +10,10 @@ import pytest
 
 from support.cli import run
 from support.media.datasets import shot
-from support.media.videos import Recipe, write_video
+from support.media.videos import VideoSpec, write_video
 
 FAST = ("--localiser", "none", "--second", "none", "--embedder", "none", "--limit", "4")
-NEARLY_LOSSLESS = Recipe(options={"crf": "8", "preset": "ultrafast"})
+NEARLY_LOSSLESS = VideoSpec(options={"crf": "8", "preset": "ultrafast"})
 
 
 def compare(*arguments):

@@ -17,7 +17,7 @@ from streamdeblur.evaluation.evaluator import Evaluator, EvaluatorSettings
 from streamdeblur.evaluation.metrics.temporal import temporal_stability
 from streamdeblur.evaluation.summary import summarise
 from support.media.datasets import shot
-from support.media.videos import Recipe, write_video
+from support.media.videos import VideoSpec, write_video
 from support.metrics import psnr
 
 FRAMES = 30
@@ -27,7 +27,7 @@ PLAIN = EvaluatorSettings("none", "none", "none")
 def lossless(path, pictures, stamps=None):
     """A video whose decoded pixels are these pictures, uint8 RGB; stamps: times in 1/100 s, 25 frames a second by default."""
     stamps = stamps or [4 * n for n in range(len(pictures))]
-    recipe = Recipe(codec="ffv1", pixel_format="bgr0", options={}, time_base=Fraction(1, 100), pts=tuple(stamps))
+    recipe = VideoSpec(codec="ffv1", pixel_format="bgr0", options={}, time_base=Fraction(1, 100), pts=tuple(stamps))
     return write_video(path, pictures, recipe)
 
 

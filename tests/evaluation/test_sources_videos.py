@@ -15,10 +15,10 @@ from streamdeblur.evaluation.sources import open_data
 from streamdeblur.evaluation.sources.annotated_video import consecutive_ranges
 from streamdeblur.training.datasets.random_access import open_clips
 from support.media.datasets import PLACES, THIRTY, shot
-from support.media.videos import Recipe, write_video
+from support.media.videos import VideoSpec, write_video
 
 ELLIPSE = np.stack([np.cos(np.linspace(0, 6.2, 68)), np.sin(np.linspace(0, 6.2, 68))], axis=1)
-LOSSLESS = Recipe(codec="ffv1", pixel_format="yuv444p", options={})
+LOSSLESS = VideoSpec(codec="ffv1", pixel_format="yuv444p", options={})
 
 
 def annotated_frames(count, step):

@@ -10,7 +10,7 @@ import pytest
 
 from streamdeblur import deblur_video
 from support.media.frames import PIXEL_FORMATS, plane_bytes
-from support.media.videos import Recipe, payloads, read_frames, stamps, write_video
+from support.media.videos import VideoSpec, payloads, read_frames, stamps, write_video
 
 LOSSLESS = {"options": {}}
 
@@ -23,7 +23,7 @@ def test_every_pixel_outside_the_windows_is_bit_identical(tmp_path, few_pictures
     codec = "ffv1" if pixel_format in in_ffv1 else "rawvideo"
     source = tmp_path / "in.nut" if codec == "rawvideo" else tmp_path / "in.mkv"
     target = source.with_stem("out")
-    recipe = Recipe(codec=codec, pixel_format=pixel_format, **LOSSLESS)
+    recipe = VideoSpec(codec=codec, pixel_format=pixel_format, **LOSSLESS)
     write_video(source, few_pictures, recipe)
     summary = deblur_video(source, target, deblurrer=inverting, codec=codec)
     assert summary.restored == len(few_pictures)
@@ -43,7 +43,7 @@ def test_every_pixel_outside_the_windows_is_bit_identical(tmp_path, few_pictures
 def test_a_video_without_faces_comes_out_bit_identical(tmp_path, deblurrer):
     random = np.random.default_rng(0)
     pictures = [random.integers(0, 255, (96, 128, 3)).astype(np.uint8) for _ in range(6)]
-    source = write_video(tmp_path / "in.mkv", pictures, Recipe(codec="ffv1", **LOSSLESS))
+    source = write_video(tmp_path / "in.mkv", pictures, VideoSpec(codec="ffv1", **LOSSLESS))
     summary = deblur_video(source, tmp_path / "out.mkv", deblurrer=deblurrer)
     assert (summary.frames, summary.faces) == (6, 0)
     for before, after in zip(read_frames(source), read_frames(tmp_path / "out.mkv"), strict=True):
@@ -60,7 +60,7 @@ def test_saturated_colours_pass_the_whole_path_within_one_code_value(tmp_path, c
     kr, kb = {1: (0.2126, 0.0722), 6: (0.299, 0.114)}[colorspace]
     before, after = np.array([20, 200, 40]), np.array([225, 30, 35])
     picture = np.broadcast_to(before.astype(np.uint8), (128, 128, 3))
-    recipe = Recipe(codec="ffv1", pixel_format="yuv444p", colorspace=colorspace, color_range=color_range, **LOSSLESS)
+    recipe = VideoSpec(codec="ffv1", pixel_format="yuv444p", colorspace=colorspace, color_range=color_range, **LOSSLESS)
     source = write_video(tmp_path / "in.mkv", [picture] * 2, recipe)
     network = write_network(tmp_path / "red.onnx", tuple(after / 255))
 
@@ -96,7 +96,7 @@ VARIABLE = (0, 40, 80, 130, 150, 240, 270, 300, 410, 420, 500, 555)
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov"])
 def test_variable_frame_rate_and_a_late_first_frame_keep_every_time_stamp(tmp_path, few_pictures, deblurrer, suffix):
     pts = tuple(1000 + p for p in VARIABLE)
-    recipe = Recipe(time_base=Fraction(1, 1000), pts=pts, options={"preset": "ultrafast", "bf": "2"}, audio="aac")
+    recipe = VideoSpec(time_base=Fraction(1, 1000), pts=pts, options={"preset": "ultrafast", "bf": "2"}, audio="aac")
     source = write_video(tmp_path / f"in.{suffix}", few_pictures, recipe)
     target = tmp_path / f"out.{suffix}"
     summary = deblur_video(source, target, deblurrer=deblurrer)
@@ -122,7 +122,7 @@ def test_subtitles_chapters_metadata_and_attachments_are_kept(tmp_path, few_pict
         {"id": 1, "start": 0, "end": 200, "time_base": Fraction(1, 1000), "metadata": {"title": "Begin"}},
         {"id": 2, "start": 200, "end": 480, "time_base": Fraction(1, 1000), "metadata": {"title": "End"}},
     )
-    recipe = Recipe(
+    recipe = VideoSpec(
         audio="aac", subtitles=True, chapters=chapters, metadata={"title": "A talk", "comment": "kept"},
         attachment=b"a font, say" if suffix == "mkv" else None,
     )  # fmt: skip
@@ -149,14 +149,14 @@ def test_subtitles_chapters_metadata_and_attachments_are_kept(tmp_path, few_pict
 
 
 def test_text_subtitles_are_rewritten_for_the_other_container(tmp_path, few_pictures, deblurrer):
-    source = write_video(tmp_path / "in.mkv", few_pictures, Recipe(subtitles=True))
+    source = write_video(tmp_path / "in.mkv", few_pictures, VideoSpec(subtitles=True))
     summary = deblur_video(source, tmp_path / "out.mp4", deblurrer=deblurrer)
     assert any("converted from subrip to mov_text" in warning for warning in summary.warnings)
     assert any(b"Hello" in payload for payload in payloads(tmp_path / "out.mp4", "subtitle"))
 
 
 def test_audio_is_converted_where_the_container_does_not_take_it(tmp_path, few_pictures, deblurrer):
-    source = write_video(tmp_path / "in.mp4", few_pictures, Recipe(audio="aac"))
+    source = write_video(tmp_path / "in.mp4", few_pictures, VideoSpec(audio="aac"))
     summary = deblur_video(source, tmp_path / "out.webm", deblurrer=deblurrer, preset="8")
     assert any("converted from aac to" in warning for warning in summary.warnings)
     with av.open(str(tmp_path / "out.webm")) as container:
@@ -183,7 +183,7 @@ def test_audio_is_converted_where_the_container_does_not_take_it(tmp_path, few_p
 def test_the_codec_family_of_the_source_is_kept(tmp_path, few_pictures, deblurrer, source, codec, family):
     pixel_format = {"prores_ks": "yuv422p10le", "mjpeg": "yuvj420p"}.get(codec, "yuv420p")
     options = {"preset": "10"} if codec == "libsvtav1" else {}
-    recipe = Recipe(codec=codec, pixel_format=pixel_format, options=options, color_range=2 if codec == "mjpeg" else 1)
+    recipe = VideoSpec(codec=codec, pixel_format=pixel_format, options=options, color_range=2 if codec == "mjpeg" else 1)
     write_video(tmp_path / source, few_pictures, recipe)
     target = tmp_path / ("out." + source.partition(".")[2])
     summary = deblur_video(tmp_path / source, target, deblurrer=deblurrer)
@@ -200,7 +200,7 @@ def test_the_codec_family_of_the_source_is_kept(tmp_path, few_pictures, deblurre
 
 
 def test_rotation_aspect_and_colour_tags_are_kept(tmp_path, few_pictures, deblurrer):
-    recipe = Recipe(rotation=90, aspect=Fraction(4, 3), colorspace=6, color_range=1)
+    recipe = VideoSpec(rotation=90, aspect=Fraction(4, 3), colorspace=6, color_range=1)
     source = write_video(tmp_path / "in.mp4", few_pictures, recipe)
     deblur_video(source, tmp_path / "out.mp4", deblurrer=deblurrer)
     before, after = (read_frames(path)[0] for path in (source, tmp_path / "out.mp4"))
@@ -214,7 +214,7 @@ def test_rotation_aspect_and_colour_tags_are_kept(tmp_path, few_pictures, deblur
 def test_hdr_metadata_of_ten_bit_video_is_kept(tmp_path, few_pictures, deblurrer):
     display = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
     parameters = f"log-level=error:master-display={display}:max-cll=1000,400"
-    recipe = Recipe(
+    recipe = VideoSpec(
         codec="libx265", pixel_format="yuv420p10le", options={"preset": "ultrafast", "x265-params": parameters}, colorspace=9
     )  # fmt: skip
     source = write_video(tmp_path / "in.mkv", few_pictures, recipe)
@@ -230,7 +230,7 @@ def test_hdr_metadata_of_ten_bit_video_is_kept(tmp_path, few_pictures, deblurrer
 
 
 def test_interlaced_video_stays_interlaced_and_says_so(tmp_path, few_pictures, deblurrer):
-    recipe = Recipe(interlaced=True, options={"preset": "ultrafast", "x264-params": "tff=1"})
+    recipe = VideoSpec(interlaced=True, options={"preset": "ultrafast", "x264-params": "tff=1"})
     source = write_video(tmp_path / "in.mkv", few_pictures, recipe)
     assert read_frames(source)[0].interlaced_frame
     summary = deblur_video(source, tmp_path / "out.mkv", deblurrer=deblurrer)
@@ -240,7 +240,7 @@ def test_interlaced_video_stays_interlaced_and_says_so(tmp_path, few_pictures, d
 
 def test_odd_sizes_are_padded_for_h264_and_kept_for_ffv1(tmp_path, few_pictures, deblurrer):
     pictures = [picture[:239, :319] for picture in few_pictures]
-    source = write_video(tmp_path / "in.mkv", pictures, Recipe(codec="ffv1", **LOSSLESS))
+    source = write_video(tmp_path / "in.mkv", pictures, VideoSpec(codec="ffv1", **LOSSLESS))
     summary = deblur_video(source, tmp_path / "out.mp4", deblurrer=deblurrer, codec="libx264")
     assert any("padded" in warning for warning in summary.warnings)
     assert read_frames(tmp_path / "out.mp4")[0].width == 320
@@ -252,7 +252,7 @@ def test_very_small_video_and_alpha_do_something_sensible(tmp_path, few_pictures
     small = [np.ascontiguousarray(picture[:16, :16]) for picture in few_pictures]
     source = write_video(tmp_path / "small.mp4", small)
     assert deblur_video(source, tmp_path / "small.out.mp4", deblurrer=deblurrer).frames == 12
-    source = write_video(tmp_path / "alpha.mkv", few_pictures, Recipe(codec="ffv1", pixel_format="yuva420p", **LOSSLESS))
+    source = write_video(tmp_path / "alpha.mkv", few_pictures, VideoSpec(codec="ffv1", pixel_format="yuva420p", **LOSSLESS))
     assert deblur_video(source, tmp_path / "kept.mkv", deblurrer=deblurrer).warnings == []
     assert read_frames(tmp_path / "kept.mkv")[0].format.name == "yuva420p"
     summary = deblur_video(source, tmp_path / "lost.mp4", deblurrer=deblurrer, codec="libx264")
@@ -271,7 +271,7 @@ def test_a_part_of_a_video_is_cut_with_its_sound(tmp_path, blurry_video, deblurr
 
 
 def test_side_by_side_shows_the_input_at_the_left(tmp_path, few_pictures, inverting):
-    source = write_video(tmp_path / "in.mkv", few_pictures, Recipe(codec="ffv1", **LOSSLESS))
+    source = write_video(tmp_path / "in.mkv", few_pictures, VideoSpec(codec="ffv1", **LOSSLESS))
     deblur_video(source, tmp_path / "out.mkv", deblurrer=inverting, side_by_side=True)
     for before, wide in zip(read_frames(source), read_frames(tmp_path / "out.mkv"), strict=True):
         assert wide.width == 640
@@ -281,7 +281,7 @@ def test_side_by_side_shows_the_input_at_the_left(tmp_path, few_pictures, invert
 
 
 def test_strength_scales_the_change(tmp_path, few_pictures, deblurrer):
-    source = write_video(tmp_path / "in.mkv", few_pictures, Recipe(codec="ffv1", **LOSSLESS))
+    source = write_video(tmp_path / "in.mkv", few_pictures, VideoSpec(codec="ffv1", **LOSSLESS))
     from streamdeblur import FaceDeblurrer
 
     changes = []

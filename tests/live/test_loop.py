@@ -14,7 +14,8 @@ from streamdeblur.live.loop import LiveLoop
 from streamdeblur.live.options import LiveOptions
 from streamdeblur.live.restorer import Restorer
 from streamdeblur.live.sources import open_live_source
-from support.live import FakeSink, FakeSource, run
+from support.fakes.live import FakeSink, FakeSource
+from support.live import run
 from support.media.videos import read_frames, stamps
 
 

@@ -20,7 +20,8 @@ from streamdeblur.live.sink_worker import OutputFrame, SinkWorker
 from streamdeblur.live.sinks import sink_opener
 from streamdeblur.live.timing import TICKS, Backoff
 from streamdeblur.video.copying import copy_frame
-from support.live import FakeSink, FakeSource, LostEngine, run, yuv_frame
+from support.fakes.live import FakeSink, FakeSource, LostEngine
+from support.live import run, yuv_frame
 from support.media.videos import read_frames
 
 

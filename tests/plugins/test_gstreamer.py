@@ -10,7 +10,7 @@ from streamdeblur.video.copying import copy_frame, line_bytes
 from streamdeblur.video.layouts import layout_of
 from support.gstreamer import lines_of, open_gstreamer, statistics
 from support.media.frames import BT601, FULL, LIMITED
-from support.media.videos import Recipe, rgb_to_frame, write_video
+from support.media.videos import VideoSpec, rgb_to_frame, write_video
 from support.models.networks import write_network
 
 FORMATS = {"I420": "yuv420p", "NV12": "nv12", "RGB": "rgb24", "BGR": "bgr24", "GRAY8": "gray", "P010_10LE": "p010le"}
@@ -38,9 +38,9 @@ def frames(few_pictures):
     """Six frames of a blurred face, of an odd width, in any pixel format."""
 
     def made(pixel_format):
-        recipe = Recipe(pixel_format=pixel_format, colorspace=BT601, color_range=LIMITED)
+        recipe = VideoSpec(pixel_format=pixel_format, colorspace=BT601, color_range=LIMITED)
         if layout_of(pixel_format).family != "yuv":
-            recipe = Recipe(pixel_format=pixel_format, colorspace=BT601, color_range=FULL)
+            recipe = VideoSpec(pixel_format=pixel_format, colorspace=BT601, color_range=FULL)
         return [rgb_to_frame(picture[:, :WIDTH], recipe) for picture in few_pictures[:6]]
 
     return made
@@ -134,7 +134,7 @@ def test_lines_may_be_longer_than_the_format_asks_for(gstreamer, folder, frames,
 @pytest.fixture(scope="module")
 def video(folder, few_pictures):
     """H.264 in MP4, twelve frames of a blurred face."""
-    return write_video(folder / "blurry.mp4", few_pictures, Recipe(options={"crf": "10", "preset": "veryfast"}))
+    return write_video(folder / "blurry.mp4", few_pictures, VideoSpec(options={"crf": "10", "preset": "veryfast"}))
 
 
 def test_a_file_comes_out_with_a_sharper_face(gstreamer, folder, video):

@@ -16,7 +16,7 @@ from streamdeblur.errors import InputError, OptionError
 from streamdeblur.plugins.vapoursynth import deblur
 from streamdeblur.video.copying import copy_frame
 from support.media.frames import BT601, FULL, LIMITED, plane_bytes
-from support.media.videos import Recipe, rgb_to_frame
+from support.media.videos import VideoSpec, rgb_to_frame
 from support.models.networks import write_network
 
 vs = pytest.importorskip("vapoursynth", reason="VapourSynth is not installed (pip install vapoursynth, Python 3.12 or later)")
@@ -39,7 +39,7 @@ def made(few_pictures):
     """Frames of a blurred face in any pixel format, 318 x 240."""
 
     def frames(pixel_format, color_range=LIMITED):
-        recipe = Recipe(pixel_format=pixel_format, colorspace=BT601, color_range=color_range)
+        recipe = VideoSpec(pixel_format=pixel_format, colorspace=BT601, color_range=color_range)
         return [rgb_to_frame(picture[:, :318], recipe) for picture in few_pictures]
 
     return frames

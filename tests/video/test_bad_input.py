@@ -17,7 +17,7 @@ import pytest
 from streamdeblur import FaceDeblurrer, deblur_video
 from streamdeblur.errors import InputError, NetworkError, OptionError, OutputError
 from support.cli import run_process, start
-from support.media.videos import Recipe, read_frames, write_video
+from support.media.videos import VideoSpec, read_frames, write_video
 from support.models.networks import write_network
 
 
@@ -110,7 +110,7 @@ def test_a_file_cut_off_in_its_data_gives_what_decodes_and_a_count(tmp_path, blu
 
 
 def test_a_matroska_file_that_is_cut_off_is_reported(tmp_path, blurry_pictures, deblurrer):
-    whole = write_video(tmp_path / "whole.mkv", blurry_pictures, Recipe(audio="aac")).read_bytes()
+    whole = write_video(tmp_path / "whole.mkv", blurry_pictures, VideoSpec(audio="aac")).read_bytes()
     (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) // 2])
     summary = deblur_video(tmp_path / "cut.mkv", tmp_path / "out.mkv", deblurrer=deblurrer)
     assert 5 < summary.frames < 45
@@ -118,7 +118,7 @@ def test_a_matroska_file_that_is_cut_off_is_reported(tmp_path, blurry_pictures, 
 
 
 def test_transport_streams_keep_the_codec_and_report_what_they_cannot_hold(tmp_path, few_pictures, deblurrer):
-    source = write_video(tmp_path / "in.mkv", few_pictures, Recipe(audio="aac", subtitles=True))
+    source = write_video(tmp_path / "in.mkv", few_pictures, VideoSpec(audio="aac", subtitles=True))
     summary = deblur_video(source, tmp_path / "out.ts", deblurrer=deblurrer)
     with av.open(str(tmp_path / "out.ts")) as container:
         assert [s.codec_context.name for s in container.streams] == ["h264", "aac"]
@@ -126,7 +126,7 @@ def test_transport_streams_keep_the_codec_and_report_what_they_cannot_hold(tmp_p
 
 
 def test_a_frame_that_does_not_decode_is_skipped_and_counted(tmp_path, few_pictures, deblurrer):
-    source = write_video(tmp_path / "in.mov", few_pictures, Recipe(codec="png", pixel_format="rgb24", options={}))
+    source = write_video(tmp_path / "in.mov", few_pictures, VideoSpec(codec="png", pixel_format="rgb24", options={}))
     content = bytearray(source.read_bytes())
     with av.open(str(source)) as container:
         position = content.index(b"IDAT", [packet.pos for packet in container.demux(video=0) if packet.size][6])
@@ -138,7 +138,7 @@ def test_a_frame_that_does_not_decode_is_skipped_and_counted(tmp_path, few_pictu
 
 
 def test_nan_from_the_network_passes_the_frame_through_and_is_counted(tmp_path, few_pictures):
-    source = write_video(tmp_path / "in.mkv", few_pictures, Recipe(codec="ffv1", options={}))
+    source = write_video(tmp_path / "in.mkv", few_pictures, VideoSpec(codec="ffv1", options={}))
     with FaceDeblurrer(weights=write_network(tmp_path / "nan.onnx", "nan"), always=True) as deblurrer:
         summary = deblur_video(source, tmp_path / "out.mkv", deblurrer=deblurrer)
     assert (summary.restored, summary.failed) == (0, 12)

@@ -18,7 +18,7 @@ from streamdeblur.video.raw import RawReader, write_raw
 from streamdeblur.video.y4m import Y4MReader, write_y4m
 from support.cli import run_process, start
 from support.media.frames import plane_bytes, random_frame
-from support.media.videos import Recipe, read_frames, write_video
+from support.media.videos import VideoSpec, read_frames, write_video
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "nv12", "yuyv422", "rgb24", "bgr24", "yuv422p10le", "gray", "p010le"])
@@ -175,7 +175,7 @@ def test_between_two_ffmpegs_all_but_the_face_is_exact(few_pictures, tmp_path, p
     """FFmpeg reads a lossless file, its frames go through the pipe, and FFmpeg writes a lossless file."""
     ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="imageio-ffmpeg carries the ffmpeg of this test").get_ffmpeg_exe()
     source = tmp_path / "in.nut"
-    write_video(source, few_pictures[:4], Recipe("png" if pixel_format == "rgb24" else "ffv1", pixel_format, {}))
+    write_video(source, few_pictures[:4], VideoSpec("png" if pixel_format == "rgb24" else "ffv1", pixel_format, {}))
     quiet = [ffmpeg, "-v", "error", "-nostdin"]
     if kind == "raw":
         written, piped = ["-f", "rawvideo", "-pix_fmt", pixel_format], ["--size", "320x240", "--format", pixel_format]

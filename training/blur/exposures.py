@@ -148,7 +148,19 @@ def average_clips(
     clips: Iterable[FrameSequence], scheme: BlurScheme, response: Response, *, rules: StopRules | None = None, every: int = 1,
     workers: int = 2,
 ) -> Iterator[list[tuple[Window, Pair]]]:  # fmt: skip
-    """Make the pairs of each clip, several clips at a time in threads, in the order of the clips; see `average_clip`."""
+    """Make the pairs of each clip, several clips at a time in threads; see `average_clip`.
+
+    Args:
+        clips: The clips.
+        scheme: VLA, or PrAvg with a length.
+        response: Camera response.
+        rules: When VLA stops; None for the defaults.
+        every: Distinct frames from one middle frame to the next.
+        workers: Number of threads.
+
+    Yields:
+        The windows and pairs of each clip, in the order of the clips.
+    """
 
     def work(clip: FrameSequence) -> list[tuple[Window, Pair]]:
         return list(average_clip(clip, scheme, response, rules=rules, every=every))

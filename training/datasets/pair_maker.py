@@ -71,6 +71,9 @@ class PairMaker:
         self._plans: dict[int, _Plan] = {}
         self._locks = [threading.Lock() for _ in range(len(clips))]
 
+    def __repr__(self) -> str:
+        return f"PairMaker({len(self.stills)} stills, {len(self.clips)} clips)"
+
     def _choices(self) -> tuple[list[BlurScheme], NDArray[np.float64]]:
         """The schemes of the mix, and their cumulative probabilities."""
         if not len(self.stills) and not len(self.clips):

@@ -83,6 +83,9 @@ class StoredPairs:
         self._seed = seed
         self._order = lru_cache(maxsize=2)(self._shuffled)
 
+    def __repr__(self) -> str:
+        return f"StoredPairs({len(self._chosen)} entries)"
+
     def _shuffled(self, epoch: int) -> NDArray[np.int64]:
         return np.random.default_rng((self._seed, epoch)).permutation(self._chosen)
 
@@ -100,6 +103,12 @@ class StoredPairs:
 
 def open_maker(stills: Sequence[Path], clips: Sequence[Path], recipe: Recipe, seed: int) -> PairMaker:
     """Open a maker of pairs of all stills and clips of some data sets.
+
+    Args:
+        stills: Data sets of stills; see `open_stills`.
+        clips: Data sets of clips; see `open_clips`.
+        recipe: What pairs are made of.
+        seed: Of all random numbers.
 
     Raises:
         InputError: A data set cannot be opened, or holds nothing.

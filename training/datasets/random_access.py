@@ -33,6 +33,9 @@ class Store(Sequence[Item], Generic[Item]):
     def __reduce__(self) -> tuple[type[Self], tuple[list[PixelCache]]]:
         return type(self), (self._shards,)
 
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({len(self)} entries)"
+
     def __len__(self) -> int:
         return len(self._entries)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +65,7 @@ class DatasetStatistics:
     def as_dict(self) -> dict[str, Any]:
         """Return the statistics for JSON."""
         histograms = {name: {"edges": list(EDGES[name]), "counts": self.histogram(name)} for name in self.values}
-        return {"table": [vars(row) for row in self.rows], "histograms": histograms}
+        return {"table": [asdict(row) for row in self.rows], "histograms": histograms}
 
 
 def measure(data_set: Path, age_model: AgeModel | None = None) -> DatasetStatistics:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -47,7 +48,7 @@ def command(source: Input, out: Output, quiet: Quiet = False, json: Json = False
 def _one(source: Path, out: Path, options: BlurOptions, *, video: bool, quiet: bool, json: bool) -> None:
     summary = _blur(source, out, options, video=video, quiet=quiet)
     if json:
-        print_json(summary.as_dict())
+        print_json(asdict(summary))
     elif not quiet:
         averages = ""
         if options.scheme.kind == "vla":

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -28,8 +29,7 @@ def command(out: Folder = Path("streamdeblur-demo"), seconds: Seconds = 2.0, qui
         with ProgressLine("demo", quiet=quiet) as line:
             result = run_demo(out, line.show_frames, seconds)
         if json:
-            values = {name: value for name, value in vars(result).items() if name != "summary"}
-            print_json(values | {"summary": result.summary.as_dict()})
+            print_json(asdict(result))
             return
         typer.echo(
             f"{result.faces} face windows in {result.summary.frames} frames, compared with the sharp frames:\n"

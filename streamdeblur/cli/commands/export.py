@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -42,7 +43,7 @@ def command(
 
         exported = export(run, out, precision=precision, card=card, licence=licence)
         if json:
-            print_json(vars(exported))
+            print_json(asdict(exported))
         elif not quiet:
             typer.echo(
                 f"{exported.path}: {exported.parameters:,} parameters, {exported.bytes / 1e6:.1f} MB, "

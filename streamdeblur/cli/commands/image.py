@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -58,6 +59,6 @@ def _run(jobs: Sequence[batch.Job], options: ImageBatchOptions, *, single: bool,
 
 def _report_one(summary: ImageSummary, *, quiet: bool, json: bool) -> None:
     if json:
-        print_json(vars(summary))
+        print_json(asdict(summary))
     elif not quiet:
         typer.echo(f"{summary.output}: {summary.faces} faces, {summary.restored} restored, {summary.skipped_sharp} sharp already")

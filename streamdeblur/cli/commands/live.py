@@ -47,8 +47,8 @@ def command(
         from streamdeblur.live.loop import LiveLoop
 
         loop = LiveLoop(options)
-        rate = float(loop.capture.rate)
-        logger.info(f"{loop.capture.name}, {rate:g} fps, to {', '.join(options.to)}; {loop.restorer.description}")
+        capture, targets = loop.capture, ", ".join(options.to)
+        logger.info("%s, %g fps, to %s; %s", capture.name, float(capture.rate), targets, loop.restorer.description)
         summary = _run(loop, seconds, keys=not headless)
         if json:
             print_json(asdict(summary), err=err)

@@ -123,6 +123,7 @@ def _report(deblurrer: FaceDeblurrer, seconds: float, *, json: bool) -> None:
         print_json(counts, err=True)
     else:
         logger.info(
-            f"{counts['frames']} frames in {seconds:.1f} s ({counts['frames'] / seconds:.1f} fps); {counts['faces']} faces, "
-            f"{counts['restored']} restored, {counts['skipped_sharp']} sharp already; {counts['engine']}"
-        )
+            "%d frames in %.1f s (%.1f fps); %d faces, %d restored, %d sharp already; %s",
+            counts["frames"], seconds, counts["frames"] / seconds, counts["faces"], counts["restored"], counts["skipped_sharp"],
+            counts["engine"],
+        )  # fmt: skip

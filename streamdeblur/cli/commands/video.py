@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -55,7 +56,7 @@ def _one(source: str, target: Path, options: VideoBatchOptions, *, quiet: bool, 
     with ProgressLine(Path(source).name, quiet=quiet) as line:
         summary = deblur_video(source, target, options, on_progress=line.show_frames)
     if json:
-        print_json(summary.as_dict())
+        print_json(asdict(summary))
     elif not quiet:
         typer.echo(
             f"{summary.output}: {summary.frames} frames in {summary.seconds:.1f} s ({summary.fps:.1f} fps); "

@@ -36,7 +36,8 @@ class _OnDevice:
     """Device copy of the staging block of the job that runs; jobs run one after the other."""
     block_size: int = 0
     residuals: DeviceMemory | None = None
-    room: int = 0
+    capacity: int = 0
+    """Faces that `residuals` has memory for."""
 
 
 class TensorRTEngine:
@@ -68,11 +69,14 @@ class TensorRTEngine:
             self.close()
             raise
 
+    def __repr__(self) -> str:
+        return f"TensorRTEngine({self.reason!r})"
+
     def _open(self, plan: bytes) -> None:
         stream = self._device.cuda.Stream()
         session = Session(self._device, stream, plan, CROP_SIZE)
         self._parts = _OnDevice(stream, session, PixelKernels(self._device, stream))
-        session.make_room(session.largest)
+        session.reserve(session.largest)
         session.enqueue(session.largest)
         stream.synchronize()
 
@@ -94,7 +98,7 @@ class TensorRTEngine:
     def _run_crops(self, block: NDArray[np.uint8], size: int, count: int) -> Event:
         parts, cuda = self._open_parts(), self._device.cuda
         if count:
-            parts.session.make_room(count)
+            parts.session.reserve(count)
             cuda.memcpy_htod_async(parts.session.crops, block[:size], parts.stream)
             parts.session.enqueue(count)
             cuda.memcpy_dtoh_async(block[:size], parts.session.restored, parts.stream)
@@ -110,7 +114,7 @@ class TensorRTEngine:
 
     def _run_faces(self, job: FrameJob, block: NDArray[np.uint8]) -> Event:
         parts, cuda = self._open_parts(), self._device.cuda
-        self._make_room(job)
+        self._reserve(job)
         device, session = address_of(parts.block), parts.session
         frame, faces, finite = device + job.frame_at, device + job.faces_at, device + job.finite_at
         crops, restored, residuals = (address_of(memory) for memory in (session.crops, session.restored, parts.residuals))
@@ -123,17 +127,17 @@ class TensorRTEngine:
         cuda.memcpy_dtoh_async(block[job.finite_at : job.size], finite, parts.stream)
         return self._event()
 
-    def _make_room(self, job: FrameJob) -> None:
+    def _reserve(self, job: FrameJob) -> None:
         parts = self._open_parts()
-        parts.session.make_room(job.count)
+        parts.session.reserve(job.count)
         if job.size > parts.block_size:
             parts.stream.synchronize()
             self._free_block(parts)
             parts.block, parts.block_size = self._device.allocate(job.size), job.size
-        if job.count > parts.room:
+        if job.count > parts.capacity:
             parts.stream.synchronize()
             self._free_residuals(parts)
-            parts.residuals, parts.room = self._device.allocate(job.count * RESIDUAL_BYTES), job.count
+            parts.residuals, parts.capacity = self._device.allocate(job.count * RESIDUAL_BYTES), job.count
 
     def _launch(self, launch: Launch, block: NDArray[np.uint8]) -> Future[None]:
         try:
@@ -178,7 +182,7 @@ class TensorRTEngine:
     def _free_residuals(parts: _OnDevice) -> None:
         if parts.residuals is not None:
             parts.residuals.free()
-        parts.residuals, parts.room = None, 0
+        parts.residuals, parts.capacity = None, 0
 
 
 class _PendingJob:

@@ -51,7 +51,7 @@ class Session:
         self._batches = [int(self._engine.get_tensor_profile_shape(INPUT, profile)[2][0]) for profile in profiles]
         self._contexts: dict[int, trt.IExecutionContext] = {}
         self._addresses: dict[tuple[int, str], int] = {}
-        self._room = 0
+        self._capacity = 0
         self.crops: DeviceMemory | None = None
         self.restored: DeviceMemory | None = None
 
@@ -60,20 +60,20 @@ class Session:
         """Images that one execution takes, fewer than the engine was built for after memory was short."""
         return self._batches[-1]
 
-    def make_room(self, count: int) -> None:
+    def reserve(self, count: int) -> None:
         """Make `crops` and `restored` hold at least `count` images each; their content may be lost.
 
         Raises:
             OutOfMemoryError: The device has too little memory.
         """
-        if count <= self._room:
+        if count <= self._capacity:
             return
         # nothing in the stream may still use what is freed
         self._stream.synchronize()
         self._free_images()
         self.crops = self._device.allocate(count * self.image_bytes)
         self.restored = self._device.allocate(count * self.image_bytes)
-        self._room = count
+        self._capacity = count
 
     def enqueue(self, count: int) -> None:
         """Put the restoration of the first `count` images of `crops` into the stream.
@@ -142,7 +142,7 @@ class Session:
             if images is not None:
                 images.free()
         self.crops = self.restored = None
-        self._room = 0
+        self._capacity = 0
 
     def close(self) -> None:
         """Free everything: contexts before their engine, the engine before its runtime, buffers last."""

@@ -1,4 +1,4 @@
-"""The CUDA kernels, compiled for the CPU by the system's C++ compiler through emulation.h."""
+"""The CUDA kernels, compiled for the CPU by the system's C++ compiler through cuda_on_host.h."""
 
 from __future__ import annotations
 

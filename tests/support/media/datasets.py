@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from support.media.videos import Recipe, write_video
+from support.media.videos import VideoSpec, write_video
 
 PLACES = {"anna": (519, 340), "bert": (796, 412), "cleo": (958, 150), "dora": (1110, 330)}
 """Centres of faces of 130 to 143 px in the photograph."""
 WIDTH, HEIGHT = 320, 288
-THIRTY = Recipe(options={"crf": "10", "preset": "ultrafast"})
+THIRTY = VideoSpec(options={"crf": "10", "preset": "ultrafast"})
 
 
 def shot(photograph, name, frames=14, step=(3, 1)):
@@ -33,7 +33,7 @@ def write_videos(folder, photograph):
         (folder / name).mkdir(parents=True)
     write_video(folder / "anna" / "cut.mp4", with_repeats(shot(photograph, "anna")) + shot(photograph, "bert"), THIRTY)
     write_video(folder / "bert" / "shot.mp4", shot(photograph, "bert", 16, (2, -2)), THIRTY)
-    write_video(folder / "cleo" / "again.mkv", shot(photograph, "bert", 16, (2, -2)), Recipe(options={"crf": "24"}))
+    write_video(folder / "cleo" / "again.mkv", shot(photograph, "bert", 16, (2, -2)), VideoSpec(options={"crf": "24"}))
     write_video(folder / "cleo" / "shot.mp4", shot(photograph, "cleo", 15, (-3, 0)), THIRTY)
     (folder / "cleo" / "copy.mp4").write_bytes((folder / "bert" / "shot.mp4").read_bytes())
     (folder / "cleo" / "cut_off.mp4").write_bytes((folder / "cleo" / "shot.mp4").read_bytes()[:5000])

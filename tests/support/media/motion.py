@@ -8,7 +8,7 @@ import numpy as np
 
 
 @dataclass
-class Clip:
+class MovingFace:
     """A run of frames of one face."""
 
     frames: np.ndarray
@@ -28,7 +28,7 @@ def panned(photograph, offsets, size=(128, 128), centre=(595, 360)):
         left, top = centre[0] + x - width // 2, centre[1] + y - height // 2
         frames.append(photograph[top : top + height, left : left + width])
         boxes.append([FACE[0] - left, FACE[1] - top, FACE[2] - left, FACE[3] - top])
-    return Clip(np.stack(frames), np.array(boxes, np.float32))
+    return MovingFace(np.stack(frames), np.array(boxes, np.float32))
 
 
 def steady(step, count):

@@ -12,7 +12,7 @@ SUBTITLES = b"1\n00:00:00,100 --> 00:00:00,900\nHello\n\n2\n00:00:01,000 --> 00:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class VideoSpec:
     """What a test video is made of."""
 
     codec: str = "libx264"
@@ -32,7 +32,7 @@ class Recipe:
     interlaced: bool = False
 
 
-def write_video(path, pictures, recipe=Recipe()):
+def write_video(path, pictures, recipe=VideoSpec()):
     """Encode pictures (uint8 RGB [H, W, 3]) into `path`."""
     height, width = pictures[0].shape[:2]
     with av.open(str(path), "w") as container:

@@ -11,7 +11,7 @@ from streamdeblur.training.blur.observation import observe
 from streamdeblur.training.blur.response import identity, srgb
 from streamdeblur.training.blur.scheme import BlurScheme
 from streamdeblur.training.blur.stop_rules import StopRules, parts_overlap
-from support.media.motion import Clip, panned, steady
+from support.media.motion import MovingFace, panned, steady
 from support.reference import blur as reference
 
 LAX = StopRules(least_overlap=0, least_similarity=0, least_progress=0, still_below=0, longest=21)
@@ -140,7 +140,7 @@ def test_repeated_frames_are_left_out(photograph):
     doubled = frames[[0, 1, 2, 2, 3, 4, 5, 5, 6, 7, 8, 8, 9, 10, 11]]
     windows = find_windows(observe(doubled), BlurScheme("pravg", 5), srgb())
     assert windows[2].frames == (2, 4, 5, 6, 8)
-    averages = [pair for _, pair in average_clip(Clip(doubled), BlurScheme("pravg", 5), identity())]
+    averages = [pair for _, pair in average_clip(MovingFace(doubled), BlurScheme("pravg", 5), identity())]
     expected = [np.rint(frames[n : n + 5].mean(axis=0)) for n in range(8)]
     assert [np.array_equal(a.blurry, e) for a, e in zip(averages, expected, strict=True)] == [True] * 8
 

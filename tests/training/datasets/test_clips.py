@@ -21,9 +21,9 @@ from streamdeblur.training.datasets.random_access import open_clips
 from streamdeblur.training.datasets.shards import find_shards, read_samples
 from support.cli import run, start
 from support.media.datasets import HEIGHT, PLACES, WIDTH, shard_bytes, shot
-from support.media.videos import Recipe, read_frames, write_video
+from support.media.videos import VideoSpec, read_frames, write_video
 from support.metrics import psnr
-from support.models.parts import task_that_kills_its_process, task_that_works
+from support.tasks import task_that_kills_its_process, task_that_works
 
 OPTIONS = ClipsOptions(min_frames=10, held_out=0.5)
 SETTINGS = ("--min-frames", 10, "--held-out", 0.5)
@@ -191,7 +191,7 @@ def test_small_short_soft_and_absent_faces_are_told_apart(tmp_path, photograph):
     write_video(tmp_path / "in" / "soft.mp4", [cv2.GaussianBlur(p, (0, 0), 4) for p in pictures])
     write_video(tmp_path / "in" / "empty.mp4", [np.full((120, 160, 3), n, np.uint8) for n in range(12)])
     write_video(tmp_path / "in" / "still.mp4", pictures[:1] * 12)
-    write_video(tmp_path / "in" / "fields.mp4", pictures, Recipe(interlaced=True))
+    write_video(tmp_path / "in" / "fields.mp4", pictures, VideoSpec(interlaced=True))
     with pytest.raises(
         InputError, match=r"1 of 6 files .*interlaced.*no face was found in 1 of 6 files; runs too short: 2; "
     ) as caught:
@@ -203,7 +203,7 @@ def test_small_short_soft_and_absent_faces_are_told_apart(tmp_path, photograph):
 
 def test_a_turned_video_is_cut_upright(tmp_path, photograph):
     turned = [np.ascontiguousarray(np.rot90(p, -1)) for p in shot(photograph, "anna", 10)]
-    write_video(tmp_path / "phone.mp4", turned, Recipe(options={"crf": "10"}, rotation=90))
+    write_video(tmp_path / "phone.mp4", turned, VideoSpec(options={"crf": "10"}, rotation=90))
     assert read_frames(tmp_path / "phone.mp4")[0].rotation == 90
     build_clips(tmp_path / "phone.mp4", tmp_path / "out", ClipsOptions(min_frames=8, held_out=0))
     (clip,) = open_clips(tmp_path / "out")
@@ -213,7 +213,7 @@ def test_a_turned_video_is_cut_upright(tmp_path, photograph):
 
 def test_black_bars_are_no_part_of_a_clip(tmp_path, photograph):
     framed = [cv2.copyMakeBorder(p, 40, 60, 20, 0, cv2.BORDER_CONSTANT) for p in shot(photograph, "anna", 10)]
-    write_video(tmp_path / "bars.mp4", framed, Recipe(options={"crf": "20"}))
+    write_video(tmp_path / "bars.mp4", framed, VideoSpec(options={"crf": "20"}))
     build_clips(tmp_path / "bars.mp4", tmp_path / "out", ClipsOptions(min_frames=8, held_out=0))
     (clip,) = open_clips(tmp_path / "out")
     window = clip.record["window"]
@@ -225,7 +225,7 @@ def test_black_bars_are_no_part_of_a_clip(tmp_path, photograph):
 def test_two_people_at_a_time_are_two_people(tmp_path, photograph):
     x, y = PLACES["anna"]
     wide = [np.ascontiguousarray(photograph[y - 200 : y + 250, x - 140 + 2 * n : x + 440 + 2 * n]) for n in range(10)]
-    write_video(tmp_path / "pair.mp4", wide, Recipe(options={"crf": "10"}))
+    write_video(tmp_path / "pair.mp4", wide, VideoSpec(options={"crf": "10"}))
     build_clips(tmp_path / "pair.mp4", tmp_path / "out", ClipsOptions(min_frames=8, held_out=0))
     assert sorted(clip.identity for clip in open_clips(tmp_path / "out")) == ["pair", "pair#2"]
 

@@ -19,7 +19,7 @@ from streamdeblur.training.blur.scheme import BlurScheme
 from streamdeblur.training.blur.sensor import Sensor
 from streamdeblur.training.datasets.pair_maker import PairMaker
 from streamdeblur.training.datasets.recipe import DEFAULT_MIX, Recipe
-from support.media.motion import Clip, panned, steady
+from support.media.motion import MovingFace, panned, steady
 from support.metrics import psnr
 
 SCHEMES = ["synthetic", "vla", "pravg", "vla+camera", "pravg+camera", "sharp", "mild"]
@@ -128,7 +128,7 @@ def test_a_camera_blurs_more_than_the_face_alone(clips):
 
 def test_faces_of_another_size_are_brought_to_that_of_a_crop(photograph):
     clip = panned(photograph, steady(1, 9), (480, 480))
-    small = Clip(clip.frames, clip.boxes + np.float32([-50, -40, 50, 40]))
+    small = MovingFace(clip.frames, clip.boxes + np.float32([-50, -40, 50, 40]))
     for n in range(3):
         pair = PairMaker([], [small], recipe("vla")).pair(n)
         assert pair.sharp.shape == (256, 256, 3)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 import typer
@@ -30,7 +31,7 @@ def command(json: Json = False) -> None:
 
 def _content(entry: CachedEngine) -> dict[str, object]:
     file = {"file": str(entry.path), "megabytes": round(entry.megabytes, 1), "seconds": entry.seconds, "built": entry.built}
-    return {**vars(entry.key), **file}
+    return asdict(entry.key) | file
 
 
 def _line(entry: CachedEngine) -> str:

@@ -1,4 +1,4 @@
-"""Places where there is little to stand on: read-only folders, no home, forked processes."""
+"""Read-only folders, no home folder, forked processes."""
 
 from __future__ import annotations
 
