@@ -37,7 +37,7 @@ def _sum_windows(columns: Array, out: Array) -> None:
 
 @kernel
 def ssim(first: Array, second: Array) -> float:
-    """Structural similarity of two gray pictures, 1 where they are equal (Wang et al. 2004, uniform windows of 7 x 7).
+    """Return the structural similarity of two gray pictures, 1 if they are equal (Wang et al. 2004, uniform windows of 7 x 7).
 
     first, second: uint8 [h, w], both sides at least 7. The mean over all windows that lie within the picture.
     """

@@ -95,7 +95,7 @@ class BatchLoader:
             yield self._pending.popleft().result()
 
     def batch(self, number: int) -> Batch:
-        """This process's part of one batch."""
+        """Return this process's part of one batch."""
         indices = range(number * self._size + self._rank, (number + 1) * self._size, self._processes)
         return collate([self._make(index, self._severity(number), self._crop) for index in indices])
 

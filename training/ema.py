@@ -47,7 +47,7 @@ class EMA(Generic[Network]):
             averages[name].copy_(new[name])
 
     def state_dict(self) -> dict[str, Tensor | int]:
-        """Averaged weights by name, and the number of steps."""
+        """Return the averaged weights by name, and the number of steps."""
         return {**self.network.state_dict(), "steps": self.steps}
 
     def load_state_dict(self, state: dict[str, Tensor | int]) -> None:

@@ -16,7 +16,7 @@ DIFFICULTY_OFFSET = 0.08
 
 
 def l1(images: Tensor, targets: Tensor) -> Tensor:
-    """Eq. 2, the hourglass loss ``|| I_s - H(I_bl) ||_1``; also eq. 6, the reconstruction loss ``|| G_s(I_s) - I_s ||_1``."""
+    """Compute the hourglass loss ``|| I_s - H(I_bl) ||_1`` (eq. 2), or the reconstruction ``|| G_s(I_s) - I_s ||_1`` (eq. 6)."""
     return (images - targets).abs().mean()
 
 
@@ -28,7 +28,7 @@ def relative_distances(images: Tensor, targets: Tensor, blurry: Tensor) -> Tenso
 
 
 def relative_charbonnier(images: Tensor, targets: Tensor, blurry: Tensor) -> Tensor:
-    """Eq. 2 for inputs with blur of different strength: a smooth l1 distance, normalised per sample.
+    """Compute eq. 2 for inputs with blur of different strength: a smooth l1 distance, normalised per sample.
 
     The gradient of the plain l1 distance does not vanish at zero error, so sharp inputs would dominate it. The Charbonnier
     distance (Charbonnier et al. 1994) is quadratic near zero; dividing by the error of the blurry input gives mild and strong
@@ -62,7 +62,7 @@ def kernel_loss(kernels: Tensor, targets: Tensor) -> Tensor:
 
 
 def gradients(images: Tensor) -> tuple[Tensor, Tensor]:
-    """Forward differences along x and y: [N, 3, H, W - 1] and [N, 3, H - 1, W]."""
+    """Return the forward differences along x and y: [N, 3, H, W - 1] and [N, 3, H - 1, W]."""
     return images[..., :, 1:] - images[..., :, :-1], images[..., 1:, :] - images[..., :-1, :]
 
 
@@ -73,7 +73,7 @@ def gradient_l1(images: Tensor, targets: Tensor) -> Tensor:
 
 
 def discriminator_loss(real: Tensor, generated: Tensor) -> Tensor:
-    """Eq. 3 as the discriminator minimises it: ``- log D(s, y) - log(1 - D(s, G(s)))``.
+    """Compute eq. 3 as the discriminator minimises it: ``- log D(s, y) - log(1 - D(s, G(s)))``.
 
     Args:
         real: Logits of sharp images.
@@ -83,7 +83,7 @@ def discriminator_loss(real: Tensor, generated: Tensor) -> Tensor:
 
 
 def adversarial_loss(generated: Tensor) -> Tensor:
-    """Eq. 3 as the generator minimises it: ``- log D(s, G(s))``.
+    """Compute eq. 3 as the generator minimises it: ``- log D(s, G(s))``.
 
     This form has the same fixed point, and its gradient does not vanish while the discriminator is confident (Goodfellow et al.
     2014).
@@ -95,5 +95,5 @@ def adversarial_loss(generated: Tensor) -> Tensor:
 
 
 def projection_loss(features: Tensor, targets: Tensor) -> Tensor:
-    """Eq. 5, ``|| pi(G_bl(I_bl)) - pi(I_s) ||_1``, where pi is the output of the discriminator's penultimate layer."""
+    """Compute eq. 5, ``|| pi(G_bl(I_bl)) - pi(I_s) ||_1``; pi is the output of the discriminator's penultimate layer."""
     return l1(features, targets)

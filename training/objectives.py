@@ -22,7 +22,7 @@ from streamdeblur.training.networks.pathways import PathwayOutputs
 
 
 def hourglass_loss(settings: HourglassSettings, coarse: Tensor, sharp: Tensor, blurry: Tensor) -> Tensor:
-    """Eq. 2, in the form that the settings select.
+    """Compute eq. 2 in the form that the settings select.
 
     Args:
         settings: Of step 1.
@@ -37,7 +37,7 @@ def hourglass_loss(settings: HourglassSettings, coarse: Tensor, sharp: Tensor, b
 
 
 def discriminator_objective(discriminator: nn.Module, batch: Batch, restored: Tensor) -> Tensor:
-    """Eq. 3 as the discriminator minimises it; no gradient reaches the generator.
+    """Compute eq. 3 as the discriminator minimises it; no gradient reaches the generator.
 
     Args:
         discriminator: A `Discriminator`, or what Fabric wraps it in.

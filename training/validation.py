@@ -17,7 +17,7 @@ PANEL_ROWS = 4
 
 
 def psnr(images: Tensor, targets: Tensor) -> Tensor:
-    """Peak signal-to-noise ratio in dB of each image, [N]; images and targets are float [N, 3, H, W] in [0, 1]."""
+    """Return the peak signal-to-noise ratio in dB of each image, [N]; images and targets are float [N, 3, H, W] in [0, 1]."""
     return -10.0 * (images - targets).square().mean((1, 2, 3)).clamp_min(1e-10).log10()
 
 

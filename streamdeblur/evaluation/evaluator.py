@@ -35,7 +35,7 @@ class EvaluatorSettings:
 
     @classmethod
     def pixels_only(cls) -> EvaluatorSettings:
-        """No models: only the metrics that compare pixels."""
+        """Return settings without models: only the metrics that compare pixels."""
         return cls(NONE, NONE, NONE)
 
 

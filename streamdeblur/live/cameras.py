@@ -41,7 +41,7 @@ def open_camera(options: LiveOptions) -> av.container.InputContainer:
 
 
 def camera_address(camera: str, system: str) -> tuple[str, str]:
-    """FFmpeg's address of a camera and the device format that opens it; `system` is a value of `platform.system`."""
+    """Return FFmpeg's address of a camera and the device format to open it; `system` is a value of `platform.system`."""
     number = camera.isdecimal()
     if system == "Darwin":
         return f"{camera}:none", "avfoundation"

@@ -28,7 +28,7 @@ TIMEOUT_SECONDS = 5.0
 
 
 def recording_parts(file: Path) -> Iterator[Path]:
-    """File names of a recording: `file` first, and after each interruption the next free one of ``NAME-2``, ``NAME-3``, ..."""
+    """Yield file names of a recording: `file`, then after each interruption the next free one of ``NAME-2``, ``NAME-3``, ..."""
     yield file
     for number in count(2):
         part = file.with_name(f"{file.stem}-{number}{file.suffix}")

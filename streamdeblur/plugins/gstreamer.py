@@ -112,7 +112,7 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
         return bool(GstBase.BaseTransform.do_sink_event(self, event))
 
     def do_src_event(self, event: Gst.Event) -> bool:
-        """Quality of service: note the time before which frames are late; they are passed through, not dropped."""
+        """Handle quality of service: note the time before which frames are late; they are passed through, not dropped."""
         if event.type == Gst.EventType.QOS:
             _, _, difference, stamp = event.parse_qos()
             # As in GStreamer's own elements, frames are assumed to become late by twice the difference.

@@ -36,13 +36,13 @@ class ColourMatrices:
 
 
 def luma_coefficients(colorspace: int, height: int) -> tuple[float, float]:
-    """(Kr, Kb) of a frame tagged `colorspace` (H.273), or by its height where the tag names no such coefficients."""
+    """Return (Kr, Kb) of a frame tagged `colorspace` (H.273), or by its height if the tag names no such coefficients."""
     assumed = BT709 if height > HIGH_DEFINITION_LINES else BT601
     return LUMA_COEFFICIENTS.get(colorspace, LUMA_COEFFICIENTS[assumed])
 
 
 def yuv_matrices(kr: float, kb: float, *, full_range: bool, depth: int, shift: int = 0) -> ColourMatrices:
-    """Matrices of Y'CbCr (ITU-T H.273).
+    """Return the matrices of Y'CbCr (ITU-T H.273).
 
     Args:
         kr: Luma coefficient of red.
@@ -64,12 +64,12 @@ def yuv_matrices(kr: float, kb: float, *, full_range: bool, depth: int, shift: i
 
 
 def rgb_matrices(depth: int, shift: int = 0) -> ColourMatrices:
-    """Matrices of full-range RGB at `depth` bits."""
+    """Return the matrices of full-range RGB at `depth` bits."""
     return _invert(np.eye(3) * ((1 << depth) - 1) / 255.0, np.zeros(3), shift)
 
 
 def gray_matrices(*, full_range: bool, depth: int, shift: int = 0) -> ColourMatrices:
-    """Matrices of a frame that has luma only: crops are gray, and of a residual the BT.709 luma is pasted."""
+    """Return the matrices of a frame that has luma only: crops are gray, and of a residual the BT.709 luma is pasted."""
     maximum, scale = (1 << depth) - 1, 1 << (depth - 8)
     black, span = (0, maximum) if full_range else (16 * scale, 219 * scale)
     kr, kb = LUMA_COEFFICIENTS[BT709]

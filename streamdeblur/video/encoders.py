@@ -83,7 +83,7 @@ DEFAULTS = {
 
 
 def open_codec(name: str) -> av.codec.Codec:
-    """FFmpeg's video encoder `name`.
+    """Return FFmpeg's video encoder `name`.
 
     Raises:
         OptionError: There is no such encoder.

@@ -25,7 +25,7 @@ def _side_data(frame: av.VideoFrame) -> dict[str, bytes]:
 
 
 def hdr_parameters(frame: av.VideoFrame, encoder: str) -> list[str]:
-    """Mastering display and content light level of a frame as parameters of an encoder.
+    """Return the mastering display and content light level of a frame as parameters of an encoder.
 
     Args:
         frame: A frame with the side data of SMPTE ST 2086 and CTA-861.3, or without.

@@ -106,7 +106,7 @@ def _matrices(layout: Layout, colorspace: int, full_range: bool, height: int) ->
 
 
 def frame_planes(frame: av.VideoFrame) -> Planes:
-    """Views of the planes of `frame`, which must stay alive as long as they are used.
+    """Return views of the planes of `frame`, which must stay alive as long as they are used.
 
     Raises:
         InputError: `layout_of` has no layout for the pixel format.
@@ -136,7 +136,7 @@ def planes_of_memory(
     memory: NDArray[np.uint8], layout: Layout, width: int, height: int, offsets: Sequence[int], strides: Sequence[int],
     *, colorspace: int, full_range: bool,
 ) -> Planes:  # fmt: skip
-    """Planes in one block of memory, as GStreamer has them.
+    """Return the planes in one block of memory, as GStreamer has them.
 
     Args:
         memory: uint8 [N].
@@ -158,7 +158,7 @@ def planes_of_memory(
 def planes_of_arrays(
     arrays: Mapping[int, SampleArray], layout: Layout, width: int, height: int, *, colorspace: int, full_range: bool
 ) -> Planes:
-    """Planes of which each is an array.
+    """Return planes of which each is an array.
 
     Args:
         arrays: uint8 or uint16 [rows, samples per line], C-contiguous, by the number of the plane in `layout`.
@@ -175,7 +175,7 @@ def planes_of_arrays(
 
 
 def array_planes(array: NDArray[np.uint8], *, bgr: bool = False) -> Planes:
-    """Planes of a C-contiguous uint8 RGB (or BGR) [H, W, 3] or gray [H, W] array (full range)."""
+    """Return the planes of a C-contiguous uint8 RGB (or BGR) [H, W, 3] or gray [H, W] array (full range)."""
     layout = layout_of("gray" if array.ndim == 2 else "bgr24" if bgr else "rgb24")
     assert layout is not None
     height, width = array.shape[:2]

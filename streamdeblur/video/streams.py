@@ -21,7 +21,7 @@ class OtherStream(Protocol):
     """A stream of the output that is made from the packets of one stream of the source."""
 
     def packets(self, packet: av.Packet[av.stream.Stream] | None) -> Iterator[av.Packet[av.stream.Stream]]:
-        """Packets to write for one of the source; for None, those that remain at the end."""
+        """Return the packets to write for one of the source; for None, those that remain at the end."""
 
 
 class CopiedStream:

@@ -206,7 +206,7 @@ class DilatedBlock(nn.Module):
 
 
 def half_resolution_kernels(kernels: Tensor) -> Tensor:
-    """Kernels of crops at the resolution of `half_luma`.
+    """Return the kernels of crops at the resolution of `half_luma`.
 
     Args:
         kernels: [N, 41, 41], in pixels of the crop.

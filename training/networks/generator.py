@@ -50,7 +50,7 @@ class TwoPathGenerator(nn.Module):
             self.sharp_encoder = None
 
     def forward(self, blurry: Tensor, coarse: Tensor, code: Tensor | None) -> Tensor:
-        """G_bl: restore blurry images.
+        """Restore blurry images (G_bl).
 
         Args:
             blurry: float [N, 3, H, W] in [0, 1]. H and W are 256 (table3) or multiples of 16 (unet); equal for a deconvolution.
@@ -89,7 +89,7 @@ class TwoPathGenerator(nn.Module):
                     weights[: hourglass.preset.widths[0]] = 0
 
     def reconstruct(self, sharp: Tensor, code: Tensor | None) -> Tensor:
-        """G_s: reconstruct sharp images from themselves (eq. 6).
+        """Reconstruct sharp images from themselves (G_s, eq. 6).
 
         Args:
             sharp: float [N, 3, H, W] in [0, 1].

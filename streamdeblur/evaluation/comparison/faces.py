@@ -63,7 +63,7 @@ class DetectedFaces:
         return f"{self.matched}{of} frames of {self.sharp.name} are in all videos, with {len(self.detections)} faces"
 
     def spread(self, limit: int | None) -> list[DetectedFace]:
-        """Up to `limit` faces: of each track in proportion to its length, evenly spaced."""
+        """Choose up to `limit` faces: of each track in proportion to its length, evenly spaced."""
         ordered = sorted(self.detections, key=lambda face: (face.track, face.number))
         return _evenly(ordered, limit or len(ordered))
 

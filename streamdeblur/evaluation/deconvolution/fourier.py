@@ -30,7 +30,7 @@ def closed(planes: Planes, margin: int) -> Planes:
 
 
 def gradients(planes: Planes) -> Planes:
-    """Differences to the next pixel across and down: float32 [2, ..., H, W]."""
+    """Return the differences to the next pixel across and down: float32 [2, ..., H, W]."""
     return np.stack([np.roll(planes, -1, axis) - planes for axis in (-1, -2)])
 
 

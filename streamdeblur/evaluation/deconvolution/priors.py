@@ -33,7 +33,7 @@ class Prior(Protocol):
         """The smallest weight: lower values find finer edges, but also noise."""
 
     def edges(self, blurry: Planes, system: LeastSquares, weight: float) -> Planes:
-        """Gradients, float32 [2, H, W], of the sharp picture behind a blurry one, float32 [H, W], of this system's size."""
+        """Estimate the sharp picture's gradients, float32 [2, H, W], from a blurry one of this system's size, float32 [H, W]."""
 
 
 @dataclass(frozen=True)

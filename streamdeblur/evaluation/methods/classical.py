@@ -28,12 +28,12 @@ Plane = NDArray[np.float64]
 
 
 def blurred() -> PerFaceMethod:
-    """Return the blurry face unchanged: the lower bound."""
+    """Make the method that returns the blurry face unchanged: the lower bound."""
     return PerFaceMethod("blurred", versioned("blurred"), lambda case: case.blurry)
 
 
 def oracle() -> PerFaceMethod:
-    """Return the sharp face: the upper bound."""
+    """Make the method that returns the sharp face: the upper bound."""
     return PerFaceMethod("oracle", versioned("oracle"), _sharp)
 
 
@@ -44,7 +44,7 @@ def _sharp(case: Case) -> Image:
 
 
 def unsharp() -> PerFaceMethod:
-    """Sharpen with an unsharp mask (scikit-image)."""
+    """Make a method of an unsharp mask (scikit-image)."""
     _scikit_image("filters")
     return PerFaceMethod("unsharp", _fingerprint(f"unsharp {UNSHARP}"), _unsharp)
 
@@ -54,17 +54,17 @@ def _unsharp(case: Case) -> Image:
 
 
 def richardson_lucy() -> PerFaceMethod:
-    """Richardson-Lucy deconvolution (scikit-image) with a Gaussian kernel."""
+    """Make a method of Richardson-Lucy deconvolution (scikit-image) with a Gaussian kernel."""
     step = partial(_scikit_image("restoration").richardson_lucy, num_iter=LUCY_STEPS)
     return PerFaceMethod("richardson-lucy", _fingerprint(f"Richardson-Lucy {SIGMA} {LUCY_STEPS}"), partial(_by_gaussian, step))
 
 
 def wiener() -> PerFaceMethod:
-    """Wiener deconvolution with a Gaussian kernel; its regularisation is estimated (F. Orieux et al. 2010, scikit-image)."""
+    """Make a method of Wiener deconvolution with a Gaussian kernel (F. Orieux et al. 2010, scikit-image)."""
     restoration = _scikit_image("restoration")
 
     def deconvolve(plane: Plane, kernel: Plane) -> Plane:
-        # it samples at random: with a fixed seed, each face is always restored in the same way
+        # The regularisation is estimated by random sampling; with a fixed seed, each face is always restored in the same way.
         return np.asarray(restoration.unsupervised_wiener(plane, kernel, rng=0)[0])
 
     return PerFaceMethod("wiener", _fingerprint(f"Wiener {SIGMA}"), partial(_by_gaussian, deconvolve))

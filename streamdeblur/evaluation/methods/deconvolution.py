@@ -15,7 +15,7 @@ ESTIMATION = Estimation()
 
 
 def blind(prior: str, final: str) -> PerFaceMethod:
-    """Blind deconvolution: the kernel is estimated under a prior, then a final step restores the picture.
+    """Make a method of blind deconvolution: the kernel is estimated under a prior, then a final step restores the picture.
 
     Args:
         prior: One of `KERNEL_PRIORS`.
@@ -36,7 +36,7 @@ def _restored(prior: Prior, final: Final, case: Case) -> Image:
 
 
 def known_kernel() -> PerFaceMethod:
-    """Deconvolution with the true kernel of a case, under total variation."""
+    """Make a method of deconvolution with the true kernel of a case, under total variation."""
     return PerFaceMethod("tv-oracle", versioned(f"true kernel {KNOWN_KERNEL!r}"), _restored_by_true_kernel, parallel=True)
 
 

@@ -60,7 +60,7 @@ def _called(name: str, function: Callable[[Image], Image], case: Case) -> Image:
 
 
 def folder(argument: str) -> PerFaceMethod:
-    """Restored pictures in a folder as a method.
+    """Make a method of restored pictures in a folder.
 
     Args:
         argument: The folder DIR, which holds DIR/CASE.png for each case, or with another suffix of a picture.

@@ -70,7 +70,7 @@ def exported_network(name: str, path: Path, output: str = "restored") -> PerFace
 
 
 def network(argument: str) -> PerFaceMethod:
-    """Any network in ONNX with one picture as its input, [1, 3, H, W] or [1, H, W, 3], of floats or uint8.
+    """Make a method of any network in ONNX with one picture as its input, [1, 3, H, W] or [1, H, W, 3], of floats or uint8.
 
     If H and W are fixed and differ from the face's, the face is scaled to them and the result back.
 

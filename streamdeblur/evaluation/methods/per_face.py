@@ -57,7 +57,7 @@ def versioned(parameters: str) -> str:
 
 
 def files_digest(files: Iterable[Path]) -> str:
-    """SHA-256 of the names and contents of some files, in hexadecimal.
+    """Return the SHA-256 of the names and contents of some files, in hexadecimal.
 
     Raises:
         MethodError: One cannot be read.

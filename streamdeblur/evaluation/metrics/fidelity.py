@@ -16,7 +16,7 @@ GMSD_CONSTANT = 170.0
 
 
 def ssim(image: Image, sharp: Image) -> float:
-    """Structural similarity (Wang et al. 2004) as scikit-image defines it, mean of the three channels: 1 if the images are equal.
+    """Return the structural similarity (Wang et al. 2004, by scikit-image), mean of three channels: 1 if the images are equal.
 
     The statistics are those of windows of 7 x 7 pixels of equal weight that lie inside the image, with the sample covariance.
 
@@ -42,7 +42,7 @@ def _window_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def gradient_error(image: Image, sharp: Image) -> float:
-    """Difference of the edges in code values: ``|| grad image - grad sharp ||_1``, the gradient term of eq. 4.
+    """Return the difference of the edges in code values: ``|| grad image - grad sharp ||_1``, the gradient term of eq. 4.
 
     It is the mean absolute value of the forward differences of (image - sharp), along x plus along y.
     """
@@ -51,13 +51,13 @@ def gradient_error(image: Image, sharp: Image) -> float:
 
 
 def psnr(image: Image, sharp: Image) -> float:
-    """Peak signal-to-noise ratio in dB of two uint8 images; 100 if they are equal."""
+    """Return the peak signal-to-noise ratio in dB of two uint8 images; 100 if they are equal."""
     error = float(np.square(image.astype(np.float32) - sharp).mean())
     return 100.0 if error == 0.0 else float(10.0 * np.log10(255.0**2 / error))
 
 
 def gmsd(image: Image, sharp: Image) -> float:
-    """Gradient magnitude similarity deviation of two uint8 RGB images: a perceptual distance, 0 if they are equal.
+    """Return the gradient magnitude similarity deviation of two uint8 RGB images: a perceptual distance, 0 if they are equal.
 
     W. Xue et al., "Gradient magnitude similarity deviation: a highly efficient perceptual image quality index", 2014.
     """

@@ -60,5 +60,5 @@ def open_embedder(name: str = "dlib") -> Embedder:
 
 
 def cosine(first: Embedding, second: Embedding) -> float:
-    """Cosine of two embeddings of length 1: 1 for the same face, about 0 for different people."""
+    """Return the cosine of two embeddings of length 1: 1 for the same face, about 0 for different people."""
     return float(first @ second)

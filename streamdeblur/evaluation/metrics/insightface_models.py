@@ -84,7 +84,7 @@ class ArcFace:
 
 
 def five_points(landmarks: Points) -> Points:
-    """Centres of the eyes, tip of the nose and corners of the mouth, float64 [5, 2], from the 68 points."""
+    """Compute the centres of the eyes, tip of the nose and corners of the mouth, float64 [5, 2], from the 68 points."""
     return np.stack([landmarks[36:42].mean(0), landmarks[42:48].mean(0), landmarks[30], landmarks[48], landmarks[54]])
 
 

@@ -43,7 +43,7 @@ def auc_parts(errors: ArrayLike, limit: float = LIMIT) -> NDArray[np.float64]:
 
 
 def auc(errors: ArrayLike, limit: float = LIMIT) -> float:
-    """Area under the CED curve from 0 to the limit, divided by the limit: 1 where all errors are 0.
+    """Return the area under the CED curve from 0 to the limit, divided by the limit: 1 where all errors are 0.
 
     Raises:
         ValueError: There are no errors, or one is negative or NaN.
@@ -52,7 +52,7 @@ def auc(errors: ArrayLike, limit: float = LIMIT) -> float:
 
 
 def failures(errors: ArrayLike, limit: float = LIMIT) -> NDArray[np.float64]:
-    """1 for each face whose error is above the limit, else 0: `failure_rate` is their mean.
+    """Return 1 for each face whose error is above the limit, else 0; `failure_rate` is their mean.
 
     Raises:
         ValueError: There are no errors, or one is negative or NaN.
@@ -61,7 +61,7 @@ def failures(errors: ArrayLike, limit: float = LIMIT) -> NDArray[np.float64]:
 
 
 def failure_rate(errors: ArrayLike, limit: float = LIMIT) -> float:
-    """Fraction of faces whose error is above the limit.
+    """Return the fraction of faces whose error is above the limit.
 
     Raises:
         ValueError: There are no errors, or one is negative or NaN.

@@ -33,7 +33,7 @@ class Verification:
 
 
 def verify(similarities: ArrayLike, same: ArrayLike, folds: ArrayLike) -> Verification:
-    """Accuracy over folds; each fold is decided with the threshold that is best on all the others.
+    """Return the accuracy over folds; each fold is decided with the threshold that is best on all the others.
 
     Args:
         similarities: float [N], one for each comparison; larger is more similar.

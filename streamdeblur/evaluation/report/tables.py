@@ -104,7 +104,7 @@ def _p_value(value: float) -> str:
 
 
 def notes(summary: ProtocolSummary) -> list[str]:
-    """Explanations that a reader of the tables needs."""
+    """Return the explanations that a reader of the tables needs."""
     found = [f"{summary.faces} faces; {summary.grouped_by}: {summary.groups}. Intervals: 95 %, by a bootstrap over those."]
     if summary.pseudo_ground_truth and summary.errors:
         found.append(

@@ -39,7 +39,7 @@ class AnnotatedVideo:
     read: Opener
 
     def clips(self) -> Iterator[EvaluationClip]:
-        """Its clips: consecutive frames, as long as a window that does not move covers the face."""
+        """Yield its clips: consecutive frames, as long as a window that does not move covers the face."""
         for begin, end in consecutive_ranges(sorted(self.boxes)):
             boxes = [self.boxes[n] for n in range(begin, end)]
             for window in clip_windows(boxes, begin, (0, 0, self.width, self.height)):

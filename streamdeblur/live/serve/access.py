@@ -112,7 +112,7 @@ class Access:
         return any(hmac.compare_digest((value or "").encode(errors="replace"), known) for value in received)
 
     def middleware(self) -> Middleware:
-        """Middleware that refuses requests, moves the token from the URL into a cookie, and adds the security headers."""
+        """Make a middleware that refuses requests, moves the token from the URL into a cookie, and adds security headers."""
         from aiohttp import web
 
         @web.middleware
