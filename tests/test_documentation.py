@@ -118,6 +118,14 @@ def python_examples(page: Path) -> list[str]:
     return re.findall(r"^```python\n(.*?)^```", page.read_text(encoding="utf-8"), flags=re.DOTALL | re.MULTILINE)
 
 
+def test_the_architecture_page_names_files_that_exist():
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    named = re.findall(r"`(\w+/[\w/]+\.py|\w+/(?:\w+/)*)`", text)
+    folders = (ROOT, ROOT / "streamdeblur", ROOT / "training")
+    assert len(named) > 30
+    assert [name for name in named if not any((folder / name).exists() for folder in folders)] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=ids)
 def test_python_examples_compile(page):
     for example in python_examples(page):
