@@ -16,7 +16,10 @@ DIFFICULTY_OFFSET = 0.08
 
 
 def l1(images: Tensor, targets: Tensor) -> Tensor:
-    """Compute the hourglass loss ``|| I_s - H(I_bl) ||_1`` (eq. 2), or the reconstruction ``|| G_s(I_s) - I_s ||_1`` (eq. 6)."""
+    """Compute the mean absolute difference of images and targets.
+
+    The hourglass loss (eq. 2) is ``|| I_s - H(I_bl) ||_1``, and the reconstruction loss (eq. 6) ``|| G_s(I_s) - I_s ||_1``.
+    """
     return (images - targets).abs().mean()
 
 

@@ -45,17 +45,17 @@ class ProtocolResults:
     """Whether the landmarks of all faces are annotated by hand."""
     comparisons: Sequence[Comparison]
     results: dict[str, list[FaceResult]] = field(default_factory=dict, repr=False)
-    """By method: one result for each case that it could restore."""
+    """Results by method: one for each case that it could restore."""
     stabilities: dict[str, list[TemporalStability]] = field(default_factory=dict, repr=False)
-    """By method: one for each clip of which consecutive frames were restored."""
+    """Temporal stability by method: one for each clip of which consecutive frames were restored."""
     milliseconds: dict[str, float] = field(default_factory=dict)
-    """By method: the median time for one face, by itself. Methods that were not timed are missing."""
+    """Median time for one face alone, by method. Methods that were not timed are missing."""
     failed: dict[str, str] = field(default_factory=dict)
     """Methods that could not restore these cases, and why."""
     baseline: str = ""
     """The method that all others are tested against; '' tests every two."""
     grouped_by: str = "clips or pictures"
-    """What a group of cases is, for display."""
+    """What the cases are grouped by, for display."""
 
 
 def evaluate(

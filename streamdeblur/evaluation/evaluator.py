@@ -44,7 +44,7 @@ class GroundTruth:
     """The landmarks and the embedding that those of the restored faces are compared with."""
 
     landmarks: dict[str, Points]
-    """By metric: the points that its detector should find."""
+    """Points that the detector of each metric should find, by metric."""
     embedding: Embedding | None
 
 
@@ -59,7 +59,7 @@ class Evaluator:
         chosen = settings or EvaluatorSettings()
         self._truths: dict[str, GroundTruth] = {}
         self.detectors: dict[str, LandmarkDetector] = {}
-        """By the metric that each one measures."""
+        """Detectors by the metric that each one measures."""
         self.embedder: Embedder | None = None
         if chosen.landmark_detector != NONE:
             self.detectors["landmarks"] = open_landmark_detector(chosen.landmark_detector)

@@ -27,15 +27,15 @@ class FaceResult:
     group: str
     identity: str
     digest: str
-    """Of the blurry picture (`Case.digest`)."""
+    """Digest of the blurry picture (`Case.digest`)."""
     method: str
     fingerprint: str
-    """Of the method (`Method.fingerprint`)."""
+    """Fingerprint of the method (`Method.fingerprint`)."""
     evaluator: str
-    """Of the evaluator (`Evaluator.fingerprint`)."""
+    """Fingerprint of the evaluator (`Evaluator.fingerprint`)."""
     metrics: dict[str, float]
     embedding: list[float] | None = None
-    """Of the restored face; None without an embedder."""
+    """Embedding of the restored face; None without an embedder."""
 
 
 class ResultFolder:

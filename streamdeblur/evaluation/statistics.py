@@ -124,7 +124,7 @@ def paired_p_value(first: ArrayLike, second: ArrayLike, groups: Sequence[Hashabl
 
 
 def _as_far(totals: Values, sums: Values) -> NDArray[np.bool_]:
-    """Whether each total is at least as far from 0 as the total of `sums`."""
+    """Return whether each total is at least as far from 0 as the total of `sums`."""
     return np.asarray(np.abs(totals) >= np.abs(sums.sum()) - TIE * np.abs(sums).sum(), np.bool_)
 
 

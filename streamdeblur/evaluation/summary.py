@@ -28,7 +28,7 @@ class MethodRow:
     method: str
     images: int
     metrics: dict[str, Interval]
-    """By column."""
+    """Means by column, with their intervals."""
     gaps_closed: dict[str, Interval]
     """The fraction of the gap between `blurred` and `oracle` that the method closes, by column."""
     places: dict[str, int]
@@ -68,7 +68,7 @@ class ProtocolSummary:
     faces: int
     groups: int
     grouped_by: str
-    """What a group of faces is, for display."""
+    """What the faces are grouped by, for display."""
     rows: list[MethodRow]
     tests: list[PairedTest]
     failed: dict[str, str]

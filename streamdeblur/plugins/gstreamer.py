@@ -52,7 +52,7 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
     )
     always = GObject.Property(type=bool, default=False, flags=ANY_TIME, blurb="Restore faces that are already sharp, too")
     min_face = GObject.Property(
-        type=float, default=48.0, minimum=12.0, maximum=4096.0, flags=AT_START, blurb="Smallest face to look for, in pixels"
+        type=float, default=48.0, minimum=12.0, maximum=4096.0, flags=AT_START, blurb="Smallest face to detect, in pixels"
     )
     engine = GObject.Property(type=str, default="auto", flags=AT_START, blurb="auto, openvino, onnxruntime, onnxruntime:cuda ...")
     detector = GObject.Property(type=str, default="centerface", flags=AT_START, blurb="centerface, scrfd:FILE.onnx, scrfd:PACK")

@@ -127,7 +127,7 @@ def choose_encoder(asked: str | None, source_family: str, container: av.containe
 
 
 def _takes(kind: str, encoder: str) -> bool:
-    """Whether a container of this kind takes the codec of `encoder`, tried on a file in memory."""
+    """Return whether a container of this kind takes the codec of `encoder`, tried on a file in memory."""
     import av
 
     try:

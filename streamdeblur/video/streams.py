@@ -121,7 +121,7 @@ def _codec(source: av.stream.Stream) -> str:
 
 
 def _accepts(kind: str, source: av.stream.Stream) -> bool:
-    """Whether a container of this kind takes packets of `source` unchanged, tried on a file in memory."""
+    """Return whether a container of this kind takes packets of `source` unchanged, tried on a file in memory."""
     import av
 
     if kind == "mpegts" and source.type in ("subtitle", "data") and not _codec(source).startswith(("dvb", "hdmv", "pgs")):
@@ -160,7 +160,7 @@ def _add(container: av.container.OutputContainer, source: av.stream.Stream, offs
             copy_description(source, text)
             warnings.append(f"subtitle stream {source.index} was converted from {_codec(source)} to {wanted}")
             return CopiedStream(source, text, offset, rewriting)
-    raise ValueError("it can be neither copied nor converted")
+    raise ValueError("The stream can be neither copied nor converted.")
 
 
 def _audio_counterpart(container: av.container.OutputContainer, source: av.AudioStream) -> av.AudioStream:

@@ -243,7 +243,10 @@ def _has_alpha(pixel_format: av.VideoFormat) -> bool:
 
 
 def _container_options(target: Path, reader: Reader) -> dict[str, str]:
-    """For the MP4 family: exact time stamps (edit lists count in the movie's time scale), and metadata beyond its own fields."""
+    """Return options of the MP4 family for exact time stamps, and for metadata beyond its own fields.
+
+    Edit lists count in the movie's time scale, which is therefore set.
+    """
     if target.suffix.lower() not in (".mp4", ".mov", ".m4v"):
         return {}
     scales = [s.time_base.denominator for s in reader.container.streams if s.time_base and s.type in ("video", "audio")]

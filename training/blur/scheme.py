@@ -25,7 +25,7 @@ LONGEST = 255
 
 
 def is_odd_length(length: int) -> bool:
-    """Whether an average of so many frames has a middle frame: an odd number, 3 or more."""
+    """Return whether an average of this many frames has a middle frame: an odd number, 3 or more."""
     return length >= 3 and length % 2 == 1
 
 

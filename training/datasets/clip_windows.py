@@ -31,7 +31,7 @@ class ClipWindow:
     left: int
     top: int
     side: int
-    """In pixels of the frame; the square lies within it."""
+    """Side in pixels of the frame; the square lies within it."""
     size: int
     """Side of the clip's frames in pixels."""
     face: float

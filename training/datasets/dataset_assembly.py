@@ -119,7 +119,7 @@ class Plan:
     """Which samples go to which split."""
 
     splits: dict[Path, dict[str, Split]] = field(default_factory=dict)
-    """By part and key of the sample; those that are not here are left out."""
+    """Split by part and key of the sample; samples that are not here are left out."""
     sources: list[SourceFile] = field(default_factory=list)
 
     def count(self, side: Split) -> int:

@@ -28,7 +28,7 @@ class PartTask:
     part: str
     """Name of the part: a hash of all that its content depends on."""
     title: str
-    """For messages."""
+    """Name for messages."""
     work: Callable[[], Iterable[Sample]]
     """Makes the samples; picklable."""
     failed: Callable[[str], Iterable[Sample]]

@@ -31,9 +31,9 @@ class DetectedFace:
     """A face in a frame of the sharp video, and its window: a square in whole pixels, which may extend beyond the border."""
 
     number: int
-    """Of the frame, from 0."""
+    """Number of the frame, from 0."""
     seconds: float
-    """Since the first frame."""
+    """Seconds since the first frame."""
     track: int
     """Track id of the face."""
     left: int
@@ -56,7 +56,7 @@ class DetectedFaces:
     total: int | None
     """Frames of the sharp video; None if its file does not state it."""
     detections: list[DetectedFace] = field(repr=False)
-    """In the order of the frames."""
+    """Faces in the order of the frames."""
 
     def __str__(self) -> str:
         of = f" of {self.total}" if self.total else ""

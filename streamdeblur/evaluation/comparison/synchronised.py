@@ -21,15 +21,15 @@ class SynchronisedFrames:
     """A frame of the sharp video, and the frames of the others at the same time."""
 
     number: int
-    """Of the frame in the sharp video, from 0."""
+    """Number of the frame in the sharp video, from 0."""
     total: int | None
     """Frames of the sharp video; None if its file does not state it."""
     seconds: float
-    """Since the first frame."""
+    """Seconds since the first frame."""
     sharp: Planes
     """Views of the frame, valid until the next one is read, as those of the others."""
     others: tuple[Planes, ...]
-    """In the order of the videos; all have the sharp one's size."""
+    """Frames of the other videos, in the order of the videos; all have the sharp one's size."""
 
 
 def synchronised_frames(sharp: Path, others: Sequence[Path]) -> Iterator[SynchronisedFrames]:

@@ -107,7 +107,7 @@ def _upright(vertices: Points) -> NDArray[np.float64]:
 
 
 def _view(centre: NDArray[np.float64], face: float, angle: float) -> NDArray[np.float64]:
-    """From pixels of the crop to those of a view around a face of size `face`, tilted by `angle` radians: [2, 3]."""
+    """Return the map [2, 3] from pixels of the crop to those of a view around a face of size `face`, tilted by `angle` (rad)."""
     turn = INPUT_SIDE / (VIEW_SCALE * face) * _rotation(angle)
     return np.column_stack([turn, INPUT_SIDE / 2 - turn @ centre])
 

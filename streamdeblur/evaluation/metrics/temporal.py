@@ -53,7 +53,7 @@ def temporal_stability(restored: Sequence[Image], sharp: Sequence[Image]) -> Tem
 
 
 def _flow_targets(frames: Iterable[Image]) -> Iterator[NDArray[np.float32]]:
-    """For each two consecutive frames, the positions of the first one's pixels in the second: float32 [H, W, 2], x and y."""
+    """Yield for each two consecutive frames where the pixels of the first are in the second: float32 [H, W, 2], x and y."""
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     lumas = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames)
     for before, after in pairwise(lumas):

@@ -18,7 +18,7 @@ class Panel:
 
     title: str
     pictures: Mapping[str, Image]
-    """By caption, from left to right."""
+    """Pictures by caption, from left to right."""
 
 
 def chosen_cases(gains: Mapping[str, float], each: int = 1) -> dict[str, Sequence[str]]:

@@ -33,9 +33,9 @@ class AnnotatedVideo:
     width: int
     height: int
     boxes: dict[int, NDArray[np.float64]]
-    """By frame: the face box x0, y0, x1, y1 in pixels."""
+    """Face box x0, y0, x1, y1 in pixels, by frame."""
     points: dict[int, NDArray[np.float64]]
-    """By frame: annotated landmarks [68, 2] in pixels; empty if there are none."""
+    """Annotated landmarks [68, 2] in pixels, by frame; empty if there are none."""
     read: Opener
 
     def clips(self) -> Iterator[EvaluationClip]:

@@ -90,13 +90,13 @@ class DataSet:
     """Faces of one kind: stills or clips."""
 
     name: str
-    """Of its folder or file."""
+    """Name of its folder or file."""
     kind: str
-    """What it was recognised as, for display."""
+    """Kind of data that it was recognised as, for display."""
     stills: Sequence[EvaluationStill] = ()
     clips: Sequence[EvaluationClip] = ()
     comparisons: Sequence[Comparison] = ()
-    """Of a verification protocol, between groups; `streamdeblur.evaluation.protocols.comparisons_of` converts them to cases."""
+    """Comparisons of a verification protocol, between groups; `protocols.comparisons_of` converts them to cases."""
 
     def __str__(self) -> str:
         held = [f"{len(items)} {name}" for name in ("stills", "clips", "comparisons") if (items := getattr(self, name))]

@@ -44,7 +44,7 @@ def parse_offer(content: Any, client: str | None, *, remote_clients: bool) -> RT
 
 
 def _is_allowed(candidate: str, known: set[str | None], *, private: bool) -> bool:
-    """Whether packets may be sent to the address of a candidate line. Host names, which need a look-up, are not allowed."""
+    """Return whether packets may be sent to the address of a candidate line; not to host names, which need a look-up."""
     fields = candidate.split()
     try:
         address = ipaddress.ip_address(fields[4])
