@@ -245,7 +245,7 @@ def _has_alpha(pixel_format: av.VideoFormat) -> bool:
 def _container_options(target: Path, reader: Reader) -> dict[str, str]:
     """Return options of the MP4 family for exact time stamps, and for metadata beyond its own fields.
 
-    Edit lists count in the movie's time scale, which is therefore set.
+    Edit lists count in the movie's time scale, which is set if a stream does not start at 0.
     """
     if target.suffix.lower() not in (".mp4", ".mov", ".m4v"):
         return {}
