@@ -242,7 +242,8 @@ def _explanation(error: ValidationError, model: type[Settings], config: Path | N
             hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
             problems.append(f"unknown setting '{name}' ({hint})")
         else:
-            problems.append(f"{name}: {problem['msg'].lower()} (got {problem['input']!r})")
+            message = problem["msg"].removeprefix("Value error, ")
+            problems.append(f"{name}: {message[:1].lower()}{message[1:]} (got {problem['input']!r})")
     where = f"In {config}: " if config else "Invalid setting: "
     return where + "; ".join(problems) + "."
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +10,7 @@ import numpy as np
 from streamdeblur.deblurrer import FaceDeblurrer
 from streamdeblur.errors import InputError, OutputError
 from streamdeblur.files import check_target, temporary_beside
-from streamdeblur.jobs.warnings import log_warnings, unrestored
+from streamdeblur.jobs.summary import JobSummary
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -23,20 +22,8 @@ LARGEST_PIXELS = 400_000_000
 """Pictures with more pixels are refused, whatever a small file claims."""
 
 
-@dataclass(frozen=True)
-class ImageSummary:
+class ImageSummary(JobSummary):
     """What was done to a picture."""
-
-    input: str
-    output: str
-    faces: int
-    restored: int
-    skipped_sharp: int
-    failed: int
-    """Faces for which the network returned NaN: left unrestored."""
-    engine: str
-    detector: str
-    warnings: list[str] = field(default_factory=list)
 
 
 def deblur_image(source: str | Path, target: str | Path, deblurrer: FaceDeblurrer, *, overwrite: bool = False) -> ImageSummary:
@@ -64,14 +51,7 @@ def deblur_image(source: str | Path, target: str | Path, deblurrer: FaceDeblurre
     deblurrer.reset()
     sharp = _deblurred(picture, deblurrer)
     _write(sharp, target)
-    counts = deblurrer.statistics
-    if counts.failed:
-        warnings.append(unrestored(counts.failed))
-    log_warnings(source.name, warnings)
-    return ImageSummary(
-        str(source), str(target), counts.faces, counts.restored, counts.skipped_sharp, counts.failed,
-        deblurrer.engine.name, deblurrer.detector.name, warnings,
-    )  # fmt: skip
+    return ImageSummary.of(source, target, deblurrer, warnings)
 
 
 def _read(source: Path, warnings: list[str]) -> Image.Image:

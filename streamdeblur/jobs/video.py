@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Unpack
 
@@ -15,7 +15,7 @@ from streamdeblur.deblurrer import FaceDeblurrer
 from streamdeblur.errors import OptionError
 from streamdeblur.files import check_target
 from streamdeblur.frames import StreamItem
-from streamdeblur.jobs.warnings import log_warnings, unrestored
+from streamdeblur.jobs.summary import JobSummary
 from streamdeblur.options import RestorationOptions, VideoOptions, VideoSettings
 from streamdeblur.video.channel import Channel, Stages
 from streamdeblur.video.copying import beside, copy_frame
@@ -48,25 +48,14 @@ class Progress:
         return f"frame {self.frames}{total}, {self.fps:.1f} fps, {self.restored} faces restored"
 
 
-@dataclass(frozen=True)
-class VideoSummary:
+@dataclass(frozen=True, kw_only=True)
+class VideoSummary(JobSummary):
     """What was done to a video."""
 
-    input: str
-    output: str
     frames: int
     seconds: float
     fps: float
     """Frames per second of working time."""
-    faces: int
-    """Faces detected, one per face and frame."""
-    restored: int
-    skipped_sharp: int
-    failed: int
-    """Faces for which the network returned NaN: left unrestored."""
-    engine: str
-    detector: str
-    warnings: list[str] = field(default_factory=list)
 
 
 def deblur_video(
@@ -116,9 +105,15 @@ def deblur_video(
             began = time.monotonic()
             frames = _run(reader, deblurrer, writer, side_by_side=options.side_by_side, on_progress=on_progress)
         seconds = time.monotonic() - began
-    summary = _summary(source, target, frames, seconds, deblurrer, [*reader.warnings, *writer.warnings])
-    log_warnings(Path(source).name, summary.warnings)
-    return summary
+    return VideoSummary.of(
+        source,
+        target,
+        deblurrer,
+        [*reader.warnings, *writer.warnings],
+        frames=frames,
+        seconds=round(seconds, 3),
+        fps=round(frames / seconds, 2) if seconds else 0.0,
+    )
 
 
 def _refuse_other_restoration(wanted: RestorationOptions, deblurrer: FaceDeblurrer) -> None:
@@ -169,25 +164,3 @@ def _write(writer: Writer, items: Iterable[StreamItem[Any]], *, side_by_side: bo
             writer.copy(item.payload)
         else:
             writer.write(beside(item.payload, item.frame) if side_by_side else item.frame)
-
-
-def _summary(
-    source: str | Path, target: Path, frames: int, seconds: float, deblurrer: FaceDeblurrer, warnings: list[str]
-) -> VideoSummary:
-    statistics = deblurrer.statistics
-    if statistics.failed:
-        warnings.append(unrestored(statistics.failed))
-    return VideoSummary(
-        input=str(source),
-        output=str(target),
-        frames=frames,
-        seconds=round(seconds, 3),
-        fps=round(frames / seconds, 2) if seconds else 0.0,
-        faces=statistics.faces,
-        restored=statistics.restored,
-        skipped_sharp=statistics.skipped_sharp,
-        failed=statistics.failed,
-        engine=deblurrer.engine.name,
-        detector=deblurrer.detector.name,
-        warnings=warnings,
-    )

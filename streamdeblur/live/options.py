@@ -53,7 +53,7 @@ class LiveOptions(ComposedSettings):
     @classmethod
     def _check_size(cls, value: str | None) -> str | None:
         if value is not None and not re.fullmatch(r"[1-9]\d{0,4}x[1-9]\d{0,4}", value):
-            raise ValueError("must be two numbers joined by an x, such as 1280x720")
+            raise ValueError("must be WIDTHxHEIGHT, such as 1280x720")
         return value
 
     @property

@@ -15,7 +15,7 @@ from streamdeblur.errors import InputError, OutputError
 from streamdeblur.faces.detect import open_detector
 from streamdeblur.faces.find import FaceFinder
 from streamdeblur.faces.window import crop_region
-from streamdeblur.jobs.warnings import log_warnings
+from streamdeblur.jobs.summary import log_warnings
 from streamdeblur.training.blur.averaging import SHORTEST
 from streamdeblur.training.blur.observation import Observer
 from streamdeblur.training.blur.options import BlurOptions

@@ -1,0 +1,65 @@
+"""Summaries of jobs: what was done to a file, with its warnings, which are logged as well."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+from streamdeblur.deblurrer import FaceDeblurrer
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True)
+class JobSummary:
+    """What was done to a file."""
+
+    input: str
+    output: str
+    faces: int
+    """Faces detected, one per face and frame."""
+    restored: int
+    skipped_sharp: int
+    """Faces that were sharp and left as they were."""
+    failed: int
+    """Faces for which the network returned NaN: left unrestored."""
+    engine: str
+    detector: str
+    warnings: list[str] = field(default_factory=list)
+
+    @classmethod
+    def of(cls, source: str | Path, target: Path, deblurrer: FaceDeblurrer, warnings: list[str], **figures: Any) -> Self:
+        """Summarise what a deblurrer did since it was reset, and log the warnings with the name of the file.
+
+        Args:
+            source: The input.
+            target: The output.
+            deblurrer: What restored the faces.
+            warnings: What a user should know about the file.
+            figures: The other fields of the summary.
+        """
+        counts = deblurrer.statistics
+        if counts.failed:
+            noun = "face" if counts.failed == 1 else "faces"
+            warnings = [*warnings, f"{counts.failed} {noun} left unrestored: the network returned NaN"]
+        log_warnings(Path(source).name, warnings)
+        return cls(
+            input=str(source),
+            output=str(target),
+            faces=counts.faces,
+            restored=counts.restored,
+            skipped_sharp=counts.skipped_sharp,
+            failed=counts.failed,
+            engine=deblurrer.engine.name,
+            detector=deblurrer.detector.name,
+            warnings=warnings,
+            **figures,
+        )
+
+
+def log_warnings(name: str, warnings: list[str]) -> None:
+    """Log the warnings of a job, each with the name of its file."""
+    for warning in warnings:
+        logger.warning("%s: %s", name, warning)
