@@ -55,7 +55,7 @@ class UserSettings(Settings):
     """Settings that a YAML file and a command line, or keyword arguments, give together."""
 
     @classmethod
-    def load(cls, config: Path | None = None, **settings: Any) -> Self:
+    def load(cls, config: str | Path | None = None, **settings: Any) -> Self:
         """Read settings from a YAML file and override them.
 
         Args:
@@ -65,6 +65,7 @@ class UserSettings(Settings):
         Raises:
             OptionError: The file cannot be read, or a name or value is not valid.
         """
+        config = None if config is None else Path(config)
         values = read_config(config) if config else {}
         values |= {name: value for name, value in settings.items() if value is not None}
         return cls.validated(values, config)
@@ -151,7 +152,7 @@ class RestorationOptions(UserSettings):
     if TYPE_CHECKING:
         # Editors and type checkers complete and check the settings by name.
         @classmethod
-        def load(cls, config: Path | None = None, **settings: Unpack[RestorationSettings]) -> Self: ...  # type: ignore[override]
+        def load(cls, config: str | Path | None = None, **settings: Unpack[RestorationSettings]) -> Self: ...  # type: ignore[override]
         def changed(self, **settings: Unpack[RestorationSettings]) -> Self: ...  # type: ignore[override]
 
 
@@ -185,7 +186,7 @@ class VideoOptions(ComposedSettings):
     if TYPE_CHECKING:
         # Editors and type checkers complete and check the settings by name.
         @classmethod
-        def load(cls, config: Path | None = None, **settings: Unpack[VideoSettings]) -> Self: ...  # type: ignore[override]
+        def load(cls, config: str | Path | None = None, **settings: Unpack[VideoSettings]) -> Self: ...  # type: ignore[override]
         def changed(self, **settings: Unpack[VideoSettings]) -> Self: ...  # type: ignore[override]
 
 

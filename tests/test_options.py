@@ -17,6 +17,7 @@ def test_a_file_is_read_and_settings_win_over_it(tmp_path):
     config = tmp_path / "talk.yaml"
     config.write_text("strength: 0.7\nmin-face: 64\ncodec: libx265\n")
     options = VideoOptions.load(config, strength=0.9, codec=None)
+    assert options == VideoOptions.load(str(config), strength=0.9)
     assert (options.restoration.strength, options.restoration.min_face, options.encoding.codec) == (0.9, 64, "libx265")
 
 

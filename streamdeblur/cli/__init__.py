@@ -15,5 +15,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         SystemExit: Always, with the exit code.
     """
     from streamdeblur.cli.app import build_app
+    from streamdeblur.cli.output import escape_unencodable
+
+    escape_unencodable()
 
     build_app()(arguments)

@@ -48,11 +48,13 @@ def plan(inputs: Sequence[Path], folder: Path, suffixes: set[str]) -> list[Job]:
 
     Raises:
         InputError: There is nothing to work on.
-        OutputError: Two inputs would have the same target, or the folder cannot be made.
+        OutputError: Two inputs would have the same target, or the output folder is an input or cannot be made.
     """
     jobs = []
     for source in inputs:
         if source.is_dir():
+            if folder.exists() and folder.samefile(source):
+                raise OutputError(f"{folder} is the input folder itself. Name another folder for the results.")
             found = sorted(p for p in source.rglob("*") if p.suffix.lower() in suffixes and p.is_file() and p.name[0] != ".")
             # results of an earlier run, where the output folder lies in the input folder, are not inputs
             jobs += [Job(p, folder / p.relative_to(source)) for p in found if not p.is_relative_to(folder)]

@@ -65,10 +65,13 @@ def _read(source: Path, warnings: list[str]) -> Image.Image:
             raise InputError(f"{source} is animated. Convert it to a video and use 'streamdeblur video'.")
         picture = ImageOps.exif_transpose(opened)
         assert picture is not None
+    except IsADirectoryError:
+        raise InputError(f"{source} is a folder. Give a picture, or pictures and folders with --out DIR.") from None
     except FileNotFoundError:
         raise InputError(f"No such file: {source}.") from None
     except UnidentifiedImageError:
-        raise InputError(f"{source} is not a PNG, JPEG or WebP picture.") from None
+        found = "is empty" if source.stat().st_size == 0 else "is not a PNG, JPEG or WebP picture"
+        raise InputError(f"{source} {found}.") from None
     except (OSError, SyntaxError, Image.DecompressionBombError) as error:
         raise InputError(f"Cannot read {source}: {getattr(error, 'strerror', None) or error}.") from None
     if picture.mode not in ("L", "LA", "RGB", "RGBA"):

@@ -73,6 +73,8 @@ def open_live_source(options: LiveOptions) -> LiveSource:
     if is_url(options.source):
         return ContainerSource(options.source, _open_stream(options.source))
     file = Path(options.source)
+    if file.is_dir():
+        raise InputError(f"{file} is a folder. Give a video file.")
     if options.realtime or options.loop:
         return FileSource(file, realtime=options.realtime, loop=options.loop)
     return ContainerSource(file.name, open_source(file), realtime=False, finite=True)

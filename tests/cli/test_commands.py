@@ -11,6 +11,7 @@ import sys
 import cv2
 import numpy as np
 import pytest
+from PIL import Image
 
 from streamdeblur.cli.app import COMMANDS, GROUPS
 from streamdeblur.errors import InputError
@@ -187,3 +188,27 @@ def test_the_log_is_shown_on_stderr_with_its_levels(monkeypatch):
         assert done.exit_code == 2
         assert done.stderr == "It begins.\nWarning: This is 50 %.\nError: No such file: a.mp4.\n"
     assert vars(logging.getLogger("streamdeblur")) == before
+
+
+def test_names_that_the_encoding_of_the_output_lacks_are_escaped(tmp_path, few_pictures):
+    source = write_video(tmp_path / "видео.mp4", few_pictures)
+    environment = {**os.environ, "PYTHONIOENCODING": "cp1252"}
+    done = run_process("video", source, tmp_path / "лицо.mp4", env=environment)
+    assert done.exit_code == 0, done.output
+    assert "\\u043b" in done.stdout
+
+
+def test_the_output_folder_is_not_an_input_folder(tmp_path, face_picture):
+    Image.fromarray(face_picture).save(tmp_path / "face.png")
+    done = run("image", tmp_path, "--out", tmp_path, "--overwrite")
+    assert done.exit_code == 2
+    assert "is the input folder itself" in done.stderr
+
+
+@pytest.mark.parametrize(("name", "words"), [("folder", "is a folder"), ("empty.png", "is empty")])
+def test_a_picture_that_is_none_is_refused(tmp_path, name, words):
+    (tmp_path / "folder").mkdir()
+    (tmp_path / "empty.png").touch()
+    done = run("image", tmp_path / name, tmp_path / "out.png")
+    assert done.exit_code == 2
+    assert words in done.stderr
