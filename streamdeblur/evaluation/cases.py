@@ -15,6 +15,8 @@ Image = NDArray[np.uint8]
 """uint8 RGB [H, W, 3]; of a face 256 x 256, a square of about 1.7 times the face."""
 Points = NDArray[np.float64]
 """float64 [68, 2]: x and y of the 68-point annotation, in pixels of the crop."""
+Embedding = NDArray[np.float64]
+"""float64 [D], of length 1: a vector that tells people apart."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from streamdeblur import __version__
-from streamdeblur.evaluation.cases import Case, Image, Points
+from streamdeblur.evaluation.cases import Case, Embedding, Image, Points
 from streamdeblur.evaluation.metrics.fidelity import gmsd, gradient_error, psnr, ssim
-from streamdeblur.evaluation.metrics.identity import Embedder, Embedding, cosine, open_embedder
+from streamdeblur.evaluation.metrics.identity import Embedder, cosine, open_embedder
 from streamdeblur.evaluation.metrics.landmark_detectors import (
     LandmarkDetector,
     open_landmark_detector,

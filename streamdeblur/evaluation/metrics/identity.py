@@ -5,14 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Protocol
 
-import numpy as np
-from numpy.typing import NDArray
-
 from streamdeblur.errors import OptionError
-from streamdeblur.evaluation.cases import Image, Points
-
-Embedding = NDArray[np.float64]
-"""float64 [D], of length 1."""
+from streamdeblur.evaluation.cases import Embedding, Image, Points
 
 
 class Embedder(Protocol):

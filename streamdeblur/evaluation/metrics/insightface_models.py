@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from streamdeblur.errors import OptionError
-from streamdeblur.evaluation.cases import Image, Points
-from streamdeblur.evaluation.metrics.identity import Embedding
+from streamdeblur.evaluation.cases import Embedding, Image, Points
 from streamdeblur.faces.window import WINDOW_SCALE
 
 PACKS = Path("~/.insightface/models")
