@@ -40,7 +40,6 @@ FRAMES_IN_FLIGHT = 4
 class _PendingFrame:
     """The faces of one frame while the engine works on them."""
 
-    count: int
     faces: PendingFaces
     began: float
 
@@ -318,14 +317,14 @@ class FaceDeblurrer:
             np.stack([face.crop for face in selected]),
             [face.weight * settings.strength for face in selected],
         )
-        return _PendingFrame(len(selected), self.engine.submit(submitted), time.monotonic())
+        return _PendingFrame(self.engine.submit(submitted), time.monotonic())
 
     def _finish(self, planes: Planes, pending: _PendingFrame | None, deadline: float | None = None) -> None:
         """Wait for the faces of a frame, or until the deadline, and paste them."""
         if pending is None:
             return
         outcome = pending.faces.paste(planes, deadline)
-        self.scheduler.update(int(outcome.in_time.sum()), pending.count, time.monotonic() - pending.began)
+        self.scheduler.update(int(outcome.in_time.sum()), len(outcome.in_time), time.monotonic() - pending.began)
         self.statistics.restored += int((outcome.finite & outcome.in_time).sum())
         self.statistics.failed += int((~outcome.finite).sum())
         self.statistics.passed_through += int((~outcome.in_time).sum())

@@ -30,7 +30,7 @@ class StreamItem(Generic[Payload]):
     """The frame to restore in place; None passes the payload on in its place in the stream."""
     faces: Detections | None = None
     """The faces in the frame, from the caller's own tracker; None lets the deblurrer detect them."""
-    payload: Payload = None  # type: ignore[assignment]
+    payload: Payload = None  # type: ignore[assignment]  # callers who give none have no use for its type
     """Anything of the caller's; it comes out beside the frame. None if there is none."""
 
     def __repr__(self) -> str:

@@ -82,9 +82,9 @@ class ComposedSettings(UserSettings):
 
     @classmethod
     def flat_fields(cls) -> dict[str, FieldInfo]:
-        fields: dict[str, FieldInfo] = {}
+        parts, fields = cls.parts(), dict[str, FieldInfo]()
         for name, field in cls.model_fields.items():
-            part = cls.parts().get(name)
+            part = parts.get(name)
             fields |= part.flat_fields() if part else {name: field}
         return fields
 

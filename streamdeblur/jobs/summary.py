@@ -5,9 +5,10 @@ from __future__ import annotations
 import logging
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-from streamdeblur.deblurrer import FaceDeblurrer
+if TYPE_CHECKING:
+    from streamdeblur.deblurrer import FaceDeblurrer
 
 logger = logging.getLogger(__name__)
 

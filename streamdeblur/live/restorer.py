@@ -142,8 +142,7 @@ class Restorer:
     def reset(self) -> None:
         """Forget the tracked faces, for example because the frame size changed; the statistics are kept."""
         if self._deblurrer is not None:
-            self._earlier_statistics = self.statistics
-            self._deblurrer.reset()
+            self._deblurrer.reset(keep_statistics=True)
 
     def close(self) -> None:
         """Close the engine, and the one that is being opened."""
