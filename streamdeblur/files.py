@@ -19,6 +19,15 @@ def check_target(source: str | Path, target: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{target} is a folder. Name a file in it, or give --out {target}.")
     if target.exists() and Path(source).exists() and os.path.samefile(source, target):
         raise OutputError(f"{target} is the input itself. Choose another name for the output.")
+    refuse_existing(target, overwrite=overwrite)
+
+
+def refuse_existing(target: Path, *, overwrite: bool) -> None:
+    """Refuse to replace what exists.
+
+    Raises:
+        OutputError: The target exists and `overwrite` is not set.
+    """
     if target.exists() and not overwrite:
         raise OutputError(f"{target} exists. Give --overwrite (overwrite=True) to replace it.")
 

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.errors import OutputError
-from streamdeblur.files import temporary_beside
+from streamdeblur.files import refuse_existing, temporary_beside
 from streamdeblur.options import EncodingOptions
 from streamdeblur.training.blur.exposures import Pair
 from streamdeblur.training.blur.options import BlurOptions
@@ -150,8 +150,7 @@ class PairVideo:
         self._target, self._json = target, target.with_suffix(".json")
         self._sharp_target = target.with_suffix(f".sharp{target.suffix}")
         for path in (self._target, self._sharp_target, self._json):
-            if path.exists() and not options.overwrite:
-                raise OutputError(f"{path} exists. Give --overwrite to replace it.")
+            refuse_existing(path, overwrite=options.overwrite)
         encoding = EncodingOptions(codec=options.codec, quality=options.quality)
         with ExitStack() as opened:
             self._blurry = Writer(self._target, reader, encoding)
@@ -225,8 +224,7 @@ def _check_replaceable(target: Path, *, overwrite: bool) -> None:
         raise OutputError(f"{target} is a file, not a folder. Name another folder.")
     if not any(target.iterdir()):
         return
-    if not overwrite:
-        raise OutputError(f"{target} exists. Give --overwrite to replace it.")
+    refuse_existing(target, overwrite=overwrite)
     if not (target / RECORDS).is_file():
         raise OutputError(
             f"{target} holds other files than pairs ({RECORDS} is missing): it is not replaced. Name another folder."

@@ -12,7 +12,7 @@ from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.extras import needs_extra
 from streamdeblur.cli.output import print_json
 from streamdeblur.cli.parameters import Json, Quiet
-from streamdeblur.errors import OutputError
+from streamdeblur.files import refuse_existing
 
 Run = Annotated[Path, typer.Argument(help="Folder of a run that 'train' made.")]
 Target = Annotated[Path, typer.Argument(help="The ONNX file to write.")]
@@ -36,8 +36,7 @@ def command(
     json: Json = False,
 ) -> None:
     with handle_errors(quiet=quiet, json=json):
-        if out.exists() and not overwrite:
-            raise OutputError(f"{out} exists. Add --overwrite to replace it.")
+        refuse_existing(out, overwrite=overwrite)
         with needs_extra("train", "Exporting"):
             from streamdeblur.training.export import export
 
