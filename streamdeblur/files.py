@@ -1,9 +1,8 @@
-"""Output files and folders: checked first, written beside their target, and renamed when complete."""
+"""Checks of output files and folders before any work is done."""
 
 from __future__ import annotations
 
 import os
-import tempfile
 from pathlib import Path
 
 from streamdeblur.errors import OutputError
@@ -44,23 +43,3 @@ def make_folder(folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"Cannot make the folder {folder}: {error.strerror}.") from None
-
-
-def temporary_beside(target: Path) -> Path:
-    """Make an empty file in the folder of `target`, of its kind, to be renamed to it when it is complete.
-
-    Raises:
-        OutputError: The folder does not exist or cannot be written.
-    """
-    if not target.parent.is_dir():
-        raise OutputError(f"The folder {target.parent} does not exist. Create it first.")
-    try:
-        handle, name = tempfile.mkstemp(target.suffix, f".{target.stem[:60]}.partial-", target.parent)
-    except OSError as error:
-        raise OutputError(f"Cannot write in {target.parent}: {error.strerror}.") from None
-    os.close(handle)
-    # mkstemp makes private files; the finished one gets the permissions of any other file of the user.
-    mask = os.umask(0)
-    os.umask(mask)
-    os.chmod(name, 0o666 & ~mask)
-    return Path(name)

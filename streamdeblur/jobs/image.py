@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,8 +10,9 @@ import numpy as np
 
 from streamdeblur.deblurrer import FaceDeblurrer
 from streamdeblur.errors import InputError, OutputError
-from streamdeblur.files import check_target, temporary_beside
+from streamdeblur.files import check_target
 from streamdeblur.jobs.summary import JobSummary
+from streamdeblur.partial_file import write_file
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -107,11 +109,9 @@ def _write(picture: Image.Image, target: Path) -> None:
         raise OutputError(f"JPEG has no transparency. Write {target.stem}.png or .webp instead.")
     settings: dict[str, Any] = dict(SETTINGS[kind])
     settings |= {key: picture.info[key] for key in ("exif", "icc_profile", "dpi") if picture.info.get(key)}
-    partial = temporary_beside(target)
+    encoded = io.BytesIO()
     try:
-        picture.save(partial, kind, **settings)
-        partial.replace(target)
+        picture.save(encoded, kind, **settings)
     except OSError as error:
         raise OutputError(f"Cannot write {target}: {error.strerror or error}.") from error
-    finally:
-        partial.unlink(missing_ok=True)
+    write_file(target, encoded.getvalue())

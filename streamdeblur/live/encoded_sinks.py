@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamdeblur.errors import OutputError
-from streamdeblur.files import temporary_beside
 from streamdeblur.live.timing import TICKS
 from streamdeblur.options import EncodingOptions
+from streamdeblur.partial_file import PartialFile
 from streamdeblur.video.encoders import choose_encoder, choose_pixel_format, configure
 from streamdeblur.video.source import without_protocol
 
@@ -75,10 +75,10 @@ class Recording:
         """
         import av
 
-        self._file, self._unfinished = file, temporary_beside(file)
+        self._file, self._unfinished = file, PartialFile(file, exclusive=True)
         with ExitStack() as cleanup:
-            cleanup.callback(self._unfinished.unlink, missing_ok=True)
-            container = cleanup.enter_context(av.open(f"file:{self._unfinished}", "w"))
+            cleanup.callback(self._unfinished.discard)
+            container = cleanup.enter_context(av.open(f"file:{self._unfinished.path}", "w"))
             self._video = _EncodedVideo(container, _recorded_stream(container, frame, rate, encoding))
             cleanup.pop_all()
 
@@ -98,18 +98,18 @@ class Recording:
         try:
             self._video.finish()
             if self._video.frames:
-                self._unfinished.replace(self._file)
+                self._unfinished.complete()
             else:
-                self._unfinished.unlink(missing_ok=True)
+                self._unfinished.discard()
         except (av.FFmpegError, OSError) as error:
             raise OutputError(f"Cannot finish {self._file}: {error}.{self._remains()}") from None
 
     def _remains(self) -> str:
         """Where the content of a recording is that cannot be completed; an empty file is removed."""
         with suppress(OSError):
-            if self._unfinished.stat().st_size:
-                return f" Its content so far is in {self._unfinished}."
-            self._unfinished.unlink()
+            if self._unfinished.path.stat().st_size:
+                return f" Its content so far is in {self._unfinished.path}."
+            self._unfinished.discard()
         return ""
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamdeblur.errors import OptionError, OutputError
-from streamdeblur.files import temporary_beside
 from streamdeblur.options import EncodingOptions
+from streamdeblur.partial_file import PartialFile
 from streamdeblur.video.conversion import fitted
 from streamdeblur.video.encoders import SUFFIXES, choose_encoder, choose_pixel_format, configure
 from streamdeblur.video.hdr import display_matrix, dynamic_metadata, hdr_parameters
@@ -61,11 +61,11 @@ class Writer:
         self._others: dict[int, OtherStream] = {}
         if target.suffix.lower() not in SUFFIXES:
             raise OutputError(f"Unknown kind of video file '{target.name}'. Use {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
-        self.partial = temporary_beside(target)
+        self.partial = PartialFile(target, exclusive=True)
         try:
-            self.container = av.open(str(self.partial), "w", options=_container_options(target, reader))
+            self.container = av.open(str(self.partial.path), "w", options=_container_options(target, reader))
         except (ValueError, av.FFmpegError):
-            self.partial.unlink()
+            self.partial.discard()
             raise OutputError(f"This FFmpeg cannot write {target.suffix} files.") from None
         try:
             with self._explained():
@@ -203,7 +203,7 @@ class Writer:
                     for written in other.packets(None):
                         self.container.mux_one(written)
                 self.container.close()
-                self.partial.replace(self.target)
+                self.partial.complete()
         except BaseException:
             # whatever interrupts the end, Ctrl-C and exits included, must not leave an unfinished file behind
             self._abandon()
@@ -215,7 +215,7 @@ class Writer:
         # the file is removed anyway, so it does not matter whether its end can be written
         with suppress(av.FFmpegError, OSError):
             self.container.close()
-        self.partial.unlink(missing_ok=True)
+        self.partial.discard()
 
     @contextmanager
     def _explained(self) -> Iterator[None]:

@@ -20,8 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.errors import OutputError
-from streamdeblur.files import refuse_existing, temporary_beside
+from streamdeblur.files import refuse_existing
 from streamdeblur.options import EncodingOptions
+from streamdeblur.partial_file import PartialFile
 from streamdeblur.training.blur.exposures import Pair
 from streamdeblur.training.blur.options import BlurOptions
 from streamdeblur.training.blur.streaming import Frame
@@ -157,10 +158,10 @@ class PairVideo:
             opened.push(self._blurry)
             self._sharp = Writer(self._sharp_target, reader, encoding)
             opened.push(self._sharp)
-            self._partial = temporary_beside(self._json)
-            opened.callback(self._partial.unlink)
+            self._partial = PartialFile(self._json)
+            opened.callback(self._partial.discard)
             with _explained(self._json):
-                self._records = Records(self._partial, Path(reader.source), options)
+                self._records = Records(self._partial.path, Path(reader.source), options)
             opened.pop_all()
 
     def __enter__(self) -> Self:
@@ -187,7 +188,7 @@ class PairVideo:
                 self._sharp.__exit__(kind, *details)
         finally:
             self._records.abandon()
-            self._partial.unlink(missing_ok=True)
+            self._partial.discard()
 
     def _complete(self) -> None:
         """Complete one file after the other; where one fails, those before it are removed."""
@@ -197,8 +198,7 @@ class PairVideo:
                     self._records.complete()
                 undo.callback(self._target.unlink)
             undo.callback(self._sharp_target.unlink)
-            with _explained(self._json):
-                self._partial.replace(self._json)
+            self._partial.complete()
             undo.pop_all()
 
 

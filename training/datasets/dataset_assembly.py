@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from streamdeblur.errors import InputError, OutputError
-from streamdeblur.files import make_folder, temporary_beside
+from streamdeblur.files import make_folder
+from streamdeblur.partial_file import write_file
 from streamdeblur.training.datasets.duplicates import DuplicateFinder
 from streamdeblur.training.datasets.part_tasks import PartTask, make_parts, part_path
 from streamdeblur.training.datasets.pixel_cache import FOLDER as DECODED
@@ -105,13 +106,7 @@ def make_data_set(
 
 
 def _write_summary(target: Path, summary: Mapping[str, Any]) -> None:
-    partial = temporary_beside(target)
-    try:
-        partial.write_bytes(json_bytes(summary))
-        partial.replace(target)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise OutputError(f"Cannot write {target}: {error.strerror}.") from None
+    write_file(target, json_bytes(summary))
 
 
 @dataclass

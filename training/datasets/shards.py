@@ -18,7 +18,8 @@ from types import TracebackType
 from typing import Any, Self
 
 from streamdeblur.errors import InputError, OutputError
-from streamdeblur.files import make_folder, temporary_beside
+from streamdeblur.files import make_folder
+from streamdeblur.partial_file import PartialFile
 
 logger = logging.getLogger(__name__)
 
@@ -73,8 +74,8 @@ class TarFile:
         """Open the file. Raises OutputError where it cannot be written."""
         self.target = target
         make_folder(target.parent)
-        self._partial = temporary_beside(target)
-        self._file = self._partial.open("wb")
+        self._partial = PartialFile(target)
+        self._file = self._partial.path.open("wb")
         self._tar = tarfile.TarFile(mode="w", fileobj=self._file, format=tarfile.USTAR_FORMAT)
 
     def __enter__(self) -> Self:
@@ -85,14 +86,14 @@ class TarFile:
             if kind is None:
                 self._tar.close()
                 self._file.close()
-                self._partial.replace(self.target)
+                self._partial.complete()
         except OSError as failure:
             raise self._failed(failure) from failure
         finally:
             # after a write that failed, closing fails again: the first error is the one to report
             with suppress(OSError):
                 self._file.close()
-            self._partial.unlink(missing_ok=True)
+            self._partial.discard()
 
     def write(self, sample: Sample) -> None:
         """Append the files of a sample. Raises OutputError (a full disk)."""

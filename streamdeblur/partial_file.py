@@ -1,0 +1,252 @@
+"""PartialFile: a file that gets its name when it is complete and on the disk, and is removed if it never is."""
+
+from __future__ import annotations
+
+import errno
+import os
+import stat
+import sys
+import zlib
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from streamdeblur.errors import OutputError
+
+LONGEST_STEM = 60
+"""Bytes of the target's name that the temporary name repeats; it must fit in the 143 bytes that some file systems allow."""
+LONGEST_SUFFIX = 16
+BINARY = getattr(os, "O_BINARY", 0)
+NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
+LOST = (*NO_SPACE, errno.EIO)
+"""Errors of fsync that mean lost data; all others mean a file system that cannot sync."""
+
+
+class PartialFile:
+    """A file beside its target, hidden under a temporary name, until `complete` renames it.
+
+    The file is locked while its process lives, so the next one with the same target removes what a killed process left behind.
+    As a context manager it yields the path to write to; the end of the block completes the file, an error discards it.
+    """
+
+    def __init__(self, target: str | Path, *, exclusive: bool = False) -> None:
+        """Make the empty file; one that a dead process left for the same target is removed.
+
+        Args:
+            target: The file to write. The link stays if it is a symbolic link.
+            exclusive: Refuse a target that another running process, or another part of this one, is writing.
+
+        Raises:
+            OutputError: The folder does not exist or cannot be written, the target is no regular file, or is being written.
+        """
+        _check(Path(target))
+        self.target = Path(os.path.realpath(target))
+        self._descriptor: int | None = None
+        try:
+            self.path = self._create(exclusive=exclusive)
+        except OSError as error:
+            raise OutputError(f"Cannot write in {self.target.parent}: {error.strerror}.") from None
+        self._is_there = True
+
+    def __repr__(self) -> str:
+        return f"PartialFile({str(self.target)!r})"
+
+    def _create(self, *, exclusive: bool) -> Path:
+        """Create and lock the first temporary file that no living process holds."""
+        number = 0
+        while True:
+            path = _temporary(self.target, number)
+            try:
+                descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | BINARY, 0o666)
+            except FileExistsError:
+                removed = _remove_stale(path)
+                if exclusive and removed is False:
+                    raise OutputError(
+                        f"{self.target} is being written by another run. Wait for its end, or choose another name."
+                    ) from None
+                number += not removed
+                continue
+            _lock(descriptor, wait=True)
+            if _is_open_at(descriptor, path):
+                return self._opened(descriptor, path)
+            # another process took the file for a stale one before it was locked
+            os.close(descriptor)
+
+    def _opened(self, descriptor: int, path: Path) -> Path:
+        """Give the new file the permissions of the one that it replaces, and keep its lock."""
+        with suppress(OSError):
+            os.chmod(path, stat.S_IMODE(self.target.stat().st_mode))
+        if sys.platform == "win32":
+            # an open file can be neither renamed nor removed there
+            os.close(descriptor)
+        else:
+            self._descriptor = descriptor
+        return path
+
+    def complete(self) -> None:
+        """Write the content through to the disk and give the file its name.
+
+        Raises:
+            OutputError: The disk is full or failing, or the name cannot be given; the file has been removed.
+        """
+        try:
+            self._sync()
+            # renamed while it is locked: without the lock another process would take it for a stale one
+            os.replace(self.path, self.target)
+            self._is_there = False
+            self._close()
+        except OSError as error:
+            self.discard()
+            raise cannot_write(self.target, error) from error
+        except BaseException:
+            # Ctrl-C and exits must not leave an unfinished file behind, either
+            self.discard()
+            raise
+        sync_folder(self.target.parent)
+
+    def discard(self) -> None:
+        """Remove the file, unless it is complete."""
+        if self._is_there:
+            self._is_there = False
+            # removed while it is locked: the next process with this target makes its own
+            with suppress(OSError):
+                self.path.unlink(missing_ok=True)
+        self._close()
+
+    def _sync(self) -> None:
+        if self._descriptor is not None:
+            _sync_descriptor(self._descriptor)
+        else:
+            sync_file(self.path)
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is None:
+            self.complete()
+            return
+        self.discard()
+        if isinstance(error, OSError) and error.errno in NO_SPACE:
+            raise cannot_write(self.target, error) from error
+
+
+def write_file(target: str | Path, content: bytes | str) -> None:
+    """Write a whole file, text as UTF-8; what stood there before is replaced only when the new content is on the disk.
+
+    Raises:
+        OutputError: The file cannot be written; what stood there before is intact.
+    """
+    data = content.encode() if isinstance(content, str) else content
+    with PartialFile(target) as path:
+        try:
+            path.write_bytes(data)
+        except OSError as error:
+            raise cannot_write(target, error) from error
+
+
+def cannot_write(target: str | Path, error: OSError) -> OutputError:
+    """Return the error that names a file which could not be written, and why."""
+    if error.errno in NO_SPACE:
+        return OutputError(f"No space left to write {target}; nothing was kept.")
+    return OutputError(f"Cannot write {target}: {error.strerror or error}.")
+
+
+def sync_file(path: str | Path) -> None:
+    """Write a file through to the disk, where the file system can do that.
+
+    Raises:
+        OSError: The disk is full or failing.
+    """
+    descriptor = os.open(path, os.O_RDWR | BINARY)
+    try:
+        _sync_descriptor(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def sync_folder(folder: str | Path) -> None:
+    """Write the names in a folder through to the disk, so that a rename outlasts a power cut; where the system can do that."""
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
+
+
+def _check(target: Path) -> None:
+    if not target.parent.is_dir():
+        raise OutputError(f"The folder {target.parent} does not exist. Create it first.")
+    if target.exists() and not target.is_file():
+        raise OutputError(f"{target} is no regular file, so it cannot be replaced. Choose another name.")
+
+
+def _temporary(target: Path, number: int) -> Path:
+    """The temporary name of a target; a long one is shortened, and told apart by its checksum."""
+    name, stem = os.fsencode(target.stem), target.stem
+    if len(name) > LONGEST_STEM:
+        stem = f"{name[:LONGEST_STEM].decode(errors='ignore')}-{zlib.crc32(name):08x}"
+    suffix = target.suffix if len(os.fsencode(target.suffix)) <= LONGEST_SUFFIX else ""
+    return target.with_name(f".{stem}.partial-{number}{suffix}")
+
+
+def _remove_stale(path: Path) -> bool | None:
+    """Remove a temporary file if no process holds its lock.
+
+    Returns:
+        Whether it is gone: True; False: another process holds it; None: that cannot be found out.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDWR | getattr(os, "O_NOFOLLOW", 0) | BINARY)
+    except OSError as error:
+        return True if error.errno == errno.ENOENT else None
+    try:
+        locked = _lock(descriptor, wait=False)
+        if locked and _is_open_at(descriptor, path):
+            path.unlink()
+        return locked
+    except OSError:
+        return None
+    finally:
+        os.close(descriptor)
+
+
+def _lock(descriptor: int, *, wait: bool) -> bool | None:
+    """Lock a file for as long as the descriptor is open.
+
+    Returns:
+        Whether that was possible; None where the system or the file system has no locks.
+    """
+    if sys.platform == "win32":
+        return None
+    import fcntl
+
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+    except BlockingIOError:
+        return False
+    except OSError:
+        return None
+    return True
+
+
+def _is_open_at(descriptor: int, path: Path) -> bool:
+    """Whether the path still names the file that is open."""
+    try:
+        return os.path.samestat(os.fstat(descriptor), path.stat(follow_symlinks=False))
+    except FileNotFoundError:
+        return False
+
+
+def _sync_descriptor(descriptor: int) -> None:
+    try:
+        os.fsync(descriptor)
+    except OSError as error:
+        if error.errno in LOST:
+            raise

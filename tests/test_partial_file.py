@@ -1,0 +1,206 @@
+"""A file gets its name when it is complete; nothing else is left of it, whatever happens."""
+
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from streamdeblur.errors import OutputError
+from streamdeblur.partial_file import PartialFile, write_file
+
+POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no flock")
+DESCRIPTORS = Path("/proc/self/fd")
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def killed_while_writing(target: Path) -> None:
+    """Leave the temporary file of a process that was killed."""
+    script = f"""
+        import os, signal
+        from streamdeblur.partial_file import PartialFile
+        PartialFile({str(target)!r}).path.write_bytes(b"half")
+        os.kill(os.getpid(), signal.SIGKILL)
+    """
+    result = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], timeout=60, check=False)
+    assert result.returncode == -signal.SIGKILL
+    assert any(".partial-" in name for name in names(target.parent))
+
+
+def test_file_gets_its_name_at_the_end_of_the_block(tmp_path):
+    target = tmp_path / "a.json"
+    with PartialFile(target) as path:
+        assert path.parent == tmp_path
+        assert path.name.startswith(".a.partial-")
+        assert path.suffix == ".json"
+        path.write_text("whole")
+        assert not target.exists()
+    assert names(tmp_path) == ["a.json"]
+    assert target.read_text() == "whole"
+
+
+@pytest.mark.parametrize("failure", [ValueError, KeyboardInterrupt, SystemExit])
+def test_error_leaves_what_stood_there(tmp_path, failure):
+    target = tmp_path / "a.json"
+    target.write_text("old")
+
+    def write_half() -> None:
+        with PartialFile(target) as path:
+            path.write_text("new")
+            raise failure
+
+    with pytest.raises(failure):
+        write_half()
+    assert names(tmp_path) == ["a.json"]
+    assert target.read_text() == "old"
+
+
+@pytest.mark.parametrize(
+    "name", ["a.json", "no suffix", "\N{GRINNING FACE}" * 62 + ".mp4", "a" * 255, "a." + "b" * 253, "ä" * 120 + ".png"]
+)
+def test_every_legal_name_is_written(tmp_path, name):
+    try:
+        (tmp_path / name).touch()
+    except OSError:
+        pytest.skip("the file system does not take the name")
+    write_file(tmp_path / name, "whole")
+    assert names(tmp_path) == [name]
+    assert (tmp_path / name).read_text() == "whole"
+
+
+def test_long_names_that_begin_alike_do_not_meet(tmp_path):
+    one, two = (PartialFile(tmp_path / ("a" * 100 + end + ".mp4"), exclusive=True) for end in "12")
+    assert one.path != two.path
+    one.discard()
+    two.discard()
+
+
+@POSIX
+def test_next_run_removes_what_a_killed_one_left(tmp_path):
+    target = tmp_path / "a.mp4"
+    killed_while_writing(target)
+    write_file(target, "whole")
+    assert names(tmp_path) == ["a.mp4"]
+
+
+@POSIX
+def test_exclusive_target_is_free_after_its_process_was_killed(tmp_path):
+    target = tmp_path / "a.mp4"
+    killed_while_writing(target)
+    with PartialFile(target, exclusive=True) as path:
+        path.write_text("whole")
+    assert names(tmp_path) == ["a.mp4"]
+
+
+@POSIX
+def test_exclusive_target_is_refused_while_it_is_written(tmp_path):
+    target = tmp_path / "a.mp4"
+    with PartialFile(target) as path:
+        path.write_text("first")
+        with pytest.raises(OutputError, match="is being written by another run"):
+            PartialFile(target, exclusive=True)
+        with PartialFile(target) as other:
+            assert other != path
+            other.write_text("second")
+    assert names(tmp_path) == ["a.mp4"]
+    assert target.read_text() == "first"
+
+
+def test_many_writers_of_one_target_leave_one_whole_file(tmp_path):
+    contents = [f"{number}" * 1000 for number in range(40)]
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda content: write_file(tmp_path / "a.txt", content), contents))
+    assert names(tmp_path) == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() in contents
+
+
+@POSIX
+def test_permissions_are_those_of_other_new_files_and_of_a_replaced_one(tmp_path):
+    old = os.umask(0o027)
+    try:
+        write_file(tmp_path / "new", "")
+    finally:
+        os.umask(old)
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o640
+    (tmp_path / "new").chmod(0o600)
+    write_file(tmp_path / "new", "again")
+    assert (tmp_path / "new").stat().st_mode & 0o777 == 0o600
+
+
+@POSIX
+def test_link_stays_and_its_file_is_replaced(tmp_path):
+    (tmp_path / "folder").mkdir()
+    link, file = tmp_path / "link", tmp_path / "folder" / "file"
+    link.symlink_to(file)
+    write_file(link, "whole")
+    assert link.is_symlink()
+    assert file.read_text() == "whole"
+
+
+@POSIX
+def test_link_in_place_of_the_temporary_file_is_not_followed(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("untouched")
+    (tmp_path / ".a.partial-0.txt").symlink_to(victim)
+    write_file(tmp_path / "a.txt", "whole")
+    assert victim.read_text() == "untouched"
+    assert (tmp_path / "a.txt").read_text() == "whole"
+
+
+@POSIX
+@pytest.mark.parametrize("kind", ["fifo", "folder", "device"])
+def test_what_is_no_regular_file_is_not_replaced(tmp_path, kind):
+    target = tmp_path / "a"
+    if kind == "fifo":
+        os.mkfifo(target)
+    elif kind == "folder":
+        target.mkdir()
+    else:
+        target = Path(os.devnull)
+    with pytest.raises(OutputError, match="no regular file"):
+        PartialFile(target)
+
+
+def test_missing_folder_is_named(tmp_path):
+    with pytest.raises(OutputError, match="does not exist"):
+        PartialFile(tmp_path / "none" / "a.txt")
+
+
+@pytest.mark.skipif(not DESCRIPTORS.exists(), reason="needs /proc")
+def test_no_descriptor_stays_open(tmp_path):
+    before = len(list(DESCRIPTORS.iterdir()))
+    for _ in range(20):
+        write_file(tmp_path / "a.txt", "whole")
+        PartialFile(tmp_path / "a.txt").discard()
+    assert len(list(DESCRIPTORS.iterdir())) == before
+
+
+@POSIX
+def test_full_disk_leaves_what_stood_there(tmp_path):
+    """A limit on the size of files stands for the disk: every write beyond it fails in the same way."""
+    target = tmp_path / "a.bin"
+    target.write_bytes(b"old")
+    script = f"""
+        import resource, signal
+        from streamdeblur.errors import OutputError
+        from streamdeblur.partial_file import write_file
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (10_000, 10_000))
+        try:
+            write_file({str(target)!r}, bytes(50_000))
+        except OutputError as error:
+            print(error)
+    """
+    result = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(script)], timeout=60, capture_output=True, text=True, check=True
+    )
+    assert "No space left to write" in result.stdout
+    assert names(tmp_path) == ["a.bin"]
+    assert target.read_bytes() == b"old"
