@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +23,8 @@ EARLY_SECONDS = 0.5
 """A file that ends this long before its declared end counts as cut off."""
 REORDERING_SECONDS = 2
 """How far packets of other streams may lie behind the video in a file."""
+PEEKED_PACKETS, PEEKED_BYTES = 500, 32 << 20
+"""Most that is read ahead to find the first packets of the other streams."""
 
 
 class Reader:
@@ -57,6 +60,10 @@ class Reader:
             self._begin, self._end = self._range(start, duration)
             self.start_offset = Fraction(self._begin) if start else Fraction(0)
             """Seconds to subtract from all time stamps: 0 unless `start` was given."""
+            self._packet_source = self._packets()
+            self._packets_ahead: deque[av.Packet[av.stream.Stream]] = deque()
+            self.first_packets = self._peek()
+            """First packet of each other stream, by its index, where it lies near the beginning; not to be changed."""
             self._items = self._read()
             self._ahead: list[Item] = []
             self.first_frame = self._first_frame()
@@ -110,6 +117,27 @@ class Reader:
             self.container.seek(int(begin / base), stream=self.stream, backward=True)
         return begin, float("inf") if duration is None else begin + Fraction(duration).limit_denominator(1_000_000)
 
+    def _peek(self) -> dict[int, av.Packet[av.stream.Stream]]:
+        """Read ahead until each audio stream and picture has shown a packet, as far as the limits allow."""
+        first: dict[int, av.Packet[av.stream.Stream]] = {}
+        missing = {s.index for s in self.container.streams if s.type in ("audio", "video")} - {self.stream.index}
+        size = 0
+        while missing and len(self._packets_ahead) < PEEKED_PACKETS and size < PEEKED_BYTES:
+            packet = next(self._packet_source, None)
+            if packet is None:
+                break
+            self._packets_ahead.append(packet)
+            size += packet.size
+            if packet.size and packet.stream.index != self.stream.index:
+                first.setdefault(packet.stream.index, packet)
+            missing.discard(packet.stream.index)
+        return first
+
+    def _all_packets(self) -> Iterator[av.Packet[av.stream.Stream]]:
+        while self._packets_ahead:
+            yield self._packets_ahead.popleft()
+        yield from self._packet_source
+
     def _first_frame(self) -> av.VideoFrame:
         import av
 
@@ -147,7 +175,7 @@ class Reader:
         """Frames and other packets within the range, until all streams have passed its end."""
         errors = 0
         ended = False
-        for packet in self._packets():
+        for packet in self._all_packets():
             self._note_end(packet)
             # The packets that flush the decoders at the end name their stream only as an object.
             if packet.stream.index != self.stream.index:
