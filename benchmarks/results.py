@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 from streamdeblur.evaluation.columns import COLUMNS
-from streamdeblur.evaluation.summary import BOUNDS
+from streamdeblur.evaluation.summary import LOWER, UNRANKED
 
 PAPER_FINAL = {"pravg:7": 65, "pravg:9": 50, "pravg:11": 47, "pravg:15": 43, "pravg:21": 38, "vla": 60, "synthetic": 50}
 """Share of the gap in AUC that the paper's network closes, in percent (Tables 5, 6 and 7 of the paper, see docs/methods.md)."""
@@ -43,15 +44,21 @@ TITLES = {
 
 
 def metric_table(name: str, summaries: list[Summary]) -> str:
-    """One metric of all methods under all protocols; bold and italic are the first and second of a column."""
+    """One metric of all methods under all protocols: the first of a column is bold, the second italic, and what is worse than the
+    blurry faces is marked."""
     metric = COLUMNS[name]
     columns = [_column(summary, lambda row: row["figures"].get(name)) for summary in summaries]
-    ranks = [_ranks(column, metric.more_is_better) for column in columns]
+    shown = [
+        {method: f"{figure['value']:{metric.format_spec}}" for method, figure in column.items() if figure["value"] is not None}
+        for column in columns
+    ]
+    costs = [_costs(column, metric.more_is_better) for column in shown]
 
     def cell(number: int, method: str) -> str:
-        figure = columns[number].get(method)
-        text = "" if figure is None or figure["value"] is None else f"{figure['value']:{metric.format_spec}}"
-        return PLACES.get(ranks[number].get(method, 0), "{}").format(text)
+        if method not in shown[number]:
+            return ""
+        placed = PLACES.get(_place(method, costs[number]), "{}").format(shown[number][method])
+        return f"{placed} worse" if costs[number][method] > costs[number].get(LOWER, math.inf) else placed
 
     return _table(TITLES[name], summaries, cell)
 
@@ -86,12 +93,15 @@ def _column(summary: Summary, figure: Callable[[Mapping[str, Any]], Any]) -> dic
     return {method: value for method, value in found.items() if value is not None}
 
 
-def _ranks(column: Mapping[str, Any], more_is_better: bool) -> dict[str, int]:
-    """Places of the methods that compete: equal ones have the same place, and if all are equal there are none."""
-    values = {method: figure["value"] for method, figure in column.items() if method not in BOUNDS}
-    known = {method: value for method, value in values.items() if value is not None}
-    order = sorted(set(known.values()), reverse=more_is_better)
-    return {method: order.index(value) + 1 for method, value in known.items()} if len(order) > 1 else {}
+def _costs(shown: Mapping[str, str], more_is_better: bool) -> dict[str, float]:
+    """The values that a table shows, with a sign such that less is better."""
+    return {method: -float(text) if more_is_better else float(text) for method, text in shown.items()}
+
+
+def _place(method: str, costs: Mapping[str, float]) -> int:
+    """The place among the methods that compete, `blurred` among them: equal ones share it; 0 for none, or if all are equal."""
+    ranked = sorted({cost for other, cost in costs.items() if other not in UNRANKED})
+    return ranked.index(costs[method]) + 1 if method not in UNRANKED and len(ranked) > 1 else 0
 
 
 def _table(title: str, summaries: list[Summary], cell: Callable[[int, str], str]) -> str:

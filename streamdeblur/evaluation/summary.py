@@ -17,8 +17,8 @@ from streamdeblur.evaluation.statistics import Interval, gap_closed, mean_interv
 
 LOWER, UPPER = "blurred", "oracle"
 """The methods whose difference is the gap that others close."""
-BOUNDS = (LOWER, UPPER, "tv-oracle")
-"""The methods that do not compete for places: they do nothing, or use the ground truth."""
+UNRANKED = (UPPER, "tv-oracle")
+"""The methods that do not compete for places, because they use the ground truth."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,9 @@ class MethodRow:
     gaps_closed: dict[str, Interval]
     """The fraction of the gap between `blurred` and `oracle` that the method closes, by column."""
     places: dict[str, int]
-    """1, 2 or 3 in the columns where the method has that place; the bounds have none."""
+    """1, 2 or 3 in the columns where the method has that place; the unranked ones have none."""
+    worse: tuple[str, ...]
+    """The columns, and "verification", in which the method is worse than the baseline."""
     milliseconds: float | None
     """Median time for one face; None if it was not measured."""
     verification: Verification | None = None
@@ -72,6 +74,8 @@ class ProtocolSummary:
     rows: list[MethodRow]
     tests: list[PairedTest]
     failed: dict[str, str]
+    baseline: str | None
+    """The method that stands for doing nothing: `blurred`, or the first of compared videos; None if it was not evaluated."""
     pseudo_ground_truth: bool
     """Landmarks are not annotated by hand: those that the landmark detector finds in the sharp face are used instead."""
     ranking_holds: bool | None
@@ -96,6 +100,8 @@ def summarise(found: ProtocolResults, seed: int = 0) -> ProtocolSummary:
         method: {name: mean_interval(COLUMNS[name].values(results), _groups(results), seed) for name in names}
         for method, results in by_method.items()
     }
+    verifications = {method: _verify(results, found) for method, results in by_method.items()}
+    baseline = found.baseline or LOWER
     rows = [
         MethodRow(
             method,
@@ -103,8 +109,9 @@ def summarise(found: ProtocolResults, seed: int = 0) -> ProtocolSummary:
             metrics[method],
             _gaps_closed(method, by_method, names, seed),
             {name: place for name in names if (place := _place(method, name, metrics))},
+            _worse(method, baseline, metrics, verifications),
             found.milliseconds.get(method),
-            _verify(results, found),
+            verifications[method],
         )
         for method, results in by_method.items()
     ]
@@ -116,6 +123,7 @@ def summarise(found: ProtocolResults, seed: int = 0) -> ProtocolSummary:
         rows,
         _paired_tests(by_method, found.baseline, names, seed),
         found.failed,
+        baseline if baseline in by_method else None,
         not found.annotated,
         _ranking_holds(metrics) if "auc_second" in names and "auc" in names else None,
         [_stability_row(method, clips, seed) for method, clips in found.stabilities.items() if clips],
@@ -157,13 +165,28 @@ def _gaps_closed(method: str, by_method: dict[str, list[FaceResult]], names: Seq
 
 
 def _place(method: str, name: str, metrics: dict[str, dict[str, Interval]]) -> int | None:
-    """The place among the methods that compete: 1 to 3, or None."""
-    if method in BOUNDS:
+    """The place among the methods that compete, the blurred faces among them: 1 to 3, or None. One method alone has no place."""
+    ranked = sorted(_cost(name, own) for other, own in metrics.items() if other not in UNRANKED)
+    if method in UNRANKED or len(ranked) == 1:
         return None
-    sign = -1.0 if COLUMNS[name].more_is_better else 1.0
-    ranked = sorted(sign * own[name].value for other, own in metrics.items() if other not in BOUNDS)
-    place = ranked.index(sign * metrics[method][name].value) + 1
+    place = ranked.index(_cost(name, metrics[method])) + 1
     return place if place <= 3 else None
+
+
+def _worse(
+    method: str, baseline: str, metrics: dict[str, dict[str, Interval]], verifications: dict[str, Verification | None]
+) -> tuple[str, ...]:
+    """The columns in which a method is worse than the baseline, and "verification" if it is worse there."""
+    if baseline not in metrics:
+        return ()
+    worse = [name for name in metrics[method] if _cost(name, metrics[method]) > _cost(name, metrics[baseline])]
+    own, least = verifications[method], verifications[baseline]
+    return (*worse, "verification") if own and least and own.mean < least.mean else tuple(worse)
+
+
+def _cost(name: str, metrics: dict[str, Interval]) -> float:
+    """The mean of a column, with a sign such that less is better."""
+    return (-1.0 if COLUMNS[name].more_is_better else 1.0) * metrics[name].value
 
 
 def _paired_tests(by_method: dict[str, list[FaceResult]], baseline: str, names: Sequence[str], seed: int) -> list[PairedTest]:

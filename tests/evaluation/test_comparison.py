@@ -172,6 +172,21 @@ def test_the_first_video_is_tested_against_each_other(found):
     assert tests[0].p_value == 0.5
 
 
+def test_the_first_video_has_a_place_and_what_is_worse_is_marked(found):
+    rows = {row.method: row for row in summarise(found).rows}
+    assert summarise(found).baseline == "blurred.mkv"
+    for name in ("psnr", "ssim", "gmsd", "gradient", "frame"):
+        assert sorted(row.places[name] for row in rows.values()) == [1, 2, 3]
+        behind = [method for method, row in rows.items() if row.places[name] > rows["blurred.mkv"].places[name]]
+        assert [method for method, row in rows.items() if name in row.worse] == behind
+    assert rows["half.mkv"].worse == ()
+
+
+def test_one_video_alone_has_no_places(paths):
+    summary = summarise(compare(find_faces(paths["sharp"], [paths["half"]]), Evaluator(PLAIN), limit=2))
+    assert [row.places for row in summary.rows] == [{}]
+
+
 def test_a_video_against_itself_is_perfect(paths):
     faces = find_faces(paths["sharp"], [paths["sharp"]])
     summary = summarise(compare(faces, Evaluator(PLAIN), limit=3))

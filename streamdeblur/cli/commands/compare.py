@@ -18,7 +18,12 @@ from streamdeblur.evaluation.options import EvaluationOptions
 
 logger = logging.getLogger(__name__)
 
-Videos = Annotated[list[Path], typer.Argument(help="Videos of one scene. The others are tested against the first one.")]
+Videos = Annotated[
+    list[Path],
+    typer.Argument(
+        help="Videos of one scene: the blurred one first. The others are tested against it, and where they are worse it says so."
+    ),
+]
 Reference = Annotated[Path, typer.Option(help="The sharp video of the same scene; frames are matched by their time.")]
 Limit = Annotated[int, typer.Option(min=0, help="Faces at most, spread evenly over the video; 0 takes all.")]
 Out = Annotated[Path | None, typer.Option(help="Folder for a report (HTML, Markdown, JSON) and the pictures of the faces.")]

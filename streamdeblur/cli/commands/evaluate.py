@@ -69,7 +69,7 @@ def _evaluate(data: Path, out: Path, options: EvaluationOptions, *, quiet: bool,
     with needs_extra("eval", "Evaluating"):
         from streamdeblur.evaluation.evaluate import evaluate
         from streamdeblur.evaluation.report.markdown import table_text
-        from streamdeblur.evaluation.report.tables import metrics_table
+        from streamdeblur.evaluation.report.tables import metrics_table, notes
         from streamdeblur.evaluation.report.write import as_json, write_report
         from streamdeblur.evaluation.sources import open_data
         from streamdeblur.evaluation.summary import summarise
@@ -83,7 +83,7 @@ def _evaluate(data: Path, out: Path, options: EvaluationOptions, *, quiet: bool,
             evaluated.append(found)
             summaries.append(summarise(found, options.seed))
             if not quiet and not json:
-                typer.echo(f"{found.protocol}\n{table_text(metrics_table(summaries[-1]))}")
+                typer.echo("\n".join([found.protocol, table_text(metrics_table(summaries[-1])), *notes(summaries[-1])]))
     faces = f"at most {options.limit or 'all'} faces of each protocol"
     made = {"data": str(opened), "made with": f"seed {options.seed}, response {options.response}, {faces}"}
     page = write_report(out, made, evaluated, summaries)

@@ -29,14 +29,15 @@ def summary_text(summary: ProtocolSummary) -> str:
 
 
 def table_text(table: Table) -> str:
-    """Render a table in Markdown; (1), (2) and (3) are the places in a column."""
+    """Render a table in Markdown; (1), (2) and (3) are the places in a column, and "worse" is worse than the baseline."""
     lines = [_line(table.head), "|" + " --- |" * len(table.head)]
     return "\n".join(lines + [_line([_text(cell) for cell in row]) for row in table.rows])
 
 
 def _text(cell: Cell) -> str:
     placed = PLACES[cell.place].format(cell.text)
-    return f"{placed} [{cell.interval}]" if cell.interval else placed
+    marked = f"{placed} worse" if cell.worse else placed
+    return f"{marked} [{cell.interval}]" if cell.interval else marked
 
 
 def _line(cells: Sequence[str]) -> str:

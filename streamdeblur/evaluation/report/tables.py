@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from streamdeblur.evaluation.columns import COLUMNS, Column
 from streamdeblur.evaluation.statistics import Interval
-from streamdeblur.evaluation.summary import MethodRow, ProtocolSummary
+from streamdeblur.evaluation.summary import LOWER, MethodRow, ProtocolSummary
 
 
 @dataclass(frozen=True)
@@ -19,6 +19,8 @@ class Cell:
     interval: str = ""
     place: int = 0
     """1, 2 or 3: the first, second or third of its column."""
+    worse: bool = False
+    """Whether the method is worse than the baseline in this column."""
 
 
 @dataclass(frozen=True)
@@ -44,26 +46,34 @@ def metrics_table(summary: ProtocolSummary) -> Table:
 
 def _row(row: MethodRow, names: Sequence[str], gap: str | None, *, verified: bool, timed: bool) -> list[Cell]:
     cells = [Cell(row.method)]
-    cells += [_cell(row.metrics[name], COLUMNS[name], row.places.get(name, 0)) for name in names]
+    cells += [_cell(row.metrics[name], COLUMNS[name], row.places.get(name, 0), worse=name in row.worse) for name in names]
     if gap:
-        cells.append(_percentage(row.gaps_closed[gap]) if gap in row.gaps_closed else Cell(""))
+        cells.append(_percentage(row.gaps_closed[gap], worse=gap in row.worse) if gap in row.gaps_closed else Cell(""))
     if verified:
-        found = row.verification
-        cells.append(Cell(f"{100 * found.mean:.1f}", f"± {100 * found.deviation:.1f}") if found else Cell(""))
+        cells.append(_verification(row))
     if timed:
         cells.append(Cell("" if row.milliseconds is None else f"{row.milliseconds:.1f}"))
     return [*cells, Cell(str(row.images))]
 
 
-def _cell(metric: Interval, column: Column, place: int) -> Cell:
-    return Cell(_number(metric.value, column.format_spec), _interval(metric, column.format_spec), place)
+def _cell(metric: Interval, column: Column, place: int, *, worse: bool) -> Cell:
+    return Cell(_number(metric.value, column.format_spec), _interval(metric, column.format_spec), place, worse)
 
 
-def _percentage(fraction: Interval) -> Cell:
+def _verification(row: MethodRow) -> Cell:
+    found = row.verification
+    return (
+        Cell(f"{100 * found.mean:.1f}", f"± {100 * found.deviation:.1f}", worse="verification" in row.worse)
+        if found
+        else Cell("")
+    )
+
+
+def _percentage(fraction: Interval, *, worse: bool) -> Cell:
     if not math.isfinite(fraction.value):
         return Cell("", "no gap")
     percent = Interval(100 * fraction.value, 100 * fraction.low, 100 * fraction.high)
-    return Cell(_number(percent.value, ".0f"), _interval(percent, ".0f"))
+    return Cell(_number(percent.value, ".0f"), _interval(percent, ".0f"), worse=worse)
 
 
 def _number(value: float, format_spec: str) -> str:
@@ -106,6 +116,7 @@ def _p_value(value: float) -> str:
 def notes(summary: ProtocolSummary) -> list[str]:
     """Return the explanations that a reader of the tables needs."""
     found = [f"{summary.faces} faces; {summary.grouped_by}: {summary.groups}. Intervals: 95 %, by a bootstrap over those."]
+    found.append(_note_on_places(summary))
     if summary.pseudo_ground_truth and summary.errors:
         found.append(
             "Landmarks are not annotated by hand: those that the landmark detector finds in the sharp face are used instead "
@@ -121,3 +132,9 @@ def notes(summary: ProtocolSummary) -> list[str]:
         )
     found += [f"Left out: {method}: {reason}" for method, reason in summary.failed.items()]
     return found
+
+
+def _note_on_places(summary: ProtocolSummary) -> str:
+    if summary.baseline is None:
+        return f"Places are among these methods only: without the method '{LOWER}' it is unknown which of them make faces worse."
+    return f"Places include '{summary.baseline}'. What is marked as worse is worse than '{summary.baseline}' in that column."

@@ -87,6 +87,7 @@ def as_json(summary: ProtocolSummary) -> dict[str, Any]:
             "protocol": summary.protocol,
             "faces": summary.faces,
             "groups": summary.groups,
+            "baseline": summary.baseline,
             "pseudo_ground_truth": summary.pseudo_ground_truth,
             "ranking_holds": summary.ranking_holds,
             "rows": [_row_as_json(row) for row in summary.rows],
@@ -106,6 +107,8 @@ def _row_as_json(row: MethodRow) -> dict[str, Any]:
         "milliseconds": row.milliseconds,
         "figures": {name: asdict(metric) for name, metric in row.metrics.items()},
         "gap_closed": {name: asdict(fraction) for name, fraction in row.gaps_closed.items()},
+        "places": row.places,
+        "worse_than_baseline": list(row.worse),
         "verification": {"mean": verification.mean, "deviation": verification.deviation} if verification else None,
     }
 
