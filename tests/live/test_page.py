@@ -6,6 +6,7 @@ import asyncio
 import base64
 import io
 import re
+from contextlib import ExitStack
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from streamdeblur.faces.detect import open_detector
 pytest.importorskip("aiortc", reason="aiortc comes with the extra live")
 
 from support.browsers import CHROMIUM, page
+from support.media.videos import VideoSpec, write_video
 from support.servers import served
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian: apt install chromium)")
@@ -45,6 +47,12 @@ def camera_file(tmp_path_factory, blurry_frames):
             file.write(b"FRAME\n")
             write_raw(file, av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p"))
     return path
+
+
+def png(picture):
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "PNG")
+    return stream.getvalue()
 
 
 def pixels(address):
@@ -93,9 +101,10 @@ def test_the_camera_is_restored(camera_file, blurry_frames, tmp_path):
                 await opened.run("document.getElementById('pause').click()")
                 label = await opened.run("document.getElementById('pause').textContent")
                 await opened.run("document.getElementById('camera').click()")
-                return gains, latency, label, opened.requests, address
+                return gains, latency, label, opened.requests, opened.errors, address
 
-    gains, latency, label, requests, address = asyncio.run(use_page())
+    gains, latency, label, requests, errors_shown, address = asyncio.run(use_page())
+    assert errors_shown == []
     assert len(gains) >= 3
     # Faces that passed through differ only by the errors of the video codec.
     assert np.mean(gains) > 0.1
@@ -106,28 +115,72 @@ def test_the_camera_is_restored(camera_file, blurry_frames, tmp_path):
 
 def test_a_dropped_picture_is_restored_and_can_be_downloaded(face_picture, tmp_path):
     async def use_page():
-        stream = io.BytesIO()
-        Image.fromarray(face_picture).save(stream, "PNG")
-        coded = base64.b64encode(stream.getvalue()).decode()
         with served(RestorationOptions(always=True)) as (port, _):
             async with page(f"http://127.0.0.1:{port}/", tmp_path) as opened:
-                await opened.run(
-                    f"""(async () => {{
-                      const bytes = Uint8Array.from(atob("{coded}"), (c) => c.charCodeAt(0));
-                      const data = new DataTransfer();
-                      data.items.add(new File([bytes], "me & you.png", {{ type: "image/png" }}));
-                      comparison.dispatchEvent(new DragEvent("drop", {{ dataTransfer: data, bubbles: true, cancelable: true }}));
-                    }})()"""
-                )
+                await opened.drop("me & you.png", png(face_picture), "image/png")
                 await opened.until("!document.getElementById('download').hidden && picture.width === 426")
                 shape = await opened.run("[picture.width, picture.height]")
-                kept = await opened.run("document.getElementById('download').download")
-                return shape, kept, await opened.run("document.getElementById('status').textContent")
+                return shape, await opened.run(DOWNLOAD), await opened.run(STATUS), opened.errors
 
-    shape, kept, status = asyncio.run(use_page())
+    shape, kept, status, errors = asyncio.run(use_page())
+    assert errors == []
     assert shape == [426, 320]
     assert kept == "me & you-sharp.png"
     assert re.search(r"(\d) of \1 faces restored\.", status)
+
+
+CLIPS = {
+    "clip.mp4": (VideoSpec(), "video/mp4"),
+    "clip.mov": (VideoSpec(), "video/quicktime"),
+    "a clip.of.mine.WebM": (VideoSpec(codec="libvpx-vp9", options={"deadline": "realtime", "cpu-used": "8"}), "video/webm"),
+}
+BROKEN = {
+    ("clip.mp4", b"no clip"): "Cannot read the file",
+    ("clip.mov", b"no clip"): "Cannot read the file",
+    ("clip.webm", b"no clip"): "Cannot read the file",
+    ("clip.mp4", b""): "The file is empty.",
+    ("picture.jpg", b"no picture"): "not a PNG, JPEG or WebP picture",
+    ("notes.txt", b"text"): "Unsupported file type",
+    ("no suffix", b"text"): "Unsupported file type",
+    ("", b"text"): "Unsupported file type",
+}
+"""Files that are refused, and words of the message."""
+DOWNLOAD = "document.getElementById('download').download"
+STATUS = "document.getElementById('status').textContent.trim()"
+
+
+async def shown_clips(opened, folder, pictures):
+    """The message of the page and the name of the result for each kind of clip, which is shown and can be paused."""
+    shown = {}
+    for name, (recipe, kind) in CLIPS.items():
+        clip = write_video(folder / name.lower(), pictures, recipe).read_bytes()
+        await opened.drop(name, clip, kind)
+        shown[name] = await opened.run(DOWNLOAD), await opened.run(STATUS)
+        await opened.until("picture.width === 320 && !document.getElementById('pause').hidden")
+        await opened.run("document.getElementById('pause').click()")
+    return shown
+
+
+def test_clips_of_each_type_are_shown_and_broken_files_explained(few_pictures, tmp_path):
+    async def use_page():
+        with ExitStack() as server:
+            port, _ = server.enter_context(served(RestorationOptions(always=True)))
+            async with page(f"http://127.0.0.1:{port}/", tmp_path / "profile") as opened:
+                shown = await shown_clips(opened, tmp_path, few_pictures[:4])
+                messages = {}
+                for name, content in BROKEN:
+                    await opened.drop(name, content)
+                    messages[name, content] = await opened.run(STATUS)
+                server.close()
+                await opened.drop("me.jpeg", png(few_pictures[0]), "image/jpeg")
+                return shown, messages, await opened.run(STATUS), opened.errors
+
+    shown, messages, without_server, errors = asyncio.run(use_page())
+    assert [name for name, _ in shown.values()] == ["clip-sharp.mp4", "clip-sharp.mp4", "a clip.of.mine-sharp.webm"]
+    assert {message for _, message in shown.values()} == {"4 of 4 faces restored. Drag the line to compare."}
+    assert {file: words for file, words in BROKEN.items() if words not in messages[file]} == {}, messages
+    assert "Is streamdeblur still running?" in without_server
+    assert errors == []
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(380, "dark"), (1000, "light")])

@@ -41,6 +41,7 @@ def test_the_page_loads_nothing_from_other_sites(port):
         ("/comparison.js", "text/javascript"),
         ("/camera.js", "text/javascript"),
         ("/files.js", "text/javascript"),
+        ("/requests.js", "text/javascript"),
         ("/page.css", "text/css"),
         ("/icon.svg", "image/svg+xml"),
     ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import base64
 import json
 import shutil
 import subprocess
@@ -26,18 +27,42 @@ class Page:
         self._socket, self._numbers = socket, count(1)
         self.requests = []
         """URLs that the page requested."""
+        self.errors = []
+        """Errors of the console: of scripts, of the content security policy, and exceptions that nothing caught."""
 
     async def send(self, method, **parameters):
         number = next(self._numbers)
         await self._socket.send_json({"id": number, "method": method, "params": parameters})
         async for message in self._socket:
             reply = json.loads(message.data)
-            if reply.get("method") == "Network.requestWillBeSent":
-                self.requests.append(reply["params"]["request"]["url"])
+            self._note(reply.get("method"), reply.get("params"))
             if reply.get("id") == number:
                 assert "error" not in reply, reply
                 return reply["result"]
         raise AssertionError(f"The browser ended during {method}.")
+
+    def _note(self, event, content):
+        if event == "Network.requestWillBeSent":
+            self.requests.append(content["request"]["url"])
+        elif event == "Runtime.exceptionThrown":
+            self.errors.append(content["exceptionDetails"])
+        elif event == "Runtime.consoleAPICalled" and content["type"] in ("error", "assert"):
+            self.errors.append(content["args"])
+        elif event == "Log.entryAdded" and content["entry"]["level"] == "error" and content["entry"]["source"] != "network":
+            # The browser itself logs each response of status 4xx or 5xx, with the source "network".
+            self.errors.append(content["entry"])
+
+    async def drop(self, name, content, kind=""):
+        """Drop a file on the page, with the media type that a browser finds for it, and wait until the page is done with it."""
+        await self.run(
+            f"""(() => {{
+              const bytes = Uint8Array.from(atob("{base64.b64encode(content).decode()}"), (c) => c.charCodeAt(0));
+              const data = new DataTransfer();
+              data.items.add(new File([bytes], {json.dumps(name)}, {{ type: "{kind}" }}));
+              comparison.dispatchEvent(new DragEvent("drop", {{ dataTransfer: data, bubbles: true, cancelable: true }}));
+            }})()"""
+        )
+        await self.until("document.getElementById('progress').hidden")
 
     async def run(self, script):
         """The value of a script; promises are awaited."""
@@ -76,6 +101,8 @@ async def page(address, profile, *flags, width=1000, height=800):
                 opened = Page(socket)
                 await opened.send("Network.enable")
                 await opened.send("Page.enable")
+                await opened.send("Runtime.enable")
+                await opened.send("Log.enable")
                 await opened.send("Page.navigate", url=address)
                 await opened.until("document.readyState === 'complete' && location.href !== 'about:blank'")
                 yield opened

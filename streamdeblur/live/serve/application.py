@@ -24,6 +24,7 @@ PAGE = {
     "/comparison.js": ("comparison.js", "text/javascript"),
     "/camera.js": ("camera.js", "text/javascript"),
     "/files.js": ("files.js", "text/javascript"),
+    "/requests.js": ("requests.js", "text/javascript"),
     "/page.css": ("page.css", "text/css"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }

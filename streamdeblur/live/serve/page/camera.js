@@ -1,9 +1,11 @@
 // The camera: sent to the server over WebRTC, and received with the original and the restored picture side by side.
 
 import { clear, show } from "./comparison.js";
+import { content, post } from "./requests.js";
 
 const SIZE = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30, max: 30 } };
 const START_BITRATE = "x-google-start-bitrate=4000;x-google-max-bitrate=8000";
+const GATHERING_MILLISECONDS = 5000;
 const incoming = document.getElementById("incoming");
 
 let peer = null;
@@ -86,13 +88,8 @@ async function connect(own) {
   await own.setLocalDescription(await own.createOffer());
   await candidatesGathered(own);
   const { sdp, type } = own.localDescription;
-  const response = await fetch("/offer", {
-    method: "POST",
-    headers: { "Content-Type": "application/json" },
-    body: JSON.stringify({ sdp, type }),
-  });
-  const answer = await response.json().catch(() => ({}));
-  if (!response.ok) throw new Error(answer.error || `The server responded with status ${response.status}.`);
+  const response = await post("/offer", { headers: { "Content-Type": "application/json" }, body: JSON.stringify({ sdp, type }) });
+  const answer = await content(() => response.json());
   // Chromium starts at 0.3 Mbit/s, which blurs more than any camera.
   answer.sdp = answer.sdp.replace(/(a=rtpmap:(\d+) VP8\/90000\r\n)/g, `$1a=fmtp:$2 ${START_BITRATE}\r\n`);
   if (peer === own) await own.setRemoteDescription(answer);
@@ -102,11 +99,15 @@ function candidatesGathered(own) {
   if (own.iceGatheringState === "complete") return Promise.resolve();
   return new Promise((resolve) => {
     own.addEventListener("icegatheringstatechange", () => own.iceGatheringState === "complete" && resolve());
+    // The addresses of this machine are found at once; an interface that does not answer is not waited for.
+    setTimeout(resolve, GATHERING_MILLISECONDS);
   });
 }
 
 async function keepResolution(sender) {
-  const parameters = sender.getParameters();
-  parameters.degradationPreference = "maintain-resolution";
-  await sender.setParameters(parameters).catch(() => {});
+  try {
+    await sender.setParameters({ ...sender.getParameters(), degradationPreference: "maintain-resolution" });
+  } catch {
+    // Browsers without this setting send smaller frames if they are short of time.
+  }
 }

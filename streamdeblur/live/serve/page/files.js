@@ -1,8 +1,13 @@
 // Pictures and short clips: uploaded, restored by the server, shown, and offered for download.
 
 import { clear, show } from "./comparison.js";
+import { content, post } from "./requests.js";
 
-const MAX_BYTES = Number(document.getElementById("file").dataset.bytes);
+const input = document.getElementById("file");
+const MAX_BYTES = Number(input.dataset.bytes);
+const SUFFIXES = input.accept.split(",");
+// The result of a MOV clip is an MP4 clip.
+const RESULT_SUFFIXES = { "image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "video/mp4": ".mp4", "video/webm": ".webm" };
 
 // { before, after, isClip } of the current file, or null
 let current = null;
@@ -15,25 +20,15 @@ export const isPlaying = () => isClip() && !current.after.paused;
 // message is for the user, or an AbortError if `close` was called meanwhile.
 export async function restore(file) {
   close();
-  if (file.size > MAX_BYTES) throw new Error(`The file is larger than ${Math.floor(MAX_BYTES / 2 ** 20)} MB.`);
   request = new AbortController();
   const { signal } = request;
-  const response = await upload(file, signal);
-  const result = await response.blob();
-  const isPicture = result.type.startsWith("image/");
+  await check(file);
+  const { result, message } = await upload(file, signal);
   const address = URL.createObjectURL(result);
-  const name = file.name.replace(/(\.[^.]*)?$/, `-sharp.${/[a-z]+$/.exec(result.type)[0].replace("jpeg", "jpg")}`);
-  const message = response.headers.get("X-Message");
-  try {
-    const kind = isPicture ? "img" : "video";
-    const [before, after] = await Promise.all([load(URL.createObjectURL(file), kind), load(address, kind)]);
-    signal.throwIfAborted();
-    showFiles({ before, after, isClip: !isPicture });
-  } catch (error) {
-    if (signal.aborted) throw error;
-    return { message, address, name, displayable: false };
-  }
-  return { message, address, name, displayable: true };
+  const displayable = await showFiles(file, address, result.type.startsWith("image/") ? "img" : "video", signal);
+  if (signal.aborted) URL.revokeObjectURL(address);
+  signal.throwIfAborted();
+  return { message, address, name: resultName(file.name, result.type), displayable };
 }
 
 export function close() {
@@ -48,28 +43,54 @@ export function close() {
   clear();
 }
 
+// A browser may refuse to play a clip; its first frame is shown then.
 export async function play(playing) {
   if (!isClip()) return;
   const both = [current.before, current.after];
-  if (playing) await Promise.all(both.map((clip) => clip.play()));
+  if (playing) await Promise.allSettled(both.map((clip) => clip.play()));
   else both.forEach((clip) => clip.pause());
 }
 
-async function upload(file, signal) {
-  let response;
+// Throws an Error for a file that the server would refuse, or that the browser cannot read.
+async function check(file) {
+  const name = file.name.toLowerCase();
+  if (!SUFFIXES.some((suffix) => name.endsWith(suffix))) throw new Error(`Unsupported file type. Supported: ${SUFFIXES.join(", ")}.`);
+  if (file.size > MAX_BYTES) throw new Error(`The file is larger than ${Math.floor(MAX_BYTES / 2 ** 20)} MB.`);
+  if (file.size === 0) throw new Error("The file is empty.");
   try {
-    response = await fetch("/restore", {
-      method: "POST",
-      headers: { "Content-Type": "application/octet-stream", "X-Name": file.name.replace(/[^\w.-]/g, "_") },
-      body: file,
-      signal,
-    });
-  } catch (error) {
-    throw signal.aborted ? error : new Error("The server does not respond. Is streamdeblur still running?");
+    await file.slice(0, 1).arrayBuffer();
+  } catch {
+    throw new Error("The file cannot be read: it is a folder, or it was moved or changed.");
   }
-  if (response.ok) return response;
-  const answer = await response.json().catch(() => ({}));
-  throw new Error(answer.error || `The server responded with status ${response.status}.`);
+}
+
+async function upload(file, signal) {
+  signal.throwIfAborted();
+  const name = file.name.slice(-100).replace(/[^\w.-]/g, "_");
+  const headers = { "Content-Type": "application/octet-stream", "X-Name": name };
+  const response = await post("/restore", { headers, body: file, signal });
+  const result = await content(() => response.blob(), signal);
+  return { result, message: response.headers.get("X-Message") || "Done." };
+}
+
+function resultName(name, type) {
+  const dot = name.lastIndexOf(".");
+  return `${dot > 0 ? name.slice(0, dot) : name}-sharp${RESULT_SUFFIXES[type] || ""}`;
+}
+
+// Returns whether the browser can show both the file and the result.
+async function showFiles(file, address, kind, signal) {
+  const original = URL.createObjectURL(file);
+  try {
+    const [before, after] = await Promise.all([load(original, kind), load(address, kind)]);
+    signal.throwIfAborted();
+    current = { before, after, isClip: kind === "video" };
+  } catch {
+    URL.revokeObjectURL(original);
+    return false;
+  }
+  compare(current);
+  return true;
 }
 
 function load(address, kind) {
@@ -82,9 +103,7 @@ function load(address, kind) {
   });
 }
 
-function showFiles(files) {
-  current = files;
-  const { before, after, isClip } = files;
+function compare({ before, after, isClip }) {
   const width = after.naturalWidth || after.videoWidth;
   const height = after.naturalHeight || after.videoHeight;
   const kind = isClip ? "Clip" : "Picture";
@@ -93,5 +112,7 @@ function showFiles(files) {
 }
 
 function synchronise(before, after) {
-  if (Math.abs(before.currentTime - after.currentTime) > 0.05) before.currentTime = Math.min(after.currentTime, before.duration);
+  const time = Math.min(after.currentTime, before.duration);
+  // The duration is not a number while a clip is being replaced.
+  if (Number.isFinite(time) && Math.abs(before.currentTime - after.currentTime) > 0.05) before.currentTime = time;
 }

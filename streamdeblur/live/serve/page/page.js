@@ -111,7 +111,8 @@ function acceptDrops() {
     document.addEventListener(name, (event) => {
       event.preventDefault();
       comparison.classList.toggle("over", name === "dragover");
-      if (name === "drop" && event.dataTransfer.files.length) restoreFile(event.dataTransfer.files[0]);
+      const dropped = event.dataTransfer ? event.dataTransfer.files : [];
+      if (name === "drop" && dropped.length) restoreFile(dropped[0]);
     });
   }
 }
