@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from streamdeblur.video.copying import copy_tags, line_bytes, plane_lines
+from streamdeblur.video.copying import copy_tags, empty_like, line_bytes, plane_lines
 from streamdeblur.video.layouts import layout_of
 
 if TYPE_CHECKING:
@@ -51,10 +51,9 @@ def fitted(frame: av.VideoFrame, width: int, height: int, pixel_format: str) -> 
 
 def padded(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
     """Return a copy whose last column and line are repeated up to width x height."""
-    import av
     import numpy as np
 
-    larger = av.VideoFrame(width, height, frame.format.name)
+    larger = empty_like(frame, width, height)
     for index, (source, target) in enumerate(zip(frame.planes, larger.planes, strict=True)):
         size, new_size = line_bytes(frame, index), line_bytes(larger, index)
         sample = max(1, size // max(1, source.width))
@@ -63,5 +62,4 @@ def padded(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
         wide = np.concatenate([lines, edge], axis=1)[:, :new_size]
         target_lines[: source.height, :new_size] = wide
         target_lines[source.height : target.height, :new_size] = wide[-1:]
-    copy_tags(frame, larger)
     return larger

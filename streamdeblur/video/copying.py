@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import threading
+from fractions import Fraction
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,28 +46,59 @@ def copy_tags(source: av.VideoFrame, target: av.VideoFrame) -> None:
     target.color_primaries, target.color_trc = source.color_primaries, source.color_trc
 
 
-def copy_frame(frame: av.VideoFrame) -> av.VideoFrame:
-    """Copy a frame with its pixels, time stamps and colour tags, and without its side data."""
+def empty_like(frame: av.VideoFrame, width: int, height: int) -> av.VideoFrame:
+    """Return a frame of another size with the tags of `frame`, whose samples are to be written."""
     import av
 
-    copied = av.VideoFrame(frame.width, frame.height, frame.format.name)
-    for source, target in zip(frame.planes, copied.planes, strict=True):
-        lines, target_lines = plane_lines(source), plane_lines(target)
-        size = min(lines.shape[1], target_lines.shape[1])
-        target_lines[: lines.shape[0], :size] = lines[: target_lines.shape[0], :size]
-    copy_tags(frame, copied)
+    if frame.interlaced_frame:
+        # the flags of fields cannot be set, but a conversion keeps them
+        return frame.reformat(width=width, height=height, interpolation="POINT")
+    empty = av.VideoFrame(width, height, frame.format.name)
+    copy_tags(frame, empty)
+    return empty
+
+
+class _References(threading.local):
+    """References to frames: they share their samples, and have all their properties. One filter graph is kept per thread."""
+
+    def __init__(self) -> None:
+        self._shape: tuple[int, int, str] | None = None
+
+    def to(self, frame: av.VideoFrame) -> av.VideoFrame:
+        shape = frame.width, frame.height, frame.format.name
+        if shape != self._shape:
+            self._graph, self._shape = self._open(*shape), shape
+        self._graph.push(frame)
+        reference = self._graph.pull()
+        reference.time_base = frame.time_base or Fraction(0)
+        return reference  # type: ignore[return-value]  # frames of video come out of a graph for video
+
+    @staticmethod
+    def _open(width: int, height: int, pixel_format: str) -> av.filter.Graph:
+        import av
+
+        graph = av.filter.Graph()
+        source = graph.add_buffer(width=width, height=height, format=av.VideoFormat(pixel_format), time_base=Fraction(1))
+        graph.link_nodes(source, graph.add("buffersink")).configure()
+        return graph
+
+
+_references = _References()
+
+
+def copy_frame(frame: av.VideoFrame) -> av.VideoFrame:
+    """Copy a frame with its pixels, time stamps, tags, flags of fields and side data."""
+    copied = _references.to(frame)
+    copied.make_writable()
     return copied
 
 
 def beside(left: av.VideoFrame, right: av.VideoFrame) -> av.VideoFrame:
     """Place two frames of the same size and pixel format beside each other in one."""
-    import av
-
-    wide = av.VideoFrame(left.width + right.width, left.height, left.format.name)
+    wide = empty_like(left, left.width + right.width, left.height)
     for index, target in enumerate(wide.planes):
         size, total = line_bytes(left, index), line_bytes(wide, index)
         sources = [plane_lines(frame.planes[index])[: target.height, :size] for frame in (left, right)]
         # an odd width has one chroma column less than two of its halves
         plane_lines(target)[: target.height, :total] = np.concatenate(sources, axis=1)[:, :total]
-    copy_tags(left, wide)
     return wide

@@ -81,6 +81,9 @@ DEFAULTS = {
     "prores_ks": EncoderDefaults("qscale", 4, unit=1),
 }
 
+PARAMETERS = {"libx265": "x265-params", "libx264": "x264-params", "libsvtav1": "svtav1-params"}
+"""The option of an encoder that takes parameters of its own library."""
+
 
 def open_codec(name: str) -> av.codec.Codec:
     """Return FFmpeg's video encoder `name`.
@@ -168,9 +171,7 @@ def _qualities(pixel_format: av.VideoFormat) -> tuple[int, int, int, int]:
     return (len(components) - len(colour), bits, pixel_format.chroma_width(16) // 4, pixel_format.chroma_height(16) // 4)
 
 
-def configure(
-    context: av.VideoCodecContext, name: str, quality: float | None, preset: str | None, hdr: Sequence[str] = ()
-) -> None:
+def configure(context: av.VideoCodecContext, name: str, quality: float | None, preset: str | None) -> None:
     """Set constant quality and speed preset of an encoder that is not open yet.
 
     Args:
@@ -178,7 +179,6 @@ def configure(
         name: Name of the encoder.
         quality: On the encoder's own scale (CRF for x264, for example); None for the default of `DEFAULTS`.
         preset: One of the encoder's own speed presets; None for the default.
-        hdr: HDR parameters of `hdr_parameters`, for x265, x264 and SVT-AV1.
 
     Raises:
         OptionError: `quality` or `preset` was given, and the encoder has none.
@@ -200,10 +200,16 @@ def configure(
         options[defaults.preset] = preset or str(defaults.speed)
     elif preset is not None:
         raise OptionError(f"The encoder {name} has no presets: leave --preset out.")
-    parameters = {"libx265": "x265-params", "libx264": "x264-params", "libsvtav1": "svtav1-params"}.get(name)
-    if hdr and parameters:
-        options[parameters] = ":".join([*filter(None, [options.get(parameters)]), *hdr])
     context.options = options
+
+
+def add_parameters(context: av.VideoCodecContext, parameters: Sequence[str]) -> None:
+    """Add "name=value" parameters of the encoder's own library; encoders other than those of PARAMETERS ignore them."""
+    option = PARAMETERS.get(context.name)
+    if option and parameters:
+        options = dict(context.options)
+        options[option] = ":".join([*filter(None, [options.get(option)]), *parameters])
+        context.options = options
 
 
 def _guess(private: set[str]) -> EncoderDefaults:

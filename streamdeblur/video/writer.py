@@ -14,8 +14,9 @@ from streamdeblur.errors import OptionError, OutputError
 from streamdeblur.options import EncodingOptions
 from streamdeblur.partial_file import PartialFile
 from streamdeblur.video.conversion import fitted
+from streamdeblur.video.description import describe
 from streamdeblur.video.encoders import SUFFIXES, choose_encoder, choose_pixel_format, configure
-from streamdeblur.video.hdr import display_matrix, dynamic_metadata, hdr_parameters
+from streamdeblur.video.hdr import dynamic_metadata
 from streamdeblur.video.reader import Reader
 from streamdeblur.video.streams import OtherStream, add_other_stream, copy_description
 
@@ -24,8 +25,6 @@ if TYPE_CHECKING:
 
 FRAME_DURATION = 1 << 8
 """AV_CODEC_FLAG_FRAME_DURATION: packets keep the durations of their frames."""
-INTERLACED = (1 << 18) | (1 << 29)
-"""AV_CODEC_FLAG_INTERLACED_DCT | AV_CODEC_FLAG_INTERLACED_ME."""
 
 COARSE_TIME_BASE = {"mpeg4": 65535, "mpeg2video": None, "libxvid": 65535}
 """Encoders with a limit on the denominator of the time base; None: the frame rate only."""
@@ -94,21 +93,14 @@ class Writer:
         context.width, context.height = self._size(frame, context.pix_fmt)
         context.time_base = self._time_base(codec.name)
         stream.time_base = context.time_base
-        if source.sample_aspect_ratio:
-            context.sample_aspect_ratio = source.sample_aspect_ratio
-        context.colorspace, context.color_range = frame.colorspace, frame.color_range
-        context.color_primaries, context.color_trc = frame.color_primaries, frame.color_trc
         context.flags |= FRAME_DURATION
-        if frame.interlaced_frame:
-            context.flags |= INTERLACED
-            self.warnings.append("the video is interlaced and stays interlaced; deinterlace it first for the best faces")
         context.thread_type = "AUTO"
-        configure(context, codec.name, self._encoding.quality, self._encoding.preset, hdr_parameters(frame, codec.name))
+        configure(context, codec.name, self._encoding.quality, self._encoding.preset)
+        describe(stream, frame, source)
+        if frame.interlaced_frame:
+            self.warnings.append("the video is interlaced and stays interlaced; deinterlace it first for the best faces")
         if dynamic_metadata(frame):
             self.warnings.append(f"per-frame HDR metadata was not carried over: {', '.join(dynamic_metadata(frame))}")
-        matrix = display_matrix(frame)
-        if matrix is not None:
-            stream.set_display_matrix(matrix)
         copy_description(source, stream)
         return stream
 

@@ -230,7 +230,7 @@ def test_hdr_metadata_of_ten_bit_video_is_kept(tmp_path, few_pictures, deblurrer
 
 
 def test_interlaced_video_stays_interlaced_and_says_so(tmp_path, few_pictures, deblurrer):
-    recipe = VideoSpec(interlaced=True, options={"preset": "ultrafast", "x264-params": "tff=1"})
+    recipe = VideoSpec(fields="tff", options={"preset": "ultrafast"})
     source = write_video(tmp_path / "in.mkv", few_pictures, recipe)
     assert read_frames(source)[0].interlaced_frame
     summary = deblur_video(source, tmp_path / "out.mkv", deblurrer=deblurrer)

@@ -29,7 +29,10 @@ class VideoSpec:
     metadata: dict = field(default_factory=dict)
     chapters: tuple = ()
     attachment: bytes | None = None
-    interlaced: bool = False
+    fields: str | None = None
+    """"tff" or "bff": interlaced frames, whose top or bottom field is first."""
+    primaries: int | None = None
+    transfer: int | None = None
 
 
 def write_video(path, pictures, recipe=VideoSpec()):
@@ -45,7 +48,8 @@ def write_video(path, pictures, recipe=VideoSpec()):
         context.colorspace, context.color_range = recipe.colorspace, recipe.color_range
         if recipe.aspect:
             context.sample_aspect_ratio = recipe.aspect
-        if recipe.interlaced:
+        context.color_primaries, context.color_trc = recipe.primaries or 2, recipe.transfer or 2
+        if recipe.fields:
             context.flags |= (1 << 18) | (1 << 29)
         if recipe.rotation:
             stream.set_display_rotation(recipe.rotation)
@@ -61,6 +65,8 @@ def write_video(path, pictures, recipe=VideoSpec()):
             _write_subtitles(container, texts)
         for number, picture in enumerate(pictures):
             frame = rgb_to_frame(picture, recipe)
+            if recipe.fields:
+                frame = with_fields(frame, recipe.fields)
             frame.pts = number if recipe.pts is None else recipe.pts[number]
             frame.time_base = recipe.time_base
             container.mux(stream.encode(frame))
@@ -78,6 +84,15 @@ def rgb_to_frame(picture, recipe):
     )
     frame.colorspace, frame.color_range = recipe.colorspace, recipe.color_range
     return frame
+
+
+def with_fields(frame, order):
+    """The frame, flagged as interlaced: "tff" or "bff"."""
+    graph = av.filter.Graph()
+    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1, 25))
+    graph.link_nodes(source, graph.add("setfield", order), graph.add("buffersink")).configure()
+    graph.push(frame)
+    return graph.pull()
 
 
 def _subtitle_stream(container):

@@ -191,7 +191,7 @@ def test_small_short_soft_and_absent_faces_are_told_apart(tmp_path, photograph):
     write_video(tmp_path / "in" / "soft.mp4", [cv2.GaussianBlur(p, (0, 0), 4) for p in pictures])
     write_video(tmp_path / "in" / "empty.mp4", [np.full((120, 160, 3), n, np.uint8) for n in range(12)])
     write_video(tmp_path / "in" / "still.mp4", pictures[:1] * 12)
-    write_video(tmp_path / "in" / "fields.mp4", pictures, VideoSpec(interlaced=True))
+    write_video(tmp_path / "in" / "fields.mp4", pictures, VideoSpec(fields="tff"))
     with pytest.raises(
         InputError, match=r"1 of 6 files .*interlaced.*no face was found in 1 of 6 files; runs too short: 2; "
     ) as caught:
