@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from streamdeblur.kernels.intensity import BLOCK, look_up, mirrored
+from streamdeblur.kernels.checked import checked
+from streamdeblur.kernels.intensity import BLOCK, check_not_empty, check_table, look_up, mirrored
 from streamdeblur.kernels.jit import Array, kernel
 
 
+@checked(
+    lambda image, *_: check_not_empty(image),
+    image="uint8 [H, W, channels]", left="int", top="int", table="int32 [256]", total="int32 [h, w, channels], written",
+)  # fmt: skip
 @kernel
 def add_intensity(image: Array, left: int, top: int, table: Array, total: Array) -> None:
     """Add the intensity of a view to a sum: ``total[y, x] += table[image[top + y, left + x]]``, mirrored beyond the border.
@@ -33,6 +38,10 @@ def add_intensity(image: Array, left: int, top: int, table: Array, total: Array)
                 line[channels * column + c] += table[row[from_x + c]]
 
 
+@checked(
+    lambda total, count, table, out: check_table(table),
+    total="int32 [...]", count="int >= 1", table="uint8 [n]", out="uint8 [...], written",
+)  # fmt: skip
 @kernel
 def mean_codes(total: Array, count: int, table: Array, out: Array) -> None:
     """Write the code values of the mean of `count` frames: ``out = table[round(total / count)]``, halves upwards, exact.
@@ -46,5 +55,5 @@ def mean_codes(total: Array, count: int, table: Array, out: Array) -> None:
     for begin in range(0, source.size, BLOCK):
         part, codes = source[begin : begin + BLOCK], target[begin : begin + BLOCK]
         for i in range(part.size):
-            indices[i] = min(np.int32(part[i] * share + (0.5 + 1e-9)), last)
+            indices[i] = max(np.int32(0), min(np.int32(part[i] * share + (0.5 + 1e-9)), last))
         look_up(indices, table, codes)

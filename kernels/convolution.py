@@ -4,9 +4,26 @@ from __future__ import annotations
 
 import numpy as np
 
+from streamdeblur.kernels.checked import checked
 from streamdeblur.kernels.jit import Array, kernel
 
 
+def _taps_inside(intensity: Array, rows: Array, columns: Array, weights: Array, out: Array) -> None:
+    if weights.size % 4:
+        raise ValueError(f"'weights' must be a multiple of 4 (got {weights.size}).")
+    for name, taps, axis in (("rows", rows, 0), ("columns", columns, 1)):
+        room = intensity.shape[axis] - out.shape[axis]
+        if taps.size and not 0 <= taps.min() <= taps.max() <= room:
+            raise ValueError(
+                f"'{name}' must be 0 to {room}, by which 'intensity' exceeds 'out' (got {taps.min()} to {taps.max()})."
+            )
+
+
+@checked(
+    _taps_inside,
+    intensity="float32 [H, W, 3]", rows="int64 [taps]", columns="int64 [taps]", weights="float32 [taps]",
+    out="float32 [h, w, 3], written",
+)  # fmt: skip
 @kernel
 def convolve_taps(intensity: Array, rows: Array, columns: Array, weights: Array, out: Array) -> None:
     """Sum up weighted shifted pictures: ``out[y, x] = sum_t weights[t] * intensity[y + rows[t], x + columns[t]]``.

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from streamdeblur.kernels.checked import checked
 from streamdeblur.kernels.jit import Array, kernel
 
 BLOCK = 1024
 """Samples worked on at a time: they stay in the fastest cache."""
+LONGEST_TABLE = 1 << 16
+"""Entries that a 16-bit index can tell apart."""
 
 
+@checked(index="int", size="int >= 1")
 @kernel
 def mirrored(index: int, size: int) -> int:
     """Return the index within [0, size) of a sample mirrored any number of times at the first and last samples."""
@@ -31,6 +35,20 @@ def _columns(left: int, width: int, image_width: int) -> tuple[int, int]:
     return begin, max(begin, min(width, image_width - left))
 
 
+def check_not_empty(image: Array) -> None:
+    """Check that an image has a pixel to mirror.
+
+    Raises:
+        ValueError: It has none.
+    """
+    if not image.size:
+        raise ValueError(f"'image' must have a pixel (got {list(image.shape)}).")
+
+
+@checked(
+    lambda image, *_: check_not_empty(image),
+    image="uint8 [H, W, 3], strided", left="int", top="int", table="Kind [256]", out="Kind [h, w, 3], written",
+)  # fmt: skip
 @kernel
 def read_intensity(image: Array, left: int, top: int, table: Array, out: Array) -> None:
     """Read the linear intensity of a view: ``out[y, x] = table[image[top + y, left + x]]``, mirrored beyond the border.
@@ -56,6 +74,12 @@ def read_intensity(image: Array, left: int, top: int, table: Array, out: Array) 
                 line[3 * column + c] = table[np.uint64(row[3 * outside[x] + c])]
 
 
+def _inside_table(indices: Array, table: Array, out: Array) -> None:
+    if indices.size and not 0 <= indices.min() <= indices.max() < table.size:
+        raise ValueError(f"'indices' must be 0 to {table.size - 1} (got {indices.min()} to {indices.max()}).")
+
+
+@checked(_inside_table, indices="uint8|uint16|int32|int64 [n]", table="uint8 [m]", out="uint8 [n], written")
 @kernel
 def look_up(indices: Array, table: Array, out: Array) -> None:
     """Look up ``out = table[indices]``: integers [n] of any kind, not negative."""
@@ -64,6 +88,20 @@ def look_up(indices: Array, table: Array, out: Array) -> None:
         out[at] = table[np.uint64(indices[at])]
 
 
+def check_table(table: Array) -> None:
+    """Check a table whose indices are 16-bit numbers.
+
+    Raises:
+        ValueError: It is empty or longer.
+    """
+    if not 1 <= table.size <= LONGEST_TABLE:
+        raise ValueError(f"'table' must have 1 to {LONGEST_TABLE} entries (got {table.size}).")
+
+
+@checked(
+    lambda intensity, scale, table, out: check_table(table),
+    intensity="float32 [...]", scale="float", table="uint8 [n]", out="uint8 [...], written",
+)  # fmt: skip
 @kernel
 def write_codes(intensity: Array, scale: float, table: Array, out: Array) -> None:
     """Write the code values of linear intensities, clipped and rounded: ``out = table[intensity * scale]``.
@@ -78,5 +116,6 @@ def write_codes(intensity: Array, scale: float, table: Array, out: Array) -> Non
         part = source[begin : begin + BLOCK]
         # this loop is vectorised, looking up cannot be
         for i in range(part.size):
-            indices[i] = np.int32(min(max(part[i] * factor + half, none), last))
+            # in this order NaN becomes the first index
+            indices[i] = np.int32(min(max(none, part[i] * factor + half), last))
         look_up(indices, table, target[begin : begin + BLOCK])

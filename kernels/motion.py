@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from streamdeblur.kernels.checked import checked
 from streamdeblur.kernels.jit import Array, kernel
 
 
+@checked(motion="float32 [h, w, 2], strided")
 @kernel
 def mean_length(motion: Array) -> float:
     """Return the mean length of vectors: float32 [h, w, 2]."""
@@ -19,6 +21,7 @@ def mean_length(motion: Array) -> float:
     return mean
 
 
+@checked(motion="float32 [h, w, 2], strided", net="float32 [h, w, 2], strided, written")
 @kernel
 def add_motion(motion: Array, net: Array) -> float:
     """Add a motion, ``net += motion``, both float32 [h, w, 2]; return its mean length."""

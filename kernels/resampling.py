@@ -6,15 +6,37 @@ import math
 
 import numpy as np
 
+from streamdeblur.kernels.checked import checked
 from streamdeblur.kernels.jit import Array, kernel
 
+LARGEST_SPAN = 1 << 22
+"""Source samples that a resampling may cover: far more than any line has, few enough for the weights to fit in memory."""
+FARTHEST = 1 << 24
+"""Largest distance in samples from the first sample of a source at which a resampling may begin."""
 
+
+def check_cells(count: int, origin: float, step: float) -> None:
+    """Check the cells of a resampling, whose positions and number of taps follow from these.
+
+    Raises:
+        ValueError: They are not finite, not positive, or cover far more than any picture has.
+    """
+    # comparisons with NaN are false
+    if not (step > 0.0 and (count + 2) * step <= LARGEST_SPAN and abs(origin) <= FARTHEST):
+        raise ValueError(
+            f"{count} cells of {step:g} samples from {origin:g} cannot be resampled; at most {LARGEST_SPAN} samples, "
+            f"which begin within {FARTHEST} of the first one, can."
+        )
+
+
+@checked(lambda step: check_cells(1, 0.0, step), step="float > 0")
 @kernel
 def tap_count(step: float) -> int:
     """Taps per output cell that covers `step` source samples; at least 4, for which the inner loop is unrolled."""
     return max(4, math.ceil(step) + 1)
 
 
+@checked(distance="float")
 @kernel
 def cubic(distance: float) -> float:
     """Catmull-Rom cubic (Keys 1981, a = -1/2) at `distance` samples from its centre."""
@@ -26,6 +48,7 @@ def cubic(distance: float) -> float:
     return 0.0
 
 
+@checked(check_cells, count="int >= 0", origin="float", step="float > 0")
 @kernel
 def make_taps(count: int, origin: float, step: float) -> tuple[Array, Array]:
     """Compute the first source sample and the weights of each output cell.

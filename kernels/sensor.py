@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from streamdeblur.kernels.intensity import BLOCK, look_up
+from streamdeblur.kernels.checked import checked
+from streamdeblur.kernels.intensity import BLOCK, check_table, look_up
 from streamdeblur.kernels.jit import Array, kernel
 
 BYTES_MEAN, BYTES_VARIANCE = np.int32(510), 4 * (256**2 - 1) / 12
 """Of the sum of four uniform bytes."""
 
 
+def _below_white(intensity: Array, threshold: float, gain: float) -> None:
+    if threshold >= 1.0:
+        raise ValueError(f"'threshold' must be below 1 (got {threshold:g}).")
+
+
+@checked(_below_white, intensity="float32 [H, W, 3], written", threshold="float", gain="float")
 @kernel
 def brighten(intensity: Array, threshold: float, gain: float) -> None:
     """Make white areas brighter than white, in place: by `gain` where all channels are 1, fading to 1 at `threshold`.
@@ -31,6 +38,7 @@ def brighten(intensity: Array, threshold: float, gain: float) -> None:
         samples[at + np.uint64(2)] = blue * factor
 
 
+@checked(counter="uint32")
 @kernel
 def bits_of(counter: np.uint32) -> np.uint32:
     """Return 32 random bits of a counter: the hash `lowbias32` of C. Wellons."""
@@ -39,6 +47,11 @@ def bits_of(counter: np.uint32) -> np.uint32:
     return np.uint32(bits ^ np.uint32(bits >> np.uint32(16)))
 
 
+@checked(
+    lambda *arguments: check_table(arguments[5]),
+    intensity="float32 [...]", shot="float >= 0", read="float >= 0", key="int >= 0", scale="float", table="uint8 [n]",
+    out="uint8 [...], written",
+)  # fmt: skip
 @kernel
 def write_noisy_codes(intensity: Array, shot: float, read: float, key: int, scale: float, table: Array, out: Array) -> None:
     """Add shot and read noise, then clip and apply the camera curve: ``out = table[clip(intensity + noise) * scale]``, rounded.
@@ -67,5 +80,6 @@ def write_noisy_codes(intensity: Array, shot: float, read: float, key: int, scal
             pairs = np.uint32((bits & np.uint32(0x00FF00FF)) + (np.uint32(bits >> np.uint32(8)) & np.uint32(0x00FF00FF)))
             total = np.int32((pairs & np.uint32(0xFFFF)) + np.uint32(pairs >> np.uint32(16)))
             value = part[i] + np.float32(total - BYTES_MEAN) * np.sqrt(slope * part[i] + dark)
-            indices[i] = np.int32(min(max(value * factor + half, none), last))
+            # in this order NaN becomes the first index
+            indices[i] = np.int32(min(max(none, value * factor + half), last))
         look_up(indices, table, target[begin : begin + BLOCK])

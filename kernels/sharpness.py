@@ -4,12 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
+from streamdeblur.kernels.checked import checked
 from streamdeblur.kernels.jit import Array, kernel
 
 BOX = 9
 """Length in samples of the box filter of Crete et al. 2007."""
 
 
+def _square_inside(crop: Array, begin: int, end: int, factor: int) -> None:
+    if not begin <= end <= min(crop.shape[:2]):
+        raise ValueError(f"'begin' and 'end' must lie within the crop, {list(crop.shape)} (got {begin} and {end}).")
+
+
+@checked(_square_inside, crop="uint8 [H, W, 3], strided", begin="int >= 0", end="int >= 0", factor="int >= 1")
 @kernel
 def reduced_luma(crop: Array, begin: int, end: int, factor: int) -> Array:
     """Reduce the green of a square of a crop by sums over ``factor`` x ``factor`` pixels.
@@ -46,6 +53,7 @@ def _blur_along_lines(luma: Array) -> float:
     return 1.0 - lost / total if total > 0.0 else 1.0
 
 
+@checked(luma="float32 [h, w], strided")
 @kernel
 def blur_effect(luma: Array) -> float:
     """Measure the blur of a picture, along its blurrier axis, by how little of its variation a box filter removes.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from streamdeblur.kernels.checked import checked
 from streamdeblur.kernels.jit import Array, kernel
 
 WINDOW = 7
@@ -35,6 +36,12 @@ def _sum_windows(columns: Array, out: Array) -> None:
         out[x] = share * ((columns[x] + columns[x + 1]) + middle + columns[x + 6])
 
 
+def _hold_a_window(first: Array, second: Array) -> None:
+    if min(first.shape) < WINDOW:
+        raise ValueError(f"'first' must have {WINDOW} lines and columns or more (got {list(first.shape)}).")
+
+
+@checked(_hold_a_window, first="uint8 [h, w], strided", second="uint8 [h, w], strided")
 @kernel
 def ssim(first: Array, second: Array) -> float:
     """Return the structural similarity of two gray pictures, 1 if they are equal (Wang et al. 2004, uniform windows of 7 x 7).

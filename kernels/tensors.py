@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
+from streamdeblur.kernels.checked import checked
 from streamdeblur.kernels.jit import Array, kernel
 
 
+@checked(red="uint8 [n]", green="uint8 [n]", blue="uint8 [n]", out="uint8 [n, 3], written")
 @kernel
 def interleave(red: Array, green: Array, blue: Array, out: Array) -> None:
     """Write three channels, uint8 [n] each, to `out`, uint8 [n, 3]."""
@@ -19,6 +21,7 @@ def interleave(red: Array, green: Array, blue: Array, out: Array) -> None:
         flat[at + np.uint64(2)] = blue[x]
 
 
+@checked(images="float32 [N, 3, H, W], strided", out="uint8 [N, H, W, 3], written", finite="bool [N], written")
 @kernel
 def quantise(images: Array, out: Array, finite: Array) -> None:
     """Round network outputs to pixels, and find those with NaN or infinity.

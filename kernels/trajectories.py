@@ -4,9 +4,19 @@ from __future__ import annotations
 
 import math
 
+from streamdeblur.kernels.checked import checked
 from streamdeblur.kernels.jit import Array, kernel
 
 
+def _one_step_less(normals: Array, chances: Array, traits: Array, path: Array) -> None:
+    if path.shape[0] < 2 or normals.shape[0] != path.shape[0] - 1:
+        raise ValueError(f"'path' must have 2 points or more, one more than 'normals' has (got {path.shape[0]}).")
+
+
+@checked(
+    _one_step_less,
+    normals="float32 [n, 2]", chances="float32 [n, 2]", traits="float64 [5]", path="float32 [steps, 2], written",
+)  # fmt: skip
 @kernel
 def markov_path(normals: Array, chances: Array, traits: Array, path: Array) -> None:
     """Sample a camera-shake trajectory by the Markov process of Kupyn et al. 2018 (DeblurGAN, Algorithm 1), of constant speed.
@@ -41,6 +51,10 @@ def markov_path(normals: Array, chances: Array, traits: Array, path: Array) -> N
         path[t + 1, 0], path[t + 1, 1] = x, y
 
 
+@checked(
+    amplitudes="float64 [axes, waves]", phases="float64 [axes, waves]", steps="float64 [waves]",
+    path="float32 [samples, axes], written",
+)  # fmt: skip
 @kernel
 def sum_of_waves(amplitudes: Array, phases: Array, steps: Array, path: Array) -> None:
     """Sums of sine waves at equal intervals, each by turning a pointer.
@@ -70,6 +84,14 @@ def _offset(path: Array, axis: int, scale: float, side: int) -> float:
     return float(min(max(offset, -scale * lowest), side - 1 - scale * highest))
 
 
+def _span_inside(path: Array, span: float, intensity: Array) -> None:
+    if not path.shape[0]:
+        raise ValueError("'path' must have a point.")
+    if not (intensity.shape[0] >= 2 and span < intensity.shape[0]):
+        raise ValueError(f"'intensity' must have 2 lines or more, and more than 'span' (got {intensity.shape[0]} for {span:g}).")
+
+
+@checked(_span_inside, path="float32 [points, 2]", span="float >= 0", intensity="float32 [size, size], written")
 @kernel
 def render_path(path: Array, span: float, intensity: Array) -> None:
     """Render what a moving point leaves on a sensor: its path, scaled to `span` pixels along its longer axis.
@@ -86,13 +108,13 @@ def render_path(path: Array, span: float, intensity: Array) -> None:
     longest = max(highest_x - lowest_x, highest_y - lowest_y)
     scale = span / longest if longest > 0.0 else 0.0
     left, top = _offset(path, 0, scale, intensity.shape[1]), _offset(path, 1, scale, intensity.shape[0])
-    # rounding may leave a point slightly outside
+    # rounding may leave a point slightly outside; in the order below NaN becomes 0
     last_x, last_y = intensity.shape[1] - 1.000001, intensity.shape[0] - 1.000001
     intensity[:] = 0.0
     each = 1.0 / path.shape[0]
     for t in range(path.shape[0]):
-        at_x = min(max(scale * path[t, 0] + left, 0.0), last_x)
-        at_y = min(max(scale * path[t, 1] + top, 0.0), last_y)
+        at_x = min(max(0.0, scale * path[t, 0] + left), last_x)
+        at_y = min(max(0.0, scale * path[t, 1] + top), last_y)
         x, y = int(at_x), int(at_y)
         right, below = at_x - x, at_y - y
         intensity[y, x] += each * (1.0 - right) * (1.0 - below)

@@ -6,9 +6,28 @@ import math
 
 import numpy as np
 
+from streamdeblur.kernels.checked import checked
 from streamdeblur.kernels.jit import Array, kernel
 
+ROUNDING = 1e-6
+"""Pixels by which positions must lie inside of a picture, more than they are off by rounding."""
 
+
+def _check_poses(poses: Array) -> None:
+    if poses.shape[0] < 2 or not np.isfinite(poses).all():
+        raise ValueError(f"'poses' must be 2 or more, of finite numbers (got {list(poses.shape)}).")
+
+
+def _poses_and_frames(poses: Array, corner: float, longest: float, counts: Array) -> None:
+    _check_poses(poses)
+    if not counts.size:
+        raise ValueError("'counts' must have a frame.")
+
+
+@checked(
+    _poses_and_frames,
+    poses="float32 [points, 4]", corner="float >= 0", longest="float > 0", counts="int64 [frames], written",
+)  # fmt: skip
 @kernel
 def count_steps(poses: Array, corner: float, longest: float, counts: Array) -> None:
     """Count how often each frame of an exposure must be added so that no pixel moves further than `longest` in between.
@@ -32,6 +51,17 @@ def count_steps(poses: Array, corner: float, longest: float, counts: Array) -> N
         travelled += length
 
 
+def _matrices_for_counts(poses: Array, counts: Array, middle_x: float, middle_y: float, origin: float, out: Array) -> None:
+    _check_poses(poses)
+    if not counts.size or counts.min() < 0 or counts.sum() != out.shape[0]:
+        raise ValueError(f"'counts' must be 0 or more and sum to {out.shape[0]}, the length of 'out' (got {counts.tolist()}).")
+
+
+@checked(
+    _matrices_for_counts,
+    poses="float32 [points, 4]", counts="int64 [frames]", middle_x="float", middle_y="float", origin="float",
+    out="float64 [n, 2, 3], written",
+)  # fmt: skip
 @kernel
 def path_matrices(poses: Array, counts: Array, middle_x: float, middle_y: float, origin: float, out: Array) -> None:
     """Compute the position that each pixel of a picture shows, for each pose of a camera's path at which a frame is added.
@@ -61,6 +91,7 @@ def path_matrices(poses: Array, counts: Array, middle_x: float, middle_y: float,
             n += 1
 
 
+@checked(width="int >= 0")
 @kernel
 def pixel_numbers(width: int) -> Array:
     """Return the pixel that each sample of a line of RGB belongs to: float32 [3 * width], 0 0 0 1 1 1 ..."""
@@ -121,6 +152,23 @@ def _add_line(lines: Array, matrix: Array, y: int, numbers: Array, weight: float
         x += count
 
 
+def _positions_inside(intensity: Array, matrices: Array, numbers: Array, weight: float, total: Array) -> None:
+    height, width = total.shape[:2]
+    if numbers.size != 3 * width:
+        raise ValueError(f"'numbers' must be pixel_numbers({width}) (got {numbers.size} of them).")
+    # positions are linear, so all lie inside where those of the corners do
+    corners = np.array([(0.0, width - 1.0, 0.0, width - 1.0), (0.0, 0.0, height - 1.0, height - 1.0), (1.0, 1.0, 1.0, 1.0)])
+    positions = matrices @ corners
+    last = np.array([[intensity.shape[1] - 1.0], [intensity.shape[0] - 1.0]]) - ROUNDING
+    if not ((positions >= ROUNDING) & (positions <= last)).all():
+        raise ValueError(f"'matrices' must map the corners of 'total' into 'intensity', {list(intensity.shape)}.")
+
+
+@checked(
+    _positions_inside,
+    intensity="float32 [H, W, 3]", matrices="float64 [n, 2, 3]", numbers="float32 [samples]", weight="float",
+    total="float32 [h, w, 3], written",
+)  # fmt: skip
 @kernel
 def add_warped(intensity: Array, matrices: Array, numbers: Array, weight: float, total: Array) -> None:
     """Add a picture under a moving camera, bilinear: ``total[y, x] += weight * intensity[matrix @ (x, y, 1)]`` for each matrix.

@@ -15,9 +15,25 @@ import math
 
 import numpy as np
 
+from streamdeblur.kernels.checked import checked
 from streamdeblur.kernels.jit import Array, kernel
-from streamdeblur.kernels.resampling import make_taps
+from streamdeblur.kernels.resampling import check_cells, make_taps
 from streamdeblur.kernels.tensors import interleave
+
+SAMPLES = "uint8|uint16 [*, *]"
+"""A component in memory, whose size `layout` refers to."""
+
+
+def _check_layout(name: str, layout: list[int], plane: Array) -> None:
+    """Raise ValueError where a layout refers to samples that the plane does not have."""
+    offset, stride, width, height, shift = layout
+    lines, samples = plane.shape
+    inside = offset >= 0 and stride >= 1 and width >= 1 and 1 <= height <= lines and offset + (width - 1) * stride < samples
+    if not (inside and 0 <= shift < 8 * plane.itemsize):
+        raise ValueError(
+            f"'{name}' is (offset, stride, width, height, shift) = {layout}, which a plane of {lines} lines of {samples} "
+            f"{plane.dtype} samples does not have."
+        )
 
 
 @kernel
@@ -91,6 +107,21 @@ def _mix_line(lines: Array, to_rgb: Array, rgb: Array, out: Array) -> None:
     interleave(rgb[0], rgb[1], rgb[2], out)
 
 
+def _window_of_planes(planes: tuple[Array, Array, Array], layout: Array, grid: Array, to_rgb: Array, out: Array) -> None:
+    height, width = out.shape[:2]
+    if not out.size:
+        raise ValueError("'out' must have a pixel.")
+    for plane, place, (x, step_x, y, step_y) in zip(planes, layout.tolist(), grid.tolist(), strict=True):
+        _check_layout("layout", place, plane)
+        check_cells(width, x, step_x)
+        check_cells(height, y, step_y)
+
+
+@checked(
+    _window_of_planes,
+    planes=(SAMPLES, SAMPLES, SAMPLES), layout="int64 [3, 5]", grid="float64 [3, 4]", to_rgb="float32 [3, 4]",
+    out="uint8 [height, width, 3], written",
+)  # fmt: skip
 @kernel
 def crop_components(planes: tuple[Array, Array, Array], layout: Array, grid: Array, to_rgb: Array, out: Array) -> None:
     """Resample a window of a frame to RGB: area average when shrinking, Catmull-Rom cubic when enlarging.
@@ -128,6 +159,7 @@ def crop_components(planes: tuple[Array, Array, Array], layout: Array, grid: Arr
         _mix_line(lines, to_rgb, rgb, out[y])
 
 
+@checked(position="float", width="float > 0")
 @kernel
 def feather(position: float, width: float) -> float:
     """Weight of the mask at `position` in [0, 1] across a window: 0 at its edges, 1 from `width` inwards (smoothstep)."""
@@ -165,6 +197,25 @@ def _add_line(line: Array, layout: Array, begin: int, delta: Array, maximum: int
             spaced[i] = np.int32(min(max(np.float32(spaced[i] >> shift) + delta[i] + half, lowest), highest)) << shift
 
 
+def _paste_inside(plane: Array, layout: Array, grid: Array, residual: Array, width: float, windows: Array, maximum: int) -> None:
+    _check_layout("layout", layout.tolist(), plane)
+    if not residual.size:
+        raise ValueError("'residual' must have a pixel.")
+    for origin, step in (grid[:2].tolist(), grid[2:].tolist()):
+        # the samples that the crop covers, and the crop's pixels that a sample covers
+        check_cells(1, 0.0, step)
+        check_cells(residual.shape[0], origin / step, 1.0 / step)
+    if not np.isfinite(windows).all():
+        raise ValueError("'windows' must be finite.")
+    if maximum >> 8 * plane.itemsize - int(layout[4]):
+        raise ValueError(f"'maximum' must fit into samples of {plane.dtype} with a shift of {layout[4]} (got {maximum}).")
+
+
+@checked(
+    _paste_inside,
+    plane=f"{SAMPLES}, written", layout="int64 [5]", grid="float64 [4]", residual="float32 [size, size]", width="float > 0",
+    windows="float64 [n, 4]", maximum="int >= 1",
+)  # fmt: skip
 @kernel
 def paste_component(
     plane: Array, layout: Array, grid: Array, residual: Array, width: float, windows: Array, maximum: int
@@ -218,6 +269,9 @@ def paste_component(
         _add_line(plane[y], layout, begin_x, delta, maximum)
 
 
+@checked(
+    restored="uint8 [H, W, 3]", crop="uint8 [H, W, 3]", from_rgb="float32 [3, 3]", out="float32 [3, H, W], written",
+)  # fmt: skip
 @kernel
 def residual_components(restored: Array, crop: Array, from_rgb: Array, out: Array) -> None:
     """Compute the residual of each component: ``out[c] = from_rgb[c] . (restored - crop)``.

@@ -144,11 +144,11 @@ def test_nothing_is_told_to_anybody(engine):
 
 def test_windows_that_overlap_need_no_kernel_that_was_not_compiled_ahead():
     compile_kernels()
-    compiled = list(paste_component.signatures)
+    compiled = list(paste_component.loop.signatures)
     planes = array_planes(np.zeros((200, 200, 3), np.uint8))
     windows = [FaceWindow(x, 100, 90) for x in (60, 90, 120)]
     paste(planes, [RestoredCrop(window, (cropped := crop(planes, window)), cropped) for window in windows])
-    assert paste_component.signatures == compiled
+    assert paste_component.loop.signatures == compiled
 
 
 INTERRUPTED = """
