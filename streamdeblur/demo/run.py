@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
@@ -17,8 +18,9 @@ from streamdeblur.demo.camera import HandheldCamera
 from streamdeblur.errors import InputError
 from streamdeblur.evaluation.metrics.fidelity import psnr, ssim
 from streamdeblur.faces.face import Face
-from streamdeblur.files import make_folder
+from streamdeblur.files import make_folder, refuse_existing
 from streamdeblur.jobs.video import Progress, VideoSummary, deblur_video
+from streamdeblur.partial_file import write_file
 
 PANEL = 240
 """Side of a face in the before/after picture, in pixels."""
@@ -71,29 +73,34 @@ def group_photograph() -> Frame:
     return np.ascontiguousarray(picture[..., ::-1]).astype(np.uint8)
 
 
-def run_demo(folder: Path, on_progress: Callable[[Progress], object] | None = None, seconds: float = 2.0) -> DemoResult:
-    """Write ``blurry.mp4``, ``restored.mp4`` and ``before_after.png`` into a folder, replacing those of an earlier run.
+def run_demo(
+    folder: Path, on_progress: Callable[[Progress], object] | None = None, seconds: float = 2.0, *, overwrite: bool = False
+) -> DemoResult:
+    """Write ``blurry.mp4``, ``restored.mp4`` and ``before_after.png`` into a folder.
 
     Args:
         folder: The folder; it is created if it does not exist.
         on_progress: Called with the progress of the restoration.
         seconds: Length of the clips, with 25 frames per second.
+        overwrite: Replace files of these names.
 
     Raises:
-        OutputError: The folder cannot be written.
+        OutputError: The folder cannot be written, or a file exists and `overwrite` is not set.
     """
+    blurry, restored, picture = (folder / name for name in ("blurry.mp4", "restored.mp4", "before_after.png"))
     make_folder(folder)
+    for path in (blurry, restored, picture):
+        refuse_existing(path, overwrite=overwrite)
     camera = HandheldCamera(group_photograph())
     frames = list(camera.frames(round(seconds * camera.fps)))
     sharp = [frame for _, frame in frames]
-    blurry, restored, picture = (folder / name for name in ("blurry.mp4", "restored.mp4", "before_after.png"))
     _encode(blurry, [frame for frame, _ in frames], camera.fps)
     with FaceDeblurrer(throughput=True) as deblurrer:
-        summary = deblur_video(blurry, restored, overwrite=True, on_progress=on_progress, deblurrer=deblurrer)
+        summary = deblur_video(blurry, restored, overwrite=overwrite, on_progress=on_progress, deblurrer=deblurrer)
         faces = [[face for face in deblurrer.detector.detect(frame) if _is_inside(face, frame)] for frame in sharp]
     before, after = _decode(blurry), _decode(restored)
     scores = _measure(sharp, before, after, faces)
-    cv2.imwrite(str(picture), _comparison((before, after, sharp), scores)[..., ::-1])
+    write_file(picture, cv2.imencode(".png", _comparison((before, after, sharp), scores)[..., ::-1])[1].tobytes())
     ssims, psnrs = (np.array(values) for values in zip(*((score.ssim, score.psnr) for score in scores), strict=True))
     return DemoResult(
         blurry, restored, picture, summary, faces=len(scores), ssim=tuple(ssims.mean(axis=0).tolist()),
@@ -111,7 +118,8 @@ def _is_inside(face: Face, frame: Frame) -> bool:
 def _encode(path: Path, frames: list[Frame], fps: int) -> None:
     import av
 
-    with av.open(str(path), "w") as container:
+    file = io.BytesIO()
+    with av.open(file, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=fps, options={"crf": "12", "preset": "faster"})
         assert isinstance(stream, av.VideoStream)
         stream.width, stream.height, stream.pix_fmt = frames[0].shape[1], frames[0].shape[0], "yuv420p"
@@ -122,6 +130,7 @@ def _encode(path: Path, frames: list[Frame], fps: int) -> None:
             frame.pts, frame.time_base = number, Fraction(1, fps)
             container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
+    write_file(path, file.getvalue())
 
 
 def _decode(path: Path) -> list[Frame]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,6 +10,8 @@ from typing import Generic, Literal, TypeVar
 
 from streamdeblur.errors import InputError, OutputError, StreamDeblurError
 from streamdeblur.files import make_folder
+
+logger = logging.getLogger(__name__)
 
 VIDEO_SUFFIXES = {
     ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv",
@@ -74,11 +77,18 @@ def plan(inputs: Sequence[Path], folder: Path, suffixes: set[str]) -> list[Job]:
 def run(jobs: Sequence[Job], work: Callable[[Job], Summary], *, resume: bool) -> Iterator[Outcome[Summary]]:
     """Do `work` on each job; one that fails does not stop the others. With `resume`, jobs whose target exists are skipped."""
     for job in jobs:
+        yield _outcome(job, work, resume=resume)
+
+
+def _outcome(job: Job, work: Callable[[Job], Summary], *, resume: bool) -> Outcome[Summary]:
+    try:
         if resume and job.target.exists():
-            yield Outcome(job, "skipped")
-            continue
-        try:
-            make_folder(job.target.parent)
-            yield Outcome(job, "done", work(job))
-        except StreamDeblurError as error:
-            yield Outcome(job, "failed", error=str(error))
+            return Outcome(job, "skipped")
+        make_folder(job.target.parent)
+        return Outcome(job, "done", work(job))
+    except StreamDeblurError as error:
+        return Outcome(job, "failed", error=str(error))
+    # A file for which a decoder, a network or an encoder raises what nobody foresaw must not cost the others.
+    except Exception as error:
+        logger.debug("Working on %s", job.source, exc_info=True)
+        return Outcome(job, "failed", error=f"{job.source} failed with an unexpected {type(error).__name__}: {error}")

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from streamdeblur.deblurrer import FaceDeblurrer
-from streamdeblur.errors import InputError, OutputError
+from streamdeblur.errors import OutputError, StreamDeblurError
 from streamdeblur.files import check_target
 from streamdeblur.jobs.summary import JobSummary
 from streamdeblur.partial_file import write_file
+from streamdeblur.pictures.picture import Picture, Pixels
+from streamdeblur.pictures.reader import read_picture
+from streamdeblur.pictures.writer import SUFFIXES, check_fits, encode_picture, kind_of_target
+from streamdeblur.video.layouts import layout_of
+from streamdeblur.video.planes import planes_of_arrays
 
-if TYPE_CHECKING:
-    from PIL import Image
+__all__ = ["SUFFIXES", "ImageSummary", "deblur_image"]
 
-SUFFIXES = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-SETTINGS: dict[str, dict[str, Any]] = {"PNG": {}, "JPEG": {"quality": 95, "subsampling": 0}, "WEBP": {"lossless": True}}
-"""How each kind is written: without loss where it can be."""
-LARGEST_PIXELS = 400_000_000
-"""Pictures with more pixels are refused, whatever a small file claims."""
+UNSPECIFIED_MATRIX = 2
+"""H.273's MatrixCoefficients of pixels that have none."""
 
 
 class ImageSummary(JobSummary):
@@ -31,8 +30,9 @@ class ImageSummary(JobSummary):
 def deblur_image(source: str | Path, target: str | Path, deblurrer: FaceDeblurrer, *, overwrite: bool = False) -> ImageSummary:
     """Restore the faces of a PNG, JPEG or WebP file.
 
-    The picture is turned upright by its EXIF orientation; EXIF, colour profile and transparency are kept. PNG and WebP are
-    written without loss, JPEG at quality 95. Warnings are logged, and are in the summary.
+    The picture is turned upright by its EXIF orientation. Transparency and metadata (EXIF, XMP, colour profile, texts) are kept
+    where the format of the target holds them; a warning names what is left out. PNG is written at the depth of the source, 8 or
+    16 bits; PNG and WebP are written without loss, JPEG at quality 95. Warnings are logged, and are in the summary.
 
     Args:
         source: The picture.
@@ -41,77 +41,39 @@ def deblur_image(source: str | Path, target: str | Path, deblurrer: FaceDeblurre
         overwrite: Replace the target if it exists.
 
     Raises:
-        InputError: The picture cannot be read, or is animated.
-        OutputError: The target cannot be written, or exists and `overwrite` is not set.
+        InputError: The picture cannot be read, is animated, or is too large.
+        OutputError: The target cannot be written or cannot hold the picture, or exists and `overwrite` is not set.
     """
     source, target = Path(source), Path(target)
-    if target.suffix.lower() not in SUFFIXES:
-        raise OutputError(f"Unknown kind of picture '{target.name}'. Use {', '.join(sorted(SUFFIXES))}.")
     warnings: list[str] = []
-    picture = _read(source, warnings)
+    picture = read_picture(source, warnings)
     check_target(source, target, overwrite=overwrite)
+    check_fits(picture, target)
     deblurrer.reset()
-    sharp = _deblurred(picture, deblurrer)
-    _write(sharp, target)
+    sharp = picture.with_pixels(_restored(picture.pixels, deblurrer))
+    write_file(target, _encoded(sharp, target, warnings))
     return ImageSummary.of(source, target, deblurrer, warnings)
 
 
-def _read(source: Path, warnings: list[str]) -> Image.Image:
-    """The picture upright, in mode L, LA, RGB or RGBA."""
-    from PIL import Image, ImageOps, UnidentifiedImageError
+def _restored(pixels: Pixels, deblurrer: FaceDeblurrer) -> Pixels:
+    """The pixels [H, W, C] with restored faces; their array is changed."""
+    height, width, channels = pixels.shape
+    if channels == 2:
+        gray = _restored(np.ascontiguousarray(pixels[..., :1]), deblurrer)
+        return np.concatenate([gray, pixels[..., 1:]], axis=2)
+    formats = ("gray", "rgb24", "rgba") if pixels.dtype == np.uint8 else ("gray16le", "rgb48le", "rgba64le")
+    layout = layout_of(dict(zip((1, 3, 4), formats, strict=True))[channels])
+    assert layout is not None
+    samples = {0: pixels.reshape(height, -1)}
+    deblurrer.edit(planes_of_arrays(samples, layout, width, height, colorspace=UNSPECIFIED_MATRIX, full_range=True))
+    return pixels
 
-    Image.MAX_IMAGE_PIXELS = LARGEST_PIXELS
+
+def _encoded(picture: Picture, target: Path, warnings: list[str]) -> bytes:
     try:
-        opened = Image.open(source, formats=sorted(set(SUFFIXES.values())))
-        if getattr(opened, "n_frames", 1) > 1:
-            raise InputError(f"{source} is animated. Convert it to a video and use 'streamdeblur video'.")
-        picture = ImageOps.exif_transpose(opened)
-        assert picture is not None
-    except IsADirectoryError:
-        raise InputError(f"{source} is a folder. Give a picture, or pictures and folders with --out DIR.") from None
-    except FileNotFoundError:
-        raise InputError(f"No such file: {source}.") from None
-    except UnidentifiedImageError:
-        found = "is empty" if source.stat().st_size == 0 else "is not a PNG, JPEG or WebP picture"
-        raise InputError(f"{source} {found}.") from None
-    except (OSError, SyntaxError, Image.DecompressionBombError) as error:
-        raise InputError(f"Cannot read {source}: {getattr(error, 'strerror', None) or error}.") from None
-    if picture.mode not in ("L", "LA", "RGB", "RGBA"):
-        transparent = "transparency" in picture.info or picture.mode in ("PA", "La", "RGBa")
-        mode = "RGBA" if transparent else "L" if picture.mode in ("1", "I;16", "I", "F") else "RGB"
-        warnings.append(f"converted from {picture.mode} to {mode}, 8 bits")
-        info = dict(picture.info)
-        if picture.mode.startswith("I"):
-            picture = picture.point(lambda value: value / 256)
-        picture = picture.convert(mode)
-        # a profile of another colour space (CMYK) does not describe the converted pixels
-        picture.info = {key: value for key, value in info.items() if key != "icc_profile" or mode == "L"}
-    return picture
-
-
-def _deblurred(picture: Image.Image, deblurrer: FaceDeblurrer) -> Image.Image:
-    from PIL import Image
-
-    pixels = np.asarray(picture)
-    if picture.mode in ("LA", "RGBA"):
-        colour = pixels[..., 0] if picture.mode == "LA" else pixels[..., :3]
-        sharp = np.dstack([deblurrer(np.ascontiguousarray(colour)), pixels[..., -1]])
-    else:
-        sharp = deblurrer(pixels)
-    result = Image.fromarray(sharp, picture.mode)
-    result.info = picture.info
-    return result
-
-
-def _write(picture: Image.Image, target: Path) -> None:
-    kind = SUFFIXES[target.suffix.lower()]
-    if kind == "JPEG" and picture.mode in ("RGBA", "LA"):
-        raise OutputError(f"JPEG has no transparency. Write {target.stem}.png or .webp instead.")
-    settings: dict[str, Any] = dict(SETTINGS[kind])
-    settings |= {key: picture.info[key] for key in ("exif", "icc_profile", "dpi") if picture.info.get(key)}
-    encoded = io.BytesIO()
-    try:
-        picture.save(encoded, kind, **settings)
-    except OSError as error:
-        raise OutputError(f"Cannot write {target}: {error.strerror or error}.") from error
-    write_file(target, encoded.getvalue())
+        return encode_picture(picture, kind_of_target(target), warnings)
+    except StreamDeblurError:
+        raise
+    # Encoders refuse with nearly every type of exception: OSError, ValueError, cv2.error, MemoryError ...
+    except Exception as error:
+        raise OutputError(f"Cannot write {target}: {str(error) or type(error).__name__}.") from error

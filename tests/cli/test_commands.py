@@ -130,6 +130,24 @@ def test_pictures(tmp_path, face_picture):
     assert sorted(os.listdir(tmp_path / "out")) == ["a.png", "b.jpg", "c.webp"]
 
 
+def test_bad_pictures_do_not_stop_the_others(tmp_path, face_picture):
+    """Each is reported in words, the closing JSON counts all, and nothing is left of those that failed."""
+    blurred = Image.fromarray(cv2.blur(face_picture, (11, 1)))
+    blurred.save(tmp_path / "a.png")
+    blurred.save(tmp_path / "z.jpg")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "a.png").read_bytes()[:5000])
+    (tmp_path / "text.webp").write_text("text")
+    (tmp_path / "empty.jpg").write_bytes(b"")
+    Image.new("RGB", (16_384, 2)).save(tmp_path / "wide.png")
+    names = ["a.png", "cut.png", "text.webp", "none.png", "empty.jpg", "wide.png", "z.jpg"]
+    done = run("image", *(tmp_path / name for name in names), "--out", tmp_path / "out", "--json")
+    assert done.exit_code == 1
+    assert [file["status"] for file in done.json["files"]] == ["done", *["failed"] * 4, "done", "done"]
+    assert (done.json["done"], done.json["failed"]) == (3, 4)
+    assert "Traceback" not in done.stderr
+    assert sorted(os.listdir(tmp_path / "out")) == ["a.png", "wide.png", "z.jpg"]
+
+
 def test_the_doctor_says_what_will_be_used():
     found = run("doctor", "--json").json
     assert [engine["name"] for engine in found["engines"] if engine["chosen"]] == ["openvino"]
@@ -151,6 +169,9 @@ def test_the_demonstration(tmp_path):
     files = sorted((tmp_path / "demo").iterdir())
     assert [path.name for path in files] == ["before_after.png", "blurry.mp4", "restored.mp4"]
     assert all(path.stat().st_size > 10_000 for path in files)
+    done = run("demo", "--out", tmp_path / "demo")
+    assert done.exit_code == 2
+    assert "blurry.mp4 exists. Give --overwrite" in done.stderr
 
 
 @pytest.mark.parametrize("group", [[], ["dataset"], ["train"]])

@@ -18,16 +18,23 @@ logger = logging.getLogger(__name__)
 
 Folder = Annotated[Path, typer.Option("--out", help="Folder for the clips and the picture.")]
 Seconds = Annotated[float, typer.Option(min=0.2, max=60.0, help="Length of the clip.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the files of an earlier demonstration.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result.")]
 
 
-def command(out: Folder = Path("streamdeblur-demo"), seconds: Seconds = 2.0, quiet: Quiet = False, json: Json = False) -> None:
+def command(
+    out: Folder = Path("streamdeblur-demo"),
+    seconds: Seconds = 2.0,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    json: Json = False,
+) -> None:
     with handle_errors(quiet=quiet, json=json):
         from streamdeblur.demo.run import run_demo
 
         logger.info("Moving a virtual camera over a group photo, and deblurring its frames ...")
         with ProgressLine("demo", quiet=quiet) as line:
-            result = run_demo(out, line.show_frames, seconds)
+            result = run_demo(out, line.show_frames, seconds, overwrite=overwrite)
         if json:
             print_json(asdict(result))
             return

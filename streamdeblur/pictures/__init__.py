@@ -1,0 +1,1 @@
+"""Still pictures: their pixels at full depth, their metadata, and the formats that hold them."""

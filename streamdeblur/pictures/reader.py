@@ -1,0 +1,187 @@
+"""Reading pictures: which files are accepted, and their pixels as arrays."""
+
+from __future__ import annotations
+
+import io
+import warnings as python_warnings
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import cv2
+import numpy as np
+
+from streamdeblur.errors import InputError
+from streamdeblur.pictures import jpeg, png
+from streamdeblur.pictures.orientation import turned, upright_exif, upright_xmp
+from streamdeblur.pictures.picture import Kind, Metadata, Picture, Pixels
+
+if TYPE_CHECKING:
+    from PIL import ImageFile
+    from PIL.Image import Image
+
+LARGEST_PIXELS = 400_000_000
+"""Pictures with more pixels are refused before they are decoded, whatever a small file claims; 16 bits count twice."""
+LARGEST_FILE = 2**32
+"""Bytes of a file."""
+EXIF_PREFIX = b"Exif\0\0"
+
+
+def read_picture(source: Path, warnings: list[str]) -> Picture:
+    """Read a PNG, JPEG or WebP file.
+
+    Args:
+        source: The file.
+        warnings: What is converted or cannot be kept is added to these.
+
+    Raises:
+        InputError: The file cannot be read, is animated, or is too large.
+    """
+    data = _content(source)
+    kind = kind_of(data)
+    if kind is None:
+        raise InputError(f"{source} {'is not a PNG, JPEG or WebP picture' if data else 'is empty'}.")
+    try:
+        with python_warnings.catch_warnings(record=True) as said:
+            python_warnings.simplefilter("always")
+            picture = _READERS[kind](source, data, warnings)
+    except InputError:
+        raise
+    # Pillow's decoders raise nearly every type of exception for damaged files: OSError, SyntaxError, ValueError, struct.error,
+    # zlib.error, OverflowError, MemoryError ...
+    except Exception as error:
+        raise InputError(f"Cannot read {source}: {str(error) or type(error).__name__}.") from error
+    warnings += sorted({str(warning.message).strip() for warning in said})
+    return picture
+
+
+def kind_of(data: bytes) -> Kind | None:
+    """Return the format of a picture file by its first bytes; None for any other file."""
+    if data.startswith(png.SIGNATURE):
+        return "PNG"
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    return "WEBP" if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else None
+
+
+def _content(source: Path) -> bytes:
+    """The bytes of a file, or only the first ones if it is not a picture."""
+    try:
+        with source.open("rb") as file:
+            first = file.read(16)
+            if kind_of(first) is None:
+                return first
+            data = first + file.read(LARGEST_FILE)
+    except IsADirectoryError:
+        raise InputError(f"{source} is a folder. Give a picture, or pictures and folders with --out DIR.") from None
+    except FileNotFoundError:
+        raise InputError(f"No such file: {source}.") from None
+    except (OSError, ValueError, MemoryError) as error:
+        raise InputError(f"Cannot read {source}: {getattr(error, 'strerror', None) or error or 'not enough memory'}.") from None
+    if len(data) > LARGEST_FILE:
+        raise InputError(f"{source} has more than {LARGEST_FILE // 2**30} GB.")
+    return data
+
+
+def _read_png(source: Path, data: bytes, warnings: list[str]) -> Picture:
+    from PIL.PngImagePlugin import PngImageFile
+
+    alone, chunks = png.split_chunks(data, warnings)
+    if png.is_animated(chunks):
+        raise _animated(source)
+    opened = PngImageFile(io.BytesIO(alone))
+    is_deep = alone[24] == 16
+    _check_size(source, opened, samples=2 if is_deep else 1)
+    # Pillow reads colour of 16 bits as 8 bits; that it can proves that the file is whole, which OpenCV does not check.
+    opened.load()
+    orientation, metadata = png.read_metadata(chunks, warnings)
+    if is_deep:
+        return Picture(turned(_pixels_of_16_bits(alone), orientation), metadata)
+    return _converted(opened, orientation, metadata, warnings)
+
+
+def _read_jpeg(source: Path, data: bytes, warnings: list[str]) -> Picture:
+    from PIL.JpegImagePlugin import JpegImageFile
+
+    # not by Image.open, which takes a picture with another one embedded for an animation
+    opened = JpegImageFile(io.BytesIO(data))
+    _check_size(source, opened)
+    profile, dpi = opened.info.get("icc_profile") or b"", opened.info.get("dpi")
+    orientation, metadata = jpeg.read_metadata(opened.applist, profile, dpi, warnings)
+    return _converted(opened, orientation, metadata, warnings)
+
+
+def _read_webp(source: Path, data: bytes, warnings: list[str]) -> Picture:
+    from PIL.WebPImagePlugin import WebPImageFile
+
+    opened = WebPImageFile(io.BytesIO(data))
+    if getattr(opened, "n_frames", 1) > 1:
+        raise _animated(source)
+    _check_size(source, opened)
+    orientation, exif = upright_exif(opened.info.get("exif", b"").removeprefix(EXIF_PREFIX))
+    metadata = Metadata("WEBP", exif, opened.info.get("icc_profile", b""), upright_xmp(opened.info.get("xmp", b"")))
+    return _converted(opened, orientation, metadata, warnings)
+
+
+_READERS = {"PNG": _read_png, "JPEG": _read_jpeg, "WEBP": _read_webp}
+
+
+def _animated(source: Path) -> InputError:
+    return InputError(f"{source} is animated. Convert it to a video and use 'streamdeblur video'.")
+
+
+def _check_size(source: Path, opened: ImageFile.ImageFile, samples: int = 1) -> None:
+    """Refuse a picture that would need too much memory."""
+    limit = LARGEST_PIXELS // samples
+    if opened.width * opened.height > limit:
+        depth = " of 16 bits" if samples > 1 else ""
+        raise InputError(
+            f"{source} has {opened.width} x {opened.height} pixels{depth}. At most {limit // 1_000_000} million are accepted."
+        )
+
+
+def _pixels_of_16_bits(data: bytes) -> Pixels:
+    """Gray, RGB or RGBA, uint16 [H, W, C], of a PNG file; gray with alpha becomes RGBA."""
+    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    if pixels is None or pixels.dtype != np.uint16:
+        raise ValueError("its samples of 16 bits cannot be decoded")
+    if pixels.ndim == 2:
+        pixels = pixels[..., None]
+    else:
+        pixels = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB)
+    return pixels.astype(np.uint16, copy=False)
+
+
+def _converted(opened: Image, orientation: int, metadata: Metadata, warnings: list[str]) -> Picture:
+    """The picture as gray or RGB of 8 bits, with alpha where anything is transparent."""
+    mode = _mode_for(opened)
+    if opened.mode == "CMYK":
+        opened, metadata = _from_cmyk(opened, metadata, warnings)
+    elif opened.mode not in ("L", "LA", "RGB", "RGBA"):
+        warnings.append(f"converted from {_MODE_NAMES.get(opened.mode, opened.mode)} to {mode}, 8 bits")
+    pixels = np.array(opened if opened.mode == mode else opened.convert(mode))
+    return Picture(turned(pixels[..., None] if pixels.ndim == 2 else pixels, orientation), metadata)
+
+
+_MODE_NAMES = {"P": "a palette", "PA": "a palette", "1": "1 bit"}
+
+
+def _mode_for(picture: Image) -> str:
+    transparent = picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info
+    colour = "L" if picture.mode in ("1", "L", "LA", "La") else "RGB"
+    return colour + "A" * transparent
+
+
+def _from_cmyk(picture: Image, metadata: Metadata, warnings: list[str]) -> tuple[Image, Metadata]:
+    """The picture in RGB: in sRGB by its colour profile, or by complement if it has none that can be used."""
+    from PIL import ImageCms
+
+    try:
+        profile = ImageCms.ImageCmsProfile(io.BytesIO(metadata.icc_profile))
+        converted = ImageCms.profileToProfile(picture, profile, ImageCms.createProfile("sRGB"), outputMode="RGB")
+        assert converted is not None
+        way = "by its colour profile"
+    except (ImageCms.PyCMSError, OSError, ValueError):
+        converted, way = picture.convert("RGB"), "without a colour profile, so colours may look different"
+    warnings.append(f"converted from CMYK to RGB {way}")
+    return converted, replace(metadata, icc_profile=b"")

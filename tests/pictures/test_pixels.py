@@ -1,0 +1,177 @@
+"""Pixels are kept at their depth; what is converted, too large or animated is said."""
+
+from __future__ import annotations
+
+import io
+import re
+import struct
+import zlib
+from pathlib import Path
+
+import av
+import cv2
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+from streamdeblur.errors import InputError, OutputError
+from streamdeblur.pictures import reader
+from streamdeblur.pictures.picture import Metadata, Picture
+from streamdeblur.pictures.reader import read_picture
+from streamdeblur.pictures.writer import check_fits, encode_picture
+
+RANDOM = np.random.default_rng(0)
+
+
+def saved(path: Path, pixels: np.ndarray, mode: str | None = None, **settings: object) -> Path:
+    picture = Image.fromarray(pixels)
+    (picture.convert(mode) if mode else picture).save(path, **settings)
+    return path
+
+
+def read(path: Path) -> tuple[np.ndarray, list[str]]:
+    warnings: list[str] = []
+    return read_picture(path, warnings).pixels, warnings
+
+
+def written(pixels: np.ndarray, kind: str) -> tuple[bytes, list[str]]:
+    warnings: list[str] = []
+    return encode_picture(Picture(pixels, Metadata("PNG")), kind, warnings), warnings
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_png_of_16_bits_is_kept_exactly(tmp_path, channels):
+    pixels = RANDOM.integers(0, 65_536, (20, 30, channels)).astype(np.uint16)
+    stored = pixels if channels == 1 else pixels[..., [2, 1, 0, 3][:channels]]
+    cv2.imwrite(str(tmp_path / "in.png"), stored)
+    found, warnings = read(tmp_path / "in.png")
+    assert np.array_equal(found, pixels)
+    encoded, more = written(found, "PNG")
+    assert np.array_equal(cv2.imdecode(np.frombuffer(encoded, np.uint8), -1).reshape(pixels.shape), stored)
+    assert warnings + more == []
+
+
+def test_gray_with_alpha_of_16_bits_becomes_rgba(tmp_path):
+    codec = av.CodecContext.create("png", "w")
+    codec.width, codec.height, codec.pix_fmt, codec.time_base = 16, 8, "ya16be", 1
+    frame = av.VideoFrame(16, 8, "ya16be")
+    samples = RANDOM.integers(0, 65_536, (8, 16, 2)).astype(">u2")
+    frame.planes[0].update(samples.tobytes())
+    (tmp_path / "in.png").write_bytes(b"".join(bytes(packet) for packet in codec.encode(frame)))
+    pixels, _ = read(tmp_path / "in.png")
+    assert pixels.dtype == np.uint16
+    assert np.array_equal(pixels, samples[..., [0, 0, 0, 1]])
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
+def test_16_bits_are_rounded_for_other_formats_and_that_is_said(kind):
+    pixels = np.linspace(0, 65_535, 64 * 64, dtype=np.uint16).reshape(64, 64, 1).repeat(3, axis=2)
+    encoded, warnings = written(pixels, kind)
+    assert warnings == [f"converted from 16 to 8 bits: {kind} has no more. Write .png to keep them"]
+    found = np.asarray(Image.open(io.BytesIO(encoded)).convert("RGB")).astype(int)
+    assert np.abs(found - np.round(pixels / 257)).max() <= (3 if kind == "JPEG" else 0)
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+def test_8_bits_are_kept_exactly_even_where_they_are_transparent(channels, kind):
+    pixels = RANDOM.integers(0, 256, (20, 30, channels)).astype(np.uint8)
+    if channels in (2, 4):
+        pixels[:, :15, -1] = 0
+    out = Image.open(io.BytesIO(written(pixels, kind)[0]))
+    expected = Image.fromarray(pixels[..., 0] if channels == 1 else pixels).convert(out.mode)
+    assert np.array_equal(np.asarray(out), np.asarray(expected))
+
+
+@pytest.mark.parametrize(
+    ("mode", "shape", "words"),
+    [("P", 3, "a palette to RGB"), ("1", 1, "1 bit to L"), ("L", 1, ""), ("LA", 2, ""), ("RGB", 3, ""), ("RGBA", 4, "")],
+)
+def test_modes_of_png(tmp_path, mode, shape, words):
+    source = RANDOM.integers(0, 256, (20, 30, 3)).astype(np.uint8)
+    pixels, warnings = read(saved(tmp_path / "in.png", source, mode))
+    assert pixels.shape == (20, 30, shape)
+    assert words in " ".join(warnings)
+    assert bool(words) == bool(warnings)
+    with Image.open(tmp_path / "in.png") as expected:
+        whole = np.asarray(expected.convert({1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[shape]))
+    assert np.array_equal(pixels.reshape(whole.shape), whole)
+
+
+@pytest.mark.parametrize(("mode", "transparent", "channels"), [("L", 7, 2), ("RGB", (7, 7, 7), 4), ("P", 3, 4)])
+def test_transparent_colour_becomes_alpha(tmp_path, mode, transparent, channels):
+    pixels = np.zeros((8, 8, 3), np.uint8)
+    pixels[:4] = 7
+    picture = Image.fromarray(pixels[..., 0] if mode != "RGB" else pixels)
+    if mode == "P":
+        picture = Image.fromarray(np.full((8, 8), 3, np.uint8), "P")
+        picture.putpalette(list(range(256)) * 3)
+    picture.save(tmp_path / "in.png", transparency=transparent)
+    found, _ = read(tmp_path / "in.png")
+    assert found.shape[2] == channels
+    assert (found[:4, :, -1] == 0).all()
+
+
+def test_cmyk_is_converted_by_its_profile_or_by_complement(tmp_path):
+    source = RANDOM.integers(0, 256, (32, 32, 4)).astype(np.uint8)
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for icc_profile, words in ((b"", "without a colour profile"), (profile, "without"), (b"damaged" * 40, "without")):
+        Image.fromarray(source, "CMYK").save(tmp_path / "in.jpg", icc_profile=icc_profile, quality=95)
+        warnings: list[str] = []
+        picture = read_picture(tmp_path / "in.jpg", warnings)
+        assert picture.pixels.shape == (32, 32, 3)
+        assert words in warnings[0]
+        assert picture.metadata.icc_profile == b""
+        assert b"ICC_PROFILE" not in encode_picture(picture, "JPEG", warnings)
+
+
+def claiming(path: Path, width: int, height: int, depth: int = 8) -> Path:
+    """A PNG file of a few bytes that claims a size."""
+    data = bytearray()
+    Image.fromarray(np.zeros((1, 1, 3), np.uint8)).save(file := io.BytesIO(), "PNG")
+    data += file.getvalue()
+    data[16:24] = struct.pack(">II", width, height)
+    data[24] = depth
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    path.write_bytes(data)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("size", "depth", "limit"), [((28_000, 28_000), 8, 400), ((20_001, 20_000), 8, 400), ((15_000, 14_000), 16, 200)]
+)
+def test_limit_of_pixels_is_in_force_before_anything_is_decoded(tmp_path, size, depth, limit):
+    path = claiming(tmp_path / "in.png", *size, depth)
+    with pytest.raises(InputError, match=rf"{size[0]} x {size[1]} pixels.* At most {limit} million"):
+        read(path)
+    assert limit == reader.LARGEST_PIXELS // 1_000_000 // (depth // 8)
+
+
+def test_size_within_the_limit_is_decoded(tmp_path):
+    with pytest.raises(InputError, match=r"truncated|broken|decod"):
+        read(claiming(tmp_path / "in.png", 300, 300))
+
+
+@pytest.mark.parametrize(("suffix", "side"), [(".webp", 16_384), (".jpg", 65_501)])
+def test_side_that_a_format_cannot_hold_is_refused_in_words(tmp_path, suffix, side):
+    picture = Picture(np.zeros((1, side, 3), np.uint8), Metadata("PNG"))
+    with pytest.raises(OutputError, match=re.escape(f"{side} x 1 pixels")):
+        check_fits(picture, tmp_path / f"out{suffix}")
+    check_fits(picture, tmp_path / "out.png")
+
+
+def test_animations_are_refused_in_words(tmp_path):
+    frames = [Image.fromarray(np.full((16, 16, 3), value, np.uint8)) for value in (0, 100, 200)]
+    for suffix in (".png", ".webp"):
+        frames[0].save(tmp_path / f"in{suffix}", save_all=True, append_images=frames[1:])
+        with pytest.raises(InputError, match="animated"):
+            read(tmp_path / f"in{suffix}")
+
+
+def test_cut_picture_of_16_bits_is_refused(tmp_path):
+    cv2.imwrite(str(tmp_path / "in.png"), RANDOM.integers(0, 65_536, (64, 64, 3)).astype(np.uint16))
+    data = (tmp_path / "in.png").read_bytes()
+    for length in (len(data) // 2, len(data) - 12 - 40):
+        (tmp_path / "in.png").write_bytes(data[:length])
+        with pytest.raises(InputError, match=r"in\.png"):
+            read(tmp_path / "in.png")
