@@ -66,7 +66,7 @@ class PartialFile:
                     ) from None
                 number += not removed
                 continue
-            _lock(descriptor, wait=True)
+            lock(descriptor, wait=True)
             if _is_open_at(descriptor, path):
                 return self._opened(descriptor, path)
             # another process took the file for a stale one before it was locked
@@ -207,7 +207,7 @@ def _remove_stale(path: Path) -> bool | None:
     except OSError as error:
         return True if error.errno == errno.ENOENT else None
     try:
-        locked = _lock(descriptor, wait=False)
+        locked = lock(descriptor, wait=False)
         if locked and _is_open_at(descriptor, path):
             path.unlink()
         return locked
@@ -217,7 +217,7 @@ def _remove_stale(path: Path) -> bool | None:
         os.close(descriptor)
 
 
-def _lock(descriptor: int, *, wait: bool) -> bool | None:
+def lock(descriptor: int, *, wait: bool) -> bool | None:
     """Lock a file for as long as the descriptor is open.
 
     Returns:

@@ -43,21 +43,24 @@ class Capture:
         realtime: Whether frames arrive at their own times, so that those not taken in time are stale.
         frames: The slot with the latest frame.
         first: The first frame of the source.
+        tags: What the source says about its video, and its frames do not.
         problem: Message of the last error while the source is lost, otherwise None.
     """
 
-    def __init__(self, opener: Callable[[], LiveSource]) -> None:
+    def __init__(self, opener: Callable[[], LiveSource], on_warning: Callable[[str], object]) -> None:
         """Open the source and read its first frame.
 
         Args:
             opener: Opens the source, now and after each failure.
+            on_warning: Called with a message for the user when the source is lost.
 
         Raises:
             InputError: The source cannot be opened or delivers no frame.
         """
-        self._opener = opener
+        self._opener, self._warn = opener, on_warning
         self._source = opener()
         self.name, self.rate, self.realtime = self._source.name, self._source.rate, self._source.realtime
+        self.tags = self._source.tags
         self.problem: str | None = None
         self.frames = LatestFrameSlot[CapturedFrame](blocking=not self.realtime)
         self._running = True
@@ -120,7 +123,7 @@ class Capture:
 
     def _report(self, error: Exception, pause: float) -> None:
         if self.problem is None:
-            logger.warning("%s Retrying in %g s.", str(error), pause)
+            self._warn(f"{error} Retrying in {pause:g} s.")
         self.problem = str(error)
 
     def _reopen(self, backoff: Backoff) -> None:

@@ -13,17 +13,20 @@ from contextlib import ExitStack
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from streamdeblur.errors import OutputError
 from streamdeblur.live.capture import Capture, CapturedFrame
 from streamdeblur.live.options import LiveOptions
 from streamdeblur.live.restore_worker import RestoreWorker
 from streamdeblur.live.restorer import Restorer
 from streamdeblur.live.sink_worker import OutputFrame, SinkWorker
-from streamdeblur.live.sinks import PREVIEW, sink_opener
+from streamdeblur.live.sinks import PREVIEW, sink_openers
 from streamdeblur.live.sources import LiveSource, open_live_source
 from streamdeblur.live.status_frame import status_frame
 from streamdeblur.live.summary import LiveSummary
 from streamdeblur.live.timing import TICKS, Latencies, PlayoutDelay
-from streamdeblur.live.view import Preview
+from streamdeblur.live.unrestored import MOST_SHARE, UnrestoredFaces, share_unrestored
+from streamdeblur.live.view import Preview, overlay_lines
+from streamdeblur.live.warning_log import WarningLog
 
 if TYPE_CHECKING:
     import av
@@ -38,8 +41,8 @@ POLL_SECONDS = 0.02
 """Interval at which keys and clocks are checked while no frame arrives."""
 BUDGET_SHARE = 0.85
 """Default budget of a frame, as a share of the frame interval; the rest is for pasting and showing."""
-FRAMES_BEFORE_WARNING = 60
-"""Frames that are measured before the stream is called too slow."""
+SPARE_MS = 10
+"""Milliseconds that the budget to advise leaves beside one face."""
 
 
 class LiveLoop:
@@ -51,6 +54,7 @@ class LiveLoop:
         preview: The preview window, if there is one.
         latencies: Time from the capture of a frame until the first sink has written it.
         budget: Seconds that a frame may take from its capture until it is restored.
+        unrestored: Whether too many faces are left unrestored for lack of time.
     """
 
     def __init__(
@@ -71,11 +75,12 @@ class LiveLoop:
             StreamDeblurError: Something cannot be opened; the message states what and why.
         """
         self.options = options
-        openers = {name: sink_opener(name, options) for name in options.to if name != PREVIEW}
+        openers = sink_openers(options)
+        self._warnings = WarningLog()
         with ExitStack() as cleanup:
-            self.capture = Capture(lambda: source_opener(options))
+            self.capture = Capture(lambda: source_opener(options), self._warnings.add)
             cleanup.callback(self.capture.stop)
-            self.restorer = restorer or Restorer(options.restoration)
+            self.restorer = restorer or Restorer(options.restoration, on_warning=self._warnings.add)
             cleanup.callback(self.restorer.close)
             self.restorer.warm_up(self.capture.first.width, self.capture.first.height)
             self.preview = Preview() if PREVIEW in options.to else None
@@ -87,15 +92,15 @@ class LiveLoop:
         )
         # Frames and latencies are counted at the first sink.
         self.sink_workers = [
-            SinkWorker(name, opener, None if number else self._count_written, blocking=not realtime)
+            SinkWorker(name, opener, None if number else self._count_written, self._warnings.add, blocking=not realtime)
             for number, (name, opener) in enumerate(openers.items())
         ]
         self.latencies = Latencies()
         self._delay = PlayoutDelay(self.budget)
         self._written = 0
         self._started, self._ended = time.monotonic(), 0.0
+        self.unrestored = UnrestoredFaces(self._started)
         self._running = False
-        self._warned = False
         self._last_stamp = -1
 
     def __repr__(self) -> str:
@@ -120,12 +125,13 @@ class LiveLoop:
             The statistics of the stream.
 
         Raises:
-            StreamDeblurError: A sink cannot be opened, or an output cannot be completed.
+            OutputError: A sink cannot be opened; or it was lost for good or could not be completed, which is raised at the end.
+            OptionError: An encoder cannot be used.
         """
         self._started, self._running = time.monotonic(), True
         try:
             for worker in self.sink_workers:
-                worker.open(self.capture.first, self.capture.rate)
+                worker.open(self.capture.first, self.capture.rate, self.capture.tags)
             self._started = time.monotonic()
             self.capture.start()
             self.restore_worker.start()
@@ -135,8 +141,11 @@ class LiveLoop:
             self.capture.stop()
             self.restore_worker.stop()
             self._close()
+        self._warn_at_the_end()
         if self.restore_worker.error:
             raise self.restore_worker.error
+        if problems := [worker.problem for worker in self.sink_workers if worker.problem and not worker.lost]:
+            raise OutputError(" ".join(problems))
         return self.summary()
 
     def stop(self) -> None:
@@ -158,6 +167,7 @@ class LiveLoop:
             latency_ms=self.latencies.milliseconds(),
             seconds=round(seconds, 1),
             engine=self.restorer.description,
+            warnings=list(self._warnings.messages),
         )
 
     def _close(self) -> None:
@@ -199,7 +209,8 @@ class LiveLoop:
             # A file that is not played in real time keeps its own time stamps.
             seconds = frame.time
         self._output(OutputFrame(self._stamped(frame, seconds), captured_at))
-        self._warn_if_too_slow()
+        if self.unrestored.update(self.restorer.statistics, time.monotonic()):
+            self._tell_of_unrestored()
 
     def _show_status(self) -> None:
         waiting_for = self.restorer.description if self.capture.frames.full else self.capture.name
@@ -212,9 +223,12 @@ class LiveLoop:
             if worker.continuous or not output.is_status:
                 worker.put(output)
         if self.preview:
-            self.preview.show(output.frame, self.summary() if self.options.overlay else None)
+            self.preview.show(output.frame, self._overlay() if self.options.overlay else [])
             if not self.sink_workers:
                 self._count_written(output)
+
+    def _overlay(self) -> list[str]:
+        return overlay_lines(self.summary(), self.unrestored.share if self.unrestored.too_many else None)
 
     def _stamped(self, frame: av.VideoFrame, seconds: float) -> av.VideoFrame:
         """The frame with its time in the stream as its time stamp, which is larger than that of the frame before it."""
@@ -229,13 +243,23 @@ class LiveLoop:
             self._written += 1
             self.latencies.add(time.monotonic() - output.captured_at)
 
-    def _warn_if_too_slow(self) -> None:
-        per_face = self.restorer.seconds_per_face
-        measured = self.capture.realtime and self._written > FRAMES_BEFORE_WARNING
-        if measured and per_face > self.budget and not self._warned:
-            self._warned = True
-            logger.warning(
-                "Too slow for this stream: %.0f ms per face, %.0f ms per frame. Faces are passed through unrestored. "
-                "Set --budget %.0f or a lower --fps.",
-                1000 * per_face, 1000 * self.budget, 1000 * per_face + 10,
-            )  # fmt: skip
+    def _tell_of_unrestored(self) -> None:
+        if self.unrestored.too_many:
+            self._warnings.add(self._advice(self.unrestored.share))
+        else:
+            logger.info("The faces are restored in time again.")
+
+    def _warn_at_the_end(self) -> None:
+        """Warn of a stream that was too slow on the whole, if it was too short for a judgement."""
+        share = share_unrestored(self.restorer.statistics)
+        if share > MOST_SHARE and not self.unrestored.too_many:
+            self._warnings.add(self._advice(share))
+
+    def _advice(self, share: float) -> str:
+        per_face, budget = 1000 * self.restorer.seconds_per_face, 1000 * self.budget
+        figures = f": a face takes {per_face:.0f} ms, and a frame may take {budget:.0f} ms" if per_face else ""
+        larger = f"--budget {per_face + SPARE_MS:.0f}" if per_face > budget else "a larger --budget"
+        return (
+            f"{share:.0%} of the blurred faces pass unrestored, for lack of time{figures}. "
+            f"Choose a smaller --size, a lower --fps, {larger}, or show fewer faces."
+        )

@@ -14,6 +14,8 @@ from streamdeblur.video.copying import copy_frame
 if TYPE_CHECKING:
     import av
 
+    from streamdeblur.video.description import StreamTags
+
 DEFAULT_SIZE, DEFAULT_FPS, FRAMES = (1280, 720), 30, 40
 
 
@@ -23,6 +25,7 @@ class PatternSource:
     name = "test pattern"
     realtime = True
     finite = False
+    tags: StreamTags | None = None
 
     def __init__(self, options: LiveOptions) -> None:
         """Render the clip."""

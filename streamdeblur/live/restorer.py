@@ -29,17 +29,23 @@ class Restorer:
         paused: Whether frames are passed through unrestored; may be changed at any time.
     """
 
-    def __init__(self, options: RestorationOptions, opener: DeblurrerOpener = FaceDeblurrer) -> None:
+    def __init__(
+        self,
+        options: RestorationOptions,
+        opener: DeblurrerOpener = FaceDeblurrer,
+        on_warning: Callable[[str], object] = logger.warning,
+    ) -> None:
         """Open the deblurrer.
 
         Args:
             options: Settings of the restoration.
             opener: Opens a deblurrer with these settings, now and after each failure.
+            on_warning: Called with a message for the user when the engine or the detector fails.
 
         Raises:
             OptionError, NetworkError, EngineError, DetectorError: A setting cannot be used here; the message states why.
         """
-        self._options, self._opener = options, opener
+        self._options, self._opener, self._warn = options, opener, on_warning
         self._deblurrer: FaceDeblurrer | None = opener(options)
         self._closed = False
         self._earlier_statistics = RestorationStatistics()
@@ -114,7 +120,7 @@ class Restorer:
         self._deblurrer = None
         pause = self._backoff.failed()
         # The text only: a log record with the exception would keep its traceback, and with it the engine, in memory.
-        logger.warning("%s Faces are passed through unrestored. Opening a new engine in %g s.", str(error), pause)
+        self._warn(f"{error} Faces are passed through unrestored. Opening a new engine in {pause:g} s.")
         threading.Thread(target=_close_quietly, args=[deblurrer], daemon=True).start()
 
     def _reopen(self) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,10 +13,12 @@ from typing import TYPE_CHECKING
 
 from streamdeblur.errors import StreamDeblurError
 from streamdeblur.live.sinks import Sink, SinkOpener
-from streamdeblur.live.timing import Backoff
+from streamdeblur.live.timing import LONGEST_PAUSE, Backoff
 
 if TYPE_CHECKING:
     import av
+
+    from streamdeblur.video.description import StreamTags
 
 logger = logging.getLogger(__name__)
 
@@ -38,11 +41,18 @@ class SinkWorker:
         name: Name of the sink, see `LiveOptions.to`.
         dropped: Number of frames that were not written.
         lost: Whether the sink failed and cannot be opened again.
+        problem: Message of the last failure while the sink is lost, or could not be completed; otherwise None.
         continuous: See `Sink`; known once the sink is open.
     """
 
     def __init__(
-        self, name: str, opener: SinkOpener, on_written: Callable[[OutputFrame], object] | None = None, *, blocking: bool = False
+        self,
+        name: str,
+        opener: SinkOpener,
+        on_written: Callable[[OutputFrame], object] | None = None,
+        on_warning: Callable[[str], object] = logger.warning,
+        *,
+        blocking: bool = False,
     ) -> None:
         """Prepare the thread.
 
@@ -50,31 +60,39 @@ class SinkWorker:
             name: Name of the sink for messages.
             opener: Opens the sink, in `open` and after each failure.
             on_written: Called in the worker's thread after each frame.
+            on_warning: Called with a message for the user when the sink is lost or cannot be completed.
             blocking: Make `put` wait for room in the queue, so that no frame is dropped.
         """
         self.name = name
         self.dropped = 0
         self.lost = False
+        self.problem: str | None = None
         self.continuous = False
-        self._opener, self._on_written, self._blocking = opener, on_written, blocking
+        self._opener, self._on_written, self._warn, self._blocking = opener, on_written, on_warning, blocking
         self._sink: Sink | None = None
         self._queue: deque[OutputFrame] = deque()
         self._closed = False
         self._changed = threading.Condition()
         self._backoff = Backoff()
+        self._stable_at: float | None = None
         self._thread = threading.Thread(target=self._run, name=f"sink {name}", daemon=True)
 
     def __repr__(self) -> str:
         return f"SinkWorker({self.name!r}, dropped={self.dropped}, lost={self.lost})"
 
-    def open(self, frame: av.VideoFrame, rate: Fraction) -> None:
+    def open(self, frame: av.VideoFrame, rate: Fraction, tags: StreamTags | None = None) -> None:
         """Open the sink for frames like this one and start the thread.
+
+        Args:
+            frame: The first frame.
+            rate: Frames per second.
+            tags: What the source says about its video, and its frames do not.
 
         Raises:
             OutputError, OptionError: The sink cannot be opened.
         """
-        self._example, self._rate = frame, rate
-        self._sink = self._opener(frame, rate)
+        self._video = frame, rate, tags
+        self._sink = self._opener(*self._video)
         self.continuous, self._capacity = self._sink.continuous, self._sink.capacity
         self._thread.start()
 
@@ -89,29 +107,35 @@ class SinkWorker:
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Write the queue and close the sink.
-
-        Raises:
-            OutputError: The output cannot be completed.
-        """
+        """Write the queue and close the sink; `problem` tells whether that failed."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
-        if self._thread.ident is not None:
+        if self._thread.ident is None:
+            self._close_sink()
+            return
+        try:
             self._thread.join()
-        sink, self._sink = self._sink, None
-        if sink is not None:
-            sink.close()
+        except BaseException:
+            # An interrupt while waiting: the output is completed all the same.
+            self._thread.join()
+            raise
 
     def _run(self) -> None:
-        while True:
-            with self._changed:
-                self._changed.wait_for(lambda: self._queue or self._closed)
-                if not self._queue:
-                    return
-                output = self._queue.popleft()
-                self._changed.notify_all()
+        while (output := self._next()) is not None:
             self._write(output)
+        # In this thread, because interrupts arrive in the main one, where they could spoil what is being completed.
+        self._close_sink()
+
+    def _next(self) -> OutputFrame | None:
+        """The next frame of the queue; None once the worker is closed and the queue is written."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._queue or self._closed)
+            if not self._queue:
+                return None
+            output = self._queue.popleft()
+            self._changed.notify_all()
+            return output
 
     def _write(self, output: OutputFrame) -> None:
         sink = self._sink or self._reopened()
@@ -126,6 +150,7 @@ class SinkWorker:
             self._count_dropped(output)
             self._discard(sink, error)
             return
+        self._works()
         if self._on_written:
             self._on_written(output)
 
@@ -136,19 +161,38 @@ class SinkWorker:
         if self.lost or not self._backoff.due():
             return None
         try:
-            self._sink = self._opener(self._example, self._rate)
+            self._sink = self._opener(*self._video)
         except StreamDeblurError:
             self._backoff.failed()
-            return None
-        self._backoff.succeeded()
-        logger.info("Reopened %s.", self.name)
         return self._sink
+
+    def _works(self) -> None:
+        """Note that a frame was written. The pauses become short again only later, because a full disk takes a few frames."""
+        if self.problem is not None:
+            self.problem = None
+            logger.info("Reopened %s.", self.name)
+            self._stable_at = time.monotonic() + LONGEST_PAUSE
+        elif self._stable_at is not None and time.monotonic() > self._stable_at:
+            self._stable_at = None
+            self._backoff.succeeded()
 
     def _discard(self, sink: Sink, error: Exception) -> None:
         self._sink = None
         self.lost = not sink.reopenable
-        logger.warning("%s%s", str(error), "" if self.lost else f" Retrying in {self._backoff.failed():g} s.")
+        self.problem = str(error)
+        self._warn(f"{error}{'' if self.lost else f' Retrying in {self._backoff.failed():g} s.'}")
         try:
             sink.close()
         except StreamDeblurError as second:
-            logger.warning("%s", str(second))
+            self._warn(str(second))
+
+    def _close_sink(self) -> None:
+        sink, self._sink = self._sink, None
+        if sink is None:
+            return
+        try:
+            sink.close()
+        except Exception as error:
+            # Guards the other sinks, which are closed next, against encoders and drivers, as above.
+            self.problem = str(error)
+            self._warn(str(error))

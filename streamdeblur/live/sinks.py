@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable
 from fractions import Fraction
@@ -9,8 +10,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from streamdeblur.errors import OptionError, OutputError
-from streamdeblur.live.encoded_sinks import STREAM_FORMATS, NetworkStream, Recording, recording_parts
+from streamdeblur.live.network_stream import STREAM_FORMATS, NetworkStream
 from streamdeblur.live.options import LiveOptions
+from streamdeblur.live.recording import Recording
+from streamdeblur.live.recording_file import RecordingFiles
 from streamdeblur.live.virtual_camera import VirtualCamera
 from streamdeblur.video.encoders import SUFFIXES
 from streamdeblur.video.raw import discard_stdout, write_raw
@@ -18,6 +21,8 @@ from streamdeblur.video.source import is_url
 
 if TYPE_CHECKING:
     import av
+
+    from streamdeblur.video.description import StreamTags
 
 PREVIEW = "preview"
 
@@ -47,8 +52,27 @@ class Sink(Protocol):
         """
 
 
-SinkOpener = Callable[["av.VideoFrame", Fraction], Sink]
-"""Opens a sink for frames like this one, at this rate."""
+SinkOpener = Callable[["av.VideoFrame", Fraction, "StreamTags | None"], Sink]
+"""Opens a sink for frames like this one, at this rate, from a source with these tags."""
+
+
+def sink_openers(options: LiveOptions) -> dict[str, SinkOpener]:
+    """Return the function that opens it for each sink but the preview, by name.
+
+    Raises:
+        OptionError: There is no such sink, a file or folder of this name exists, or two recordings have one name.
+    """
+    names = [name for name in options.to if name != PREVIEW]
+    openers = {name: sink_opener(name, options) for name in names}
+    files = [os.path.realpath(name) for name in names if _is_file(name)]
+    for file in files:
+        if files.count(file) > 1:
+            raise OptionError(f"{file} is given twice. Give each recording a name of its own.")
+    return openers
+
+
+def _is_file(name: str) -> bool:
+    return name not in ("null", "-") and name.partition(":")[0] != "camera" and not is_url(name)
 
 
 def sink_opener(name: str, options: LiveOptions) -> SinkOpener:
@@ -59,17 +83,17 @@ def sink_opener(name: str, options: LiveOptions) -> SinkOpener:
     """
     family, _, argument = name.partition(":")
     if name == "null":
-        return lambda frame, rate: NullSink()
+        return lambda frame, rate, tags: NullSink()
     if name == "-":
-        return lambda frame, rate: StdoutSink(frame)
+        return lambda frame, rate, tags: StdoutSink(frame)
     if family == "camera":
-        return lambda frame, rate: VirtualCamera(frame, rate, argument or None)
+        return lambda frame, rate, tags: VirtualCamera(frame, rate, argument or None)
     if is_url(name):
         if family not in STREAM_FORMATS:
             raise OptionError(f"Cannot send to {name}. Supported protocols: {', '.join(STREAM_FORMATS)}.")
-        return lambda frame, rate: NetworkStream(name, STREAM_FORMATS[family], frame, rate)
-    parts = recording_parts(_recording_file(name, overwrite=options.overwrite))
-    return lambda frame, rate: Recording(next(parts), frame, rate, options.encoding)
+        return lambda frame, rate, tags: NetworkStream(name, STREAM_FORMATS[family], frame, rate, tags)
+    files = RecordingFiles(_recording_file(name, overwrite=options.overwrite), overwrite=options.overwrite)
+    return lambda frame, rate, tags: Recording(files.open(), frame, rate, tags, options.encoding)
 
 
 def _recording_file(name: str, *, overwrite: bool) -> Path:

@@ -12,6 +12,7 @@ from streamdeblur.errors import InputError, OptionError
 from streamdeblur.live.cameras import open_camera
 from streamdeblur.live.options import LiveOptions
 from streamdeblur.live.pattern import PatternSource
+from streamdeblur.video.description import StreamTags
 from streamdeblur.video.raw import RawReader, open_stdin
 from streamdeblur.video.source import is_url, open_source, without_protocol
 
@@ -43,6 +44,8 @@ class LiveSource(Protocol):
     """Whether frames arrive at their own times, so that those not taken in time are stale."""
     finite: bool
     """Whether the source ends by itself; otherwise its end is a failure, and it is opened again."""
+    tags: StreamTags | None
+    """What the source says about its video, and the frames do not."""
 
     def frames(self) -> Iterator[av.VideoFrame]:
         """Yield the frames as they arrive.
@@ -107,6 +110,7 @@ class ContainerSource:
         # Frame threading would hold back as many frames as there are threads.
         self._stream.thread_type = "SLICE"
         self.rate = Fraction(self._stream.average_rate or self._stream.guessed_rate or DEFAULT_RATE)
+        self.tags: StreamTags | None = StreamTags.of(self._stream)
 
     def frames(self) -> Iterator[av.VideoFrame]:
         """Yield the frames as they arrive; InputError if the source is lost."""
@@ -150,7 +154,7 @@ class FileSource:
         """Open the file; InputError if it cannot be opened or has no video stream."""
         self._file, self._loop = file, loop
         self._opened = ContainerSource(file.name, open_source(file), finite=True)
-        self.name, self.rate, self.realtime = file.name, self._opened.rate, realtime
+        self.name, self.rate, self.realtime, self.tags = file.name, self._opened.rate, realtime, self._opened.tags
 
     def frames(self) -> Iterator[av.VideoFrame]:
         """Yield the frames of the file, each at its time if it is played in real time."""
@@ -187,6 +191,7 @@ class RawSource:
     name = "raw frames on stdin"
     realtime = True
     finite = True
+    tags: StreamTags | None = None
 
     def __init__(self, options: LiveOptions) -> None:
         """Prepare to read; OptionError if the frame size is missing or the pixel format is not supported."""

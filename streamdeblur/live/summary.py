@@ -29,3 +29,5 @@ class LiveSummary:
     """Duration of the stream so far."""
     engine: str = ""
     """Names of the engine and the detector."""
+    warnings: list[str] = field(default_factory=list)
+    """What was logged as warnings, each once."""

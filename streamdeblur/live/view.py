@@ -43,14 +43,14 @@ class Preview:
         self.key = -1
         self._sized = False
 
-    def show(self, frame: av.VideoFrame, summary: LiveSummary | None) -> None:
-        """Show a frame, with the statistics of the summary as an overlay."""
+    def show(self, frame: av.VideoFrame, overlay: list[str]) -> None:
+        """Show a frame, with the lines of the overlay."""
         picture = frame.to_ndarray(format="bgr24")
         if not self._sized:
             cv2.resizeWindow(TITLE, frame.width, frame.height)
             self._sized = True
-        if summary is not None:
-            write_lines(picture, overlay_lines(summary))
+        if overlay:
+            write_lines(picture, overlay)
         cv2.imshow(TITLE, picture)
         self.poll()
 
@@ -65,14 +65,22 @@ class Preview:
             cv2.destroyWindow(TITLE)
 
 
-def overlay_lines(summary: LiveSummary) -> list[str]:
-    """Return the lines of the overlay."""
+def overlay_lines(summary: LiveSummary, unrestored: float | None) -> list[str]:
+    """Return the lines of the overlay.
+
+    Args:
+        summary: The statistics to show.
+        unrestored: Share of the faces that pass unrestored, to warn of; None if it is small.
+    """
     latency = "  ".join(f"{name} {value:g}" for name, value in summary.latency_ms.items() if value is not None)
-    return [
+    lines = [
         f"{summary.fps:g} fps, {summary.dropped} dropped",
         f"added latency in ms: {latency or '-'}",
         f"faces: {summary.restored} restored, {summary.passed_through} passed through",
     ]
+    if unrestored is not None:
+        lines.append(f"Too slow: {unrestored:.0%} of the faces pass unrestored")
+    return lines
 
 
 def write_lines(picture: cv2.typing.MatLike, lines: list[str]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -17,7 +18,21 @@ PROGRESSIVE, TOP_FIRST, BOTTOM_FIRST = 1, 4, 5
 """AVFieldOrder, for frames that hold both fields."""
 
 
-def describe(target: av.VideoStream, frame: av.VideoFrame, source: av.VideoStream | None = None) -> None:
+@dataclass(frozen=True)
+class StreamTags:
+    """What a stream says about its video, and its frames do not; it outlasts the file or device."""
+
+    sample_aspect_ratio: Fraction | None
+    field_order: int
+    """AVFieldOrder."""
+
+    @classmethod
+    def of(cls, source: av.VideoStream) -> StreamTags:
+        """Read the tags of a stream."""
+        return cls(source.sample_aspect_ratio, source.codec_context.field_order if source.codec_context else PROGRESSIVE)
+
+
+def describe(target: av.VideoStream, frame: av.VideoFrame, tags: StreamTags | None = None) -> None:
     """Describe a stream to be written as the source describes its video.
 
     Call it once the encoder is configured (`encoders.configure`) and before the first frame is encoded.
@@ -25,15 +40,15 @@ def describe(target: av.VideoStream, frame: av.VideoFrame, source: av.VideoStrea
     Args:
         target: The stream to be written.
         frame: The first frame of the source.
-        source: The stream that the frame was decoded from; None for frames from elsewhere, as from a camera.
+        tags: Those of the stream that the frame was decoded from; None for frames from elsewhere, as raw ones.
     """
     context = target.codec_context
-    if source is not None and source.sample_aspect_ratio:
-        context.sample_aspect_ratio = source.sample_aspect_ratio
+    if tags is not None and tags.sample_aspect_ratio:
+        context.sample_aspect_ratio = tags.sample_aspect_ratio
     context.colorspace, context.color_range = frame.colorspace, frame.color_range
     context.color_primaries, context.color_trc = frame.color_primaries, frame.color_trc
     add_parameters(context, hdr_parameters(frame, context.name))
-    context.field_order = _field_order(frame, source)
+    context.field_order = _field_order(frame, tags)
     if frame.interlaced_frame:
         context.flags |= INTERLACED
         if context.name == "libx264":
@@ -44,11 +59,11 @@ def describe(target: av.VideoStream, frame: av.VideoFrame, source: av.VideoStrea
         target.set_display_matrix(matrix)
 
 
-def _field_order(frame: av.VideoFrame, source: av.VideoStream | None) -> int:
+def _field_order(frame: av.VideoFrame, tags: StreamTags | None) -> int:
     """The order of the fields by the flags of the frame; by its container, for codecs whose frames have none (HEVC)."""
     if frame.interlaced_frame:
         return TOP_FIRST if top_field_first(frame) else BOTTOM_FIRST
-    return source.codec_context.field_order if source is not None and source.codec_context else PROGRESSIVE
+    return tags.field_order if tags is not None else PROGRESSIVE
 
 
 def top_field_first(frame: av.VideoFrame) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import errno
 import math
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,9 +14,10 @@ from streamdeblur.errors import OptionError, OutputError
 from streamdeblur.options import EncodingOptions
 from streamdeblur.partial_file import PartialFile
 from streamdeblur.video.conversion import fitted
-from streamdeblur.video.description import describe
+from streamdeblur.video.description import StreamTags, describe
 from streamdeblur.video.encoders import SUFFIXES, choose_encoder, choose_pixel_format, configure
 from streamdeblur.video.hdr import dynamic_metadata
+from streamdeblur.video.muxer import Muxer
 from streamdeblur.video.reader import Reader
 from streamdeblur.video.streams import OtherStream, add_other_stream, copy_description
 
@@ -66,6 +67,7 @@ class Writer:
         except (ValueError, av.FFmpegError):
             self.partial.discard()
             raise OutputError(f"This FFmpeg cannot write {target.suffix} files.") from None
+        self._muxer = Muxer(self.container)
         try:
             with self._explained():
                 self._add_streams()
@@ -96,7 +98,7 @@ class Writer:
         context.flags |= FRAME_DURATION
         context.thread_type = "AUTO"
         configure(context, codec.name, self._encoding.quality, self._encoding.preset)
-        describe(stream, frame, source)
+        describe(stream, frame, StreamTags.of(source))
         if frame.interlaced_frame:
             self.warnings.append("the video is interlaced and stays interlaced; deinterlace it first for the best faces")
         if dynamic_metadata(frame):
@@ -170,7 +172,7 @@ class Writer:
                 frame.pts -= round(offset / frame.time_base)
             # the source's picture type would force that of the encoder
             frame.pict_type = 0
-            self.container.mux(self.stream.encode(frame))
+            self._muxer.mux(self.stream.encode(frame))
 
     def copy(self, packet: av.Packet[av.stream.Stream]) -> None:
         """Write a packet of another stream of the source.
@@ -181,8 +183,7 @@ class Writer:
         other = self._others.get(packet.stream_index)
         if other is not None:
             with self._explained():
-                for written in other.packets(packet):
-                    self.container.mux_one(written)
+                self._muxer.mux(other.packets(packet))
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
@@ -190,11 +191,10 @@ class Writer:
             return
         try:
             with self._explained():
-                self.container.mux(self.stream.encode(None))
+                self._muxer.mux(self.stream.encode(None))
                 for other in self._others.values():
-                    for written in other.packets(None):
-                        self.container.mux_one(written)
-                self.container.close()
+                    self._muxer.mux(other.packets(None))
+                self._muxer.finish()
                 self.partial.complete()
         except BaseException:
             # whatever interrupts the end, Ctrl-C and exits included, must not leave an unfinished file behind
@@ -202,11 +202,7 @@ class Writer:
             raise
 
     def _abandon(self) -> None:
-        import av
-
-        # the file is removed anyway, so it does not matter whether its end can be written
-        with suppress(av.FFmpegError, OSError):
-            self.container.close()
+        self._muxer.abandon()
         self.partial.discard()
 
     @contextmanager

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from streamdeblur.errors import InputError, OptionError
-from streamdeblur.live import loop
 from streamdeblur.live.loop import LiveLoop
 from streamdeblur.live.options import LiveOptions
 from streamdeblur.live.restorer import Restorer
@@ -68,19 +67,22 @@ def test_faces_beyond_the_budget_pass_through_and_are_counted(options, few_pictu
     assert summary.frames + summary.dropped == 12
 
 
-def test_a_stream_that_is_too_slow_is_reported_once(options, inverting_options, few_pictures, caplog, monkeypatch):
-    monkeypatch.setattr(loop, "FRAMES_BEFORE_WARNING", 2)
-
+def test_faces_that_pass_unrestored_are_reported_once(options, inverting_options, few_pictures, caplog):
     class SlowRestorer(Restorer):
         seconds_per_face = 0.5
 
     source = FakeSource(few_pictures * 2, finite=True)
-    run(options(budget=28), source_opener=lambda _: source, restorer=SlowRestorer(inverting_options))
+    summary = run(options(budget=0.01), source_opener=lambda _: source, restorer=SlowRestorer(inverting_options))
     messages = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
-    assert messages == [
-        "Too slow for this stream: 500 ms per face, 28 ms per frame. Faces are passed through unrestored. "
-        "Set --budget 510 or a lower --fps."
-    ]
+    assert (
+        messages
+        == summary.warnings
+        == [
+            "100% of the blurred faces pass unrestored, for lack of time: a face takes 500 ms, and a frame may take 0 ms. "
+            "Choose a smaller --size, a lower --fps, --budget 510, or show fewer faces."
+        ]
+    )
+    assert summary.restored == 0
 
 
 def test_a_frame_of_another_size_is_recorded_at_the_first_size(options, few_pictures, tmp_path):

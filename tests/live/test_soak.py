@@ -35,7 +35,7 @@ LONGEST_STILL = 4.0
 class UnreliableCamera:
     """A camera that is lost at random moments, cannot be opened immediately, and comes back in another size."""
 
-    name, realtime, finite, rate = "unreliable camera", True, False, Fraction(FPS)
+    name, realtime, finite, rate, tags = "unreliable camera", True, False, Fraction(FPS), None
 
     def __init__(self, pictures, chance):
         if chance.random() < 0.4:

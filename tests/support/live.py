@@ -16,7 +16,7 @@ def yuv_frame(picture):
 
 def fake_sink(loop, opener):
     """Let `opener()` open the first sink of a loop."""
-    loop.sink_workers[0]._opener = lambda frame, rate: opener()
+    loop.sink_workers[0]._opener = lambda frame, rate, tags: opener()
 
 
 def run(options, *, seconds=60.0, sink=None, **parts):

@@ -10,10 +10,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streamdeblur.cli.exit_codes import handle_errors
+from streamdeblur.cli.exit_codes import REFUSED, handle_errors
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.output import print_json
 from streamdeblur.cli.parameters import Config, Json, Quiet
+from streamdeblur.errors import OutputError
 from streamdeblur.live.options import LiveOptions
 from streamdeblur.options import read_config
 
@@ -49,11 +50,19 @@ def command(
         loop = LiveLoop(options)
         capture, targets = loop.capture, ", ".join(options.to)
         logger.info("%s, %g fps, to %s; %s", capture.name, float(capture.rate), targets, loop.restorer.description)
-        summary = _run(loop, seconds, keys=not headless)
+        lost = None
+        try:
+            summary = _run(loop, seconds, keys=not headless)
+        except OutputError as error:
+            # the other sinks have their frames
+            logger.error(str(error))
+            summary, lost = loop.summary(), {"error": str(error), "exit_code": REFUSED}
         if json:
-            print_json(asdict(summary), err=err)
+            print_json({**asdict(summary), **(lost or {})}, err=err)
         else:
             logger.info(_text(summary))
+        if lost:
+            raise typer.Exit(REFUSED)
 
 
 def _run(loop: LiveLoop, seconds: float | None, *, keys: bool) -> LiveSummary:

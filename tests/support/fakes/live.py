@@ -16,7 +16,7 @@ class FakeSource:
     With `until`, the pictures are repeated until it is true, and once more.
     """
 
-    name, realtime = "fake source", True
+    name, realtime, tags = "fake source", True, None
     rate = Fraction(25)
 
     def __init__(self, pictures, *, finite, interval=0.04, until=lambda: True):
