@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from streamdeblur.frames import StreamItem
     from streamdeblur.jobs.image import ImageSummary, deblur_image
     from streamdeblur.jobs.video import Progress, VideoSummary, deblur_video
-    from streamdeblur.options import EncodingOptions, RestorationOptions, VideoOptions
+    from streamdeblur.options import EncodingOptions, RestorationOptions, StreamOptions, VideoOptions
     from streamdeblur.statistics import RestorationStatistics
 
 __version__ = "0.1.0"
@@ -31,6 +31,7 @@ __all__ = [
     "RestorationStatistics",
     "StreamDeblurError",
     "StreamItem",
+    "StreamOptions",
     "VideoOptions",
     "VideoSummary",
     "deblur_image",
@@ -47,6 +48,7 @@ _MODULES = {
     "RestorationStatistics": "statistics",
     "StreamDeblurError": "errors",
     "StreamItem": "frames",
+    "StreamOptions": "options",
     "VideoOptions": "options",
     "VideoSummary": "jobs.video",
     "deblur_image": "jobs.image",

@@ -7,7 +7,7 @@ import typing
 from collections.abc import Mapping
 from importlib.resources import files
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Self, TypedDict, Unpack
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypedDict, Unpack
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -124,6 +124,10 @@ class VideoSettings(RestorationSettings, total=False):
     codec: str | None
     quality: float | None
     preset: str | None
+    audio: Literal["copy", "convert"] | None
+    no_audio: bool
+    no_subtitles: bool
+    no_data: bool
     start: float
     duration: float | None
     side_by_side: bool
@@ -168,6 +172,28 @@ class EncodingOptions(UserSettings):
     preset: str | None = Field(default=None, description="Speed preset of the encoder.")
 
 
+Audio = Annotated[
+    Literal["copy", "convert"] | None,
+    Field(description="copy: never encode audio again; convert: always. By default what the output cannot hold is converted."),
+]
+NoAudio = Annotated[bool, Field(description="Leave audio out.")]
+NoSubtitles = Annotated[bool, Field(description="Leave subtitles out.")]
+NoData = Annotated[bool, Field(description="Leave data streams out, such as positions and time codes.")]
+
+
+class StreamOptions(UserSettings):
+    """What happens to the streams beside the video."""
+
+    audio: Audio = None
+    no_audio: NoAudio = False
+    no_subtitles: NoSubtitles = False
+    no_data: NoData = False
+
+    def keeps(self, kind: str) -> bool:
+        """Return whether streams of this kind ('audio', 'subtitle', 'data', ...) are kept."""
+        return not {"audio": self.no_audio, "subtitle": self.no_subtitles, "data": self.no_data}.get(kind, False)
+
+
 Overwrite = Annotated[bool, Field(description="Replace outputs that exist.")]
 Resume = Annotated[bool, Field(description="Skip outputs that are complete.")]
 
@@ -177,6 +203,7 @@ class VideoOptions(ComposedSettings):
 
     restoration: RestorationOptions = RestorationOptions()
     encoding: EncodingOptions = EncodingOptions()
+    streams: StreamOptions = StreamOptions()
     start: float = Field(default=0.0, ge=0.0, description="Seconds of the input to leave out at its beginning.")
     duration: float | None = Field(default=None, gt=0.0, description="Seconds of the input to process.")
     side_by_side: bool = Field(default=False, description="Show the input at the left and the result at the right.")

@@ -55,7 +55,7 @@ def with_settings(
 def _parameter(name: str, field: FieldInfo, flag: str | None) -> inspect.Parameter:
     flag = flag or f"--{name.replace('_', '-')}"
     kind = _kind(field.annotation)
-    if kind is bool:
+    if kind is bool and not name.startswith("no_"):
         flag += f"/--no-{flag[2:]}"
     option = typer.Option(flag, help=_help(field), show_default=_default(name, field) or False)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option])

@@ -99,7 +99,7 @@ def deblur_video(
     with ExitStack() as opened:
         opened.callback(reader.close)
         # Everything that can be refused is refused before the networks are loaded.
-        with Writer(target, reader, options.encoding, side_by_side=options.side_by_side) as writer:
+        with Writer(target, reader, options.encoding, options.streams, side_by_side=options.side_by_side) as writer:
             deblurrer = deblurrer or opened.enter_context(FaceDeblurrer(options.restoration, throughput=True))
             deblurrer.reset()
             began = time.monotonic()

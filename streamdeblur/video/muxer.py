@@ -51,6 +51,25 @@ class Muxer:
             with self._until_failure():
                 self._container.mux_one(packet)
 
+    def offer(self, packet: av.Packet[av.stream.Stream]) -> None:
+        """Write a packet that the container may refuse, as FFmpegError: one without which the file is complete as well.
+
+        An OSError, and what fails with the header, end the use of the container as they do in `mux`.
+        """
+        import av
+
+        self.start()
+        refused = None
+        with self._until_failure():
+            try:
+                self._container.mux_one(packet)
+            except OSError:
+                raise
+            except av.FFmpegError as error:
+                refused = error
+        if refused is not None:
+            raise refused
+
     def finish(self) -> None:
         """Write what is still held back and the end of the file; FFmpegError or OSError if that fails, or failed before."""
         with self._until_failure():

@@ -15,6 +15,8 @@ from streamdeblur.video.source import open_source
 if TYPE_CHECKING:
     import av
 
+    from streamdeblur.video.audio import AudioDecoder
+
 Item = Union["av.VideoFrame", "av.Packet[av.stream.Stream]"]
 
 MOST_ERRORS = 250
@@ -64,6 +66,8 @@ class Reader:
             self._packets_ahead: deque[av.Packet[av.stream.Stream]] = deque()
             self.first_packets = self._peek()
             """First packet of each other stream, by its index, where it lies near the beginning; not to be changed."""
+            self.audio_decoders: dict[int, AudioDecoder] = {}
+            """Decoders of the audio streams that writers convert, by index."""
             self._items = self._read()
             self._ahead: list[Item] = []
             self.first_frame = self._first_frame()

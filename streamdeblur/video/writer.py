@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -11,12 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamdeblur.errors import OptionError, OutputError
-from streamdeblur.options import EncodingOptions
+from streamdeblur.options import EncodingOptions, StreamOptions
 from streamdeblur.partial_file import PartialFile
 from streamdeblur.video.conversion import fitted
 from streamdeblur.video.description import StreamTags, describe
 from streamdeblur.video.encoders import SUFFIXES, choose_encoder, choose_pixel_format, configure
 from streamdeblur.video.hdr import dynamic_metadata
+from streamdeblur.video.metadata import describe_file, time_scales
 from streamdeblur.video.muxer import Muxer
 from streamdeblur.video.reader import Reader
 from streamdeblur.video.streams import OtherStream, add_other_stream, copy_description
@@ -30,23 +30,26 @@ FRAME_DURATION = 1 << 8
 COARSE_TIME_BASE = {"mpeg4": 65535, "mpeg2video": None, "libxvid": 65535}
 """Encoders with a limit on the denominator of the time base; None: the frame rate only."""
 
-LARGEST_TIME_SCALE = 2**31 - 1
-"""Ticks per second that an MP4 file can express."""
-
-MUXER_METADATA = {"major_brand", "minor_version", "compatible_brands", "encoder"}
-"""Written by the muxer itself."""
-
 
 class Writer:
     """Writes one video file, as a context manager: its end completes and renames the file, an error removes it."""
 
-    def __init__(self, target: Path, reader: Reader, encoding: EncodingOptions, *, side_by_side: bool = False) -> None:
+    def __init__(
+        self,
+        target: Path,
+        reader: Reader,
+        encoding: EncodingOptions,
+        streams: StreamOptions | None = None,
+        *,
+        side_by_side: bool = False,
+    ) -> None:
         """Choose the encoder and pixel format, and open the file; nothing is encoded yet.
 
         Args:
             target: The file to write; its suffix chooses the container.
             reader: The source, of which all streams and metadata are carried over.
             encoding: Encoder, quality and preset.
+            streams: What happens to the streams beside the video; None for the defaults.
             side_by_side: The frames to write are twice as wide as those of the source.
 
         Raises:
@@ -56,22 +59,24 @@ class Writer:
         import av
 
         self.target, self.reader = target, reader
-        self._encoding, self._side_by_side = encoding, side_by_side
+        self._encoding, self._streams, self._side_by_side = encoding, streams or StreamOptions(), side_by_side
         self.warnings: list[str] = []
         self._others: dict[int, OtherStream] = {}
         if target.suffix.lower() not in SUFFIXES:
             raise OutputError(f"Unknown kind of video file '{target.name}'. Use {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
         self.partial = PartialFile(target, exclusive=True)
         try:
-            self.container = av.open(str(self.partial.path), "w", options=_container_options(target, reader))
+            # FFmpeg has a muxer for .m4v, which takes fewer codecs and no pictures
+            kind = "mp4" if target.suffix.lower() == ".m4v" else None
+            self.container = av.open(str(self.partial.path), "w", format=kind, options=_container_options(target, reader))
         except (ValueError, av.FFmpegError):
             self.partial.discard()
             raise OutputError(f"This FFmpeg cannot write {target.suffix} files.") from None
         self._muxer = Muxer(self.container)
         try:
-            with self._explained():
+            with self._explained(encoding=True):
+                describe_file(self.container, reader, self.warnings)
                 self._add_streams()
-                self._describe()
         except BaseException:
             # the caller gets no object to close, so the unfinished file is removed here, after Ctrl-C and exits, too
             self._abandon()
@@ -142,17 +147,9 @@ class Writer:
             if source.index == self.reader.stream.index:
                 self.stream = self._video_stream()
                 continue
-            other = add_other_stream(self.container, source, self.reader.start_offset, self.warnings)
+            other = add_other_stream(self.container, self._muxer, source, self.reader, self._streams, self.warnings)
             if other is not None:
                 self._others[source.index] = other
-
-    def _describe(self) -> None:
-        source = self.reader.container
-        metadata = {k: v for k, v in source.metadata.items() if k not in MUXER_METADATA}
-        self.container.metadata.update(metadata)
-        chapters = source.chapters()
-        if chapters:
-            self.container.set_chapters(_shifted(chapters, self.reader.start_offset))
 
     def __enter__(self) -> Writer:
         return self
@@ -164,7 +161,7 @@ class Writer:
             OptionError: The encoder does not take the frame, or its device is missing.
             OutputError: The file cannot be written.
         """
-        with self._explained():
+        with self._explained(encoding=True):
             context = self.stream.codec_context
             frame = fitted(frame, context.width, context.height, str(context.pix_fmt))
             offset = self.reader.start_offset
@@ -172,7 +169,9 @@ class Writer:
                 frame.pts -= round(offset / frame.time_base)
             # the source's picture type would force that of the encoder
             frame.pict_type = 0
-            self._muxer.mux(self.stream.encode(frame))
+            packets = self.stream.encode(frame)
+        with self._explained():
+            self._muxer.mux(packets)
 
     def copy(self, packet: av.Packet[av.stream.Stream]) -> None:
         """Write a packet of another stream of the source.
@@ -182,18 +181,24 @@ class Writer:
         """
         other = self._others.get(packet.stream_index)
         if other is not None:
+            with self._explained(encoding=True):
+                # the header, which is written now, describes the encoder
+                self.stream.codec_context.open(strict=False)
             with self._explained():
-                self._muxer.mux(other.packets(packet))
+                other.write(packet)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:
             self._abandon()
             return
         try:
+            with self._explained(encoding=True):
+                packets = self.stream.encode(None)
             with self._explained():
-                self._muxer.mux(self.stream.encode(None))
+                self._muxer.mux(packets)
                 for other in self._others.values():
-                    self._muxer.mux(other.packets(None))
+                    other.write(None)
+                    self.warnings += other.close()
                 self._muxer.finish()
                 self.partial.complete()
         except BaseException:
@@ -206,8 +211,8 @@ class Writer:
         self.partial.discard()
 
     @contextmanager
-    def _explained(self) -> Iterator[None]:
-        """Turn FFmpeg's errors into OutputError and OptionError."""
+    def _explained(self, *, encoding: bool = False) -> Iterator[None]:
+        """Turn FFmpeg's errors into OutputError; those while `encoding` into OptionError where a setting may be the cause."""
         import av
 
         try:
@@ -215,11 +220,11 @@ class Writer:
         except (av.FFmpegError, OSError) as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
                 raise OutputError(f"No space left to write {self.target}; nothing was kept.") from error
-            codec = self.container.streams.video[0].codec_context.name if self.container.streams.video else "the encoder"
             detail = error.strerror or str(error)
             refused = isinstance(error, av.ExternalError | av.ArgumentError | av.UnknownError | av.EncoderNotFoundError)
             # A hardware encoder without its device fails with "operation not permitted".
-            if refused or error.errno in (errno.EPERM, errno.ENODEV, errno.ENXIO, errno.ENOSYS):
+            if encoding and (refused or error.errno in (errno.EPERM, errno.ENODEV, errno.ENXIO, errno.ENOSYS)):
+                codec = self.container.streams.video[0].codec_context.name if self.container.streams.video else "the encoder"
                 raise OptionError(
                     f"{codec} cannot write this video ({detail}). Check --codec, --quality and --preset, and its device."
                 ) from error
@@ -231,25 +236,6 @@ def _has_alpha(pixel_format: av.VideoFormat) -> bool:
 
 
 def _container_options(target: Path, reader: Reader) -> dict[str, str]:
-    """Return options of the MP4 family for exact time stamps, and for metadata beyond its own fields.
-
-    Edit lists count in the movie's time scale, which is set if a stream does not start at 0.
-    """
-    if target.suffix.lower() not in (".mp4", ".mov", ".m4v"):
-        return {}
-    scales = [s.time_base.denominator for s in reader.container.streams if s.time_base and s.type in ("video", "audio")]
-    video = reader.stream.time_base.denominator if reader.stream.time_base else 90000
-    options = {"movflags": "use_metadata_tags", "video_track_timescale": str(video)}
-    if any(s.start_time for s in reader.container.streams):
-        movie = math.lcm(video, *scales)
-        options["movie_timescale"] = str(movie if movie <= LARGEST_TIME_SCALE else video)
-    return options
-
-
-def _shifted(chapters: list[av.container.core.Chapter], offset: Fraction) -> list[av.container.core.Chapter]:
-    shifted = []
-    for chapter in chapters:
-        ticks = round(offset / chapter["time_base"]) if chapter["time_base"] else 0
-        if chapter["end"] > ticks:
-            shifted.append({**chapter, "start": max(0, chapter["start"] - ticks), "end": chapter["end"] - ticks})
-    return shifted  # type: ignore[return-value]
+    suffix = target.suffix.lower()
+    brand = {"brand": "M4V "} if suffix == ".m4v" else {}
+    return time_scales(reader) | brand if suffix in (".mp4", ".mov", ".m4v") else {}

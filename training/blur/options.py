@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from streamdeblur.options import Settings
+from streamdeblur.options import Audio, NoAudio, NoData, NoSubtitles, Settings
 from streamdeblur.training.blur.scheme import Accepts, BlurScheme
 
 
@@ -31,6 +31,10 @@ class BlurOptions(Settings):
     duration: float | None = Field(default=None, gt=0.0, description="Seconds of the input to use.")
     codec: str | None = Field(default=None, description="FFmpeg's name of the encoder of a video output.")
     quality: float | None = Field(default=None, ge=0, le=63, description="Constant quality of a video output; lower is better.")
+    audio: Audio = None
+    no_audio: NoAudio = False
+    no_subtitles: NoSubtitles = False
+    no_data: NoData = False
     overwrite: bool = Field(default=False, description="Replace outputs that exist.")
 
     @field_validator("extents")

@@ -6,7 +6,10 @@ Both appear under their names when they are complete.
 
 from __future__ import annotations
 
+import errno
 import json
+import shutil
+import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -17,10 +20,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.errors import OutputError
-from streamdeblur.files import fitting_name, refuse_existing
-from streamdeblur.options import EncodingOptions
-from streamdeblur.partial_file import PartialFile, cannot_write
-from streamdeblur.partial_folder import PartialFolder
+from streamdeblur.files import refuse_existing
+from streamdeblur.options import EncodingOptions, StreamOptions
+from streamdeblur.partial_file import PartialFile
 from streamdeblur.training.blur.exposures import Pair
 from streamdeblur.training.blur.options import BlurOptions
 from streamdeblur.training.blur.streaming import Frame
@@ -42,6 +44,10 @@ class PairSink(Protocol):
     def __enter__(self) -> Self: ...
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None: ...
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a user should know of the output."""
 
     def write(self, frame: Frame, pair: Pair) -> None:
         """Write the pair around this frame. Raises OutputError."""
@@ -103,9 +109,11 @@ class PairFolder:
             _check_replaceable(target, overwrite=options.overwrite)
         self._target = target
         with ExitStack() as undo, _explained(target):
-            self._partial = PartialFolder(target)
-            undo.callback(self._partial.discard)
-            self._records = Records(self._partial.path / RECORDS, Path(reader.source), options)
+            target.parent.mkdir(parents=True, exist_ok=True)
+            self._partial = Path(tempfile.mkdtemp(prefix=f".{target.name[:60]}.partial-", dir=target.parent))
+            undo.callback(shutil.rmtree, self._partial, ignore_errors=True)
+            self._partial.chmod(0o755)
+            self._records = Records(self._partial / RECORDS, Path(reader.source), options)
             undo.pop_all()
 
     def __enter__(self) -> Self:
@@ -123,34 +131,42 @@ class PairFolder:
     def copy(self, packet: av.Packet[Any]) -> None:
         """Do nothing: pictures have no other streams."""
 
+    @property
+    def warnings(self) -> list[str]:
+        """Nothing: pictures lose nothing that a user would miss."""
+        return []
+
     def _save(self, name: str, pixels: NDArray[np.uint8]) -> None:
         _, data = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
-        (self._partial.path / name).write_bytes(data.tobytes())
+        (self._partial / name).write_bytes(data.tobytes())
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:
                 with _explained(self._target):
                     self._records.complete()
-                self._partial.complete()
+                    if self._target.exists():
+                        shutil.rmtree(self._target)
+                    self._partial.rename(self._target)
         finally:
             self._records.abandon()
-            self._partial.discard()
+            shutil.rmtree(self._partial, ignore_errors=True)
 
 
 class PairVideo:
     """A blurry video, its sharp counterpart ``NAME.sharp.SUFFIX`` with the same time stamps, and ``NAME.json``."""
 
     def __init__(self, target: Path, reader: Reader, options: BlurOptions) -> None:
-        self._target, self._json = target, target.with_name(fitting_name(target.stem, ".json"))
-        self._sharp_target = target.with_name(fitting_name(target.stem, f".sharp{target.suffix}"))
+        self._target, self._json = target, target.with_suffix(".json")
+        self._sharp_target = target.with_suffix(f".sharp{target.suffix}")
         for path in (self._target, self._sharp_target, self._json):
             refuse_existing(path, overwrite=options.overwrite)
         encoding = EncodingOptions(codec=options.codec, quality=options.quality)
+        streams = StreamOptions(**{name: getattr(options, name) for name in StreamOptions.model_fields})
         with ExitStack() as opened:
-            self._blurry = Writer(self._target, reader, encoding)
+            self._blurry = Writer(self._target, reader, encoding, streams)
             opened.push(self._blurry)
-            self._sharp = Writer(self._sharp_target, reader, encoding)
+            self._sharp = Writer(self._sharp_target, reader, encoding, streams)
             opened.push(self._sharp)
             self._partial = PartialFile(self._json)
             opened.callback(self._partial.discard)
@@ -172,6 +188,11 @@ class PairVideo:
         """Copy the packet to both videos."""
         self._blurry.copy(packet)
         self._sharp.copy(packet)
+
+    @property
+    def warnings(self) -> list[str]:
+        """What a user should know of both videos, which is the same."""
+        return self._blurry.warnings
 
     def __exit__(self, kind: type[BaseException] | None, *details: Any) -> None:
         try:
@@ -231,4 +252,6 @@ def _explained(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise cannot_write(target, error) from error
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise OutputError(f"No space left to write {target}; nothing was kept.") from error
+        raise OutputError(f"Cannot write {target}: {error.strerror or error}.") from error

@@ -90,8 +90,9 @@ def blur_video(
         reader.close()
     seconds = round(time.monotonic() - began, 3)
     mean = round(float(np.mean(lengths)), 2)
-    log_warnings(source.name, reader.warnings)
-    return BlurSummary(str(source), str(target), frames.count, len(lengths), mean, dict(stopped), seconds, reader.warnings)
+    warnings = [*reader.warnings, *sink.warnings]
+    log_warnings(source.name, warnings)
+    return BlurSummary(str(source), str(target), frames.count, len(lengths), mean, dict(stopped), seconds, warnings)
 
 
 class _Frames:

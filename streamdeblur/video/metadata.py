@@ -1,0 +1,130 @@
+"""Tags and chapters of a file, in the form that other programs read."""
+
+from __future__ import annotations
+
+import io
+import math
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+from streamdeblur.video.covers import is_cover
+from streamdeblur.video.trial import words
+
+if TYPE_CHECKING:
+    import av
+
+    from streamdeblur.video.reader import Reader
+
+MUXER_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder"}
+"""Tags that the muxer writes itself."""
+UNTRIED_TAGS = {"creation_time", "timecode", "duration", "software"}
+"""Tags that are no text of the user: containers that have no place for them drop them without a word."""
+
+FREE_KEYS = {"movflags": "use_metadata_tags"}
+"""Option of FFmpeg's MP4 muxer for tags of any name ('mdta' keys), in place of the usual ones and of cover pictures."""
+
+APPLE_NAMES = {
+    name: f"com.apple.quicktime.{apple}"
+    for name, apple in {
+        "title": "title", "artist": "artist", "album": "album", "author": "author", "comment": "comment", "genre": "genre",
+        "copyright": "copyright", "description": "description", "keywords": "keywords", "date": "creationdate",
+        "location": "location.ISO6709", "make": "make", "model": "model",
+    }.items()
+}  # fmt: skip
+"""Names of common tags among free keys, by FFmpeg's (Apple, QuickTime File Format, "QuickTime metadata keys")."""
+
+LARGEST_TIME_SCALE = 2**31 - 1
+"""Ticks per second that an MP4 file can express."""
+
+
+def time_scales(reader: Reader) -> dict[str, str]:
+    """Return options of FFmpeg's MP4 muxer that make time stamps exact.
+
+    Edit lists count in the movie's time scale, which is set if a stream does not start at 0.
+    """
+    scales = [s.time_base.denominator for s in reader.container.streams if s.time_base and s.type in ("video", "audio")]
+    video = reader.stream.time_base.denominator if reader.stream.time_base else 90000
+    options = {"video_track_timescale": str(video)}
+    if any(s.start_time for s in reader.container.streams):
+        movie = math.lcm(video, *scales)
+        options["movie_timescale"] = str(movie if movie <= LARGEST_TIME_SCALE else video)
+    return options
+
+
+def describe_file(container: av.container.OutputContainer, reader: Reader, warnings: list[str]) -> None:
+    """Give a file that has no streams yet the tags and chapters of the source.
+
+    Args:
+        container: The file.
+        reader: The source.
+        warnings: Gets a line for tags that the file cannot hold.
+    """
+    source = reader.container
+    tags = {k: v for k, v in source.metadata.items() if k.lower() not in MUXER_TAGS}
+    try:
+        tags, lost = _fitting_tags(container, tags, has_cover=any(is_cover(stream) for stream in source.streams))
+    except ValueError as error:
+        lost, tags = tags, {}
+        warnings.append(f"the tags of the file cannot be written ({words(error)})")
+    container.metadata.update(tags)
+    if lost:
+        warnings.append(f"tags were left out, a {container.format.name} file has no place for them: {', '.join(lost)}")
+    chapters = source.chapters()
+    if chapters:
+        container.set_chapters(_shifted(chapters, reader.start_offset))
+
+
+def _fitting_tags(
+    container: av.container.OutputContainer, tags: dict[str, str], *, has_cover: bool
+) -> tuple[dict[str, str], dict[str, str]]:
+    """Return the tags to write and those that are lost, and choose their form in files of the MP4 family.
+
+    Raises:
+        ValueError: The muxer does not take them.
+    """
+    if not tags:
+        return {}, {}
+    kind = container.format.name
+    lost = _lost(container, tags)
+    if kind == "mov" and lost:
+        container.options.update(FREE_KEYS)
+        return tags | {APPLE_NAMES[k.lower()]: v for k, v in tags.items() if k.lower() in APPLE_NAMES}, {}
+    if kind == "mp4" and lost:
+        if not has_cover and len(lost) == len([tag for tag in tags if tag.lower() not in UNTRIED_TAGS]):
+            container.options.update(FREE_KEYS)
+            return tags, {}
+        common = {apple: name for name, apple in APPLE_NAMES.items()}
+        tags = {common[k]: v for k, v in tags.items() if k in common} | tags
+        lost = _lost(container, tags)
+        lost = {k: v for k, v in lost.items() if common.get(k, k) in lost}
+    return {k: v for k, v in tags.items() if k not in lost}, lost
+
+
+def _lost(container: av.container.OutputContainer, tags: dict[str, str]) -> dict[str, str]:
+    """Return the tags that a file like `container` does not hold: one in memory is written and read back."""
+    import av
+
+    file = io.BytesIO()
+    kind = container.format.name
+    with av.open(file, "w", format=kind, options=dict(container.options)) as trial:
+        trial.metadata.update(tags)
+        stream = trial.add_mux_stream("vp8" if kind == "webm" else "mpeg4", width=64, height=64)
+        packet: av.Packet[av.stream.Stream] = av.Packet(bytes(64))
+        packet.pts = packet.dts = 0
+        packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, 25), True
+        trial.mux_one(packet)
+    file.seek(0)
+    with av.open(file, metadata_errors="replace") as written:
+        kept = {name.lower() for name in written.metadata}
+    # a transport stream has the title as the name of its service
+    kept |= UNTRIED_TAGS | ({"title"} if kind == "mpegts" else set())
+    return {k: v for k, v in tags.items() if k.lower() not in kept}
+
+
+def _shifted(chapters: list[av.container.core.Chapter], offset: Fraction) -> list[av.container.core.Chapter]:
+    shifted = []
+    for chapter in chapters:
+        ticks = round(offset / chapter["time_base"]) if chapter["time_base"] else 0
+        if chapter["end"] > ticks:
+            shifted.append({**chapter, "start": max(0, chapter["start"] - ticks), "end": chapter["end"] - ticks})
+    return shifted  # type: ignore[return-value]

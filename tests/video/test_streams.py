@@ -1,0 +1,174 @@
+"""The streams beside the video: kept, converted or left out by name; none of them ends the job."""
+
+from __future__ import annotations
+
+import av
+import pytest
+
+from support.media.streams import (
+    Sound,
+    jpeg_picture,
+    seconds_of_sound,
+    streams_of,
+    tags_of,
+    transcode,
+    write_streams,
+)
+from support.media.videos import payloads, stamps
+
+TARGETS = ("mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "nut")
+
+
+@pytest.mark.parametrize(
+    ("suffix", "codec", "target"),
+    [
+        ("wmv", "wmav2", "mp4"), ("mkv", "pcm_s16le", "mp4"), ("avi", "pcm_alaw", "mp4"), ("avi", "pcm_u8", "mkv"),
+        ("mkv", "pcm_s24le", "mov"), ("avi", "pcm_s16le", "webm"),
+    ],
+)  # fmt: skip
+def test_audio_whose_layout_is_a_count_of_channels_is_kept(tmp_path, suffix, codec, target):
+    source = write_streams(
+        tmp_path / f"in.{suffix}", Sound(codec, "stereo", counted=True), codec="msmpeg4" if suffix == "wmv" else "mpeg4"
+    )
+    with av.open(str(source)) as container:
+        assert container.streams.audio[0].layout.name == "2 channels"
+    warnings = transcode(source, tmp_path / f"out.{target}")
+    with av.open(str(tmp_path / f"out.{target}")) as container:
+        assert container.streams.audio[0].layout.nb_channels == 2
+    assert seconds_of_sound(tmp_path / f"out.{target}") == pytest.approx(0.4, abs=0.06)
+    assert not any("left out" in warning for warning in warnings)
+
+
+@pytest.mark.parametrize(
+    ("codec", "layout", "target", "expected"),
+    [
+        ("ac3", "5.1(side)", "webm", "5.1"),
+        ("libopus", "5.1", "avi", "5.1"),
+        ("libopus", "7.1", "avi", "5.1"),
+        ("flac", "7.1", "webm", "7.1"),
+        ("libopus", "quad", "avi", "quad"),
+    ],
+)
+def test_surround_sound_keeps_the_channels_that_the_container_takes(tmp_path, codec, layout, target, expected):
+    source = write_streams(tmp_path / "in.mkv", Sound(codec, layout))
+    warnings = transcode(source, tmp_path / f"out.{target}")
+    with av.open(str(tmp_path / f"out.{target}")) as container:
+        written = container.streams.audio[0].layout
+    assert written.nb_channels == av.AudioLayout(expected).nb_channels
+    assert any("was converted from" in warning for warning in warnings)
+    assert any("mixed down" in w for w in warnings) == (written.nb_channels < av.AudioLayout(layout).nb_channels)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_a_cover_picture_stays_one(tmp_path, suffix):
+    picture = jpeg_picture()
+    source = write_streams(tmp_path / f"in.{suffix}", Sound(), cover=picture)
+    for target in ("mp4", "m4v", "mkv"):
+        assert transcode(source, tmp_path / f"out.{target}") == []
+        with av.open(str(tmp_path / f"out.{target}")) as container:
+            covers = [s for s in container.streams if s.disposition & av.stream.Disposition.attached_pic]
+            assert len(covers) == 1
+            assert len(container.streams.video) == 2
+            assert bytes(next(p for p in container.demux(covers[0]) if p.size)) == picture
+    for target in ("mov", "avi", "ts", "webm", "nut"):
+        warnings = transcode(source, tmp_path / f"out.{target}")
+        assert any(w.startswith("cover picture 2 (mjpeg) was left out") for w in warnings)
+        with av.open(str(tmp_path / f"out.{target}")) as container:
+            assert len(container.streams.video) == 1
+
+
+COMMON = {"title": "A talk", "artist": "Ann", "album": "Talks", "date": "2020", "comment": "kept", "genre": "Speech"}
+
+
+def test_common_tags_of_mp4_are_those_that_other_programs_read(tmp_path):
+    source = write_streams(tmp_path / "in.mp4", tags=COMMON)
+    assert transcode(source, tmp_path / "out.mp4") == []
+    assert tags_of(tmp_path / "out.mp4").items() >= COMMON.items()
+    content = (tmp_path / "out.mp4").read_bytes()
+    assert all(atom in content for atom in (b"\xa9nam", b"\xa9ART", b"\xa9alb", b"\xa9day", b"\xa9cmt", b"\xa9gen"))
+    assert b"mdta" not in content
+
+
+@pytest.mark.parametrize("target", ["mp4", "mov"])
+def test_tags_of_any_name_are_kept_where_no_common_ones_are(tmp_path, target):
+    tags = {"com.apple.quicktime.make": "Apple", "com.apple.quicktime.location.ISO6709": "+48.1+011.5/"}
+    source = write_streams(tmp_path / "in.mov", tags=tags, options={"movflags": "use_metadata_tags"})
+    assert transcode(source, tmp_path / f"out.{target}") == []
+    assert tags_of(tmp_path / f"out.{target}").items() >= {k.lower(): v for k, v in tags.items()}.items()
+
+
+def test_mov_keeps_common_and_unusual_tags_under_names_that_quicktime_reads(tmp_path):
+    source = write_streams(tmp_path / "in.mkv", tags={**COMMON, "take": "7"})
+    assert transcode(source, tmp_path / "out.mov") == []
+    tags = tags_of(tmp_path / "out.mov")
+    assert tags.items() >= {**COMMON, "take": "7"}.items()
+    assert tags["com.apple.quicktime.title"] == "A talk"
+
+
+def test_tags_without_a_place_are_named(tmp_path):
+    source = write_streams(tmp_path / "in.mkv", tags={**COMMON, "take": "7"})
+    assert transcode(source, tmp_path / "out.mkv") == []
+    assert tags_of(tmp_path / "out.mkv").items() >= {**COMMON, "take": "7"}.items()
+    [warning] = transcode(source, tmp_path / "out.mp4")
+    assert warning == "tags were left out, a mp4 file has no place for them: TAKE"
+    [warning] = transcode(source, tmp_path / "out.avi")
+    assert "ALBUM" in warning
+    assert "TAKE" in warning
+    assert tags_of(tmp_path / "out.avi")["title"] == "A talk"
+
+
+def test_repeated_time_stamps_move_by_a_tick_and_later_ones_stay(tmp_path):
+    source = write_streams(tmp_path / "in.mkv", Sound("libmp3lame", pts={5: 4 * 1152, 6: 5 * 1152}))
+    for target in ("mp4", "mkv", "ts"):
+        transcode(source, tmp_path / f"out.{target}")
+        before, after = (stamps(path)[1] for path in (source, tmp_path / f"out.{target}"))
+        assert len(after) == len(before)
+        late = [(float(b[0]), float(a[0])) for b, a in zip(before, after, strict=True)][8:]
+        assert all(a - after[0][0] == pytest.approx(b - float(before[0][0]), abs=0.003) for b, a in late)
+
+
+@pytest.mark.parametrize(("codec", "target"), [("aac", "mp4"), ("aac", "webm"), ("ac3", "mp4"), ("flac", "mp4")])
+def test_damaged_packets_cost_themselves_only(tmp_path, codec, target):
+    source = write_streams(tmp_path / "in.mkv", Sound(codec, damaged={3: bytes(range(200, 240))}), Sound("libmp3lame"))
+    transcode(source, tmp_path / f"out.{target}")
+    assert [kind for kind, _ in streams_of(tmp_path / f"out.{target}")] == ["video", "audio", "audio"]
+    assert seconds_of_sound(tmp_path / f"out.{target}", 1) == pytest.approx(0.4, abs=0.06)
+    with av.open(str(tmp_path / f"out.{target}")) as container:
+        assert len(list(container.decode(video=0))) == 10
+
+
+def test_streams_are_left_out_when_that_is_asked(tmp_path):
+    source = write_streams(tmp_path / "in.mkv", Sound(), Sound("libmp3lame"), texts=[(0, 100, b"Hello")])
+    kinds = [kind for kind, _ in streams_of(source)]
+    assert kinds == ["video", "audio", "audio", "subtitle"]
+    assert transcode(source, tmp_path / "a.mkv", no_audio=True) == []
+    assert [kind for kind, _ in streams_of(tmp_path / "a.mkv")] == ["video", "subtitle"]
+    assert transcode(source, tmp_path / "b.mkv", no_subtitles=True, no_data=True) == []
+    assert [kind for kind, _ in streams_of(tmp_path / "b.mkv")] == ["video", "audio", "audio"]
+
+
+def test_audio_is_copied_or_converted_as_asked(tmp_path):
+    source = write_streams(tmp_path / "in.mkv", Sound("flac"), Sound("libopus"))
+    assert transcode(source, tmp_path / "copy.mkv", audio="copy") == []
+    assert streams_of(tmp_path / "copy.mkv")[1:] == [("audio", "flac"), ("audio", "opus")]
+    warnings = transcode(source, tmp_path / "convert.mkv", audio="convert")
+    assert streams_of(tmp_path / "convert.mkv")[1:] == [("audio", "aac")] * 2
+    assert len(warnings) == 2
+    [warning] = transcode(source, tmp_path / "copy.webm", audio="copy")
+    assert warning.startswith("audio stream 1 (flac, deu) was left out: ")
+    assert payloads(tmp_path / "copy.webm", "audio") != []
+
+
+@pytest.mark.parametrize("target", TARGETS)
+def test_text_subtitles_are_kept_or_named(tmp_path, target):
+    source = write_streams(tmp_path / "in.mkv", texts=[(0, 150, b"Hello <i>you</i>"), (200, 100, b"Bye")])
+    warnings = transcode(source, tmp_path / f"out.{target}")
+    kinds = [kind for kind, _ in streams_of(tmp_path / f"out.{target}")]
+    if target in ("avi", "ts"):
+        assert kinds == ["video"]
+        assert any(w.startswith("subtitle stream 1 (subrip, fra) was left out: ") for w in warnings)
+    else:
+        assert kinds == ["video", "subtitle"]
+        texts = b" ".join(payloads(tmp_path / f"out.{target}", "subtitle"))
+        assert b"Hello" in texts
+        assert b"Bye" in texts
