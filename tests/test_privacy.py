@@ -1,32 +1,197 @@
-"""Nothing that streamdeblur imports records anything about its user."""
+"""Nothing that streamdeblur imports records anything about its user, or talks to anyone."""
 
 from __future__ import annotations
 
+import json
 import os
+import shutil
 import subprocess
 import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
+import cv2
 import pytest
 
+from streamdeblur.cli.app import COMMANDS, GROUPS
 from streamdeblur.engines import engine_choices
+from support.isolation import FOREIGN, run_isolated, why_not
+from support.media.datasets import shot
+from support.media.videos import VideoSpec, write_video
+from support.models.trainings import TINY_LITE, write_config
+
+TESTS = Path(__file__).parent
+TELEMETRY_SECONDS = 30
+"""ONNX Runtime's telemetry, where it is on, is sent within 20 s."""
+ENGINES = [choice.name for choice in engine_choices() if choice.available]
 
 RESTORE = """
-import sys
+import sys, time
 from streamdeblur import FaceDeblurrer
 from streamdeblur.demo.run import group_photograph
 with FaceDeblurrer(engine=sys.argv[1]) as deblurrer:
     deblurrer(group_photograph())
+    time.sleep(float(sys.argv[2]))
 """
 
+needs_namespace = pytest.mark.skipif(bool(why_not()), reason=f"this machine allows no isolation: {why_not()}")
 
-@pytest.mark.parametrize("engine", [choice.name for choice in engine_choices() if choice.available])
+
+def environment(folder):
+    """Environment variables that lead all files to `folder`; no switch of telemetry is set."""
+    places = {"HOME": "home", "XDG_CACHE_HOME": "home/.cache", "XDG_DATA_HOME": "data", "STREAMDEBLUR_CACHE": "cache"}
+    for place in places.values():
+        (folder / place).mkdir(parents=True, exist_ok=True)
+    own = {name: str(folder / place) for name, place in places.items()} | {"PYTHONPATH": str(TESTS), "PATH": "/nowhere"}
+    return {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"} | own
+
+
+def files_in_home(folder):
+    return [str(path.relative_to(folder)) for path in (folder / "home").rglob("*") if path.is_file()]
+
+
+@pytest.mark.parametrize("engine", ENGINES)
 def test_engines_leave_nothing_in_the_home_folder(tmp_path, engine):
-    home = tmp_path / "home"
-    home.mkdir()
-    environment = {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"}
-    places = {"HOME": str(home), "XDG_CACHE_HOME": str(home / ".cache"), "STREAMDEBLUR_CACHE": str(tmp_path / "cache")}
-    done = subprocess.run(
-        [sys.executable, "-c", RESTORE, engine], env=environment | places, capture_output=True, text=True, check=False
-    )
+    command = [sys.executable, "-c", RESTORE, engine, "0"]
+    done = subprocess.run(command, env=environment(tmp_path), capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
-    assert [path for path in home.rglob("*") if path.is_file()] == []
+    assert files_in_home(tmp_path) == []
+
+
+CONTACTS = {
+    "socket.getaddrinfo('deliberate.example', 443)": "look-up of deliberate.example",
+    "socket.create_connection(('deliberate.example', 443))": f"packet to {FOREIGN} port 443",
+    "socket.create_connection(('203.0.113.9', 80))": "packet to 203.0.113.9 port 80",
+    "socket.socket(type=socket.SOCK_DGRAM).sendto(b'', ('8.8.8.8', 53))": "packet to 8.8.8.8 port 53",
+}
+
+
+@needs_namespace
+def test_contacts_are_noticed():
+    """The tests below can fail."""
+    for code, what in CONTACTS.items():
+        _, contacts = run_isolated([sys.executable, "-c", f"import socket; {code}"])
+        assert what in [contact.what for contact in contacts], code
+    code = "import socket; server = socket.create_server(('127.0.0.1', 0)); socket.create_connection(server.getsockname())"
+    done, contacts = run_isolated([sys.executable, "-c", code])
+    assert (done.returncode, contacts) == (0, [])
+
+
+@dataclass(frozen=True)
+class Case:
+    """One way to run a command that uses all of it, as far as a test can."""
+
+    arguments: Sequence[object]
+    exit_code: int = 0
+    stdin: Path | None = None
+    until_stopped: bool = False
+    """Whether the command runs until SIGTERM."""
+    takes_long: bool = False
+
+
+@pytest.fixture(scope="module")
+def inputs(tmp_path_factory, photograph, few_pictures, faces_folder):
+    """Folder of small inputs for all commands."""
+    folder = tmp_path_factory.mktemp("inputs")
+    write_video(folder / "talk.mp4", few_pictures)
+    write_video(folder / "sharp.mp4", shot(photograph, "dora", 14))
+    (folder / "videos" / "dora").mkdir(parents=True)
+    write_video(folder / "videos" / "dora" / "shot.mp4", shot(photograph, "bert", 16, (2, -2)))
+    write_video(folder / "talk.y4m", few_pictures[:2], VideoSpec(codec="wrapped_avframe", options={}))
+    cv2.imwrite(str(folder / "portrait.png"), few_pictures[0])
+    shutil.copytree(faces_folder, folder / "faces")
+    write_config(folder / "lite.yaml", "lite", TINY_LITE)
+    return folder
+
+
+def cases(inputs, out):
+    """A case for each command, in an order in which later ones use what earlier ones have made."""
+    stills = ("--stills", inputs / "faces", "--held-out-stills", inputs / "faces")
+    models = ("--localiser", "dlib", "--embedder", "dlib")
+    return {
+        "video": Case([inputs / "talk.mp4", out / "sharp.mp4"]),
+        "image": Case([inputs / "portrait.png", out / "sharp.png"]),
+        "demo": Case(["--seconds", "0.2", "--out", out / "demo"]),
+        "blur": Case([inputs / "sharp.mp4", out / "pairs", "--every", "6"]),
+        "live": Case(["--source", "pattern", "--seconds", "1", "--headless", "--to", out / "live.mkv"]),
+        "serve": Case(["--port", "8765"], until_stopped=True),
+        "pipe": Case([], stdin=inputs / "talk.y4m"),
+        "compare": Case(
+            [inputs / "sharp.mp4", "--reference", inputs / "sharp.mp4", "--limit", "1", "--out", out / "compared", *models]
+        ),
+        "evaluate": Case(
+            [
+                inputs / "faces",
+                "--protocol",
+                "synthetic",
+                "--methods",
+                "blurred,ours",
+                "--limit",
+                "2",
+                "--out",
+                out / "e",
+                *models,
+            ]
+        ),
+        "dataset build": Case([inputs / "videos", out / "clips", "--min-frames", "3", "--held-out", "0", "--workers", "1"]),
+        "dataset stills": Case([inputs / "faces", out / "stills", "--cropped", "--workers", "1"]),
+        "dataset pairs": Case([out / "clips" / "train", out / "made", "--scheme", "pravg:7", "--workers", "1"]),
+        "dataset stats": Case([out / "clips" / "train"]),
+        "train hourglass": Case([inputs / "lite.yaml", *stills, "--out", out / "hourglass"]),
+        "train cgan": Case([inputs / "lite.yaml", *stills, "--hourglass", out / "hourglass", "--out", out / "cgan"]),
+        "export": Case([out / "cgan", out / "trained.onnx"]),
+        "train measure": Case([out / "trained.onnx", "--held-out-stills", inputs / "faces"], takes_long=True),
+        "engine build": Case([], exit_code=2),
+        "engine list": Case([]),
+        "engine clear": Case([]),
+        "gstreamer install": Case([]),
+        "gstreamer where": Case([]),
+        "doctor": Case([]),
+    }
+
+
+def test_each_command_has_a_case(tmp_path):
+    commands = [*COMMANDS, *(f"{group} {name}" for group, (_, names) in GROUPS.items() for name in names)]
+    assert sorted(cases(tmp_path, tmp_path)) == sorted(commands)
+
+
+def run_many(chosen, folder):
+    """Run commands in one process; returns which contacts were made, after which command began, and how the process ended."""
+    jobs = json.dumps([{"command": name, **asdict(case)} for name, case in chosen.items()], default=str)
+    done, contacts = run_isolated([sys.executable, "-m", "support.many_commands", jobs], environment(folder), timeout=500)
+    begun = [json.loads(line) for line in done.stdout.splitlines()]
+    made = []
+    for contact in contacts:
+        before = [one["command"] for one in begun if one["moment"] <= contact.moment]
+        made.append(f"{contact.what}, after {before[-1] if before else 'nothing'} began")
+    return made, done
+
+
+@needs_namespace
+def test_no_command_contacts_anyone(inputs, tmp_path):
+    """All commands in one process, which saves the imports."""
+    chosen = {name: case for name, case in cases(inputs, tmp_path).items() if not case.takes_long}
+    made, done = run_many(chosen, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert made == []
+    assert files_in_home(tmp_path) == []
+
+
+@pytest.mark.slow
+@needs_namespace
+def test_no_command_contacts_anyone_when_it_runs_alone(inputs, tmp_path):
+    for name, case in cases(inputs, tmp_path).items():
+        made, done = run_many({name: case}, tmp_path)
+        assert done.returncode == 0, done.stderr
+        assert made == []
+    assert files_in_home(tmp_path) == []
+
+
+@pytest.mark.slow
+@needs_namespace
+@pytest.mark.parametrize("engine", ENGINES)
+def test_engines_contact_no_one_later(tmp_path, engine):
+    done, contacts = run_isolated([sys.executable, "-c", RESTORE, engine, TELEMETRY_SECONDS], environment(tmp_path))
+    assert done.returncode == 0, done.stderr
+    assert contacts == []
