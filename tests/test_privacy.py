@@ -16,6 +16,7 @@ import pytest
 
 from streamdeblur.cli.app import COMMANDS, GROUPS
 from streamdeblur.engines import engine_choices
+from support.inventory import installed_packages, markers_in, markers_of
 from support.isolation import FOREIGN, run_isolated, why_not
 from support.media.datasets import shot
 from support.media.videos import VideoSpec, write_video
@@ -78,6 +79,55 @@ def test_contacts_are_noticed():
     assert (done.returncode, contacts) == (0, [])
 
 
+KNOWN = {
+    "onnxruntime": ({"telemetry", "events.data.microsoft.com"}, "off: streamdeblur/__init__.py sets ORT_DISABLE_TELEMETRY"),
+    "openvino": ({"telemetry"}, "off: engines/openvino.py imports openvino without openvino_telemetry; the rest is a callback"),
+    "openvino-telemetry": ({"telemetry", "analytics"}, "off: never imported, see openvino"),
+    "aiortc": ({"stun.l.google"}, "off: every RTCPeerConnection gets an empty list of servers"),
+    "insightface": (
+        {"telemetry", "analytics"},
+        "switches off ONNX Runtime's; the other word is about a web site in its desktop program",
+    ),
+    "grpcio": ({"telemetry"}, "measurements within a process, used by TensorBoard only, which a user starts"),
+    "torch": ({"telemetry", "analytics"}, "comments"),
+    "av": ({"analytics"}, "a comment about cameras"),
+    "scipy": ({"analytics"}, "the title of a journal"),
+    "setuptools": ({"analytics"}, "the address of an article"),
+    "pygments": ({"telemetry", "analytics"}, "words of programming languages that it colours"),
+    "opencv-python": ({"analytics"}, "the list of public suffixes in Qt"),
+    "pillow": ({"analytics"}, "the dictionary of Brotli"),
+}
+"""What is known of markers in packages, by the package: the markers, and why they are harmless or how they are switched off."""
+
+
+def unknown_markers(native):
+    found = {
+        name: markers_of(package, native=native) - KNOWN.get(name, (set(), ""))[0]
+        for name, package in installed_packages().items()
+    }
+    return {name: markers for name, markers in found.items() if markers}
+
+
+def test_each_package_is_in_the_lock():
+    """A new one is read first; then `python tests/support/inventory.py > tests/tested_versions.txt` adds it."""
+    locked = {line.partition("==")[0] for line in (TESTS / "tested_versions.txt").read_text().splitlines()}
+    assert set(installed_packages()) <= locked
+
+
+def test_packages_have_no_telemetry_that_is_not_known():
+    assert markers_in(b"import posthog  # Telemetry", native=False) == {"posthog", "telemetry"}
+    assert unknown_markers(native=False) == {}
+
+
+@pytest.mark.slow
+def test_compiled_libraries_have_no_telemetry_that_is_not_known():
+    assert markers_in(b"\0https://mobile.events.data.microsoft.com\0TELEMETRY", native=True) == {
+        "events.data.microsoft.com",
+        "telemetry",
+    }
+    assert unknown_markers(native=True) == {}
+
+
 @dataclass(frozen=True)
 class Case:
     """One way to run a command that uses all of it, as far as a test can."""
@@ -88,6 +138,7 @@ class Case:
     until_stopped: bool = False
     """Whether the command runs until SIGTERM."""
     takes_long: bool = False
+    """Whether only the slow test runs it: it imports torch, or is another way through what a quick command does as well."""
 
 
 @pytest.fixture(scope="module")
@@ -112,11 +163,11 @@ def cases(inputs, out):
     return {
         "video": Case([inputs / "talk.mp4", out / "sharp.mp4"]),
         "image": Case([inputs / "portrait.png", out / "sharp.png"]),
-        "demo": Case(["--seconds", "0.2", "--out", out / "demo"]),
+        "demo": Case(["--seconds", "0.2", "--out", out / "demo"], takes_long=True),
         "blur": Case([inputs / "sharp.mp4", out / "pairs", "--every", "6"]),
         "live": Case(["--source", "pattern", "--seconds", "1", "--headless", "--to", out / "live.mkv"]),
         "serve": Case(["--port", "8765"], until_stopped=True),
-        "pipe": Case([], stdin=inputs / "talk.y4m"),
+        "pipe": Case([], stdin=inputs / "talk.y4m", takes_long=True),
         "compare": Case(
             [inputs / "sharp.mp4", "--reference", inputs / "sharp.mp4", "--limit", "1", "--out", out / "compared", *models]
         ),
@@ -138,9 +189,11 @@ def cases(inputs, out):
         "dataset stills": Case([inputs / "faces", out / "stills", "--cropped", "--workers", "1"]),
         "dataset pairs": Case([out / "clips" / "train", out / "made", "--scheme", "pravg:7", "--workers", "1"]),
         "dataset stats": Case([out / "clips" / "train"]),
-        "train hourglass": Case([inputs / "lite.yaml", *stills, "--out", out / "hourglass"]),
-        "train cgan": Case([inputs / "lite.yaml", *stills, "--hourglass", out / "hourglass", "--out", out / "cgan"]),
-        "export": Case([out / "cgan", out / "trained.onnx"]),
+        "train hourglass": Case([inputs / "lite.yaml", *stills, "--out", out / "hourglass"], takes_long=True),
+        "train cgan": Case(
+            [inputs / "lite.yaml", *stills, "--hourglass", out / "hourglass", "--out", out / "cgan"], takes_long=True
+        ),
+        "export": Case([out / "cgan", out / "trained.onnx"], takes_long=True),
         "train measure": Case([out / "trained.onnx", "--held-out-stills", inputs / "faces"], takes_long=True),
         "engine build": Case([], exit_code=2),
         "engine list": Case([]),
