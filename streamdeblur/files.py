@@ -1,11 +1,30 @@
-"""Checks of output files and folders before any work is done."""
+"""Output files and folders: checks before any work is done, and names that file systems accept."""
 
 from __future__ import annotations
 
 import os
+import zlib
 from pathlib import Path
 
 from streamdeblur.errors import OutputError
+
+LONGEST_NAME = 255
+"""Bytes of a name that common file systems accept."""
+
+
+def fitting_name(stem: str, ending: str = "", *, limit: int = LONGEST_NAME) -> str:
+    """Return the name `stem` + `ending`, the stem shortened where the name would be too long.
+
+    Args:
+        stem: Any name; where it is shortened, its checksum tells it apart from others.
+        ending: A number, a suffix or both, kept as they are.
+        limit: Bytes of the name.
+    """
+    encoded, room = os.fsencode(stem), limit - len(os.fsencode(ending))
+    if len(encoded) <= room:
+        return stem + ending
+    checksum = f"-{zlib.crc32(encoded):08x}"
+    return encoded[: room - len(checksum)].decode(errors="ignore") + checksum + ending
 
 
 def check_target(source: str | Path, target: Path, *, overwrite: bool) -> None:
@@ -14,9 +33,10 @@ def check_target(source: str | Path, target: Path, *, overwrite: bool) -> None:
     Raises:
         OutputError: The target is the source, a folder, or exists and `overwrite` is not set.
     """
-    if target.is_dir():
+    # the functions of os.path take paths that no file can have for paths where nothing is; the methods of Path raise
+    if os.path.isdir(target):
         raise OutputError(f"{target} is a folder. Name a file in it, or give --out {target}.")
-    if target.exists() and Path(source).exists() and os.path.samefile(source, target):
+    if os.path.exists(target) and os.path.exists(source) and os.path.samefile(source, target):
         raise OutputError(f"{target} is the input itself. Choose another name for the output.")
     refuse_existing(target, overwrite=overwrite)
 
@@ -27,7 +47,7 @@ def refuse_existing(target: Path, *, overwrite: bool) -> None:
     Raises:
         OutputError: The target exists and `overwrite` is not set.
     """
-    if target.exists() and not overwrite:
+    if os.path.lexists(target) and not overwrite:
         raise OutputError(f"{target} exists. Give --overwrite (overwrite=True) to replace it.")
 
 
@@ -37,9 +57,9 @@ def make_folder(folder: Path) -> None:
     Raises:
         OutputError: The folder cannot be made.
     """
-    if folder.exists() and not folder.is_dir():
+    if os.path.exists(folder) and not os.path.isdir(folder):
         raise OutputError(f"{folder} is a file, not a folder. Name another folder.")
     try:
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"Cannot make the folder {folder}: {error.strerror}.") from None
+    except (OSError, ValueError) as error:
+        raise OutputError(f"Cannot make the folder {folder}: {getattr(error, 'strerror', None) or error}.") from None

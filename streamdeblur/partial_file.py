@@ -6,15 +6,15 @@ import errno
 import os
 import stat
 import sys
-import zlib
 from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
 from streamdeblur.errors import OutputError
+from streamdeblur.files import fitting_name
 
-LONGEST_STEM = 60
-"""Bytes of the target's name that the temporary name repeats; it must fit in the 143 bytes that some file systems allow."""
+LONGEST_STEM = 70
+"""Bytes of the temporary name that stand for the target's name; it must fit in the 143 bytes that some file systems allow."""
 LONGEST_SUFFIX = 16
 BINARY = getattr(os, "O_BINARY", 0)
 NO_SPACE = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG)
@@ -55,7 +55,7 @@ class PartialFile:
         """Create and lock the first temporary file that no living process holds."""
         number = 0
         while True:
-            path = _temporary(self.target, number)
+            path = temporary_path(self.target, number)
             try:
                 descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | BINARY, 0o666)
             except FileExistsError:
@@ -67,7 +67,7 @@ class PartialFile:
                 number += not removed
                 continue
             lock(descriptor, wait=True)
-            if _is_open_at(descriptor, path):
+            if is_open_at(descriptor, path):
                 return self._opened(descriptor, path)
             # another process took the file for a stale one before it was locked
             os.close(descriptor)
@@ -181,19 +181,23 @@ def sync_folder(folder: str | Path) -> None:
 
 
 def _check(target: Path) -> None:
-    if not target.parent.is_dir():
+    if not os.path.isdir(target.parent):
         raise OutputError(f"The folder {target.parent} does not exist. Create it first.")
-    if target.exists() and not target.is_file():
+    try:
+        # refuses names that the file system does not take, before any work is done for them
+        is_replaceable = stat.S_ISREG(target.stat().st_mode)
+    except FileNotFoundError:
+        return
+    except (OSError, ValueError) as error:
+        raise OutputError(f"Cannot write {target}: {getattr(error, 'strerror', None) or error}.") from None
+    if not is_replaceable:
         raise OutputError(f"{target} is no regular file, so it cannot be replaced. Choose another name.")
 
 
-def _temporary(target: Path, number: int) -> Path:
-    """The temporary name of a target; a long one is shortened, and told apart by its checksum."""
-    name, stem = os.fsencode(target.stem), target.stem
-    if len(name) > LONGEST_STEM:
-        stem = f"{name[:LONGEST_STEM].decode(errors='ignore')}-{zlib.crc32(name):08x}"
+def temporary_path(target: Path, number: int) -> Path:
+    """Return the temporary path beside a target; a long name is shortened, and told apart by its checksum."""
     suffix = target.suffix if len(os.fsencode(target.suffix)) <= LONGEST_SUFFIX else ""
-    return target.with_name(f".{stem}.partial-{number}{suffix}")
+    return target.with_name(f".{fitting_name(target.stem, limit=LONGEST_STEM)}.partial-{number}{suffix}")
 
 
 def _remove_stale(path: Path) -> bool | None:
@@ -208,7 +212,7 @@ def _remove_stale(path: Path) -> bool | None:
         return True if error.errno == errno.ENOENT else None
     try:
         locked = lock(descriptor, wait=False)
-        if locked and _is_open_at(descriptor, path):
+        if locked and is_open_at(descriptor, path):
             path.unlink()
         return locked
     except OSError:
@@ -236,8 +240,8 @@ def lock(descriptor: int, *, wait: bool) -> bool | None:
     return True
 
 
-def _is_open_at(descriptor: int, path: Path) -> bool:
-    """Whether the path still names the file that is open."""
+def is_open_at(descriptor: int, path: Path) -> bool:
+    """Return whether the path still names what is open."""
     try:
         return os.path.samestat(os.fstat(descriptor), path.stat(follow_symlinks=False))
     except FileNotFoundError:

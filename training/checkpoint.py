@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from streamdeblur.errors import InputError, OutputError
+from streamdeblur.partial_file import write_file
 
 State = dict[str, Any]
 """Nested dictionaries and lists of tensors and JSON values, as `state_dict` returns them."""
@@ -31,16 +31,10 @@ def write_checkpoint(path: Path, state: State) -> None:
     """
     tensors: dict[str, Tensor] = {}
     skeleton = json.dumps(_extract_tensors(state, "", tensors))
-    partial = path.with_name(f".{path.name}.part")
     try:
-        with partial.open("wb") as file:
-            file.write(save(tensors, {_METADATA_KEY: skeleton}))
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise OutputError(f"Cannot write the checkpoint {path}: {error.strerror}. The former one is intact.") from None
+        write_file(path, save(tensors, {_METADATA_KEY: skeleton}))
+    except OutputError as error:
+        raise OutputError(f"{error} The former checkpoint is intact.") from None
 
 
 def read_checkpoint(path: Path) -> State:

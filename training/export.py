@@ -18,8 +18,9 @@ from onnx import helper, numpy_helper
 from torch import nn
 
 from streamdeblur.engines.half import compute_in_half
-from streamdeblur.errors import InputError, NetworkError, OutputError
+from streamdeblur.errors import InputError, NetworkError
 from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE
+from streamdeblur.partial_file import write_file
 from streamdeblur.training.checkpoint import State, read_checkpoint
 from streamdeblur.training.config import TrainingConfig
 from streamdeblur.training.networks.blocks import ResnetLayer
@@ -86,7 +87,7 @@ def export(
     difference = _difference(network, content)
     if not difference <= TOLERANCE[precision]:
         raise NetworkError(f"The exported network differs from the trained one by {difference:.2g}; nothing was written.")
-    _write(out, content)
+    write_file(out, content)
     return ExportResult(out, sum(p.numel() for p in network.parameters()), len(content), difference)
 
 
@@ -95,17 +96,6 @@ def _read_card(card: Path) -> str:
         return card.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"Cannot read the model card {card}: {error}") from None
-
-
-def _write(out: Path, content: bytes) -> None:
-    """Write a file so that `out` is complete or unchanged."""
-    partial = out.with_name(f".{out.name}.part")
-    try:
-        partial.write_bytes(content)
-        partial.replace(out)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise OutputError(f"Cannot write {out}: {error.strerror}.") from None
 
 
 def open_trained(run: Path) -> tuple[TwoStepNetwork, dict[str, str]]:

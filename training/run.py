@@ -11,7 +11,9 @@ from pathlib import Path
 from torch import Tensor
 from torch.utils.tensorboard import SummaryWriter
 
-from streamdeblur.errors import InputError, OptionError, OutputError
+from streamdeblur.errors import InputError, OptionError
+from streamdeblur.files import make_folder
+from streamdeblur.partial_file import write_file
 from streamdeblur.training.checkpoint import State, read_checkpoint, write_checkpoint
 from streamdeblur.training.config import TrainingConfig
 
@@ -49,10 +51,10 @@ class TrainingRun:
             if path.exists():
                 _check_same(json.loads(path.read_text()), identity, folder)
             elif writes:
-                folder.mkdir(parents=True, exist_ok=True)
-                path.write_text(json.dumps(identity, indent=1) + "\n")
+                make_folder(folder)
+                write_file(path, json.dumps(identity, indent=1) + "\n")
         except OSError as error:
-            raise OutputError(f"Cannot write to the run's folder {folder}: {error.strerror}.") from None
+            raise InputError(f"Cannot read {path}: {error.strerror}.") from None
         except ValueError:
             raise InputError(f"{path} is damaged. Remove the folder to start again.") from None
         self._tensorboard = SummaryWriter(str(folder)) if writes else None

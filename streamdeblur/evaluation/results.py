@@ -10,8 +10,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from streamdeblur.errors import InputError, OutputError
+from streamdeblur.errors import InputError
 from streamdeblur.evaluation.cases import Case, Image
+from streamdeblur.files import fitting_name, make_folder
+from streamdeblur.partial_file import cannot_write, write_file
 
 LINES = "results.jsonl"
 TIMES = "times.json"
@@ -51,10 +53,7 @@ class ResultFolder:
             InputError: Its results are damaged.
         """
         self.folder = folder
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-        except OSError as error:
-            raise OutputError(f"Cannot write to {folder}: {error.strerror}.") from None
+        make_folder(folder)
         self._stored: dict[tuple[str, str, str], FaceResult] = {}
         for result in self._read():
             self._stored[result.protocol, result.case, result.method] = result
@@ -70,7 +69,7 @@ class ResultFolder:
         whole = text[: text.rfind("\n") + 1]
         if whole != text:
             # an evaluation that was killed leaves half a line at the end
-            lines.write_text(whole, encoding="utf-8")
+            write_file(lines, whole)
         for number, line in enumerate(whole.splitlines(), 1):
             try:
                 yield FaceResult(**json.loads(line))
@@ -107,7 +106,7 @@ class ResultFolder:
             with (self.folder / LINES).open("a", encoding="utf-8") as lines:
                 lines.write(json.dumps(asdict(result)) + "\n")
         except OSError as error:
-            raise OutputError(f"Cannot write to {self.folder / LINES}: {error.strerror}.") from None
+            raise cannot_write(self.folder / LINES, error) from None
         self._stored[result.protocol, result.case, result.method] = result
 
     def milliseconds(self, method: str, fingerprint: str, measure: Callable[[], float]) -> float:
@@ -124,15 +123,13 @@ class ResultFolder:
         key = f"{method} | {fingerprint}"
         if key not in times or not fingerprint:
             times[key] = measure()
-            try:
-                path.write_text(json.dumps(times, indent=1) + "\n", encoding="utf-8")
-            except OSError as error:
-                raise OutputError(f"Cannot write to {path}: {error.strerror}.") from None
+            write_file(path, json.dumps(times, indent=1) + "\n")
         return times[key]
 
     def picture(self, protocol: str, case: str, name: str) -> Path:
         """Return the path of a picture of a case: a method's, or `blurry`, `sharp` or `reference`."""
-        return self.folder / PICTURES / _file_name(protocol) / case / f"{_file_name(name)}.png"
+        folders = [fitting_name(part) for part in case.split("/")]
+        return self.folder.joinpath(PICTURES, _file_name(protocol), *folders, _file_name(name, ".png"))
 
     def write_picture(self, path: Path, picture: Image) -> None:
         """Write a PNG completely or not at all; a file that already holds these pixels is left as it is.
@@ -142,13 +139,8 @@ class ResultFolder:
         """
         if (stored := _read_picture(path)) is not None and np.array_equal(stored, picture):
             return
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            unfinished = path.with_suffix(".part.png")
-            unfinished.write_bytes(cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
-            unfinished.replace(path)
-        except OSError as error:
-            raise OutputError(f"Cannot write {path}: {error.strerror}.") from None
+        make_folder(path.parent)
+        write_file(path, cv2.imencode(".png", picture[..., ::-1])[1].tobytes())
 
     def read_picture(self, protocol: str, case: str, name: str) -> Image | None:
         """Read a stored picture: uint8 RGB [H, W, 3]; None if there is none."""
@@ -162,6 +154,6 @@ def _read_picture(path: Path) -> Image | None:
     return None if pixels is None else np.ascontiguousarray(pixels[..., ::-1])
 
 
-def _file_name(name: str) -> str:
-    """A name in letters that file names may have on every system."""
-    return "".join(letter if letter.isalnum() or letter in "._-+" else "-" for letter in name)
+def _file_name(name: str, ending: str = "") -> str:
+    """A name in letters that file names may have on every system, and of a length that they may have."""
+    return fitting_name("".join(letter if letter.isalnum() or letter in "._-+" else "-" for letter in name), ending)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,8 +56,8 @@ def plan(inputs: Sequence[Path], folder: Path, suffixes: set[str]) -> list[Job]:
     """
     jobs = []
     for source in inputs:
-        if source.is_dir():
-            if folder.exists() and folder.samefile(source):
+        if os.path.isdir(source):
+            if os.path.isdir(folder) and folder.samefile(source):
                 raise OutputError(f"{folder} is the input folder itself. Name another folder for the results.")
             found = sorted(p for p in source.rglob("*") if p.suffix.lower() in suffixes and p.is_file() and p.name[0] != ".")
             # results of an earlier run, where the output folder lies in the input folder, are not inputs

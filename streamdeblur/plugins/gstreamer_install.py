@@ -11,7 +11,10 @@ from pathlib import Path
 
 import streamdeblur
 from streamdeblur.errors import OutputError, StreamDeblurError
+from streamdeblur.files import make_folder
+from streamdeblur.partial_file import write_file
 
+MARK = "written by `streamdeblur gstreamer install`"
 PLUGIN = '''"""The element facedeblur for GStreamer's Python loader, written by `streamdeblur gstreamer install`."""
 
 import sys
@@ -56,16 +59,13 @@ def install(folder: Path) -> Path:
         The path of the file.
 
     Raises:
-        OutputError: The file cannot be written.
+        OutputError: The file cannot be written, or another program's file stands there.
     """
     target = folder.absolute() / "python" / "facedeblur.py"
-    try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        unfinished = target.with_suffix(".part")
-        unfinished.write_text(plugin_text(), encoding="utf-8")
-        unfinished.replace(target)
-    except OSError as error:
-        raise OutputError(f"Cannot write {target}: {error.strerror}.") from None
+    make_folder(target.parent)
+    if target.is_file() and MARK not in target.read_text(encoding="utf-8", errors="replace"):
+        raise OutputError(f"{target} is not a file of streamdeblur: it is not replaced. Remove it, or name another folder.")
+    write_file(target, plugin_text())
     return target
 
 

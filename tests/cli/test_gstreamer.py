@@ -38,7 +38,7 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     done = run("gstreamer", "install", "--folder", tmp_path / "file")
     assert done.exit_code == 2
-    assert f"Cannot write {tmp_path / 'file'}" in done.stderr
+    assert f"Cannot make the folder {tmp_path / 'file' / 'python'}" in done.stderr
     assert "Traceback" not in done.stderr
 
 
@@ -49,3 +49,17 @@ def test_gstreamer_of_another_python_is_told_so(tmp_path):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=60)
     assert done.returncode == 0, done.stderr
     assert f"but GStreamer runs Python {sys.version_info[0]}.{sys.version_info[1]}. Install streamdeblur" in done.stderr
+
+
+def test_a_file_of_another_program_is_not_replaced(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", "/nowhere")
+    file = tmp_path / "python" / "facedeblur.py"
+    file.parent.mkdir()
+    file.write_text("# of somebody else")
+    done = run("gstreamer", "install", "--folder", tmp_path)
+    assert done.exit_code == 2
+    assert "is not a file of streamdeblur" in done.stderr
+    assert file.read_text() == "# of somebody else"
+    file.unlink()
+    for _ in range(2):
+        assert run("gstreamer", "install", "--folder", tmp_path).exit_code == 0

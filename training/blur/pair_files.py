@@ -6,10 +6,7 @@ Both appear under their names when they are complete.
 
 from __future__ import annotations
 
-import errno
 import json
-import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
@@ -20,9 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.errors import OutputError
-from streamdeblur.files import refuse_existing
+from streamdeblur.files import fitting_name, refuse_existing
 from streamdeblur.options import EncodingOptions, StreamOptions
-from streamdeblur.partial_file import PartialFile
+from streamdeblur.partial_file import PartialFile, cannot_write
+from streamdeblur.partial_folder import PartialFolder
 from streamdeblur.training.blur.exposures import Pair
 from streamdeblur.training.blur.options import BlurOptions
 from streamdeblur.training.blur.streaming import Frame
@@ -109,11 +107,9 @@ class PairFolder:
             _check_replaceable(target, overwrite=options.overwrite)
         self._target = target
         with ExitStack() as undo, _explained(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            self._partial = Path(tempfile.mkdtemp(prefix=f".{target.name[:60]}.partial-", dir=target.parent))
-            undo.callback(shutil.rmtree, self._partial, ignore_errors=True)
-            self._partial.chmod(0o755)
-            self._records = Records(self._partial / RECORDS, Path(reader.source), options)
+            self._partial = PartialFolder(target)
+            undo.callback(self._partial.discard)
+            self._records = Records(self._partial.path / RECORDS, Path(reader.source), options)
             undo.pop_all()
 
     def __enter__(self) -> Self:
@@ -138,27 +134,25 @@ class PairFolder:
 
     def _save(self, name: str, pixels: NDArray[np.uint8]) -> None:
         _, data = cv2.imencode(".png", cv2.cvtColor(pixels, cv2.COLOR_RGB2BGR))
-        (self._partial / name).write_bytes(data.tobytes())
+        (self._partial.path / name).write_bytes(data.tobytes())
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:
                 with _explained(self._target):
                     self._records.complete()
-                    if self._target.exists():
-                        shutil.rmtree(self._target)
-                    self._partial.rename(self._target)
+                self._partial.complete()
         finally:
             self._records.abandon()
-            shutil.rmtree(self._partial, ignore_errors=True)
+            self._partial.discard()
 
 
 class PairVideo:
     """A blurry video, its sharp counterpart ``NAME.sharp.SUFFIX`` with the same time stamps, and ``NAME.json``."""
 
     def __init__(self, target: Path, reader: Reader, options: BlurOptions) -> None:
-        self._target, self._json = target, target.with_suffix(".json")
-        self._sharp_target = target.with_suffix(f".sharp{target.suffix}")
+        self._target, self._json = target, target.with_name(fitting_name(target.stem, ".json"))
+        self._sharp_target = target.with_name(fitting_name(target.stem, f".sharp{target.suffix}"))
         for path in (self._target, self._sharp_target, self._json):
             refuse_existing(path, overwrite=options.overwrite)
         encoding = EncodingOptions(codec=options.codec, quality=options.quality)
@@ -252,6 +246,4 @@ def _explained(target: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-            raise OutputError(f"No space left to write {target}; nothing was kept.") from error
-        raise OutputError(f"Cannot write {target}: {error.strerror or error}.") from error
+        raise cannot_write(target, error) from error

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from streamdeblur.errors import InputError, OptionError
 from streamdeblur.kernels.intensity import write_codes
+from streamdeblur.partial_file import write_file
 
 FINE = 65535
 """Intensity of code value 255 where the response is not linear: the darkest step of sRGB is 20 of these units."""
@@ -72,10 +73,12 @@ class Response:
         return codes
 
     def save(self, path: Path) -> None:
-        """Write the response as a small JSON file, which `open_response("fitted:PATH")` reads."""
-        path.write_text(
-            json.dumps({"light": [round(v / self.full, 7) for v in self.to_intensity.tolist()]}) + "\n", encoding="utf-8"
-        )
+        """Write the response as a small JSON file, which `open_response("fitted:PATH")` reads.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        write_file(path, json.dumps({"light": [round(v / self.full, 7) for v in self.to_intensity.tolist()]}) + "\n")
 
 
 def intensity_table(response: Response) -> NDArray[np.float32]:

@@ -19,6 +19,8 @@ from numpy.typing import NDArray
 
 from streamdeblur.caches import cache_folder
 from streamdeblur.errors import InputError, OutputError
+from streamdeblur.files import fitting_name
+from streamdeblur.partial_folder import PartialFolder
 from streamdeblur.training.datasets.shards import Sample
 
 logger = logging.getLogger(__name__)
@@ -86,7 +88,7 @@ def open_pixel_cache(
     Raises:
         OutputError: No folder can be written, or the disk is full.
     """
-    title = f"{name}-{kind.name}{FORMAT}-{digest[:24]}"
+    title = fitting_name(name, f"-{kind.name}{FORMAT}-{digest[:24]}")
     folders = [beside / FOLDER] if beside else []
     cache = cache_folder("decoded")
     folders += [cache] if cache else []
@@ -132,22 +134,18 @@ def _remove_older(folder: Path, name: str, kind: SampleKind) -> None:
 
 
 def _make(folder: Path, title: str, samples: Callable[[], Iterator[Sample]], kind: SampleKind) -> PixelCache:
-    partial = Path(tempfile.mkdtemp(prefix=f".{title}.partial-", dir=folder))
+    target = folder / title
     try:
-        entries = _decode(partial / "pixels.npy", samples, kind)
-        listed = [{"key": e.key, "offset": e.offset, "shape": e.shape, "record": e.record} for e in entries]
-        (partial / "index.json").write_text(json.dumps(listed), encoding="utf-8")
-        try:
-            os.rename(partial, folder / title)
-        except OSError:
-            # another process was faster: its files are the same
-            if not (folder / title / "index.json").is_file():
-                raise
-        return PixelCache(folder / title)
-    except OSError as error:
-        raise OutputError(f"Cannot keep decoded frames in {folder}: {error.strerror or error}. Free some space.") from error
-    finally:
-        shutil.rmtree(partial, ignore_errors=True)
+        # what another process made meanwhile is not replaced: its files are the same
+        with PartialFolder(target, replace=False) as partial:
+            entries = _decode(partial / "pixels.npy", samples, kind)
+            listed = [{"key": e.key, "offset": e.offset, "shape": e.shape, "record": e.record} for e in entries]
+            (partial / "index.json").write_text(json.dumps(listed), encoding="utf-8")
+    except (OSError, OutputError) as error:
+        if not (target / "index.json").is_file():
+            reason = getattr(error, "strerror", None) or error
+            raise OutputError(f"Cannot keep decoded frames in {folder}: {reason} Free some space.") from error
+    return PixelCache(target)
 
 
 def _decode(target: Path, samples: Callable[[], Iterator[Sample]], kind: SampleKind) -> list[CacheEntry]:

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from streamdeblur.engines.tensorrt.cache import BuildCancelledError, write_whole
+from streamdeblur.engines.tensorrt.cache import BuildCancelledError
 from streamdeblur.engines.tensorrt.device import OutOfMemoryError
 from streamdeblur.engines.tensorrt.log import log_class, out_of_memory
 from streamdeblur.errors import EngineError
+from streamdeblur.partial_file import write_file
 
 if TYPE_CHECKING:
     import tensorrt as trt
@@ -89,7 +90,7 @@ def build_plan(build: Build, on_step: OnStep | None = None, cancelled: threading
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         raise _failure(log.take(), cancelled)
-    write_whole(build.timing, _content(timing.serialize()))
+    write_file(build.timing, _content(timing.serialize()))
     return _content(plan)
 
 

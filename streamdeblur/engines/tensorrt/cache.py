@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -16,6 +14,7 @@ from typing import Any
 
 from streamdeblur.caches import cache_folder
 from streamdeblur.errors import EngineError, OutputError
+from streamdeblur.partial_file import write_file
 
 SCHEMA = 1
 """Version of how engines are built; a change invalidates all older ones."""
@@ -78,9 +77,14 @@ class EngineCache:
         chosen = folder or cache_folder("tensorrt")
         if chosen is None:
             raise OutputError("No cache folder can be written for TensorRT engines. Set STREAMDEBLUR_CACHE to one that can.")
-        chosen.mkdir(parents=True, exist_ok=True, mode=0o700)
-        # engines are code, so nobody else may put one here
-        chosen.chmod(0o700)
+        try:
+            chosen.mkdir(parents=True, exist_ok=True, mode=0o700)
+            # engines are code, so nobody else may put one here
+            chosen.chmod(0o700)
+        except OSError as error:
+            raise OutputError(
+                f"{chosen} cannot be a private folder for engines: {error.strerror}. Set STREAMDEBLUR_CACHE to one that can."
+            ) from None
         self.folder = chosen
 
     def path(self, key: EngineKey) -> Path:
@@ -115,9 +119,9 @@ class EngineCache:
             "built": datetime.now(UTC).isoformat(timespec="seconds"),
         }
         path = self.path(key)
-        write_whole(path, plan)
+        write_file(path, plan)
         # an engine without a side-car does not count, so that comes last
-        write_whole(_sidecar(path), json.dumps(record, indent=1).encode())
+        write_file(_sidecar(path), json.dumps(record, indent=1))
 
     def delete(self, key: EngineKey) -> None:
         """Remove the engine of `key`, if there is one."""
@@ -139,7 +143,7 @@ class EngineCache:
     def clear(self) -> int:
         """Delete all engines and timing caches, and return how many engines there were."""
         count = len(list(self.folder.glob("*.engine")))
-        for pattern in ("*.engine", "*.json", "*.timing", "*.part"):
+        for pattern in ("*.engine", "*.json", "*.timing", ".*.partial-*"):
             for path in self.folder.glob(pattern):
                 path.unlink(missing_ok=True)
         return count
@@ -168,23 +172,6 @@ class EngineCache:
             yield
         finally:
             lock.release()
-
-
-def write_whole(path: Path, content: bytes) -> None:
-    """Write a file that appears under its name when it is complete.
-
-    Raises:
-        OutputError: It cannot be written; nothing is left behind.
-    """
-    handle, name = tempfile.mkstemp(prefix=f"{path.stem}.", suffix=".part", dir=path.parent)
-    partial = Path(name)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        partial.replace(path)
-    except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise OutputError(f"Cannot write {path}: {error.strerror}.") from None
 
 
 def _sidecar(path: Path) -> Path:

@@ -9,7 +9,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from streamdeblur.errors import OutputError
 from streamdeblur.evaluation.cases import Image
 from streamdeblur.evaluation.evaluate import ProtocolResults
 from streamdeblur.evaluation.report.html import html_page
@@ -17,6 +16,7 @@ from streamdeblur.evaluation.report.markdown import markdown_page
 from streamdeblur.evaluation.report.panels import Panel, chosen_cases
 from streamdeblur.evaluation.results import ResultFolder
 from streamdeblur.evaluation.summary import LOWER, UPPER, MethodRow, ProtocolSummary
+from streamdeblur.partial_file import write_file
 
 TITLE = "Deblurring of faces"
 
@@ -46,13 +46,7 @@ def write_report(
         "report.json": json.dumps({"made": conditions, "protocols": [as_json(one) for one in summaries]}, indent=1) + "\n",
     }
     for name, text in files.items():
-        path = folder / name
-        unfinished = path.with_name(f"{name}.part")
-        try:
-            unfinished.write_text(text, encoding="utf-8")
-            unfinished.replace(path)
-        except OSError as error:
-            raise OutputError(f"Cannot write {path}: {error.strerror}.") from None
+        write_file(folder / name, text)
     return folder / "report.html"
 
 

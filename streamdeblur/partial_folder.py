@@ -1,0 +1,140 @@
+"""PartialFolder: a folder that gets its name when all its files are complete and on the disk."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from contextlib import suppress
+from pathlib import Path
+from types import TracebackType
+
+from streamdeblur.errors import OutputError
+from streamdeblur.files import make_folder
+from streamdeblur.partial_file import NO_SPACE, cannot_write, is_open_at, lock, sync_file, sync_folder, temporary_path
+
+
+class PartialFolder:
+    """A folder beside its target, hidden under a temporary name, until `complete` renames it.
+
+    It is locked while its process lives, so the next one with the same target removes what a killed process left behind. As a
+    context manager it yields the path of the folder; the end of the block completes it, an error discards it.
+    """
+
+    def __init__(self, target: str | Path, *, replace: bool = True) -> None:
+        """Make the empty folder; one that a dead process left for the same target is removed.
+
+        Args:
+            target: The folder to write; its parents are made.
+            replace: Replace a folder that stands there; otherwise only an empty one.
+
+        Raises:
+            OutputError: The folder cannot be made.
+        """
+        self.target, self.replace = Path(os.path.realpath(target)), replace
+        make_folder(self.target.parent)
+        self._descriptor: int | None = None
+        try:
+            self.path = self._create()
+        except OSError as error:
+            raise OutputError(f"Cannot write in {self.target.parent}: {error.strerror}.") from None
+
+    def __repr__(self) -> str:
+        return f"PartialFolder({str(self.target)!r})"
+
+    def _create(self) -> Path:
+        """Make and lock the first temporary folder that no living process holds."""
+        number = 0
+        while True:
+            path = temporary_path(self.target, number)
+            try:
+                path.mkdir()
+            except FileExistsError:
+                number += not _remove_stale(path)
+                continue
+            self._descriptor = _opened(path)
+            if self._descriptor is None:
+                return path
+            lock(self._descriptor, wait=True)
+            if is_open_at(self._descriptor, path):
+                return path
+            # another process took the folder for a stale one before it was locked
+            self._close()
+
+    def complete(self) -> None:
+        """Write all files through to the disk and give the folder its name.
+
+        Raises:
+            OutputError: The disk is full or failing, or the name cannot be given; the folder has been removed.
+        """
+        try:
+            _sync_tree(self.path)
+            self._rename()
+        except OSError as error:
+            raise cannot_write(self.target, error) from error
+        finally:
+            self.discard()
+        sync_folder(self.target.parent)
+
+    def _rename(self) -> None:
+        """Rename the folder; one that it replaces is moved aside first, and removed last."""
+        former = self.path.with_name(f"{self.path.name}.replaced")
+        is_replacing = self.replace and self.target.is_dir()
+        if is_replacing:
+            shutil.rmtree(former, ignore_errors=True)
+            os.rename(self.target, former)
+        try:
+            os.rename(self.path, self.target)
+        except BaseException:
+            if is_replacing:
+                os.rename(former, self.target)
+            raise
+        shutil.rmtree(former, ignore_errors=True)
+
+    def discard(self) -> None:
+        """Remove the folder, unless it is complete."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        self._close()
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is None:
+            self.complete()
+            return
+        self.discard()
+        if isinstance(error, OSError) and error.errno in NO_SPACE:
+            raise cannot_write(self.target, error) from error
+
+
+def _opened(folder: Path) -> int | None:
+    """A descriptor of a folder, to lock it; None where the system has none (Windows)."""
+    with suppress(OSError):
+        return os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0))
+    return None
+
+
+def _remove_stale(folder: Path) -> bool:
+    """Remove a temporary folder if no process holds its lock; return whether it is gone."""
+    descriptor = _opened(folder)
+    if descriptor is None:
+        return not os.path.lexists(folder)
+    try:
+        if lock(descriptor, wait=False) and is_open_at(descriptor, folder):
+            shutil.rmtree(folder, ignore_errors=True)
+        return not os.path.lexists(folder)
+    finally:
+        os.close(descriptor)
+
+
+def _sync_tree(folder: Path) -> None:
+    """Write the files of a folder and its subfolders through to the disk, and then their names."""
+    for root, _, names in os.walk(folder, topdown=False):
+        for name in names:
+            sync_file(Path(root, name))
+        sync_folder(root)
