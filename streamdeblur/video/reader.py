@@ -10,7 +10,9 @@ from typing import TYPE_CHECKING, Union
 
 from streamdeblur.errors import InputError
 from streamdeblur.video.conversion import to_editable_format
+from streamdeblur.video.length import VideoLength
 from streamdeblur.video.source import open_source
+from streamdeblur.video.timestamps import ContinuousStamps, FrameStamps
 
 if TYPE_CHECKING:
     import av
@@ -21,8 +23,6 @@ Item = Union["av.VideoFrame", "av.Packet[av.stream.Stream]"]
 
 MOST_ERRORS = 250
 """Number of consecutive undecodable packets after which reading ends."""
-EARLY_SECONDS = 0.5
-"""A file that ends this long before its declared end counts as cut off."""
 REORDERING_SECONDS = 2
 """How far packets of other streams may lie behind the video in a file."""
 PEEKED_PACKETS, PEEKED_BYTES = 500, 32 << 20
@@ -52,17 +52,22 @@ class Reader:
         """
         self.source = source
         self.warnings: list[str] = []
-        self._latest = Fraction(0)
         self.undecodable = 0
         """Packets of the video stream that could not be decoded."""
         self.container = open_source(source, allow_network=allow_network)
         try:
             self.stream = self._video_stream()
             self.stream.thread_type = "AUTO"
+            self._length = VideoLength(self.container, self.stream)
+            self._continuous = self._continuous_stamps()
+            self._rising = FrameStamps()
+            # AVI, and Matroska for Video for Windows, whose streams have the four letters of that
+            kind, tag = self.container.format.name, self.stream.codec_context.codec_tag
+            self._only_decoding_stamps = kind == "avi" or (kind == "matroska,webm" and tag.strip("\0") != "")
             self._begin, self._end = self._range(start, duration)
             self.start_offset = Fraction(self._begin) if start else Fraction(0)
             """Seconds to subtract from all time stamps: 0 unless `start` was given."""
-            self._packet_source = self._packets()
+            self._packet_source = self._continuous.apply(self._packets())
             self._packets_ahead: deque[av.Packet[av.stream.Stream]] = deque()
             self.first_packets = self._peek()
             """First packet of each other stream, by its index, where it lies near the beginning; not to be changed."""
@@ -93,28 +98,23 @@ class Reader:
             self.warnings.append(f"{len(streams)} video streams: only stream {main.index} is deblurred, the others are copied")
         return main
 
+    def _continuous_stamps(self) -> ContinuousStamps:
+        from av.format import Flags
+
+        dense = {stream.index for stream in self.container.streams if stream.type in ("audio", "video")}
+        # PyAV's type stubs declare a plain Enum here
+        broadcast = bool(self.container.format.flags & Flags.ts_discont.value)  # type: ignore[operator]
+        return ContinuousStamps(dense, skips=broadcast)
+
     @property
     def total_frames(self) -> int | None:
         """Number of frames that iterating yields, by what the file declares; None where it declares nothing."""
-        seconds = self._seconds()
-        whole = self.stream.frames or (round(seconds * self.stream.average_rate) if seconds and self.stream.average_rate else 0)
-        if not whole or not seconds:
-            return whole or None
-        asked = min(float(self._end), float(self._first_time()) + seconds) - float(self._begin)
-        return max(1, round(whole * min(1.0, asked / seconds)))
-
-    def _seconds(self) -> float | None:
-        if self.stream.duration and self.stream.time_base:
-            return float(self.stream.duration * self.stream.time_base)
-        return self.container.duration / 1_000_000 if self.container.duration else None
-
-    def _first_time(self) -> Fraction:
-        return (self.stream.start_time or 0) * (self.stream.time_base or Fraction(1, 1_000_000))
+        return self._length.frames(self._begin, self._end)
 
     def _range(self, start: float, duration: float | None) -> tuple[Fraction, Fraction | float]:
         base = self.stream.time_base or Fraction(1, 1_000_000)
-        begin = self._first_time() + Fraction(start).limit_denominator(1_000_000)
-        seconds = self._seconds()
+        begin = self._length.begin + Fraction(start).limit_denominator(1_000_000)
+        seconds = self._length.seconds
         if seconds is not None and start >= seconds:
             raise InputError(f"--start {start:g} lies beyond the end of {self.source} ({seconds:.2f} s).")
         if start:
@@ -164,15 +164,20 @@ class Reader:
         import av
 
         frames = 0
-        previous = None
+        held: av.VideoFrame | None = None
         for item in self._demux():
-            if isinstance(item, av.VideoFrame):
-                frame = self._stamped(item, previous)
-                previous = frame.pts
-                frames += 1
-                yield self._editable(frame)
-            else:
+            if not isinstance(item, av.VideoFrame):
                 yield item
+                continue
+            frames += 1
+            stamp = self._rising.push(item.pts, self._step(item))
+            if held is not None:
+                held.pts = stamp
+                yield self._editable(held)
+            held = item
+        if held is not None:
+            held.pts = self._rising.finish()
+            yield self._editable(held)
         self._report(frames)
 
     def _demux(self) -> Iterator[Item]:
@@ -180,7 +185,7 @@ class Reader:
         errors = 0
         ended = False
         for packet in self._all_packets():
-            self._note_end(packet)
+            self._length.note(packet)
             # The packets that flush the decoders at the end name their stream only as an object.
             if packet.stream.index != self.stream.index:
                 if packet.size and self._wanted(packet.pts if packet.pts is not None else packet.dts, packet.time_base):
@@ -196,16 +201,12 @@ class Reader:
                 self.warnings.append(f"stopped reading after {errors} consecutive packets that could not be decoded")
                 return
             for frame in frames:
-                stamp = frame.pts if frame.pts is not None else frame.dts
-                if stamp is not None and stamp * self._base(frame) >= self._end:
+                frame.time_base = self._base(frame)
+                frame.pts = self._presented(frame)
+                if frame.pts is not None and frame.pts * frame.time_base >= self._end:
                     ended = True
-                elif self._wanted(stamp, self._base(frame)):
+                elif self._wanted(frame.pts, frame.time_base):
                     yield frame
-
-    def _note_end(self, packet: av.Packet[av.stream.Stream]) -> None:
-        """Remember the latest end of a packet, over all streams."""
-        if packet.pts is not None and packet.time_base:
-            self._latest = max(self._latest, (packet.pts + (packet.duration or 0)) * packet.time_base)
 
     def _cut(self, packet: av.Packet[av.stream.Stream]) -> av.Packet[av.stream.Stream]:
         """A packet of another stream; a long one (a subtitle) ends where the range does."""
@@ -215,6 +216,17 @@ class Reader:
 
     def _base(self, frame: av.VideoFrame) -> Fraction:
         return frame.time_base or self.stream.time_base or Fraction(1, 1_000_000)
+
+    def _step(self, frame: av.VideoFrame) -> int:
+        """Ticks from a frame to the next, as far as the file tells."""
+        rate = self.stream.average_rate or self.stream.guessed_rate or 25
+        return frame.duration or max(1, round(1 / (rate * self._base(frame))))
+
+    def _presented(self, frame: av.VideoFrame) -> int | None:
+        """The presentation stamp of a frame; in files that have none, the decoding stamp less the delay of the decoder."""
+        if frame.pts is not None and not self._only_decoding_stamps:
+            return frame.pts
+        return None if frame.dts is None else frame.dts - self.stream.codec_context.reorder_depth * self._step(frame)
 
     def _wanted(self, stamp: int | None, base: Fraction) -> bool:
         return stamp is None or ((self.start_offset == 0 or stamp * base >= self._begin) and stamp * base < self._end)
@@ -238,22 +250,14 @@ class Reader:
     def _decode(self, packet: av.Packet[av.stream.Stream]) -> tuple[list[av.VideoFrame], bool]:
         import av
 
+        if not packet.size and packet.dts is not None:
+            # a frame that shows the one before again (AVI): for the decoder it would be the end of the stream
+            return [], False
         try:
             return [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)], False
         except (av.FFmpegError, OSError):
             self.undecodable += 1
             return [], True
-
-    def _stamped(self, frame: av.VideoFrame, previous: int | None) -> av.VideoFrame:
-        """The frame, with its time stamp unless that is missing or not after the one before."""
-        if frame.time_base is None:
-            frame.time_base = self._base(frame)
-        if frame.pts is None:
-            frame.pts = frame.dts if frame.dts is not None else (previous or 0) + max(1, frame.duration)
-        if previous is not None and frame.pts <= previous:
-            frame.pts = previous + 1
-            self._warn_once("some time stamps were repeated or went backwards; each was set one tick after the one before")
-        return frame
 
     def _editable(self, frame: av.VideoFrame) -> av.VideoFrame:
         converted = to_editable_format(frame)
@@ -266,13 +270,13 @@ class Reader:
             self.warnings.append(warning)
 
     def _report(self, frames: int) -> None:
+        """Warn of what was repaired and of what is missing."""
+        if self._continuous.jumps:
+            jumps = "one jump" if self._continuous.jumps == 1 else f"{self._continuous.jumps} jumps"
+            self.warnings.append(f"the time stamps have {jumps}: what follows was moved, all streams alike")
+        if bad := self._continuous.moved + self._rising.moved:
+            self.warnings.append(f"{bad} time stamps were repeated or out of order: each was set behind the one before")
         if self.undecodable:
             self.warnings.append(f"{self.undecodable} damaged packets could not be decoded and were skipped")
-        if self._end != float("inf") or self.start_offset:
-            return
-        whole, length = self.stream.frames, (self.container.duration or 0) / 1_000_000
-        reached = float(self._latest) - (self.container.start_time or 0) / 1_000_000
-        if whole and frames < whole:
-            self.warnings.append(f"the file ends early or is damaged: {frames} of {whole} frames could be decoded")
-        elif not whole and reached < length - EARLY_SECONDS:
-            self.warnings.append(f"the file ends early: {reached:.1f} of {length:.1f} s, {frames} frames")
+        if self._end == float("inf") and not self.start_offset and (early := self._length.early_end(frames)):
+            self.warnings.append(f"the file ends early: {early}")

@@ -1,0 +1,86 @@
+"""How long a video is by what its file declares, and whether the file ends before that."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import av
+
+EARLY_SECONDS = 0.5
+"""A file that ends this long before its declared end counts as cut off."""
+DECLARED = {"avi", "matroska,webm", "flv", "asf", "nut"}
+"""Kinds of files whose length is written in them; that of others is estimated from their last packets or their size."""
+INDEXED = "mov,mp4,m4a,3gp,3g2,mj2"
+"""Kind of files with an index of all packets."""
+PACKET_SIZES = (188, 192, 204)
+"""Bytes of a packet of a transport stream (ISO/IEC 13818-1), with a time stamp before it (M2TS), with error correction."""
+
+
+class VideoLength:
+    """What a file declares of the length of its video, and what was read of it."""
+
+    def __init__(self, container: av.container.InputContainer, stream: av.VideoStream) -> None:
+        self._container, self._stream = container, stream
+        self._base = stream.time_base or Fraction(1, 1_000_000)
+        self.begin = (stream.start_time or 0) * self._base
+        """Time of the first frame, in seconds."""
+        self._packets = 0
+        self._reached = Fraction(0)
+        self._incomplete = False
+
+    @property
+    def seconds(self) -> float | None:
+        """Length of the video; None where the file does not tell."""
+        if self._stream.duration:
+            return float(self._stream.duration * self._base)
+        return self._container.duration / 1_000_000 if self._container.duration else None
+
+    def frames(self, begin: Fraction, end: Fraction | float) -> int | None:
+        """Return the number of frames from `begin` to `end`, in seconds; None where the file does not tell."""
+        shown = self._index()
+        if shown:
+            # the index has decoding stamps, the first of which belongs to the first frame
+            return max(1, sum(begin <= (stamp - shown[0]) * self._base + self.begin < end for stamp in shown))
+        seconds = self.seconds
+        rate = self._stream.average_rate
+        whole = self._stream.frames or (round(seconds * rate) if seconds and rate else 0)
+        if not whole or not seconds:
+            return whole or None
+        asked = min(float(end), float(self.begin) + seconds) - float(begin)
+        return max(1, round(whole * min(1.0, asked / seconds)))
+
+    def _index(self) -> list[int]:
+        """Decoding stamps of the packets that are shown, where the file has an index of all; edit lists are applied to it."""
+        if self._container.format.name != INDEXED or not self._stream.frames:
+            return []
+        return [entry.timestamp for entry in self._stream.index_entries if not entry.is_discard]
+
+    def note(self, packet: av.Packet[av.stream.Stream]) -> None:
+        """Remember how far the file was read: each packet of each of its streams is to be noted."""
+        if packet.size:
+            self._packets += packet.stream_index == self._stream.index
+            self._incomplete = packet.is_corrupt
+        if packet.pts is not None and packet.time_base:
+            self._reached = max(self._reached, (packet.pts + (packet.duration or 0)) * packet.time_base)
+
+    def early_end(self, frames: int) -> str:
+        """Return in words where the file ends, if that is before its end; call it once all packets have been noted.
+
+        Args:
+            frames: Number of frames that were decoded.
+        """
+        shown = self._index()
+        if shown:
+            missing = self._packets < len(self._stream.index_entries)
+            return f"{frames} of {len(shown)} frames could be decoded" if missing else ""
+        kind, length, reached = self._container.format.name, (self._container.duration or 0) / 1_000_000, float(self._reached)
+        if self._container.start_time and self._container.start_time < 0:
+            reached -= self._container.start_time / 1_000_000
+        # where a file starts late, its length counts from there or from 0: nothing is said unless both are early
+        if kind in DECLARED and reached < length - EARLY_SECONDS:
+            return f"{reached:.1f} of {length:.1f} s, {frames} frames"
+        size = self._container.size
+        cut = kind == "mpegts" and size > 0 and all(size % packet for packet in PACKET_SIZES)
+        return f"its last packet is incomplete, after {frames} frames" if cut or self._incomplete else ""
