@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator
+from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
@@ -23,6 +24,8 @@ Item = Union["av.VideoFrame", "av.Packet[av.stream.Stream]"]
 
 MOST_ERRORS = 250
 """Number of consecutive undecodable packets after which reading ends."""
+PREROLL_SECONDS = 10
+"""How far before a time reading begins where key frames cannot be sought: longer than between two key frames of broadcasts."""
 REORDERING_SECONDS = 2
 """How far packets of other streams may lie behind the video in a file."""
 PEEKED_PACKETS, PEEKED_BYTES = 500, 32 << 20
@@ -99,12 +102,8 @@ class Reader:
         return main
 
     def _continuous_stamps(self) -> ContinuousStamps:
-        from av.format import Flags
-
         dense = {stream.index for stream in self.container.streams if stream.type in ("audio", "video")}
-        # PyAV's type stubs declare a plain Enum here
-        broadcast = bool(self.container.format.flags & Flags.ts_discont.value)  # type: ignore[operator]
-        return ContinuousStamps(dense, skips=broadcast)
+        return ContinuousStamps(dense, skips=self._broadcast())
 
     @property
     def total_frames(self) -> int | None:
@@ -112,14 +111,32 @@ class Reader:
         return self._length.frames(self._begin, self._end)
 
     def _range(self, start: float, duration: float | None) -> tuple[Fraction, Fraction | float]:
-        base = self.stream.time_base or Fraction(1, 1_000_000)
         begin = self._length.begin + Fraction(start).limit_denominator(1_000_000)
         seconds = self._length.seconds
         if seconds is not None and start >= seconds:
             raise InputError(f"--start {start:g} lies beyond the end of {self.source} ({seconds:.2f} s).")
         if start:
-            self.container.seek(int(begin / base), stream=self.stream, backward=True)
+            self._seek(begin)
         return begin, float("inf") if duration is None else begin + Fraction(duration).limit_denominator(1_000_000)
+
+    def _seek(self, begin: Fraction) -> None:
+        """Go to a key frame before a time; what cannot be sought is read from its beginning."""
+        import av
+
+        if self._broadcast():
+            # nothing tells where key frames are: what lies before is decoded, too
+            begin -= PREROLL_SECONDS
+            if begin <= self._length.begin:
+                return
+        with suppress(av.FFmpegError, OSError):
+            self.container.seek(int(begin / (self.stream.time_base or 1)), stream=self.stream, backward=True)
+
+    def _broadcast(self) -> bool:
+        """Whether files of this kind are cut from streams, whose clock jumps and which have no index."""
+        from av.format import Flags
+
+        # PyAV's type stubs declare a plain Enum here
+        return bool(self.container.format.flags & Flags.ts_discont.value)  # type: ignore[operator]
 
     def _peek(self) -> dict[int, av.Packet[av.stream.Stream]]:
         """Read ahead until each audio stream and picture has shown a packet, as far as the limits allow."""
@@ -275,7 +292,8 @@ class Reader:
             jumps = "one jump" if self._continuous.jumps == 1 else f"{self._continuous.jumps} jumps"
             self.warnings.append(f"the time stamps have {jumps}: what follows was moved, all streams alike")
         if bad := self._continuous.moved + self._rising.moved:
-            self.warnings.append(f"{bad} time stamps were repeated or out of order: each was set behind the one before")
+            stamps = "one time stamp was" if bad == 1 else f"{bad} time stamps were"
+            self.warnings.append(f"{stamps} repeated or out of order, and set behind the one before")
         if self.undecodable:
             self.warnings.append(f"{self.undecodable} damaged packets could not be decoded and were skipped")
         if self._end == float("inf") and not self.start_offset and (early := self._length.early_end(frames)):

@@ -1,0 +1,117 @@
+"""What is said of a file's length, before and after it was read: each warning is true."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+
+import av
+import pytest
+
+from streamdeblur import deblur_video
+from streamdeblur.video.reader import Reader
+from support.media.videos import VideoSpec, write_video
+
+B_FRAMES = {"preset": "ultrafast", "bf": "2"}
+
+
+def read(path, **settings):
+    """(number of frames, number declared before reading, warnings)."""
+    reader = Reader(path, **settings)
+    declared = reader.total_frames
+    frames = sum(isinstance(item, av.VideoFrame) for item in reader)
+    reader.close()
+    return frames, declared, reader.warnings
+
+
+def copied(source, target, *, first_packet=0, later=Fraction(0)):
+    """Copy the packets of a file from one of its video packets on, with later (or earlier) stamps."""
+    with av.open(str(source)) as container, av.open(str(target), "w") as output:
+        streams = {s.index: output.add_stream_from_template(s) for s in container.streams}
+        count = 0
+        for packet in container.demux():
+            if not packet.size:
+                continue
+            if packet.stream.type == "video":
+                count += 1
+                if count <= first_packet:
+                    continue
+            packet.pts += round(later / packet.time_base)
+            packet.dts += round(later / packet.time_base)
+            packet.stream = streams[packet.stream_index]
+            output.mux_one(packet)
+    return target
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "mov", "ts", "nut"])
+def test_a_file_that_starts_late_is_whole(tmp_path, few_pictures, suffix):
+    source = write_video(tmp_path / "whole.mp4", few_pictures, VideoSpec(options=B_FRAMES, audio="aac"))
+    late = copied(source, tmp_path / f"late.{suffix}", later=Fraction(7200))
+    assert read(late)[0] == 12
+    assert read(late)[2] == []
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov"])
+def test_what_an_edit_list_hides_is_not_missing(tmp_path, few_pictures, suffix, deblurrer):
+    source = write_video(tmp_path / "whole.mp4", few_pictures, VideoSpec(options=B_FRAMES, audio="aac"))
+    edited = copied(source, tmp_path / f"edited.{suffix}", later=Fraction(-1, 5))
+    assert read(edited) == (7, 7, [])
+    assert deblur_video(edited, tmp_path / f"out.{suffix}", deblurrer=deblurrer).warnings == []
+
+
+def test_frames_before_the_first_key_frame_of_an_open_group_are_not_damage(tmp_path, few_pictures):
+    options = {"preset": "veryfast", "x264-params": "open-gop=1:keyint=6:bframes=2:b-adapt=0:scenecut=0"}
+    source = write_video(tmp_path / "whole.mp4", few_pictures, VideoSpec(options=options))
+    with av.open(str(source)) as container:
+        keys = [n for n, packet in enumerate(p for p in container.demux(video=0) if p.size) if packet.is_keyframe]
+    for suffix in ("mp4", "mkv"):
+        frames, _, warnings = read(copied(source, tmp_path / f"part.{suffix}", first_packet=keys[1]))
+        assert 0 < frames <= 12 - keys[1]
+        assert warnings == []
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4", "mov", "avi", "ts", "webm"])
+def test_frames_are_counted_before_they_are_read(tmp_path, blurry_pictures, suffix):
+    codec = "libvpx" if suffix == "webm" else "libx264"
+    options = B_FRAMES if codec == "libx264" else {}
+    pictures = [picture[:96, :128] for picture in blurry_pictures]
+    source = write_video(tmp_path / f"in.{suffix}", pictures, VideoSpec(codec, options=options))
+    assert read(source) == (50, 50, [])
+    for settings in ({"duration": 0.8}, {"start": 0.4}, {"start": 0.52, "duration": 0.6}):
+        frames, declared, warnings = read(source, **settings)
+        assert abs(frames - declared) <= 1
+        assert warnings == []
+
+
+@pytest.mark.parametrize("suffix", ["mkv", "mp4"])
+def test_variable_frame_rates_are_not_damage(tmp_path, few_pictures, suffix):
+    pts = (0, 40, 80, 130, 150, 240, 270, 300, 410, 420, 500, 5555)
+    recipe = VideoSpec(time_base=Fraction(1, 1000), pts=pts, options=B_FRAMES, audio="aac")
+    frames, _, warnings = read(write_video(tmp_path / f"in.{suffix}", few_pictures, recipe))
+    assert (frames, warnings) == (12, [])
+
+
+def test_frames_that_an_avi_file_repeats_are_not_damage(tmp_path, few_pictures):
+    recipe = VideoSpec("mpeg4", time_base=Fraction(1, 25), pts=(0, 1, 2, 5, 6, 7, 8, 11, 12, 13, 14, 15), options={})
+    frames, _, warnings = read(write_video(tmp_path / "in.avi", few_pictures, recipe))
+    assert (frames, warnings) == (12, [])
+
+
+@pytest.mark.parametrize("suffix", ["ts", "mkv", "avi", "flv"])
+def test_a_file_that_is_cut_off_says_so(tmp_path, blurry_pictures, suffix):
+    pictures = [picture[:96, :128] for picture in blurry_pictures]
+    codec = {"avi": "mpeg4", "flv": "flv"}.get(suffix, "libx264")
+    whole = write_video(tmp_path / f"whole.{suffix}", pictures, VideoSpec(codec, options={})).read_bytes()
+    (tmp_path / f"cut.{suffix}").write_bytes(whole[: len(whole) * 6 // 10 + 1])
+    frames, _, warnings = read(tmp_path / f"cut.{suffix}")
+    assert 10 < frames < 45
+    assert any("ends early" in warning for warning in warnings)
+    assert read(tmp_path / f"whole.{suffix}")[2] == []
+
+
+def test_where_key_frames_cannot_be_sought_a_part_is_read_all_the_same(tmp_path, few_pictures):
+    source = write_video(tmp_path / "in.mp4", few_pictures, VideoSpec("mpeg4", options={}))
+    with av.open(str(source)) as container:
+        codec = container.streams.video[0].codec_context
+        data = codec.extradata + b"".join(bytes(packet) for packet in container.demux(video=0) if packet.size)
+    (tmp_path / "in.m4v").write_bytes(data)
+    assert read(tmp_path / "in.m4v", start=0.2, duration=0.2)[0] == 5
