@@ -1,5 +1,7 @@
 """A file gets its name when it is complete; nothing else is left of it, whatever happens."""
 
+import contextlib
+import errno
 import os
 import signal
 import subprocess
@@ -11,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from streamdeblur.errors import OutputError
+from streamdeblur.files import check_target
 from streamdeblur.partial_file import PartialFile, write_file
+from streamdeblur.partial_folder import PartialFolder
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no flock")
 DESCRIPTORS = Path("/proc/self/fd")
@@ -204,3 +208,57 @@ def test_full_disk_leaves_what_stood_there(tmp_path):
     assert "No space left to write" in result.stdout
     assert names(tmp_path) == ["a.bin"]
     assert target.read_bytes() == b"old"
+
+
+def refuse(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOTSUP, os.strerror(errno.ENOTSUP))
+
+
+@POSIX
+@pytest.mark.parametrize("refused", [("chmod",), ("fsync",), ("flock",), ("chmod", "fsync", "flock")])
+def test_file_systems_that_refuse_more_than_writing_are_written(tmp_path, monkeypatch, refused):
+    """CIFS, vfat and file systems of object stores; none of them can be mounted by a test."""
+    import fcntl
+
+    for name in refused:
+        monkeypatch.setattr(fcntl if name == "flock" else os, name, refuse)
+    (tmp_path / "a.txt").write_text("old")
+    write_file(tmp_path / "a.txt", "whole")
+    with PartialFolder(tmp_path / "folder") as folder:
+        (folder / "a").write_text("whole")
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["a", "a.txt", "folder"]
+    assert (tmp_path / "a.txt").read_text() == "whole"
+
+
+@pytest.mark.parametrize("refused", ["replace", "rename"])
+def test_refused_rename_leaves_what_stood_there_and_nothing_else(tmp_path, monkeypatch, refused):
+    (tmp_path / "a.txt").write_text("old")
+    (tmp_path / "folder").mkdir()
+    monkeypatch.setattr(os, refused, refuse)
+    with pytest.raises(OutputError, match="Cannot write"):
+        write_file(tmp_path / "a.txt", "new") if refused == "replace" else PartialFolder(tmp_path / "folder").complete()
+    assert names(tmp_path) == ["a.txt", "folder"]
+    assert (tmp_path / "a.txt").read_text() == "old"
+
+
+def test_failing_disk_is_named(tmp_path, monkeypatch):
+    def fail(*_: object) -> None:
+        raise OSError(errno.EIO, os.strerror(errno.EIO))
+
+    (tmp_path / "a.txt").write_text("old")
+    monkeypatch.setattr(os, "fsync", fail)
+    with pytest.raises(OutputError, match="Input/output error"):
+        write_file(tmp_path / "a.txt", "new")
+    assert names(tmp_path) == ["a.txt"]
+    assert (tmp_path / "a.txt").read_text() == "old"
+
+
+@POSIX
+@pytest.mark.parametrize("target", ["a" * 256, "a\0b", "a" * 300 + "/b"])
+def test_names_that_no_file_can_have_are_refused_in_words(tmp_path, target):
+    for check in (write_file, lambda path, _: check_target(path, path, overwrite=True)):
+        with contextlib.suppress(OutputError):
+            check(tmp_path / target, "")
+    with pytest.raises(OutputError):
+        write_file(tmp_path / target, "")
+    assert names(tmp_path) == []

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import json
 import logging
-import tempfile
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
@@ -145,13 +145,14 @@ def to_onnx(network: nn.Module) -> onnx.ModelProto:
 
     Initializers have the names of the weights.
     """
-    with tempfile.NamedTemporaryFile(suffix=".onnx") as file, warnings.catch_warnings():
+    file = io.BytesIO()
+    with warnings.catch_warnings():
         # the exporter by tracing needs no further package and keeps the names of weights
         warnings.simplefilter("ignore")
         torch.onnx.export(
             network,
             (torch.rand(1, 3, CROP_SIZE, CROP_SIZE),),
-            file.name,
+            file,  # type: ignore[arg-type]  # its hints lack files in memory, which it takes
             input_names=["blurry"],
             output_names=["restored", "coarse"],
             dynamic_axes={name: {0: "N"} for name in ("blurry", "restored", "coarse")},
@@ -160,7 +161,7 @@ def to_onnx(network: nn.Module) -> onnx.ModelProto:
             do_constant_folding=False,
             dynamo=False,
         )
-        model = onnx.load(file.name)
+    model = onnx.load_model_from_string(file.getvalue())
     _gather_constants(model)
     return model
 

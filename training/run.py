@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 
 from torch import Tensor
@@ -13,7 +14,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from streamdeblur.errors import InputError, OptionError
 from streamdeblur.files import make_folder
-from streamdeblur.partial_file import write_file
+from streamdeblur.partial_file import cannot_write, write_file
 from streamdeblur.training.checkpoint import State, read_checkpoint, write_checkpoint
 from streamdeblur.training.config import TrainingConfig
 
@@ -57,7 +58,8 @@ class TrainingRun:
             raise InputError(f"Cannot read {path}: {error.strerror}.") from None
         except ValueError:
             raise InputError(f"{path} is damaged. Remove the folder to start again.") from None
-        self._tensorboard = SummaryWriter(str(folder)) if writes else None
+        with _explained(folder):
+            self._tensorboard = SummaryWriter(str(folder)) if writes else None
         self._last_save = time.monotonic()
 
     @property
@@ -99,8 +101,9 @@ class TrainingRun:
             images: Images that were trained on so far.
         """
         if self._tensorboard:
-            for name, value in values.items():
-                self._tensorboard.add_scalar(name, value, images)
+            with _explained(self.folder):
+                for name, value in values.items():
+                    self._tensorboard.add_scalar(name, value, images)
 
     def log_validation(self, metrics: Mapping[str, float], panel: Tensor, images: int) -> None:
         """Log a validation for TensorBoard and in ``log.jsonl``.
@@ -111,11 +114,13 @@ class TrainingRun:
             images: Images that were trained on so far.
         """
         if self._tensorboard:
+            line = json.dumps({"images": images, **{name: round(value, 5) for name, value in metrics.items()}})
             self.log_scalars(metrics, images)
-            self._tensorboard.add_image("blurry, coarse, restored, sharp", panel, images)
-            self._tensorboard.flush()
-            with (self.folder / LOG).open("a") as log:
-                log.write(json.dumps({"images": images, **{name: round(value, 5) for name, value in metrics.items()}}) + "\n")
+            with _explained(self.folder):
+                self._tensorboard.add_image("blurry, coarse, restored, sharp", panel, images)
+                self._tensorboard.flush()
+                with (self.folder / LOG).open("a") as log:
+                    log.write(f"{line}\n")
 
     def __enter__(self) -> TrainingRun:
         return self
@@ -123,6 +128,15 @@ class TrainingRun:
     def __exit__(self, *_: object) -> None:
         if self._tensorboard:
             self._tensorboard.close()
+
+
+@contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """Turn errors of the operating system, which a full disk causes, into OutputError."""
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(folder, error) from error
 
 
 def _check_same(existing: State, requested: State, folder: Path) -> None:

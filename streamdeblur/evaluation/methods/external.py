@@ -122,10 +122,13 @@ class Command:
         """
         with tempfile.TemporaryDirectory(prefix="streamdeblur-") as temporary:
             source, target = Path(temporary, "input"), Path(temporary, "output")
-            source.mkdir()
-            target.mkdir()
-            for number, case in enumerate(cases):
-                (source / f"{number:05}.png").write_bytes(png_bytes(case.blurry))
+            try:
+                source.mkdir()
+                target.mkdir()
+                for number, case in enumerate(cases):
+                    (source / f"{number:05}.png").write_bytes(png_bytes(case.blurry))
+            except OSError as error:
+                raise MethodError(f"Cannot write the pictures for {self.name} to {source}: {error.strerror}.") from None
             self._run(source, target)
             made = {file.stem: file for file in sorted(target.rglob("*")) if file.suffix.lower() in PICTURES}
             missing = [f"{number:05}.png" for number in range(len(cases)) if f"{number:05}" not in made]

@@ -1,0 +1,66 @@
+"""Names that are derived from others fit in what file systems accept."""
+
+from __future__ import annotations
+
+import os
+
+import cv2
+import pytest
+
+from streamdeblur.files import fitting_name
+from support.cli import run
+from support.media.videos import write_video
+
+EMOJI = "\N{GRINNING FACE}"
+
+
+@pytest.mark.parametrize("stem", ["a", "a" * 255, "a" * 300, EMOJI * 61, EMOJI * 80, "\udcff" * 300])
+@pytest.mark.parametrize("ending", ["", ".json", "-2.mp4"])
+def test_fitting_name(stem, ending):
+    name = fitting_name(stem, ending)
+    assert len(os.fsencode(name)) <= 255
+    assert name.endswith(ending)
+    assert (name == stem + ending) == (len(os.fsencode(stem + ending)) <= 255)
+
+
+def test_shortened_names_differ():
+    assert fitting_name("a" * 300 + "1") != fitting_name("a" * 300 + "2")
+
+
+@pytest.fixture
+def long_names(tmp_path, face_picture, few_pictures):
+    """A folder with a picture and a video whose names have 248 and 255 bytes."""
+    try:
+        (tmp_path / (EMOJI * 61 + ".png")).touch()
+    except OSError:
+        pytest.skip("the file system does not take the name")
+    cv2.imwrite(str(tmp_path / "a.png"), cv2.blur(face_picture, (13, 1))[..., ::-1])
+    (tmp_path / "a.png").rename(tmp_path / (EMOJI * 61 + ".png"))
+    write_video(tmp_path / "a.mp4", few_pictures).rename(tmp_path / ("n" * 251 + ".mp4"))
+    return tmp_path
+
+
+def test_pictures_and_videos_with_long_names(long_names):
+    for command in ("image", "video"):
+        done = run(command, long_names, "--out", long_names / command)
+        assert done.exit_code == 0, done.stderr
+    assert os.listdir(long_names / "image") == [EMOJI * 61 + ".png"]
+    assert os.listdir(long_names / "video") == ["n" * 251 + ".mp4"]
+
+
+def test_pairs_of_videos_with_long_names(long_names):
+    (long_names / "out").mkdir()
+    done = run("blur", long_names / ("n" * 251 + ".mp4"), long_names / "out" / ("b" * 251 + ".mp4"), "--scheme", "pravg:3")
+    assert done.exit_code == 0, done.stderr
+    found = sorted(os.listdir(long_names / "out"))
+    assert len(found) == 3
+    assert ("b" * 251 + ".mp4") in found
+    done = run("blur", long_names / ("n" * 251 + ".mp4"), long_names / "out" / ("p" * 255), "--scheme", "pravg:3")
+    assert done.exit_code == 0, done.stderr
+
+
+def test_evaluation_of_pictures_with_long_names(long_names):
+    models = ["--localiser", "none", "--second", "none", "--embedder", "none"]
+    done = run("evaluate", long_names, "--protocol", "synthetic", "--methods", "blurred", *models, "--out", long_names / "e")
+    assert done.exit_code == 0, done.stderr
+    assert (long_names / "e" / "report.html").is_file()
