@@ -1,0 +1,10 @@
+"""Shipped configuration files: settings for common uses, and trainings."""
+
+VIDEO = ("archive", "preview")
+"""Names of the files for the command `video`."""
+TRAINING = (
+    "lite", "lite_clips", "lite_whole", "paper",
+    "ablations/final", "ablations/cgan-no-hg", "ablations/cgan-no-hg-only-2mf2", "ablations/hg-disc", "ablations/hg-disc-vgg",
+    "ablations/hg-vanilla-cgan", "ablations/hg-vanilla-cgan-vgg", "ablations/vanilla-cgan-vgg",
+)  # fmt: skip
+"""Names of the files for the commands that train."""

@@ -2,24 +2,57 @@
 
 from __future__ import annotations
 
-import difflib
-import typing
-from collections.abc import Mapping
-from importlib.resources import files
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, TypedDict, Unpack
+from collections.abc import Collection, Mapping
+from pathlib import Path, PurePath
+from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NoReturn, Self, TypedDict, Unpack
 
-import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
+from streamdeblur.config_files import read_config
+from streamdeblur.configs import VIDEO
 from streamdeblur.errors import OptionError
+from streamdeblur.setting_messages import explanation
+from streamdeblur.setting_types import LARGEST_SIDE, LONGEST_TIME, Seconds, Size
+
+LONGEST_TEXT = 4096
+"""Characters of a text, as paths of Linux."""
 
 
 class Settings(BaseModel):
-    """Base of all settings: frozen, and unknown names are errors."""
+    """Base of all settings: frozen, and unknown names and wrong values are errors in words for users.
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    Raises:
+        OptionError: A name or value is not valid.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    if not TYPE_CHECKING:
+        # type checkers derive the arguments from the fields
+        def __init__(self, **values: Any) -> None:
+            try:
+                super().__init__(**values)
+            except ValidationError as error:
+                raise OptionError(f"Invalid setting: {self._explained(error)}.") from None
+
+        # pydantic validates settings within others without this function, and so their errors keep their place
+        __init__.__pydantic_base_init__ = True
+
+    def __setattr__(self, name: str, value: Any) -> NoReturn:
+        raise OptionError(f"{type(self).__name__} is frozen: changed({name}=...) returns a copy with another value.")
+
+    @field_validator("*")
+    @classmethod
+    def _check_text(cls, value: Any) -> Any:
+        for text in value if isinstance(value, tuple) else (value,):
+            if isinstance(text, str | PurePath):
+                _refuse_unusable(str(text))
+        return value
+
+    @classmethod
+    def _explained(cls, error: ValidationError) -> str:
+        return explanation(error, cls)
 
     @classmethod
     def validated(cls, values: Mapping[str, Any], config: Path | None = None) -> Self:
@@ -35,7 +68,8 @@ class Settings(BaseModel):
         try:
             return cls.model_validate(values)
         except ValidationError as error:
-            raise OptionError(_explanation(error, cls, config)) from None
+            where = f"In {config}" if config else "Invalid setting"
+            raise OptionError(f"{where}: {cls._explained(error)}.") from None
 
     def changed(self, **settings: Any) -> Self:
         """Return a validated copy with other values for `settings`.
@@ -54,6 +88,9 @@ class Settings(BaseModel):
 class UserSettings(Settings):
     """Settings that a YAML file and a command line, or keyword arguments, give together."""
 
+    shipped: ClassVar[Collection[str]] = ()
+    """Names of the shipped files for these settings."""
+
     @classmethod
     def load(cls, config: str | Path | None = None, **settings: Any) -> Self:
         """Read settings from a YAML file and override them.
@@ -66,7 +103,7 @@ class UserSettings(Settings):
             OptionError: The file cannot be read, or a name or value is not valid.
         """
         config = None if config is None else Path(config)
-        values = read_config(config) if config else {}
+        values = read_config(config, cls.shipped) if config else {}
         values |= {name: value for name, value in settings.items() if value is not None}
         return cls.validated(values, config)
 
@@ -79,6 +116,10 @@ class ComposedSettings(UserSettings):
         """Return the fields that are settings themselves."""
         kinds = {name: field.annotation for name, field in cls.model_fields.items()}
         return {name: kind for name, kind in kinds.items() if isinstance(kind, type) and issubclass(kind, Settings)}
+
+    @classmethod
+    def _explained(cls, error: ValidationError) -> str:
+        return explanation(error, cls, cls.parts())
 
     @classmethod
     def flat_fields(cls) -> dict[str, FieldInfo]:
@@ -128,8 +169,8 @@ class VideoSettings(RestorationSettings, total=False):
     no_audio: bool
     no_subtitles: bool
     no_data: bool
-    start: float
-    duration: float | None
+    start: float | str
+    duration: float | str | None
     side_by_side: bool
     overwrite: bool
     allow_network: bool
@@ -139,7 +180,9 @@ class RestorationOptions(UserSettings):
     """What a `FaceDeblurrer` needs: which faces are restored, how much, and what runs the networks."""
 
     strength: float = Field(default=1.0, ge=0.0, le=1.0, description="Share of the restoration that is added to each face.")
-    min_face: float = Field(default=48.0, ge=12.0, description="Size in pixels of the smallest face that is looked for.")
+    min_face: float = Field(
+        default=48.0, ge=12.0, le=LARGEST_SIDE, description="Size in pixels of the smallest face that is looked for."
+    )
     always: bool = Field(default=False, description="Restore faces that are sharp already, too.")
     detector: str = Field(
         default="centerface", description="centerface, scrfd:FILE.onnx or scrfd:PACK (an InsightFace model pack)."
@@ -201,11 +244,13 @@ Resume = Annotated[bool, Field(description="Skip outputs that are complete.")]
 class VideoOptions(ComposedSettings):
     """What `deblur_video` needs for one video file."""
 
+    shipped = VIDEO
+
     restoration: RestorationOptions = RestorationOptions()
     encoding: EncodingOptions = EncodingOptions()
     streams: StreamOptions = StreamOptions()
-    start: float = Field(default=0.0, ge=0.0, description="Seconds of the input to leave out at its beginning.")
-    duration: float | None = Field(default=None, gt=0.0, description="Seconds of the input to process.")
+    start: Seconds = Field(default=0.0, ge=0.0, le=LONGEST_TIME, description="Time of the input to begin at.")
+    duration: Seconds | None = Field(default=None, gt=0.0, le=LONGEST_TIME, description="Time of the input to process.")
     side_by_side: bool = Field(default=False, description="Show the input at the left and the result at the right.")
     overwrite: Overwrite = False
     allow_network: bool = Field(default=False, description="Read URLs, and playlists that reach other files or hosts.")
@@ -231,55 +276,24 @@ class ImageBatchOptions(ComposedSettings):
     resume: Resume = False
 
 
-def read_config(path: Path) -> dict[str, Any]:
-    """Read the settings in a YAML file, or in the shipped file of that name ('archive', 'preview', 'lite', 'ablations/final').
+class PipeOptions(ComposedSettings):
+    """What the command ``pipe`` needs."""
 
-    Raises:
-        OptionError: The file cannot be read, or does not consist of lines ``name: value``.
-    """
-    shipped = Path(str(files("streamdeblur.configs"))) / f"{path}.yaml"
-    if not path.exists() and not path.is_absolute() and ".." not in path.parts and shipped.is_file():
-        path = shipped
+    restoration: RestorationOptions = RestorationOptions()
+    size: Size | None = Field(
+        default=None, description="Width and height of raw frames, such as 1280x720. Without it: YUV4MPEG2."
+    )
+    format: str = Field(default="yuv420p", description="Pixel format of raw frames, by FFmpeg's name.")
+    live: bool = Field(default=False, description="Write each frame before the next is read, for the lowest delay.")
+
+
+def _refuse_unusable(text: str) -> None:
+    """Refuse text that no file, network or codec could be named by."""
+    if len(text) > LONGEST_TEXT:
+        raise ValueError(f"text has at most {LONGEST_TEXT} characters")
+    if "\0" in text:
+        raise ValueError("text has no NUL characters")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise OptionError(f"Cannot read the configuration {path}: {error.strerror}.") from None
-    except UnicodeDecodeError:
-        raise OptionError(f"{path} is not UTF-8 text.") from None
-    except yaml.YAMLError as error:
-        raise OptionError(f"{path} is not valid YAML: {error}") from None
-    if content is None:
-        return {}
-    if not isinstance(content, dict):
-        raise OptionError(f"{path} must hold lines of 'name: value' (got a {type(content).__name__}).")
-    # YAML files and command lines spell names with hyphens, Python with underscores
-    return {str(key).replace("-", "_"): value for key, value in content.items()}
-
-
-def _explanation(error: ValidationError, model: type[Settings], config: Path | None) -> str:
-    """Describe what is wrong: each name with its value, unknown names with the nearest known one."""
-    problems = []
-    for problem in error.errors():
-        location = [part for part in problem["loc"] if isinstance(part, str)]
-        if issubclass(model, ComposedSettings) and len(location) > 1 and location[0] in model.parts():
-            location = location[1:]
-        name = ".".join(location)
-        if problem["type"] == "extra_forbidden":
-            known = _fields_at(model, location[:-1])
-            near = difflib.get_close_matches(location[-1], known, n=1, cutoff=0.5)
-            hint = f"did you mean '{near[0]}'?" if near else f"known: {', '.join(known)}"
-            problems.append(f"unknown setting '{name}' ({hint})")
-        else:
-            message = problem["msg"].removeprefix("Value error, ")
-            problems.append(f"{name}: {message[:1].lower()}{message[1:]} (got {problem['input']!r})")
-    where = f"In {config}: " if config else "Invalid setting: "
-    return where + "; ".join(problems) + "."
-
-
-def _fields_at(model: type[Settings], location: list[str]) -> list[str]:
-    """Return the names of the fields of the settings that lie at `location` within others."""
-    for name in location:
-        annotation = model.model_fields[name].annotation
-        kinds = [kind for kind in (annotation, *typing.get_args(annotation)) if isinstance(kind, type)]
-        model = next((kind for kind in kinds if issubclass(kind, Settings)), model)
-    return list(model.flat_fields())
+        text.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:
+        raise ValueError("text has no halves of characters (surrogates)") from None

@@ -3,14 +3,26 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field
 
-from streamdeblur.options import Settings, read_config
+from streamdeblur.config_files import read_config
+from streamdeblur.configs import TRAINING
+from streamdeblur.errors import OptionError
+from streamdeblur.known_names import shown
+from streamdeblur.options import Settings
+from streamdeblur.setting_types import LARGEST_COUNT, LARGEST_SEED
 from streamdeblur.training.datasets.pair_sources import Direction
 from streamdeblur.training.datasets.recipe import Recipe
 from streamdeblur.training.networks.presets import NetworkPreset
+
+MOST_BASES = 8
+"""Files that a configuration may build on, so that one that names itself ends."""
+
+
+Decay = Annotated[float, Field(ge=0, lt=1)]
+LossWeight = Annotated[float, Field(ge=0, le=1e9)]
 
 
 class OptimiserSettings(Settings):
@@ -19,21 +31,21 @@ class OptimiserSettings(Settings):
     kind: Literal["muon", "adam"] = Field(
         default="adam", description="Muon on hidden convolutions and AdamW on the rest; or Adam."
     )
-    rate: float = Field(default=2e-4, gt=0, description="Rate of Adam.")
-    muon_rate: float = Field(default=0.02, gt=0, description="Rate of Muon.")
-    betas: tuple[float, float] = Field(default=(0.5, 0.999), description="Adam's decays of the mean and of the square.")
-    warmup: int = Field(default=30, ge=0, description="Steps over which the rate rises.")
+    rate: float = Field(default=2e-4, gt=0, le=1e18, description="Rate of Adam.")
+    muon_rate: float = Field(default=0.02, gt=0, le=1e18, description="Rate of Muon.")
+    betas: tuple[Decay, Decay] = Field(default=(0.5, 0.999), description="Adam's decays of the mean and of the square.")
+    warmup: int = Field(default=30, ge=0, le=LARGEST_COUNT, description="Steps over which the rate rises.")
     decay_from: float = Field(
         default=1.0, ge=0, le=1, description="Fraction of the run after which the rate falls linearly to zero."
     )
-    clip: float = Field(default=0.0, ge=0, description="Largest norm of the gradients; 0 does not limit it.")
+    clip: float = Field(default=0.0, ge=0, le=1e18, description="Largest norm of the gradients; 0 does not limit it.")
 
 
 class StepSettings(Settings):
     """How one of the two networks is trained. Durations are numbers of images, whatever the batch size and the machine."""
 
-    images: int = Field(default=1_000_000, ge=1, description="Number of images to train on.")
-    batch: int = Field(default=32, ge=1, description="Images per step, over all processes.")
+    images: int = Field(default=1_000_000, ge=1, le=LARGEST_COUNT, description="Number of images to train on.")
+    batch: int = Field(default=32, ge=1, le=65_536, description="Images per step, over all processes.")
     crop: int = Field(default=256, ge=64, le=256, multiple_of=16, description="Side in pixels of the squares to train on.")
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(
         default="bf16-mixed", description="Precision, as Lightning Fabric names it."
@@ -43,8 +55,8 @@ class StepSettings(Settings):
     severity_from: float = Field(default=0.0, ge=0, le=1, description="Severity of blur and degradations at the beginning.")
     severity_until: float = Field(default=0.5, ge=0, le=1, description="Fraction of the run after which the severity is 1.")
     checkpoint_minutes: float = Field(default=5.0, gt=0, le=10, description="Minutes between two checkpoints.")
-    validate_images: int = Field(default=40_000, ge=1, description="Images between two validations.")
-    validate_pairs: int = Field(default=96, ge=1, description="Pairs of a validation.")
+    validate_images: int = Field(default=40_000, ge=1, le=LARGEST_COUNT, description="Images between two validations.")
+    validate_pairs: int = Field(default=96, ge=1, le=65_536, description="Pairs of a validation.")
     pairs: Direction = Field(default="all", description="Which ready-made pairs to use: all, or forward ones only.")
     recipe: Recipe | None = Field(default=None, description="Recipe of this step, if it differs from that of the training.")
 
@@ -69,14 +81,14 @@ class HourglassSettings(StepSettings):
 class LossWeights(Settings):
     """Weights of the loss terms (eqs. 4 and 7)."""
 
-    adversarial: float = Field(default=1.0, ge=0, description="Eq. 3.")
-    content: float = Field(default=100.0, ge=0, description="lambda_ci of eq. 4.")
-    gradient: float = Field(default=100.0, ge=0, description="lambda_cg of eq. 4.")
-    projection: float = Field(default=8.0, ge=0, description="lambda_p of eq. 7.")
-    reconstruction: float = Field(default=100.0, ge=0, description="lambda_r of eq. 7.")
-    kernel: float = Field(default=0.5, ge=0, description="Loss of the kernel of the deconvolution, where the true one is known.")
-    deconvolved: float = Field(default=1.0, ge=0, description="Loss of the deconvolved image.")
-    identity: float = Field(default=0.0, ge=0, description="Loss of face recognition features (Sec. 5.3); 0 disables it.")
+    adversarial: LossWeight = Field(default=1.0, description="Eq. 3.")
+    content: LossWeight = Field(default=100.0, description="lambda_ci of eq. 4.")
+    gradient: LossWeight = Field(default=100.0, description="lambda_cg of eq. 4.")
+    projection: LossWeight = Field(default=8.0, description="lambda_p of eq. 7.")
+    reconstruction: LossWeight = Field(default=100.0, description="lambda_r of eq. 7.")
+    kernel: LossWeight = Field(default=0.5, description="Loss of the kernel of the deconvolution, where the true one is known.")
+    deconvolved: LossWeight = Field(default=1.0, description="Loss of the deconvolved image.")
+    identity: LossWeight = Field(default=0.0, description="Loss of face recognition features (Sec. 5.3); 0 disables it.")
 
     @property
     def needs_discriminator(self) -> bool:
@@ -98,7 +110,7 @@ class CganSettings(StepSettings):
 class TrainingConfig(Settings):
     """Settings of a training: shapes of the networks, data, both steps."""
 
-    seed: int = 0
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="Seed of all random numbers.")
     network: NetworkPreset = NetworkPreset()
     recipe: Recipe = Recipe()
     hourglass: HourglassSettings = HourglassSettings()
@@ -115,17 +127,24 @@ class TrainingConfig(Settings):
         Raises:
             OptionError: The file cannot be read, or a key or value is not valid.
         """
-        return cls.validated(_with_base(read_config(path)), path)
+        return cls.validated(_with_base(path), path)
 
     def recipe_of(self, step: StepSettings) -> Recipe:
         """Return the recipe of the pairs that a step is trained on."""
         return step.recipe or self.recipe
 
 
-def _with_base(content: dict[str, Any]) -> dict[str, Any]:
-    """`content` merged into the configuration that its key ``base`` names."""
+def _with_base(path: Path, *, levels: int = MOST_BASES) -> dict[str, Any]:
+    """The content of a file merged into the configuration that its key ``base`` names."""
+    content = read_config(path, TRAINING)
     base = content.pop("base", None)
-    return content if base is None else _merged(_with_base(read_config(Path(str(base)))), content)
+    if base is None:
+        return content
+    if not isinstance(base, str):
+        raise OptionError(f"In {path}: base: must be the name of a configuration (got {shown(base)}).")
+    if not levels:
+        raise OptionError(f"In {path}: base: more than {MOST_BASES} files, each the base of the one before.")
+    return _merged(_with_base(Path(base), levels=levels - 1), content)
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

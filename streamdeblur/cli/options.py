@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import functools
 import inspect
-import types
-import typing
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
 
 from streamdeblur.options import Settings
+from streamdeblur.setting_messages import ValueType, in_words
 
 Command = Callable[..., None]
 
@@ -54,48 +53,39 @@ def with_settings(
 
 def _parameter(name: str, field: FieldInfo, flag: str | None) -> inspect.Parameter:
     flag = flag or f"--{name.replace('_', '-')}"
-    kind = _kind(field.annotation)
+    value_type = ValueType.of_field(field)
+    kind = _kind(value_type)
     if kind is bool and not name.startswith("no_"):
         flag += f"/--no-{flag[2:]}"
-    option = typer.Option(flag, help=_help(field), show_default=_default(name, field) or False)
+    placeholder = value_type.spelling.placeholder if value_type.spelling else None
+    option = typer.Option(flag, help=_help(field), metavar=placeholder, show_default=_default(name, field) or False)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option])
 
 
-def _kind(annotation: Any) -> Any:
+def _kind(value_type: ValueType) -> Any:
     """The type that typer converts text to for a field of this type. What it does not know stays text."""
-    origin, arguments = typing.get_origin(annotation), typing.get_args(annotation)
-    if origin in (typing.Union, types.UnionType):
-        return _kind(next(kind for kind in arguments if kind is not types.NoneType))
-    if origin is tuple:
-        return list[_kind(arguments[0])] if _is_variadic(annotation) else annotation  # type: ignore[misc]
-    return annotation if annotation in (bool, int, float, Path) else str
+    if value_type.spelling:
+        return str
+    if value_type.is_list:
+        return list[_kind(ValueType.of(get_args(value_type.kind)[0]))]  # type: ignore[misc]
+    if get_origin(value_type.kind) is tuple:
+        return value_type.kind
+    return value_type.kind if value_type.kind in (bool, int, float, Path) else str
 
 
 def _help(field: FieldInfo) -> str:
-    notes = [_bounds(field)] if _bounds(field) else []
-    if _is_variadic(field.annotation):
+    value_type = ValueType.of_field(field)
+    notes = [] if value_type.spelling else list(filter(None, [in_words(value_type.telling_limits)]))
+    if value_type.is_list:
         notes.append("may be given several times")
     return f"{field.description} ({'; '.join(notes)})" if notes else f"{field.description}"
-
-
-def _bounds(field: FieldInfo) -> str:
-    """The limits of a number in words; empty if there are none but zero."""
-    limits = {name: getattr(part, name) for part in field.metadata for name in ("gt", "ge", "lt", "le") if hasattr(part, name)}
-    if "ge" in limits and "le" in limits:
-        return f"{limits['ge']:g} to {limits['le']:g}"
-    words = {"gt": "more than", "ge": "at least", "lt": "less than", "le": "at most"}
-    return ", ".join(f"{words[name]} {value:g}" for name, value in limits.items() if value)
-
-
-def _is_variadic(annotation: Any) -> bool:
-    return typing.get_origin(annotation) is tuple and typing.get_args(annotation)[-1] is Ellipsis
 
 
 def _default(name: str, field: FieldInfo) -> str:
     """The default as it would be typed; empty for none."""
     value = field.default
     if isinstance(value, tuple):
-        return ("," if _is_variadic(field.annotation) else " ").join(map(_typed, value))
+        return ("," if ValueType.of_field(field).is_list else " ").join(map(_typed, value))
     if isinstance(value, bool):
         return name.replace("_", "-") if value else ""
     return "" if value is None else _typed(value)

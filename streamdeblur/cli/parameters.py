@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+
+from streamdeblur.setting_types import LONGEST_TIME, TIME, parse_seconds
 
 OutFolder = Annotated[Path | None, typer.Option("--out", help="Folder for the results of several inputs, under the same names.")]
 Config = Annotated[
@@ -14,3 +17,24 @@ Config = Annotated[
 ]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")]
+
+
+def time_option(help_text: str, least: float = 0.0, most: float = LONGEST_TIME) -> Any:
+    """Return an option for a time, in seconds or as [HH:]MM:SS.
+
+    Args:
+        help_text: What the time is for.
+        least: Shortest time in seconds.
+        most: Longest time in seconds.
+    """
+
+    def parse(text: str) -> float:
+        try:
+            seconds = float(parse_seconds(text))
+        except ValueError:
+            seconds = math.nan
+        if not least <= seconds <= most:
+            raise typer.BadParameter(f"'{text}' is not {TIME.words}, from {least:g} to {most:,.0f} s.")
+        return seconds
+
+    return typer.Option(parser=parse, metavar=TIME.placeholder, help=help_text)

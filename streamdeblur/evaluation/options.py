@@ -7,11 +7,12 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from streamdeblur.evaluation.protocols import SCHEMES
-from streamdeblur.options import Settings
+from streamdeblur.options import UserSettings
+from streamdeblur.setting_types import LARGEST_COUNT, LARGEST_SEED
 from streamdeblur.training.blur.scheme import Accepts, BlurScheme
 
 
-class EvaluationOptions(Settings):
+class EvaluationOptions(UserSettings):
     """Settings of an evaluation. The same settings give the same blurry faces."""
 
     protocols: tuple[Annotated[BlurScheme, Accepts(*SCHEMES, name="protocol")], ...] = Field(
@@ -20,8 +21,8 @@ class EvaluationOptions(Settings):
     methods: tuple[str, ...] = Field(
         default=("blurred", "ours", "oracle"), min_length=1, description="Names of methods; --list shows all."
     )
-    limit: int = Field(default=100, ge=0, description="Faces of a protocol at most; 0 takes all.")
-    seed: int = Field(default=0, ge=0, description="Seed of the blur and of the choice of faces.")
+    limit: int = Field(default=100, ge=0, le=LARGEST_COUNT, description="Faces of a protocol at most; 0 takes all.")
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="Seed of the blur and of the choice of faces.")
     response: str = Field(
         default="identity",
         description="Camera response, from linear intensity to code values: identity, srgb, gamma:EXPONENT or fitted:FILE.",
@@ -36,9 +37,10 @@ class EvaluationOptions(Settings):
     runs: int = Field(
         default=4,
         ge=0,
+        le=LARGEST_COUNT,
         description="Clips of which consecutive frames are restored to measure temporal stability (pravg and vla).",
     )
-    workers: int = Field(default=1, ge=1, description="Processes that measure faces and run the slow methods.")
+    workers: int = Field(default=1, ge=1, le=1024, description="Processes that measure faces and run the slow methods.")
 
     @field_validator("protocols")
     @classmethod

@@ -26,7 +26,7 @@ def open_camera(options: LiveOptions) -> av.container.InputContainer:
     address, kind = camera_address(options.camera or "0", platform.system())
     requested: dict[str, str] = {}
     if options.size:
-        requested["video_size"] = options.size
+        requested["video_size"] = "{}x{}".format(*options.size)
     if options.fps:
         requested["framerate"] = f"{options.fps:g}"
     if options.format:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field
 
 from streamdeblur.options import ComposedSettings, EncodingOptions, Overwrite, RestorationOptions
-
-Size = tuple[int, int]
+from streamdeblur.setting_types import Size
 
 
 class LiveOptions(ComposedSettings):
@@ -27,7 +25,7 @@ class LiveOptions(ComposedSettings):
         default=False, description="Play a file at its own speed; otherwise as fast as possible, without dropping frames."
     )
     loop: bool = Field(default=False, description="Play a file in a loop.")
-    size: str | None = Field(
+    size: Size | None = Field(
         default=None, description="Width and height to request from the camera, or of raw frames, such as 1280x720."
     )
     fps: float | None = Field(
@@ -48,18 +46,3 @@ class LiveOptions(ComposedSettings):
         default="restored", description="'split' leaves the left half of the picture unrestored."
     )
     overlay: bool = Field(default=True, description="Show latency, frame rate and counts in the preview.")
-
-    @field_validator("size")
-    @classmethod
-    def _check_size(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"[1-9]\d{0,4}x[1-9]\d{0,4}", value):
-            raise ValueError("must be WIDTHxHEIGHT, such as 1280x720")
-        return value
-
-    @property
-    def pixels(self) -> Size | None:
-        """`size` as (width, height)."""
-        if self.size is None:
-            return None
-        width, height = self.size.split("x")
-        return int(width), int(height)

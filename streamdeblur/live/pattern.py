@@ -32,7 +32,7 @@ class PatternSource:
         from streamdeblur.demo.camera import HandheldCamera
         from streamdeblur.demo.run import group_photograph
 
-        width, height = options.pixels or DEFAULT_SIZE
+        width, height = options.size or DEFAULT_SIZE
         self.rate = Fraction(options.fps or DEFAULT_FPS).limit_denominator(1001)
         camera = HandheldCamera(group_photograph(), width, height, round(self.rate), subframes=7)
         clip = [blurry for blurry, _ in camera.frames(FRAMES)]

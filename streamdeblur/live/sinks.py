@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
 from streamdeblur.errors import OptionError, OutputError
+from streamdeblur.files import refuse_existing
 from streamdeblur.live.network_stream import STREAM_FORMATS, NetworkStream
 from streamdeblur.live.options import LiveOptions
 from streamdeblur.live.recording import Recording
@@ -79,7 +80,8 @@ def sink_opener(name: str, options: LiveOptions) -> SinkOpener:
     """Return the function that opens the sink of this name (see `LiveOptions.to`).
 
     Raises:
-        OptionError: There is no such sink, or a file or folder of this name exists.
+        OptionError: There is no such sink, or a folder of this name exists.
+        OutputError: A file of this name exists.
     """
     family, _, argument = name.partition(":")
     if name == "null":
@@ -102,8 +104,7 @@ def _recording_file(name: str, *, overwrite: bool) -> Path:
         raise OptionError(f"Unknown sink '{name}'. Supported: preview, camera[:DEVICE], null, '-', {', '.join(SUFFIXES)}, a URL.")
     if file.is_dir():
         raise OptionError(f"{file} is a folder. Give the name of a file in it.")
-    if file.exists() and not overwrite:
-        raise OptionError(f"{file} exists. Give --overwrite to replace it.")
+    refuse_existing(file, overwrite=overwrite)
     return file
 
 

@@ -195,9 +195,9 @@ class RawSource:
 
     def __init__(self, options: LiveOptions) -> None:
         """Prepare to read; OptionError if the frame size is missing or the pixel format is not supported."""
-        if options.pixels is None:
+        if options.size is None:
             raise OptionError("Raw frames need their size: --size WIDTHxHEIGHT.")
-        self._reader = RawReader(open_stdin(), *options.pixels, options.format or "yuv420p")
+        self._reader = RawReader(open_stdin(), *options.size, options.format or "yuv420p")
         self.rate = Fraction(options.fps or DEFAULT_RATE).limit_denominator(1001)
 
     def frames(self) -> Iterator[av.VideoFrame]:

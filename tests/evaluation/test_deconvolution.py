@@ -5,8 +5,8 @@ from __future__ import annotations
 import cv2
 import numpy as np
 import pytest
-from pydantic import ValidationError
 
+from streamdeblur.errors import OptionError
 from streamdeblur.evaluation.deconvolution.blind import Estimation, estimate_kernel
 from streamdeblur.evaluation.deconvolution.fourier import LeastSquares, closed, gradients
 from streamdeblur.evaluation.deconvolution.nonblind import FINAL_STEPS, KNOWN_KERNEL, Final, deconvolve, shrunk
@@ -135,7 +135,7 @@ def test_a_picture_without_edges_has_no_blur():
 
 
 def test_settings_are_checked():
-    with pytest.raises(ValidationError, match="odd"):
+    with pytest.raises(OptionError, match="odd"):
         Estimation(side=20)
-    with pytest.raises(ValidationError, match="power"):
+    with pytest.raises(OptionError, match="power"):
         Final(power=0.0, weight=1e-3)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
-from pydantic import ValidationError
 
+from streamdeblur.errors import OptionError
 from streamdeblur.training.blur.trajectories import sample_kernel
 from streamdeblur.training.networks.deconvolution import (
     LUMA,
@@ -114,5 +114,5 @@ def test_gradients_of_the_restored_image_reach_every_weight():
 
 def test_a_deconvolution_needs_a_coarse_image():
     for change in ({"kind": "table3"}, {"kind": "unet", "conditioned": False}):
-        with pytest.raises(ValidationError, match="needs a coarse image"):
+        with pytest.raises(OptionError, match="needs a coarse image"):
             GeneratorPreset(deconvolution=TINY, **change)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 import torch
-from pydantic import ValidationError
 
+from streamdeblur.errors import OptionError
 from streamdeblur.training.networks.blocks import PatchConv, ResnetLayer
 from streamdeblur.training.networks.discriminator import Discriminator
 from streamdeblur.training.networks.generator import TwoPathGenerator, low_pass
@@ -162,7 +162,7 @@ def test_a_generator_starts_as_a_wider_hourglass():
 
 def test_a_generator_that_cannot_start_as_the_hourglass_is_refused():
     for change in ({"widths": (8, 8, 4)}, {"encoder_blocks": (1, 1, 2)}):
-        with pytest.raises(ValidationError, match="begins as a modulated hourglass"):
+        with pytest.raises(OptionError, match="begins as a modulated hourglass"):
             NetworkPreset(hourglass=LITE_HOURGLASS, generator=GeneratorPreset(**{**LITE_GENERATOR.model_dump(), **change}))
 
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from streamdeblur.options import Audio, NoAudio, NoData, NoSubtitles, Settings
+from streamdeblur.setting_types import LARGEST_SEED, LARGEST_SIDE, LONGEST_TIME, Seconds
 from streamdeblur.training.blur.scheme import Accepts, BlurScheme
 
 
@@ -23,12 +24,14 @@ class BlurOptions(Settings):
     camera: float = Field(default=1.0, ge=1, le=255, description="Extent in px of a camera shake added to averages; 1 is none.")
     extents: tuple[float, float] = Field(default=(4.0, 34.0), description="Smallest and largest extent in px of synthetic blur.")
     longest: int = Field(default=21, ge=3, le=255, description="Most frames of a VLA average.")
-    every: int = Field(default=1, ge=1, description="Frames from one pair to the next.")
-    seed: int = Field(default=0, ge=0, description="Seed of synthetic blur and camera shake.")
+    every: int = Field(default=1, ge=1, le=1_000_000, description="Frames from one pair to the next.")
+    seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="Seed of synthetic blur and camera shake.")
     detector: str = Field(default="centerface", description="Face detector for VLA: centerface, scrfd:FILE.onnx or scrfd:PACK.")
-    min_face: float = Field(default=48.0, ge=12.0, description="Size in pixels of the smallest face that is detected.")
-    start: float = Field(default=0.0, ge=0.0, description="Seconds of the input to leave out at its beginning.")
-    duration: float | None = Field(default=None, gt=0.0, description="Seconds of the input to use.")
+    min_face: float = Field(
+        default=48.0, ge=12.0, le=LARGEST_SIDE, description="Size in pixels of the smallest face that is detected."
+    )
+    start: Seconds = Field(default=0.0, ge=0.0, le=LONGEST_TIME, description="Time of the input to begin at.")
+    duration: Seconds | None = Field(default=None, gt=0.0, le=LONGEST_TIME, description="Time of the input to use.")
     codec: str | None = Field(default=None, description="FFmpeg's name of the encoder of a video output.")
     quality: float | None = Field(default=None, ge=0, le=63, description="Constant quality of a video output; lower is better.")
     audio: Audio = None

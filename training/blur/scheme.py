@@ -13,6 +13,7 @@ from typing import Any, Literal, cast
 from pydantic_core import CoreSchema, core_schema
 
 from streamdeblur.errors import OptionError
+from streamdeblur.known_names import shown, suggestion
 
 Kind = Literal["vla", "pravg", "synthetic", "mild", "sharp", "as-is"]
 
@@ -62,11 +63,11 @@ class BlurScheme:
         stem, colon, length = text.partition(":")
         kind, _, camera = stem.partition("+")
         fits = (f"{stem}:L" if colon else stem) in known
-        valid_length = length.isdecimal() and is_odd_length(int(length)) and int(length) <= LONGEST
+        valid_length = length.isdecimal() and len(length) <= 3 and is_odd_length(int(length)) and int(length) <= LONGEST
         if not fits or (colon and not valid_length):
             frames = f" (L: an odd number of frames from 3 to {LONGEST}, such as pravg:11)"
-            listed = ", ".join(known) + frames * any(spelling.endswith(":L") for spelling in known)
-            raise OptionError(f"Unknown {name} '{text}'. Known: {listed}.")
+            listed = suggestion(text, known).removesuffix(".") + frames * any(spelling.endswith(":L") for spelling in known)
+            raise OptionError(f"Unknown {name} {shown(text)}. {listed}.")
         return cls(cast(Kind, kind), int(length or 0), bool(camera))
 
     def __str__(self) -> str:
@@ -93,8 +94,15 @@ class Accepts:
         """
         self.known, self.name = known, name
 
+    @property
+    def words(self) -> str:
+        """What is allowed, for messages."""
+        return f"one of {', '.join(self.known)}"
+
     def __get_pydantic_core_schema__(self, *_: Any) -> CoreSchema:
         return core_schema.no_info_plain_validator_function(self._check, serialization=core_schema.to_string_ser_schema())
 
     def _check(self, value: object) -> BlurScheme:
+        if not isinstance(value, str | BlurScheme):
+            raise ValueError(f"must be {self.words}")
         return BlurScheme.parse(str(value), self.known, self.name)

@@ -37,8 +37,8 @@ class Degradation(Settings):
     """How often a degradation occurs, and how strongly."""
 
     probability: float = Field(ge=0.0, le=1.0)
-    mild: float = Field(gt=0.0, description="Mildest value; values are log-uniform from mild to severe.")
-    severe: float = Field(gt=0.0, description="Most severe value.")
+    mild: float = Field(gt=0.0, le=1e6, description="Mildest value; values are log-uniform from mild to severe.")
+    severe: float = Field(gt=0.0, le=1e6, description="Most severe value.")
 
     def value(self, chance: float, place: float, severity: float) -> float | None:
         """Return the value of the degradation, or None where it does not occur.

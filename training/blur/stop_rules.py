@@ -15,6 +15,7 @@ from pydantic import Field
 
 from streamdeblur.kernels.similarity import ssim
 from streamdeblur.options import Settings
+from streamdeblur.setting_types import LARGEST_COUNT
 from streamdeblur.training.blur.observation import Observation
 
 StoppedBy = Literal["overlap", "quality", "oscillation", "cut", "still", "longest", "end", "predefined"]
@@ -26,9 +27,13 @@ class StopRules(Settings):
     least_overlap: float = Field(default=0.05, ge=0, le=1, description="(i) Mean overlap of the parts of first and last frame.")
     least_similarity: float = Field(default=0.8, ge=0, le=1, description="(ii) SSIM of the average and the middle frame.")
     least_progress: float = Field(default=0.5, ge=0, le=1, description="(iii) Net motion over path; below it the motion swings.")
-    swing_from: float = Field(default=0.012, ge=0, description="(iii) Shortest path that is checked for swinging.")
-    still_below: float = Field(default=0.004, ge=0, description="(iii) Path over `patience` frames below which nothing moves.")
-    patience: int = Field(default=11, ge=3, description="(iii) Frames after which a window without motion ends.")
+    swing_from: float = Field(default=0.012, ge=0, le=1e6, description="(iii) Shortest path that is checked for swinging.")
+    still_below: float = Field(
+        default=0.004, ge=0, le=1e6, description="(iii) Path over `patience` frames below which nothing moves."
+    )
+    patience: int = Field(
+        default=11, ge=3, le=LARGEST_COUNT, description="(iii) Frames after which a window without motion ends."
+    )
     longest: int = Field(default=21, ge=3, le=255, description="Most frames of a window.")
 
     def overlap(self, first: Observation, last: Observation) -> bool:

@@ -38,7 +38,7 @@ class PairOptions(Settings):
     schemes: tuple[Annotated[BlurScheme, Accepts("vla", "pravg:L")], ...] = Field(
         default=(BlurScheme("vla"),), min_length=1, description="vla, and pravg:L with any odd L."
     )
-    every: int = Field(default=5, ge=1, description="Frames from one middle frame to the next.")
+    every: int = Field(default=5, ge=1, le=1_000_000, description="Frames from one middle frame to the next.")
     reverse: bool = Field(default=True, description="Read the clips in reverse order, too.")
     recipe: Recipe = Field(default=Recipe(), description="Its stop rules and camera responses; for sampled pairs all of it.")
 

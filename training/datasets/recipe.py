@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, field_validator
 
 from streamdeblur.options import Settings
-from streamdeblur.training.blur.scheme import Accepts, BlurScheme, is_odd_length
+from streamdeblur.training.blur.scheme import LONGEST, Accepts, BlurScheme, is_odd_length
 from streamdeblur.training.blur.sensor import Sensor
 from streamdeblur.training.blur.stop_rules import StopRules
 from streamdeblur.training.blur.trajectories import SIZE
@@ -39,7 +39,7 @@ def _completed(mix: Mix) -> Mix:
 class Recipe(Settings):
     """What the pairs of a training are made of. Frozen; extents are in px of the 256 px crop, see `trajectories`."""
 
-    mix: Annotated[dict[Accepted, Annotated[float, Field(ge=0)]], AfterValidator(_completed)] = Field(
+    mix: Annotated[dict[Accepted, Annotated[float, Field(ge=0, le=1e9)]], AfterValidator(_completed)] = Field(
         default=DEFAULT_MIX,
         description="Weights of the blur schemes, whose sum does not matter; one that is not named keeps its default.",
     )
@@ -48,7 +48,7 @@ class Recipe(Settings):
     camera_extents: tuple[float, float] = Field(
         default=(3.0, 24.0), description="Range of the extents of a camera's path, in px."
     )
-    lengths: tuple[int, ...] = Field(
+    lengths: tuple[Annotated[int, Field(ge=3, le=LONGEST)], ...] = Field(
         default=(7, 9, 11, 15, 21), min_length=1, description="Lengths of PrAvg: odd numbers of frames."
     )
     rules: StopRules = Field(default=StopRules(), description="When VLA stops.")

@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
 from streamdeblur.options import Settings
+
+Channels = Annotated[int, Field(ge=1, le=4096)]
+Blocks = Annotated[int, Field(ge=0, le=64)]
 
 
 class HourglassPreset(Settings):
     """Shape of an `Hourglass`."""
 
     kind: Literal["newell", "modulated"] = Field(default="newell", description="The paper's, or the dense one for CPUs.")
-    width: int = Field(default=256, ge=4, description="newell: channels everywhere.")
+    width: int = Field(default=256, ge=4, le=4096, description="newell: channels everywhere.")
     depth: int = Field(default=4, ge=1, le=6, description="newell: halvings below a quarter of the resolution.")
-    widths: tuple[int, int, int] = Field(default=(32, 64, 128), description="modulated: channels at 1/4, 1/8 and 1/16.")
-    encoder_blocks: tuple[int, int, int] = Field(default=(1, 1, 2), description="modulated: blocks at each level of the encoder.")
-    decoder_blocks: tuple[int, int] = Field(default=(1, 1), description="modulated: blocks at 1/4 and 1/8 of the decoder.")
-    code: int = Field(default=96, ge=1, description="modulated: size of the blur code.")
+    widths: tuple[Channels, Channels, Channels] = Field(
+        default=(32, 64, 128), description="modulated: channels at 1/4, 1/8 and 1/16."
+    )
+    encoder_blocks: tuple[Blocks, Blocks, Blocks] = Field(
+        default=(1, 1, 2), description="modulated: blocks at each level of the encoder."
+    )
+    decoder_blocks: tuple[Blocks, Blocks] = Field(default=(1, 1), description="modulated: blocks at 1/4 and 1/8 of the decoder.")
+    code: int = Field(default=96, ge=1, le=4096, description="modulated: size of the blur code.")
 
 
 class DeconvolutionPreset(Settings):
     """Shape of a `Deconvolution`."""
 
-    channels: int = Field(default=32, ge=4, description="Channels of the network that weights the edges, at 1/4 resolution.")
-    kernel_channels: int = Field(default=48, ge=4, description="Channels of the network that cleans the kernel.")
-    kernel_blocks: int = Field(default=4, ge=1, description="Residual blocks of the network that cleans the kernel.")
+    channels: int = Field(
+        default=32, ge=4, le=4096, description="Channels of the network that weights the edges, at 1/4 resolution."
+    )
+    kernel_channels: int = Field(default=48, ge=4, le=4096, description="Channels of the network that cleans the kernel.")
+    kernel_blocks: int = Field(default=4, ge=1, le=64, description="Residual blocks of the network that cleans the kernel.")
 
 
 class GeneratorPreset(Settings):
@@ -36,9 +45,11 @@ class GeneratorPreset(Settings):
     conditioned: bool = Field(default=True, description="Whether G_bl gets the coarse image beside the blurry one.")
     sharp_pathway: bool = Field(default=True, description="Whether to train G_s, the auto-encoder of sharp images, with G_bl.")
     width: float = Field(default=1.0, gt=0, le=1, description="table3: number of filters relative to Table 3.")
-    widths: tuple[int, int, int] = Field(default=(48, 80, 160), description="unet: channels at 1/4, 1/8 and 1/16.")
-    encoder_blocks: tuple[int, int, int] = Field(default=(1, 1, 2), description="unet: blocks at each level of the encoder.")
-    decoder_blocks: tuple[int, int] = Field(default=(1, 1), description="unet: blocks at 1/4 and 1/8 of the decoder.")
+    widths: tuple[Channels, Channels, Channels] = Field(default=(48, 80, 160), description="unet: channels at 1/4, 1/8 and 1/16.")
+    encoder_blocks: tuple[Blocks, Blocks, Blocks] = Field(
+        default=(1, 1, 2), description="unet: blocks at each level of the encoder."
+    )
+    decoder_blocks: tuple[Blocks, Blocks] = Field(default=(1, 1), description="unet: blocks at 1/4 and 1/8 of the decoder.")
     deconvolution: DeconvolutionPreset | None = Field(default=None, description="unet: G_bl also gets a deconvolved image.")
 
     @property
@@ -56,7 +67,9 @@ class GeneratorPreset(Settings):
 class DiscriminatorPreset(Settings):
     """Shape of a `Discriminator`."""
 
-    widths: tuple[int, int, int, int] = Field(default=(64, 128, 256, 512), description="Channels of the first four layers.")
+    widths: tuple[Channels, Channels, Channels, Channels] = Field(
+        default=(64, 128, 256, 512), description="Channels of the first four layers."
+    )
     normalised: bool = Field(default=True, description="Batch normalisation on layers 2 to 4.")
 
 

@@ -13,10 +13,10 @@ import typer
 from streamdeblur.cli.exit_codes import REFUSED, handle_errors
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.output import print_json
-from streamdeblur.cli.parameters import Config, Json, Quiet
+from streamdeblur.cli.parameters import Config, Json, Quiet, time_option
+from streamdeblur.config_files import read_config
 from streamdeblur.errors import OutputError
 from streamdeblur.live.options import LiveOptions
-from streamdeblur.options import read_config
 
 if TYPE_CHECKING:
     from streamdeblur.live.loop import LiveLoop
@@ -25,13 +25,13 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 Headless = Annotated[bool, typer.Option("--headless", help="No window and no keys; Ctrl-C ends.")]
-Seconds = Annotated[float | None, typer.Option(min=0.0, help="Stop after this many seconds.")]
+StopAfter = Annotated[float | None, time_option("Stop after this time.")]
 
 
 @with_settings(LiveOptions)
 def command(
     headless: Headless = False,
-    seconds: Seconds = None,
+    seconds: StopAfter = None,
     config: Config = None,
     quiet: Quiet = False,
     json: Json = False,

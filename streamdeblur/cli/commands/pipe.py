@@ -15,8 +15,8 @@ from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.output import print_json
 from streamdeblur.cli.parameters import Config, Quiet
-from streamdeblur.errors import InputError, OptionError
-from streamdeblur.options import RestorationOptions
+from streamdeblur.errors import InputError
+from streamdeblur.options import PipeOptions
 
 if TYPE_CHECKING:
     import av
@@ -26,51 +26,38 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Size = Annotated[str | None, typer.Option(help="Width and height of raw frames, such as 1280x720. Without it: YUV4MPEG2.")]
-Format = Annotated[str, typer.Option("--format", help="Pixel format of raw frames, by FFmpeg's name.")]
-Live = Annotated[bool, typer.Option("--live", help="Write each frame before the next is read, for the lowest delay.")]
 JsonOnStderr = Annotated[
     bool, typer.Option("--json", help="Print one JSON object as the last line of stderr: stdout has the frames.")
 ]
 
 
-@with_settings(RestorationOptions)
+@with_settings(PipeOptions)
 def command(
-    size: Size = None,
-    pixel_format: Format = "yuv420p",
-    live: Live = False,
     config: Config = None,
     quiet: Quiet = False,
     json: JsonOnStderr = False,
     **settings: Any,
 ) -> None:
     with handle_errors(quiet=quiet, json=json, err=True):
-        options = RestorationOptions.load(config, **settings)
+        options = PipeOptions.load(config, **settings)
 
         from streamdeblur.deblurrer import FaceDeblurrer
         from streamdeblur.video.raw import RawReader, discard_stdout
         from streamdeblur.video.y4m import Y4MReader
 
         source, target = sys.stdin.buffer, sys.stdout.buffer
-        raw = RawReader(source, *_pixels(size), pixel_format) if size else None
+        raw = RawReader(source, *options.size, options.format) if options.size else None
         y4m = None if raw else Y4MReader(source)
         began = time.monotonic()
-        with FaceDeblurrer(options, throughput=not live) as deblurrer:
+        with FaceDeblurrer(options.restoration, throughput=not options.live) as deblurrer:
             try:
                 if y4m:
                     target.write(y4m.header + b"\n")
-                for line, frame in _deblurred(deblurrer, _raw_frames(raw) if raw else iter(y4m or ()), live=live):
+                for line, frame in _deblurred(deblurrer, _raw_frames(raw) if raw else iter(y4m or ()), live=options.live):
                     _write(target, line, frame)
             except BrokenPipeError:
                 discard_stdout()
             _report(deblurrer, time.monotonic() - began, json=json)
-
-
-def _pixels(size: str) -> tuple[int, int]:
-    width, times, height = size.partition("x")
-    if not (times and width.isdecimal() and height.isdecimal() and int(width) and int(height)):
-        raise OptionError(f"A size is WIDTHxHEIGHT, such as 1280x720 (got '{size}').")
-    return int(width), int(height)
 
 
 def _raw_frames(reader: RawReader) -> Iterator[tuple[bytes, av.VideoFrame]]:

@@ -40,7 +40,7 @@ class PictureFormat(Settings):
     @field_validator("range", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        return value.split("..") if isinstance(value, str) else value
+        return value.split("..", 2) if isinstance(value, str) else value
 
     @field_validator("range")
     @classmethod

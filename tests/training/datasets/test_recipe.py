@@ -10,7 +10,6 @@ from concurrent.futures import ThreadPoolExecutor
 import cv2
 import numpy as np
 import pytest
-from pydantic import ValidationError
 
 from streamdeblur.errors import OptionError
 from streamdeblur.training.blur.exposures import blur_image
@@ -190,7 +189,7 @@ def test_a_length_in_the_mix_is_that_of_the_averages(clips):
 
 @pytest.mark.parametrize("scheme", ["vla_camera", "as-is", "pravg:8", "vla:3"])
 def test_unknown_schemes_are_refused(scheme):
-    with pytest.raises(OptionError, match=rf"'{scheme}'. Known: synthetic, vla, pravg"):
+    with pytest.raises(OptionError, match=rf"'{scheme}'\. .*Known: synthetic, vla, pravg"):
         Recipe(mix={scheme: 1.0})
 
 
@@ -226,7 +225,7 @@ def test_clips_that_are_shorter_than_an_average_are_used_as_far_as_they_go(photo
     ],
 )
 def test_impossible_recipes_are_refused(settings):
-    with pytest.raises(ValidationError):
+    with pytest.raises(OptionError):
         Recipe(**settings)
 
 

@@ -12,8 +12,9 @@ from streamdeblur.cli.dataset import Out, Overwrite, ShardMegabytes, Workers, ru
 from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.parameters import Json, Quiet
+from streamdeblur.config_files import read_config
+from streamdeblur.configs import TRAINING
 from streamdeblur.errors import OptionError
-from streamdeblur.options import read_config
 from streamdeblur.training.datasets.pairs import PairOptions
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ def _recipe(config: Path | None) -> Recipe:
     """The recipe of a configuration: that of a training's, or a file that is nothing but a recipe."""
     from streamdeblur.training.datasets.recipe import Recipe
 
-    content = read_config(config) if config else {}
+    content = read_config(config, TRAINING) if config else {}
     return Recipe.validated(content.get("recipe", content), config)
 
 

@@ -1,0 +1,80 @@
+"""Types of values that several settings share: times, and sizes of pictures."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Annotated, Any
+
+from pydantic import Field, GetCoreSchemaHandler
+from pydantic_core import CoreSchema, core_schema
+
+LONGEST_TIME = 1e8
+"""Seconds, about three years."""
+LARGEST_SIDE = 16_384
+"""Pixels of a picture's width or height."""
+LARGEST_COUNT = 1_000_000_000
+"""Of whatever is counted: images, steps, pixels of a range."""
+LARGEST_SEED = 2**32 - 1
+"""All that each generator of random numbers takes."""
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """How a value is written, where text stands for something else; part of the annotation of a type."""
+
+    words: str
+    """What is allowed, for messages: 'a number of seconds, or [HH:]MM:SS'."""
+    placeholder: str
+    """What stands for the value in the help of an option: 'TIME'."""
+    parse: Callable[[Any], Any]
+    """Converts what was given; a ValueError, or what the type does not accept, is reported with `words`."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        return core_schema.no_info_before_validator_function(self.parse, handler(source))
+
+
+def parse_seconds(value: Any) -> Any:
+    """Convert a time to seconds: a number, '90', '1:30', '00:01:30.5', or a `timedelta`.
+
+    Raises:
+        ValueError: It is text, and no time.
+    """
+    if isinstance(value, timedelta):
+        return value.total_seconds()
+    if not isinstance(value, str):
+        return value
+    clock = re.fullmatch(r"(?:(\d{1,6}):)?(\d{1,6}):([0-5]?\d(?:\.\d{1,12})?)", value.strip(), re.ASCII)
+    if clock is None:
+        return float(value)
+    hours, minutes, seconds = clock.groups()
+    if hours is not None and int(minutes) > 59:
+        raise ValueError(f"{minutes} minutes beside hours")
+    return 3600 * int(hours or 0) + 60 * int(minutes) + float(seconds)
+
+
+def parse_size(value: Any) -> Any:
+    """Convert the size of a picture, such as '1280x720', to width and height.
+
+    Raises:
+        ValueError: It is text, and no size.
+    """
+    if not isinstance(value, str):
+        return value
+    size = re.fullmatch(r"(\d{1,5})x(\d{1,5})", value.strip().lower(), re.ASCII)
+    if size is None:
+        raise ValueError("no size")
+    return int(size[1]), int(size[2])
+
+
+TIME = Spelling("a time: seconds, or [HH:]MM:SS such as 1:30", "TIME", parse_seconds)
+SIZE = Spelling(f"WIDTHxHEIGHT, such as 1280x720, with sides of 1 to {LARGEST_SIDE} px", "WIDTHxHEIGHT", parse_size)
+
+Seconds = Annotated[float, TIME]
+"""A time in seconds, also written as ``1:30`` or ``00:01:30.5``."""
+
+_Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
+Size = Annotated[tuple[_Side, _Side], SIZE]
+"""Width and height in pixels, also written as ``1280x720``."""
