@@ -40,8 +40,14 @@ def read_config(path: Path, shipped: Collection[str] = ()) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise OptionError(f"{path} must hold lines of 'name: value' (got {shown(content)}).")
-    # YAML files and command lines spell names with hyphens, Python with underscores
-    return {key.replace("-", "_"): value for key, value in content.items()}
+    settings: dict[str, Any] = {}
+    for key, value in content.items():
+        # YAML files and command lines spell names with hyphens, Python with underscores
+        name = key.replace("-", "_")
+        if name in settings:
+            raise OptionError(f"{path} holds {shown(name)} twice.")
+        settings[name] = value
+    return settings
 
 
 def _read(path: Path, shipped: Collection[str]) -> bytes:
@@ -78,7 +84,7 @@ def _parse(content: bytes, path: Path) -> Any:
         return _PlainLoader(text).get_single_data()
     except yaml.reader.ReaderError as error:
         line = text[: error.position].count("\n") + 1
-        raise OptionError(f"{path} is not valid YAML: line {line} has the character {shown(error.character)}.") from None
+        raise OptionError(f"{path} is not valid YAML: line {line} has the character {shown(chr(error.character))}.") from None
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         where = f"line {mark.line + 1}, column {mark.column + 1}: " if mark else ""

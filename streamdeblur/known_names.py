@@ -37,5 +37,7 @@ def shown(value: object) -> str:
         text = repr(value)
     except Exception:
         # guards the representation of a value of any type: that of an integer with 5,000 digits raises a ValueError
-        return f"a {type(value).__name__}"
+        text = "<"
+    if text.startswith("<"):
+        return f"a value of the type {type(value).__name__}"
     return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 4]} ..."

@@ -153,18 +153,18 @@ class _Problems:
         self.texts[f"{subject}{self._wrong(problem, location)}"] = None
 
     def _wrong(self, problem: Any, location: tuple[str, ...]) -> str:
-        if problem["type"] == "missing":
+        if problem["type"] == "missing" and isinstance(problem["loc"][-1], str):
             return "is missing"
         value_type = self._type_at(location)
         own = problem["type"] == "value_error" and not (value_type and value_type.spelling)
-        got = f" (got {shown(problem['input'])})"
+        got = f" (got {shown(problem['input'])}"
         if own:
             reason = str(problem["ctx"]["error"])
-            return reason if isinstance(problem["input"], dict | BaseModel) else reason + got
+            return reason if isinstance(problem["input"], dict | BaseModel) else f"{reason}{got})"
         value, kind = problem["input"], value_type.kind if value_type else None
         near = nearest(value, get_args(kind)) if isinstance(value, str) and get_origin(kind) is Literal else None
         hint = f"; did you mean '{near}'?" if near else ""
-        return f"must be {allowed(value_type) if value_type else GROUP}{got}{hint}"
+        return f"must be {allowed(value_type) if value_type else GROUP}{got}{hint})"
 
     def _as_given(self, location: tuple[str, ...]) -> tuple[str, ...]:
         """A location without the name of a flat field."""

@@ -40,10 +40,12 @@ def parse_seconds(value: Any) -> Any:
     """Convert a time to seconds: a number, '90', '1:30', '00:01:30.5', or a `timedelta`.
 
     Raises:
-        ValueError: It is text, and no time.
+        ValueError: It is no time.
     """
     if isinstance(value, timedelta):
         return value.total_seconds()
+    if isinstance(value, bool):
+        raise ValueError("no time")
     if not isinstance(value, str):
         return value
     clock = re.fullmatch(r"(?:(\d{1,6}):)?(\d{1,6}):([0-5]?\d(?:\.\d{1,12})?)", value.strip(), re.ASCII)

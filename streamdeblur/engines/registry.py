@@ -11,6 +11,7 @@ from streamdeblur.engines.engine import Engine, GraphEngine
 from streamdeblur.engines.fallback import FallbackEngine
 from streamdeblur.engines.graph import Graph, GraphSpec
 from streamdeblur.errors import EngineError
+from streamdeblur.known_names import shown, suggestion
 from streamdeblur.network import Network
 
 logger = logging.getLogger(__name__)
@@ -117,12 +118,13 @@ def open_engine(name: str, network: Network, *, throughput: bool = False) -> Eng
     """
     choices = engine_choices()
     if name != "auto" and name not in {choice.name for choice in choices}:
-        known = ", ".join(["auto", *(choice.name for choice in choices)])
+        known = ["auto", *(choice.name for choice in choices)]
         if name in GPU_NAMES:
             raise EngineError(
-                f"The ONNX Runtime installed here lacks what {name} needs: pip install {GPU_NAMES[name]}. Here: {known}."
+                f"The ONNX Runtime installed here lacks what {name} needs: pip install {GPU_NAMES[name]}. "
+                f"Here: {', '.join(known)}."
             )
-        raise EngineError(f"Unknown engine '{name}'. Here there are: {known}.")
+        raise EngineError(f"Unknown engine {shown(name)}. {suggestion(name, dict.fromkeys([*known, *GPU_NAMES]))}")
     failures: list[str] = []
     better: EngineChoice | None = None
     for choice in choices:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from streamdeblur.errors import DetectorError
 from streamdeblur.faces.face import Face
+from streamdeblur.known_names import shown, suggestion
 
 
 class Detector(Protocol):
@@ -58,5 +59,6 @@ def open_detector(name: str, engine: str = "auto") -> Detector:
 
         return Scrfd(name)
     raise DetectorError(
-        f"Unknown detector '{name}'. Known: centerface (embedded), scrfd:FILE.onnx, scrfd:PACK (such as scrfd:buffalo_s)."
+        f"Unknown detector {shown(name)}. {suggestion(name, ('centerface', 'scrfd:FILE.onnx', 'scrfd:PACK'))} "
+        "centerface is embedded; a PACK is a model pack of InsightFace, such as scrfd:buffalo_s."
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from streamdeblur.errors import OptionError, OutputError
 from streamdeblur.files import refuse_existing
+from streamdeblur.known_names import shown, suggestion
 from streamdeblur.live.network_stream import STREAM_FORMATS, NetworkStream
 from streamdeblur.live.options import LiveOptions
 from streamdeblur.live.recording import Recording
@@ -26,6 +27,7 @@ if TYPE_CHECKING:
     from streamdeblur.video.description import StreamTags
 
 PREVIEW = "preview"
+SINKS = (PREVIEW, "camera[:DEVICE]", "null", "-", *SUFFIXES, "a URL")
 
 
 class Sink(Protocol):
@@ -61,7 +63,8 @@ def sink_openers(options: LiveOptions) -> dict[str, SinkOpener]:
     """Return the function that opens it for each sink but the preview, by name.
 
     Raises:
-        OptionError: There is no such sink, a file or folder of this name exists, or two recordings have one name.
+        OptionError: There is no such sink, a folder of this name exists, or two recordings have one name.
+        OutputError: A file of this name exists.
     """
     names = [name for name in options.to if name != PREVIEW]
     openers = {name: sink_opener(name, options) for name in names}
@@ -101,7 +104,7 @@ def sink_opener(name: str, options: LiveOptions) -> SinkOpener:
 def _recording_file(name: str, *, overwrite: bool) -> Path:
     file = Path(name)
     if file.suffix.lower() not in SUFFIXES:
-        raise OptionError(f"Unknown sink '{name}'. Supported: preview, camera[:DEVICE], null, '-', {', '.join(SUFFIXES)}, a URL.")
+        raise OptionError(f"Unknown sink {shown(name)}. {suggestion(name, SINKS)}")
     if file.is_dir():
         raise OptionError(f"{file} is a folder. Give the name of a file in it.")
     refuse_existing(file, overwrite=overwrite)

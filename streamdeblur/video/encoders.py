@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from streamdeblur.errors import OptionError
+from streamdeblur.known_names import nearest, shown, suggestion
 
 if TYPE_CHECKING:
     import av
@@ -59,6 +60,11 @@ class EncoderDefaults:
     """Steps of FFmpeg's global_quality per step of -q:v."""
 
 
+X264_PRESETS = (
+    "ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow", "placebo",
+)  # fmt: skip
+"""Presets of x264 and x265, whose option FFmpeg describes as any text."""
+
 DEFAULTS = {
     "libx264": EncoderDefaults("crf", 17, "preset", "veryfast"),
     "libx265": EncoderDefaults("crf", 19, "preset", "faster", {"x265-params": "log-level=error"}),
@@ -98,9 +104,9 @@ def open_codec(name: str) -> av.codec.Codec:
     except ValueError:
         codec = None
     if codec is None or codec.type != "video":
-        raise OptionError(
-            f"Unknown video encoder '{name}'. Try {', '.join(list(DEFAULTS)[:5])} ...; 'streamdeblur doctor' lists all."
-        )
+        near = nearest(name, DEFAULTS)
+        hint = f"Did you mean '{near}'?" if near else f"Try {', '.join(list(DEFAULTS)[:5])} ..."
+        raise OptionError(f"Unknown video encoder {shown(name)}. {hint} 'streamdeblur doctor' lists all.")
     return codec
 
 
@@ -197,6 +203,8 @@ def configure(context: av.VideoCodecContext, name: str, quality: float | None, p
     elif quality is not None:
         raise OptionError(f"The encoder {name} has no constant quality: leave --quality out.")
     if defaults.preset:
+        if preset is not None:
+            _check_preset(context, name, defaults.preset, preset)
         options[defaults.preset] = preset or str(defaults.speed)
     elif preset is not None:
         raise OptionError(f"The encoder {name} has no presets: leave --preset out.")
@@ -210,6 +218,22 @@ def add_parameters(context: av.VideoCodecContext, parameters: Sequence[str]) -> 
         options = dict(context.options)
         options[option] = ":".join([*filter(None, [options.get(option)]), *parameters])
         context.options = options
+
+
+def _check_preset(context: av.VideoCodecContext, name: str, option: str, preset: str) -> None:
+    """Refuse a preset that the encoder does not have: some of them print lines of their own about it."""
+    described = next((one for one in context.supported_options.private if one.name == option), None)
+    names = X264_PRESETS if name in ("libx264", "libx265") else [choice.name for choice in described.choices] if described else []
+    try:
+        in_range = described is not None and described.min < described.max and described.min <= float(preset) <= described.max
+    except ValueError:
+        in_range = False
+    if preset in names or in_range or (described is None and not names):
+        return
+    if names:
+        raise OptionError(f"The encoder {name} has no preset {shown(preset)}. {suggestion(preset, names)}")
+    assert described is not None
+    raise OptionError(f"The presets of {name} are numbers from {described.min:g} to {described.max:g} (got {shown(preset)}).")
 
 
 def _guess(private: set[str]) -> EncoderDefaults:

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from streamdeblur.errors import InputError, OptionError
 from streamdeblur.kernels.intensity import write_codes
+from streamdeblur.known_names import shown, suggestion
 from streamdeblur.partial_file import write_file
 
 FINE = 65535
@@ -135,6 +136,9 @@ def fitted(path: Path) -> Response:
     return Response.from_curve(f"fitted:{path}", curve)
 
 
+RESPONSES = ("identity", "srgb", "gamma:EXPONENT", "fitted:FILE.json")
+
+
 def open_response(name: str) -> Response:
     """Open a response by name.
 
@@ -152,7 +156,7 @@ def open_response(name: str) -> Response:
         try:
             return gamma(float(value or 2.2))
         except ValueError:
-            raise OptionError(f"Unknown response '{name}'. Write gamma:2.2.") from None
+            raise OptionError(f"Unknown response {shown(name)}. Write gamma:2.2.") from None
     if name not in ("identity", "srgb"):
-        raise OptionError(f"Unknown response '{name}'. Known: identity, srgb, gamma:EXPONENT, fitted:FILE.json.")
+        raise OptionError(f"Unknown response {shown(name)}. {suggestion(name, RESPONSES)}")
     return identity() if name == "identity" else srgb()

@@ -13,7 +13,7 @@ from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.extras import needs_extra
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.output import print_json
-from streamdeblur.cli.parameters import Json, Quiet
+from streamdeblur.cli.parameters import Config, Json, Quiet
 from streamdeblur.cli.progress import ProgressLine
 from streamdeblur.errors import OptionError
 from streamdeblur.evaluation.options import EvaluationOptions
@@ -39,6 +39,7 @@ def command(
     data: Data = None,
     out: Out = Path("evaluation"),
     list_methods: List = False,
+    config: Config = None,
     quiet: Quiet = False,
     json: Json = False,
     **settings: object,
@@ -54,7 +55,7 @@ def command(
             return
         if data is None:
             raise OptionError("Name the data to evaluate on: a folder or file of clips or stills.")
-        options = EvaluationOptions.validated({name: _split(value) for name, value in settings.items()})
+        options = EvaluationOptions.load(config, **{name: _split(value) for name, value in settings.items()})
         _evaluate(data, out, options, quiet=quiet, json=json)
 
 

@@ -10,6 +10,7 @@ from streamdeblur.evaluation.deconvolution.blind import Estimation, estimate_ker
 from streamdeblur.evaluation.deconvolution.nonblind import FINAL_STEPS, KNOWN_KERNEL, Final, deconvolve
 from streamdeblur.evaluation.deconvolution.priors import KERNEL_PRIORS, Prior
 from streamdeblur.evaluation.methods.per_face import PerFaceMethod, versioned
+from streamdeblur.known_names import shown, suggestion
 
 ESTIMATION = Estimation()
 
@@ -26,7 +27,7 @@ def blind(prior: str, final: str) -> PerFaceMethod:
     """
     name = f"{prior}:{final}" if final else prior
     if final and final not in FINAL_STEPS:
-        raise OptionError(f"Unknown final step in '{name}'. Known: {', '.join(f'{prior}:{step}' for step in FINAL_STEPS)}.")
+        raise OptionError(f"Unknown final step in {shown(name)}. {suggestion(name, [f'{prior}:{step}' for step in FINAL_STEPS])}")
     chosen, step = KERNEL_PRIORS[prior], FINAL_STEPS[final or "tv"]
     return PerFaceMethod(name, versioned(f"{chosen!r} {ESTIMATION!r} {step!r}"), partial(_restored, chosen, step), parallel=True)
 

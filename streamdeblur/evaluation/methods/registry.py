@@ -12,6 +12,7 @@ from streamdeblur.evaluation.methods.classical import blurred, oracle, richardso
 from streamdeblur.evaluation.methods.deconvolution import blind, known_kernel
 from streamdeblur.evaluation.methods.external import command, folder, python
 from streamdeblur.evaluation.methods.network import default_network_output, network
+from streamdeblur.known_names import shown, suggestion
 
 METHODS = {
     "blurred": "the blurry face, unchanged: the lower bound",
@@ -64,4 +65,4 @@ def open_method(name: str) -> Method:
         return _PLAIN[family]()
     if family in KERNEL_PRIORS or (family in _WITH_ARGUMENT and argument):
         return _WITH_ARGUMENT[family](argument)
-    raise OptionError(f"Unknown method '{name}'. Known: {', '.join(METHODS)}.")
+    raise OptionError(f"Unknown method {shown(name)}. {suggestion(name, METHODS)}")

@@ -7,6 +7,7 @@ from typing import Protocol
 
 from streamdeblur.errors import OptionError
 from streamdeblur.evaluation.cases import Embedding, Image, Points
+from streamdeblur.known_names import shown, suggestion
 
 
 class Embedder(Protocol):
@@ -50,7 +51,7 @@ def open_embedder(name: str = "dlib") -> Embedder:
         from streamdeblur.evaluation.metrics.insightface_models import ARCFACE_FILE, ArcFace, find_model
 
         return ArcFace(Path(file) if file else find_model(ARCFACE_FILE))
-    raise OptionError(f"Unknown face embedding '{name}'. Known: dlib, arcface[:FILE.onnx].")
+    raise OptionError(f"Unknown face embedding {shown(name)}. {suggestion(name, ('dlib', 'arcface[:FILE.onnx]'))}")
 
 
 def cosine(first: Embedding, second: Embedding) -> float:

@@ -7,6 +7,9 @@ from typing import Protocol
 
 from streamdeblur.errors import OptionError
 from streamdeblur.evaluation.cases import Image, Points
+from streamdeblur.known_names import shown, suggestion
+
+DETECTORS = ("dlib", "mesh[:FILE.tflite]", "insightface[:FILE.onnx]")
 
 
 class LandmarkDetector(Protocol):
@@ -54,7 +57,7 @@ def open_landmark_detector(name: str = "dlib") -> LandmarkDetector:
         from streamdeblur.evaluation.metrics.insightface_models import LANDMARKS_FILE, InsightFaceLandmarkDetector, find_model
 
         return InsightFaceLandmarkDetector(path or find_model(LANDMARKS_FILE))
-    raise OptionError(f"Unknown landmark detector '{name}'. Known: dlib, mesh[:FILE.tflite], insightface[:FILE.onnx].")
+    raise OptionError(f"Unknown landmark detector {shown(name)}. {suggestion(name, DETECTORS)}")
 
 
 def second_landmark_detector() -> LandmarkDetector | None:
