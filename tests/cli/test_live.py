@@ -141,7 +141,10 @@ def test_keys_in_the_terminal(started, inverting):
     ("arguments", "words"),
     [
         (["--source", "srt://127.0.0.1:9999"], "without SRT"),
-        (["--source", "pattern", "--size", "big"], "such as 1280x720 (got 'big')"),
+        (
+            ["--source", "pattern", "--size", "big"],
+            "must be WIDTHxHEIGHT, such as 1280x720",
+        ),
         (["--source", "-", "--size", "320x240"], "no frames"),
     ],
 )
