@@ -1,7 +1,8 @@
 """Averages of frames: eq. 9 of the paper, over windows of variable length (VLA) or of a given one (PrAvg).
 
-The middle frame is the ground truth. VLA adds a frame at each side until one of three rules stops it: see `stop_rules`. Frames
-that repeat the one before, as conversions of the frame rate make them, are left out before windows are counted.
+The middle frame is the ground truth. VLA adds a frame at each side until one of three rules stops it: see `stop_rules`. (The
+paper adds frames one after the other, so that its middle frame changes; `docs/paper.md` says why ours does not.) Frames that
+repeat the one before, as conversions of the frame rate make them, are left out before windows are counted.
 """
 
 from __future__ import annotations
