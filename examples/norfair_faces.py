@@ -1,6 +1,6 @@
 """Track faces with norfair, restore them, and draw their boxes.
 
-pip install streamdeblur && pip install --no-deps norfair filterpy   # norfair requires older versions of NumPy or rich
+pip install . && pip install --no-deps norfair filterpy   # in a clone; norfair asks for older NumPy or rich
 python examples/norfair_faces.py talk.mp4 tracked.mp4
 """
 

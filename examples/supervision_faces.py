@@ -1,6 +1,6 @@
 """Track faces with supervision, restore them, and draw their boxes and numbers.
 
-pip install streamdeblur supervision trackers
+pip install . supervision trackers   # in a clone of streamdeblur
 python examples/supervision_faces.py talk.mp4 tracked.mp4
 """
 

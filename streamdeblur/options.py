@@ -183,7 +183,7 @@ class RestorationOptions(UserSettings):
     min_face: float = Field(
         default=48.0, ge=12.0, le=LARGEST_SIDE, description="Size in pixels of the smallest face that is looked for."
     )
-    always: bool = Field(default=False, description="Restore faces that are sharp already, too.")
+    always: bool = Field(default=False, description="Restore faces that measure as sharp, too.")
     detector: str = Field(
         default="centerface", description="centerface, scrfd:FILE.onnx or scrfd:PACK (an InsightFace model pack)."
     )

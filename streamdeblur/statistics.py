@@ -14,7 +14,7 @@ class RestorationStatistics:
     """Faces detected, one per face and frame."""
     restored: int = 0
     skipped_sharp: int = 0
-    """Faces that were sharp and left as they were."""
+    """Faces that measured as sharp and were left as they were."""
     failed: int = 0
     """Faces for which the network returned NaN: passed through unrestored."""
     passed_through: int = 0

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from streamdeblur.errors import OptionError
+from streamdeblur.installation import install_command
 
 
 @contextmanager
@@ -22,4 +23,4 @@ def needs_extra(name: str, purpose: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise OptionError(f"{purpose} needs {error.name}. Install it with: pip install 'streamdeblur[{name}]'") from None
+        raise OptionError(f"{purpose} needs {error.name}. Install it with: {install_command(name)}") from None

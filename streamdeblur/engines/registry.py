@@ -11,6 +11,7 @@ from streamdeblur.engines.engine import Engine, GraphEngine
 from streamdeblur.engines.fallback import FallbackEngine
 from streamdeblur.engines.graph import Graph, GraphSpec
 from streamdeblur.errors import EngineError
+from streamdeblur.installation import install_command
 from streamdeblur.known_names import shown, suggestion
 from streamdeblur.network import Network
 
@@ -52,7 +53,7 @@ def _tensorrt() -> EngineChoice:
     missing = [name for name in ("tensorrt", "pycuda") if find_spec(name) is None]
     if missing:
         return EngineChoice(
-            "tensorrt", False, f"for NVIDIA GPUs: {' and '.join(missing)} not installed (pip install 'streamdeblur[tensorrt]')"
+            "tensorrt", False, f"for NVIDIA GPUs: {' and '.join(missing)} not installed ({install_command('tensorrt')})"
         )
     from streamdeblur.engines.tensorrt.device import Device
 

@@ -23,7 +23,7 @@ class JobSummary:
     """Faces detected, one per face and frame."""
     restored: int
     skipped_sharp: int
-    """Faces that were sharp and left as they were."""
+    """Faces that measured as sharp and were left as they were."""
     failed: int
     """Faces for which the network returned NaN: left unrestored."""
     engine: str

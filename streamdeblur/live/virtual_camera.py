@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
 from streamdeblur.errors import OutputError
+from streamdeblur.installation import install_command
 
 if TYPE_CHECKING:
     import av
@@ -38,7 +39,7 @@ class VirtualCamera:
         try:
             import pyvirtualcam
         except ImportError:
-            raise OutputError("A virtual camera needs pyvirtualcam. Install it with: pip install 'streamdeblur[live]'") from None
+            raise OutputError(f"A virtual camera needs pyvirtualcam. Install it with: {install_command('live')}") from None
         self._size = frame.width - frame.width % 2, frame.height - frame.height % 2
         try:
             self._camera: Any = pyvirtualcam.Camera(*self._size, float(rate), fmt=pyvirtualcam.PixelFormat.I420, device=device)

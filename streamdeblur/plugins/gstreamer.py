@@ -50,7 +50,7 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
     strength = GObject.Property(
         type=float, default=1.0, minimum=0.0, maximum=1.0, flags=ANY_TIME, blurb="Share of the restoration that is added"
     )
-    always = GObject.Property(type=bool, default=False, flags=ANY_TIME, blurb="Restore faces that are already sharp, too")
+    always = GObject.Property(type=bool, default=False, flags=ANY_TIME, blurb="Restore faces that measure as sharp, too")
     min_face = GObject.Property(
         type=float, default=48.0, minimum=12.0, maximum=4096.0, flags=AT_START, blurb="Smallest face to detect, in pixels"
     )

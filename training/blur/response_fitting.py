@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.errors import InputError, OptionError
+from streamdeblur.installation import install_command
 from streamdeblur.training.blur.response import Response
 
 KNOTS = 12
@@ -42,7 +43,7 @@ def fit_response(examples: Sequence[Example], seed: int = 0) -> Response:
     try:
         optimize: Any = import_module("scipy.optimize")
     except ImportError as error:
-        raise OptionError(f"Fitting a response needs {error.name}. Install it with: pip install 'streamdeblur[train]'") from None
+        raise OptionError(f"Fitting a response needs {error.name}. Install it with: {install_command('train')}") from None
     frames, blurry = _samples(examples, np.random.default_rng(seed))
 
     def residuals(slopes: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -9,6 +9,7 @@ from types import ModuleType
 from typing import Protocol
 
 from streamdeblur.errors import EngineError
+from streamdeblur.installation import install_command
 
 
 def address_of(memory: DeviceMemory | None) -> int:
@@ -74,7 +75,7 @@ class Device:
         try:
             import pycuda.driver as cuda
         except ImportError as error:
-            raise EngineError(f"pycuda cannot be loaded ({error}). pip install 'streamdeblur[tensorrt]'.") from None
+            raise EngineError(f"pycuda cannot be loaded ({error}). Install it with: {install_command('tensorrt')}") from None
         self.cuda: ModuleType = cuda
         """The module pycuda.driver."""
         try:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from streamdeblur.errors import MethodError, OptionError
 from streamdeblur.evaluation.cases import Case, Image
 from streamdeblur.evaluation.methods.per_face import PerFaceMethod, rounded, versioned
+from streamdeblur.installation import install_command
 
 UNSHARP = {"radius": 3.0, "amount": 1.0}
 """Arguments of `skimage.filters.unsharp_mask`; the radius is in px."""
@@ -88,7 +89,7 @@ def _scikit_image(module: str) -> Any:
     try:
         return import_module(f"skimage.{module}")
     except ImportError as error:
-        raise OptionError(f"This method needs {error.name}. Install it with: pip install 'streamdeblur[eval]'") from None
+        raise OptionError(f"This method needs {error.name}. Install it with: {install_command('eval')}") from None
 
 
 def _fingerprint(parameters: str) -> str:

@@ -9,6 +9,7 @@ import numpy as np
 from streamdeblur.errors import OptionError
 from streamdeblur.evaluation.cases import Embedding, Image, Points
 from streamdeblur.faces.window import WINDOW_SCALE
+from streamdeblur.installation import install_command
 
 
 class DlibLandmarkDetector:
@@ -65,7 +66,7 @@ def _packages() -> tuple[Any, Any]:
         import dlib
         import face_recognition_models
     except ImportError as error:
-        raise OptionError(f"dlib's models need {error.name}. Install it with: pip install 'streamdeblur[eval]'") from None
+        raise OptionError(f"dlib's models need {error.name}. Install it with: {install_command('eval')}") from None
     return dlib, face_recognition_models
 
 
