@@ -5,10 +5,12 @@ from __future__ import annotations
 import io
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from streamdeblur.errors import OptionError
 from streamdeblur.known_names import nearest, shown, suggestion
+from streamdeblur.video.trial import StreamRefusedError, add_video, codec_name, placeholder, try_stream
 
 if TYPE_CHECKING:
     import av
@@ -139,10 +141,15 @@ def _takes(kind: str, encoder: str) -> bool:
     """Return whether a container of this kind takes the codec of `encoder`, tried on a file in memory."""
     import av
 
+    codec = av.codec.Codec(encoder, "w").canonical_name
     try:
         with av.open(io.BytesIO(), "w", format=kind) as trial:
             trial.add_stream(encoder, rate=25)
-    except (ValueError, av.FFmpegError):
+            if kind in ("mov", "mpegts"):
+                # MOV refuses some codecs with its header only, and transport streams hide those that they do not know
+                packets = placeholder if kind == "mpegts" else lambda _: []
+                try_stream(trial, partial(add_video, codec=codec), packets, lambda stream: codec_name(stream) == codec)
+    except (ValueError, av.FFmpegError, StreamRefusedError):
         return False
     return True
 

@@ -8,7 +8,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from streamdeblur.video.covers import is_cover
-from streamdeblur.video.trial import words
+from streamdeblur.video.trial import add_video, placeholder, words
 
 if TYPE_CHECKING:
     import av
@@ -32,6 +32,9 @@ APPLE_NAMES = {
     }.items()
 }  # fmt: skip
 """Names of common tags among free keys, by FFmpeg's (Apple, QuickTime File Format, "QuickTime metadata keys")."""
+
+NAMED_TAGS = 8
+"""Most tags that a warning names."""
 
 LARGEST_TIME_SCALE = 2**31 - 1
 """Ticks per second that an MP4 file can express."""
@@ -68,7 +71,8 @@ def describe_file(container: av.container.OutputContainer, reader: Reader, warni
         warnings.append(f"the tags of the file cannot be written ({words(error)})")
     container.metadata.update(tags)
     if lost:
-        warnings.append(f"tags were left out, a {container.format.name} file has no place for them: {', '.join(lost)}")
+        named = ", ".join(list(lost)[:NAMED_TAGS]) + (f" and {len(lost) - NAMED_TAGS} more" if len(lost) > NAMED_TAGS else "")
+        warnings.append(f"tags were left out, a {container.format.name} file has no place for them: {named}")
     chapters = source.chapters()
     if chapters:
         container.set_chapters(_shifted(chapters, reader.start_offset))
@@ -108,11 +112,8 @@ def _lost(container: av.container.OutputContainer, tags: dict[str, str]) -> dict
     kind = container.format.name
     with av.open(file, "w", format=kind, options=dict(container.options)) as trial:
         trial.metadata.update(tags)
-        stream = trial.add_mux_stream("vp8" if kind == "webm" else "mpeg4", width=64, height=64)
-        packet: av.Packet[av.stream.Stream] = av.Packet(bytes(64))
-        packet.pts = packet.dts = 0
-        packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, 25), True
-        trial.mux_one(packet)
+        for packet in placeholder(add_video(trial, "vp8" if kind == "webm" else "mpeg4")):
+            trial.mux_one(packet)
     file.seek(0)
     with av.open(file, metadata_errors="replace") as written:
         kept = {name.lower() for name in written.metadata}

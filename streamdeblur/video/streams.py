@@ -16,7 +16,7 @@ from streamdeblur.video.covers import attach_cover, is_cover
 from streamdeblur.video.muxer import Muxer
 from streamdeblur.video.packets import RisingStamps, copy_packet
 from streamdeblur.video.subtitles import ENCODERS, ConvertedText, add_text, open_decoder, sample_text
-from streamdeblur.video.trial import Rehearsal, StreamRefusedError, try_stream, words
+from streamdeblur.video.trial import Rehearsal, StreamRefusedError, codec_name, try_stream, words
 
 if TYPE_CHECKING:
     import av
@@ -128,13 +128,6 @@ def label(source: av.stream.Stream) -> str:
     details = [source.metadata.get("filename", "") if source.type == "attachment" else codec_name(source)]
     details += [source.language] if source.language and source.language != "und" else []
     return f"{kind} {source.index} ({', '.join(filter(None, details)) or 'unknown'})"
-
-
-def codec_name(source: av.stream.Stream) -> str:
-    """Return FFmpeg's name of a stream's codec; 'unknown' where it has none."""
-    if source.codec_context is not None:
-        return source.codec_context.codec.canonical_name
-    return getattr(source, "name", None) or "unknown"
 
 
 def add_other_stream(
@@ -272,7 +265,7 @@ class _Adding:
     def _is_copy(self, stream: av.stream.Stream) -> bool:
         """Return whether a stream that was read back is one like the source."""
         same_kind = stream.type == self._source.type and is_cover(stream) == is_cover(self._source)
-        return same_kind and codec_name(stream) == codec_name(self._source)
+        return same_kind and codec_name(stream) == codec_name(self._source) and _opens(stream)
 
     def _convert_audio(self) -> OtherStream:
         import av
@@ -311,6 +304,18 @@ class _Adding:
 
     def _tell(self, encoder: str, more: str = "") -> None:
         self._warnings.append(f"{label(self._source)} was converted from {codec_name(self._source)} to {encoder}{more}")
+
+
+def _opens(stream: av.stream.Stream) -> bool:
+    """Return whether the decoder of an audio stream has all that it needs."""
+    import av
+
+    try:
+        if isinstance(stream, av.AudioStream):
+            stream.codec_context.open(strict=False)
+    except (av.FFmpegError, ValueError):
+        return False
+    return True
 
 
 def copy_description(source: av.stream.Stream, target: av.stream.Stream) -> None:

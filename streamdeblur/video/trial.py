@@ -6,6 +6,7 @@ import io
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
+from fractions import Fraction
 from typing import TYPE_CHECKING, TypeAlias
 
 from streamdeblur.video.muxer import Muxer
@@ -67,6 +68,28 @@ def _reads_back(file: io.BytesIO, recognise: Recognise) -> bool:
             return any(recognise(stream) for stream in written.streams)
     except (av.FFmpegError, ValueError):
         return False
+
+
+def add_video(container: av.container.OutputContainer, codec: str) -> av.stream.Stream:
+    """Add a video stream of this codec without an encoder."""
+    return container.add_mux_stream(codec, width=64, height=64)
+
+
+def placeholder(stream: av.stream.Stream) -> list[Packet]:
+    """Return one packet without content, which muxers take for a picture, those of H.264 and the like as well."""
+    import av
+
+    packet: Packet = av.Packet(b"\0\0\0\1" + bytes(60))
+    packet.pts = packet.dts = 0
+    packet.stream, packet.time_base, packet.is_keyframe = stream, Fraction(1, 25), True
+    return [packet]
+
+
+def codec_name(stream: av.stream.Stream) -> str:
+    """Return FFmpeg's name of a stream's codec; 'unknown' where it has none."""
+    if stream.codec_context is not None:
+        return stream.codec_context.codec.canonical_name
+    return getattr(stream, "name", None) or "unknown"
 
 
 class Rehearsal:

@@ -5,6 +5,10 @@ from __future__ import annotations
 import av
 import pytest
 
+from streamdeblur.options import EncodingOptions
+from streamdeblur.video.copying import copy_frame
+from streamdeblur.video.reader import Reader
+from streamdeblur.video.writer import Writer
 from support.media.streams import (
     Sound,
     jpeg_picture,
@@ -172,3 +176,69 @@ def test_text_subtitles_are_kept_or_named(tmp_path, target):
         texts = b" ".join(payloads(tmp_path / f"out.{target}", "subtitle"))
         assert b"Hello" in texts
         assert b"Bye" in texts
+
+
+def test_a_packet_that_the_muxer_refuses_is_left_out_and_named(tmp_path):
+    source = write_streams(tmp_path / "in.mkv", Sound("eac3", damaged={3: b"not eac3"}), Sound())
+    [warning] = transcode(source, tmp_path / "out.mp4")
+    assert warning.startswith("audio stream 1 (eac3, deu): 1 of ")
+    assert "packets were left out (Invalid data" in warning
+    assert seconds_of_sound(tmp_path / "out.mp4", 0) == pytest.approx(0.4, abs=0.06)
+    assert seconds_of_sound(tmp_path / "out.mp4", 1) == pytest.approx(0.4, abs=0.06)
+
+
+def test_a_stream_of_which_nothing_can_be_decoded_ends_nothing(tmp_path):
+    source = write_streams(tmp_path / "in.mkv", Sound("flac", damaged=dict.fromkeys(range(99), b"none of this is flac")), Sound())
+    warnings = transcode(source, tmp_path / "out.webm")
+    assert any(w.startswith("audio stream 1 (flac, deu): ") and "packets were left out" in w for w in warnings)
+    assert seconds_of_sound(tmp_path / "out.webm", 1) == pytest.approx(0.4, abs=0.06)
+
+
+def test_two_writers_of_one_reader_write_the_same(tmp_path):
+    """As `blur` does: packets and decoders are shared, and a start moves time stamps."""
+    source = write_streams(tmp_path / "in.mkv", Sound("flac"), Sound("ac3"), frames=50)
+    reader = Reader(source, start=0.8)
+    with (
+        Writer(tmp_path / "a.webm", reader, EncodingOptions()) as first,
+        Writer(tmp_path / "b.mkv", reader, EncodingOptions()) as second,
+        Writer(tmp_path / "c.webm", reader, EncodingOptions()) as third,
+    ):
+        for item in reader:
+            for writer in (first, second, third):
+                if isinstance(item, av.VideoFrame):
+                    writer.write(copy_frame(item))
+                else:
+                    writer.copy(item)
+    reader.close()
+    assert payloads(tmp_path / "a.webm", "audio") == payloads(tmp_path / "c.webm", "audio")
+    for name in ("a.webm", "b.mkv", "c.webm"):
+        for number in (0, 1):
+            assert seconds_of_sound(tmp_path / name, number) == pytest.approx(1.2, abs=0.1)
+        assert float(stamps(tmp_path / name)[1][0][0]) == pytest.approx(0, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("codec", "target", "written"),
+    [
+        ("libvpx-vp9", "mov", "h264"), ("libvpx", "mov", "h264"), ("libvpx-vp9", "ts", "h264"), ("ffv1", "ts", "h264"),
+        ("mpeg2video", "ts", "mpeg2video"),
+    ],
+)  # fmt: skip
+def test_video_is_written_in_a_codec_that_the_container_really_holds(tmp_path, codec, target, written):
+    source = write_streams(tmp_path / "in.mkv", codec=codec)
+    transcode(source, tmp_path / f"out.{target}")
+    assert streams_of(tmp_path / f"out.{target}") == [("video", written)]
+
+
+def test_further_video_streams_are_copied(tmp_path):
+    part = write_streams(tmp_path / "part.mkv", codec="libx264")
+    with av.open(str(part)) as one, av.open(str(part)) as two, av.open(str(tmp_path / "in.mkv"), "w") as container:
+        streams = [container.add_stream_from_template(each.streams.video[0], opaque=True) for each in (one, two)]
+        for stream, each in zip(streams, (one, two), strict=True):
+            for packet in each.demux():
+                if packet.size:
+                    packet.stream = stream
+                    container.mux_one(packet)
+    for target in ("mp4", "mov", "mkv", "ts"):
+        transcode(tmp_path / "in.mkv", tmp_path / f"out.{target}")
+        assert streams_of(tmp_path / f"out.{target}") == [("video", "h264")] * 2

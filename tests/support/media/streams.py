@@ -59,7 +59,7 @@ def write_streams(path, *sounds, codec="mpeg4", frames=FRAMES, texts=(), cover=N
         for packet in subtitles or ():
             container.mux_one(packet)
         for number in range(frames):
-            frame = av.VideoFrame.from_ndarray(np.full((SIDE, SIDE), 40 + 8 * number, np.uint8), format="gray")
+            frame = av.VideoFrame.from_ndarray(np.full((SIDE, SIDE), 40 + 8 * (number % 20), np.uint8), format="gray")
             frame = frame.reformat(format=video.codec_context.pix_fmt)
             frame.pts = number
             container.mux(video.encode(frame))
@@ -78,7 +78,8 @@ def _add_sound(container, sound):
     formats = [f.name for f in context.codec.audio_formats or []]
     if formats:
         context.format = formats[0]
-    context.bit_rate = 96_000
+    if sound.codec.startswith("wma"):
+        context.bit_rate = 96_000
     context.options = {"strict": "experimental"}
     stream.metadata["language"] = sound.language
     return stream
