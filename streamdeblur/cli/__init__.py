@@ -14,9 +14,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Raises:
         SystemExit: Always, with the exit code.
     """
-    from streamdeblur.cli.app import build_app
-    from streamdeblur.cli.output import escape_unencodable
+    from streamdeblur.cli.interrupts import ended_at_once
 
-    escape_unencodable()
+    # until a command begins its work, see `exit_codes.handle_errors`
+    with ended_at_once():
+        from streamdeblur.cli.app import build_app
+        from streamdeblur.cli.output import escape_unencodable
 
-    build_app()(arguments)
+        escape_unencodable()
+
+        build_app()(arguments)

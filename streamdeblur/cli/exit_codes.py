@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from typing import NoReturn
 
 import typer
 
+from streamdeblur.cli.interrupts import INTERRUPTED, Interrupts
 from streamdeblur.cli.output import print_json, show_log
 from streamdeblur.errors import StreamDeblurError
 
@@ -18,8 +19,6 @@ FAILED = 1
 """A file of several failed."""
 REFUSED = 2
 """An input, an output or a setting cannot be used."""
-INTERRUPTED = 130
-"""As shells count it: 128 and the number of SIGINT."""
 
 logger = logging.getLogger(__name__)
 
@@ -36,26 +35,31 @@ def handle_errors(*, quiet: bool = False, json: bool = False, err: bool = False)
     Raises:
         typer.Exit: An error of streamdeblur was raised.
     """
-    previous = signal.signal(signal.SIGTERM, _interrupt)
-    try:
-        with show_log(quiet=quiet):
-            try:
-                yield
-            except StreamDeblurError as error:
-                logger.error(str(error))
-                if json:
-                    print_json({"error": str(error), "exit_code": REFUSED}, err=err)
-                raise typer.Exit(REFUSED) from None
-            except KeyboardInterrupt:
-                typer.echo("Interrupted. No partial output was left.", err=True)
-                if json:
-                    print_json({"error": "interrupted", "exit_code": INTERRUPTED}, err=err)
-                sys.stdout.flush()
-                # All is closed by now. An orderly exit would end the threads of engines in the midst of their work, which aborts.
-                os._exit(INTERRUPTED)
-    finally:
-        signal.signal(signal.SIGTERM, previous)
+    with Interrupts() as interrupts, show_log(quiet=quiet):
+        try:
+            yield
+        except typer.Exit:
+            raise
+        except StreamDeblurError as error:
+            if interrupts.count:
+                _end_interrupted(json=json, err=err)
+            logger.error(str(error))
+            if json:
+                print_json({"error": str(error), "exit_code": REFUSED}, err=err)
+            raise typer.Exit(REFUSED) from None
+        except BaseException:
+            # An interrupt may come out as any error, for example as that of a process that ended by the same Ctrl-C.
+            if interrupts.count:
+                _end_interrupted(json=json, err=err)
+            raise
 
 
-def _interrupt(*_: object) -> None:
-    raise KeyboardInterrupt
+def _end_interrupted(*, json: bool, err: bool) -> NoReturn:
+    # where a terminal was closed, there may be nobody to tell
+    with suppress(OSError, ValueError):
+        typer.echo("Interrupted. No partial output was left.", err=True)
+        if json:
+            print_json({"error": "interrupted", "exit_code": INTERRUPTED}, err=err)
+        sys.stdout.flush()
+    # All is closed by now. An orderly exit would end the threads of engines in the midst of their work, which aborts.
+    os._exit(INTERRUPTED)

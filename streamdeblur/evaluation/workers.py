@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from concurrent.futures import Executor, ProcessPoolExecutor
+from concurrent.futures import Executor
 from contextlib import contextmanager
-from multiprocessing import get_context
 
 from streamdeblur.evaluation.cases import Case, Image, Method
 from streamdeblur.evaluation.evaluator import Evaluator, EvaluatorSettings, Metrics
+from streamdeblur.worker_processes import open_pool
 
 _evaluator: Evaluator
 """The evaluator of this process, if it is a worker."""
@@ -20,9 +20,12 @@ def worker_pool(count: int, settings: EvaluatorSettings) -> Iterator[Executor | 
     if count == 1:
         yield None
         return
-    # forked processes would inherit the threads of the engines
-    with ProcessPoolExecutor(count, get_context("spawn"), _open_evaluator, (settings,)) as pool:
+    pool = open_pool(count, _open_evaluator, settings)
+    try:
         yield pool
+    finally:
+        # after an error or an interrupt, nobody waits for what was not begun
+        pool.shutdown(cancel_futures=True)
 
 
 def _open_evaluator(settings: EvaluatorSettings) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -59,10 +59,20 @@ def terminal_keys() -> Iterator[Callable[[], str]]:
     # TCSANOW keeps what has been typed already.
     tty.setcbreak(terminal, termios.TCSANOW)
     try:
-        # os.read, because `select` does not see what Python's own buffer holds.
-        yield lambda: os.read(terminal, 1).decode("ascii", "ignore") if select.select([terminal], [], [], 0)[0] else ""
+        yield lambda: _pressed(terminal) if select.select([terminal], [], [], 0)[0] else ""
     finally:
-        termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+        # the terminal may have been closed
+        with suppress(termios.error):
+            termios.tcsetattr(terminal, termios.TCSADRAIN, before)
+
+
+def _pressed(terminal: int) -> str:
+    # os.read, because `select` does not see what Python's own buffer holds.
+    try:
+        return os.read(terminal, 1).decode("ascii", "ignore")
+    except OSError:
+        # The terminal has been closed; a signal is on its way.
+        return ""
 
 
 def _windows_key() -> str:

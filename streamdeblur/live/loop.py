@@ -144,9 +144,10 @@ class LiveLoop:
         self._warn_at_the_end()
         if self.restore_worker.error:
             raise self.restore_worker.error
-        if problems := [worker.problem for worker in self.sink_workers if worker.problem and not worker.lost]:
-            raise OutputError(" ".join(problems))
-        return self.summary()
+        summary = self.summary()
+        if summary.lost:
+            raise OutputError(" ".join(summary.lost))
+        return summary
 
     def stop(self) -> None:
         """End the loop after the current frame."""
@@ -168,6 +169,7 @@ class LiveLoop:
             seconds=round(seconds, 1),
             engine=self.restorer.description,
             warnings=list(self._warnings.messages),
+            lost=[worker.problem for worker in self.sink_workers if worker.problem],
         )
 
     def _close(self) -> None:

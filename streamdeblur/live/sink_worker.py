@@ -41,7 +41,7 @@ class SinkWorker:
         name: Name of the sink, see `LiveOptions.to`.
         dropped: Number of frames that were not written.
         lost: Whether the sink failed and cannot be opened again.
-        problem: Message of the last failure while the sink is lost, or could not be completed; otherwise None.
+        problem: Message of the failure while the sink waits to be opened again, or if it could not be completed; otherwise None.
         continuous: See `Sink`; known once the sink is open.
     """
 
@@ -179,7 +179,7 @@ class SinkWorker:
     def _discard(self, sink: Sink, error: Exception) -> None:
         self._sink = None
         self.lost = not sink.reopenable
-        self.problem = str(error)
+        self.problem = None if self.lost else str(error)
         self._warn(f"{error}{'' if self.lost else f' Retrying in {self._backoff.failed():g} s.'}")
         try:
             sink.close()

@@ -31,3 +31,5 @@ class LiveSummary:
     """Names of the engine and the detector."""
     warnings: list[str] = field(default_factory=list)
     """What was logged as warnings, each once."""
+    lost: list[str] = field(default_factory=list)
+    """What happened to each sink that is lost now, or that could not be completed."""

@@ -64,10 +64,11 @@ def run_process(*arguments: object, env: Mapping[str, str] | None = None, **sett
 
 def start(*arguments: object, **settings: Any) -> subprocess.Popen[Any]:
     """Start a command in a process of its own, which takes interrupts even where the tests run in the background."""
-    prepare = _take_interrupts if os.name == "posix" else None
+    prepare = take_interrupts if os.name == "posix" else None
     return subprocess.Popen([*COMMAND, *map(str, arguments)], preexec_fn=prepare, **settings)
 
 
-def _take_interrupts() -> None:
+def take_interrupts() -> None:
+    """Prepare a process that is about to start."""
     # shells start background jobs with interrupts ignored, and their children inherit it
     signal.signal(signal.SIGINT, signal.SIG_DFL)

@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-import os
-import signal
-import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
-from multiprocessing import get_context, parent_process
 from pathlib import Path
 
 import cv2
 
 from streamdeblur.training.datasets.shards import Sample, TarFile, json_bytes
+from streamdeblur.worker_processes import open_pool
 
 FORMAT = 1
 """Of the parts: those that an older version began are not gone on with."""
@@ -83,8 +80,7 @@ def make_parts(tasks: Sequence[PartTask], folder: Path, workers: int) -> Iterato
 
 
 def _do_together(tasks: Sequence[PartTask], folder: Path, workers: int) -> Iterator[PartTask]:
-    # spawned, not forked: the threads of OpenCV and the engines do not survive a fork
-    pool = ProcessPoolExecutor(workers, get_context("spawn"), _begin_worker)
+    pool = open_pool(workers)
     try:
         waiting = {pool.submit(_do, task, folder): task for task in tasks}
         for future in as_completed(waiting):
@@ -92,19 +88,6 @@ def _do_together(tasks: Sequence[PartTask], folder: Path, workers: int) -> Itera
             yield waiting[future]
     finally:
         pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _begin_worker() -> None:
-    # the main process handles an interrupt, and a worker ends when the main process ends
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-
-
-def _end_with_parent() -> None:
-    parent = parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _do_alone(task: PartTask, folder: Path) -> None:

@@ -50,19 +50,20 @@ def command(
         loop = LiveLoop(options)
         capture, targets = loop.capture, ", ".join(options.to)
         logger.info("%s, %g fps, to %s; %s", capture.name, float(capture.rate), targets, loop.restorer.description)
-        lost = None
-        try:
-            summary = _run(loop, seconds, keys=not headless)
-        except OutputError as error:
-            # the other sinks have their frames
-            logger.error(str(error))
-            summary, lost = loop.summary(), {"error": str(error), "exit_code": REFUSED}
-        if json:
-            print_json({**asdict(summary), **(lost or {})}, err=err)
-        else:
-            logger.info(_text(summary))
-        if lost:
-            raise typer.Exit(REFUSED)
+        summary = _run(loop, seconds, keys=not headless)
+        _report(summary, json=json, err=err)
+
+
+def _report(summary: LiveSummary, *, json: bool, err: bool) -> None:
+    """Show the summary, and which sinks were lost for good."""
+    error = " ".join(summary.lost)
+    if json:
+        print_json({**asdict(summary), **({"error": error, "exit_code": REFUSED} if error else {})}, err=err)
+    else:
+        logger.info(_text(summary))
+    if error:
+        logger.error(error)
+        raise typer.Exit(REFUSED)
 
 
 def _run(loop: LiveLoop, seconds: float | None, *, keys: bool) -> LiveSummary:
@@ -85,6 +86,11 @@ def _run(loop: LiveLoop, seconds: float | None, *, keys: bool) -> LiveSummary:
             return loop.run(tick)
     except KeyboardInterrupt:
         # how a stream without an end is ended
+        return loop.summary()
+    except OutputError:
+        # the other sinks have their frames; an error of the beginning is another one
+        if not loop.summary().lost:
+            raise
         return loop.summary()
 
 
