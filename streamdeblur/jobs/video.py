@@ -20,7 +20,7 @@ from streamdeblur.options import RestorationOptions, VideoOptions, VideoSettings
 from streamdeblur.video.channel import Channel, Stages
 from streamdeblur.video.copying import beside, copy_frame
 from streamdeblur.video.reader import Item, Reader
-from streamdeblur.video.source import check_source
+from streamdeblur.video.source import MAX_PIXELS, check_source
 from streamdeblur.video.writer import Writer
 
 QUEUED = 6
@@ -65,6 +65,7 @@ def deblur_video(
     *,
     on_progress: Callable[[Progress], object] | None = None,
     deblurrer: FaceDeblurrer | None = None,
+    max_pixels: int = MAX_PIXELS,
     **settings: Unpack[VideoSettings],
 ) -> VideoSummary:
     """Restore the faces of a video file; every other stream, time stamp and tag is carried over.
@@ -77,6 +78,7 @@ def deblur_video(
         options: Settings; by default those of `VideoOptions`.
         on_progress: Called after each frame.
         deblurrer: One to use again for many files (it is reset); otherwise one is opened with the restoration settings.
+        max_pixels: Frames with more pixels are skipped as damaged: a frame may be larger than the file declares.
         settings: Flat fields of `VideoOptions` that replace those of `options`: ``strength=0.8, codec="ffv1"``.
 
     Raises:
@@ -94,7 +96,9 @@ def deblur_video(
     target = Path(target)
     check_source(source, allow_network=options.allow_network)
     check_target(source, target, overwrite=options.overwrite)
-    reader = Reader(source, start=options.start, duration=options.duration, allow_network=options.allow_network)
+    reader = Reader(
+        source, start=options.start, duration=options.duration, allow_network=options.allow_network, max_pixels=max_pixels
+    )
     # The reader and the engine are closed last: what is written is complete by then.
     with ExitStack() as opened:
         opened.callback(reader.close)

@@ -150,6 +150,13 @@ class Restorer:
         if self._deblurrer is not None:
             self._deblurrer.reset(keep_statistics=True)
 
+    def restart(self) -> None:
+        """Prepare for another stream: forget the tracked faces, the statistics, and the strength and pause that were set."""
+        self._earlier_statistics = RestorationStatistics()
+        self.strength, self.paused = self._options.strength, False
+        if self._deblurrer is not None:
+            self._deblurrer.reset()
+
     def close(self) -> None:
         """Close the engine, and the one that is being opened."""
         self._closed = True

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Union
 from streamdeblur.errors import InputError
 from streamdeblur.video.conversion import to_editable_format
 from streamdeblur.video.length import VideoLength
-from streamdeblur.video.source import open_source
+from streamdeblur.video.source import MAX_PIXELS, open_source
 from streamdeblur.video.timestamps import ContinuousStamps, FrameStamps
 
 if TYPE_CHECKING:
@@ -40,7 +40,13 @@ class Reader:
     """
 
     def __init__(
-        self, source: str | Path, *, start: float = 0.0, duration: float | None = None, allow_network: bool = False
+        self,
+        source: str | Path,
+        *,
+        start: float = 0.0,
+        duration: float | None = None,
+        allow_network: bool = False,
+        max_pixels: int = MAX_PIXELS,
     ) -> None:
         """Open `source` and decode its first frame.
 
@@ -49,6 +55,7 @@ class Reader:
             start: Where to begin, in seconds from the first frame.
             duration: How much to read, in seconds; by default, all that is left.
             allow_network: Also read URLs, and playlists that name other files or hosts.
+            max_pixels: Frames with more pixels are skipped as damaged.
 
         Raises:
             InputError: The source cannot be read, has no video stream, or none of its frames can be decoded.
@@ -57,7 +64,7 @@ class Reader:
         self.warnings: list[str] = []
         self.undecodable = 0
         """Packets of the video stream that could not be decoded."""
-        self.container = open_source(source, allow_network=allow_network)
+        self.container = open_source(source, allow_network=allow_network, max_pixels=max_pixels)
         try:
             self.stream = self._video_stream()
             self.stream.thread_type = "AUTO"

@@ -26,6 +26,8 @@ REACHING_FORMATS = {
     "sdr2",
     "webm_dash_manifest",
 }
+MAX_PIXELS = 2**27
+"""Default limit of the size of a decoded frame: 16384 x 8192. A frame may be larger than the file declares."""
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:")
 
 
@@ -39,12 +41,13 @@ def without_protocol(address: str) -> str:
     return f"Cannot open {address}: the FFmpeg inside PyAV was built without {address.partition(':')[0].upper()}."
 
 
-def open_source(source: str | Path, *, allow_network: bool = False) -> av.container.InputContainer:
+def open_source(source: str | Path, *, allow_network: bool = False, max_pixels: int = MAX_PIXELS) -> av.container.InputContainer:
     """Open a video file.
 
     Args:
         source: A file or URL.
         allow_network: Also open URLs, and playlists that name other files or hosts.
+        max_pixels: Frames with more pixels are errors of the decoder, which allocates no memory for them.
 
     Raises:
         InputError: The source cannot be read, is no video, or would open more than is allowed.
@@ -53,13 +56,13 @@ def open_source(source: str | Path, *, allow_network: bool = False) -> av.contai
 
     check_source(source, allow_network=allow_network)
     address = str(source) if is_url(source) else f"file:{source}"
-    options = {}
+    options = {"max_pixels": str(max_pixels)}
     if not allow_network:
         # FFmpeg itself opens nothing but this file, whatever its content names
         allowed = [name for name in av.formats_available if name not in REACHING_FORMATS]
-        options = {"protocol_whitelist": "file", "format_whitelist": ",".join(sorted(allowed))}
+        options |= {"protocol_whitelist": "file", "format_whitelist": ",".join(sorted(allowed))}
     try:
-        return av.open(address, options=options, metadata_errors="replace")
+        container = av.open(address, options=options, metadata_errors="replace")
     except av.ArgumentError as error:
         if allow_network:
             raise InputError(f"Cannot read {source}: {error.strerror}.") from None
@@ -69,6 +72,10 @@ def open_source(source: str | Path, *, allow_network: bool = False) -> av.contai
     except (av.FFmpegError, OSError) as error:
         hint = "Is the address right?" if is_url(source) else "It may be damaged, cut off, or no video at all."
         raise InputError(f"Cannot read {source} as a video: {error.strerror or error}. {hint}") from None
+    for stream in container.streams.video:
+        if stream.codec_context is not None:
+            stream.codec_context.options = {"max_pixels": str(max_pixels)}
+    return container
 
 
 def check_source(source: str | Path, *, allow_network: bool) -> None:

@@ -14,7 +14,7 @@ from aioice.ice import get_host_addresses
 from aiortc import RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import VideoStreamTrack
 
-from streamdeblur.live.serve.application import MAX_CAMERAS
+from streamdeblur.live.serve.camera_sessions import MAX_CAMERAS
 from support.servers import served
 
 pytestmark = pytest.mark.skipif(

@@ -4,46 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import tempfile
 import threading
+from concurrent.futures import Future
 from contextlib import contextmanager
-
-from aiohttp import web
+from pathlib import Path
 
 from streamdeblur.live.serve.access import Access
-from streamdeblur.live.serve.application import application
+from streamdeblur.live.serve.server import serving
 
 
 @contextmanager
 def served(options, *, token=False, host="127.0.0.1", names=()):
     """Serve the page; yields its port and its `Access`."""
-    loop, ready = asyncio.new_event_loop(), threading.Event()
-    opened = {}
+    opened, access = Future(), Access(host, 0, token=token, names=names)
 
-    async def begin():
-        # The port is known only after it is open.
-        access = Access(host, 0, token=token, names=names)
-        runner = web.AppRunner(application(options, access), access_log=None)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        access.port = site._server.sockets[0].getsockname()[1]
-        opened.update(runner=runner, access=access)
-        ready.set()
+    async def serve(folder):
+        ended = asyncio.Event()
+        async with serving(options, access, folder) as listener:
+            # the port is known only after it is open
+            access.port = listener.ports[0]
+            opened.set_result((asyncio.get_running_loop(), ended))
+            await ended.wait()
 
-    def run():
-        asyncio.set_event_loop(loop)
-        loop.run_until_complete(begin())
-        loop.run_forever()
-
-    thread = threading.Thread(target=run, daemon=True)
-    thread.start()
-    assert ready.wait(60)
-    try:
-        yield opened["access"].port, opened["access"]
-    finally:
-        asyncio.run_coroutine_threadsafe(opened["runner"].cleanup(), loop).result(20)
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join(20)
+    with tempfile.TemporaryDirectory() as folder:
+        thread = threading.Thread(target=lambda: asyncio.run(serve(Path(folder))), daemon=True)
+        thread.start()
+        loop, ended = opened.result(60)
+        try:
+            yield access.port, access
+        finally:
+            loop.call_soon_threadsafe(ended.set)
+            thread.join(20)
+            assert not thread.is_alive()
 
 
 def request(port, method, path, body=None, *, origin=True, **headers):

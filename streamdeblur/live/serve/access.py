@@ -112,35 +112,46 @@ class Access:
         return any(hmac.compare_digest((value or "").encode(errors="replace"), known) for value in received)
 
     def middleware(self) -> Middleware:
-        """Make a middleware that refuses requests, moves the token from the URL into a cookie, and adds security headers."""
+        """Make a middleware that refuses requests, moves the token from the URL into a cookie, and turns errors into JSON."""
         from aiohttp import web
 
         @web.middleware
         async def check(request: web.Request, handler: Handler) -> web.StreamResponse:
             problem = self.problem(request)
             if problem is not None:
-                return web.json_response({"error": problem}, status=403, headers=HEADERS)
+                return web.json_response({"error": problem}, status=403)
             if self.token is not None and request.method == "GET" and "token" in request.query:
                 return self._remember(request)
+            if "Content-Encoding" in request.headers:
+                return web.json_response({"error": "Compressed requests are not supported."}, status=415)
             try:
-                response = await handler(request)
+                return await handler(request)
             except web.HTTPException as error:
-                return web.json_response({"error": f"{error.reason}."}, status=error.status, headers=HEADERS)
+                allowed = {"Allow": error.headers["Allow"]} if "Allow" in error.headers else {}
+                return web.json_response({"error": f"{error.reason}."}, status=error.status, headers=allowed)
+            except web.RequestPayloadError:
+                return web.json_response({"error": "The body of the request is incomplete or invalid."}, status=400)
+            except ConnectionError:
+                # The client left; aiohttp ends the request.
+                raise
             except Exception as error:
                 # Guards the server against its own bugs, which may raise anything: the client gets an error without internals,
                 # the log gets the reason, and other requests are not affected.
                 logger.error("%s %s failed: %s: %s", request.method, request.path, type(error).__name__, str(error))
-                return web.json_response({"error": "Internal server error."}, status=500, headers=HEADERS)
-            response.headers.update(HEADERS)
-            return response
+                return web.json_response({"error": "Internal server error."}, status=500)
 
         return check
 
+    async def add_headers(self, request: web.Request, response: web.StreamResponse) -> None:
+        """Add the security headers to a response that is about to be sent."""
+        response.headers.update(HEADERS)
+
     def _remember(self, request: web.Request) -> web.Response:
-        """Redirect to the same page without the token in its URL, where histories and screenshots would show it."""
+        """Redirect to the page without the token in its URL, where histories and screenshots would show it."""
         from aiohttp import web
 
-        response = web.Response(status=303, headers={**HEADERS, "Location": request.path})
+        # Not to the path of the request, which may be the address of another site: //evil.example/
+        response = web.Response(status=303, headers={"Location": "/"})
         secure = request.headers.get("X-Forwarded-Proto", request.scheme) == "https"
         response.set_cookie(self._cookie, self.token or "", httponly=True, samesite="Strict", secure=secure)
         return response

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from contextlib import ExitStack
-from dataclasses import dataclass, field
+import json
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -12,10 +11,11 @@ from string import Template
 from aiohttp import web
 
 from streamdeblur.errors import InputError, StreamDeblurError
-from streamdeblur.live.restorer import Restorer
 from streamdeblur.live.serve import offers, uploads
 from streamdeblur.live.serve.access import Access
-from streamdeblur.live.serve.peer_session import PeerSession
+from streamdeblur.live.serve.camera_sessions import CamerasBusyError, CameraSessions
+from streamdeblur.live.serve.connections import RETRY_SECONDS, watch_requests
+from streamdeblur.live.serve.upload_process import UploadProcess
 from streamdeblur.options import RestorationOptions
 
 PAGE = {
@@ -29,48 +29,45 @@ PAGE = {
     "/icon.svg": ("icon.svg", "image/svg+xml"),
 }
 """All static files by path: file name and MIME type."""
-MAX_CAMERAS = 2
-"""Simultaneous cameras; each needs most of two cores."""
 MAX_UPLOADS = 4
-"""Simultaneous uploads; one is restored while the others wait."""
-RECEIVING_SECONDS = 300.0
-"""Time for an upload to arrive."""
+"""Simultaneous uploads; one is restored while the others arrive or wait."""
+OFFER_SECONDS = 10.0
+"""Time for an offer to arrive."""
+SENDING_SECONDS = 30.0
+"""Time for a part of a result to be taken by the client."""
+PART_BYTES = 2**20
+"""Size of these parts."""
 
 
-@dataclass
 class ServerState:
     """What the requests of a server share."""
 
-    options: RestorationOptions
-    access: Access
-    sessions: set[PeerSession] = field(default_factory=set)
-    cameras: int = 0
-    """Number of sessions, including those that are being opened."""
-    uploads: int = 0
-    restoring: asyncio.Semaphore = field(default_factory=lambda: asyncio.Semaphore(1))
-    closing: bool = False
-
-    def release_camera(self) -> None:
-        """Make room for another session."""
-        self.cameras -= 1
+    def __init__(self, options: RestorationOptions, access: Access, folder: Path) -> None:
+        self.access, self.folder = access, folder
+        self.cameras = CameraSessions(options)
+        self.uploads = 0
+        """Number of uploads that arrive, wait, are restored or sent back."""
+        self.upload_process = UploadProcess(options, folder)
 
 
 STATE: web.AppKey[ServerState] = web.AppKey("state", ServerState)
 
 
-def application(options: RestorationOptions, access: Access) -> web.Application:
+def application(options: RestorationOptions, access: Access, folder: Path) -> web.Application:
     """Build the application of the page and its requests: ``/offer`` (a camera over WebRTC) and ``/restore`` (an upload).
 
     Args:
         options: Settings of the restoration.
         access: Checks each request.
+        folder: Where uploads are kept until they are restored.
     """
-    app = web.Application(middlewares=[access.middleware()], client_max_size=offers.MAX_BYTES)
-    app[STATE] = ServerState(options, access)
+    app = web.Application(middlewares=[watch_requests, access.middleware()], client_max_size=offers.MAX_BYTES)
+    app[STATE] = ServerState(options, access, folder)
     for path in PAGE:
         app.router.add_get(path, _page)
     app.router.add_post("/offer", _offer)
     app.router.add_post("/restore", _restore)
+    app.on_response_prepare.append(access.add_headers)
     app.on_shutdown.append(_close)
     return app
 
@@ -87,86 +84,86 @@ def _error(message: str, status: int = 400) -> web.Response:
     return web.json_response({"error": message}, status=status)
 
 
+def _busy(message: str) -> web.Response:
+    return web.json_response({"error": message}, status=503, headers={"Retry-After": str(RETRY_SECONDS)})
+
+
 async def _offer(request: web.Request) -> web.Response:
-    """Answer the WebRTC offer of a camera."""
+    """Answer the WebRTC offer of a camera. Nothing is held for it until it has arrived and was checked."""
     state = request.app[STATE]
-    if state.cameras >= MAX_CAMERAS:
-        return _error(f"{MAX_CAMERAS} cameras are connected already. Stop one of them, or try again later.", 503)
-    with ExitStack() as on_failure:
-        state.cameras += 1
-        on_failure.callback(state.release_camera)
-        try:
-            session, answer = await _open_session(request, state)
-        except InputError as error:
-            return _error(str(error))
-        except StreamDeblurError as error:
-            return _error(str(error), 500)
-        on_failure.pop_all()
-    state.sessions.add(session)
-    return web.json_response(answer)
-
-
-async def _open_session(request: web.Request, state: ServerState) -> tuple[PeerSession, dict[str, str]]:
-    """A session and its answer; InputError if the offer cannot be answered."""
     try:
-        content = await request.json()
+        async with asyncio.timeout(OFFER_SECONDS):
+            body = await request.read()
+    except TimeoutError:
+        return _error("The WebRTC offer took too long to arrive.", 408)
+    try:
+        offer = offers.parse_offer(_json(body), request.remote, remote_clients=state.access.token is not None)
+        answer = await state.cameras.open(offer)
+    except CamerasBusyError as error:
+        return _busy(str(error))
+    except InputError as error:
+        return _error(str(error))
+    except StreamDeblurError as error:
+        return _error(str(error), 500)
+    return web.json_response({"sdp": answer.sdp, "type": answer.type})
+
+
+def _json(body: bytes) -> object:
+    """The content of JSON; None if it is not valid."""
+    try:
+        return json.loads(body)
     except (ValueError, RecursionError):
-        raise InputError("Invalid WebRTC offer.") from None
-    offer = offers.parse_offer(content, request.remote, remote_clients=state.access.token is not None)
-    restorer = await asyncio.to_thread(Restorer, state.options)
-
-    def on_end() -> None:
-        if session in state.sessions:
-            state.sessions.discard(session)
-            state.release_camera()
-
-    session = PeerSession(restorer, on_end)
-    try:
-        answer = await session.answer(offer)
-    except Exception:
-        # Guards the server against hostile offers, for which aiortc's parsers raise errors of many types (ValueError,
-        # IndexError, AssertionError, AttributeError, errors of its codecs). All of them are the client's.
-        await session.close()
-        raise InputError("The WebRTC offer cannot be answered.") from None
-    return session, {"sdp": answer.sdp, "type": answer.type}
+        return None
 
 
-async def _restore(request: web.Request) -> web.Response:
+async def _restore(request: web.Request) -> web.StreamResponse:
     """Restore an uploaded picture or clip: the content is the body, the file name is in the header ``X-Name``."""
     state = request.app[STATE]
     if state.uploads >= MAX_UPLOADS:
-        return _error("Other files are being restored. Try again in a minute.", 503)
+        return _busy("Other files are being restored. Try again in a minute.")
     state.uploads += 1
     try:
-        result = await _restored(request, state)
+        return await _restored(request, state)
     except TimeoutError:
         return _error("The file took too long to arrive.", 408)
+    except uploads.FullError as error:
+        return _error(str(error), 507)
     except InputError as error:
         return _error(str(error))
     except StreamDeblurError as error:
         return _error(str(error), 500)
     finally:
         state.uploads -= 1
-    headers = {"Content-Disposition": f'attachment; filename="{result.name}"', "X-Message": result.message}
-    return web.Response(body=result.content, content_type=result.mime_type, headers=headers)
 
 
-async def _restored(request: web.Request, state: ServerState) -> uploads.UploadResult:
+async def _restored(request: web.Request, state: ServerState) -> web.StreamResponse:
     suffix = uploads.suffix_of(request.headers.get("X-Name", ""))
     uploads.check_size(request.content_length or 0)
-    with uploads.folder() as folder:
+    uploads.check_space(state.folder)
+    with uploads.folder(state.folder) as folder:
         source = Path(folder) / f"upload{suffix}"
-        async with asyncio.timeout(RECEIVING_SECONDS):
-            await uploads.receive(request.content.iter_chunked(2**16), source)
+        await uploads.receive(request.content.iter_chunked(2**16), source)
+        return await _send(request, await state.upload_process.restore(source))
 
-        def is_wanted() -> bool:
-            return request.transport is not None and not state.closing
 
-        async with state.restoring:
-            return await asyncio.to_thread(uploads.restore, source, state.options, is_wanted)
+async def _send(request: web.Request, result: uploads.UploadResult) -> web.StreamResponse:
+    """Send a result. A client that takes none of it for a while loses the connection."""
+    response = web.StreamResponse(
+        headers={"Content-Disposition": f'attachment; filename="{result.path.name}"', "X-Message": result.message}
+    )
+    response.content_type, response.content_length = result.mime_type, result.path.stat().st_size
+    try:
+        await response.prepare(request)
+        with result.path.open("rb") as file:
+            while part := file.read(PART_BYTES):
+                async with asyncio.timeout(SENDING_SECONDS):
+                    await response.write(part)
+    except TimeoutError:
+        if request.transport is not None:
+            request.transport.abort()
+    return response
 
 
 async def _close(app: web.Application) -> None:
-    app[STATE].closing = True
-    for session in list(app[STATE].sessions):
-        await session.close()
+    app[STATE].upload_process.kill()
+    await app[STATE].cameras.close()

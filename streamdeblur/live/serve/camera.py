@@ -49,6 +49,7 @@ class BeforeAfter(MediaStreamTrack):
     """A video track of the latest frames of a camera: the original at the left, the restored frame at the right.
 
     Attributes:
+        received: Number of frames that arrived.
         frames: Number of frames sent.
         dropped: Number of frames that were replaced by newer ones.
     """
@@ -58,7 +59,7 @@ class BeforeAfter(MediaStreamTrack):
     def __init__(self, source: MediaStreamTrack, restorer: Restorer) -> None:
         """Start to receive frames from the `source`."""
         super().__init__()
-        self.frames = self.dropped = 0
+        self.received = self.frames = self.dropped = 0
         self._restorer, self._source = restorer, source
         self._latencies = Latencies()
         self._size: tuple[int, int] | None = None
@@ -73,6 +74,7 @@ class BeforeAfter(MediaStreamTrack):
                 frame = cast("av.VideoFrame", await self._source.recv())
                 if frame.width * frame.height > MAX_PIXELS:
                     return
+                self.received += 1
                 self.dropped += self._latest is not None
                 self._latest = frame, time.monotonic()
                 self._arrived.set()

@@ -1,18 +1,25 @@
-"""Uploaded pictures and short clips: validation and restoration."""
+"""Uploaded pictures and short clips: their limits, how they arrive, and how they are restored."""
 
 from __future__ import annotations
 
+import asyncio
+import errno
+import os
+import shutil
 import tempfile
-from collections.abc import AsyncIterator, Callable
-from dataclasses import dataclass, field
+import time
+from collections.abc import AsyncGenerator, AsyncIterator
+from contextlib import aclosing
+from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 from streamdeblur.deblurrer import FaceDeblurrer
-from streamdeblur.errors import InputError, StreamDeblurError
+from streamdeblur.errors import InputError, OutputError, StreamDeblurError
 from streamdeblur.jobs.image import SUFFIXES as PICTURES
 from streamdeblur.jobs.image import deblur_image
 from streamdeblur.jobs.video import Progress
-from streamdeblur.options import RestorationOptions, VideoOptions
+from streamdeblur.options import VideoOptions
 
 MAX_BYTES = 100 * 2**20
 """Upper limit of the size of an upload."""
@@ -21,8 +28,18 @@ MAX_CLIP_SECONDS = 60.0
 MAX_PICTURE_PIXELS = 40_000_000
 MAX_CLIP_PIXELS = 3840 * 2176
 """Upper limit of the size of a frame: 4K, padded to whole blocks."""
+MAX_CLIP_FRAMES = 60 * 120
+"""Upper limit of the number of frames of a clip: 60 seconds at 120 per second."""
 MAX_WORKING_SECONDS = 15 * 60.0
-"""Upper limit of the processing time of a clip."""
+"""Upper limit of the processing time of a file."""
+RECEIVING_SECONDS = 300.0
+"""Upper limit of the time for an upload to arrive."""
+SILENT_SECONDS = 10.0
+"""Upper limit of the time without any data of an upload that is arriving."""
+LEAST_RATE = 16 * 2**10
+"""Bytes per second that an upload has to arrive with on average, after the first `SILENT_SECONDS`."""
+SPARE_BYTES = 2 * 2**30
+"""Space that is left on the disk of the temporary folder before an upload is accepted."""
 TYPES = {
     ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp",
     ".mp4": "video/mp4", ".mov": "video/mp4", ".webm": "video/webm",
@@ -36,12 +53,15 @@ CLIP_FORMATS = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
 class UploadResult:
     """The result of an upload."""
 
-    content: bytes = field(repr=False)
+    path: Path
+    """The file, in the folder of the upload."""
     mime_type: str
-    name: str
-    """File name."""
     message: str
     """What was restored, for the user."""
+
+
+class FullError(OutputError):
+    """There is not enough space for an upload."""
 
 
 def limits() -> dict[str, str]:
@@ -70,47 +90,79 @@ def check_size(size: int) -> None:
         raise InputError(f"The file is larger than {MAX_BYTES // 2**20} MB.")
 
 
+def check_space(folder: Path) -> None:
+    """Raise FullError if the disk of the folder has no space for an upload and its result."""
+    if shutil.disk_usage(folder).free < SPARE_BYTES:
+        raise FullError("The computer that runs streamdeblur has too little space for temporary files.")
+
+
 async def receive(chunks: AsyncIterator[bytes], target: Path) -> None:
     """Write an upload to a file.
 
     Raises:
         InputError: It is empty or too large; nothing beyond the limit is read.
+        TimeoutError: It arrives too slowly.
+        FullError: The disk is full.
     """
-    size = 0
+    size, began = 0, time.monotonic()
     with target.open("wb") as file:
-        async for chunk in chunks:
-            size += len(chunk)
-            check_size(size)
-            file.write(chunk)
+        async with asyncio.timeout(RECEIVING_SECONDS), aclosing(_in_time(chunks)) as arriving:
+            async for chunk in arriving:
+                size += len(chunk)
+                check_size(size)
+                _write(file, chunk)
+                seconds = time.monotonic() - began
+                if seconds > SILENT_SECONDS and size < LEAST_RATE * seconds:
+                    raise TimeoutError
     if not size:
         raise InputError("The file is empty.")
 
 
-def folder() -> tempfile.TemporaryDirectory[str]:
-    """Provide a temporary folder for one upload, which is removed with its content when it is closed."""
-    return tempfile.TemporaryDirectory(prefix="streamdeblur-", ignore_cleanup_errors=True)
+async def _in_time(chunks: AsyncIterator[bytes]) -> AsyncGenerator[bytes]:
+    """Yield what arrives; TimeoutError if nothing does for too long."""
+    while True:
+        try:
+            async with asyncio.timeout(SILENT_SECONDS):
+                chunk = await anext(chunks)
+        except StopAsyncIteration:
+            return
+        yield chunk
 
 
-def restore(source: Path, options: RestorationOptions, is_wanted: Callable[[], bool]) -> UploadResult:
+def _write(file: BinaryIO, chunk: bytes) -> None:
+    try:
+        file.write(chunk)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise FullError("The computer that runs streamdeblur has no space left for temporary files.") from None
+
+
+def folder(parent: Path | None = None) -> tempfile.TemporaryDirectory[str]:
+    """Provide a temporary folder for uploads, or for one of them, which is removed with its content when it is closed."""
+    return tempfile.TemporaryDirectory(prefix="streamdeblur-", dir=parent, ignore_cleanup_errors=True)
+
+
+def restore(source: Path, deblurrer: FaceDeblurrer) -> UploadResult:
     """Restore an uploaded file.
 
     Args:
-        source: The file, in a folder of its own.
-        options: Settings of the restoration.
-        is_wanted: Whether the client still waits; asked while a clip is restored.
+        source: The file, in a folder of its own, where the result is written, too.
+        deblurrer: An open deblurrer; it is reset.
 
     Raises:
         StreamDeblurError: The file cannot be read or restored; the message contains no path.
     """
     try:
-        return _restore_picture(source, options) if source.suffix in PICTURES else _restore_clip(source, options, is_wanted)
+        return _restore_picture(source, deblurrer) if source.suffix in PICTURES else _restore_clip(source, deblurrer)
     except StreamDeblurError as error:
         message = str(error).replace(str(source), "The file").replace("read The", "read the")
+        message = message.replace(f"{source.parent}{os.sep}", "")
         # Advice about options of the command line does not apply here.
         raise type(error)(message.partition(" Give --")[0]) from None
 
 
-def _restore_picture(source: Path, options: RestorationOptions) -> UploadResult:
+def _restore_picture(source: Path, deblurrer: FaceDeblurrer) -> UploadResult:
     from PIL import Image
 
     try:
@@ -123,30 +175,28 @@ def _restore_picture(source: Path, options: RestorationOptions) -> UploadResult:
     except (OSError, SyntaxError, ValueError):
         raise InputError("The file is not a PNG, JPEG or WebP picture, or it is damaged.") from None
     target = source.with_name(f"restored{source.suffix}")
-    with FaceDeblurrer(options) as deblurrer:
-        summary = deblur_image(source, target, deblurrer)
-    return UploadResult(target.read_bytes(), TYPES[source.suffix], target.name, _message(summary.faces, summary.restored))
+    summary = deblur_image(source, target, deblurrer)
+    return UploadResult(target, TYPES[source.suffix], _message(summary.faces, summary.restored))
 
 
-def _restore_clip(source: Path, options: RestorationOptions, is_wanted: Callable[[], bool]) -> UploadResult:
+def _restore_clip(source: Path, deblurrer: FaceDeblurrer) -> UploadResult:
     from streamdeblur.jobs.video import deblur_video
 
     def check(progress: Progress) -> None:
-        if not is_wanted():
-            raise InputError("The client has closed the connection.")
-        if progress.seconds > MAX_WORKING_SECONDS:
-            raise InputError(f"The clip takes longer than {MAX_WORKING_SECONDS / 60:g} minutes. Use a shorter or smaller one.")
+        if progress.frames > MAX_CLIP_FRAMES:
+            raise InputError(f"The clip has more than {MAX_CLIP_FRAMES:,} frames in its first {MAX_CLIP_SECONDS:g} seconds.")
 
     _check_clip(source)
     target = source.with_name("restored.webm" if source.suffix == ".webm" else "restored.mp4")
-    summary = deblur_video(source, target, VideoOptions(restoration=options, duration=MAX_CLIP_SECONDS), on_progress=check)
-    return UploadResult(target.read_bytes(), TYPES[target.suffix], target.name, _message(summary.faces, summary.restored))
+    options = VideoOptions(restoration=deblurrer.options, duration=MAX_CLIP_SECONDS)
+    summary = deblur_video(source, target, options, on_progress=check, deblurrer=deblurrer, max_pixels=MAX_CLIP_PIXELS)
+    return UploadResult(target, TYPES[target.suffix], _message(summary.faces, summary.restored))
 
 
 def _check_clip(source: Path) -> None:
     from streamdeblur.video.source import open_source
 
-    with open_source(source) as container:
+    with open_source(source, max_pixels=MAX_CLIP_PIXELS) as container:
         if container.format.name not in CLIP_FORMATS:
             raise InputError("The file is not an MP4, MOV or WebM clip.")
         if not container.streams.video:

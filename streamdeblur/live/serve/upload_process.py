@@ -1,0 +1,100 @@
+"""UploadProcess: restores uploads in a process of its own, which is killed when a file takes too much or nobody waits for it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import logging
+import sys
+from pathlib import Path
+from typing import Any
+
+from streamdeblur.errors import InputError, StreamDeblurError
+from streamdeblur.live.serve.uploads import MAX_WORKING_SECONDS, UploadResult
+from streamdeblur.options import RestorationOptions
+
+logger = logging.getLogger(__name__)
+
+MODULE = "streamdeblur.live.serve.upload_worker"
+
+
+class UploadProcess:
+    """The process that restores uploads, one after another. It is started for the first one, and again after it was killed.
+
+    The formats of pictures and clips are decoded by native code, which a hostile file may make use all memory, hang or crash.
+    """
+
+    def __init__(self, options: RestorationOptions, folder: Path) -> None:
+        """Set what the process works with; `start` starts it.
+
+        Args:
+            options: Settings of the restoration.
+            folder: The folder of all uploads, which the process removes if this one dies.
+        """
+        self._options, self._folder = options, folder
+        self._process: asyncio.subprocess.Process | None = None
+        self._free = asyncio.Lock()
+
+    async def restore(self, source: Path) -> UploadResult:
+        """Restore an upload, after those that came before it. The process is killed if this call is cancelled.
+
+        Args:
+            source: The file, in a folder of its own.
+
+        Raises:
+            StreamDeblurError: The file cannot be read or restored, takes too long, or needs too much memory.
+        """
+        async with self._free:
+            try:
+                process = self._process or await self._start()
+                async with asyncio.timeout(MAX_WORKING_SECONDS):
+                    answer = await self._answer(process, source)
+            except TimeoutError:
+                self.kill()
+                raise InputError(f"The file takes longer than {MAX_WORKING_SECONDS / 60:g} minutes.") from None
+            except BaseException:
+                # cancelled, because the client left or the server ends: the work would go on without anyone who waits for it
+                self.kill()
+                raise
+        if "cause" in answer:
+            logger.error("Restoring an upload failed: %s", answer["cause"])
+        if "error" in answer:
+            raise (InputError if answer["refused"] else StreamDeblurError)(answer["error"])
+        return UploadResult(Path(answer["path"]), answer["mime_type"], answer["message"])
+
+    def kill(self) -> None:
+        """End the process at once, whatever it is doing."""
+        process, self._process = self._process, None
+        if process is not None:
+            with contextlib.suppress(ProcessLookupError):
+                process.kill()
+
+    async def _start(self) -> asyncio.subprocess.Process:
+        # -P: no module of the current folder is imported in place of one that is installed
+        self._process = process = await asyncio.create_subprocess_exec(
+            sys.executable, "-P", "-m", MODULE, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+        )
+        await self._send(process, {"options": self._options.model_dump(mode="json"), "folder": str(self._folder)})
+        return process
+
+    async def _answer(self, process: asyncio.subprocess.Process, source: Path) -> dict[str, Any]:
+        await self._send(process, {"source": str(source)})
+        assert process.stdout is not None
+        line = await process.stdout.readline()
+        if not line:
+            status = await process.wait()
+            self._process = None
+            logger.warning(
+                "The process that restores uploads ended with status %d. It is started again for the next file.", status
+            )
+            raise InputError("The file could not be restored: it is damaged, or needs too much memory.")
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    async def _send(self, process: asyncio.subprocess.Process, content: dict[str, Any]) -> None:
+        assert process.stdin is not None
+        with contextlib.suppress(ConnectionError):
+            # the end of a process is noticed where its answer is read
+            process.stdin.write(json.dumps(content).encode() + b"\n")
+            await process.stdin.drain()

@@ -1,0 +1,91 @@
+"""What the process of `UploadProcess` runs: jobs come in as lines of JSON on stdin, and answers go out as lines on stdout."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+import queue
+import shutil
+import signal
+import sys
+import threading
+from pathlib import Path
+from typing import Any
+
+from streamdeblur.deblurrer import FaceDeblurrer
+from streamdeblur.errors import InputError, StreamDeblurError
+from streamdeblur.live.serve import uploads
+from streamdeblur.options import RestorationOptions
+
+MEMORY = 4 * 2**30
+"""Memory that restoring a file may take, in bytes: about three times what a 4K clip takes on a machine with few cores."""
+MEMORY_PER_CORE = 128 * 2**20
+"""Further memory for each core: decoders, encoders and engines keep stacks and frames for each of their threads."""
+RESULT_BYTES = 2**30
+"""Upper limit of the size of a result."""
+
+
+def main() -> None:
+    """Restore uploads until the server closes stdin."""
+    for name in ("SIGINT", "SIGHUP"):
+        # a terminal sends these to all processes of a command; the server ends this one
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
+    # what libraries print does not mix with the answers
+    answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    logging.getLogger("streamdeblur").setLevel(logging.CRITICAL)
+    first = json.loads(sys.stdin.readline() or "{}")
+    if not first:
+        return
+    jobs: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
+    threading.Thread(target=_read_jobs, args=[jobs, Path(first["folder"])], daemon=True).start()
+    limit_resources()
+    options = RestorationOptions.model_validate(first["options"])
+    with FaceDeblurrer(options, throughput=True) as deblurrer:
+        while True:
+            answer = _answer(Path(jobs.get()["source"]), deblurrer)
+            answers.write(json.dumps(answer) + "\n")
+            answers.flush()
+
+
+def _read_jobs(jobs: queue.SimpleQueue[dict[str, Any]], folder: Path) -> None:
+    """Pass jobs on; when the server has ended, however it did, remove what it left and end this process, too."""
+    for line in sys.stdin:
+        jobs.put(json.loads(line))
+    shutil.rmtree(folder, ignore_errors=True)
+    os._exit(0)
+
+
+def _answer(source: Path, deblurrer: FaceDeblurrer) -> dict[str, Any]:
+    try:
+        result = uploads.restore(source, deblurrer)
+    except InputError as error:
+        return {"error": str(error), "refused": True}
+    except StreamDeblurError as error:
+        return {"error": str(error), "refused": False}
+    except MemoryError:
+        return {"error": "The file needs too much memory.", "refused": True}
+    except Exception as error:
+        # Guards the process, whose start takes seconds, against what libraries raise for files that are damaged in ways nobody
+        # thought of. The client gets an error without internals, the log of the server gets the cause.
+        return {"error": "The file could not be restored.", "refused": False, "cause": f"{type(error).__name__}: {error}"}
+    return {"path": str(result.path), "mime_type": result.mime_type, "message": result.message}
+
+
+def limit_resources() -> None:
+    """Limit the memory of this process and the size of its files, where the operating system does."""
+    try:
+        import resource
+    except ImportError:
+        # Windows
+        return
+    memory = MEMORY + MEMORY_PER_CORE * (os.cpu_count() or 1)
+    for kind, limit in ((resource.RLIMIT_DATA, memory), (resource.RLIMIT_FSIZE, RESULT_BYTES)):
+        hard = resource.getrlimit(kind)[1]
+        resource.setrlimit(kind, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))
+
+
+if __name__ == "__main__":
+    main()
