@@ -2,22 +2,33 @@
 
 from __future__ import annotations
 
+import asyncio
 import io
 import json
+import logging
+import os
 import re
+import signal
+import socket
 import struct
+import time
 import zlib
+from contextlib import ExitStack
 
+import av
 import numpy as np
 import pytest
 from PIL import Image
 
-from support.media.videos import write_video
+from streamdeblur.errors import InputError
+from support.media.videos import write_growing_video, write_video
 
 pytest.importorskip("aiortc", reason="aiortc comes with the extra live")
 
-from streamdeblur.live.serve import offers, uploads
-from support.servers import request, served
+from streamdeblur.live.serve import connections, offers, uploads
+from streamdeblur.live.serve.application import MAX_UPLOADS
+from streamdeblur.live.serve.upload_process import UploadProcess
+from support.servers import exchange, head, request, served
 
 
 @pytest.fixture(scope="module")
@@ -196,3 +207,201 @@ def test_invalid_offers_are_refused(port, offer):
 
 def test_large_offers_are_refused(port):
     assert request(port, "POST", "/offer", b"x" * (offers.MAX_BYTES + 1))[0] == 413
+
+
+def post(path, *lines, body=b"x", length=None):
+    """A request whose first line and headers are completed with those of the page."""
+    size = b"Content-Length: %d" % (len(body) if length is None else length)
+    return lambda port: head(port, b"POST", path, *lines, size) + body
+
+
+def upload(*lines, **settings):
+    return post(b"/restore", b"X-Name: a.png", *lines, **settings)
+
+
+def offer(body, *lines):
+    return post(b"/offer", *lines, body=body)
+
+
+def get(path, *lines, method=b"GET"):
+    return lambda port: head(port, method, path, *lines)
+
+
+def chunked(path, body):
+    return lambda port: head(port, b"POST", path, b"X-Name: a.png", b"Transfer-Encoding: chunked") + body
+
+
+MALFORMED = {
+    "unknown charset": offer(b"{}", b"Content-Type: application/json; charset=klingon"),
+    "bad content type": offer(b"{}", b"Content-Type: ;;;="),
+    "bad gzip": upload(b"Content-Encoding: gzip"),
+    "bad brotli": upload(b"Content-Encoding: br"),
+    "bad multipart": upload(b"Content-Type: multipart/form-data; boundary=x", body=b"--x\r\nno"),
+    "bad multipart offer": offer(b"--x\r\nno", b"Content-Type: multipart/form-data"),
+    "negative length": upload(length=-1),
+    "two lengths": upload(b"Content-Length: 5"),
+    "length of words": lambda port: head(port, b"POST", b"/restore", b"Content-Length: abc"),
+    "length and chunks": upload(b"Transfer-Encoding: chunked"),
+    "length beyond the limit": upload(length=10**12),
+    "length beyond 64 bits": upload(length=10**30),
+    "offer beyond the limit": post(b"/offer", length=10**12),
+    "unknown transfer encoding": lambda port: head(port, b"POST", b"/restore", b"Transfer-Encoding: bogus"),
+    "bad chunks": chunked(b"/restore", b"ZZZ\r\nabc\r\n"),
+    "bad chunks of an offer": chunked(b"/offer", b"ZZZ\r\nabc\r\n"),
+    "huge field name": upload(b"X" * 20_000 + b": 1"),
+    "huge field": upload(b"X: " + b"1" * 20_000),
+    "many fields": upload(*(b"X-%d: 1" % number for number in range(500))),
+    "folded field": upload(b"X-A: 1\r\n  2"),
+    "NUL in a field": upload(b"X-A: a\0b"),
+    "NUL in a name": post(b"/restore", b"X-Name: a\0.png"),
+    "bytes in a name": post(b"/restore", b"X-Name: \xff\xfe.png"),
+    "name of a path": post(b"/restore", b"X-Name: ../../etc/passwd"),
+    "path with a suffix": post(b"/restore", b"X-Name: ../../etc/passwd.png"),
+    "long suffix": post(b"/restore", b"X-Name: a." + b"p" * 5000),
+    "unknown expectation": upload(b"Expect: nonsense"),
+    "long path": get(b"/" + b"a" * 20_000),
+    "NUL in a path": get(b"/\0"),
+    "coded NUL in a path": get(b"/%00"),
+    "bad coding of a path": get(b"/%zz%ff"),
+    "bad address": get(b"http://[::1"),
+    "two hosts": get(b"/", b"Host: evil.example"),
+    "control character in a cookie": get(b"/", b"Cookie: \x01=;;=;a"),
+    "no host": lambda port: b"GET / HTTP/1.1\r\n\r\n",
+    "origin of bytes": lambda port: b"GET / HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nOrigin: \xff\r\n\r\n" % port,
+    "method of bytes": get(b"/", method=b"FOO\x01"),
+    "other methods": get(b"/", method=b"TRACE"),
+    "options of the server": get(b"*", method=b"OPTIONS"),
+    "proxy": get(b"evil.example:443", method=b"CONNECT"),
+    "unknown version": lambda port: b"GET / HTTP/9.9\r\n\r\n",
+    "HTTP/2": lambda port: b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n",
+    "TLS": lambda port: bytes.fromhex("16030100a5010000a10303") + bytes(100),
+    "bytes": lambda port: b"\xff\xfe\r\n\r\n",
+    "offer of NaN": offer(b'{"sdp": NaN, "type": "offer"}'),
+    "offer of a text": offer(b'"sdp"'),
+    "offer of a number": offer(b"1" * 5000),
+    "offer of other types": offer(b'{"sdp": {}, "type": []}'),
+    "offer in UTF-16": offer("{}".encode("utf-16")),
+    "offer of half a character": offer(b'{"sdp": "\\ud800", "type": "offer"}'),
+    "offer of many lines": offer(json.dumps({"sdp": "a\n" * 5000, "type": "offer"}).encode()),
+    "offer of many addresses": offer(json.dumps({"sdp": "a=candidate:1\n" * 500, "type": "offer"}).encode()),
+}
+
+
+def test_malformed_requests_are_refused_with_words_and_without_a_log(port, caplog):
+    answers = {name: exchange(port, make(port)) for name, make in MALFORMED.items()}
+    status = re.compile(rb"HTTP/1\.[01] 4\d\d ")
+    assert {name: answer[:60] for name, answer in answers.items() if not status.match(answer)} == {}
+    assert {name for name, answer in answers.items() if len(answer.partition(b"\r\n\r\n")[2]) < 10} == set()
+    assert [name for name, answer in answers.items() if b"Traceback" in answer or b"/tmp" in answer] == []
+    assert [record.getMessage() for record in caplog.records if record.levelno >= logging.WARNING] == []
+    assert request(port, "GET", "/", origin=False)[0] == 200
+
+
+def connected(port, sent=b""):
+    connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+    connection.sendall(sent)
+    return connection
+
+
+def test_half_sent_headers_keep_nobody_out_and_are_closed_in_time(inverting_options, monkeypatch, caplog):
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 1.0)
+    with served(inverting_options) as (opened, _), ExitStack() as clients:
+        half = [clients.enter_context(connected(opened, b"GET / HTTP/1.1\r\nHost: ")) for _ in range(150)]
+        assert request(opened, "GET", "/", origin=False)[0] == 200
+        began = time.monotonic()
+        assert {closed(connection) for connection in half} == {True}
+        assert time.monotonic() - began < 10
+    assert caplog.records == []
+
+
+def closed(connection):
+    try:
+        return connection.recv(1) == b""
+    except ConnectionResetError:
+        return True
+
+
+def test_a_client_is_asked_to_wait_where_all_connections_are_in_use(inverting_options, monkeypatch):
+    monkeypatch.setattr(connections, "MAX_CONNECTIONS_PER_ADDRESS", 2)
+    with served(inverting_options) as (opened, _), ExitStack() as clients:
+
+        def is_full():
+            # a connection whose request has not been read yet gives way to the next one
+            clients.enter_context(connected(opened, half_upload(opened)))
+            time.sleep(0.1)
+            return exchange(opened, head(opened, b"GET", b"/")).startswith(b"HTTP/1.1 503 ")
+
+        wait_until(is_full)
+        answer = exchange(opened, head(opened, b"GET", b"/"))
+        assert b"Retry-After: " in answer
+        assert b"Too many connections" in answer
+
+
+def half_upload(port):
+    return head(port, b"POST", b"/restore", b"X-Name: a.png", b"Content-Length: 1000") + b"x"
+
+
+def wait_until(condition, seconds=20):
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.05)
+
+
+def test_slow_uploads_end_and_further_ones_are_asked_to_wait(inverting_options, monkeypatch):
+    monkeypatch.setattr(uploads, "SILENT_SECONDS", 1.0)
+    with served(inverting_options) as (opened, _), ExitStack() as clients:
+        slow = [clients.enter_context(connected(opened, half_upload(opened))) for _ in range(MAX_UPLOADS)]
+        wait_until(lambda: restore(opened, "a.txt", b"x")[0] == 503)
+        status, headers, answer = restore(opened, "a.png", b"x")
+        assert (status, headers["Retry-After"]) == (503, "5")
+        assert "Try again" in error_of(answer)
+        assert [connection.recv(2**16)[:12] for connection in slow] == [b"HTTP/1.1 408"] * MAX_UPLOADS
+        # neither does a client that sends a byte now and then hold its place
+        monkeypatch.setattr(uploads, "LEAST_RATE", 10**9)
+        dripping = clients.enter_context(connected(opened, half_upload(opened)))
+        for _ in range(4):
+            time.sleep(0.3)
+            dripping.sendall(b"x")
+        assert dripping.recv(2**16)[:12] == b"HTTP/1.1 408"
+
+
+def test_uploads_need_space_on_the_disk(port, monkeypatch):
+    monkeypatch.setattr(uploads, "SPARE_BYTES", 2**62)
+    status, _, answer = restore(port, "a.png", b"x")
+    assert status == 507
+    assert "too little space" in error_of(answer)
+
+
+def test_frames_that_are_larger_than_declared_are_not_decoded(port, tmp_path):
+    clip = write_growing_video(tmp_path / "growing.webm", small=128, large=4096)
+    status, headers, content = restore(port, "growing.webm", clip.read_bytes())
+    assert status == 200
+    assert "damaged packets could not be decoded" in headers["X-Message"]
+    (tmp_path / "restored.webm").write_bytes(content)
+    assert {size for size, _ in sizes(tmp_path / "restored.webm")} == {128}
+
+
+def sizes(path):
+    with av.open(str(path)) as container:
+        return [(frame.width, frame.height) for frame in container.decode(video=0)]
+
+
+def test_a_file_that_ends_the_process_of_uploads_costs_nothing_else(inverting_options, few_pictures, tmp_path):
+    source = write_video(tmp_path / "upload.mp4", few_pictures * 20)
+    (tmp_path / "short").mkdir()
+    short = write_video(tmp_path / "short" / "upload.mp4", few_pictures[:2])
+
+    async def kill():
+        process = UploadProcess(inverting_options, tmp_path)
+        job = asyncio.create_task(process.restore(source))
+        while process.identifier is None:
+            await asyncio.sleep(0.05)
+        os.kill(process.identifier, signal.SIGKILL)
+        with pytest.raises(InputError, match="damaged, or needs too much memory"):
+            await job
+        result = await process.restore(short)
+        process.kill()
+        return result.message
+
+    assert asyncio.run(kill()) == "2 of 2 faces restored."

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import re
+import socket
 import tempfile
 import threading
 from concurrent.futures import Future
@@ -51,3 +53,29 @@ def request(port, method, path, body=None, *, origin=True, **headers):
         return answer.status, dict(answer.getheaders()), answer.read()
     finally:
         connection.close()
+
+
+def exchange(port, sent, seconds=20):
+    """Send bytes over a connection of its own; returns what comes back until the response is complete or the server closes."""
+    received = b""
+    with socket.create_connection(("127.0.0.1", port), timeout=seconds) as connection:
+        try:
+            connection.sendall(sent)
+            while not _is_complete(received) and (part := connection.recv(2**16)):
+                received += part
+        except ConnectionError:
+            # closed by the server before it had read everything
+            pass
+    return received
+
+
+def _is_complete(received):
+    head, separator, body = received.partition(b"\r\n\r\n")
+    length = re.search(rb"content-length: (\d+)", head.lower())
+    return bool(separator) and length is not None and len(body) >= int(length[1])
+
+
+def head(port, method, path, *lines):
+    """The request line and the headers of a request of the page, and further lines."""
+    own = f"127.0.0.1:{port}".encode()
+    return b"\r\n".join([b"%s %s HTTP/1.1" % (method, path), b"Host: " + own, b"Origin: http://" + own, *lines, b"", b""])

@@ -91,6 +91,8 @@ def _busy(message: str) -> web.Response:
 async def _offer(request: web.Request) -> web.Response:
     """Answer the WebRTC offer of a camera. Nothing is held for it until it has arrived and was checked."""
     state = request.app[STATE]
+    if (request.content_length or 0) > offers.MAX_BYTES:
+        return _error("The WebRTC offer is too large.", 413)
     try:
         async with asyncio.timeout(OFFER_SECONDS):
             body = await request.read()
@@ -148,8 +150,10 @@ async def _restored(request: web.Request, state: ServerState) -> web.StreamRespo
 
 async def _send(request: web.Request, result: uploads.UploadResult) -> web.StreamResponse:
     """Send a result. A client that takes none of it for a while loses the connection."""
+    # a header is a line of ASCII
+    message = " ".join(result.message.encode("ascii", "replace").decode().split())
     response = web.StreamResponse(
-        headers={"Content-Disposition": f'attachment; filename="{result.path.name}"', "X-Message": result.message}
+        headers={"Content-Disposition": f'attachment; filename="{result.path.name}"', "X-Message": message}
     )
     response.content_type, response.content_length = result.mime_type, result.path.stat().st_size
     try:

@@ -47,16 +47,14 @@ class Connection(asyncio.Protocol):
         waiting: Whether the client has not completed a request that it could be given an answer to.
     """
 
-    def __init__(self, address: str, http: asyncio.Protocol, on_lost: Callable[[Connection], object]) -> None:
+    def __init__(
+        self, accepted: socket.socket, address: str, http: asyncio.Protocol, on_lost: Callable[[Connection], object]
+    ) -> None:
         self.address, self.waiting = address, True
-        self._http, self._on_lost = http, on_lost
+        self._accepted, self._http, self._on_lost = accepted, http, on_lost
         self._transport: asyncio.Transport | None = None
         self._opening: asyncio.Task[None] | None = None
         self._timer = asyncio.get_running_loop().call_later(REQUEST_SECONDS, self.abort)
-
-    def open_with(self, opening: asyncio.Task[None]) -> None:
-        """Set the task that completes the connection, which `abort` cancels."""
-        self._opening = opening
 
     def begin_request(self) -> None:
         """Stop the clock: the headers of a request are complete."""
@@ -75,8 +73,24 @@ class Connection(asyncio.Protocol):
         self._on_lost(self)
         if self._transport is not None:
             self._transport.abort()
-        elif self._opening is not None:
-            self._opening.cancel()
+        else:
+            if self._opening is not None:
+                self._opening.cancel()
+            self._accepted.close()
+
+    def open(self, tls: ssl.SSLContext | None) -> None:
+        """Begin to receive, with TLS where the server has a certificate."""
+        self._opening = asyncio.ensure_future(self._open(tls))
+
+    async def _open(self, tls: ssl.SSLContext | None) -> None:
+        timeout = REQUEST_SECONDS if tls else None
+        try:
+            await asyncio.get_running_loop().connect_accepted_socket(
+                lambda: self, self._accepted, ssl=tls, ssl_handshake_timeout=timeout
+            )
+        except OSError:
+            # ssl.SSLError is one, too: a client that does not speak TLS, or has left already
+            self.abort()
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)
@@ -120,7 +134,7 @@ class Listener:
         # in the order in which they were accepted
         self._connections: dict[Connection, None] = {}
         self._sockets: list[socket.socket] = []
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._tasks: list[asyncio.Task[None]] = []
 
     @property
     def ports(self) -> list[int]:
@@ -146,7 +160,7 @@ class Listener:
                 continue
             opened.setblocking(False)
             self._sockets.append(opened)
-            self._start(self._accept(opened))
+            self._tasks.append(asyncio.ensure_future(self._accept(opened)))
         if unavailable is not None and not self._sockets:
             raise unavailable
 
@@ -156,12 +170,6 @@ class Listener:
             task.cancel()
         for opened in self._sockets:
             opened.close()
-
-    def _start(self, work: Awaitable[None]) -> asyncio.Task[None]:
-        task = asyncio.ensure_future(work)
-        self._tasks.add(task)
-        task.add_done_callback(self._tasks.discard)
-        return task
 
     async def _accept(self, opened: socket.socket) -> None:
         loop = asyncio.get_running_loop()
@@ -173,9 +181,9 @@ class Listener:
                 await asyncio.sleep(PAUSE_SECONDS)
                 continue
             if self._make_room(peer[0]):
-                connection = Connection(peer[0], self._http_factory(), self._forget)
+                connection = Connection(accepted, peer[0], self._http_factory(), self._forget)
                 self._connections[connection] = None
-                connection.open_with(self._start(self._connect(accepted, connection)))
+                connection.open(self._tls)
             else:
                 self._refuse(accepted)
 
@@ -196,18 +204,6 @@ class Listener:
             if self._tls is None:
                 accepted.setblocking(False)
                 accepted.send(REFUSAL)
-
-    async def _connect(self, accepted: socket.socket, connection: Connection) -> None:
-        """Complete a connection, with TLS where the server has a certificate."""
-        timeout = REQUEST_SECONDS if self._tls else None
-        try:
-            await asyncio.get_running_loop().connect_accepted_socket(
-                lambda: connection, accepted, ssl=self._tls, ssl_handshake_timeout=timeout
-            )
-        except (OSError, asyncio.CancelledError):
-            # ssl.SSLError is an OSError: a client that does not speak TLS, or has left already
-            connection.abort()
-            accepted.close()
 
     def _forget(self, connection: Connection) -> None:
         self._connections.pop(connection, None)

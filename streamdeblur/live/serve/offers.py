@@ -15,6 +15,10 @@ MAX_BYTES = 64 * 2**10
 MEDIA = ["m=video", "m=application"]
 """The camera, and the data channel for controls and statistics."""
 CANDIDATE = "a=candidate:"
+MAX_CANDIDATES = 64
+"""Upper limit of the addresses of a client: the server sends packets to each."""
+MAX_LINES = 2000
+"""Upper limit of the lines of an offer; those of browsers have about 200."""
 
 
 def parse_offer(content: Any, client: str | None, *, remote_clients: bool) -> RTCSessionDescription:
@@ -33,6 +37,8 @@ def parse_offer(content: Any, client: str | None, *, remote_clients: bool) -> RT
         lines, kind = content["sdp"].splitlines(), content["type"]
     except (TypeError, KeyError, AttributeError):
         raise InputError("Invalid WebRTC offer.") from None
+    if len(lines) > MAX_LINES or sum(line.startswith(CANDIDATE) for line in lines) > MAX_CANDIDATES:
+        raise InputError("Invalid WebRTC offer: too long.")
     media = [line.split(" ")[0] for line in lines if line.startswith("m=")]
     if kind != "offer" or sorted(media) != sorted(MEDIA):
         raise InputError("Invalid WebRTC offer: expected one camera and one data channel.")

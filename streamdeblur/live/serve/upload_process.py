@@ -36,6 +36,11 @@ class UploadProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._free = asyncio.Lock()
 
+    @property
+    def identifier(self) -> int | None:
+        """Number of the process; None where it does not run."""
+        return self._process.pid if self._process is not None else None
+
     async def restore(self, source: Path) -> UploadResult:
         """Restore an upload, after those that came before it. The process is killed if this call is cancelled.
 

@@ -18,6 +18,7 @@ from streamdeblur.deblurrer import FaceDeblurrer
 from streamdeblur.errors import InputError, OutputError, StreamDeblurError
 from streamdeblur.jobs.image import SUFFIXES as PICTURES
 from streamdeblur.jobs.image import deblur_image
+from streamdeblur.jobs.summary import JobSummary
 from streamdeblur.jobs.video import Progress
 from streamdeblur.options import VideoOptions
 
@@ -38,6 +39,8 @@ SILENT_SECONDS = 10.0
 """Upper limit of the time without any data of an upload that is arriving."""
 LEAST_RATE = 16 * 2**10
 """Bytes per second that an upload has to arrive with on average, after the first `SILENT_SECONDS`."""
+MAX_WARNINGS = 3
+"""Warnings that are shown on the page; the message travels in a header."""
 SPARE_BYTES = 2 * 2**30
 """Space that is left on the disk of the temporary folder before an upload is accepted."""
 TYPES = {
@@ -176,7 +179,7 @@ def _restore_picture(source: Path, deblurrer: FaceDeblurrer) -> UploadResult:
         raise InputError("The file is not a PNG, JPEG or WebP picture, or it is damaged.") from None
     target = source.with_name(f"restored{source.suffix}")
     summary = deblur_image(source, target, deblurrer)
-    return UploadResult(target, TYPES[source.suffix], _message(summary.faces, summary.restored))
+    return UploadResult(target, TYPES[source.suffix], _message(summary))
 
 
 def _restore_clip(source: Path, deblurrer: FaceDeblurrer) -> UploadResult:
@@ -190,7 +193,7 @@ def _restore_clip(source: Path, deblurrer: FaceDeblurrer) -> UploadResult:
     target = source.with_name("restored.webm" if source.suffix == ".webm" else "restored.mp4")
     options = VideoOptions(restoration=deblurrer.options, duration=MAX_CLIP_SECONDS)
     summary = deblur_video(source, target, options, on_progress=check, deblurrer=deblurrer, max_pixels=MAX_CLIP_PIXELS)
-    return UploadResult(target, TYPES[target.suffix], _message(summary.faces, summary.restored))
+    return UploadResult(target, TYPES[target.suffix], _message(summary))
 
 
 def _check_clip(source: Path) -> None:
@@ -206,9 +209,13 @@ def _check_clip(source: Path) -> None:
             raise InputError(f"The frames of the clip are larger than 4K ({video.width} x {video.height}).")
 
 
-def _message(faces: int, restored: int) -> str:
+def _message(summary: JobSummary) -> str:
+    """What was restored, and what could not be kept."""
+    faces, restored = summary.faces, summary.restored
     if not faces:
-        return "No face was found."
-    if not restored:
-        return "The faces are sharp already."
-    return f"{restored} of {faces} faces restored" + ("." if restored == faces else "; the others are sharp already.")
+        message = "No face was found."
+    elif not restored:
+        message = "The faces are sharp already."
+    else:
+        message = f"{restored} of {faces} faces restored" + ("." if restored == faces else "; the others are sharp already.")
+    return " ".join([message, *(f"{warning[:1].upper()}{warning[1:]}." for warning in summary.warnings[:MAX_WARNINGS])])

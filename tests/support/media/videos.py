@@ -144,3 +144,28 @@ def payloads(path, kind):
     with av.open(str(path)) as container:
         stream = next(s for s in container.streams if s.type == kind)
         return [bytes(packet) for packet in container.demux(stream) if packet.size]
+
+
+def write_growing_video(path, *, small, large, codec="libvpx-vp9"):
+    """A gray video with six frames of the size that it declares, and one that is larger: uint8 RGB squares of these sides."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=25)
+        stream.width = stream.height = small
+        stream.pix_fmt = "yuv420p"
+        for size, stamps in ((small, range(6)), (large, range(6, 7))):
+            encoder = av.CodecContext.create(codec, "w")
+            encoder.width = encoder.height = size
+            encoder.pix_fmt, encoder.time_base = "yuv420p", Fraction(1, 25)
+            encoder.options = {"deadline": "realtime", "cpu-used": "8", "lag-in-frames": "0"}
+            frames = [_gray(size, stamp) for stamp in stamps]
+            for frame in [*frames, None]:
+                for packet in encoder.encode(frame):
+                    packet.stream = stream
+                    container.mux(packet)
+    return path
+
+
+def _gray(size, stamp):
+    frame = av.VideoFrame.from_ndarray(np.full((size, size), 128, np.uint8), format="gray").reformat(format="yuv420p")
+    frame.pts, frame.time_base = stamp, Fraction(1, 25)
+    return frame
