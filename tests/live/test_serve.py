@@ -401,7 +401,7 @@ def test_a_file_that_ends_the_process_of_uploads_costs_nothing_else(inverting_op
         with pytest.raises(InputError, match="damaged, or needs too much memory"):
             await job
         result = await process.restore(short)
-        process.kill()
+        await process.close()
         return result.message
 
     assert asyncio.run(kill()) == "2 of 2 faces restored."

@@ -169,5 +169,5 @@ async def _send(request: web.Request, result: uploads.UploadResult) -> web.Strea
 
 
 async def _close(app: web.Application) -> None:
-    app[STATE].upload_process.kill()
+    await app[STATE].upload_process.close()
     await app[STATE].cameras.close()

@@ -68,12 +68,21 @@ class UploadProcess:
             raise (InputError if answer["refused"] else StreamDeblurError)(answer["error"])
         return UploadResult(Path(answer["path"]), answer["mime_type"], answer["message"])
 
-    def kill(self) -> None:
-        """End the process at once, whatever it is doing."""
+    def kill(self) -> asyncio.subprocess.Process | None:
+        """End the process at once, whatever it is doing; returns it."""
         process, self._process = self._process, None
         if process is not None:
             with contextlib.suppress(ProcessLookupError):
                 process.kill()
+            assert process.stdin is not None
+            process.stdin.close()
+        return process
+
+    async def close(self) -> None:
+        """End the process, and wait until it has ended."""
+        process = self.kill()
+        if process is not None:
+            await process.wait()
 
     async def _start(self) -> asyncio.subprocess.Process:
         # -P: no module of the current folder is imported in place of one that is installed
