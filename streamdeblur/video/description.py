@@ -17,6 +17,19 @@ INTERLACED = (1 << 18) | (1 << 29)
 PROGRESSIVE, TOP_FIRST, BOTTOM_FIRST = 1, 4, 5
 """AVFieldOrder, for frames that hold both fields."""
 
+QUICKTIME = ("mp4", "mov", "ipod")
+FREE_TAGS = {"mpeg4": ("XVID", "xvid", "DIVX", "divx", "DX50", "FMP4"), "h264": ("H264", "h264", "X264", "x264")}
+"""Four letters by which players of AVI files choose their decoder, and which say nothing of how packets are written."""
+PRORES_PROFILES = {"apco": "proxy", "apcs": "lt", "apcn": "standard", "apch": "hq", "ap4h": "4444", "ap4x": "4444xq"}
+
+
+def codec_tag(context: av.VideoCodecContext) -> str:
+    """Return the four letters that a container has for the codec of a stream; "" where it has none."""
+    try:
+        return context.codec_tag.strip("\0")
+    except UnicodeDecodeError:
+        return ""
+
 
 @dataclass(frozen=True)
 class StreamTags:
@@ -25,11 +38,15 @@ class StreamTags:
     sample_aspect_ratio: Fraction | None
     field_order: int
     """AVFieldOrder."""
+    codec_tag: str = ""
 
     @classmethod
     def of(cls, source: av.VideoStream) -> StreamTags:
         """Read the tags of a stream."""
-        return cls(source.sample_aspect_ratio, source.codec_context.field_order if source.codec_context else PROGRESSIVE)
+        context = source.codec_context
+        if context is None:
+            return cls(source.sample_aspect_ratio, PROGRESSIVE)
+        return cls(source.sample_aspect_ratio, context.field_order, codec_tag(context))
 
 
 def describe(target: av.VideoStream, frame: av.VideoFrame, tags: StreamTags | None = None) -> None:
@@ -57,6 +74,20 @@ def describe(target: av.VideoStream, frame: av.VideoFrame, tags: StreamTags | No
     matrix = display_matrix(frame)
     if matrix is not None:
         target.set_display_matrix(matrix)
+    _label(target, tags.codec_tag if tags is not None else "")
+
+
+def _label(target: av.VideoStream, source_tag: str) -> None:
+    """Choose the letters by which players choose their decoder: those of the source where the codec is the same."""
+    context, kind = target.codec_context, target.container.format.name
+    family = context.codec.canonical_name
+    if family == "hevc" and kind in QUICKTIME:
+        # Apple's players refuse hev1, which allows parameter sets among the frames (ISO/IEC 14496-15)
+        context.codec_tag = "hvc1"
+    elif kind == "avi" and source_tag in FREE_TAGS.get(family, ()):
+        context.codec_tag = source_tag
+    elif context.name == "prores_ks" and source_tag in PRORES_PROFILES:
+        context.options = {**context.options, "profile": PRORES_PROFILES[source_tag]}
 
 
 def _field_order(frame: av.VideoFrame, tags: StreamTags | None) -> int:

@@ -89,6 +89,11 @@ DEFAULTS = {
     "prores_ks": EncoderDefaults("qscale", 4, unit=1),
 }
 
+PROFILES = {
+    "dnxhd": {"yuv422p": "dnxhr_hq", "yuv422p10le": "dnxhr_hqx", "yuv444p10le": "dnxhr_444", "gbrp10le": "dnxhr_444"},
+}
+"""The profile of an encoder by pixel format, where its default takes few sizes and rates only."""
+
 PARAMETERS = {"libx265": "x265-params", "libx264": "x264-params", "libsvtav1": "svtav1-params"}
 """The option of an encoder that takes parameters of its own library."""
 
@@ -215,6 +220,8 @@ def configure(context: av.VideoCodecContext, name: str, quality: float | None, p
         options[defaults.preset] = preset or str(defaults.speed)
     elif preset is not None:
         raise OptionError(f"The encoder {name} has no presets: leave --preset out.")
+    if profile := PROFILES.get(name, {}).get(str(context.pix_fmt)):
+        options["profile"] = profile
     context.options = options
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Union
 
 from streamdeblur.errors import InputError
 from streamdeblur.video.conversion import to_editable_format
+from streamdeblur.video.description import codec_tag
 from streamdeblur.video.length import VideoLength
 from streamdeblur.video.source import MAX_PIXELS, open_source
 from streamdeblur.video.timestamps import ContinuousStamps, FrameStamps
@@ -72,8 +73,8 @@ class Reader:
             self._continuous = self._continuous_stamps()
             self._rising = FrameStamps()
             # AVI, and Matroska for Video for Windows, whose streams have the four letters of that
-            kind, tag = self.container.format.name, self.stream.codec_context.codec_tag
-            self._only_decoding_stamps = kind == "avi" or (kind == "matroska,webm" and tag.strip("\0") != "")
+            kind, tag = self.container.format.name, codec_tag(self.stream.codec_context)
+            self._only_decoding_stamps = kind == "avi" or (kind == "matroska,webm" and tag != "")
             self._begin, self._end = self._range(start, duration)
             self.start_offset = Fraction(self._begin) if start else Fraction(0)
             """Seconds to subtract from all time stamps: 0 unless `start` was given."""

@@ -173,7 +173,7 @@ def steps(path):
     return [after - before for before, after in itertools.pairwise(times)]
 
 
-@pytest.mark.parametrize("audio", [None, "mp2"])
+@pytest.mark.parametrize("audio", [None, "aac"])
 @pytest.mark.parametrize("suffix", ["ts", "mp4"])
 def test_joined_transport_streams_run_on(tmp_path, few_pictures, deblurrer, audio, suffix):
     part = write_video(tmp_path / "part.ts", few_pictures, VideoSpec(audio=audio, options={"preset": "ultrafast", "bf": "2"}))

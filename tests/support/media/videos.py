@@ -31,6 +31,8 @@ class VideoSpec:
     attachment: bytes | None = None
     fields: str | None = None
     """"tff" or "bff": interlaced frames, whose top or bottom field is first."""
+    codec_tag: str | None = None
+    time_code: str | None = None
     primaries: int | None = None
     transfer: int | None = None
 
@@ -46,6 +48,10 @@ def write_video(path, pictures, recipe=VideoSpec()):
         context.width, context.height, context.pix_fmt = width, height, recipe.pixel_format
         context.time_base = stream.time_base = recipe.time_base
         context.colorspace, context.color_range = recipe.colorspace, recipe.color_range
+        if recipe.codec_tag:
+            context.codec_tag = recipe.codec_tag
+        if recipe.time_code:
+            stream.metadata["timecode"] = recipe.time_code
         if recipe.aspect:
             context.sample_aspect_ratio = recipe.aspect
         context.color_primaries, context.color_trc = recipe.primaries or 2, recipe.transfer or 2
