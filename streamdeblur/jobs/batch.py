@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,8 +16,10 @@ from streamdeblur.files import make_folder
 logger = logging.getLogger(__name__)
 
 VIDEO_SUFFIXES = {
-    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".mpg", ".mpeg", ".wmv", ".flv", ".3gp", ".ogv",
+    ".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".nut",
+    ".mpg", ".mpeg", ".vob", ".wmv", ".asf", ".flv", ".f4v", ".3gp", ".3g2", ".ogv", ".mxf",
 }  # fmt: skip
+"""Suffixes of the videos that are taken from folders."""
 
 
 @dataclass(frozen=True)
@@ -42,13 +45,17 @@ class Outcome(Generic[Summary]):
     error: str = ""
 
 
-def plan(inputs: Sequence[Path], folder: Path, suffixes: set[str]) -> list[Job]:
+def plan(
+    inputs: Sequence[Path], folder: Path, suffixes: set[str], target_suffix: Callable[[str], str] | None = None
+) -> list[Job]:
     """List the files to work on and their targets, and make the output folder.
 
     Args:
         inputs: Files and folders; folders are searched with their subfolders, which are kept in the output folder.
         folder: Output folder; targets have the names of their sources.
         suffixes: Suffixes of the files that are taken from folders.
+        target_suffix: Returns the suffix of the target for that of a source; by default they are the same. Where two files would
+            get the same name, their own suffixes stay in their names: ``a.wmv.mp4`` and ``a.flv.mp4``.
 
     Raises:
         InputError: There is nothing to work on.
@@ -66,13 +73,32 @@ def plan(inputs: Sequence[Path], folder: Path, suffixes: set[str]) -> list[Job]:
             jobs.append(Job(source, folder / source.name))
     if not jobs:
         raise InputError(f"No files to work on in {', '.join(map(str, inputs))}. Known kinds: {', '.join(sorted(suffixes))}.")
+    _refuse_equal_targets(jobs)
+    if target_suffix is not None:
+        jobs = _renamed(jobs, target_suffix)
+        _refuse_equal_targets(jobs)
+    make_folder(folder)
+    return jobs
+
+
+def _refuse_equal_targets(jobs: Sequence[Job]) -> None:
     targets: dict[Path, Path] = {}
     for job in jobs:
         if job.target in targets:
             raise OutputError(f"{targets[job.target]} and {job.source} would both be written to {job.target}. Rename one.")
         targets[job.target] = job.source
-    make_folder(folder)
-    return jobs
+
+
+def _renamed(jobs: Sequence[Job], target_suffix: Callable[[str], str]) -> list[Job]:
+    """The jobs with other suffixes of their targets; what keeps its name comes before what gets another one."""
+    suffixes = [target_suffix(job.target.suffix) for job in jobs]
+    wanted = [job.target.with_suffix(suffix) for job, suffix in zip(jobs, suffixes, strict=True)]
+    counts = Counter(wanted)
+    renamed = []
+    for job, suffix, target in zip(jobs, suffixes, wanted, strict=True):
+        alone = counts[target] == 1 or target == job.target
+        renamed.append(Job(job.source, target if alone else job.target.with_name(job.target.name + suffix)))
+    return renamed
 
 
 def run(jobs: Sequence[Job], work: Callable[[Job], Summary], *, resume: bool) -> Iterator[Outcome[Summary]]:

@@ -40,6 +40,15 @@ ENCODER_OF_FAMILY = {
 SUFFIXES = (".mp4", ".m4v", ".mov", ".mkv", ".webm", ".avi", ".ts", ".mts", ".m2ts", ".nut")
 """Suffixes of the files that can be written."""
 
+
+def writable_suffix(suffix: str) -> str:
+    """Return the suffix of the file to write for a video of any kind: the same where it can be written."""
+    if suffix.lower() in SUFFIXES:
+        return suffix
+    # MP4 takes no Vorbis; all else that is in older kinds of files is kept or converted in it
+    return ".mkv" if suffix.lower() in (".ogv", ".ogg") else ".mp4"
+
+
 # The family to write into a container that takes few codecs, where it does not take that of the source.
 FAMILY_OF_CONTAINER = {"webm": "vp9", "avi": "mpeg4"}
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from streamdeblur.errors import InputError
+from streamdeblur.errors import InputError, OutputError
 from streamdeblur.jobs import batch
+from streamdeblur.video.encoders import writable_suffix
 
 
 def test_one_file_never_stops_the_batch(tmp_path):
@@ -41,3 +42,32 @@ def test_path_that_the_system_does_not_take_fails_alone(tmp_path):
     targets = [tmp_path / ("long" * 100), tmp_path / "short"]
     outcomes = list(batch.run([batch.Job(tmp_path, target) for target in targets], lambda job: job.target.name, resume=True))
     assert [outcome.status for outcome in outcomes] == ["failed", "done"]
+
+
+def planned(folder, *names):
+    """Names of the targets of videos with these names."""
+    for name in names:
+        (folder / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / "in" / name).touch()
+    jobs = batch.plan([folder / "in"], folder / "out", batch.VIDEO_SUFFIXES, writable_suffix)
+    return {job.source.relative_to(folder / "in").as_posix(): job.target.relative_to(folder / "out").as_posix() for job in jobs}
+
+
+def test_kinds_that_cannot_be_written_get_another_suffix(tmp_path):
+    targets = planned(tmp_path, "a.mp4", "b.wmv", "c.FLV", "d.3gp", "e.mpg", "f.ogv", "deep/g.wmv", "h.nut", "i.MOV")
+    assert targets == {
+        "a.mp4": "a.mp4", "b.wmv": "b.mp4", "c.FLV": "c.mp4", "d.3gp": "d.mp4", "e.mpg": "e.mp4", "f.ogv": "f.mkv",
+        "deep/g.wmv": "deep/g.mp4", "h.nut": "h.nut", "i.MOV": "i.MOV",
+    }  # fmt: skip
+
+
+def test_files_that_would_get_one_name_keep_their_own_suffixes_in_it(tmp_path):
+    targets = planned(tmp_path, "a.wmv", "a.flv", "b.mp4", "b.wmv", "c.ogv", "c.wmv")
+    assert targets == {
+        "a.flv": "a.flv.mp4", "a.wmv": "a.wmv.mp4", "b.mp4": "b.mp4", "b.wmv": "b.wmv.mp4", "c.ogv": "c.mkv", "c.wmv": "c.mp4",
+    }  # fmt: skip
+
+
+def test_names_that_cannot_be_told_apart_are_refused(tmp_path):
+    with pytest.raises(OutputError, match=r"would both be written to .*a\.wmv\.mp4"):
+        planned(tmp_path, "a.wmv", "a.flv", "a.wmv.mp4")

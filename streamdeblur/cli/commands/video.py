@@ -68,8 +68,12 @@ def _one(source: str, target: Path, options: VideoBatchOptions, *, quiet: bool, 
 def _many(inputs: list[Path], folder: Path, options: VideoBatchOptions, *, quiet: bool, json: bool) -> None:
     from streamdeblur.deblurrer import FaceDeblurrer
     from streamdeblur.jobs.video import deblur_video
+    from streamdeblur.video.encoders import writable_suffix
 
-    jobs = batch.plan(inputs, folder, batch.VIDEO_SUFFIXES)
+    jobs = batch.plan(inputs, folder, batch.VIDEO_SUFFIXES, writable_suffix)
+    for job in jobs:
+        if job.target.suffix != job.source.suffix:
+            logger.info("%s is written as %s: %s files cannot be written.", job.source, job.target.name, job.source.suffix)
     with FaceDeblurrer(options.restoration, throughput=True) as deblurrer:
 
         def work(job: batch.Job) -> VideoSummary:

@@ -1,0 +1,37 @@
+"""streamdeblur video on folders of older kinds of files."""
+
+from __future__ import annotations
+
+import pytest
+
+from support.cli import run
+from support.media.videos import VideoSpec, read_frames, write_video
+
+OLD = {"a.wmv": "wmv2", "a.flv": "flv", "b.mpg": "mpeg2video", "c.ogv": "libvpx"}
+
+
+@pytest.fixture
+def folder(tmp_path, few_pictures):
+    (tmp_path / "in").mkdir()
+    for name, codec in OLD.items():
+        write_video(tmp_path / "in" / name, few_pictures[:4], VideoSpec(codec, options={}))
+    return tmp_path / "in"
+
+
+def test_older_kinds_are_written_to_newer_ones_with_a_note(folder):
+    out = folder.parent / "out"
+    done = run("video", folder, "--out", out, "--json")
+    assert done.exit_code == 0, done.stderr
+    targets = {path.name for path in out.iterdir()}
+    assert targets == {"a.wmv.mp4", "a.flv.mp4", "b.mp4", "c.mkv"}
+    assert all(len(read_frames(out / name)) == 4 for name in targets)
+    assert "a.wmv is written as a.wmv.mp4: .wmv files cannot be written" in done.stderr
+    assert done.json["done"] == 4
+    again = run("video", folder, "--out", out, "--json", "--resume")
+    assert (again.exit_code, again.json["skipped"]) == (0, 4)
+
+
+def test_a_target_that_cannot_be_written_names_the_kinds_that_can(folder):
+    failed = run("video", folder / "a.wmv", folder.parent / "o.wmv")
+    assert failed.exit_code == 2
+    assert all(suffix in failed.stderr for suffix in ("o.wmv", ".mp4", ".mkv", ".webm"))
