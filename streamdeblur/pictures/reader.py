@@ -21,7 +21,10 @@ if TYPE_CHECKING:
     from PIL.Image import Image
 
 LARGEST_PIXELS = 400_000_000
-"""Pictures with more pixels are refused before they are decoded, whatever a small file claims; 16 bits count twice."""
+"""Pictures with more pixels are refused before they are decoded, whatever a small file claims."""
+LARGEST_PIXELS_16_BITS = 200_000_000
+LARGEST_PIXELS_WEBP = 178_000_000
+"""Pillow has this limit, too, since libwebp needs memory for two pictures."""
 LARGEST_FILE = 2**32
 """Bytes of a file."""
 EXIF_PREFIX = b"Exif\0\0"
@@ -47,10 +50,12 @@ def read_picture(source: Path, warnings: list[str]) -> Picture:
             picture = _READERS[kind](source, data, warnings)
     except InputError:
         raise
+    except MemoryError:
+        raise InputError(f"There is not enough memory for {source}.") from None
     # Pillow's decoders raise nearly every type of exception for damaged files: OSError, SyntaxError, ValueError, struct.error,
-    # zlib.error, OverflowError, MemoryError ...
+    # zlib.error, OverflowError ...
     except Exception as error:
-        raise InputError(f"Cannot read {source}: {str(error) or type(error).__name__}.") from error
+        raise InputError(f"Cannot read {source}: it is damaged ({str(error) or type(error).__name__}).") from error
     warnings += sorted({str(warning.message).strip() for warning in said})
     return picture
 
@@ -91,7 +96,7 @@ def _read_png(source: Path, data: bytes, warnings: list[str]) -> Picture:
         raise _animated(source)
     opened = PngImageFile(io.BytesIO(alone))
     is_deep = alone[24] == 16
-    _check_size(source, opened, samples=2 if is_deep else 1)
+    _check_size(source, opened, LARGEST_PIXELS_16_BITS if is_deep else LARGEST_PIXELS)
     # Pillow reads colour of 16 bits as 8 bits; that it can proves that the file is whole, which OpenCV does not check.
     opened.load()
     orientation, metadata = png.read_metadata(chunks, warnings)
@@ -105,19 +110,23 @@ def _read_jpeg(source: Path, data: bytes, warnings: list[str]) -> Picture:
 
     # not by Image.open, which takes a picture with another one embedded for an animation
     opened = JpegImageFile(io.BytesIO(data))
-    _check_size(source, opened)
+    _check_size(source, opened, LARGEST_PIXELS)
     profile, dpi = opened.info.get("icc_profile") or b"", opened.info.get("dpi")
     orientation, metadata = jpeg.read_metadata(opened.applist, profile, dpi, warnings)
     return _converted(opened, orientation, metadata, warnings)
 
 
 def _read_webp(source: Path, data: bytes, warnings: list[str]) -> Picture:
+    from PIL.Image import DecompressionBombError
     from PIL.WebPImagePlugin import WebPImageFile
 
-    opened = WebPImageFile(io.BytesIO(data))
+    try:
+        opened = WebPImageFile(io.BytesIO(data))
+    except DecompressionBombError:
+        raise _too_large(source, LARGEST_PIXELS_WEBP) from None
     if getattr(opened, "n_frames", 1) > 1:
         raise _animated(source)
-    _check_size(source, opened)
+    _check_size(source, opened, LARGEST_PIXELS_WEBP)
     orientation, exif = upright_exif(opened.info.get("exif", b"").removeprefix(EXIF_PREFIX))
     metadata = Metadata("WEBP", exif, opened.info.get("icc_profile", b""), upright_xmp(opened.info.get("xmp", b"")))
     return _converted(opened, orientation, metadata, warnings)
@@ -130,14 +139,13 @@ def _animated(source: Path) -> InputError:
     return InputError(f"{source} is animated. Convert it to a video and use 'streamdeblur video'.")
 
 
-def _check_size(source: Path, opened: ImageFile.ImageFile, samples: int = 1) -> None:
-    """Refuse a picture that would need too much memory."""
-    limit = LARGEST_PIXELS // samples
+def _check_size(source: Path, opened: ImageFile.ImageFile, limit: int) -> None:
     if opened.width * opened.height > limit:
-        depth = " of 16 bits" if samples > 1 else ""
-        raise InputError(
-            f"{source} has {opened.width} x {opened.height} pixels{depth}. At most {limit // 1_000_000} million are accepted."
-        )
+        raise _too_large(source, limit)
+
+
+def _too_large(source: Path, limit: int) -> InputError:
+    return InputError(f"{source} has more than {limit // 1_000_000} million pixels, the most of its kind that are accepted.")
 
 
 def _pixels_of_16_bits(data: bytes) -> Pixels:
