@@ -8,14 +8,20 @@ from typing import TYPE_CHECKING
 
 from streamdeblur.errors import NetworkError
 from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE
+from streamdeblur.onnx_file import read_onnx
 
 if TYPE_CHECKING:
     import onnx
 
-FLOATS = (1, 10)
+FLOAT = 1
+"""ONNX's number of float32 (TensorProto.DataType)."""
+FLOATS = (FLOAT, 10)
 """ONNX's numbers of float32 and float16 (TensorProto.DataType)."""
 SMALLEST_SCALE, LARGEST_SCALE = 1.0, 8.0
 """Range of `window_scale`: a window holds the face, and not mostly what is around it."""
+
+LONGEST_TEXT = 200
+"""Characters of a text in the metadata that are shown."""
 
 
 @dataclass(frozen=True)
@@ -43,36 +49,33 @@ class Network:
         Raises:
             NetworkError: The file cannot be read, is not ONNX, or has other inputs and outputs than those above.
         """
-        import onnx
-
-        try:
-            content = path.read_bytes()
-        except OSError as error:
-            raise NetworkError(f"Cannot read the network {path}: {error.strerror}. Give --weights an ONNX file.") from None
-        try:
-            model = onnx.load_model_from_string(content)
-        except Exception:
-            # protobuf and onnx raise unrelated types for a file that is not ONNX.
-            model = onnx.ModelProto()
-        if not model.graph.node:
-            raise NetworkError(f"{path} is not an ONNX file. Give --weights a network exported by streamdeblur.")
+        content, model = read_onnx(path)
         metadata = {item.key: item.value for item in model.metadata_props}
+        if not all(isinstance(text, str) for text in (*metadata, *metadata.values())):
+            # protobuf returns bytes where a text is not UTF-8
+            raise NetworkError(f"{path} has metadata that is not UTF-8.")
         try:
             crop_size, scale = int(metadata.get("crop_size", CROP_SIZE)), float(metadata.get("window_scale", WINDOW_SCALE))
         except ValueError as error:
-            raise NetworkError(f"{path} has metadata that cannot be read: {error}.") from None
+            raise NetworkError(f"{path} has metadata that cannot be read: {str(error)[:LONGEST_TEXT]}.") from None
         if not SMALLEST_SCALE <= scale <= LARGEST_SCALE:
             raise NetworkError(f"{path} has a window_scale of {scale:g}; it must be {SMALLEST_SCALE:g} to {LARGEST_SCALE:g}.")
         _check_interface(path, model.graph, crop_size)
         return cls(
             path,
             content,
-            metadata.get("preset", "unknown"),
+            _text(metadata.get("preset", "unknown")),
             crop_size,
             scale,
-            metadata.get("training", "not stated"),
-            metadata.get("licence", "not stated"),
+            _text(metadata.get("training", "not stated")),
+            _text(metadata.get("licence", "not stated")),
         )
+
+
+def _text(value: str) -> str:
+    """Text of a file as it may be shown: a line of printable characters, which cannot steer a terminal."""
+    shown = "".join(character if character.isprintable() else " " for character in value[:LONGEST_TEXT])
+    return shown + ("..." if len(value) > LONGEST_TEXT else "")
 
 
 def _check_interface(path: Path, graph: onnx.GraphProto, crop_size: int) -> None:
@@ -83,7 +86,7 @@ def _check_interface(path: Path, graph: onnx.GraphProto, crop_size: int) -> None
     weights = {initializer.name for initializer in graph.initializer}
     inputs = {value.name: _declared(value) for value in graph.input if value.name not in weights}
     outputs = {value.name: _declared(value) for value in graph.output}
-    kinds = {value.name: value.type.tensor_type.elem_type for value in graph.output}
+    kinds = {value.name: value.type.tensor_type.elem_type for value in (*graph.input, *graph.output)}
     image = [3, crop_size, crop_size]
     fits = list(inputs) == ["blurry"] and inputs["blurry"][1:] == image and _may_be(outputs.get("restored"), image)
     if not fits:
@@ -93,6 +96,8 @@ def _check_interface(path: Path, graph: onnx.GraphProto, crop_size: int) -> None
         )
     if kinds["restored"] not in FLOATS:
         raise NetworkError(f"{path} returns 'restored' in a type that is not float32 or float16.")
+    if kinds["blurry"] != FLOAT:
+        raise NetworkError(f"{path} takes 'blurry' in a type that is not float32.")
     if crop_size != CROP_SIZE:
         raise NetworkError(f"{path} takes crops of {crop_size} px; streamdeblur needs {CROP_SIZE}.")
     if isinstance(inputs["blurry"][0], int) and inputs["blurry"][0] != 1:

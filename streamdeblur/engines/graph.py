@@ -25,6 +25,8 @@ class GraphSpec:
     divisor: float = 1.0
     """Divisor of the pixels: 255 for a network that takes [0, 1]."""
     input_name: str = "blurry"
+    shape: tuple[int, ...] | None = None
+    """Shape that each output must have; None for any."""
     throughput: bool = False
     """Keep several pictures in flight, for files; otherwise each picture has all cores, for the lowest latency."""
 

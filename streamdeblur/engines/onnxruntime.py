@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.caches import cache_folder
+from streamdeblur.caches import cache_folder, record_digests, remove_damaged
 from streamdeblur.engines.graph import GraphSpec, Tensors
 from streamdeblur.errors import EngineError
 
@@ -75,6 +75,9 @@ class OnnxRuntimeGraph:
         if provider in ("cuda", "tensorrt") and hasattr(onnxruntime, "preload_dlls"):
             # CUDA and cuDNN may be installed as packages, outside the loader's search path.
             onnxruntime.preload_dlls()
+        # the provider TensorRT keeps engines there, and reads them without a check
+        self._cache = cache_folder("onnxruntime") if provider == "tensorrt" else None
+        self._whole = {} if self._cache is None else remove_damaged(self._cache)
         self._session = onnxruntime.InferenceSession(spec.model, options, providers=_with_fallbacks(provider))
         if self._session.get_providers()[0] != PROVIDERS[provider]:
             raise EngineError(f"ONNX Runtime's provider '{provider}' found no device that it can use.")
@@ -90,6 +93,9 @@ class OnnxRuntimeGraph:
         if self._spec.divisor != 1.0:
             tensor /= np.float32(self._spec.divisor)
         outputs = self._session.run(list(self._spec.outputs), {self._spec.input_name: tensor})
+        if self._cache is not None:
+            record_digests(self._cache, self._whole)
+            self._cache = None
         return [np.asarray(output, np.float32) for output in outputs]
 
     def close(self) -> None:

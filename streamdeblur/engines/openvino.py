@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import threading
 import weakref
@@ -12,8 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.caches import cache_folder
+from streamdeblur.caches import cache_folder, record_digests, remove_damaged
 from streamdeblur.engines.graph import GraphSpec, Tensors
+from streamdeblur.errors import NetworkError
+from streamdeblur.onnx_file import check_size
 
 REQUESTS = 4
 """Largest number of pictures in flight: two on the cores, two ready to follow."""
@@ -37,11 +40,7 @@ def import_openvino() -> Any:
 @lru_cache(maxsize=1)
 def _core() -> Any:
     openvino = import_openvino()
-    core = openvino.Core()
-    folder = cache_folder("openvino")
-    if folder is not None:
-        core.set_property({"CACHE_DIR": str(folder)})
-    return core
+    return openvino.Core()
 
 
 def precision() -> str:
@@ -49,12 +48,38 @@ def precision() -> str:
     return "bf16" if "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
 
 
-def _compile(model: Any, settings: dict[str, Any]) -> Any:
+def _compile(model: Any, spec: GraphSpec, settings: dict[str, Any]) -> Any:
     """Compile a model; without the cache where another process that writes to it interferes."""
-    try:
+    key = f"{spec.height}x{spec.width} {spec.outputs} {spec.divisor} {settings} {import_openvino().__version__}".encode()
+    folder = cache_folder(f"openvino/{hashlib.sha256(spec.model + key).hexdigest()[:32]}")
+    if folder is None:
         return _core().compile_model(model, "CPU", settings)
+    whole = remove_damaged(folder)
+    try:
+        compiled = _core().compile_model(model, "CPU", {**settings, "CACHE_DIR": str(folder)})
     except RuntimeError:
-        return _core().compile_model(model, "CPU", {**settings, "CACHE_DIR": ""})
+        return _core().compile_model(model, "CPU", settings)
+    record_digests(folder, whole)
+    return compiled
+
+
+def _check_sizes(model: Any, spec: GraphSpec) -> None:
+    """Raise NetworkError where a tensor is absurdly large or empty, or has a size that depends on the content of the picture.
+
+    OpenVINO crashes on results that are empty.
+    """
+    for operation in model.get_ops():
+        for output in operation.outputs():
+            shape = output.get_partial_shape()
+            if shape.is_dynamic:
+                raise NetworkError(f"the network has a tensor of {shape}, whose size depends on the content of the picture.")
+            sizes = list(shape.to_shape())
+            check_size("the network", sizes)
+            if 0 in sizes and output.get_element_type().is_real() and operation.get_type_name() != "Constant":
+                raise NetworkError(f"the network has an empty tensor, {sizes}.")
+    returned = [list(model.output(name).get_shape()) for name in spec.outputs]
+    if spec.shape is not None and returned != [list(spec.shape)] * len(returned):
+        raise NetworkError(f"the network returns {returned} for a crop; {list(spec.shape)} is needed.")
 
 
 class OpenVINOGraph:
@@ -68,6 +93,7 @@ class OpenVINOGraph:
         # Outputs that are not requested are not computed.
         model = openvino.Model([whole.output(name).node for name in spec.outputs], whole.get_parameters())
         model.reshape({spec.input_name: [1, 3, spec.height, spec.width]})
+        _check_sizes(model, spec)
         steps = PrePostProcessor(model)
         steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
         steps.input().model().set_layout(openvino.Layout("NCHW"))
@@ -79,7 +105,7 @@ class OpenVINOGraph:
             settings |= {"PERFORMANCE_HINT": "THROUGHPUT", "ENABLE_CPU_PINNING": False}
         elif spec.height * spec.width <= SMALL_PIXELS:
             settings["INFERENCE_NUM_THREADS"] = 1
-        compiled = _compile(steps.build(), settings)
+        compiled = _compile(steps.build(), spec, settings)
         self._outputs = [compiled.output(name) for name in spec.outputs]
         self._requests = [compiled.create_infer_request() for _ in range(REQUESTS)]
         self._free = list(range(REQUESTS))

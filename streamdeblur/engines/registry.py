@@ -7,10 +7,10 @@ import threading
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from streamdeblur.engines.engine import Engine, GraphEngine
+from streamdeblur.engines.engine import IMAGE_SHAPE, Engine, GraphEngine
 from streamdeblur.engines.fallback import FallbackEngine
 from streamdeblur.engines.graph import Graph, GraphSpec
-from streamdeblur.errors import EngineError
+from streamdeblur.errors import EngineError, NetworkError
 from streamdeblur.installation import install_command
 from streamdeblur.known_names import shown, suggestion
 from streamdeblur.network import Network
@@ -116,6 +116,7 @@ def open_engine(name: str, network: Network, *, throughput: bool = False) -> Eng
 
     Raises:
         EngineError: The engine is unknown, or none works; the message states why each failed.
+        NetworkError: The network needs absurd memory, or memory that depends on the picture.
     """
     choices = engine_choices()
     if name != "auto" and name not in {choice.name for choice in choices}:
@@ -139,6 +140,9 @@ def open_engine(name: str, network: Network, *, throughput: bool = False) -> Eng
                 better = better or choice
                 continue
             engine = _open(choice, network, throughput)
+        except NetworkError as error:
+            # what one engine refuses must not be tried on another
+            raise NetworkError(f"{network.path}: {error}") from None
         except Exception as error:
             # A driver that is missing shows as whatever its runtime raises; the next engine may work.
             failures.append(f"{choice.name}: {error}")
@@ -159,7 +163,7 @@ def _open(choice: EngineChoice, network: Network, throughput: bool, cancelled: t
         from streamdeblur.engines.half import compute_in_half
 
         model = compute_in_half(model, outputs=["restored"])
-    spec = GraphSpec(model, ("restored",), network.crop_size, network.crop_size, 255.0, throughput=throughput)
+    spec = GraphSpec(model, ("restored",), network.crop_size, network.crop_size, 255.0, shape=IMAGE_SHAPE, throughput=throughput)
     return GraphEngine(choice.name, choice.reason, open_graph(choice.name, spec))
 
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from streamdeblur.engines.graph import Graph, GraphSpec, Tensors
 from streamdeblur.engines.registry import CPU_ENGINES, engine_choices, open_graph
 from streamdeblur.errors import DetectorError
-from streamdeblur.faces.face import Face, merge
+from streamdeblur.faces.face import Face, merge, plausible
 
 STRIDE = 4
 """Input pixels per cell of the network's output maps."""
@@ -21,6 +21,8 @@ MULTIPLE = 32
 """Input sides are multiples of this: the network halves its input five times."""
 OUTPUTS = ("537", "538", "539", "540")
 """Names, in the file, of the heatmap, log size, offset and landmark maps."""
+CHANNELS = (1, 2, 2, 10)
+"""Channels of these maps."""
 THRESHOLD = 0.4
 OVERLAP = 0.3
 """Boxes with a larger IoU are one face; the value of the authors' code."""
@@ -92,9 +94,13 @@ class CenterFace:
             padded[: rgb.shape[0], : rgb.shape[1]] = rgb
             rgb = padded
         maps = self._graph(height, width).submit(rgb).result()
-        return merge(_decode(maps), OVERLAP)
+        wanted = [(1, channels, height // STRIDE, width // STRIDE) for channels in CHANNELS]
+        if [tensor.shape for tensor in maps] != wanted:
+            raise DetectorError(f"The CenterFace weights return {[tensor.shape for tensor in maps]}; {wanted} is needed.")
+        return merge(plausible(_decode(maps)), OVERLAP)
 
 
+@np.errstate(over="ignore", invalid="ignore")
 def _decode(maps: Tensors) -> list[Face]:
     heatmap, size, offset, landmarks = (tensor[0] for tensor in maps)
     faces = []

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
+
+LARGEST_POSITION = 1 << 20
+"""Pixels; of a position that a network may return. No picture is so large."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +48,14 @@ def faces_from_boxes(boxes: Sequence[Face | Sequence[float] | NDArray[np.floatin
             raise ValueError(f"A face box is x0, y0, x1, y1 with x0 < x1 and y0 < y1 (got {np.asarray(item).tolist()}).")
         faces.append(item if isinstance(item, Face) else Face(box))
     return faces
+
+
+def plausible(faces: Iterable[Face]) -> list[Face]:
+    """Return the faces that a network can mean: boxes of finite numbers with an area, no larger than any picture."""
+    return [
+        face for face in faces
+        if np.abs(face.box).max() <= LARGEST_POSITION and np.isfinite(face.score) and (face.box[2:] > face.box[:2]).all()
+    ]  # fmt: skip
 
 
 def merge(candidates: Sequence[Face], overlap: float) -> list[Face]:

@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.errors import DetectorError
-from streamdeblur.faces.face import Face
+from streamdeblur.faces.face import Face, plausible
+from streamdeblur.onnx_file import read_onnx
 
 MULTIPLE = 32
 """Input sides are multiples of the distance of the coarsest anchors, in pixels."""
@@ -47,11 +48,16 @@ class Scrfd:
         height, width = (-(-side // MULTIPLE) * MULTIPLE for side in rgb.shape[:2])
         bgr = np.zeros((height, width, 3), np.uint8)
         bgr[: rgb.shape[0], : rgb.shape[1]] = rgb[..., ::-1]
-        boxes, landmarks = self._model.detect(bgr, input_size=(width, height), det_thresh=THRESHOLD)
-        return [
-            Face(box[:4].astype(np.float32), float(box[4]), points.astype(np.float32))
-            for box, points in zip(boxes, landmarks, strict=True)
-        ]
+        try:
+            boxes, landmarks = self._model.detect(bgr, input_size=(width, height), det_thresh=THRESHOLD)
+            faces = [
+                Face(box[:4].astype(np.float32), float(box[4]), points.astype(np.float32).reshape(5, 2))
+                for box, points in zip(boxes, landmarks, strict=True)
+            ]
+        except Exception as error:
+            # a network of another kind shows as whatever NumPy, InsightFace or ONNX Runtime raise about its outputs
+            raise DetectorError(f"{self.name} is not an SCRFD network with landmarks: {error}") from error
+        return plausible(faces)
 
 
 def _weights(source: str) -> Path:
@@ -75,15 +81,14 @@ def _weights(source: str) -> Path:
 
 def _load(path: Path) -> Any:
     """Load the model with a dynamic input size: exported files are often frozen at 640 x 640."""
-    import onnx
     import onnxruntime
     from insightface.model_zoo import SCRFD, get_model
 
+    _, model = read_onnx(path)
     with contextlib.redirect_stdout(io.StringIO()):
         probe = get_model(str(path), providers=["CPUExecutionProvider"])
     if not isinstance(probe, SCRFD) or not probe.use_kps:
         raise DetectorError("it has no 5 landmarks")
-    model = onnx.load(str(path))
     for axis, dimension in enumerate(model.graph.input[0].type.tensor_type.shape.dim):
         if axis > 1:
             dimension.dim_param = f"side_{axis}"

@@ -185,7 +185,7 @@ def test_window_scales_that_cannot_be_are_refused(tmp_path, scale):
 
 @pytest.mark.parametrize("shape", [["N", 1, 256, 256], [4, 3, 256, 256], ["N", 3, 4096, 256], ["N", 9]])
 def test_networks_that_declare_another_output_are_refused(tmp_path, shape):
-    with pytest.raises(NetworkError, match="are needed"):
+    with pytest.raises(NetworkError, match=r"are needed|is not a valid network"):
         Network.read(write_network(tmp_path / "odd.onnx", "identity", declared=shape))
 
 
@@ -193,6 +193,10 @@ def test_networks_that_declare_another_output_are_refused(tmp_path, shape):
 @pytest.mark.parametrize("kind", ["one channel", "four images", "tall", "flat"])
 def test_an_output_of_another_shape_than_an_image_never_reaches_a_kernel(tmp_path, photograph, name, kind):
     network = Network.read(write_network(tmp_path / "odd.onnx", kind, declared=["a", "b", "c", "d"]))
+    if name == "openvino":
+        with pytest.raises(NetworkError, match=r"the network returns \["):
+            open_engine(name, network)
+        return
     engine = open_engine(name, network)
     copied, pending = submitted(engine, photograph, WINDOWS[:1])
     with pytest.raises(EngineError, match=r"The network returned \["):

@@ -11,6 +11,7 @@ import onnx
 import pytest
 
 from streamdeblur import FaceDeblurrer
+from streamdeblur.caches import read_cached, write_cached
 from streamdeblur.engines import FrameFaces, open_engine
 from streamdeblur.engines.fallback import FallbackEngine
 from streamdeblur.engines.tensorrt.cache import BuildCancelledError, EngineCache
@@ -89,6 +90,20 @@ def test_an_engine_of_another_machine_is_not_used(network, changes):
         engine.close()
 
 
+@pytest.mark.parametrize("kind", ["one channel", "four images", "tall", "flat"])
+def test_a_network_that_returns_no_images_never_writes_to_the_device(machine, tmp_path, kind):
+    network = Network.read(write_network(tmp_path / "other.onnx", kind, declared=["a", "b", "c", "d"]))
+    with pytest.raises(EngineError, match=r"The network returns \[.*\] for \[8, 3, 256, 256\]"):
+        open_tensorrt(network)
+    assert not [event for event in machine.events if event.startswith("execute")]
+
+
+def test_an_engine_of_other_tensors_is_not_run(machine, network, monkeypatch):
+    monkeypatch.setattr("streamdeblur.engines.tensorrt.session.OUTPUT", "other")
+    with pytest.raises(EngineError, match="The engine has the tensors blurry, restored"):
+        open_tensorrt(network)
+
+
 def test_another_network_has_an_engine_of_its_own(machine, network, tmp_path):
     open_tensorrt(network).close()
     same = Network.read(write_network(tmp_path / "same.onnx", "identity"))
@@ -128,15 +143,19 @@ def test_a_complete_file_that_tensorrt_cannot_read_is_built_again_once(machine, 
     assert "cannot read the engine" in caplog.text
 
 
-def test_a_timing_cache_is_kept_and_one_of_another_gpu_is_ignored(machine, network, cache):
+@pytest.mark.parametrize("damage", ["of another GPU", "random bytes", "empty"])
+def test_a_timing_cache_is_kept_and_one_that_cannot_be_used_is_ignored(machine, network, cache, damage):
     open_tensorrt(network).close()
     (timing,) = cache.glob("*.timing")
-    assert timing.read_bytes() == b"timing of Fake 4060"
-    timing.write_bytes(b"timing of something else")
+    assert read_cached(timing) == b"timing of Fake 4060"
+    if damage == "of another GPU":
+        write_cached(timing, b"timing of something else")
+    else:
+        timing.write_bytes(b"" if damage == "empty" else bytes(range(100)))
     for plan in cache.glob("*.engine"):
         plan.unlink()
     open_tensorrt(network).close()
-    assert timing.read_bytes() == b"timing of Fake 4060"
+    assert read_cached(timing) == b"timing of Fake 4060"
 
 
 def test_concurrent_openers_build_once(machine, network):

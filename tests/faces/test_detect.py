@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 
 from streamdeblur.errors import DetectorError
+from streamdeblur.faces.centerface import CHANNELS, _decode
 from streamdeblur.faces.detect import open_detector
-from streamdeblur.faces.face import Face, faces_from_boxes, intersection_over_union, merge
+from streamdeblur.faces.face import Face, faces_from_boxes, intersection_over_union, merge, plausible
+from support.models.networks import write_network
 
 SCRFD = Path(__file__).parents[3] / "shared" / "models" / "scrfd_500m_kps.onnx"
 CENTRES = [(113, 329), (954, 134), (320, 207), (517, 337), (796, 412), (1178, 332)]
@@ -62,6 +64,22 @@ def test_unknown_detectors_and_weights_are_refused(tmp_path):
     }.items():
         with pytest.raises(DetectorError, match=words):
             open_detector(name)
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1000.0, 1000.0, 80.0])
+def test_maps_of_any_values_give_faces_that_can_be_or_none(value):
+    maps = [np.full((channels, 8, 8), value, np.float32) for channels in CHANNELS]
+    maps[0][:] = 0.9
+    for face in plausible(_decode([tensor[None] for tensor in maps])):
+        assert np.isfinite(face.box).all()
+        assert face.size > 0
+
+
+@pytest.mark.parametrize("kind", ["identity", "one channel", "tall", "flat", "nan"])
+def test_other_networks_are_no_scrfd(tmp_path, kind):
+    path = write_network(tmp_path / "other.onnx", kind, declared=["a", "b", "c", "d"])
+    with pytest.raises(DetectorError, match="not an SCRFD network"):
+        open_detector(f"scrfd:{path}").detect(np.zeros((64, 64, 3), np.uint8))
 
 
 def test_candidates_of_one_face_are_averaged_by_score():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+import math
 import os
 import shutil
 import tempfile
@@ -58,11 +59,22 @@ class PixelCache:
     """The decoded samples of one shard. Cheap to send to another process, which maps the same file."""
 
     def __init__(self, folder: Path) -> None:
-        """Map the file. Raises OSError or ValueError where the folder does not hold what `open_pixel_cache` writes."""
+        """Map the file.
+
+        Raises:
+            FileNotFoundError: There is none.
+            ValueError: The folder does not hold what `open_pixel_cache` writes.
+        """
         self._folder = folder
-        listed = json.loads((folder / "index.json").read_text(encoding="utf-8"))
-        self.entries = [CacheEntry(e["key"], e["offset"], tuple(e["shape"]), e["record"]) for e in listed]
-        self._pixels: NDArray[np.uint8] = np.load(folder / "pixels.npy", mmap_mode="r")
+        try:
+            listed = json.loads((folder / "index.json").read_text(encoding="utf-8"))
+            self.entries = [CacheEntry(e["key"], int(e["offset"]), tuple(e["shape"]), dict(e["record"])) for e in listed]
+            self._pixels: NDArray[np.uint8] = np.load(folder / "pixels.npy", mmap_mode="r")
+            ends = [entry.offset + math.prod(entry.shape) for entry in self.entries if entry.offset >= 0]
+        except (KeyError, TypeError, EOFError, RecursionError) as error:
+            raise ValueError(f"{folder} is damaged: {error}") from None
+        if self._pixels.dtype != np.uint8 or len(ends) < len(self.entries) or max(ends, default=0) > self._pixels.size:
+            raise ValueError(f"{folder} is damaged: its pixels are not those of its index")
 
     def __reduce__(self) -> tuple[type[PixelCache], tuple[Path]]:
         return PixelCache, (self._folder,)
@@ -95,8 +107,10 @@ def open_pixel_cache(
     for folder in folders:
         try:
             return PixelCache(folder / title)
-        except (OSError, ValueError, KeyError):
+        except OSError:
             continue
+        except ValueError:
+            shutil.rmtree(folder / title, ignore_errors=True)
     for folder in folders:
         if _writable(folder):
             _remove_older(folder, name, kind)

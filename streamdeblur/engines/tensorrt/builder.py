@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from streamdeblur.caches import read_cached, write_cached
 from streamdeblur.engines.tensorrt.cache import BuildCancelledError
 from streamdeblur.engines.tensorrt.device import OutOfMemoryError
 from streamdeblur.engines.tensorrt.log import log_class, out_of_memory
-from streamdeblur.errors import EngineError
-from streamdeblur.partial_file import write_file
+from streamdeblur.errors import EngineError, OutputError
 
 if TYPE_CHECKING:
     import tensorrt as trt
+
+logger = logging.getLogger(__name__)
 
 LEVEL = 3
 """Builder optimisation level, 0 to 5. TensorRT's default: higher ones take much longer and gain little."""
@@ -90,7 +93,11 @@ def build_plan(build: Build, on_step: OnStep | None = None, cancelled: threading
     plan = builder.build_serialized_network(network, config)
     if plan is None:
         raise _failure(log.take(), cancelled)
-    write_file(build.timing, _content(timing.serialize()))
+    try:
+        write_cached(build.timing, _content(timing.serialize()))
+    except OutputError as error:
+        # the engine is built; only the next build takes longer
+        logger.warning("%s", error)
     return _content(plan)
 
 
@@ -114,7 +121,7 @@ def _add_profiles(builder: trt.Builder, config: trt.IBuilderConfig, build: Build
 
 def _use_timing(config: trt.IBuilderConfig, path: Path) -> trt.ITimingCache:
     """Give the builder the kernel speeds measured before, unless TensorRT refuses the file."""
-    for known in (path.read_bytes() if path.is_file() else b"", b""):
+    for known in (read_cached(path) or b"", b""):
         cache = config.create_timing_cache(known)
         if cache is not None and config.set_timing_cache(cache, False):
             return cache

@@ -101,7 +101,7 @@ class EngineCache:
                 return plan
         except FileNotFoundError:
             return None
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             pass
         self.delete(key)
         return None
@@ -135,8 +135,9 @@ class EngineCache:
             try:
                 record: dict[str, Any] = json.loads(sidecar.read_text(encoding="utf-8"))
                 size = path.stat().st_size / 1e6
-                found.append(CachedEngine(path, EngineKey(**record["key"]), size, record["seconds"], record["built"]))
-            except (OSError, ValueError, KeyError, TypeError):
+                seconds, built = float(record["seconds"]), str(record["built"])
+                found.append(CachedEngine(path, EngineKey(**record["key"]), size, seconds, built))
+            except (OSError, ValueError, KeyError, TypeError, RecursionError):
                 continue
         return sorted(found, key=lambda entry: entry.built, reverse=True)
 

@@ -47,6 +47,7 @@ class Session:
         if engine is None:
             raise UnreadableEngineError(f"TensorRT {trt.__version__} cannot read the engine: {self._log.take()}.")
         self._engine = engine
+        self._check_interface()
         profiles = range(self._engine.num_optimization_profiles)
         self._batches = [int(self._engine.get_tensor_profile_shape(INPUT, profile)[2][0]) for profile in profiles]
         self._contexts: dict[int, trt.IExecutionContext] = {}
@@ -54,6 +55,15 @@ class Session:
         self._capacity = 0
         self.crops: DeviceMemory | None = None
         self.restored: DeviceMemory | None = None
+
+    def _check_interface(self) -> None:
+        """Refuse an engine whose tensors are others than `crops` and `restored`, whose memory is sized for images."""
+        import tensorrt as trt
+
+        names = [self._engine.get_tensor_name(number) for number in range(self._engine.num_io_tensors)]
+        kinds = [self._engine.get_tensor_dtype(name) for name in names]
+        if sorted(names) != sorted([INPUT, OUTPUT]) or kinds != [trt.DataType.HALF] * 2:
+            raise UnreadableEngineError(f"The engine has the tensors {', '.join(names)}; '{INPUT}' and '{OUTPUT}' are needed.")
 
     @property
     def largest(self) -> int:
@@ -101,7 +111,13 @@ class Session:
         context = self._context(profile)
         self._set_address(profile, context, INPUT, address_of(self.crops) + first * self.image_bytes)
         self._set_address(profile, context, OUTPUT, address_of(self.restored) + first * self.image_bytes)
-        self._check(context.set_input_shape(INPUT, (count, *self._image_shape)), "the shape of its input")
+        shape = (count, *self._image_shape)
+        self._check(context.set_input_shape(INPUT, shape), "the shape of its input")
+        returned = tuple(context.get_tensor_shape(OUTPUT))
+        if returned != shape:
+            # The memory of `restored` has room for images alone. The error must not keep the context, which is freed first.
+            del context
+            raise EngineError(f"The network returns {list(returned)} for {list(shape)}; the same shape is needed.")
         self._check(context.execute_async_v3(self._stream.handle), "to run")
 
     def _context(self, profile: int) -> trt.IExecutionContext:

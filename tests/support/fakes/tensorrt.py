@@ -41,6 +41,11 @@ class ExecutionContextAllocationStrategy(enum.IntEnum):
     USER_MANAGED = 2
 
 
+class DataType(enum.IntEnum):
+    FLOAT = 0
+    HALF = 1
+
+
 class ILogger:
     class Severity(enum.IntEnum):
         INTERNAL_ERROR = 0
@@ -208,6 +213,14 @@ class Engine:
         self.contexts = weakref.WeakSet()
         self.session = open_session(model)
         self.num_optimization_profiles = len(profiles)
+        self.tensors = {value.name: value for value in (*self.session.get_inputs(), *self.session.get_outputs())}
+        self.num_io_tensors = len(self.tensors)
+
+    def get_tensor_name(self, number):
+        return list(self.tensors)[number]
+
+    def get_tensor_dtype(self, name):
+        return DataType.HALF if self.tensors[name].type == "tensor(float16)" else DataType.FLOAT
 
     def get_tensor_profile_shape(self, name, profile):
         assert name == "blurry"
@@ -266,6 +279,13 @@ class ExecutionContext:
             return False
         self._shape = tuple(shape)
         return True
+
+    def get_tensor_shape(self, name):
+        self._check("get_tensor_shape")
+        tensors = self._engine().tensors
+        known = dict(zip(tensors["blurry"].shape, self._shape, strict=True))
+        sizes = [known.get(size, size) for size in tensors[name].shape]
+        return tuple(size if isinstance(size, int) else -1 for size in sizes)
 
     def set_tensor_address(self, name, address):
         self._check("set_tensor_address")

@@ -121,6 +121,16 @@ def test_stills_are_decoded_once_and_mapped(tmp_path, picture):
         stills[3]
 
 
+@pytest.mark.parametrize("file", ["pixels.npy", "index.json"])
+@pytest.mark.parametrize("content", [b"", b"random bytes", b"[1]", b"[{}]", None])
+def test_damaged_decoded_stills_are_decoded_again(tmp_path, picture, file, content):
+    write_shards(tmp_path, "stills", [still("a", picture)])
+    before = open_stills(tmp_path)[0].copy()
+    (damaged,) = tmp_path.glob(f".decoded/*/{file}")
+    damaged.write_bytes(damaged.read_bytes()[: damaged.stat().st_size // 2] if content is None else content)
+    assert np.array_equal(open_stills(tmp_path)[0], before)
+
+
 def test_another_shard_under_the_same_name_is_decoded_anew(tmp_path, picture):
     write_shards(tmp_path, "stills", [still("a", picture)])
     before = open_stills(tmp_path)[0].copy()
