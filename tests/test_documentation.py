@@ -140,3 +140,10 @@ def test_python_examples_run(page, tmp_path, monkeypatch, face_picture, few_pict
         write_video(tmp_path / name, few_pictures[:4])
     for example in python_examples(ROOT / page):
         exec(compile(example, page, "exec"), {"frames": few_pictures[:2]})
+
+
+def test_contributing_names_each_file_with_slow_tests():
+    section = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8").split("### Slow tests")[1].split("\n## ")[0]
+    listed = set(re.findall(r"^\| `(tests/[\w/]+\.py)`", section, flags=re.MULTILINE))
+    marked = {ids(file) for file in (ROOT / "tests").rglob("*.py") if "mark." + "slow" in file.read_text(encoding="utf-8")}
+    assert listed == marked

@@ -211,7 +211,7 @@ def test_each_command_has_a_case(tmp_path):
 
 def run_many(chosen, folder):
     """Run commands in one process; returns which contacts were made, after which command began, and how the process ended."""
-    jobs = json.dumps([{"command": name, **asdict(case)} for name, case in chosen.items()], default=str)
+    jobs = json.dumps([{"command": name, **asdict(case)} for name, case in chosen], default=str)
     done, contacts = run_isolated([sys.executable, "-m", "support.many_commands", jobs], environment(folder), timeout=500)
     begun = [json.loads(line) for line in done.stdout.splitlines()]
     made = []
@@ -224,18 +224,43 @@ def run_many(chosen, folder):
 @needs_namespace
 def test_no_command_contacts_anyone(inputs, tmp_path):
     """All commands in one process, which saves the imports."""
-    chosen = {name: case for name, case in cases(inputs, tmp_path).items() if not case.takes_long}
+    chosen = [(name, case) for name, case in cases(inputs, tmp_path).items() if not case.takes_long]
     made, done = run_many(chosen, tmp_path)
     assert done.returncode == 0, done.stderr
     assert made == []
     assert files_in_home(tmp_path) == []
 
 
+REACHING = {
+    "list.m3u8": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://named.example/a.ts\n#EXT-X-ENDLIST\n",
+    "list.mp4": "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nhttp://203.0.113.9/a.ts\n#EXT-X-ENDLIST\n",
+    "list.ffconcat": "ffconcat version 1.0\nfile http://named.example/a.mp4\n",
+    "session.sdp": "v=0\no=- 0 0 IN IP4 203.0.113.9\ns=x\nc=IN IP4 203.0.113.9\nt=0 0"
+    "\nm=video 5004 RTP/AVP 96\na=rtpmap:96 H264/90000\n",
+}
+"""Files that name hosts, by the name under which they come."""
+
+
+@needs_namespace
+def test_files_that_name_hosts_contact_no_one(tmp_path):
+    jobs = [("video", Case(["http://named.example/a.mp4", tmp_path / "out.mp4"], exit_code=2))]
+    for name, text in REACHING.items():
+        (tmp_path / name).write_text(text)
+        jobs += [
+            ("video", Case([tmp_path / name, tmp_path / "out.mp4"], exit_code=2)),
+            ("blur", Case([tmp_path / name, tmp_path / "pairs"], exit_code=2)),
+            ("live", Case(["--source", tmp_path / name, "--headless"], exit_code=2)),
+        ]
+    made, done = run_many(jobs, tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert made == []
+
+
 @pytest.mark.slow
 @needs_namespace
 def test_no_command_contacts_anyone_when_it_runs_alone(inputs, tmp_path):
     for name, case in cases(inputs, tmp_path).items():
-        made, done = run_many({name: case}, tmp_path)
+        made, done = run_many([(name, case)], tmp_path)
         assert done.returncode == 0, done.stderr
         assert made == []
     assert files_in_home(tmp_path) == []

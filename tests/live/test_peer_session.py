@@ -11,7 +11,7 @@ import pytest
 pytest.importorskip("aiortc", reason="aiortc comes with the extra live")
 
 from aioice.ice import get_host_addresses
-from aiortc import RTCPeerConnection, RTCSessionDescription
+from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
 from aiortc.mediastreams import VideoStreamTrack
 
 from streamdeblur.live.serve.camera_sessions import MAX_CAMERAS
@@ -27,7 +27,7 @@ class Peer:
 
     def __init__(self, port):
         self._address = f"http://127.0.0.1:{port}"
-        self.connection = RTCPeerConnection()
+        self.connection = RTCPeerConnection(RTCConfiguration(iceServers=[]))
         self.connection.addTrack(VideoStreamTrack())
         self.channel = self.connection.createDataChannel("controls")
         self._statistics = asyncio.Queue()
