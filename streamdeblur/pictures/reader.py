@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import warnings as python_warnings
 from dataclasses import replace
 from pathlib import Path
@@ -76,16 +77,17 @@ def _content(source: Path) -> bytes:
             first = file.read(16)
             if kind_of(first) is None:
                 return first
-            data = first + file.read(LARGEST_FILE)
+            # a read with a limit would allocate all of it at once
+            if os.fstat(file.fileno()).st_size > LARGEST_FILE:
+                raise InputError(f"{source} has more than {LARGEST_FILE // 2**30} GB.")
+            return first + file.read()
     except IsADirectoryError:
         raise InputError(f"{source} is a folder. Give a picture, or pictures and folders with --out DIR.") from None
     except FileNotFoundError:
         raise InputError(f"No such file: {source}.") from None
     except (OSError, ValueError, MemoryError) as error:
-        raise InputError(f"Cannot read {source}: {getattr(error, 'strerror', None) or error or 'not enough memory'}.") from None
-    if len(data) > LARGEST_FILE:
-        raise InputError(f"{source} has more than {LARGEST_FILE // 2**30} GB.")
-    return data
+        reason = getattr(error, "strerror", None) or str(error) or "not enough memory"
+        raise InputError(f"Cannot read {source}: {reason}.") from None
 
 
 def _read_png(source: Path, data: bytes, warnings: list[str]) -> Picture:

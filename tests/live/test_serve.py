@@ -129,7 +129,7 @@ def test_pictures_are_restored(port, face_picture):
     stream = io.BytesIO()
     Image.fromarray(face_picture).save(stream, "PNG")
     status, headers, content = restore(port, "me.png", stream.getvalue())
-    assert status == 200
+    assert status == 200, content
     assert headers["Content-Type"] == "image/png"
     assert re.fullmatch(r"(\d) of \1 faces restored\.", headers["X-Message"])
     sharp = np.asarray(Image.open(io.BytesIO(content)))

@@ -169,10 +169,10 @@ def _restore_picture(source: Path, deblurrer: FaceDeblurrer) -> UploadResult:
     from PIL import Image
 
     try:
+        # the size is checked before anything is decoded, and the content when it is read
         with Image.open(source, formats=sorted(set(PICTURES.values()))) as opened:
             if opened.width * opened.height > MAX_PICTURE_PIXELS:
                 raise Image.DecompressionBombError
-            opened.load()
     except Image.DecompressionBombError:
         raise InputError(f"The picture has more than {MAX_PICTURE_PIXELS // 1_000_000} million pixels.") from None
     except (OSError, SyntaxError, ValueError):
