@@ -7,7 +7,7 @@ import json
 import logging
 import sys
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 import typer
 
@@ -17,8 +17,10 @@ class _LogHandler(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         prefix = f"{record.levelname.capitalize()}: " if record.levelno >= logging.WARNING else ""
-        # not by typer.echo, which writes past a progress bar
-        print(f"{prefix}{record.getMessage()}", file=sys.stderr, flush=True)
+        # A message that nobody can read, as on a terminal that was closed, must not end the thread that logs it.
+        with suppress(OSError, ValueError):
+            # not by typer.echo, which writes past a progress bar
+            print(f"{prefix}{record.getMessage()}", file=sys.stderr, flush=True)
 
 
 def escape_unencodable() -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,7 +13,8 @@ import sys
 import numpy as np
 import pytest
 
-from support.cli import run_process, start
+from support.cli import COMMAND, run_process, start
+from support.disks import namespace_command
 from support.media.videos import read_frames, write_video
 from support.models.networks import write_network
 
@@ -111,6 +113,23 @@ def test_an_interrupt_finishes_the_recording(started, inverting, tmp_path, sign)
     assert summary["frames"] >= 10
     assert len(read_frames(recording)) == summary["frames"]
     assert os.listdir(tmp_path) == ["out.mp4"]
+
+
+@pytest.mark.parametrize("kind", ["mp4", pytest.param("mkv", marks=pytest.mark.slow)])
+def test_on_a_full_disk_the_other_sinks_go_on(clip, inverting, tmp_path, kind):
+    disk, other = tmp_path / "disk", tmp_path / "other.mkv"
+    disk.mkdir()
+    mounted = [*namespace_command(), "sh", "-c", 'mount -t tmpfs -o size=12k tmpfs "$0"; exec "$@"', disk]
+    arguments = ["live", "--source", clip, "--headless", "--json", "--to", disk / f"o.{kind}", "--to", other, *inverting]
+    done = subprocess.run([*mounted, *COMMAND, *arguments], capture_output=True, text=True, timeout=240, check=False)
+    assert done.returncode == 2, done.stderr
+    summary = json.loads(done.stdout.splitlines()[-1])
+    # the first fragment may be the last one
+    told = re.compile(rf"Cannot (write|finish) {disk}/o\.{kind}: No space left on device\.")
+    assert f"Warning: {told.search(done.stderr).group()}" in done.stderr
+    assert told.search(summary["error"])
+    assert any(map(told.search, summary["warnings"]))
+    assert len(read_frames(other)) == 12
 
 
 def test_keys_in_the_terminal(started, inverting):

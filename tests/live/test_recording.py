@@ -21,7 +21,7 @@ from streamdeblur.live.sinks import sink_opener, sink_openers
 from streamdeblur.live.timing import TICKS
 from streamdeblur.partial_file import PartialFile
 from streamdeblur.video.encoders import SUFFIXES
-from support.limits import file_size_limit
+from support.disks import files_of_at_most
 from support.live import yuv_frame
 from support.media.videos import read_frames
 
@@ -202,7 +202,7 @@ def test_a_complete_recording_is_a_regular_mp4_file(tmp_path):
 def test_on_a_full_disk_nothing_crashes_and_what_is_left_can_be_played(tmp_path, suffix, limit):
     file = tmp_path / f"out{suffix}"
     sink = opened(file)
-    with file_size_limit(limit):
+    with files_of_at_most(limit):
         failures = [attempt(lambda number=number: sink.write(noise(number))) for number in range(40)]
         failures.append(attempt(sink.close))
         attempt(sink.close)
@@ -237,7 +237,7 @@ def test_after_a_limit_of_the_file_system_the_recording_goes_on_in_another_file(
     worker = SinkWorker("out.mkv", sink_opener(str(tmp_path / "out.mkv"), LiveOptions()), blocking=True)
     worker._backoff.due = lambda: True
     worker.open(noise(0), Fraction(RATE))
-    with file_size_limit(60_000):
+    with files_of_at_most(60_000):
         for number in range(40):
             worker.put(OutputFrame(noise(number), 0.0))
         worker.close()
@@ -258,7 +258,7 @@ def test_an_interrupted_recording_waits_for_free_space(file, monkeypatch):
 
 def test_errors_that_a_container_swallows_are_kept(tmp_path):
     file = RecordingFile(tmp_path / "out.mkv", overwrite=False)
-    with file_size_limit(10), pytest.raises(OSError, match="too large"):
+    with files_of_at_most(10), pytest.raises(OSError, match="too large"):
         file.write(bytes(100))
     assert file.error.errno == errno.EFBIG
     file.remove()
