@@ -87,7 +87,7 @@ class Recording:
         """Close the file after a failure; returns what failed, and what is left. A file without a single frame is removed."""
         reason = getattr(error, "strerror", None) or error
         self._video.abandon()
-        if _can_be_played(self._file.name):
+        if self._file.has_name and _can_be_played(self._file.name):
             return f"Cannot {action} {self._file.name}: {reason}. It can be played up to there."
         self._file.remove()
         return f"Cannot {action} {self._file.name}: {reason}. Nothing was recorded."

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import os
 import shutil
+import sys
+import time
 from contextlib import suppress
 from itertools import count
 from pathlib import Path
@@ -15,9 +18,14 @@ from streamdeblur.partial_file import PartialFile, lock, sync_file, sync_folder
 LEAST_FREE = 64 * 2**20
 """Bytes that must be free to go on with a recording that was interrupted, most likely by a disk that is full."""
 
+REPLACED_AFTER_SECONDS = 0.5
+
 
 class RecordingFile:
     """A file that is open for writing, as `av.open` takes it: each write reaches the operating system before it returns.
+
+    It has its name from the beginning. Only where it replaces another file, it gets the name after half a second, so that a disk
+    that is full does not cost both.
 
     Attributes:
         name: Its path, from whose suffix FFmpeg chooses the container.
@@ -25,11 +33,11 @@ class RecordingFile:
     """
 
     def __init__(self, path: Path, *, overwrite: bool) -> None:
-        """Open the file; the content of an existing one is kept until the first write.
+        """Create the file.
 
         Args:
             path: The file.
-            overwrite: Take an existing file.
+            overwrite: Replace an existing file.
 
         Raises:
             FileExistsError: The file exists.
@@ -38,22 +46,32 @@ class RecordingFile:
         self.name = str(path)
         self.error: OSError | None = None
         # A job that is writing a video of this name holds its temporary file.
-        PartialFile(path, exclusive=True).discard()
-        exclusively = 0 if overwrite else os.O_EXCL
+        partial = PartialFile(path, exclusive=True)
         try:
+            self._partial = partial if overwrite and _can_be_replaced(path) else None
+            if self._partial is None:
+                partial.discard()
             # without a buffer, so that all that FFmpeg has written outlives this process
-            self._file = io.FileIO(path, "w", opener=lambda name, usual: os.open(name, usual & ~os.O_TRUNC | exclusively, 0o666))
-        except FileExistsError:
-            raise
+            self._file = io.FileIO(partial.path, "r+") if self._partial else io.FileIO(path, "w" if overwrite else "x")
         except OSError as error:
+            partial.discard()
+            if isinstance(error, FileExistsError):
+                raise
             raise OutputError(f"Cannot write {path}: {error.strerror}.") from None
-        if lock(self._file.fileno(), wait=False) is False:
-            self._file.close()
-            raise OutputError(f"{path} is being recorded by another run. Wait for its end, or choose another name.")
-        self._status, self._untouched = os.fstat(self._file.fileno()), True
+        except BaseException:
+            partial.discard()
+            raise
+        if self._partial is None:
+            lock(self._file.fileno(), wait=False)
+        self._status, self._began = os.fstat(self._file.fileno()), time.monotonic()
 
     def __repr__(self) -> str:
         return f"RecordingFile({self.name!r})"
+
+    @property
+    def has_name(self) -> bool:
+        """Whether the file has its name, and does not wait to replace another one."""
+        return self._partial is None
 
     @property
     def closed(self) -> bool:
@@ -63,14 +81,13 @@ class RecordingFile:
     def write(self, data: bytes) -> int:
         """Write all of the data."""
         try:
-            if self._untouched:
-                self._file.truncate(0)
-                self._untouched = False
             if os.fstat(self._file.fileno()).st_nlink == 0:
-                raise FileNotFoundError(2, "it was deleted meanwhile")
+                raise FileNotFoundError(errno.ENOENT, "it was deleted meanwhile")
             rest = memoryview(data)
             while rest:
                 rest = rest[self._file.write(rest) :]
+            if self._partial is not None and time.monotonic() - self._began > REPLACED_AFTER_SECONDS:
+                self._replace()
         except OSError as error:
             self.error = self.error or error
             raise
@@ -91,16 +108,45 @@ class RecordingFile:
     def keep(self) -> None:
         """Close the file and write it through to the disk; OSError if that fails."""
         self._file.close()
+        if self._partial is not None:
+            self._replace()
         sync_file(self.name)
         sync_folder(Path(self.name).parent)
 
     def remove(self) -> None:
-        """Close the file and remove it, unless it is another one by now, or still has the content that was to be replaced."""
+        """Close the file and remove it, unless another one has its name by now."""
         self._file.close()
+        if self._partial is not None:
+            self._partial.discard()
+            return
         with suppress(OSError):
-            status = os.stat(self.name)
-            if os.path.samestat(status, self._status) and not (self._untouched and status.st_size):
+            if os.path.samestat(os.stat(self.name), self._status):
                 os.unlink(self.name)
+
+    def _replace(self) -> None:
+        """Give the file its name in place of the former one; OSError if that fails."""
+        partial, self._partial = self._partial, None
+        assert partial is not None
+        try:
+            partial.complete()
+        except OutputError as error:
+            raise OSError(errno.EIO, str(error)) from None
+        if not self._file.closed:
+            lock(self._file.fileno(), wait=False)
+
+
+def _can_be_replaced(path: Path) -> bool:
+    """Whether a file is there that a file which is open can replace; OutputError if it is a recording that is being written."""
+    if sys.platform == "win32":
+        # the former file is emptied
+        return False
+    try:
+        with path.open("rb") as former:
+            if lock(former.fileno(), wait=False) is False:
+                raise OutputError(f"{path} is being recorded by another run. Wait for its end, or choose another name.")
+    except FileNotFoundError:
+        return False
+    return True
 
 
 class RecordingFiles:

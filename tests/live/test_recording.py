@@ -81,15 +81,43 @@ def test_a_recording_that_never_begins_leaves_the_file_that_it_was_to_replace(fi
     assert file.read_bytes() == b"precious"
 
 
-def test_two_recordings_cannot_have_one_name(file):
-    first = opened(file)
+def test_on_a_full_disk_the_file_that_was_to_be_replaced_is_intact(file):
+    file.write_bytes(b"precious")
+    sink = opened(file, overwrite=True)
+    with files_of_at_most(20_000):
+        failures = [attempt(lambda number=number: sink.write(noise(number))) for number in range(40)]
+    assert "Nothing was recorded" in str(next(filter(None, failures)))
+    sink.close()
+    assert file.read_bytes() == b"precious"
+    assert len(list(file.parent.iterdir())) == 1
+
+
+def test_a_file_is_replaced_soon(file, monkeypatch):
+    """A kill must not cost the recording, which can be played under its name."""
+    monkeypatch.setattr("streamdeblur.live.recording_file.REPLACED_AFTER_SECONDS", 0)
+    file.write_bytes(b"outdated")
+    sink = opened(file, overwrite=True)
+    for number in range(2 * RATE):
+        sink.write(noise(number))
+    assert len(readable_frames(file)) > RATE
+    sink.close()
+    assert len(read_frames(file)) == 2 * RATE
+    assert len(list(file.parent.iterdir())) == 1
+
+
+@pytest.mark.parametrize("replaces", [False, True])
+def test_two_recordings_cannot_have_one_name(file, replaces):
+    if replaces:
+        file.write_bytes(b"outdated")
+    first = opened(file, overwrite=replaces)
     with pytest.raises(OutputError, match="exists"):
         opened(file)
-    with pytest.raises(OutputError, match="is being recorded by another run"):
-        opened(file, overwrite=True)
-    first.write(noise(0))
+    for number in range(2):
+        with pytest.raises(OutputError, match=r"is being (recorded|written) by another run"):
+            opened(file, overwrite=True)
+        first.write(noise(number))
     first.close()
-    assert len(read_frames(file)) == 1
+    assert len(read_frames(file)) == 2
 
 
 def test_a_name_that_appeared_meanwhile_is_refused(file):
