@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
 from streamdeblur.errors import InputError, OutputError, StreamDeblurError
-from streamdeblur.files import make_folder
+from streamdeblur.files import fitting_name, make_folder
 
 logger = logging.getLogger(__name__)
 
@@ -92,13 +92,17 @@ def _refuse_equal_targets(jobs: Sequence[Job]) -> None:
 def _renamed(jobs: Sequence[Job], target_suffix: Callable[[str], str]) -> list[Job]:
     """The jobs with other suffixes of their targets; what keeps its name comes before what gets another one."""
     suffixes = [target_suffix(job.target.suffix) for job in jobs]
-    wanted = [job.target.with_suffix(suffix) for job, suffix in zip(jobs, suffixes, strict=True)]
+    wanted = [_named(job.target, job.target.stem, suffix) for job, suffix in zip(jobs, suffixes, strict=True)]
     counts = Counter(wanted)
     renamed = []
     for job, suffix, target in zip(jobs, suffixes, wanted, strict=True):
         alone = counts[target] == 1 or target == job.target
-        renamed.append(Job(job.source, target if alone else job.target.with_name(job.target.name + suffix)))
+        renamed.append(Job(job.source, target if alone else _named(job.target, job.target.name, suffix)))
     return renamed
+
+
+def _named(target: Path, stem: str, suffix: str) -> Path:
+    return target.with_name(fitting_name(stem, suffix))
 
 
 def run(jobs: Sequence[Job], work: Callable[[Job], Summary], *, resume: bool) -> Iterator[Outcome[Summary]]:

@@ -41,6 +41,9 @@ def test_tables_and_report(folder, tmp_path):
     )
     assert done.exit_code == 0, done.stderr
     assert "16 of 16 frames of sharp.mp4 are in all videos, with 16 faces." in done.stderr
+    again = compare(folder / "blurred.mp4", "--reference", folder / "sharp.mp4", "--out", out, *FAST)
+    assert again.exit_code == 2
+    assert "report.html exists. Give --overwrite" in again.stderr
     printed = done.json
     assert (printed["matched_frames"], printed["faces_found"], printed["faces"]) == (16, 16, 4)
     blurred, better = printed["rows"]
@@ -104,7 +107,7 @@ def test_a_report_that_cannot_be_written_is_refused_before_any_video_is_read(fol
     (tmp_path / "file").write_text("")
     done = compare(folder / "none.mp4", "--reference", folder / "sharp.mp4", "--out", tmp_path / "file" / "report", *FAST)
     assert done.exit_code == 2
-    assert "Cannot write to" in done.stderr
+    assert "Cannot make the folder" in done.stderr
 
 
 def test_an_unknown_instrument_exits_with_2_before_any_video_is_read(folder):

@@ -43,6 +43,14 @@ def test_what_is_kept_is_not_done_again(kept, faces_folder):
     assert [row["figures"] for row in rows[1][:2]] == [row["figures"] for row in rows[0]]
 
 
+def test_another_report_is_not_replaced(faces_folder, tmp_path):
+    (tmp_path / "report.html").write_text("of something else")
+    done = evaluate(faces_folder, *SYNTHETIC, "--methods", "blurred", "--out", tmp_path)
+    assert done.exit_code == 2
+    assert "it is not replaced" in done.stderr
+    assert (tmp_path / "report.html").read_text() == "of something else"
+
+
 def test_another_seed_blurs_otherwise(kept, faces_folder, tmp_path):
     done = evaluate(faces_folder, *SYNTHETIC, "--methods", "blurred", "--seed", "1", "--out", tmp_path, "--limit", "2")
     assert done.exit_code == 0

@@ -15,6 +15,7 @@ from streamdeblur.cli.output import print_json
 from streamdeblur.cli.parameters import Json, Quiet
 from streamdeblur.cli.progress import ProgressLine
 from streamdeblur.evaluation.options import EvaluationOptions
+from streamdeblur.files import refuse_existing
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +28,7 @@ Videos = Annotated[
 Reference = Annotated[Path, typer.Option(help="The sharp video of the same scene; frames are matched by their time.")]
 Limit = Annotated[int, typer.Option(min=0, help="Faces at most, spread evenly over the video; 0 takes all.")]
 Out = Annotated[Path | None, typer.Option(help="Folder for a report (HTML, Markdown, JSON) and the pictures of the faces.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a report in the folder.")]
 
 
 @with_settings(
@@ -39,12 +41,15 @@ def command(
     reference: Reference,
     limit: Limit = 100,
     out: Out = None,
+    overwrite: Overwrite = False,
     quiet: Quiet = False,
     json: Json = False,
     **settings: object,
 ) -> None:
     with handle_errors(quiet=quiet, json=json):
         options = EvaluationOptions.validated(settings)
+        if out is not None:
+            refuse_existing(out / "report.html", overwrite=overwrite)
         _compare(videos, reference, limit or None, out, options, quiet=quiet, json=json)
 
 

@@ -15,7 +15,7 @@ from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.output import print_json
 from streamdeblur.cli.parameters import Config, Json, Quiet
 from streamdeblur.cli.progress import ProgressLine
-from streamdeblur.errors import OptionError
+from streamdeblur.errors import OptionError, OutputError
 from streamdeblur.evaluation.options import EvaluationOptions
 
 logger = logging.getLogger(__name__)
@@ -56,6 +56,9 @@ def command(
         if data is None:
             raise OptionError("Name the data to evaluate on: a folder or file of clips or stills.")
         options = EvaluationOptions.load(config, **{name: _split(value) for name, value in settings.items()})
+        # the report of an evaluation is made again from its results; any other one would be lost
+        if (out / "report.html").exists() and not (out / "results.jsonl").exists():
+            raise OutputError(f"{out} holds a report, but not its results: it is not replaced. Name another folder with --out.")
         _evaluate(data, out, options, quiet=quiet, json=json)
 
 
