@@ -45,7 +45,7 @@ def environment(folder):
     for place in places.values():
         (folder / place).mkdir(parents=True, exist_ok=True)
     own = {name: str(folder / place) for name, place in places.items()} | {"PYTHONPATH": str(TESTS), "PATH": "/nowhere"}
-    return {name: value for name, value in os.environ.items() if name != "ORT_DISABLE_TELEMETRY"} | own
+    return {name: value for name, value in os.environ.items() if name not in ("ORT_DISABLE_TELEMETRY", "MPLCONFIGDIR")} | own
 
 
 def files_in_home(folder):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from streamdeblur.caches import cache_folder
 from streamdeblur.errors import OptionError
 from streamdeblur.installation import install_command
 
@@ -20,7 +22,14 @@ def needs_extra(name: str, purpose: str) -> Iterator[None]:
     Raises:
         OptionError: A package cannot be imported.
     """
+    _keep_matplotlib_cache()
     try:
         yield
     except ImportError as error:
         raise OptionError(f"{purpose} needs {error.name}. Install it with: {install_command(name)}") from None
+
+
+def _keep_matplotlib_cache() -> None:
+    """Let Matplotlib, which some extras import, keep its list of fonts with our caches, unless the user has a folder for it."""
+    if "MPLCONFIGDIR" not in os.environ and (folder := cache_folder("matplotlib")):
+        os.environ["MPLCONFIGDIR"] = str(folder)

@@ -68,7 +68,7 @@ def deblur_video(
     max_pixels: int = MAX_PIXELS,
     **settings: Unpack[VideoSettings],
 ) -> VideoSummary:
-    """Restore the faces of a video file; every other stream, time stamp and tag is carried over.
+    """Restore the faces of a video file; other streams, time stamps and tags are carried over where the target can hold them.
 
     The target appears under its name when it is complete, and only then. Warnings are logged, and are in the summary.
 
