@@ -25,7 +25,8 @@ class ProgressLine:
     def __init__(self, name: str, *, quiet: bool) -> None:
         self._name, self._quiet = name, quiet
         self._bar: Bar | None = None
-        self._began = self._shown = time.monotonic()
+        self._shown = time.monotonic()
+        self._first: tuple[float, int] | None = None
         self._done = 0
 
     def __enter__(self) -> Self:
@@ -57,17 +58,24 @@ class ProgressLine:
             text: What was finished last, what is counted, or how fast it goes.
         """
         now = time.monotonic()
-        if done < self._done:
-            # another phase of the work
-            self._began = now
+        if self._first is None or done < self._done:
+            # the beginning, or that of another phase: what it took to begin says nothing of the rest
+            self._first = now, done
         self._done = done
+        if total is not None and done > total:
+            # the file has more than it declares
+            total = None
         count = f"{done}/{total or '?'}"
         if self._bar is not None:
             self._bar.update(self._task, completed=done, total=total, count=count, text=text)
         elif not self._quiet and now - self._shown >= PLAIN_INTERVAL:
             self._shown = now
-            left = f", ETA {(now - self._began) * max(0, total - done) / done:.0f} s" if total and done else ""
-            logger.info("%s: %s %s%s", self._name, count, text, left)
+            logger.info("%s: %s %s%s", self._name, count, text, self._left(now, done, total))
+
+    def _left(self, now: float, done: int, total: int | None) -> str:
+        """How long the rest takes at the pace since the first report."""
+        began, first = self._first or (now, done)
+        return f", ETA {(now - began) * (total - done) / (done - first):.0f} s" if total and done > first else ""
 
 
 def _open_bar() -> Bar:

@@ -14,6 +14,8 @@ DECLARED = {"avi", "matroska,webm", "flv", "asf", "nut"}
 """Kinds of files whose length is written in them; that of others is estimated from their last packets or their size."""
 INDEXED = "mov,mp4,m4a,3gp,3g2,mj2"
 """Kind of files with an index of all packets."""
+LEAST_PACKETS = 50
+"""Frames from which the frame rate of a file is estimated."""
 PACKET_SIZES = (188, 192, 204)
 """Bytes of a packet of a transport stream (ISO/IEC 13818-1), with a time stamp before it (M2TS), with error correction."""
 
@@ -27,6 +29,7 @@ class VideoLength:
         self.begin = (stream.start_time or 0) * self._base
         """Time of the first frame, in seconds."""
         self._packets = 0
+        self._times = Fraction(0), Fraction(0)
         self._reached = Fraction(0)
         self._incomplete = False
 
@@ -43,13 +46,19 @@ class VideoLength:
         if shown:
             # the index has decoding stamps, the first of which belongs to the first frame
             return max(1, sum(begin <= (stamp - shown[0]) * self._base + self.begin < end for stamp in shown))
-        seconds = self.seconds
-        rate = self._stream.average_rate
+        seconds, rate = self.seconds, self._rate()
         whole = self._stream.frames or (round(seconds * rate) if seconds and rate else 0)
         if not whole or not seconds:
             return whole or None
         asked = min(float(end), float(self.begin) + seconds) - float(begin)
         return max(1, round(whole * min(1.0, asked / seconds)))
+
+    def _rate(self) -> Fraction | None:
+        """Frames per second: of what was read once that is enough, until then as the file was opened."""
+        first, last = self._times
+        if self._packets > LEAST_PACKETS and last > first:
+            return (self._packets - 1) / (last - first)
+        return self._stream.average_rate
 
     def _index(self) -> list[int]:
         """Decoding stamps of the packets that are shown, where the file has an index of all; edit lists are applied to it."""
@@ -60,8 +69,12 @@ class VideoLength:
     def note(self, packet: av.Packet[av.stream.Stream]) -> None:
         """Remember how far the file was read: each packet of each of its streams is to be noted."""
         if packet.size:
-            self._packets += packet.stream_index == self._stream.index
             self._incomplete = packet.is_corrupt
+        if packet.size and packet.stream_index == self._stream.index:
+            self._packets += 1
+            if packet.pts is not None:
+                time = packet.pts * self._base
+                self._times = (min(self._times[0], time), max(self._times[1], time)) if self._packets > 1 else (time, time)
         if packet.pts is not None and packet.time_base:
             self._reached = max(self._reached, (packet.pts + (packet.duration or 0)) * packet.time_base)
 

@@ -7,10 +7,12 @@ import sys
 from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamdeblur.errors import InputError, OptionError
 from streamdeblur.video.copying import line_bytes, plane_lines
 from streamdeblur.video.layouts import layout_of
+from streamdeblur.video.source import MAX_PIXELS
 
 if TYPE_CHECKING:
     import av
@@ -18,6 +20,8 @@ if TYPE_CHECKING:
 
 LARGEST_SIDE = 16384
 """Pixels."""
+PIECE = 1 << 20
+"""Bytes that are read at once, at most: a frame takes memory as its bytes come, however large a header says it is."""
 
 
 class RawReader:
@@ -34,8 +38,9 @@ class RawReader:
         Raises:
             OptionError: The size is out of range, or the pixel format is unknown or cannot be edited in place.
         """
-        if not (0 < width <= LARGEST_SIDE and 0 < height <= LARGEST_SIDE):
-            raise OptionError(f"Raw frames cannot be {width}x{height}: a side has 1 to {LARGEST_SIDE} pixels.")
+        if not (0 < width <= LARGEST_SIDE and 0 < height <= LARGEST_SIDE and width * height <= MAX_PIXELS):
+            limits = f"a side has 1 to {LARGEST_SIDE} pixels, and a frame at most {MAX_PIXELS // 1_000_000} million"
+            raise OptionError(f"Raw frames cannot be {width}x{height}: {limits}.")
         if layout_of(pixel_format) is None:
             raise OptionError(
                 f"Raw frames cannot be of the pixel format '{pixel_format}'. Use yuv420p, nv12, yuyv422, rgb24 or bgr24."
@@ -50,25 +55,40 @@ class RawReader:
         Raises:
             InputError: The stream ends within a frame, most likely because the size or pixel format is wrong.
         """
-        import av
-
-        frame = av.VideoFrame(*self._shape, self._format)
-        for index, plane in enumerate(frame.planes):
-            size = line_bytes(frame, index)
-            data = _whole(self._stream, size * plane.height)
-            if not data and index == 0:
-                return None
-            if len(data) < size * plane.height:
-                expected = f"{self._shape[0]}x{self._shape[1]} of the pixel format {self._format}"
-                raise InputError(f"The raw frames end within frame {self.frames + 1}. Are they {expected}?")
-            plane_lines(plane)[: plane.height, :size] = np.frombuffer(data, np.uint8).reshape(plane.height, size)
+        first = self._stream.read(1)
+        if not first:
+            return None
+        try:
+            frame = _new_frame(*self._shape, self._format)
+            for index, plane in enumerate(frame.planes):
+                self._fill(plane_lines(plane)[: plane.height, : line_bytes(frame, index)], first if index == 0 else b"")
+        except MemoryError:
+            raise InputError(f"There is no memory for raw frames of {self._shape[0]}x{self._shape[1]}.") from None
         self.frames += 1
         return frame
 
+    def _fill(self, lines: NDArray[np.uint8], first: bytes) -> None:
+        """Read the lines of a plane, of which `first` has been read."""
+        count, size = lines.shape
+        step = max(1, PIECE // size)
+        for line in range(0, count, step):
+            piece = lines[line : line + step]
+            data = _whole(self._stream, piece.size, first if line == 0 else b"")
+            if len(data) < piece.size:
+                expected = f"{self._shape[0]}x{self._shape[1]} of the pixel format {self._format}"
+                raise InputError(f"The raw frames end within frame {self.frames + 1}. Are they {expected}?")
+            piece[:] = np.frombuffer(data, np.uint8).reshape(piece.shape)
 
-def _whole(stream: BinaryIO, size: int) -> bytearray:
-    """The next `size` bytes, or those that are left; a pipe gives them in pieces."""
-    data = bytearray()
+
+def _new_frame(width: int, height: int, pixel_format: str) -> av.VideoFrame:
+    import av
+
+    return av.VideoFrame(width, height, pixel_format)
+
+
+def _whole(stream: BinaryIO, size: int, first: bytes) -> bytearray:
+    """`first` and what follows, `size` bytes in all, or what is left; a pipe gives them in pieces."""
+    data = bytearray(first)
     while len(data) < size and (piece := stream.read(size - len(data))):
         data += piece
     return data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, BinaryIO
 
@@ -40,11 +41,12 @@ class Y4MReader:
             raise InputError("The input is not YUV4MPEG2. Give --size and --format for raw frames.")
         values = {word[:1].decode("ascii", "replace"): word[1:].decode("ascii", "replace") for word in words[1:]}
         colour = values.get("C", "420jpeg")
-        if colour not in PIXEL_FORMATS or not (values.get("W", "").isdecimal() and values.get("H", "").isdecimal()):
-            raise InputError(f"The YUV4MPEG2 header cannot be used: {self.header.decode('ascii', 'replace')}.")
+        sides = [values.get(name, "") for name in "WH"]
+        if colour not in PIXEL_FORMATS or not all(re.fullmatch("[0-9]{1,9}", side) for side in sides):
+            raise InputError(f"The YUV4MPEG2 header cannot be used: {_shown(self.header)}.")
         self._full_range = b"XCOLORRANGE=FULL" in words
         try:
-            self._frames = RawReader(stream, int(values["W"]), int(values["H"]), PIXEL_FORMATS[colour])
+            self._frames = RawReader(stream, int(sides[0]), int(sides[1]), PIXEL_FORMATS[colour])
         except OptionError as error:
             raise InputError(f"The YUV4MPEG2 header cannot be used. {error}") from None
 
@@ -63,6 +65,11 @@ class Y4MReader:
             if self._full_range:
                 frame.color_range = FULL_RANGE
             yield line, frame
+
+
+def _shown(header: bytes) -> str:
+    """The beginning of a header for a message, in printable characters."""
+    return "".join(character if character.isprintable() else "?" for character in header[:100].decode("ascii", "replace"))
 
 
 def write_y4m(stream: BinaryIO, line: bytes, frame: av.VideoFrame) -> None:

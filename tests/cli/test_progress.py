@@ -44,3 +44,22 @@ def test_quiet_shows_nothing(clock, caplog):
         clock(100.0)
         line.show(1, 2, "frames")
     assert caplog.messages == []
+
+
+def test_what_it_took_to_begin_does_not_count_in_the_time_left(clock, caplog):
+    caplog.set_level(logging.INFO)
+    with ProgressLine("talk.mp4", quiet=False) as line:
+        clock(60.0)
+        line.show(1, 101, "frames")
+        clock(66.0)
+        line.show(61, 101, "frames")
+    assert caplog.messages == ["talk.mp4: 1/101 frames", "talk.mp4: 61/101 frames, ETA 4 s"]
+
+
+def test_more_than_the_file_declares_is_shown_without_a_total(clock, caplog):
+    caplog.set_level(logging.INFO)
+    with ProgressLine("talk.ts", quiet=False) as line:
+        line.show(1, 25, "frames")
+        clock(6.0)
+        line.show(30, 25, "frames")
+    assert caplog.messages == ["talk.ts: 30/? frames"]

@@ -90,6 +90,18 @@ def test_variable_frame_rates_are_not_damage(tmp_path, few_pictures, suffix):
     assert (frames, warnings) == (12, [])
 
 
+def test_the_count_of_a_variable_rate_comes_close_while_it_is_read(tmp_path, blurry_pictures):
+    """The rate that FFmpeg finds in the beginning says nothing of the rest."""
+    pts = tuple(10 * n if n < 50 else 500 + 200 * (n - 50) for n in range(100))
+    pictures = [picture[:48, :64] for picture in [*blurry_pictures, *blurry_pictures]]
+    recipe = VideoSpec("libvpx", time_base=Fraction(1, 1000), pts=pts, options={"deadline": "realtime"})
+    reader = Reader(write_video(tmp_path / "in.webm", pictures, recipe))
+    counts = [reader.total_frames for item in reader if isinstance(item, av.VideoFrame)]
+    reader.close()
+    assert len(counts) == 100
+    assert abs(counts[-2] - 100) <= 2
+
+
 def test_frames_that_an_avi_file_repeats_are_not_damage(tmp_path, few_pictures):
     recipe = VideoSpec("mpeg4", time_base=Fraction(1, 25), pts=(0, 1, 2, 5, 6, 7, 8, 11, 12, 13, 14, 15), options={})
     frames, _, warnings = read(write_video(tmp_path / "in.avi", few_pictures, recipe))
