@@ -53,9 +53,9 @@ class SceneCuts:
         every_x, every_y = max(1, width // self.COLUMNS), max(1, height // self.LINES)
         lines = planes.channels[0][:height:every_y]
         values = lines[:, offset : offset + stride * width : stride * every_x].astype(np.int64)
-        levels = values >> (planes.layout.depth + int(shift) - int(math.log2(self.LEVELS)))
+        values >>= planes.layout.depth + int(shift) - int(math.log2(self.LEVELS))
         # raw frames may have samples beyond the depth that they declare
-        return np.minimum(levels, self.LEVELS - 1)
+        return values.clip(max=self.LEVELS - 1)
 
 
 @dataclass(frozen=True, eq=False)

@@ -86,7 +86,7 @@ class Reader:
             """Decoders of the audio streams that writers convert, by index."""
             self._items = self._read()
             self._ahead: list[Item] = []
-            self.first_frame = self._first_frame()
+            self.first_frame = self._first_frame(max_pixels)
         except BaseException:
             # the caller gets no object to close, so the file is closed here, after Ctrl-C and exits, too
             self.container.close()
@@ -167,14 +167,15 @@ class Reader:
             yield self._packets_ahead.popleft()
         yield from self._packet_source
 
-    def _first_frame(self) -> av.VideoFrame:
+    def _first_frame(self, max_pixels: int) -> av.VideoFrame:
         import av
 
         for item in self._items:
             self._ahead.append(item)
             if isinstance(item, av.VideoFrame):
                 return item
-        raise InputError(f"No frame of {self.source} can be decoded.")
+        large = f"They are damaged, or larger than the limit of {max_pixels // 1_000_000} megapixels." if self.undecodable else ""
+        raise InputError(f"No frame of {self.source} can be decoded. {large}".rstrip())
 
     def __iter__(self) -> Iterator[Item]:
         yield from self._ahead

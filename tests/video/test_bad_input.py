@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import re
 import resource
 import shutil
 import signal
+import struct
 import subprocess
 import time
+import zlib
 from pathlib import Path
 
 import av
@@ -248,3 +251,29 @@ def test_a_file_system_without_space(tmp_path, blurry_video):
         assert left(disk) == []
     finally:
         subprocess.run(["umount", str(disk)], check=True)
+
+
+def large_frames(folder, kind):
+    """A file that declares frames of 30,000 x 30,000 pixels, or has them where it declares small ones."""
+    if kind == "y4m":
+        (folder / "in.y4m").write_bytes(b"YUV4MPEG2 W30000 H30000 F25:1 C420\nFRAME\n" + b"x" * 1000)
+        return folder / "in.y4m"
+    path = folder / "in.mov"
+    write_video(path, [np.zeros((64, 64, 3), np.uint8)] * 3, VideoSpec("png", pixel_format="rgb24", options={}))
+    content = bytearray(path.read_bytes())
+    for found in re.finditer(b"IHDR", bytes(content)):
+        begin = found.start()
+        content[begin + 4 : begin + 12] = struct.pack(">II", 30_000, 30_000)
+        content[begin + 17 : begin + 21] = struct.pack(">I", zlib.crc32(content[begin : begin + 17]))
+    path.write_bytes(content)
+    return path
+
+
+@pytest.mark.parametrize("kind", ["y4m", "png in mov"])
+def test_frames_of_absurd_size_are_refused_without_memory_for_them(tmp_path, kind):
+    source = large_frames(tmp_path, kind)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError, match="134 megapixels" if kind != "y4m" else "Cannot read"):
+        deblur_video(source, tmp_path / "out.mkv")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
+    assert left(tmp_path) == [source.name]

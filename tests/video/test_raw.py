@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import io
 import json
+import resource
 import subprocess
 import threading
 from fractions import Fraction
@@ -199,3 +200,27 @@ def outside_the_face(plane):
     """What lies above the window of the face, whose side is 1.7 times the face, and right of it."""
     lines, size = plane.shape
     return np.concatenate([plane[: lines // 20].ravel(), plane[:, 7 * size // 10 :].ravel()])
+
+
+@pytest.mark.parametrize("size", ["W65535 H65535", "W16384 H16384", "W1 H16385"])
+def test_a_header_that_promises_too_much_is_refused(size):
+    with pytest.raises(InputError, match="134 million"):
+        Y4MReader(io.BytesIO(f"YUV4MPEG2 {size} F25:1 C420\nFRAME\n".encode()))
+
+
+def test_a_large_frame_takes_memory_only_as_its_bytes_come():
+    reader = Y4MReader(io.BytesIO(b"YUV4MPEG2 W16384 H8192 F25:1 C444p16\nFRAME\n" + b"x" * 5_000_000))
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with pytest.raises(InputError, match="within frame 1"):
+        list(reader)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000
+
+
+def test_samples_beyond_the_depth_that_is_declared_pass(deblurrer):
+    reader = Y4MReader(
+        io.BytesIO(b"YUV4MPEG2 W64 H64 F25:1 Cmono10\n" + (b"FRAME\n" + b"\xff" * 8192 + b"FRAME\n" + bytes(8192)) * 2)
+    )
+    deblurrer.reset()
+    for _, frame in reader:
+        deblurrer.edit(frame)
+    deblurrer.reset()
