@@ -217,9 +217,8 @@ def test_a_large_frame_takes_memory_only_as_its_bytes_come():
 
 
 def test_samples_beyond_the_depth_that_is_declared_pass(deblurrer):
-    reader = Y4MReader(
-        io.BytesIO(b"YUV4MPEG2 W64 H64 F25:1 Cmono10\n" + (b"FRAME\n" + b"\xff" * 8192 + b"FRAME\n" + bytes(8192)) * 2)
-    )
+    frames = b"FRAME\n" + b"\xff" * 8192 + b"FRAME\n" + bytes(8192)
+    reader = Y4MReader(io.BytesIO(b"YUV4MPEG2 W64 H64 F25:1 Cmono10\n" + 2 * frames))
     deblurrer.reset()
     for _, frame in reader:
         deblurrer.edit(frame)
