@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 
 import cv2
 import pytest
 
 from streamdeblur.files import fitting_name
+from streamdeblur.live.recording_file import RecordingFiles
 from support.cli import run
 from support.media.videos import write_video
 
@@ -64,3 +66,11 @@ def test_evaluation_of_pictures_with_long_names(long_names):
     done = run("evaluate", long_names, "--protocol", "synthetic", "--methods", "blurred", *models, "--out", long_names / "e")
     assert done.exit_code == 0, done.stderr
     assert (long_names / "e" / "report.html").is_file()
+
+
+def test_recordings_with_long_names_that_are_interrupted(tmp_path):
+    files = RecordingFiles(tmp_path / (EMOJI * 62 + ".mp4"), overwrite=False)
+    for number in range(3):
+        with contextlib.closing(files.open()) as file:
+            file.write(b"recorded")
+        assert len(os.listdir(tmp_path)) == number + 1

@@ -1,4 +1,4 @@
-"""A full disk ends every command that writes in words, and what stood there before is intact."""
+"""A disk that is full or read-only ends every command that writes in words, and what stood there before is intact."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def outcomes(tmp_path_factory, face_picture, faces_folder, few_pictures):
 
 
 def test_every_command_ends_in_words(outcomes):
-    assert len(outcomes) == 12
-    for outcome in outcomes:
+    assert len(outcomes["full"]) == 11
+    for outcome in outcomes["full"]:
         assert outcome["exit_code"] == 2, outcome
         assert "No space left" in outcome["stderr"], outcome
         assert "Traceback" not in outcome["stderr"], outcome
@@ -41,9 +41,16 @@ def test_every_command_ends_in_words(outcomes):
 
 def test_what_stood_there_is_intact_and_nothing_is_left(outcomes):
     resumed = {"dataset stills": "data/", "evaluate": "report/", "compare": "report/images"}
-    for outcome in outcomes:
+    for outcome in outcomes["full"]:
         assert outcome["is_old_intact"], outcome
         # what is done stays for the next run, and each of its files is whole
         left = [name for name in outcome["more"] if not name.startswith(resumed.get(outcome["name"], "/"))]
         assert left == [], outcome
         assert not any("partial" in name or ".part" in name for name in outcome["more"]), outcome
+
+
+def test_read_only_disk_ends_every_command_in_words(outcomes):
+    for outcome in outcomes["read_only"]:
+        assert outcome["exit_code"] == 2, outcome
+        assert "Read-only file system" in outcome["stderr"], outcome
+        assert "Traceback" not in outcome["stderr"], outcome

@@ -13,6 +13,7 @@ from itertools import count
 from pathlib import Path
 
 from streamdeblur.errors import OutputError
+from streamdeblur.files import fitting_name
 from streamdeblur.partial_file import PartialFile, lock, sync_file, sync_folder
 
 LEAST_FREE = 64 * 2**20
@@ -179,7 +180,7 @@ class RecordingFiles:
         except OSError as error:
             raise OutputError(f"Cannot write in {self._path.parent}: {error.strerror}.") from None
         for number in count(1):
-            suffix = f"-{number}" if number > 1 else ""
+            ending = (f"-{number}" if number > 1 else "") + self._path.suffix
             with suppress(FileExistsError):
-                return RecordingFile(self._path.with_name(f"{self._path.stem}{suffix}{self._path.suffix}"), overwrite=False)
+                return RecordingFile(self._path.with_name(fitting_name(self._path.stem, ending)), overwrite=False)
         raise AssertionError
