@@ -21,6 +21,7 @@ from streamdeblur.faces.selection import FaceSelector, FrameSettings
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.frames import Frame, Image, StreamItem, check_frame, copied, editable, make_writable, planes_of
 from streamdeblur.network import Network
+from streamdeblur.opening import one_at_a_time
 from streamdeblur.options import RestorationOptions, RestorationSettings
 from streamdeblur.statistics import RestorationStatistics
 from streamdeblur.video.planes import Planes
@@ -80,7 +81,8 @@ class FaceDeblurrer:
                 f"A FaceDeblurrer needs RestorationOptions (got {type(options).__name__}). Pass options.restoration."
             )
         self.options = options.changed(**settings) if settings else options
-        compile_kernels()
+        with one_at_a_time():
+            compile_kernels()
         self.network = Network.read(self.options.weights or default_network())
         self.engine: Engine = open_engine(self.options.engine, self.network, throughput=throughput)
         try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future
@@ -155,9 +156,12 @@ class _PendingBatch:
     """The crops of a batch in flight, one future each."""
 
     def __init__(self, crops: Crops, futures: Sequence[Future[Tensors]]) -> None:
-        self._crops, self._futures = crops, futures
+        self._crops, self._futures, self._process = crops, futures, os.getpid()
 
     def result(self, deadline: float | None = None) -> RestoredBatch:
+        if self._process != os.getpid():
+            # the threads that would finish them are in the other process
+            raise EngineError("This process was forked while faces were being restored; they belong to the process before.")
         restored, finite, in_time = self._crops.copy(), *np.ones((2, len(self._crops)), np.bool_)
         for n, future in enumerate(self._futures):
             try:

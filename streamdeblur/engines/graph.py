@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
+
+from streamdeblur.opening import ReopenedAfterFork
 
 Tensors = list[NDArray[np.float32]]
 
@@ -29,6 +32,24 @@ class GraphSpec:
     """Shape that each output must have; None for any."""
     throughput: bool = False
     """Keep several pictures in flight, for files; otherwise each picture has all cores, for the lowest latency."""
+
+
+class ReopenedGraph:
+    """A graph that is compiled again in a forked process."""
+
+    def __init__(self, open_graph: Callable[[], Graph]) -> None:
+        self._graph = ReopenedAfterFork(open_graph)
+
+    @property
+    def description(self) -> str:
+        return self._graph.current.description
+
+    def submit(self, image: NDArray[np.uint8]) -> Future[Tensors]:
+        return self._graph.current.submit(image)
+
+    def close(self) -> None:
+        if not self._graph.inherited:
+            self._graph.current.close()
 
 
 class Graph(Protocol):

@@ -17,6 +17,7 @@ from streamdeblur.caches import cache_folder, record_digests, remove_damaged
 from streamdeblur.engines.graph import GraphSpec, Tensors
 from streamdeblur.errors import NetworkError
 from streamdeblur.onnx_file import check_size
+from streamdeblur.opening import one_at_a_time
 
 REQUESTS = 4
 """Largest number of pictures in flight: two on the cores, two ready to follow."""
@@ -27,14 +28,15 @@ SMALL_PIXELS = 128 * 128
 
 def import_openvino() -> Any:
     """Import `openvino` without its telemetry, which reports every import to Google Analytics from a forked process."""
-    if "openvino" not in sys.modules:
-        held_back = sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
-        try:
-            import openvino  # noqa: F401
-        finally:
-            if held_back is None:
-                del sys.modules["openvino_telemetry"]
-    return sys.modules["openvino"]
+    with one_at_a_time():
+        if "openvino" not in sys.modules:
+            held_back = sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+            try:
+                import openvino  # noqa: F401
+            finally:
+                if held_back is None:
+                    del sys.modules["openvino_telemetry"]
+        return sys.modules["openvino"]
 
 
 @lru_cache(maxsize=1)

@@ -9,11 +9,12 @@ from importlib.util import find_spec
 
 from streamdeblur.engines.engine import IMAGE_SHAPE, Engine, GraphEngine
 from streamdeblur.engines.fallback import FallbackEngine
-from streamdeblur.engines.graph import Graph, GraphSpec
+from streamdeblur.engines.graph import Graph, GraphSpec, ReopenedGraph
 from streamdeblur.errors import EngineError, NetworkError
 from streamdeblur.installation import install_command
 from streamdeblur.known_names import shown, suggestion
 from streamdeblur.network import Network
+from streamdeblur.opening import one_at_a_time
 
 logger = logging.getLogger(__name__)
 
@@ -46,7 +47,8 @@ HALF_PRECISION = ("onnxruntime:cuda",)
 
 def engine_choices() -> list[EngineChoice]:
     """List every engine, fastest first, and whether and why it can be used here."""
-    return [_tensorrt(), *_onnxruntime_gpu(), _openvino(), _onnxruntime_cpu()]
+    with one_at_a_time():
+        return [_tensorrt(), *_onnxruntime_gpu(), _openvino(), _onnxruntime_cpu()]
 
 
 def _tensorrt() -> EngineChoice:
@@ -94,13 +96,17 @@ def _onnxruntime_cpu() -> EngineChoice:
 def open_graph(name: str, spec: GraphSpec) -> Graph:
     """Compile any network on the engine `name` ('openvino', 'onnxruntime', 'onnxruntime:cuda' ...)."""
     family, _, provider = name.partition(":")
-    if family == "openvino":
-        from streamdeblur.engines.openvino import OpenVINOGraph
 
-        return OpenVINOGraph(spec)
-    from streamdeblur.engines.onnxruntime import OnnxRuntimeGraph
+    def compile_graph() -> Graph:
+        if family == "openvino":
+            from streamdeblur.engines.openvino import OpenVINOGraph
 
-    return OnnxRuntimeGraph(spec, provider or "cpu")
+            return OpenVINOGraph(spec)
+        from streamdeblur.engines.onnxruntime import OnnxRuntimeGraph
+
+        return OnnxRuntimeGraph(spec, provider or "cpu")
+
+    return ReopenedGraph(compile_graph)
 
 
 def open_engine(name: str, network: Network, *, throughput: bool = False) -> Engine:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from streamdeblur.errors import DetectorError
 from streamdeblur.faces.face import Face, plausible
 from streamdeblur.onnx_file import read_onnx
+from streamdeblur.opening import ReopenedAfterFork
 
 MULTIPLE = 32
 """Input sides are multiples of the distance of the coarsest anchors, in pixels."""
@@ -36,7 +37,7 @@ class Scrfd:
         self.name = f"scrfd:{Path(source).name}"
         path = _weights(source)
         try:
-            self._model = _load(path)
+            self._model = ReopenedAfterFork(lambda: _load(path))
         except Exception as error:
             # InsightFace fails assertions and ONNX Runtime raises types of its own; all mean that this is no SCRFD network.
             raise DetectorError(f"{path} is not an SCRFD network with landmarks that InsightFace can load: {error}") from error
@@ -49,7 +50,7 @@ class Scrfd:
         bgr = np.zeros((height, width, 3), np.uint8)
         bgr[: rgb.shape[0], : rgb.shape[1]] = rgb[..., ::-1]
         try:
-            boxes, landmarks = self._model.detect(bgr, input_size=(width, height), det_thresh=THRESHOLD)
+            boxes, landmarks = self._model.current.detect(bgr, input_size=(width, height), det_thresh=THRESHOLD)
             faces = [
                 Face(box[:4].astype(np.float32), float(box[4]), points.astype(np.float32).reshape(5, 2))
                 for box, points in zip(boxes, landmarks, strict=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import threading
 import time
 
@@ -156,6 +157,22 @@ def test_a_timing_cache_is_kept_and_one_that_cannot_be_used_is_ignored(machine, 
         plan.unlink()
     open_tensorrt(network).close()
     assert read_cached(timing) == b"timing of Fake 4060"
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+def test_a_forked_process_is_told_that_it_cannot_use_the_gpu(machine, network):
+    engine = open_tensorrt(network)
+    child = os.fork()
+    if child == 0:
+        try:
+            engine.infer(crops_of(1))
+        except EngineError as error:
+            engine.close()
+            os._exit(7 if "spawn" in str(error) else 1)
+        os._exit(2)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert works(engine)
+    engine.close()
 
 
 def test_concurrent_openers_build_once(machine, network):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections import deque
 from collections.abc import Callable
@@ -28,6 +29,7 @@ class DeviceThread:
         self._device = device
         self._waiting: Queue[Callable[[], None] | tuple[Launch, Future[None]] | None] = Queue()
         self._launched: deque[tuple[Event, Future[None]]] = deque()
+        self._process = os.getpid()
         self._closing = threading.Lock()
         self._closed = False
         started: Future[None] = Future()
@@ -51,7 +53,7 @@ class DeviceThread:
         """Wait for all launches, run `release` on the thread and end it. Closing again does nothing."""
         released: Future[None] = Future()
         with self._closing:
-            if self._closed:
+            if self._closed or self._process != os.getpid():
                 return
             # nothing is accepted after the release, because nothing would ever run it
             self._waiting.put(self._after_launches(released, release))
@@ -68,6 +70,11 @@ class DeviceThread:
         return run
 
     def _put(self, item: Callable[[], None] | tuple[Launch, Future[None]]) -> None:
+        if self._process != os.getpid():
+            raise EngineError(
+                "This process was forked from one that uses the GPU, which no fork can. Start processes by spawn: "
+                "multiprocessing.set_start_method('spawn')."
+            )
         with self._closing:
             if self._closed:
                 raise EngineError("The engine is closed.")

@@ -16,6 +16,7 @@ from pydantic import Field, field_validator
 from streamdeblur.errors import MethodError
 from streamdeblur.evaluation.cases import Case, Image
 from streamdeblur.evaluation.methods.per_face import PerFaceMethod, files_digest
+from streamdeblur.opening import ReopenedAfterFork
 from streamdeblur.options import Settings
 from streamdeblur.weights import default_network
 
@@ -146,15 +147,19 @@ class _Session:
 
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3
-        try:
+
+        def open_session() -> Any:
             # The network is opened by its path, so that external weights are found.
-            self._session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+        try:
+            self._session = ReopenedAfterFork(open_session)
         except Exception as error:
             # guards the opening of a network of unknown origin: ONNX Runtime raises unrelated types of its own
             raise MethodError(f"ONNX Runtime cannot run {path}: {error}") from error
         self._name, self._format = name, picture_format
-        self._input = _Input.of(name, self._session.get_inputs())
-        outputs = [value.name for value in self._session.get_outputs()]
+        self._input = _Input.of(name, self._session.current.get_inputs())
+        outputs = [value.name for value in self._session.current.get_outputs()]
         if picture_format.output and picture_format.output not in outputs:
             raise MethodError(f"{name} has no output '{picture_format.output}'. It has: {', '.join(outputs)}.")
         self._outputs = [picture_format.output] if picture_format.output else outputs
@@ -164,7 +169,7 @@ class _Session:
         height, width = self._input.size or case.blurry.shape[:2]
         tensor = self._tensor(_scaled(case.blurry, height, width))
         try:
-            outputs = self._session.run(self._outputs, {self._input.name: tensor})
+            outputs = self._session.current.run(self._outputs, {self._input.name: tensor})
         except Exception as error:
             # guards the run of a network of unknown origin: ONNX Runtime raises unrelated types of its own
             raise MethodError(f"{self._name} failed on {case.name}: {error}") from error

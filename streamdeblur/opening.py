@@ -1,0 +1,73 @@
+"""What is opened by one thread at a time, and again in a forked process.
+
+Runtimes of networks keep threads, of which a forked process has none: a call that waits for them would wait for ever.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Generic, TypeVar
+
+from streamdeblur.errors import EngineError
+
+Opened = TypeVar("Opened")
+
+_lock = threading.RLock()
+
+
+@contextmanager
+def one_at_a_time() -> Iterator[None]:
+    """Let one thread at a time import a runtime and open something with it, because imports are not complete in between."""
+    with _lock:
+        yield
+
+
+def _new_lock() -> None:
+    """Replace the lock, which another thread of the parent may have held when this process was forked from it."""
+    global _lock
+    _lock = threading.RLock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_new_lock)
+
+
+class ReopenedAfterFork(Generic[Opened]):
+    """An object with threads of its own, which is opened again in each forked process that uses it."""
+
+    def __init__(self, open_it: Callable[[], Opened]) -> None:
+        """Open the object, one thread at a time."""
+        self._open = open_it
+        self._inherited: list[Opened] = []
+        with one_at_a_time():
+            self._opened, self._process = open_it(), os.getpid()
+
+    @property
+    def current(self) -> Opened:
+        """The object of this process.
+
+        Raises:
+            EngineError: It cannot be opened again, as on a GPU.
+        """
+        if self._process != os.getpid():
+            with one_at_a_time():
+                self._reopen()
+        return self._opened
+
+    def _reopen(self) -> None:
+        try:
+            opened = self._open()
+        except Exception as error:
+            # each runtime raises types of its own where its device cannot be used after a fork
+            raise EngineError(f"{error}. This process was forked; start processes by 'spawn' instead.") from error
+        # what was inherited is kept: to free it would be to wait for its threads
+        self._inherited.append(self._opened)
+        self._opened, self._process = opened, os.getpid()
+
+    @property
+    def inherited(self) -> bool:
+        """Whether the object belongs to the process that this one was forked from, and has not been opened again."""
+        return self._process != os.getpid()

@@ -1,0 +1,95 @@
+"""First use from several threads at once, and use in processes that were forked after the first use; each with a time limit."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from support.models.networks import write_network
+
+THREADS = """
+import sys, threading, traceback
+import numpy as np
+from streamdeblur import FaceDeblurrer
+
+def work():
+    with FaceDeblurrer(engine=sys.argv[2], weights=sys.argv[1]) as deblurrer:
+        deblurrer(np.zeros((64, 64, 3), np.uint8))
+        print(deblurrer.restore(np.zeros((1, 256, 256, 3), np.uint8)).min(), flush=True)
+
+threads = [threading.Thread(target=work) for _ in range(4)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+"""
+
+FORKS = """
+import multiprocessing, os, sys, threading
+from pathlib import Path
+import numpy as np
+from streamdeblur import FaceDeblurrer, opening
+from streamdeblur.engines import open_engine
+from streamdeblur.errors import EngineError
+from streamdeblur.network import Network
+
+crops, frame = np.zeros((2, 256, 256, 3), np.uint8), np.zeros((64, 64, 3), np.uint8)
+deblurrer = FaceDeblurrer(engine=sys.argv[2], weights=sys.argv[1])
+print(deblurrer.restore(crops).min(), deblurrer(frame).max(), flush=True)
+pending = deblurrer.engine._submit(crops)
+
+def work(number):
+    print(deblurrer.restore(crops).min(), deblurrer(frame).max(), flush=True)
+    with FaceDeblurrer(engine=sys.argv[2], weights=sys.argv[1]) as another:
+        print(another.restore(crops).min(), flush=True)
+    try:
+        pending.result()
+    except EngineError as error:
+        print(str(error).split(";")[0], flush=True)
+    deblurrer.close()
+
+def hold():
+    with opening.one_at_a_time():
+        held.set()
+        done.wait()
+
+held, done = threading.Event(), threading.Event()
+threading.Thread(target=hold, daemon=True).start()
+held.wait()
+process = multiprocessing.get_context("fork").Process(target=work, args=[1])
+process.start()
+process.join()
+child = os.fork()
+if child == 0:
+    print(deblurrer.restore(crops).min(), flush=True)
+    sys.exit(3)
+print(process.exitcode, os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+done.set()
+print(deblurrer.restore(crops).min(), pending.result().crops.min(), flush=True)
+"""
+
+
+def _run(tmp_path, script, engine):
+    path = tmp_path / "script.py"
+    path.write_text(script)
+    network = write_network(tmp_path / "invert.onnx", "invert")
+    command = [sys.executable, str(path), str(network), engine]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout.splitlines()
+
+
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+def test_the_first_use_may_be_that_of_several_threads(tmp_path, engine):
+    assert _run(tmp_path, THREADS, engine) == ["255"] * 4
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
+@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
+def test_a_forked_process_opens_the_engine_again(tmp_path, engine):
+    """It does so even while a thread of the process before is opening one."""
+    forked = "This process was forked while faces were being restored"
+    assert _run(tmp_path, FORKS, engine) == ["255 0", "255 0", "255", forked, "255", "0 3", "255 255"]
