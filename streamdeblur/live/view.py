@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import cv2
 
 from streamdeblur.errors import OutputError
-from streamdeblur.video.copying import copy_tags, line_bytes, plane_lines
+from streamdeblur.video.copying import copy_frame, line_bytes, plane_lines
 
 if TYPE_CHECKING:
     import av
@@ -96,15 +96,10 @@ def write_lines(picture: cv2.typing.MatLike, lines: list[str]) -> None:
 
 def split_view(original: av.VideoFrame, restored: av.VideoFrame) -> av.VideoFrame:
     """Make a frame of the left half of `original` and the right half of `restored`, in their pixel format."""
-    import av
-
-    both = av.VideoFrame(restored.width, restored.height, restored.format.name)
+    both = copy_frame(restored)
     # The edge lies between two groups of pixels that share chroma samples.
     columns = restored.width // 2 // 8 * 8
     for index, target in enumerate(both.planes):
-        size, middle = line_bytes(both, index), line_bytes(both, index, columns)
-        left, right = (plane_lines(frame.planes[index])[: target.height] for frame in (original, restored))
-        lines = plane_lines(target)[: target.height]
-        lines[:, :middle], lines[:, middle:size] = left[:, :middle], right[:, middle:size]
-    copy_tags(restored, both)
+        middle = line_bytes(both, index, columns)
+        plane_lines(target)[: target.height, :middle] = plane_lines(original.planes[index])[: target.height, :middle]
     return both

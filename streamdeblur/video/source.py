@@ -28,6 +28,8 @@ REACHING_FORMATS = {
 }
 MAX_PIXELS = 2**27
 """Default limit of the size of a decoded frame: 16384 x 8192. A frame may be larger than the file declares."""
+_REACHING_TEXT = re.compile(rb"(\xef\xbb\xbf)?\s*(#EXTM3U|ffconcat|<|v=0|\[)")
+"""HLS, concat scripts, XML of DASH and IMF, SDP, other playlists."""
 _URL = re.compile(r"[a-zA-Z][a-zA-Z0-9+.-]+:")
 
 
@@ -63,19 +65,22 @@ def open_source(source: str | Path, *, allow_network: bool = False, max_pixels: 
         options |= {"protocol_whitelist": "file", "format_whitelist": ",".join(sorted(allowed))}
     try:
         container = av.open(address, options=options, metadata_errors="replace")
-    except av.ArgumentError as error:
-        if allow_network:
-            raise InputError(f"Cannot read {source}: {error.strerror}.") from None
-        raise InputError(
-            f"{source} is a playlist, or another file that reaches other files or hosts. Give --allow-network to follow it."
-        ) from None
     except (av.FFmpegError, OSError) as error:
+        if isinstance(error, av.ArgumentError) and not allow_network and _may_reach_others(Path(source)):
+            reaching = "a playlist, or another file that reaches other files or hosts"
+            raise InputError(f"{source} is {reaching}. Give --allow-network to follow it.") from None
         hint = "Is the address right?" if is_url(source) else "It may be damaged, cut off, or no video at all."
         raise InputError(f"Cannot read {source} as a video: {error.strerror or error}. {hint}") from None
     for stream in container.streams.video:
         if stream.codec_context is not None:
             stream.codec_context.options = {"max_pixels": str(max_pixels)}
     return container
+
+
+def _may_reach_others(path: Path) -> bool:
+    """Return whether a file that FFmpeg refused begins as playlists and descriptions of sessions do."""
+    with path.open("rb") as file:
+        return bool(_REACHING_TEXT.match(file.read(256)))
 
 
 def check_source(source: str | Path, *, allow_network: bool) -> None:

@@ -60,13 +60,19 @@ def bad_inputs(folder, blurry_video):
         "folder": (folder, "is a folder"),
         "playlist": (playlist, "--allow-network"),
         "concat script": (concat, "--allow-network"),
+        "session": (
+            file("cam.sdp", b"v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nm=video 5004 RTP/AVP 96\n"),
+            "--allow-network",
+        ),
+        "y4m": (file("bad.y4m", b"YUV4MPEG2 W0 H0 F25:1\nFRAME\n"), "may be damaged"),
         "URL": ("http://127.0.0.1:9/talk.mp4", "--allow-network"),
         "concat protocol": (f"concat:{blurry_video}", "--allow-network"),
     }
 
 
 CASES = (
-    "missing", "empty", "text", "moov missing", "audio only", "folder", "playlist", "concat script", "URL", "concat protocol",
+    "missing", "empty", "text", "moov missing", "audio only", "folder", "playlist", "concat script", "session", "y4m", "URL",
+    "concat protocol",
 )  # fmt: skip
 
 
