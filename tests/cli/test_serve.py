@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import http.client
-import os
-import re
 import signal
 import socket
-import subprocess
 import threading
 import time
-from contextlib import contextmanager
 
 import pytest
 
-from support.cli import run, start
+from support.cli import run
 from support.media.videos import write_video
 
 pytest.importorskip("aiortc", reason="aiortc comes with the extra live")
 
-
-def free_port():
-    with socket.socket() as tried:
-        tried.bind(("127.0.0.1", 0))
-        return tried.getsockname()[1]
+from support.servers import head, server_process, wait_until
 
 
 def refused(*arguments):
@@ -43,27 +35,6 @@ def test_what_cannot_be_served_is_said():
     assert "strength" in refused("--strength", "2")
 
 
-@contextmanager
-def serving(folder):
-    """The process of the command and its port; temporary files are in the folder."""
-    port = free_port()
-    environment = {**os.environ, "TMPDIR": str(folder)}
-    process = start("serve", "--port", port, "--always", stderr=subprocess.PIPE, text=True, env=environment)
-    try:
-        assert re.search(r"http://127\.0\.0\.1:\d+/", process.stderr.readline()), "no address was printed"
-        yield process, port
-    finally:
-        process.kill()
-        process.wait()
-
-
-def wait_until(condition, seconds=60):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.02)
-
-
 def long_clip(path, pictures):
     """A clip that takes many seconds to restore."""
     return write_video(path, pictures * 40).read_bytes()
@@ -81,15 +52,15 @@ def test_it_ends_at_once_in_the_midst_of_a_clip(name, tmp_path, few_pictures):
     clip = long_clip(tmp_path / "clip.mp4", few_pictures)
     folder = tmp_path / "temporary"
     folder.mkdir()
-    with serving(folder) as (process, port):
-        threading.Thread(target=upload, args=(port, clip), daemon=True).start()
+    with server_process(folder, "--always") as server:
+        threading.Thread(target=upload, args=(server.port, clip), daemon=True).start()
         wait_until(lambda: restoring(folder))
         began = time.monotonic()
-        process.send_signal(getattr(signal, name))
-        assert process.wait(20) == 0
+        server.process.send_signal(getattr(signal, name))
+        assert server.process.wait(20) == 0
         # one second without other programs
         assert time.monotonic() - began < 5
-        assert "Traceback" not in process.stderr.read()
+        assert server.errors.stat().st_size < 1000, server.errors.read_text()
     assert list(folder.iterdir()) == []
 
 
@@ -97,18 +68,15 @@ def test_the_work_for_a_client_that_left_ends_and_so_does_that_of_a_server_that_
     clip = long_clip(tmp_path / "clip.mp4", few_pictures)
     folder = tmp_path / "temporary"
     folder.mkdir()
-    with serving(folder) as (process, port):
-        with socket.create_connection(("127.0.0.1", port)) as client:
-            client.sendall(
-                b"POST /restore HTTP/1.1\r\nHost: 127.0.0.1:%d\r\nOrigin: http://127.0.0.1:%d\r\nX-Name: clip.mp4\r\n"
-                b"Content-Length: %d\r\n\r\n" % (port, port, len(clip))
-            )
+    with server_process(folder, "--always") as server:
+        with socket.create_connection(("127.0.0.1", server.port)) as client:
+            client.sendall(head(server.port, b"POST", b"/restore", b"X-Name: clip.mp4", b"Content-Length: %d" % len(clip)))
             client.sendall(clip)
             wait_until(lambda: restoring(folder))
         wait_until(lambda: not list(folder.glob("streamdeblur-*/*")), seconds=2)
-        threading.Thread(target=upload, args=(port, clip), daemon=True).start()
+        threading.Thread(target=upload, args=(server.port, clip), daemon=True).start()
         wait_until(lambda: restoring(folder))
-        process.kill()
+        server.process.kill()
         wait_until(lambda: list(folder.iterdir()) == [], seconds=5)
 
 

@@ -18,6 +18,7 @@ from streamdeblur.faces.detect import open_detector
 
 pytest.importorskip("aiortc", reason="aiortc comes with the extra live")
 
+from streamdeblur.live.serve import camera
 from support.browsers import CHROMIUM, page
 from support.media.videos import VideoSpec, write_video
 from support.servers import served
@@ -77,7 +78,7 @@ WHOLE = """(() => {
 })()"""
 
 
-def test_the_camera_is_restored(camera_file, blurry_frames, tmp_path):
+def test_the_camera_is_restored(camera_file, blurry_frames, tmp_path, monkeypatch):
     detector = open_detector("centerface")
 
     async def use_page():
@@ -98,12 +99,16 @@ def test_the_camera_is_restored(camera_file, blurry_frames, tmp_path):
                         break
                     await asyncio.sleep(0.2)
                 latency = await opened.run("document.getElementById('latency').textContent")
+                monkeypatch.setattr(camera, "BUDGET", 0.0)
+                await opened.until("!document.getElementById('unrestored').hidden")
+                unrestored = await opened.run("document.getElementById('unrestored').textContent")
                 await opened.run("document.getElementById('pause').click()")
                 label = await opened.run("document.getElementById('pause').textContent")
                 await opened.run("document.getElementById('camera').click()")
-                return gains, latency, label, opened.requests, opened.errors, address
+                return gains, latency, label, unrestored, opened.requests, opened.errors, address
 
-    gains, latency, label, requests, errors_shown, address = asyncio.run(use_page())
+    gains, latency, label, unrestored, requests, errors_shown, address = asyncio.run(use_page())
+    assert re.match(r"\d+ % of the blurred faces pass unrestored", unrestored)
     assert errors_shown == []
     assert len(gains) >= 3
     # Faces that passed through differ only by the errors of the video codec.

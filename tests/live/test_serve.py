@@ -28,7 +28,7 @@ pytest.importorskip("aiortc", reason="aiortc comes with the extra live")
 from streamdeblur.live.serve import connections, offers, uploads
 from streamdeblur.live.serve.application import MAX_UPLOADS
 from streamdeblur.live.serve.upload_process import UploadProcess
-from support.servers import exchange, head, request, served
+from support.servers import exchange, head, request, served, wait_until
 
 
 @pytest.fixture(scope="module")
@@ -339,13 +339,6 @@ def test_a_client_is_asked_to_wait_where_all_connections_are_in_use(inverting_op
 
 def half_upload(port):
     return head(port, b"POST", b"/restore", b"X-Name: a.png", b"Content-Length: 1000") + b"x"
-
-
-def wait_until(condition, seconds=20):
-    end = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < end
-        time.sleep(0.05)
 
 
 def test_slow_uploads_end_and_further_ones_are_asked_to_wait(inverting_options, monkeypatch):

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import os
 import re
+import resource
 import socket
+import subprocess
 import tempfile
 import threading
+import time
 from concurrent.futures import Future
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 
 from streamdeblur.live.serve.access import Access
 from streamdeblur.live.serve.server import serving
+from support.cli import start
 
 
 @contextmanager
@@ -39,6 +45,48 @@ def served(options, *, token=False, host="127.0.0.1", names=()):
             loop.call_soon_threadsafe(ended.set)
             thread.join(20)
             assert not thread.is_alive()
+
+
+@dataclass(frozen=True)
+class ServerProcess:
+    """A server in a process of its own, and the port of its page."""
+
+    process: subprocess.Popen
+    port: int
+    errors: Path
+    """What it writes to stderr."""
+
+    def figure(self, name):
+        """A figure of the process from /proc: 'VmRSS' in KiB, 'Threads'."""
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(rf"{name}:\s+(\d+)", status)[1])
+
+
+@contextmanager
+def server_process(folder, *arguments, files=None):
+    """Run ``streamdeblur serve`` with its temporary files in a folder, and with a limit on the number of its open files."""
+    with socket.socket() as tried:
+        tried.bind(("127.0.0.1", 0))
+        port = tried.getsockname()[1]
+    with tempfile.TemporaryDirectory() as other, (Path(other) / "stderr").open("w") as errors:
+        environment = {**os.environ, "TMPDIR": str(folder)}
+        process = start("serve", "--port", port, *arguments, stderr=errors, env=environment)
+        if files is not None:
+            resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (files, files))
+        try:
+            wait_until(lambda: f":{port}/" in Path(errors.name).read_text(), seconds=120)
+            yield ServerProcess(process, port, Path(errors.name))
+        finally:
+            process.kill()
+            process.wait()
+
+
+def wait_until(condition, seconds=60):
+    """Wait until a condition is true."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end
+        time.sleep(0.02)
 
 
 def request(port, method, path, body=None, *, origin=True, **headers):

@@ -13,6 +13,7 @@ from aiortc.mediastreams import MediaStreamError
 
 from streamdeblur.live.restorer import Restorer
 from streamdeblur.live.timing import Latencies
+from streamdeblur.live.unrestored import UnrestoredFaces
 from streamdeblur.video.copying import beside, copy_frame
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ class CameraStatistics(TypedDict):
     """Blurred faces that were left unrestored for lack of time."""
     sharp: int
     """Faces that were sharp already."""
+    unrestored: float | None
+    """Share of the blurred faces that were left unrestored in the last seconds, 0 to 1; None unless it is more than a tenth."""
     latency_ms: dict[str, float | None]
     """Milliseconds from the arrival of a frame until it is restored: p50, p95, p99."""
 
@@ -62,6 +65,7 @@ class BeforeAfter(MediaStreamTrack):
         self.received = self.frames = self.dropped = 0
         self._restorer, self._source = restorer, source
         self._latencies = Latencies()
+        self._unrestored = UnrestoredFaces(time.monotonic())
         self._size: tuple[int, int] | None = None
         self._latest: tuple[av.VideoFrame, float] | None = None
         self._arrived = asyncio.Event()
@@ -111,9 +115,11 @@ class BeforeAfter(MediaStreamTrack):
     def statistics(self) -> CameraStatistics:
         """Return the statistics so far."""
         faces = self._restorer.statistics
+        self._unrestored.update(faces, time.monotonic())
         return {
             "dropped": self.dropped, "restored": faces.restored, "passed_through": faces.passed_through,
-            "sharp": faces.skipped_sharp, "latency_ms": self._latencies.milliseconds(),
+            "sharp": faces.skipped_sharp, "unrestored": self._unrestored.share if self._unrestored.too_many else None,
+            "latency_ms": self._latencies.milliseconds(),
         }  # fmt: skip
 
     def stop(self) -> None:

@@ -98,10 +98,10 @@ class UploadProcess:
         line = await process.stdout.readline()
         if not line:
             status = await process.wait()
+            if self._process is not process:
+                raise InputError("The server was stopped.")
             self._process = None
-            logger.warning(
-                "The process that restores uploads ended with status %d. It is started again for the next file.", status
-            )
+            logger.warning("The process that restores uploads ended with status %d; the next file starts it again.", status)
             raise InputError("The file could not be restored: it is damaged, or needs too much memory.")
         answer: dict[str, Any] = json.loads(line)
         return answer

@@ -39,10 +39,20 @@ function showStatistics(statistics) {
   $("latency-p99").textContent = p99 === null ? "–" : p99.toFixed(0);
   $("restored").textContent = statistics.restored;
   $("dropped").textContent = statistics.dropped;
+  showUnrestored(statistics.unrestored);
+}
+
+// share: of the blurred faces, or null unless many of them stay blurred
+function showUnrestored(share) {
+  $("unrestored").hidden = share === null;
+  if (share === null) return;
+  const text = `${Math.round(100 * share)} % of the blurred faces pass unrestored: the computer that runs streamdeblur is too slow for them.`;
+  if ($("unrestored").textContent !== text) $("unrestored").textContent = text;
 }
 
 function clearStatistics() {
   for (const id of ["fps", "latency", "latency-p99", "restored", "dropped"]) $(id).textContent = "–";
+  showUnrestored(null);
 }
 
 async function startCamera() {
