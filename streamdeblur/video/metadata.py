@@ -8,7 +8,8 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from streamdeblur.video.covers import is_cover
-from streamdeblur.video.trial import add_video, placeholder, words
+from streamdeblur.video.log import words
+from streamdeblur.video.trial import add_video, placeholder
 
 if TYPE_CHECKING:
     import av
@@ -72,7 +73,7 @@ def describe_file(container: av.container.OutputContainer, reader: Reader, warni
     container.metadata.update(tags)
     if lost:
         named = ", ".join(list(lost)[:NAMED_TAGS]) + (f" and {len(lost) - NAMED_TAGS} more" if len(lost) > NAMED_TAGS else "")
-        warnings.append(f"tags were left out, a {container.format.name} file has no place for them: {named}")
+        warnings.append(f"tags were left out, {container.format.name} files have no place for them: {named}")
     chapters = source.chapters()
     if chapters:
         container.set_chapters(_shifted(chapters, reader.start_offset))

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Protocol
 from streamdeblur.options import StreamOptions
 from streamdeblur.video.audio import AudioDecoder, ConvertedAudio, choose_encoding, named_layout
 from streamdeblur.video.covers import attach_cover, is_cover
+from streamdeblur.video.log import words
 from streamdeblur.video.muxer import Muxer
 from streamdeblur.video.packets import RisingStamps, copy_packet
 from streamdeblur.video.subtitles import ENCODERS, ConvertedText, add_text, open_decoder, sample_text
-from streamdeblur.video.trial import Rehearsal, StreamRefusedError, codec_name, try_stream, words
+from streamdeblur.video.trial import Rehearsal, StreamRefusedError, codec_name, try_stream
 
 if TYPE_CHECKING:
     import av
@@ -215,7 +216,7 @@ class _Adding:
     def _attach(self) -> None:
         assert self._source.type == "attachment"
         if self._container.format.name not in ("matroska", "webm"):
-            raise StreamRefusedError(f"a {self._container.format.name} file holds no attachments")
+            raise StreamRefusedError(f"{self._container.format.name} files hold no attachments")
         name, media_type = self._source.metadata.get("filename"), self._source.metadata.get("mimetype")
         data: bytes = self._source.data  # type: ignore[attr-defined]
         self._container.add_attachment(name or f"attachment{self._source.index}", media_type or "", data)
@@ -288,7 +289,7 @@ class _Adding:
         source = self._source
         assert isinstance(source, SubtitleStream)
         open_decoder(source)
-        refused = StreamRefusedError(f"a {self._container.format.name} file takes no text")
+        refused = StreamRefusedError(f"{self._container.format.name} files take no text")
         for encoder in ENCODERS:
             add = partial(add_text, source=source, encoder=encoder)
             try:

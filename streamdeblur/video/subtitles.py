@@ -6,7 +6,8 @@ from collections.abc import Iterator
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from streamdeblur.video.trial import StreamRefusedError, words
+from streamdeblur.video.log import words
+from streamdeblur.video.trial import StreamRefusedError
 
 if TYPE_CHECKING:
     import av

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import io
-import threading
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING, TypeAlias
 
+from streamdeblur.video.log import ffmpeg_errors, words
 from streamdeblur.video.muxer import Muxer
 
 if TYPE_CHECKING:
@@ -56,7 +56,7 @@ def try_stream(container: av.container.OutputContainer, add: Add, fill: Fill, re
         except (av.FFmpegError, ValueError, TypeError, NotImplementedError) as error:
             raise StreamRefusedError(lines[-1] if lines else words(error)) from None
     if packets and not _reads_back(file, recognise):
-        raise StreamRefusedError(f"it would not be recognised in a {container.format.name} file")
+        raise StreamRefusedError(f"it would not be recognised in {container.format.name} files")
 
 
 def _reads_back(file: io.BytesIO, recognise: Recognise) -> bool:
@@ -157,34 +157,3 @@ class Discarded(io.RawIOBase):
 
     def tell(self) -> int:
         return self._position
-
-
-@contextmanager
-def ffmpeg_errors() -> Iterator[list[str]]:
-    """Collect the lines that FFmpeg logs as errors within the block; on the main thread only, elsewhere none.
-
-    FFmpeg's log belongs to the whole process, and a decoder's thread that logs waits for Python's lock. A program that works on
-    several files in threads could then wait for ever; it does without these lines.
-    """
-    import av
-
-    lines: list[str] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield lines
-        return
-    level = av.logging.get_level()
-    av.logging.set_level(av.logging.ERROR)
-    try:
-        # what other threads log meanwhile is collected as well, so that nothing reaches the user's log by chance
-        with av.logging.Capture(local=False), av.logging.Capture() as logged:
-            try:
-                yield lines
-            finally:
-                lines.extend(f"[{name}] {message.strip()}" for _, name, message in logged)
-    finally:
-        av.logging.set_level(level)
-
-
-def words(error: Exception) -> str:
-    """Describe an error of PyAV or FFmpeg in a few words."""
-    return getattr(error, "strerror", None) or str(error) or type(error).__name__

@@ -114,7 +114,7 @@ def test_tags_without_a_place_are_named(tmp_path):
     assert transcode(source, tmp_path / "out.mkv") == []
     assert tags_of(tmp_path / "out.mkv").items() >= {**COMMON, "take": "7"}.items()
     [warning] = transcode(source, tmp_path / "out.mp4")
-    assert warning == "tags were left out, a mp4 file has no place for them: TAKE"
+    assert warning == "tags were left out, mp4 files have no place for them: TAKE"
     [warning] = transcode(source, tmp_path / "out.avi")
     assert "ALBUM" in warning
     assert "TAKE" in warning

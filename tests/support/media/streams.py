@@ -51,6 +51,7 @@ def write_streams(path, *sounds, codec="mpeg4", frames=FRAMES, texts=(), cover=N
     with av.open(str(path), "w", format=format, options=options or {}) as container:
         container.metadata.update(tags or {})
         video = container.add_stream(codec, rate=RATE, width=SIDE, height=SIDE)
+        video.codec_context.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         audio = [_add_sound(container, sound) for sound in sounds]
         subtitles = _add_texts(container, texts) if texts else None
         picture = _add_cover(container, cover) if cover else None
