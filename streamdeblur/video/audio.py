@@ -44,7 +44,7 @@ class AudioDecoder:
             StreamRefusedError: This FFmpeg has no decoder for the stream.
         """
         if stream.codec_context is None or not stream.rate or not stream.channels:
-            raise StreamRefusedError("it cannot be decoded: its codec, sample rate or channels are not known")
+            raise StreamRefusedError("its codec, sample rate or channels are not known")
         self._context = stream.codec_context
         layout = named_layout(stream.layout)
         if layout is not None and not self._context.is_open:

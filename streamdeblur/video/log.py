@@ -44,9 +44,12 @@ def _log_of_errors() -> Iterator[None]:
         return
     _chosen_here.set()
     av.logging.set_level(av.logging.ERROR)
+    # the same message as in an earlier block counts
+    av.logging.set_skip_repeated(False)
     try:
         yield
     finally:
+        av.logging.set_skip_repeated(True)
         # PyAV's own way back to silence would fail in the middle of a message of another thread
         av.logging.set_libav_level(SILENT)
         av.logging.restore_default_callback()

@@ -126,7 +126,8 @@ class OtherStream:
 def label(source: av.stream.Stream) -> str:
     """Name a stream of the source for a message: ``audio stream 1 (opus, deu)``."""
     kind = "cover picture" if is_cover(source) else "attachment" if source.type == "attachment" else f"{source.type} stream"
-    details = [source.metadata.get("filename", "") if source.type == "attachment" else codec_name(source)]
+    name = "time code" if source.type == "data" and "timecode" in source.metadata else codec_name(source)
+    details = [source.metadata.get("filename", "") if source.type == "attachment" else name]
     details += [source.language] if source.language and source.language != "und" else []
     return f"{kind} {source.index} ({', '.join(filter(None, details)) or 'unknown'})"
 
@@ -226,6 +227,8 @@ class _Adding:
 
         layouts: list[av.AudioLayout | None] = [None]
         if isinstance(self._source, av.AudioStream) and self._source.codec_context is not None:
+            if not self._source.rate or not self._source.channels:
+                raise StreamRefusedError("its sample rate or channels are not known")
             named = named_layout(self._source.layout)
             layouts += [named] if named is not None and named != self._source.layout else []
         ways = [partial(self._copy_with, layout) for layout in layouts]

@@ -45,16 +45,19 @@ def try_stream(container: av.container.OutputContainer, add: Add, fill: Fill, re
     import av
 
     file, packets = io.BytesIO(), 0
-    with ffmpeg_errors() as lines:
-        try:
-            with av.open(file, "w", format=container.format.name, options=dict(container.options)) as trial:
-                stream = add(trial)
-                for packet in fill(stream):
-                    trial.mux_one(packet)
-                    packets += 1
-                trial.start_encoding()
-        except (av.FFmpegError, ValueError, TypeError, NotImplementedError) as error:
-            raise StreamRefusedError(lines[-1] if lines else words(error)) from None
+    lines: list[str] = []
+    try:
+        with (
+            ffmpeg_errors() as lines,
+            av.open(file, "w", format=container.format.name, options=dict(container.options)) as trial,
+        ):
+            stream = add(trial)
+            for packet in fill(stream):
+                trial.mux_one(packet)
+                packets += 1
+            trial.start_encoding()
+    except (av.FFmpegError, ValueError, TypeError, NotImplementedError) as error:
+        raise StreamRefusedError(lines[-1] if lines else words(error)) from None
     if packets and not _reads_back(file, recognise):
         raise StreamRefusedError(f"it would not be recognised in {container.format.name} files")
 

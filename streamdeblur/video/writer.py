@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from fractions import Fraction
@@ -29,6 +30,10 @@ FRAME_DURATION = 1 << 8
 
 COARSE_TIME_BASE = {"mpeg4": 65535, "mpeg2video": None, "libxvid": 65535}
 """Encoders with a limit on the denominator of the time base; None: the frame rate only."""
+
+
+LARGEST_DURATION = 2**31 - 1
+"""Ticks of a frame's duration that muxers take."""
 
 
 class Writer:
@@ -61,6 +66,8 @@ class Writer:
         self.target, self.reader = target, reader
         self._encoding, self._streams, self._side_by_side = encoding, streams or StreamOptions(), side_by_side
         self.warnings: list[str] = []
+        self._last_ticks: int | None = None
+        self._moved = 0
         self._others: dict[int, OtherStream] = {}
         if target.suffix.lower() not in SUFFIXES:
             raise OutputError(f"Unknown kind of video file '{target.name}'. Use {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
@@ -132,11 +139,11 @@ class Writer:
         source = self.reader.stream
         base = source.time_base or Fraction(1, 90000)
         rate = source.average_rate or source.guessed_rate or Fraction(25)
-        if self.container.format.name == "avi" or COARSE_TIME_BASE.get(encoder, 0) is None:
+        limit = COARSE_TIME_BASE.get(encoder, 0)
+        if self.container.format.name == "avi" or limit is None:
             if source.guessed_rate and source.average_rate and abs(source.guessed_rate / source.average_rate - 1) > 0.01:
                 self.warnings.append("this kind of file cannot express the source's variable frame rate: it was made constant")
-            return 1 / rate
-        limit = COARSE_TIME_BASE.get(encoder)
+            return 1 / rate if not limit or rate.numerator <= limit else Fraction(1, min(limit, round(rate)))
         if limit and base.denominator > limit:
             return 1 / rate if rate.numerator <= limit else Fraction(1, 60000)
         return base
@@ -167,11 +174,26 @@ class Writer:
             offset = self.reader.start_offset
             if offset and frame.pts is not None and frame.time_base:
                 frame.pts -= round(offset / frame.time_base)
+            self._let_rise(frame)
             # the source's picture type would force that of the encoder
             frame.pict_type = 0
             packets = self.stream.encode(frame)
         with self._explained():
             self._muxer.mux(packets)
+
+    def _let_rise(self, frame: av.VideoFrame) -> None:
+        """Move a frame by a tick whose time is that of the one before in the encoder's time base, which may be coarse."""
+        base = self.stream.codec_context.time_base
+        if frame.pts is None or not frame.time_base or not base:
+            return
+        ticks = math.floor(frame.pts * frame.time_base / base + Fraction(1, 2))
+        if self._last_ticks is not None and ticks <= self._last_ticks:
+            ticks = self._last_ticks + 1
+            frame.pts, frame.time_base = ticks, base
+            self._moved += 1
+        self._last_ticks = ticks
+        if frame.duration and frame.duration > LARGEST_DURATION:
+            frame.duration = 0
 
     def copy(self, packet: av.Packet[av.stream.Stream]) -> None:
         """Write a packet of another stream of the source.
@@ -199,6 +221,9 @@ class Writer:
                 for other in self._others.values():
                     other.write(None)
                     self.warnings += other.close()
+                if self._moved:
+                    counted = "1 frame was" if self._moved == 1 else f"{self._moved} frames were"
+                    self.warnings.append(f"{counted} moved: the times are closer together than the output can express")
                 self._muxer.finish()
                 self.partial.complete()
         except BaseException:

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
+
 import av
+import numpy as np
 import pytest
 
 from streamdeblur.options import EncodingOptions
@@ -18,7 +21,7 @@ from support.media.streams import (
     transcode,
     write_streams,
 )
-from support.media.videos import payloads, stamps
+from support.media.videos import VideoSpec, payloads, stamps, write_video
 
 TARGETS = ("mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "nut")
 
@@ -242,3 +245,29 @@ def test_further_video_streams_are_copied(tmp_path):
     for target in ("mp4", "mov", "mkv", "ts"):
         transcode(tmp_path / "in.mkv", tmp_path / f"out.{target}")
         assert streams_of(tmp_path / f"out.{target}") == [("video", "h264")] * 2
+
+
+@pytest.mark.parametrize(("codec", "target"), [("mpeg2video", "mkv"), ("mpeg4", "avi"), ("ffv1", "avi")])
+def test_frames_closer_together_than_the_output_can_express_move_by_a_tick(tmp_path, codec, target):
+    """Two frames then have one time for the encoder or muxer, which refuses the second."""
+    times = [0, 40, 80, 85, 160, 200, 240, 245, 250, 360]
+    recipe = VideoSpec(time_base=Fraction(1, 1000), pts=times)
+    source = write_video(tmp_path / "in.mkv", [np.zeros((64, 64, 3), np.uint8)] * 10, recipe)
+    warnings = transcode(source, tmp_path / f"out.{target}", codec=codec)
+    assert any("closer together" in warning for warning in warnings)
+    written = [float(time) for time, _ in stamps(tmp_path / f"out.{target}")[0]]
+    assert len(written) == 10
+    assert written[-1] == pytest.approx(0.36, abs=0.09)
+
+
+def test_several_jobs_log_nothing_of_ffmpeg(tmp_path, capfd):
+    source = write_streams(tmp_path / "in.mkv", Sound("flac"))
+    transcode(source, tmp_path / "out.mov", audio="copy")
+    assert capfd.readouterr().err == ""
+    assert not av.logging.get_level() or av.logging.get_level() == av.logging.ERROR
+
+
+def test_a_stream_that_is_left_out_comes_with_what_ffmpeg_says(tmp_path):
+    source = write_streams(tmp_path / "in.mkv", Sound("flac"))
+    [warning] = transcode(source, tmp_path / "out.mov", audio="copy")
+    assert warning.startswith("audio stream 1 (flac, deu) was left out: [mov] ")
