@@ -36,7 +36,14 @@ with FaceDeblurrer(engine=sys.argv[1]) as deblurrer:
     time.sleep(float(sys.argv[2]))
 """
 
-needs_namespace = pytest.mark.skipif(bool(why_not()), reason=f"this machine allows no isolation: {why_not()}")
+needs_namespace = pytest.mark.usefixtures("namespace")
+
+
+@pytest.fixture(scope="module")
+def namespace():
+    """Skips the test where this machine allows no such namespace."""
+    if why_not():
+        pytest.skip(f"this machine allows no isolation: {why_not()}")
 
 
 def environment(folder):

@@ -8,7 +8,6 @@ looked up and all packets that would have left the machine.
 from __future__ import annotations
 
 import ctypes
-import fcntl
 import json
 import shutil
 import socket
@@ -106,6 +105,8 @@ def main(record: str, *command: str) -> int:
 
 def make_all_addresses_local() -> None:
     """Give all networks to the loopback device, each as an alias of its own."""
+    import fcntl  # not on Windows, where this module is imported, too
+
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as control:
         fcntl.ioctl(control, SIOCSIFFLAGS, struct.pack("16sh14x", b"lo", IFF_UP))
         for number, (address, length) in enumerate(NETWORKS.items()):

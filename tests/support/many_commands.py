@@ -74,8 +74,8 @@ async def _show_camera(address: str) -> None:
         async with session.post(f"{address}/offer", json=offer) as answer:
             answer.raise_for_status()
             await connection.setRemoteDescription(RTCSessionDescription(**await answer.json()))
-    track = await asyncio.wait_for(tracks.get(), 20)
-    await asyncio.wait_for(track.recv(), 20)
+    track = await asyncio.wait_for(tracks.get(), 60)
+    await asyncio.wait_for(track.recv(), 60)
     with contextlib.suppress(asyncio.TimeoutError):
         await asyncio.wait_for(connection.close(), 5)
 
