@@ -21,7 +21,6 @@ from support.media.videos import read_frames, write_video
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="these signals are of Unix")
 
-PATTERN = ("live", "--source", "pattern", "--size", "320x240", "--headless", "--json")
 READY = "import sys; from streamdeblur.cli import interrupts, main; print('ready', flush=True); main(sys.argv[1:])"
 
 
@@ -41,19 +40,27 @@ def begin():
 
 
 @pytest.fixture(scope="module")
-def clip(tmp_path_factory, blurry_pictures):
-    return write_video(tmp_path_factory.mktemp("clips") / "blurry.mp4", blurry_pictures * 4)
+def clip(tmp_path_factory, few_pictures):
+    """24 seconds, which take some time to restore."""
+    return write_video(tmp_path_factory.mktemp("clips") / "blurry.mp4", few_pictures * 50)
+
+
+@pytest.fixture(scope="module")
+def live(clip):
+    """The arguments of a live stream without end."""
+    return ("live", "--source", clip, "--realtime", "--loop", "--headless", "--json")
 
 
 def until(condition):
-    for _ in range(2400):
+    end = time.monotonic() + 180
+    while time.monotonic() < end:
         if condition():
             return
         time.sleep(0.025)
     raise AssertionError("never true")
 
 
-def recorded(file, size=50_000):
+def recorded(file, size=10_000):
     """A condition: that much has been recorded."""
     return lambda: file.exists() and file.stat().st_size > size
 
@@ -133,8 +140,8 @@ def test_in_another_thread_signals_are_left_alone():
 
 
 @pytest.mark.parametrize(("command", "delay"), [("live", 0.02), ("video", 0.15), ("image", 0.3), ("live", 0.5)])
-def test_an_early_interrupt_ends_a_command_without_a_traceback(tmp_path, clip, command, delay):
-    arguments = {"live": PATTERN, "video": ("video", clip, tmp_path / "o.mp4"), "image": ("image", clip, tmp_path / "o.png")}
+def test_an_early_interrupt_ends_a_command_without_a_traceback(tmp_path, clip, live, command, delay):
+    arguments = {"live": live, "video": ("video", clip, tmp_path / "o.mp4"), "image": ("image", clip, tmp_path / "o.png")}
     process = subprocess.Popen(
         [sys.executable, "-c", READY, *map(str, arguments[command])], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
         preexec_fn=take_interrupts,
@@ -149,9 +156,12 @@ def test_an_early_interrupt_ends_a_command_without_a_traceback(tmp_path, clip, c
 
 
 @pytest.mark.parametrize("sign", [signal.SIGHUP, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
-def test_a_signal_leaves_no_partial_file(begin, clip, tmp_path, sign):
+def test_two_runs_cannot_write_one_file_and_a_signal_leaves_no_partial_file(begin, clip, tmp_path, sign):
     process = begin("video", clip, tmp_path / "o.mp4", "--always", "--json", "--quiet")
     until(lambda: list(tmp_path.iterdir()))
+    other = run_process("video", clip, tmp_path / "o.mp4", "--overwrite", "--json")
+    assert other.exit_code == 2
+    assert "is being written by another run" in other.json["error"]
     process.send_signal(sign)
     _, said = process.communicate(timeout=120)
     assert process.returncode == INTERRUPTED, said
@@ -159,12 +169,12 @@ def test_a_signal_leaves_no_partial_file(begin, clip, tmp_path, sign):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_name_that_is_recorded_is_refused_and_a_second_interrupt_spoils_nothing(begin, tmp_path):
+def test_a_name_that_is_recorded_is_refused_and_a_second_interrupt_spoils_nothing(begin, live, tmp_path):
     file = tmp_path / "o.mp4"
-    process = begin(*PATTERN, "--to", file)
+    process = begin(*live, "--to", file)
     until(recorded(file))
     for overwrite, words in (([], "exists"), (["--overwrite"], "is being recorded by another run")):
-        other = run_process(*PATTERN, "--to", file, "--seconds", "1", *overwrite)
+        other = run_process(*live, "--to", file, "--seconds", "1", *overwrite)
         assert other.exit_code == 2
         assert words in other.json["error"]
     process.send_signal(signal.SIGINT)
@@ -178,13 +188,13 @@ def test_a_name_that_is_recorded_is_refused_and_a_second_interrupt_spoils_nothin
     assert os.listdir(tmp_path) == ["o.mp4"]
 
 
-def test_a_recording_is_completed_when_its_terminal_is_closed(tmp_path):
+def test_a_recording_is_completed_when_its_terminal_is_closed(live, tmp_path):
     """The kernel sends SIGHUP, and nothing can be read from the terminal or written to it any more."""
     pty = pytest.importorskip("pty", reason="terminals as this test makes them are of Unix")
     file = tmp_path / "o.mp4"
     process, terminal = pty.fork()
     if process == 0:
-        os.execv(sys.executable, [sys.executable, "-m", "streamdeblur", *PATTERN[:-2], "--to", "null", "--to", str(file)])
+        os.execv(sys.executable, [sys.executable, "-m", "streamdeblur", *map(str, live), "--to", "null", "--to", str(file)])
     try:
         until(recorded(file))
         os.close(terminal)
@@ -202,9 +212,9 @@ def test_a_recording_is_completed_when_its_terminal_is_closed(tmp_path):
 # a kill
 
 
-def killed_recording(begin, file, seconds):
+def killed_recording(begin, live, file, seconds):
     """Record until a kill, this long after the beginning; returns how long the recording is at least, in seconds."""
-    process = begin(*PATTERN, "--to", file)
+    process = begin(*live, "--to", file)
     until(recorded(file))
     began = time.monotonic()
     time.sleep(seconds)
@@ -221,11 +231,11 @@ def playable_seconds(file):
     return times[-1] - times[0]
 
 
-def test_after_a_kill_all_but_the_last_second_can_be_played(begin, tmp_path):
+def test_after_a_kill_all_but_the_last_second_can_be_played(begin, live, tmp_path):
     file = tmp_path / "o.mp4"
-    passed = killed_recording(begin, file, 1.5)
+    passed = killed_recording(begin, live, file, 1.5)
     assert playable_seconds(file) > passed - 1
-    again = run_process(*PATTERN, "--to", file, "--seconds", "1")
+    again = run_process(*live, "--to", file, "--seconds", "1")
     assert again.exit_code == 2
     assert "exists" in again.json["error"]
     assert playable_seconds(file) > passed - 1
@@ -233,11 +243,11 @@ def test_after_a_kill_all_but_the_last_second_can_be_played(begin, tmp_path):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("suffix", [".mp4", ".mov", ".mkv", ".webm", ".ts", ".avi"])
-def test_after_a_kill_at_a_random_moment_all_but_the_last_second_can_be_played(begin, tmp_path, suffix):
+def test_after_a_kill_at_a_random_moment_all_but_the_last_second_can_be_played(begin, live, tmp_path, suffix):
     moments = random.Random(suffix)
     for number in range(4):
         file = tmp_path / f"{number}{suffix}"
-        passed = killed_recording(begin, file, moments.uniform(0.1, 5))
+        passed = killed_recording(begin, live, file, moments.uniform(0.1, 5))
         assert playable_seconds(file) > passed - 1
 
 
