@@ -20,8 +20,10 @@ RAW_EXIF_KEYWORDS = ("Raw profile type exif", "Raw profile type APP1")
 COLOUR_CHUNKS = {b"cHRM", b"gAMA", b"iCCP", b"sRGB", b"cICP", b"mDCV", b"cLLI"}
 CREDENTIALS = b"caBX"
 """C2PA's signature of the pixels."""
-LARGEST_PROFILE, LARGEST_TEXT = 2**24, 2**22
-"""More bytes than these are not unpacked."""
+LARGEST_PROFILE, LARGEST_TEXT = 2**24, 2**20
+"""Bytes that are unpacked. Pillow, for one, does not open files with longer texts."""
+LENGTHS = {b"pHYs": 9, b"gAMA": 4, b"cHRM": 32, b"sRGB": 1, b"cICP": 4, b"mDCV": 24, b"cLLI": 8}
+"""Bytes of chunks that always have as many."""
 METRES_PER_INCH = 0.0254
 SRGB_GAMMA = 45_455
 """1 / 2.2 in units of 1 / 100,000."""
@@ -32,7 +34,7 @@ def split_chunks(data: bytes, warnings: list[str]) -> tuple[bytes, list[Chunk]]:
 
     Args:
         data: A PNG file.
-        warnings: Damaged chunks, which are left out, are added to these.
+        warnings: Chunks that are damaged or too large, and are left out, are added to these.
 
     Returns:
         A PNG file that holds the pixels alone, and the other chunks.
@@ -43,10 +45,10 @@ def split_chunks(data: bytes, warnings: list[str]) -> tuple[bytes, list[Chunk]]:
         end = position + 12 + length
         if name == b"tRNS" or not name[0] & 0x20 or end > len(data):
             pixels.append(data[position:end])
-        elif zlib.crc32(data[position + 4 : end - 4]) != int.from_bytes(data[end - 4 : end], "big"):
-            warnings.append(f"the chunk {name.decode('latin-1')!r} is damaged and was left out")
-        else:
+        elif _is_sound(data[position + 4 : end]):
             described.append((name, data[position + 8 : end - 4]))
+        else:
+            warnings.append(f"the chunk {name.decode('latin-1')!r} is damaged or too large and was left out")
         position = end
         if name == b"IEND":
             break
@@ -77,7 +79,7 @@ def read_metadata(chunks: Sequence[Chunk], warnings: list[str]) -> tuple[int, Me
         warnings.append("content credentials (C2PA), which sign the original pixels, were left out")
     rewritten = tuple(key.encode() + b"\0" for key in (XMP_KEYWORD, *RAW_EXIF_KEYWORDS))
     copied = [(name, content) for name, content in chunks if _stays_valid(name) and not content.startswith(rewritten)]
-    dpi, profile = _dpi(first.get(b"pHYs", b"")), _profile(first.get(b"iCCP", b""))
+    dpi, profile = _dpi(first.get(b"pHYs", b"")), _profile(first.get(b"iCCP", b"")) or b""
     parts = (*copied, *_exif_chunks(exif), *_xmp_chunks(xmp))
     return orientation, Metadata("PNG", exif, profile, xmp, dpi, texts, parts)
 
@@ -87,7 +89,7 @@ def has_own_colours(metadata: Metadata) -> bool:
     content = dict(metadata.parts) if metadata.kind == "PNG" else {}
     gamma = int.from_bytes(content.get(b"gAMA", b""), "big")
     is_described = bool(metadata.icc_profile) or b"sRGB" in content
-    return b"cICP" in content or (not is_described and (b"iCCP" in content or gamma not in (0, SRGB_GAMMA)))
+    return b"cICP" in content or (not is_described and gamma not in (0, SRGB_GAMMA))
 
 
 def chunks_of(metadata: Metadata) -> list[Chunk]:
@@ -112,6 +114,18 @@ def joined(encoded: bytes, chunks: Iterable[Chunk]) -> bytes:
     return b"".join([*pieces, encoded[header_end:]])
 
 
+def _is_sound(chunk: bytes) -> bool:
+    """Whether other programs can read a chunk: name, content and checksum."""
+    name, content = chunk[:4], chunk[4:-4]
+    if not name.isalpha() or zlib.crc32(chunk[:-4]) != int.from_bytes(chunk[-4:], "big"):
+        return False
+    if name == b"iCCP":
+        return _profile(content) is not None
+    if name in (b"zTXt", b"iTXt"):
+        return _text(name, content) is not None
+    return len(content) == LENGTHS.get(name, len(content))
+
+
 def _stays_valid(name: bytes) -> bool:
     """Whether a chunk is copied: those about colour, and those that are declared independent of the pixels."""
     return name != b"eXIf" and (name in COLOUR_CHUNKS or bool(name[3] & 0x20))
@@ -130,32 +144,33 @@ def _international_text(keyword: str, text: str) -> Chunk:
 
 
 def _text(name: bytes, content: bytes) -> tuple[str, str] | None:
-    """Keyword and text of a tEXt, zTXt or iTXt chunk."""
-    if name not in (b"tEXt", b"zTXt", b"iTXt"):
-        return None
+    """Keyword and text of a tEXt, zTXt or iTXt chunk; None for other chunks and where it cannot be unpacked."""
     keyword, _, value = content.partition(b"\0")
+    text: bytes | None
     if name == b"tEXt":
-        text = value.decode("latin-1")
+        text, encoding = value, "latin-1"
     elif name == b"zTXt":
-        text = _inflated(value[1:], LARGEST_TEXT).decode("latin-1")
+        text, encoding = _inflated(value[1:], LARGEST_TEXT), "latin-1"
+    elif name == b"iTXt":
+        packed, encoding = value[2:].split(b"\0", 2)[-1], "utf-8"
+        text = _inflated(packed, LARGEST_TEXT) if value[:1] == b"\1" else packed
     else:
-        value, compressed = value[2:].split(b"\0", 2)[-1], value[:1] == b"\1"
-        text = (_inflated(value, LARGEST_TEXT) if compressed else value).decode("utf-8", "replace")
-    return keyword.decode("latin-1"), text
+        return None
+    return None if text is None else (keyword.decode("latin-1"), text.decode(encoding, "replace"))
 
 
-def _inflated(data: bytes, limit: int) -> bytes:
-    """The unpacked data; nothing where it is damaged or larger than the limit."""
+def _inflated(data: bytes, limit: int) -> bytes | None:
+    """The unpacked data; None where it is damaged or larger than the limit."""
     unpacker = zlib.decompressobj()
     try:
         unpacked = unpacker.decompress(data, limit)
     except zlib.error:
-        return b""
-    return unpacked if unpacker.eof else b""
+        return None
+    return unpacked if unpacker.eof else None
 
 
-def _profile(content: bytes) -> bytes:
-    """The colour profile in an iCCP chunk."""
+def _profile(content: bytes) -> bytes | None:
+    """The colour profile in an iCCP chunk; None where it cannot be unpacked."""
     return _inflated(content.partition(b"\0")[2][1:], LARGEST_PROFILE)
 
 

@@ -181,21 +181,42 @@ def test_what_is_too_long_for_jpeg_is_named(tmp_path):
         assert len(out.info["exif"].removeprefix(b"Exif\0\0")) == len(exif)
 
 
-@pytest.mark.parametrize("size", [2_000_000, 17_000_000])
-def test_huge_colour_profile_is_kept_or_named(tmp_path, size):
+def test_large_colour_profile_is_kept(tmp_path):
     """Pillow refuses to read a profile that unpacks to more than a megabyte."""
-    profile = PROFILE + bytes(size)
+    profile = PROFILE + bytes(2_000_000)
     Image.fromarray(GRADIENT).save(tmp_path / "in.png", icc_profile=profile)
     warnings: list[str] = []
     picture = read_picture(tmp_path / "in.png", warnings)
     chunks = png.split_chunks(encode_picture(picture, "PNG", warnings), warnings)[1]
     assert zlib.decompress(dict(chunks)[b"iCCP"].partition(b"\0")[2][1:]) == profile
-    assert warnings == []
-    out, warnings = converted(tmp_path / "in.png", "JPEG")
-    if size < 16_000_000:
-        assert out.info["icc_profile"] == profile
-    else:
-        assert "colour space left out" in warnings[0]
+    out, more = converted(tmp_path / "in.png", "JPEG")
+    assert out.info["icc_profile"] == profile
+    assert warnings + more == []
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        (b"iCCP", b"p\0\0" + zlib.compress(bytes(17_000_000))),
+        (b"zTXt", b"Comment\0\0" + zlib.compress(bytes(2_000_000))),
+        (b"iTXt", b"Comment\0\1\0\0\0" + zlib.compress(bytes(2_000_000))),
+        (b"iCCP", b"p\0\0damaged"),
+        (b"zTXt", b""),
+        (b"pHYs", b"1234"),
+        (b"gAMA", b""),
+        (b"cHRM", b"short"),
+        (b"\xf0*Dr", b"no name"),
+    ],
+)
+def test_chunks_that_others_cannot_read_are_left_out_and_named(tmp_path, name, content):
+    text = PngImagePlugin.PngInfo()
+    text.add_text("Title", "A title")
+    Image.fromarray(GRADIENT).save(tmp_path / "in.png", pnginfo=text)
+    (tmp_path / "in.png").write_bytes(png.joined((tmp_path / "in.png").read_bytes(), [(name, content)]))
+    out, warnings = converted(tmp_path / "in.png", "PNG")
+    out.load()
+    assert out.info == {"Title": "A title"}
+    assert warnings == [f"the chunk {name.decode('latin-1')!r} is damaged or too large and was left out"]
 
 
 def test_exif_of_imagemagick_is_read_and_written_as_a_chunk(tmp_path):
@@ -216,7 +237,7 @@ def test_damaged_chunk_is_left_out_and_named(png_file):
     png_file.write_bytes(data)
     out, warnings = converted(png_file, "PNG")
     out.load()
-    assert warnings == ["the chunk 'tEXt' is damaged and was left out"]
+    assert warnings == ["the chunk 'tEXt' is damaged or too large and was left out"]
     assert out.info["Author"]
 
 
