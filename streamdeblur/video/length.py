@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from fractions import Fraction
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -42,16 +44,20 @@ class VideoLength:
 
     def frames(self, begin: Fraction, end: Fraction | float) -> int | None:
         """Return the number of frames from `begin` to `end`, in seconds; None where the file does not tell."""
-        shown = self._index()
-        if shown:
-            # the index has decoding stamps, the first of which belongs to the first frame
-            return max(1, sum(begin <= (stamp - shown[0]) * self._base + self.begin < end for stamp in shown))
+        if self._shown:
+            return self._counted(begin, end)
         seconds, rate = self.seconds, self._rate()
         whole = self._stream.frames or (round(seconds * rate) if seconds and rate else 0)
         if not whole or not seconds:
             return whole or None
         asked = min(float(end), float(self.begin) + seconds) - float(begin)
         return max(1, round(whole * min(1.0, asked / seconds)))
+
+    def _counted(self, begin: Fraction, end: Fraction | float) -> int:
+        """Number of frames of the index in a range; they are in the order of decoding, whose first stamp is the first frame's."""
+        first, last = ((time - self.begin) / self._base for time in (begin, end))
+        bounds = [bisect_left(self._shown, edge + self._shown[0]) for edge in (first, last)]
+        return max(1, bounds[1] - bounds[0])
 
     def _rate(self) -> Fraction | None:
         """Frames per second: of what was read once that is enough, until then as the file was opened."""
@@ -60,7 +66,8 @@ class VideoLength:
             return (self._packets - 1) / (last - first)
         return self._stream.average_rate
 
-    def _index(self) -> list[int]:
+    @cached_property
+    def _shown(self) -> list[int]:
         """Decoding stamps of the packets that are shown, where the file has an index of all; edit lists are applied to it."""
         if self._container.format.name != INDEXED or not self._stream.frames:
             return []
@@ -84,10 +91,9 @@ class VideoLength:
         Args:
             frames: Number of frames that were decoded.
         """
-        shown = self._index()
-        if shown:
+        if self._shown:
             missing = self._packets < len(self._stream.index_entries)
-            return f"{frames} of {len(shown)} frames could be decoded" if missing else ""
+            return f"{frames} of {len(self._shown)} frames could be decoded" if missing else ""
         kind, length, reached = self._container.format.name, (self._container.duration or 0) / 1_000_000, float(self._reached)
         if self._container.start_time and self._container.start_time < 0:
             reached -= self._container.start_time / 1_000_000

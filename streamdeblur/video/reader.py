@@ -121,7 +121,7 @@ class Reader:
     def _range(self, start: float, duration: float | None) -> tuple[Fraction, Fraction | float]:
         begin = self._length.begin + Fraction(start).limit_denominator(1_000_000)
         seconds = self._length.seconds
-        if seconds is not None and start >= seconds:
+        if seconds is not None and start >= seconds and not self._broadcast():
             raise InputError(f"--start {start:g} lies beyond the end of {self.source} ({seconds:.2f} s).")
         if start:
             self._seek(begin)
@@ -132,9 +132,9 @@ class Reader:
         import av
 
         if self._broadcast():
-            # nothing tells where key frames are: what lies before is decoded, too
+            # nothing tells where key frames are: what lies before is decoded, too; and joined parts go on after the last stamp
             begin -= PREROLL_SECONDS
-            if begin <= self._length.begin:
+            if not self._length.begin < begin < self._length.begin + Fraction(self._length.seconds or 0):
                 return
         with suppress(av.FFmpegError, OSError):
             self.container.seek(int(begin / (self.stream.time_base or 1)), stream=self.stream, backward=True)
@@ -174,6 +174,8 @@ class Reader:
             self._ahead.append(item)
             if isinstance(item, av.VideoFrame):
                 return item
+        if self.start_offset and not self.undecodable:
+            raise InputError(f"--start lies beyond the end of {self.source}.")
         large = f"They are damaged, or larger than the limit of {max_pixels // 1_000_000} megapixels." if self.undecodable else ""
         raise InputError(f"No frame of {self.source} can be decoded. {large}".rstrip())
 

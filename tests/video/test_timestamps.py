@@ -10,6 +10,7 @@ import av
 import pytest
 
 from streamdeblur import deblur_video
+from streamdeblur.errors import InputError
 from streamdeblur.video.reader import Reader
 from streamdeblur.video.timestamps import ContinuousStamps, FrameStamps
 from support.media.videos import VideoSpec, read_frames, stamps, write_video
@@ -189,6 +190,16 @@ def test_joined_transport_streams_run_on(tmp_path, few_pictures, deblurrer, audi
         assert len(times[1]) == 3 * len(before[1])
         # the last audio packet is as far from the last frame as in one part
         assert float(times[1][-1][0] - times[0][-1][0]) == pytest.approx(float(before[1][-1][0] - before[0][-1][0]), abs=0.03)
+
+
+def test_a_part_of_a_joined_file_may_lie_behind_the_first_part(tmp_path, few_pictures):
+    part = write_video(tmp_path / "part.ts", few_pictures, VideoSpec(options={"preset": "ultrafast"}))
+    (tmp_path / "in.ts").write_bytes(part.read_bytes() * 3)
+    reader = Reader(tmp_path / "in.ts", start=1.0, duration=0.2)
+    assert sum(isinstance(item, av.VideoFrame) for item in reader) == 5
+    reader.close()
+    with pytest.raises(InputError, match="--start lies beyond the end"):
+        Reader(tmp_path / "in.ts", start=1.5)
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4", "mpeg2video"])
