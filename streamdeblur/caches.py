@@ -34,13 +34,13 @@ def cache_folder(name: str) -> Path | None:
     Returns:
         The folder, or None where it cannot be written.
     """
-    base = os.environ.get("STREAMDEBLUR_CACHE") or platformdirs.user_cache_dir("streamdeblur")
-    folder = Path(base) / name
     try:
+        folder = Path(os.environ.get("STREAMDEBLUR_CACHE") or platformdirs.user_cache_dir("streamdeblur")) / name
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         with tempfile.TemporaryFile(dir=folder):
             return folder
-    except OSError:
+    except (OSError, ValueError, RuntimeError):
+        # RuntimeError: the user has no home folder; ValueError: STREAMDEBLUR_CACHE is no path
         return None
 
 

@@ -19,8 +19,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # until a command begins its work, see `exit_codes.handle_errors`
     with ended_at_once():
         from streamdeblur.cli.app import build_app
-        from streamdeblur.cli.output import escape_unencodable
+        from streamdeblur.cli.process import prepared_process
 
-        escape_unencodable()
-
-        build_app()(arguments)
+        with prepared_process():
+            build_app()(arguments)

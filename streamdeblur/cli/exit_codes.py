@@ -20,6 +20,9 @@ FAILED = 1
 REFUSED = 2
 """An input, an output or a setting cannot be used."""
 
+TRACEBACK = "STREAMDEBLUR_TRACEBACK"
+"""Environment variable that shows where an error that is not expected was raised."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -43,15 +46,35 @@ def handle_errors(*, quiet: bool = False, json: bool = False, err: bool = False)
         except StreamDeblurError as error:
             if interrupts.count:
                 _end_interrupted(json=json, err=err)
-            logger.error(str(error))
-            if json:
-                print_json({"error": str(error), "exit_code": REFUSED}, err=err)
-            raise typer.Exit(REFUSED) from None
+            _refuse(str(error), json=json, err=err)
+        except Exception as error:
+            # guards everything that a command does: whatever escapes it is told in a line, and no traceback
+            if interrupts.count:
+                _end_interrupted(json=json, err=err)
+            if os.environ.get(TRACEBACK):
+                raise
+            _refuse(_in_words(error), json=json, err=err)
         except BaseException:
             # An interrupt may come out as any error, for example as that of a process that ended by the same Ctrl-C.
             if interrupts.count:
                 _end_interrupted(json=json, err=err)
             raise
+
+
+def _refuse(message: str, *, json: bool, err: bool) -> NoReturn:
+    logger.error(message)
+    if json:
+        print_json({"error": message, "exit_code": REFUSED}, err=err)
+    raise typer.Exit(REFUSED) from None
+
+
+def _in_words(error: Exception) -> str:
+    """What an error that no part of streamdeblur has explained means to a user."""
+    if isinstance(error, MemoryError):
+        return "There is not enough memory for this. Give smaller files, or a smaller --workers."
+    if isinstance(error, OSError) and error.strerror:
+        return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
+    return f"Internal error: {type(error).__name__}: {error}. Please report it with what {TRACEBACK}=1 shows."
 
 
 def _end_interrupted(*, json: bool, err: bool) -> NoReturn:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import logging
 import sys
@@ -21,13 +20,6 @@ class _LogHandler(logging.Handler):
         with suppress(OSError, ValueError):
             # not by typer.echo, which writes past a progress bar
             print(f"{prefix}{record.getMessage()}", file=sys.stderr, flush=True)
-
-
-def escape_unencodable() -> None:
-    """Let names that the terminal's encoding lacks be printed with escapes, where Python would raise an error after the work."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
 
 
 @contextmanager

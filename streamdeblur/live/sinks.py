@@ -143,6 +143,8 @@ class StdoutSink:
         except BrokenPipeError:
             discard_stdout()
             raise OutputError("The reader of the raw frames has closed the pipe.") from None
+        except OSError as error:
+            raise OutputError(f"Cannot write the raw frames to stdout: {error.strerror}.") from None
 
     def close(self) -> None:
         """Leave stdout open."""

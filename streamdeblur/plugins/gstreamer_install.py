@@ -45,7 +45,7 @@ TIMEOUT_SECONDS = 120
 
 def default_folder() -> Path:
     """Return the folder of the user's GStreamer plugins."""
-    data = os.environ.get("XDG_DATA_HOME") or Path.home() / ".local" / "share"
+    data = os.environ.get("XDG_DATA_HOME") or os.path.expanduser("~/.local/share")
     return Path(data) / "gstreamer-1.0" / "plugins"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +32,7 @@ def find_age_model(given: Path | None = None) -> Path | None:
         if not given.is_file():
             raise InputError(f"No such file: {given}. Give InsightFace's {MODEL}.")
         return given
-    return next(iter(sorted(USUAL_FOLDER.expanduser().glob(f"*/{MODEL}"))), None)
+    return next(iter(sorted(Path(os.path.expanduser(USUAL_FOLDER)).glob(f"*/{MODEL}"))), None)
 
 
 class AgeModel:

@@ -15,7 +15,7 @@ from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.output import print_json
 from streamdeblur.cli.parameters import Config, Quiet
-from streamdeblur.errors import InputError
+from streamdeblur.errors import InputError, OutputError
 from streamdeblur.options import PipeOptions
 
 if TYPE_CHECKING:
@@ -57,6 +57,9 @@ def command(
                     _write(target, line, frame)
             except BrokenPipeError:
                 discard_stdout()
+            except OSError as error:
+                discard_stdout()
+                raise OutputError(f"Cannot write the frames to stdout: {error.strerror}.") from None
             _report(deblurrer, time.monotonic() - began, json=json)
 
 

@@ -6,6 +6,7 @@ The weights are for research only and are not downloaded by this package; Insigh
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -28,7 +29,7 @@ def find_model(name: str) -> Path:
     Raises:
         OptionError: No pack has one.
     """
-    found = sorted(PACKS.expanduser().glob(f"*/{name}"))
+    found = sorted(Path(os.path.expanduser(PACKS)).glob(f"*/{name}"))
     if not found:
         raise OptionError(f"No model pack in {PACKS} has {name}. Give the file itself, such as insightface:FILE or arcface:FILE.")
     return found[0]

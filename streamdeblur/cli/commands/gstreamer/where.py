@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import typer
 
+from streamdeblur.cli.exit_codes import handle_errors
+
 
 def command() -> None:
-    from streamdeblur.plugins.gstreamer_install import default_folder
+    with handle_errors():
+        from streamdeblur.plugins.gstreamer_install import default_folder
 
-    typer.echo(str(default_folder() / "python" / "facedeblur.py"))
+        typer.echo(str(default_folder() / "python" / "facedeblur.py"))

@@ -1,0 +1,134 @@
+"""Commands in processes without streams, home, folders or room: no command shows a traceback."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from streamdeblur.cli.app import COMMANDS, GROUPS
+from support import every_command
+from support.cli import COMMAND, run_process
+
+pytestmark = pytest.mark.skipif(os.name != "posix", reason="closes and fills the streams of a shell")
+
+CONDITIONS = {
+    "ordinary": ("", [], {}),
+    "stdout is closed": (">&-", [], {}),
+    "stderr is closed": ("2>&-", [], {}),
+    "all are closed": ("<&- >&- 2>&-", [], {}),
+    "stdout is full": (">/dev/full", [], {}),
+    "both are full": (">/dev/full 2>/dev/full", [], {}),
+    "no home": ("", ["--no-home"], {}),
+    "a deleted folder": ("", ["--no-folder"], {}),
+    "no folder for temporary files": ("", [], {"TMPDIR": "/proc/none", "STREAMDEBLUR_CACHE": "/proc/none"}),
+    "a tiny terminal": ("", [], {"COLUMNS": "1", "TERM": "dumb", "ENCODING": "ascii"}),
+    "another encoding": ("", [], {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "ENCODING": "utf-16"}),
+}
+PRINTING = {"--help", "--version", "doctor", "video --help", "evaluate --list", "engine list", "gstreamer where"}
+
+
+OFTEN = ("all are closed", "stdout is full", "no home")
+"""Conditions of each run of the tests; the others take minutes together."""
+
+
+@pytest.mark.parametrize(
+    "condition", [pytest.param(name, marks=[] if name in OFTEN else [pytest.mark.slow]) for name in CONDITIONS]
+)
+def test_every_command_ends_in_order(tmp_path, condition):
+    streams, flags, environment = CONDITIONS[condition]
+    words = [sys.executable, every_command.__file__, str(tmp_path / "ends.json"), *flags]
+    (tmp_path / "work").mkdir()
+    done = subprocess.run(
+        ["bash", "-c", f'"$@" {streams}', "bash", *words],
+        cwd=tmp_path / "work",
+        env={**os.environ, **environment},
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    ends = json.loads((tmp_path / "ends.json").read_text())
+    full = "full" in condition
+    expected = {name: 2 if full or name not in PRINTING else 0 for name in ends} | {"engine clear --quiet": 0}
+    if condition == "no folder for temporary files":
+        expected["engine clear --quiet"] = expected["engine list"] = 2
+    assert ends == expected, done.stderr
+    for words in (b"Traceback", b"Internal error", b"Exception ignored"):
+        assert words not in done.stdout + done.stderr
+    assert not list(tmp_path.rglob("~"))
+    assert not list((tmp_path / "work").iterdir())
+    if condition == "stdout is full":
+        assert done.stderr.count(b"Cannot print the results: No space left on device.") == len(PRINTING)
+
+
+def test_every_command_is_tried():
+    tried = {tuple(arguments[:2]) for arguments in every_command.ARGUMENTS}
+    assert {(group, name) for group, (_, names) in GROUPS.items() for name in names} - tried <= {
+        ("engine", "build"),
+        ("gstreamer", "install"),
+    }
+    assert set(COMMANDS) - {arguments[0] for arguments in every_command.ARGUMENTS} <= {"demo"}
+
+
+def test_a_reader_that_ends_early_is_no_error(tmp_path):
+    reading, writing = os.pipe()
+    os.close(reading)
+    done = subprocess.run([*COMMAND, "evaluate", "--list"], stdout=writing, stderr=subprocess.PIPE, check=False, timeout=120)
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_what_was_done_stays_when_it_cannot_be_printed(tmp_path, few_pictures):
+    from support.media.videos import write_video
+
+    source = write_video(tmp_path / "talk.mp4", few_pictures[:3])
+    with Path("/dev/full").open("wb") as full:
+        arguments = ["video", str(source), str(tmp_path / "out.mp4"), "--json", "--quiet"]
+        done = subprocess.run([*COMMAND, *arguments], stdout=full, stderr=subprocess.PIPE, check=False, timeout=120)
+    assert done.returncode == 2
+    assert done.stderr == b"Error: Cannot print the results: No space left on device.\n"
+    assert (tmp_path / "out.mp4").stat().st_size > 1000
+
+
+def test_frames_that_stdout_does_not_take_are_told(few_pictures):
+    height, width = few_pictures[0].shape[:2]
+    with Path("/dev/full").open("wb") as full:
+        command = [*COMMAND, "pipe", "--size", f"{width}x{height}", "--format", "rgb24"]
+        done = subprocess.run(
+            command, input=few_pictures[0].tobytes(), stdout=full, stderr=subprocess.PIPE, check=False, timeout=120
+        )
+    assert done.returncode == 2
+    assert done.stderr == b"Error: Cannot write the frames to stdout: No space left on device.\n"
+
+
+def test_errors_that_nobody_expected_are_told_in_a_line(monkeypatch):
+    from support.cli import run
+
+    def fail():
+        raise TypeError("something is wrong")
+
+    monkeypatch.setattr("streamdeblur.diagnosis.diagnose", fail)
+    done = run("doctor")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("Error: Internal error: TypeError: something is wrong. Please report it")
+    assert done.stderr.count("\n") == 1
+    monkeypatch.setenv("STREAMDEBLUR_TRACEBACK", "1")
+    with pytest.raises(TypeError):
+        run("doctor")
+
+
+@pytest.mark.slow
+def test_too_little_memory_is_told_in_words(tmp_path):
+    for megabytes in (300, 600, 900):
+        done = subprocess.run(
+            ["bash", "-c", f'ulimit -v {megabytes * 1000}; exec "$@"', "bash", *COMMAND, "doctor"],
+            capture_output=True,
+            timeout=120,
+            check=False,
+        )
+        assert b"Traceback" not in done.stderr, megabytes
+    assert run_process("--version").exit_code == 0
