@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import logging
 import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Protocol
 
+import torch
 from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
@@ -20,8 +22,11 @@ from streamdeblur.training.config import StepSettings
 from streamdeblur.training.datasets.pair_sources import PairSource
 from streamdeblur.training.progress import ProgressLog
 from streamdeblur.training.run import TrainingRun
+from streamdeblur.training.stop_request import StopRequest
 from streamdeblur.training.trainer import Trainer
 from streamdeblur.training.validation import Validation
+
+logger = logging.getLogger(__name__)
 
 
 class Stateful(Protocol):
@@ -101,26 +106,38 @@ class TrainingLoop:
 
         Yields:
             The number of the step, from 0, and its batch on Fabric's device.
+
+        Raises:
+            KeyboardInterrupt: The process was told to stop; the step was finished and saved.
         """
         settings = self._settings
         validation = Validation(data.held_out, settings.validate_pairs) if self._run.writes else None
         batches = self._load(data.training)
         try:
-            for batch in batches:
-                if self._step >= settings.steps:
-                    break
-                yield self._step, batch.to(self._fabric.device)
-                self._step += 1
-                last = self._step == settings.steps
-                if last or self._run.checkpoint_is_due(settings.checkpoint_minutes):
-                    self.save()
-                if validation and (last or self._crossed(settings.validate_images)):
-                    self._run.log_validation(*validation(network_for_prediction()), self._images)
-        except KeyboardInterrupt:
-            self.save()
-            raise
+            with StopRequest() as stop:
+                for batch in batches:
+                    if self._step >= settings.steps:
+                        break
+                    yield self._step, batch.to(self._fabric.device)
+                    self._step += 1
+                    last = self._step == settings.steps
+                    stopped = self._any_process(stop.received)
+                    if last or stopped or self._run.checkpoint_is_due(settings.checkpoint_minutes):
+                        self.save()
+                    if validation and (last or self._crossed(settings.validate_images)):
+                        self._run.log_validation(*validation(network_for_prediction()), self._images)
+                    if stopped and not last:
+                        logger.info("Stopped after %s of %s images.", f"{self._images:,}", f"{settings.images:,}")
+                        stop.deliver()
         finally:
             batches.close()
+
+    def _any_process(self, stopped: bool) -> bool:
+        """Whether any of the processes is to stop: all of them end with the same step."""
+        if self._fabric.world_size == 1:
+            return stopped
+        told = torch.tensor(float(stopped), device=self._fabric.device)
+        return bool(self._fabric.all_reduce(told, reduce_op="sum"))
 
     def _load(self, source: PairSource) -> BatchLoader:
         return BatchLoader(

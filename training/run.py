@@ -41,15 +41,15 @@ class TrainingRun:
             writes: Whether this process writes to the folder.
 
         Raises:
-            OptionError: The folder holds a run with another configuration, or of the other step.
-            InputError: The configuration in the folder is damaged.
+            OptionError: The folder holds a run with another configuration, or of the other step, that has a checkpoint.
+            InputError: The configuration of such a run is damaged.
             OutputError: The folder cannot be written to.
         """
         self.folder, self.writes = folder, writes
         identity = {"step": step_name, "config": config.model_dump(mode="json")}
         path = folder / CONFIG
         try:
-            if path.exists():
+            if path.exists() and self.checkpoint.exists():
                 _check_same(json.loads(path.read_text()), identity, folder)
             elif writes:
                 make_folder(folder)

@@ -64,7 +64,7 @@ GROUPS = {
 """The summary of each group, and of its commands."""
 
 HELP = "streamdeblur removes motion blur from the faces in video."
-EPILOG = "Exit codes: 0 done; 1 a file given with --out failed; 2 wrong input, output or setting; 130 interrupted."
+EPILOG = "Exit codes: 0 done; 1 a file given with --out failed; 2 wrong input, output or setting; 130 interrupted; 141 no reader."
 
 
 class LazyCommand(TyperCommand):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -14,6 +15,7 @@ import typer
 
 from streamdeblur.cli.output import print_json
 from streamdeblur.cli.progress import ProgressLine
+from streamdeblur.cli.resuming import goes_on_with_the_same_command
 
 logger = logging.getLogger(__name__)
 
@@ -49,7 +51,7 @@ def run_build(
         json: Print the summary as JSON.
     """
     began = time.monotonic()
-    with ProgressLine(out.name, quiet=quiet) as line:
+    with goes_on_with_the_same_command(out), ProgressLine(out.name, quiet=quiet) as line:
         summary = work(
             workers=workers or os.cpu_count() or 1,
             shard_bytes=shard_mb * 1_000_000,
@@ -70,6 +72,14 @@ def run_build(
         typer.echo(f"{out}: {sum(kept.values())} {kind} ({sides}) from {sources} in {seconds:.0f} s")
         if dropped:
             typer.echo("Left out: " + ", ".join(f"{count} {reason}" for reason, count in dropped.items()))
+        typer.echo(f"Next: {_next_command(kind, out)}")
+
+
+def _next_command(kind: str, out: Path) -> str:
+    """The command that trains with a data set of this kind."""
+    train, test = (shlex.quote(str(out / side)) for side in ("train", "test"))
+    held_out = "" if kind == "pairs" else f" --held-out-{kind} {test}"
+    return f"streamdeblur train hourglass lite --{kind} {train}{held_out} --out RUN"
 
 
 def _dropped(summary: dict[str, Any]) -> dict[str, int]:

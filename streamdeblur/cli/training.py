@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -15,6 +16,9 @@ from streamdeblur.errors import OptionError
 if TYPE_CHECKING:
     from streamdeblur.training.config import StepSettings, TrainingConfig
     from streamdeblur.training.loop import TrainingData
+
+CHECKPOINT = "checkpoint.safetensors"
+"""File of the state of a run, as `streamdeblur.training.run` names it; importing that takes seconds."""
 
 logger = logging.getLogger(__name__)
 
@@ -69,3 +73,20 @@ class DataFolders:
             logger.info("No --held-out-stills or --held-out-clips: the run is validated on people that are trained on.")
             return TrainingData(training, training)
         return TrainingData(training, open_maker(stills, clips, recipe, seed))
+
+
+def tell_next(run: Path, step: str, config: Path) -> None:
+    """Say where the result of a training is, and what to do with it.
+
+    Args:
+        run: Folder of the run.
+        step: "hourglass" or "cgan".
+        config: Configuration of the training.
+    """
+    logger.info("Done: the weights of step %d are in %s.", 1 if step == "hourglass" else 2, run / CHECKPOINT)
+    if step == "hourglass":
+        logger.info("Next, step 2: %s", shlex.join(["streamdeblur", "train", "cgan", str(config), "--hourglass", str(run)]))
+    else:
+        logger.info("Next: %s", shlex.join(["streamdeblur", "export", str(run), "network.onnx"]))
+        logger.info("Then: streamdeblur train measure network.onnx --held-out-stills DIR")
+        logger.info("      streamdeblur video INPUT OUTPUT --weights network.onnx")

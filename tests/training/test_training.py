@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import random
+import re
 import signal
 import subprocess
 import sys
@@ -137,3 +139,62 @@ def test_a_run_starts_from_exported_weights(tmp_path, faces, hourglass_run):
     for image, expected in zip(again(blurry), network(blurry), strict=True):
         assert torch.allclose(image, expected, atol=1e-5)
     assert not torch.equal(network(blurry)[0], blurry)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["int", "term", "hup"])
+def test_a_stopped_run_is_saved_and_says_how_it_goes_on(tmp_path, faces_folder, number):
+    long = {"hourglass": {"images": 400_000, "checkpoint_minutes": 10}}
+    path = write_config(tmp_path / "config.yaml", "lite", TINY_LITE, long)
+    command = ("train", "hourglass", path, "--stills", faces_folder, "--out", tmp_path / "run dir")
+    running = start(*command, stderr=subprocess.PIPE, text=True)
+    events = tmp_path / "run dir" / "config.json"
+    while not events.exists():
+        assert running.poll() is None, "the training ended before it could be stopped"
+        time.sleep(0.05)
+    time.sleep(1.5)
+    running.send_signal(number)
+    _, told = running.communicate(timeout=60)
+    assert running.returncode == 130
+    images = read_checkpoint(tmp_path / "run dir" / "checkpoint.safetensors")["images"]
+    assert 0 < images < 400_000
+    assert f"Stopped after {images:,} of 400,000 images." in told
+    assert re.search(r"Go on with: streamdeblur train hourglass \S+ --stills \S+ --out '.*run dir'", told)
+    assert "Traceback" not in told
+
+
+def test_a_run_without_a_checkpoint_blocks_no_other(tmp_path, faces, hourglass_run):
+    folder = tmp_path / "run"
+    folder.mkdir()
+    for content in ('{"step": "cgan", "config": {}}', '{"step": "hourgl', ""):
+        (folder / "config.json").write_text(content)
+        config = load(tmp_path / "config.yaml", "lite", TINY_LITE, {"hourglass": {"images": 4}})
+        train_hourglass(config, data_for(config, "hourglass", faces), folder)
+        assert json.loads((folder / "config.json").read_text())["step"] == "hourglass"
+        (folder / "checkpoint.safetensors").unlink()
+
+
+def test_a_finished_run_says_what_to_do_next(tmp_path, faces_folder):
+    path = write_config(tmp_path / "config.yaml", "lite", TINY_LITE, {"hourglass": {"images": 4}})
+    done = run("train", "hourglass", path, "--stills", faces_folder, "--out", tmp_path / "run")
+    assert done.exit_code == 0
+    assert f"the weights of step 1 are in {tmp_path / 'run' / 'checkpoint.safetensors'}" in done.stderr
+    assert f"Next, step 2: streamdeblur train cgan {path} --hourglass {tmp_path / 'run'}" in done.stderr
+
+
+@pytest.mark.slow
+def test_a_run_that_is_killed_at_random_moments_resumes_to_the_same_weights(tmp_path, faces_folder):
+    often = {"hourglass": {"images": 160, "checkpoint_minutes": 1e-6}}
+    path = write_config(tmp_path / "config.yaml", "lite", TINY_LITE, often)
+    command = ("train", "hourglass", path, "--stills", faces_folder, "--out")
+    moments = random.Random(5)
+    for _ in range(12):
+        running = start(*command, tmp_path / "killed", stderr=subprocess.DEVNULL)
+        try:
+            running.wait(timeout=moments.uniform(0.5, 8.0))
+        except subprocess.TimeoutExpired:
+            running.kill()
+            running.wait()
+    assert run_process(*command, tmp_path / "killed").exit_code == 0
+    assert run(*command, tmp_path / "whole").exit_code == 0
+    assert torch.equal(weights(tmp_path / "killed"), weights(tmp_path / "whole"))
+    assert not list((tmp_path / "killed").glob(".*"))

@@ -9,7 +9,9 @@ import typer
 
 from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.extras import needs_extra
+from streamdeblur.cli.resuming import goes_on_with_the_same_command
 from streamdeblur.cli.training import (
+    CHECKPOINT,
     Clips,
     Config,
     DataFolders,
@@ -20,6 +22,7 @@ from streamdeblur.cli.training import (
     RunFolder,
     Stills,
     is_helper_process,
+    tell_next,
 )
 
 Hourglass = Annotated[Path | None, typer.Option(help="Step 1: its run, a checkpoint, or an exported ONNX file.")]
@@ -47,4 +50,7 @@ def command(
             from streamdeblur.training.config import TrainingConfig
 
         loaded = TrainingConfig.load(config)
-        train_cgan(loaded, folders.open(loaded, loaded.cgan), run, hourglass, init, identity)
+        data = folders.open(loaded, loaded.cgan)
+        with goes_on_with_the_same_command(run / CHECKPOINT):
+            train_cgan(loaded, data, run, hourglass, init, identity)
+        tell_next(run, "cgan", config)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.extras import needs_extra
+from streamdeblur.cli.resuming import goes_on_with_the_same_command
 from streamdeblur.cli.training import (
+    CHECKPOINT,
     Clips,
     Config,
     DataFolders,
@@ -15,6 +17,7 @@ from streamdeblur.cli.training import (
     RunFolder,
     Stills,
     is_helper_process,
+    tell_next,
 )
 
 
@@ -35,4 +38,7 @@ def command(
             from streamdeblur.training.hourglass import train_hourglass
 
         loaded = TrainingConfig.load(config)
-        train_hourglass(loaded, folders.open(loaded, loaded.hourglass), run, init)
+        data = folders.open(loaded, loaded.hourglass)
+        with goes_on_with_the_same_command(run / CHECKPOINT):
+            train_hourglass(loaded, data, run, init)
+        tell_next(run, "hourglass", config)
