@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 # Statistics of the source's packets, and what the muxer writes itself.
 STALE_METADATA = {"encoder", "duration", "number_of_frames", "number_of_bytes", "bps", "vendor_id"}
 
+MPEG_AUDIO = {"mp1", "mp2", "mp3"}
+
 
 class PacketMaker(Protocol):
     """Makes the packets of an output stream from those of a stream of the source."""
@@ -269,7 +271,9 @@ class _Adding:
     def _is_copy(self, stream: av.stream.Stream) -> bool:
         """Return whether a stream that was read back is one like the source."""
         same_kind = stream.type == self._source.type and is_cover(stream) == is_cover(self._source)
-        return same_kind and codec_name(stream) == codec_name(self._source) and _opens(stream)
+        names = {codec_name(stream), codec_name(self._source)}
+        # the layer of MPEG audio has no field in a transport stream, and one packet does not tell it
+        return same_kind and (len(names) == 1 or names <= MPEG_AUDIO) and _opens(stream)
 
     def _convert_audio(self) -> OtherStream:
         import av
