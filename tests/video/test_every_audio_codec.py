@@ -13,7 +13,7 @@ SOURCES = {
 }  # fmt: skip
 """Kinds of input, and the codec of their video."""
 TARGETS = ("mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "nut")
-RATES = {"g722": 16000, "g726": 8000, "g726le": 8000, "nellymoser": 8000, "comfortnoise": 8000}
+RATES = {"libopencore_amrnb": 8000, "g722": 16000, "g726": 8000, "g726le": 8000, "nellymoser": 8000, "comfortnoise": 8000}
 """Sample rates of encoders that take others than they say."""
 
 # AVI needs the size of the codec's blocks, which NUT files do not state
@@ -61,4 +61,4 @@ def test_every_audio_codec_reaches_every_container(tmp_path, suffix, encoder):
             assert any("audio stream" in w and "was left out" in w for w in warnings), target
         elif (suffix, encoder, target) not in NOT_DECODABLE:
             # frames of up to 1152 samples are filled up, at both ends
-            assert seconds_of_sound(output) == pytest.approx(seconds, abs=2.5 * 1152 / 8000 if seconds else 0), target
+            assert seconds_of_sound(output) == pytest.approx(seconds, abs=2.5 * 1152 / 8000), target

@@ -8,10 +8,13 @@ import av
 import numpy as np
 import pytest
 
-from streamdeblur.options import EncodingOptions
+from streamdeblur.options import EncodingOptions, StreamOptions, VideoOptions
+from streamdeblur.training.blur.options import BlurOptions
+from streamdeblur.training.blur.video import blur_video
 from streamdeblur.video.copying import copy_frame
 from streamdeblur.video.reader import Reader
 from streamdeblur.video.writer import Writer
+from support.cli import run
 from support.media.streams import (
     Sound,
     jpeg_picture,
@@ -271,3 +274,24 @@ def test_a_stream_that_is_left_out_comes_with_what_ffmpeg_says(tmp_path):
     source = write_streams(tmp_path / "in.mkv", Sound("flac"))
     [warning] = transcode(source, tmp_path / "out.mov", audio="copy")
     assert warning.startswith("audio stream 1 (flac, deu) was left out: [mov] ")
+
+
+def test_the_command_and_its_configuration_choose_streams(tmp_path):
+    source = write_streams(tmp_path / "in.mkv", Sound("flac"), texts=[(0, 100, b"Hello")])
+    (tmp_path / "quiet.yaml").write_text("no-audio: true\n")
+    done = run("video", source, tmp_path / "out.mkv", "--config", tmp_path / "quiet.yaml", "--no-subtitles", "--json")
+    assert done.exit_code == 0, done.stderr
+    assert streams_of(tmp_path / "out.mkv") == [("video", "mpeg4")]
+    done = run("video", source, tmp_path / "out.mov", "--audio", "copy", "--json")
+    assert any("audio stream 1 (flac, deu) was left out: " in warning for warning in done.json["warnings"])
+    assert run("video", source, tmp_path / "no.mkv", "--audio", "louder").exit_code == 2
+    assert VideoOptions.load(tmp_path / "quiet.yaml", audio="convert").streams == StreamOptions(audio="convert", no_audio=True)
+
+
+def test_blur_carries_streams_with_the_same_options_and_warnings(tmp_path):
+    source = write_streams(tmp_path / "in.mkv", Sound("flac"), Sound("aac"), texts=[(0, 100, b"Hello")])
+    options = BlurOptions(scheme="pravg:3", no_subtitles=True)
+    summary = blur_video(source, tmp_path / "out.webm", options, video=True)
+    for name in ("out.webm", "out.sharp.webm"):
+        assert streams_of(tmp_path / name) == [("video", "vp9"), ("audio", "opus"), ("audio", "opus")]
+    assert sum("was converted from" in warning for warning in summary.warnings) == 2
