@@ -40,7 +40,7 @@ def check(results):
 
 
 def test_some_damaged_streams(tmp_path):
-    check(run_streams(1000, 12, tmp_path))
+    check(run_streams(1000, 4, tmp_path))
 
 
 @pytest.mark.slow
