@@ -6,16 +6,22 @@ import asyncio
 import json
 import socket
 from contextlib import ExitStack
+from fractions import Fraction
 from pathlib import Path
 
 import aiohttp
+import av
+import numpy as np
 import pytest
 
 pytest.importorskip("aiortc", reason="aiortc comes with the extra live")
 
 from aioice.ice import get_host_addresses
 from aiortc import RTCConfiguration, RTCPeerConnection, RTCSessionDescription
+from aiortc.codecs import get_decoder
+from aiortc.jitterbuffer import JitterFrame
 from aiortc.mediastreams import VideoStreamTrack
+from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
 from streamdeblur.live.serve import peer_session
 from streamdeblur.live.serve.camera_sessions import MAX_CAMERAS
@@ -205,3 +211,23 @@ def test_one_data_channel_is_used_however_many_are_opened(inverting_options):
 
     with served(inverting_options) as (port, _):
         asyncio.run(connect(port))
+
+
+@pytest.mark.parametrize(("name", "encoder"), [("VP8", "libvpx"), ("H264", "libx264")])
+def test_frames_of_a_camera_that_are_too_large_are_not_decoded(name, encoder):
+    decoder = get_decoder(RTCRtpCodecParameters(f"video/{name}", 90000))
+    assert [(frame.width, frame.height) for frame in decoder.decode(encoded(encoder, 640, 480))] == [(640, 480)]
+    with pytest.raises(av.FFmpegError):
+        decoder.decode(encoded(encoder, 4096, 4096))
+    # the next one is decoded again
+    assert [frame.width for frame in decoder.decode(encoded(encoder, 320, 240))] == [320]
+
+
+def encoded(name, width, height):
+    """A gray frame as a camera sends it."""
+    encoder = av.CodecContext.create(name, "w")
+    encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = width, height, "yuv420p", Fraction(1, 90000)
+    encoder.options = {"deadline": "realtime", "lag-in-frames": "0"} if name == "libvpx" else {"tune": "zerolatency"}
+    frame = av.VideoFrame.from_ndarray(np.full((height, width), 128, np.uint8), format="gray").reformat(format="yuv420p")
+    frame.pts = 0
+    return JitterFrame(b"".join(map(bytes, [*encoder.encode(frame), *encoder.encode(None)])), 0)

@@ -10,10 +10,14 @@ import os
 import re
 import signal
 import socket
+import ssl
 import struct
+import subprocess
+import sys
 import time
 import zlib
 from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
 
 import av
 import numpy as np
@@ -25,8 +29,15 @@ from support.media.videos import write_growing_video, write_video
 
 pytest.importorskip("aiortc", reason="aiortc comes with the extra live")
 
+# aiortc brings this package
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+
 from streamdeblur.live.serve import connections, offers, uploads
 from streamdeblur.live.serve.application import MAX_UPLOADS
+from streamdeblur.live.serve.server import tls_context
 from streamdeblur.live.serve.upload_process import UploadProcess
 from support.servers import exchange, head, request, served, wait_until
 
@@ -398,3 +409,50 @@ def test_a_file_that_ends_the_process_of_uploads_costs_nothing_else(inverting_op
         return result.message
 
     assert asyncio.run(kill()) == "2 of 2 faces restored."
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such limits")
+def test_memory_and_files_of_uploads_are_limited(tmp_path):
+    code = f"""
+from streamdeblur.live.serve import upload_worker
+upload_worker.MEMORY = upload_worker.MEMORY_PER_CORE = 2**26
+upload_worker.RESULT_BYTES = 1000
+upload_worker.limit_resources()
+for work in (lambda: bytearray(2**33), lambda: open({str(tmp_path / "large")!r}, "wb").write(bytes(10_000))):
+    try:
+        work()
+    except (MemoryError, OSError) as error:
+        print(type(error).__name__)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=True)
+    assert done.stdout.split() == ["MemoryError", "OSError"]
+
+
+def test_https(inverting_options, tmp_path, monkeypatch):
+    monkeypatch.setattr(connections, "REQUEST_SECONDS", 2.0)
+    certificate = write_certificate(tmp_path / "page.pem")
+    client = ssl.create_default_context(cafile=certificate)
+    with served(inverting_options, tls=tls_context(certificate, None)) as (opened, _):
+        silent, plain = connected(opened), connected(opened, b"GET / HTTP/1.1\r\n\r\n")
+        with client.wrap_socket(connected(opened), server_hostname="localhost") as connection:
+            connection.sendall(head(opened, b"GET", b"/"))
+            assert connection.recv(12) == b"HTTP/1.1 200"
+        # neither a client that does not shake hands, nor one that does not speak TLS, stays
+        assert closed(silent)
+        assert closed(plain)
+        silent.close()
+        plain.close()
+
+
+def write_certificate(path):
+    """A certificate for localhost, signed by itself, and its key, in one file."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    today = datetime.now(UTC)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), today, today + timedelta(1))
+    signed = builder.add_extension(x509.SubjectAlternativeName([x509.DNSName("localhost")]), critical=False).sign(
+        key, hashes.SHA256()
+    )
+    private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+    path.write_bytes(private + signed.public_bytes(Encoding.PEM))
+    return path

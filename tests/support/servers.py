@@ -23,13 +23,13 @@ from support.cli import start
 
 
 @contextmanager
-def served(options, *, token=False, host="127.0.0.1", names=()):
+def served(options, *, token=False, host="127.0.0.1", names=(), tls=None):
     """Serve the page; yields its port and its `Access`."""
     opened, access = Future(), Access(host, 0, token=token, names=names)
 
     async def serve(folder):
         ended = asyncio.Event()
-        async with serving(options, access, folder) as listener:
+        async with serving(options, access, folder, tls) as listener:
             # the port is known only after it is open
             access.port = listener.ports[0]
             opened.set_result((asyncio.get_running_loop(), ended))

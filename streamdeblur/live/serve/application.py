@@ -144,6 +144,7 @@ async def _restored(request: web.Request, state: ServerState) -> web.StreamRespo
     uploads.check_space(state.folder)
     with uploads.folder(state.folder) as folder:
         source = Path(folder) / f"upload{suffix}"
+        await state.upload_process.start()
         await uploads.receive(request.content.iter_chunked(2**16), source)
         return await _send(request, await state.upload_process.restore(source))
 

@@ -5,30 +5,53 @@ from __future__ import annotations
 import asyncio
 import time
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, TypedDict, cast
+from typing import TypedDict, cast
 
-from aiortc import MediaStreamTrack
+import av
+from aiortc import MediaStreamTrack, codecs
 from aiortc.codecs import h264, vpx
 from aiortc.mediastreams import MediaStreamError
+from av.video.codeccontext import VideoCodecContext
 
 from streamdeblur.live.restorer import Restorer
 from streamdeblur.live.timing import Latencies
 from streamdeblur.live.unrestored import UnrestoredFaces
 from streamdeblur.video.copying import beside, copy_frame
 
-if TYPE_CHECKING:
-    import av
-
 BITRATE = 8_000_000
 """Bits per second. The default limits of aiortc are for the internet; these streams stay in the local network."""
 BUDGET = 0.1
 """Seconds that a frame may take. Frames that arrive meanwhile are dropped: a slow machine shows fewer frames, not late ones."""
 MAX_PIXELS = 1920 * 1088
-"""Upper limit of a frame; the page requests smaller ones. A larger frame ends the session."""
+"""Upper limit of a frame; the page requests smaller ones. Larger frames are errors of the decoder."""
 
+
+class LimitedVp8Decoder(vpx.Vp8Decoder):
+    """aiortc's decoder of VP8, with FFmpeg's own code, which allocates no memory for frames that are too large."""
+
+    def __init__(self) -> None:
+        self.codec = _limited_decoder("vp8")
+
+
+class LimitedH264Decoder(h264.H264Decoder):
+    """aiortc's decoder of H.264, which allocates no memory for frames that are too large."""
+
+    def __init__(self) -> None:
+        self.codec = _limited_decoder("h264")
+
+
+def _limited_decoder(name: str) -> VideoCodecContext:
+    context = cast(VideoCodecContext, av.CodecContext.create(name, "r"))
+    context.options = {"max_pixels": str(MAX_PIXELS)}
+    return context
+
+
+# aiortc has no settings for these.
 for codec in (vpx, h264):
     for limit in ("DEFAULT_BITRATE", "MAX_BITRATE"):
         setattr(codec, limit, BITRATE)
+setattr(codecs, "Vp8Decoder", LimitedVp8Decoder)  # noqa: B010
+setattr(codecs, "H264Decoder", LimitedH264Decoder)  # noqa: B010
 
 
 class CameraStatistics(TypedDict):
@@ -75,9 +98,7 @@ class BeforeAfter(MediaStreamTrack):
     async def _receive(self) -> None:
         try:
             while True:
-                frame = cast("av.VideoFrame", await self._source.recv())
-                if frame.width * frame.height > MAX_PIXELS:
-                    return
+                frame = cast(av.VideoFrame, await self._source.recv())
                 self.received += 1
                 self.dropped += self._latest is not None
                 self._latest = frame, time.monotonic()

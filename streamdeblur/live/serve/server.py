@@ -55,7 +55,7 @@ def serve(
     Raises:
         OptionError: The port is in use, the host is not an address of this machine, or the certificate cannot be read.
     """
-    tls = _tls_context(certificate, key)
+    tls = tls_context(certificate, key)
     with uploads.folder() as folder:
 
         async def run() -> None:
@@ -153,7 +153,15 @@ class _ErrorLog:
         logger.warning("%s: %s", text, error)
 
 
-def _tls_context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+def tls_context(certificate: Path | None, key: Path | None) -> ssl.SSLContext | None:
+    """Load a certificate and its private key, both as PEM; the key may be in the file of the certificate.
+
+    Returns:
+        What sockets need for TLS; None without a certificate.
+
+    Raises:
+        OptionError: A file cannot be read, or is none of these.
+    """
     if certificate is None:
         return None
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)

@@ -20,7 +20,7 @@ MODULE = "streamdeblur.live.serve.upload_worker"
 
 
 class UploadProcess:
-    """The process that restores uploads, one after another. It is started for the first one, and again after it was killed.
+    """The process that restores uploads, one after another. It is started before the first one, and again after it was killed.
 
     The formats of pictures and clips are decoded by native code, which a hostile file may make use all memory, hang or crash.
     """
@@ -34,12 +34,24 @@ class UploadProcess:
         """
         self._options, self._folder = options, folder
         self._process: asyncio.subprocess.Process | None = None
-        self._free = asyncio.Lock()
+        self._free, self._starting = asyncio.Lock(), asyncio.Lock()
 
     @property
     def identifier(self) -> int | None:
         """Number of the process; None where it does not run."""
         return self._process.pid if self._process is not None else None
+
+    async def start(self) -> asyncio.subprocess.Process:
+        """Start the process unless it runs, for example while an upload arrives; returns it."""
+        async with self._starting:
+            if self._process is None:
+                # -P: no module of the current folder is imported in place of one that is installed
+                self._process = await asyncio.create_subprocess_exec(
+                    sys.executable, "-P", "-m", MODULE, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
+                )
+                settings = {"options": self._options.model_dump(mode="json"), "folder": str(self._folder)}
+                await self._send(self._process, settings)
+            return self._process
 
     async def restore(self, source: Path) -> UploadResult:
         """Restore an upload, after those that came before it. The process is killed if this call is cancelled.
@@ -52,7 +64,7 @@ class UploadProcess:
         """
         async with self._free:
             try:
-                process = self._process or await self._start()
+                process = await self.start()
                 async with asyncio.timeout(MAX_WORKING_SECONDS):
                     answer = await self._answer(process, source)
             except TimeoutError:
@@ -83,14 +95,6 @@ class UploadProcess:
         process = self.kill()
         if process is not None:
             await process.wait()
-
-    async def _start(self) -> asyncio.subprocess.Process:
-        # -P: no module of the current folder is imported in place of one that is installed
-        self._process = process = await asyncio.create_subprocess_exec(
-            sys.executable, "-P", "-m", MODULE, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-        )
-        await self._send(process, {"options": self._options.model_dump(mode="json"), "folder": str(self._folder)})
-        return process
 
     async def _answer(self, process: asyncio.subprocess.Process, source: Path) -> dict[str, Any]:
         await self._send(process, {"source": str(source)})
