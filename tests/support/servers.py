@@ -9,6 +9,7 @@ import re
 import resource
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -19,7 +20,17 @@ from pathlib import Path
 
 from streamdeblur.live.serve.access import Access
 from streamdeblur.live.serve.server import serving
-from support.cli import start
+
+TAKES_INTERRUPTS = """
+import signal
+signal.signal(signal.SIGINT, signal.default_int_handler)
+from streamdeblur.cli import main
+main()
+"""
+"""The command line, which takes interrupts even where the tests run in the background.
+
+A function that `subprocess` runs in the new process would hang where engines have been used in this one.
+"""
 
 
 @contextmanager
@@ -70,7 +81,8 @@ def server_process(folder, *arguments, files=None):
         port = tried.getsockname()[1]
     with tempfile.TemporaryDirectory() as other, (Path(other) / "stderr").open("w") as errors:
         environment = {**os.environ, "TMPDIR": str(folder)}
-        process = start("serve", "--port", port, *arguments, stderr=errors, env=environment)
+        command = [sys.executable, "-c", TAKES_INTERRUPTS, "serve", "--port", str(port), *map(str, arguments)]
+        process = subprocess.Popen(command, stderr=errors, env=environment)
         if files is not None:
             resource.prlimit(process.pid, resource.RLIMIT_NOFILE, (files, files))
         try:

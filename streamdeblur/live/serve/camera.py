@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import time
 from concurrent.futures import ThreadPoolExecutor
+from struct import unpack_from
 from typing import TypedDict, cast
 
 import av
 from aiortc import MediaStreamTrack, codecs
 from aiortc.codecs import h264, vpx
+from aiortc.jitterbuffer import JitterFrame
 from aiortc.mediastreams import MediaStreamError
-from av.video.codeccontext import VideoCodecContext
+from av.frame import Frame
 
 from streamdeblur.live.restorer import Restorer
 from streamdeblur.live.timing import Latencies
@@ -27,23 +30,25 @@ MAX_PIXELS = 1920 * 1088
 
 
 class LimitedVp8Decoder(vpx.Vp8Decoder):
-    """aiortc's decoder of VP8, with FFmpeg's own code, which allocates no memory for frames that are too large."""
+    """aiortc's decoder of VP8, which is not given frames that are too large: libvpx has no limit of its own."""
 
-    def __init__(self) -> None:
-        self.codec = _limited_decoder("vp8")
+    def decode(self, encoded_frame: JitterFrame) -> list[Frame]:
+        """Decode a frame; InvalidDataError if it is too large."""
+        data = encoded_frame.data
+        # the header of a key frame: RFC 6386, section 9.1
+        if len(data) >= 10 and not data[0] & 1:
+            width, height = (side & 0x3FFF for side in unpack_from("<HH", data, 6))
+            if width * height > MAX_PIXELS:
+                raise av.InvalidDataError(errno.EINVAL, f"A frame of {width} x {height} pixels is too large.")
+        return super().decode(encoded_frame)
 
 
 class LimitedH264Decoder(h264.H264Decoder):
     """aiortc's decoder of H.264, which allocates no memory for frames that are too large."""
 
     def __init__(self) -> None:
-        self.codec = _limited_decoder("h264")
-
-
-def _limited_decoder(name: str) -> VideoCodecContext:
-    context = cast(VideoCodecContext, av.CodecContext.create(name, "r"))
-    context.options = {"max_pixels": str(MAX_PIXELS)}
-    return context
+        super().__init__()
+        self.codec.options = {"max_pixels": str(MAX_PIXELS)}
 
 
 # aiortc has no settings for these.
