@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 
+import numba
 import numpy as np
 
 from streamdeblur.faces.blur import blur_of
@@ -22,6 +23,10 @@ def compile_kernels() -> None:
 
     A compilation is logged. The kernels for deeper video are compiled with the first such frame.
     """
+    if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
+        logging.getLogger(__name__).warning(
+            "NUMBA_DISABLE_JIT is set: the pixel kernels run as plain Python, which takes seconds for a face. Unset it for speed."
+        )
     message = "Compiling the pixel kernels for this CPU (the first run only) ..."
     timer = threading.Timer(SLOW_SECONDS, logging.getLogger(__name__).info, [message])
     timer.daemon = True

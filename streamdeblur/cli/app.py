@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from importlib import import_module
 from inspect import getdoc
-from typing import Annotated, Any
+from typing import Annotated, Any, NoReturn
 
 import typer
 from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
+
+from streamdeblur.cli.memory import REFUSED, lack_of_memory, small_limit
 
 PACKAGE = "streamdeblur.cli.commands"
 
@@ -79,7 +81,14 @@ class LazyCommand(TyperCommand):
 
     def make_context(self, *args: Any, **kwargs: Any) -> Any:
         """Make the context in which the imported command runs, in place of this one."""
-        return self.load().make_context(*args, **kwargs)
+        words = small_limit()
+        try:
+            return self.load().make_context(*args, **kwargs) if words is None else _refuse(words)
+        except (MemoryError, OSError, ImportError, RuntimeError) as error:
+            words = lack_of_memory(error)
+            if words is None:
+                raise
+            _refuse(words)
 
     def load(self) -> TyperCommand:
         """Import the module, and make the command of its function."""
@@ -90,6 +99,11 @@ class LazyCommand(TyperCommand):
         command = get_command(app)
         assert isinstance(command, TyperCommand)
         return command
+
+
+def _refuse(words: str) -> NoReturn:
+    typer.echo(f"Error: {words}", err=True)
+    raise typer.Exit(REFUSED)
 
 
 def build_app() -> TyperGroup:

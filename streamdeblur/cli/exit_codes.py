@@ -12,6 +12,7 @@ from typing import NoReturn
 import typer
 
 from streamdeblur.cli.interrupts import INTERRUPTED, Interrupts
+from streamdeblur.cli.memory import lack_of_memory
 from streamdeblur.cli.output import print_json, show_log
 from streamdeblur.errors import StreamDeblurError
 
@@ -70,8 +71,9 @@ def _refuse(message: str, *, json: bool, err: bool) -> NoReturn:
 
 def _in_words(error: Exception) -> str:
     """What an error that no part of streamdeblur has explained means to a user."""
-    if isinstance(error, MemoryError):
-        return "There is not enough memory for this. Give smaller files, or a smaller --workers."
+    words = lack_of_memory(error)
+    if words:
+        return words
     if isinstance(error, OSError) and error.strerror:
         return f"{error.filename}: {error.strerror}." if error.filename else f"{error.strerror}."
     return f"Internal error: {type(error).__name__}: {error}. Please report it with what {TRACEBACK}=1 shows."
