@@ -17,6 +17,10 @@ LARGEST_FILE = (1 << 31) - 1
 """Bytes that a file in the format of ONNX can have."""
 LARGEST_TENSOR = 1 << 28
 """Numbers that any tensor of a network may have: 1 GiB of float32, hundreds of times what a network for faces needs."""
+UNKNOWN = "streamdeblur.unknown"
+"""Domain of operations of which nothing is known."""
+STEPS = 4
+"""Number of the input of Slice that has its steps."""
 LARGEST_VERSION = 100
 """Of operations of other domains."""
 FIRST_SIZE_INPUT = {
@@ -42,6 +46,7 @@ def read_onnx(path: Path) -> tuple[bytes, onnx.ModelProto]:
     _check_versions(path, model)
     _refuse_external_data(path, model)
     _refuse_control_flow(path, model)
+    _refuse_sizes_below_zero(path, model)
     _check_sizes(path, model)
     _refuse_sizes_from_content(path, model)
     return content, model
@@ -111,6 +116,15 @@ def _refuse_control_flow(path: Path, model: onnx.ModelProto) -> None:
         raise NetworkError(f"{path} has loops, branches or functions of its own, which no network exported by streamdeblur has.")
 
 
+def _refuse_sizes_below_zero(path: Path, model: onnx.ModelProto) -> None:
+    """Refuse sizes below zero, on which ONNX's shape inference can abort the process."""
+    graph = model.graph
+    values = (*graph.input, *graph.output, *graph.value_info)
+    sizes = [d.dim_value for value in values for d in value.type.tensor_type.shape.dim]
+    if min([*sizes, *(size for tensor in _tensors(graph) for size in tensor.dims)], default=0) < 0:
+        raise NetworkError(f"{path} has a tensor whose size is below zero.")
+
+
 def _check_sizes(path: Path, model: onnx.ModelProto) -> None:
     """Check the structure, and refuse tensors of absurd sizes, as far as both can be known without running the network."""
     import onnx
@@ -121,6 +135,11 @@ def _check_sizes(path: Path, model: onnx.ModelProto) -> None:
         for dimension in value.type.tensor_type.shape.dim:
             if not dimension.HasField("dim_value"):
                 dimension.dim_value = 1
+    for node in probe.graph.node:
+        if node.op_type == "Slice" and len(node.input) > STEPS:
+            # ONNX's shape inference can abort the process where one runs backwards through nothing: it takes them as unknown
+            node.domain = UNKNOWN
+    probe.opset_import.add(domain=UNKNOWN, version=1)
     try:
         onnx.checker.check_model(model)
         inferred = onnx.shape_inference.infer_shapes(probe, check_type=True, strict_mode=True, data_prop=True).graph

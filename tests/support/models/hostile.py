@@ -167,6 +167,11 @@ REFUSED = {
     "a constant in /etc/passwd": _external_in_a_node,
     "weights that are too short": _short_weight,
     "weights that claim exabytes": _claimed_weight,
+    "sizes below zero": lambda: _identity(inputs=[("blurry", FLOAT, [-(1 << 62), 3, 256, 256])]),
+    "a slice backwards of nothing": lambda: _model(
+        [_node("Slice", "blurry", "end", "end", "axis", output="empty"), _node("Slice", "empty", "end", "begin", "axis", "back")],
+        [_integers("begin", [-9]), _integers("end", [9]), _integers("axis", [2]), _integers("back", [-1])],
+    ),
     "unknown operation": lambda: _model([_node("Conquer", "blurry")]),
     "unknown domain": lambda: _model([_node("Identity", "blurry", domain="evil")]),
     "a value that nobody makes": lambda: _model([_node("Identity", "nothing")]),
