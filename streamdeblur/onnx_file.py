@@ -19,8 +19,6 @@ LARGEST_TENSOR = 1 << 28
 """Numbers that any tensor of a network may have: 1 GiB of float32, hundreds of times what a network for faces needs."""
 UNKNOWN = "streamdeblur.unknown"
 """Domain of operations of which nothing is known."""
-STEPS = 4
-"""Number of the input of Slice that has its steps."""
 LARGEST_VERSION = 100
 """Of operations of other domains."""
 FIRST_SIZE_INPUT = {
@@ -136,8 +134,8 @@ def _check_sizes(path: Path, model: onnx.ModelProto) -> None:
             if not dimension.HasField("dim_value"):
                 dimension.dim_value = 1
     for node in probe.graph.node:
-        if node.op_type == "Slice" and len(node.input) > STEPS:
-            # ONNX's shape inference can abort the process where one runs backwards through nothing: it takes them as unknown
+        if node.op_type == "Slice":
+            # ONNX's shape inference can abort the process where there is nothing to slice, so it takes them as unknown
             node.domain = UNKNOWN
     probe.opset_import.add(domain=UNKNOWN, version=1)
     try:
@@ -147,9 +145,11 @@ def _check_sizes(path: Path, model: onnx.ModelProto) -> None:
         # onnx raises unrelated types, some of which have no common base
         reason = next(iter(str(error).splitlines()), type(error).__name__)
         raise NetworkError(f"{path} is not a valid network: {reason}") from None
-    declared = [[d.dim_value for d in value.type.tensor_type.shape.dim] for value in (*inferred.value_info, *inferred.output)]
-    for shape in [*declared, *([*tensor.dims] for tensor in _tensors(inferred))]:
+    values = [value.type.tensor_type.shape.dim for value in (*inferred.value_info, *inferred.output)]
+    for shape in [*([d.dim_value for d in dims] for dims in values), *([*tensor.dims] for tensor in _tensors(inferred))]:
         check_size(path.name, shape)
+    if any(d.HasField("dim_value") and d.dim_value < 1 for dims in values if len(dims) > 1 for d in dims):
+        raise NetworkError(f"{path} has a tensor without content, which no network for faces needs.")
 
 
 def _refuse_sizes_from_content(path: Path, model: onnx.ModelProto) -> None:

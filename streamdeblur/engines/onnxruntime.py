@@ -70,7 +70,8 @@ class OnnxRuntimeGraph:
         if provider not in installed_providers():
             raise EngineError(f"ONNX Runtime has no provider '{provider}' here. Installed: {', '.join(installed_providers())}.")
         options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
+        # fatal errors alone: the others are raised, too
+        options.log_severity_level = 4
         options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
         if provider in ("cuda", "tensorrt") and hasattr(onnxruntime, "preload_dlls"):
             # CUDA and cuDNN may be installed as packages, outside the loader's search path.

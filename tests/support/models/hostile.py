@@ -172,6 +172,10 @@ REFUSED = {
         [_node("Slice", "blurry", "end", "end", "axis", output="empty"), _node("Slice", "empty", "end", "begin", "axis", "back")],
         [_integers("begin", [-9]), _integers("end", [9]), _integers("axis", [2]), _integers("back", [-1])],
     ),
+    "a slice of less than nothing": lambda: _model(
+        [_node("Pad", "blurry", "pads", output="padded"), _node("Slice", "padded", "begin", "begin", "axis")],
+        [_integers("pads", [0, 0, 0, 0, 0, 0, -1000, 0]), _integers("begin", [1]), _integers("axis", [2])],
+    ),
     "unknown operation": lambda: _model([_node("Conquer", "blurry")]),
     "unknown domain": lambda: _model([_node("Identity", "blurry", domain="evil")]),
     "a value that nobody makes": lambda: _model([_node("Identity", "nothing")]),
