@@ -10,9 +10,7 @@ SMALLEST_ADDRESS_SPACE = 3 << 30
 """Bytes of address space that a picture needs on two cores. Libraries that find less end the process or wait without end."""
 SIGNS = ("can't start new thread", "failed to map segment", "cannot allocate memory", "std::bad_alloc")
 """What errors for lack of memory or of threads say, in lower case."""
-ADVICE = (
-    "Close other programs, give smaller files or a smaller --workers, or raise the limits of this process (ulimit -v, ulimit -u)."
-)
+ADVICE = "Close other programs, give smaller files or a smaller --workers, or raise its limits (ulimit -v, ulimit -u)."
 
 
 def small_limit() -> str | None:
