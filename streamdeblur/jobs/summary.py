@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from streamdeblur.video.source import shown_source
+
 if TYPE_CHECKING:
     from streamdeblur.deblurrer import FaceDeblurrer
 
@@ -45,7 +47,7 @@ class JobSummary:
         if counts.failed:
             noun = "face" if counts.failed == 1 else "faces"
             warnings = [*warnings, f"{counts.failed} {noun} left unrestored: the network returned NaN"]
-        log_warnings(Path(source).name, warnings)
+        log_warnings(Path(shown_source(source)).name, warnings)
         return cls(
             input=str(source),
             output=str(target),

@@ -27,6 +27,7 @@ from streamdeblur.live.timing import TICKS, Latencies, PlayoutDelay
 from streamdeblur.live.unrestored import MOST_SHARE, UnrestoredFaces, share_unrestored
 from streamdeblur.live.view import Preview, overlay_lines
 from streamdeblur.live.warning_log import WarningLog
+from streamdeblur.video.source import shown_source
 
 if TYPE_CHECKING:
     import av
@@ -92,7 +93,9 @@ class LiveLoop:
         )
         # Frames and latencies are counted at the first sink.
         self.sink_workers = [
-            SinkWorker(name, opener, None if number else self._count_written, self._warnings.add, blocking=not realtime)
+            SinkWorker(
+                shown_source(name), opener, None if number else self._count_written, self._warnings.add, blocking=not realtime
+            )
             for number, (name, opener) in enumerate(openers.items())
         ]
         self.latencies = Latencies()

@@ -11,7 +11,7 @@ from streamdeblur.live.encoded_video import EncodedVideo, even_size
 from streamdeblur.live.timing import TICKS
 from streamdeblur.video.description import StreamTags, describe
 from streamdeblur.video.muxer import Muxer
-from streamdeblur.video.source import without_protocol
+from streamdeblur.video.source import shown_source, without_protocol
 
 if TYPE_CHECKING:
     import av
@@ -39,7 +39,7 @@ class NetworkStream:
         """
         import av
 
-        self._url = url
+        self._shown = shown_source(url)
         try:
             container = av.open(url, "w", format=container_format, timeout=TIMEOUT_SECONDS)
             self._video = EncodedVideo(Muxer(container), _sent_stream(container, frame, rate, tags))
@@ -47,7 +47,7 @@ class NetworkStream:
         except (av.FFmpegError, OSError) as error:
             if isinstance(error, av.ProtocolNotFoundError):
                 raise OutputError(without_protocol(url)) from None
-            raise OutputError(f"Cannot send to {url}: {error.strerror or error}.") from None
+            raise OutputError(f"Cannot send to {self._shown}: {error.strerror or error}.") from None
 
     def write(self, frame: av.VideoFrame) -> None:
         """Send a frame; OutputError if the connection is lost."""
@@ -56,7 +56,7 @@ class NetworkStream:
         try:
             self._video.encode(frame)
         except (av.FFmpegError, OSError) as error:
-            raise OutputError(f"{self._url} was lost: {error.strerror or error}.") from None
+            raise OutputError(f"{self._shown} was lost: {error.strerror or error}.") from None
 
     def close(self) -> None:
         """End the stream."""

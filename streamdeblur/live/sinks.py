@@ -19,7 +19,7 @@ from streamdeblur.live.recording_file import RecordingFiles
 from streamdeblur.live.virtual_camera import VirtualCamera
 from streamdeblur.video.encoders import SUFFIXES
 from streamdeblur.video.raw import discard_stdout, write_raw
-from streamdeblur.video.source import is_url
+from streamdeblur.video.source import is_url, shown_source
 
 if TYPE_CHECKING:
     import av
@@ -95,7 +95,7 @@ def sink_opener(name: str, options: LiveOptions) -> SinkOpener:
         return lambda frame, rate, tags: VirtualCamera(frame, rate, argument or None)
     if is_url(name):
         if family not in STREAM_FORMATS:
-            raise OptionError(f"Cannot send to {name}. Supported protocols: {', '.join(STREAM_FORMATS)}.")
+            raise OptionError(f"Cannot send to {shown_source(name)}. Supported protocols: {', '.join(STREAM_FORMATS)}.")
         return lambda frame, rate, tags: NetworkStream(name, STREAM_FORMATS[family], frame, rate, tags)
     files = RecordingFiles(_recording_file(name, overwrite=options.overwrite), overwrite=options.overwrite)
     return lambda frame, rate, tags: Recording(files.open(), frame, rate, tags, options.encoding)

@@ -14,7 +14,7 @@ from streamdeblur.live.options import LiveOptions
 from streamdeblur.live.pattern import PatternSource
 from streamdeblur.video.description import StreamTags
 from streamdeblur.video.raw import RawReader, open_stdin
-from streamdeblur.video.source import is_url, open_source, without_protocol
+from streamdeblur.video.source import is_url, open_source, shown_source, without_protocol
 
 if TYPE_CHECKING:
     import av
@@ -74,7 +74,7 @@ def open_live_source(options: LiveOptions) -> LiveSource:
     if options.source == STDIN:
         return RawSource(options)
     if is_url(options.source):
-        return ContainerSource(options.source, _open_stream(options.source))
+        return ContainerSource(shown_source(options.source), _open_stream(options.source))
     file = Path(options.source)
     if file.is_dir():
         raise InputError(f"{file} is a folder. Give a video file.")
@@ -91,8 +91,8 @@ def _open_stream(url: str) -> av.container.InputContainer:
         return av.open(url, timeout=TIMEOUT_SECONDS, container_options={"fflags": "nobuffer", "rtsp_transport": "tcp"})
     except (av.FFmpegError, OSError) as error:
         if isinstance(error, av.ProtocolNotFoundError):
-            raise InputError(f"{without_protocol(url)} {RECEIVE_ELSEWHERE.format(url)}") from None
-        raise InputError(f"Cannot open {url}: {error.strerror or error}. Is the URL right?") from None
+            raise InputError(f"{without_protocol(url)} {RECEIVE_ELSEWHERE.format(shown_source(url))}") from None
+        raise InputError(f"Cannot open {shown_source(url)}: {error.strerror or error}. Is the URL right?") from None
 
 
 class ContainerSource:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit, urlunsplit
 
 from streamdeblur.errors import InputError
 
@@ -38,9 +39,25 @@ def is_url(source: str | Path) -> bool:
     return bool(_URL.match(str(source))) and not Path(source).exists()
 
 
+def shown_source(source: str | Path) -> str:
+    """Return a source, or a target, as messages may show it: without the secrets of a URL.
+
+    These are a password, a query, which may hold a token or passphrase, and the last part of the path of RTMP, the stream key.
+    """
+    if not is_url(source):
+        return str(source)
+    parts = urlsplit(str(source))
+    user, at, host = parts.netloc.rpartition("@")
+    user = user.partition(":")[0] + (":***" if ":" in user else "")
+    path = parts.path
+    if parts.scheme.lower().startswith("rtmp") and path.count("/") > 1:
+        path = f"{path.rpartition('/')[0]}/***"
+    return urlunsplit((parts.scheme, f"{user}{at}{host}", path, parts.query and "***", ""))
+
+
 def without_protocol(address: str) -> str:
     """Return the message for an address whose protocol this FFmpeg lacks."""
-    return f"Cannot open {address}: the FFmpeg inside PyAV was built without {address.partition(':')[0].upper()}."
+    return f"Cannot open {shown_source(address)}: the FFmpeg inside PyAV was built without {address.partition(':')[0].upper()}."
 
 
 def open_source(source: str | Path, *, allow_network: bool = False, max_pixels: int = MAX_PIXELS) -> av.container.InputContainer:
@@ -70,7 +87,7 @@ def open_source(source: str | Path, *, allow_network: bool = False, max_pixels: 
             reaching = "a playlist, or another file that reaches other files or hosts"
             raise InputError(f"{source} is {reaching}. Give --allow-network to follow it.") from None
         hint = "Is the address right?" if is_url(source) else "It may be damaged, cut off, or no video at all."
-        raise InputError(f"Cannot read {source} as a video: {error.strerror or error}. {hint}") from None
+        raise InputError(f"Cannot read {shown_source(source)} as a video: {error.strerror or error}. {hint}") from None
     for stream in container.streams.video:
         if stream.codec_context is not None:
             stream.codec_context.options = {"max_pixels": str(max_pixels)}
@@ -91,7 +108,7 @@ def check_source(source: str | Path, *, allow_network: bool) -> None:
     """
     if is_url(source):
         if not allow_network:
-            raise InputError(f"{source} is a URL. Give --allow-network to read from the network.")
+            raise InputError(f"{shown_source(source)} is a URL. Give --allow-network to read from the network.")
         return
     path = Path(source)
     try:

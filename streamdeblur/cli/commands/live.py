@@ -17,6 +17,7 @@ from streamdeblur.cli.parameters import Config, Json, Quiet, time_option
 from streamdeblur.config_files import read_config
 from streamdeblur.errors import OutputError
 from streamdeblur.live.options import LiveOptions
+from streamdeblur.video.source import shown_source
 
 if TYPE_CHECKING:
     from streamdeblur.live.loop import LiveLoop
@@ -48,7 +49,7 @@ def command(
         from streamdeblur.live.loop import LiveLoop
 
         loop = LiveLoop(options)
-        capture, targets = loop.capture, ", ".join(options.to)
+        capture, targets = loop.capture, ", ".join(map(shown_source, options.to))
         logger.info("%s, %g fps, to %s; %s", capture.name, float(capture.rate), targets, loop.restorer.description)
         summary = _run(loop, seconds, keys=not headless)
         _report(summary, json=json, err=err)
