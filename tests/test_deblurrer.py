@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from fractions import Fraction
 
 import av
 import cv2
@@ -188,3 +189,19 @@ def test_public_objects_describe_themselves(fresh, blurred):
 
 def test_the_package_shows_its_public_names_alone():
     assert dir(streamdeblur) == sorted([*streamdeblur.__all__, "__version__"])
+
+
+def test_a_frame_whose_lines_stand_in_reverse_order(fresh, blurred):
+    """A filter that flips frames leaves their lines where they are; a copy has them in order."""
+    frame = av.VideoFrame.from_ndarray(blurred, format="rgb24").reformat(format="yuv420p")
+    frame.pts, frame.time_base = 0, Fraction(1, 25)
+    graph = av.filter.Graph()
+    source = graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=frame.time_base)
+    graph.link_nodes(source, graph.add("vflip"), graph.add("buffersink")).configure()
+    graph.push(frame)
+    flipped = graph.pull()
+    for use in (fresh, fresh.edit):
+        with pytest.raises(InputError, match="Copy the frame first"):
+            use(flipped)
+    copied = av.VideoFrame.from_ndarray(flipped.to_ndarray(), format=flipped.format.name)
+    assert np.array_equal(fresh(copied, faces=[]).to_ndarray(), flipped.to_ndarray())

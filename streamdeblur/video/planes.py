@@ -109,7 +109,8 @@ def frame_planes(frame: av.VideoFrame) -> Planes:
     """Return views of the planes of `frame`, which must stay alive as long as they are used.
 
     Raises:
-        InputError: `layout_of` has no layout for the pixel format.
+        InputError: `layout_of` has no layout for the pixel format, or the frame's lines are not a whole number of samples or
+            stand in reverse order, as a filter that flips frames leaves them.
     """
     layout = layout_of(frame.format.name)
     if layout is None or not frame.width * frame.height:
@@ -117,6 +118,11 @@ def frame_planes(frame: av.VideoFrame) -> Planes:
     views = {}
     for index in {component.plane for component in layout.components}:
         plane = frame.planes[index]
+        if plane.line_size <= 0 or plane.line_size % np.dtype(layout.dtype).itemsize:
+            raise InputError(
+                f"The lines of the frame are {plane.line_size} bytes apart, which cannot be edited. Copy the frame first: "
+                "av.VideoFrame.from_ndarray(frame.to_ndarray(), format=frame.format.name)."
+            )
         flat = np.frombuffer(memoryview(plane), layout.dtype)
         views[index] = flat.reshape(-1, plane.line_size // flat.itemsize)
     # FFmpeg takes untagged gray for full range, and untagged YUV for limited range
