@@ -75,19 +75,6 @@ def test_the_latest_frame_is_shown_beside_the_restored_one(restorer, few_picture
     assert 0.05 < changed.mean() < 0.95
 
 
-def test_frames_that_are_too_large_end_the_track(restorer, few_pictures, monkeypatch):
-    monkeypatch.setattr(camera, "MAX_PIXELS", 320 * 240 - 1)
-
-    async def receive():
-        track = BeforeAfter(Camera(frames(few_pictures)), restorer)
-        with pytest.raises(MediaStreamError):
-            await track.recv()
-        await track.ended()
-        return track.readyState
-
-    assert asyncio.run(receive()) == "ended"
-
-
 def test_a_receiver_that_waits_is_woken_at_the_end(restorer):
     async def receive():
         track = BeforeAfter(Camera([]), restorer)

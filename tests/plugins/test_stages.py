@@ -27,10 +27,9 @@ def copies(pictures):
 
 
 def near(pictures, others):
-    """Whether pictures are equal except for rounding, which depends on what else is in flight."""
-    return len(pictures) == len(others) and all(
-        np.abs(one.astype(int) - other).max() <= 2 for one, other in zip(pictures, others, strict=True)
-    )
+    """Whether pictures are equal except for rounding: engines for throughput add up in another order, on some CPUs in bf16."""
+    differences = [np.abs(one.astype(int) - other) for one, other in zip(pictures, others, strict=True)]
+    return all(difference.max() <= 6 and difference.mean() < 0.2 for difference in differences)
 
 
 def test_frames_come_out_in_order_and_sharp(stage, few_pictures, one_by_one):

@@ -6,13 +6,13 @@ Usage: python -m support.fuzz_images INPUTS OUTPUTS; the last two lines are the 
 from __future__ import annotations
 
 import json
-import resource
 import sys
 import time
 from pathlib import Path
 
 from streamdeblur.jobs import image
 from support.cli import run
+from support.memory import peak_memory
 
 
 def main(inputs: Path, outputs: Path) -> None:
@@ -30,7 +30,7 @@ def main(inputs: Path, outputs: Path) -> None:
     done = run("image", inputs, "--out", outputs, "--json", "--always")
     print(done.stdout.splitlines()[-1])
     slowest = max(times, key=times.__getitem__)
-    memory = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
+    memory = peak_memory() >> 20
     print(json.dumps({"slowest": slowest, "seconds": round(times[slowest], 2), "megabytes": memory, "exit_code": done.exit_code}))
     print(done.stderr, file=sys.stderr)
 

@@ -8,12 +8,12 @@ from __future__ import annotations
 import io
 import json
 import random
-import resource
 import sys
 import time
 from pathlib import Path
 
 from streamdeblur.video.y4m import PIXEL_FORMATS
+from support.memory import peak_memory
 
 SIDES = (
     "0",
@@ -113,7 +113,7 @@ def main(first: int, count: int, folder: Path) -> None:
             code, output, errors = _pipe(command_line, data)
             result = {"code": code, "whole": _whole_frames(output), "errors": errors}
             result |= {"video": _video(deblurrer, data, folder), "seconds": time.monotonic() - began}
-            result["memory"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+            result["memory"] = peak_memory()
             print(json.dumps(result), flush=True)
 
 
