@@ -32,7 +32,7 @@ CONDITIONS = {
 PRINTING = {"--help", "--version", "doctor", "video --help", "evaluate --list", "engine list", "gstreamer where"}
 
 
-OFTEN = ("all are closed", "stdout is full", "no home")
+OFTEN = ("all are closed", "stdout is full")
 """Conditions of each run of the tests; the others take minutes together."""
 
 

@@ -135,7 +135,7 @@ def test_the_number_of_cameras_is_limited_until_one_leaves(inverting_options):
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="figures of processes are read from /proc")
-@pytest.mark.parametrize("sessions", [8, pytest.param(100, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("sessions", [6, pytest.param(100, marks=pytest.mark.slow)])
 def test_memory_and_threads_do_not_grow_with_the_number_of_sessions(inverting_network, tmp_path, sessions):
     async def use_sessions(server):
         figures = []

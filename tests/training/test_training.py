@@ -141,7 +141,11 @@ def test_a_run_starts_from_exported_weights(tmp_path, faces, hourglass_run):
     assert not torch.equal(network(blurry)[0], blurry)
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=["int", "term", "hup"])
+@pytest.mark.parametrize(
+    "number",
+    [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow), pytest.param(signal.SIGHUP, marks=pytest.mark.slow)],
+    ids=["int", "term", "hup"],
+)
 def test_a_stopped_run_is_saved_and_says_how_it_goes_on(tmp_path, faces_folder, number):
     long = {"hourglass": {"images": 400_000, "checkpoint_minutes": 10}}
     path = write_config(tmp_path / "config.yaml", "lite", TINY_LITE, long)
