@@ -12,6 +12,7 @@ import pytest
 
 from support.cli import run
 from support.media.videos import write_video
+from support.models.networks import write_network
 
 pytest.importorskip("aiortc", reason="aiortc comes with the extra live")
 
@@ -33,6 +34,22 @@ def test_what_cannot_be_served_is_said():
     assert "--certificate" in refused("--key", "nowhere.pem")
     assert "Cannot serve on 203.0.113.9" in refused("--host", "203.0.113.9")
     assert "strength" in refused("--strength", "2")
+
+
+def test_what_cannot_restore_is_said_before_the_page_is_open(tmp_path):
+    (tmp_path / "text.onnx").write_text("no network")
+    one_channel = write_network(tmp_path / "one.onnx", "one channel", declared=["N", "C", 256, 256])
+    for option, value, words in (
+        ("--weights", tmp_path / "text.onnx", "text.onnx"),
+        ("--weights", one_channel, "[1, 3, 256, 256] is needed"),
+        ("--engine", "openvyno", "Unknown engine"),
+        ("--detector", "centreface", "detector"),
+    ):
+        told = refused(option, str(value))
+        assert told.startswith("Error: ")
+        assert words in told
+        assert "Open http" not in told
+        assert told.count("\n") == 1
 
 
 def long_clip(path, pictures):

@@ -23,8 +23,10 @@ from aiortc.jitterbuffer import JitterFrame
 from aiortc.mediastreams import VideoStreamTrack
 from aiortc.rtcrtpparameters import RTCRtpCodecParameters
 
+from streamdeblur import RestorationOptions
 from streamdeblur.live.serve import peer_session
-from streamdeblur.live.serve.camera_sessions import MAX_CAMERAS
+from streamdeblur.live.serve.camera_sessions import MAX_CAMERAS, CameraSessions
+from streamdeblur.live.serve.failures import CannotRestoreError
 from support.servers import head, served, server_process
 
 pytestmark = pytest.mark.skipif(
@@ -156,6 +158,14 @@ def test_memory_and_threads_do_not_grow_with_the_number_of_sessions(inverting_ne
     # decoders and encoders of sessions that end are freed a moment later
     assert max(memory[4:]) < max(memory[:4]) + 80
     assert max(threads) < threads[0] + 12
+
+
+def test_an_engine_that_cannot_be_opened_is_no_fault_of_the_camera(tmp_path):
+    (tmp_path / "text.onnx").write_text("no network")
+    sessions = CameraSessions(RestorationOptions(weights=tmp_path / "text.onnx"))
+    for _ in range(MAX_CAMERAS + 1):
+        with pytest.raises(CannotRestoreError, match="The server cannot restore"):
+            asyncio.run(sessions.open(None))
 
 
 def test_offers_hold_no_camera_until_they_have_arrived(inverting_options):

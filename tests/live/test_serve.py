@@ -24,6 +24,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from streamdeblur import RestorationOptions
 from streamdeblur.errors import InputError
 from support.media.videos import write_growing_video, write_video
 
@@ -399,7 +400,8 @@ def test_a_file_that_ends_the_process_of_uploads_costs_nothing_else(inverting_op
     async def kill():
         process = UploadProcess(inverting_options, tmp_path)
         job = asyncio.create_task(process.restore(source))
-        while process.identifier is None:
+        # the output is written beside the upload
+        while len(list(tmp_path.iterdir())) < 3:
             await asyncio.sleep(0.05)
         os.kill(process.identifier, signal.SIGKILL)
         with pytest.raises(InputError, match="damaged, or needs too much memory"):
@@ -409,6 +411,27 @@ def test_a_file_that_ends_the_process_of_uploads_costs_nothing_else(inverting_op
         return result.message
 
     assert asyncio.run(kill()) == "2 of 2 faces restored."
+
+
+@pytest.mark.parametrize("fault", ["network", "process"])
+def test_what_the_server_cannot_restore_is_not_blamed_on_the_file(fault, inverting_network, tmp_path, caplog, capfd):
+    picture = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(picture, "PNG")
+    network = tmp_path / "network.onnx"
+    network.write_bytes(inverting_network.read_bytes() if fault == "process" else b"no network")
+    with served(RestorationOptions(weights=network)) as (port, _):
+        if fault == "process":
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr("streamdeblur.live.serve.upload_process.MODULE", "string")
+                status, _, content = restore(port, "face.png", picture.getvalue())
+        else:
+            status, _, content = restore(port, "face.png", picture.getvalue())
+        assert (status, error_of(content)[:28]) == (500, "The server cannot restore: i")
+        assert str(tmp_path) not in error_of(content)
+        assert [record.getMessage()[:26] for record in caplog.records] == ["The server cannot restore:"]
+        assert "Traceback" not in capfd.readouterr().err
+        network.write_bytes(inverting_network.read_bytes())
+        assert restore(port, "face.png", picture.getvalue())[0] == 200
 
 
 @pytest.mark.skipif(os.name == "nt", reason="Windows has no such limits")

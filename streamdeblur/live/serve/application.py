@@ -11,6 +11,7 @@ from string import Template
 from aiohttp import web
 
 from streamdeblur.errors import InputError, StreamDeblurError
+from streamdeblur.live.restorer import Restorer
 from streamdeblur.live.serve import offers, uploads
 from streamdeblur.live.serve.access import Access
 from streamdeblur.live.serve.camera_sessions import CamerasBusyError, CameraSessions
@@ -42,9 +43,9 @@ PART_BYTES = 2**20
 class ServerState:
     """What the requests of a server share."""
 
-    def __init__(self, options: RestorationOptions, access: Access, folder: Path) -> None:
+    def __init__(self, options: RestorationOptions, access: Access, folder: Path, restorer: Restorer | None) -> None:
         self.access, self.folder = access, folder
-        self.cameras = CameraSessions(options)
+        self.cameras = CameraSessions(options, restorer)
         self.uploads = 0
         """Number of uploads that arrive, wait, are restored or sent back."""
         self.upload_process = UploadProcess(options, folder)
@@ -53,16 +54,17 @@ class ServerState:
 STATE: web.AppKey[ServerState] = web.AppKey("state", ServerState)
 
 
-def application(options: RestorationOptions, access: Access, folder: Path) -> web.Application:
+def application(options: RestorationOptions, access: Access, folder: Path, restorer: Restorer | None = None) -> web.Application:
     """Build the application of the page and its requests: ``/offer`` (a camera over WebRTC) and ``/restore`` (an upload).
 
     Args:
         options: Settings of the restoration.
         access: Checks each request.
         folder: Where uploads are kept until they are restored.
+        restorer: One that is open, for the first camera; the application closes it.
     """
     app = web.Application(middlewares=[watch_requests, access.middleware()], client_max_size=offers.MAX_BYTES)
-    app[STATE] = ServerState(options, access, folder)
+    app[STATE] = ServerState(options, access, folder, restorer)
     for path in PAGE:
         app.router.add_get(path, _page)
     app.router.add_post("/offer", _offer)

@@ -8,6 +8,7 @@ from aiortc import RTCSessionDescription
 
 from streamdeblur.errors import InputError, StreamDeblurError
 from streamdeblur.live.restorer import Restorer
+from streamdeblur.live.serve.failures import CannotRestoreError
 from streamdeblur.live.serve.peer_session import PeerSession
 from streamdeblur.options import RestorationOptions
 
@@ -25,10 +26,16 @@ class CameraSessions:
     The restorer of a session that has ended is kept for the next one, since opening one takes a second.
     """
 
-    def __init__(self, options: RestorationOptions) -> None:
+    def __init__(self, options: RestorationOptions, restorer: Restorer | None = None) -> None:
+        """Set what the cameras are restored with.
+
+        Args:
+            options: Settings of the restoration.
+            restorer: One that is open, for the first camera.
+        """
         self._options = options
         self._sessions: set[PeerSession] = set()
-        self._idle: list[Restorer] = []
+        self._idle = [restorer] if restorer is not None else []
         self._opening = 0
 
     async def open(self, offer: RTCSessionDescription) -> RTCSessionDescription:
@@ -43,13 +50,13 @@ class CameraSessions:
         Raises:
             CamerasBusyError: `MAX_CAMERAS` are connected.
             InputError: The offer cannot be answered.
-            StreamDeblurError: No engine can be opened.
+            CannotRestoreError: The network, the engine or the detector cannot be opened.
         """
         if len(self._sessions) + self._opening >= MAX_CAMERAS:
             raise CamerasBusyError(f"{MAX_CAMERAS} cameras are connected already. Stop one of them, or try again later.")
         self._opening += 1
         try:
-            restorer = self._idle.pop() if self._idle else await asyncio.to_thread(Restorer, self._options)
+            restorer = self._idle.pop() if self._idle else await self._opened()
             session = PeerSession(restorer, self._end)
             self._sessions.add(session)
         finally:
@@ -64,6 +71,13 @@ class CameraSessions:
         except asyncio.CancelledError:
             await session.close()
             raise
+
+    async def _opened(self) -> Restorer:
+        try:
+            return await asyncio.to_thread(Restorer, self._options)
+        except Exception as error:
+            # Guards the client against what runtimes raise of their own: it is the server's fault, whatever it is.
+            raise CannotRestoreError(str(error) or type(error).__name__) from None
 
     def _end(self, session: PeerSession) -> None:
         self._sessions.discard(session)

@@ -18,6 +18,7 @@ from typing import Any
 from aiohttp import web
 
 from streamdeblur.errors import OptionError
+from streamdeblur.live.restorer import Restorer
 from streamdeblur.live.serve import uploads
 from streamdeblur.live.serve.access import Access
 from streamdeblur.live.serve.application import application
@@ -54,13 +55,15 @@ def serve(
 
     Raises:
         OptionError: The port is in use, the host is not an address of this machine, or the certificate cannot be read.
+        NetworkError, EngineError, DetectorError: What restores cannot be opened; no client has to find out.
     """
     tls = tls_context(certificate, key)
+    restorer = Restorer(options)
     with uploads.folder() as folder:
 
         async def run() -> None:
             ended = asyncio.Event()
-            async with serving(options, access, Path(folder), tls):
+            async with serving(options, access, Path(folder), tls, restorer):
                 _end_on_signals(ended, Path(folder))
                 on_open(access.address(secure=tls is not None))
                 await ended.wait()
@@ -72,7 +75,7 @@ def serve(
 
 @asynccontextmanager
 async def serving(
-    options: RestorationOptions, access: Access, folder: Path, tls: ssl.SSLContext | None = None
+    options: RestorationOptions, access: Access, folder: Path, tls: ssl.SSLContext | None = None, restorer: Restorer | None = None
 ) -> AsyncIterator[Listener]:
     """Serve the page within a context.
 
@@ -81,6 +84,7 @@ async def serving(
         access: Host, port and access rules.
         folder: Where uploads are kept until they are restored.
         tls: Certificate and key for https; None for http.
+        restorer: One that is open, for the first camera; it is closed at the end.
 
     Raises:
         OptionError: The port is in use, or the host is not an address of this machine.
@@ -89,7 +93,7 @@ async def serving(
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
     asyncio.get_running_loop().set_exception_handler(_ErrorLog())
     runner = web.AppRunner(
-        application(options, access, folder), access_log=None, handler_cancellation=True, auto_decompress=False,
+        application(options, access, folder, restorer), access_log=None, handler_cancellation=True, auto_decompress=False,
         shutdown_timeout=FINISHING_SECONDS, keepalive_timeout=REQUEST_SECONDS, max_line_size=MAX_HEADER_BYTES,
         max_field_size=MAX_HEADER_BYTES, max_headers=MAX_HEADERS,
     )  # fmt: skip

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from streamdeblur.errors import InputError, StreamDeblurError
+from streamdeblur.live.serve.failures import CannotRestoreError
 from streamdeblur.live.serve.uploads import MAX_WORKING_SECONDS, UploadResult
 from streamdeblur.options import RestorationOptions
 
@@ -34,6 +35,8 @@ class UploadProcess:
         """
         self._options, self._folder = options, folder
         self._process: asyncio.subprocess.Process | None = None
+        self._ready = False
+        """Whether the engine of the process is open: what ends it before is not the fault of a file."""
         self._free, self._starting = asyncio.Lock(), asyncio.Lock()
 
     @property
@@ -50,6 +53,7 @@ class UploadProcess:
                     sys.executable, "-P", "-m", MODULE, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
                 )
                 settings = {"options": self._options.model_dump(mode="json"), "folder": str(self._folder)}
+                self._ready = False
                 await self._send(self._process, settings)
             return self._process
 
@@ -60,18 +64,22 @@ class UploadProcess:
             source: The file, in a folder of its own.
 
         Raises:
-            StreamDeblurError: The file cannot be read or restored, takes too long, or needs too much memory.
+            InputError: The file cannot be read or restored, takes too long, or needs too much memory.
+            CannotRestoreError: The network, the engine or the detector failed; the next call starts the process again.
+            StreamDeblurError: The result cannot be written.
         """
         async with self._free:
             try:
                 process = await self.start()
                 async with asyncio.timeout(MAX_WORKING_SECONDS):
+                    await self._wait_until_ready(process)
                     answer = await self._answer(process, source)
             except TimeoutError:
                 self.kill()
                 raise InputError(f"The file takes longer than {MAX_WORKING_SECONDS / 60:g} minutes.") from None
             except BaseException:
-                # cancelled, because the client left or the server ends: the work would go on without anyone who waits for it
+                # Cancelled, because the client left or the server ends: the work would go on without anyone who waits for it.
+                # Or the process has ended, or cannot restore: the next file starts another one.
                 self.kill()
                 raise
         if "cause" in answer:
@@ -98,16 +106,37 @@ class UploadProcess:
 
     async def _answer(self, process: asyncio.subprocess.Process, source: Path) -> dict[str, Any]:
         await self._send(process, {"source": str(source)})
+        answer = await self._read(process)
+        if answer is None:
+            status = await process.wait()
+            logger.warning("The process that restores uploads ended with status %d; the next file starts it again.", status)
+            raise InputError("The file could not be restored: it is damaged, or needs too much memory.")
+        return answer
+
+    async def _wait_until_ready(self, process: asyncio.subprocess.Process) -> None:
+        """Wait until the engine is open."""
+        if self._ready:
+            return
+        if await self._read(process) is None:
+            raise CannotRestoreError(f"The process that restores uploads ended with status {await process.wait()} at its start.")
+        self._ready = True
+
+    async def _read(self, process: asyncio.subprocess.Process) -> dict[str, Any] | None:
+        """Read an answer; None if the process has ended.
+
+        Raises:
+            InputError: The server has ended it.
+            CannotRestoreError: The network, the engine or the detector failed.
+        """
         assert process.stdout is not None
         line = await process.stdout.readline()
         if not line:
-            status = await process.wait()
             if self._process is not process:
                 raise InputError("The server was stopped.")
-            self._process = None
-            logger.warning("The process that restores uploads ended with status %d; the next file starts it again.", status)
-            raise InputError("The file could not be restored: it is damaged, or needs too much memory.")
+            return None
         answer: dict[str, Any] = json.loads(line)
+        if "failed" in answer:
+            raise CannotRestoreError(answer["failed"])
         return answer
 
     async def _send(self, process: asyncio.subprocess.Process, content: dict[str, Any]) -> None:

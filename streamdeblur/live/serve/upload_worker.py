@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from streamdeblur.deblurrer import FaceDeblurrer
-from streamdeblur.errors import InputError, StreamDeblurError
+from streamdeblur.errors import DetectorError, EngineError, InputError, NetworkError, StreamDeblurError
 from streamdeblur.live.serve import uploads
 from streamdeblur.options import RestorationOptions
 
@@ -41,13 +41,22 @@ def main() -> None:
         return
     jobs: queue.SimpleQueue[dict[str, Any]] = queue.SimpleQueue()
     threading.Thread(target=_read_jobs, args=[jobs, Path(first["folder"])], daemon=True).start()
+
+    def tell(answer: dict[str, Any]) -> None:
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
     limit_resources()
-    options = RestorationOptions.model_validate(first["options"])
-    with FaceDeblurrer(options, throughput=True) as deblurrer:
+    try:
+        deblurrer = FaceDeblurrer(RestorationOptions.model_validate(first["options"]), throughput=True)
+    except Exception as error:
+        # Guards the clients against what runtimes raise where memory is limited: it is the server's fault, whatever it is.
+        tell({"failed": str(error) or type(error).__name__})
+        return
+    tell({"ready": True})
+    with deblurrer:
         while True:
-            answer = _answer(Path(jobs.get()["source"]), deblurrer)
-            answers.write(json.dumps(answer) + "\n")
-            answers.flush()
+            tell(_answer(Path(jobs.get()["source"]), deblurrer))
 
 
 def _read_jobs(jobs: queue.SimpleQueue[dict[str, Any]], folder: Path) -> None:
@@ -63,6 +72,8 @@ def _answer(source: Path, deblurrer: FaceDeblurrer) -> dict[str, Any]:
         result = uploads.restore(source, deblurrer)
     except InputError as error:
         return {"error": str(error), "refused": True}
+    except (NetworkError, EngineError, DetectorError) as error:
+        return {"failed": str(error)}
     except StreamDeblurError as error:
         return {"error": str(error), "refused": False}
     except MemoryError:
