@@ -144,11 +144,17 @@ def _silence(stream: av.stream.Stream) -> Iterator[Packet]:
     assert isinstance(stream, av.AudioStream)
     context = stream.codec_context
     context.open()
-    for number in range(3):
-        frame = av.AudioFrame(context.format.name, context.layout, context.frame_size or 1024)
-        for plane in frame.planes:
-            plane.update(bytes(plane.buffer_size))
-        frame.rate, frame.pts = context.rate, number * frame.samples
+    # made by FFmpeg: PyAV reads beyond the planes of a frame of eight or more channels (AudioFrame.planes)
+    graph = av.filter.Graph()
+    samples = str(context.frame_size or 1024)
+    graph.link_nodes(
+        graph.add("anullsrc", channel_layout=context.layout.name, sample_rate=str(context.rate), nb_samples=samples),
+        graph.add("aformat", sample_fmts=context.format.name),
+        graph.add("abuffersink"),
+    ).configure()
+    for _ in range(3):
+        frame = graph.pull()
+        assert isinstance(frame, av.AudioFrame)
         yield from stream.encode(frame)
     yield from stream.encode(None)
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import io
+from contextlib import suppress
 from fractions import Fraction
 
 import av
@@ -11,8 +13,10 @@ import pytest
 from streamdeblur.options import EncodingOptions, StreamOptions, VideoOptions
 from streamdeblur.training.blur.options import BlurOptions
 from streamdeblur.training.blur.video import blur_video
+from streamdeblur.video.audio import AudioEncoding, _silence
 from streamdeblur.video.copying import copy_frame
 from streamdeblur.video.reader import Reader
+from streamdeblur.video.trial import StreamRefusedError, try_stream
 from streamdeblur.video.writer import Writer
 from support.cli import run
 from support.media.streams import (
@@ -56,6 +60,7 @@ def test_audio_whose_layout_is_a_count_of_channels_is_kept(tmp_path, suffix, cod
         ("libopus", "5.1", "avi", "5.1"),
         ("libopus", "7.1", "avi", "5.1"),
         ("flac", "7.1", "webm", "7.1"),
+        ("flac", "7.1", "ts", "7.1"),
         ("libopus", "quad", "avi", "quad"),
     ],
 )
@@ -67,6 +72,23 @@ def test_surround_sound_keeps_the_channels_that_the_container_takes(tmp_path, co
     assert written.nb_channels == av.AudioLayout(expected).nb_channels
     assert any("was converted from" in warning for warning in warnings)
     assert any("mixed down" in w for w in warnings) == (written.nb_channels < av.AudioLayout(layout).nb_channels)
+
+
+@pytest.mark.parametrize("encoder", ["aac", "ac3", "mp2", "libmp3lame", "flac", "libopus", "libvorbis", "pcm_s16le", "pcm_s24le"])
+def test_encoders_of_audio_are_tried_with_any_number_of_channels(encoder):
+    """A frame of eight or more planes once ended the process."""
+    if encoder not in av.codecs_available:
+        pytest.skip(f"this FFmpeg has no {encoder}")
+    taken = []
+    with av.open(io.BytesIO(), "w", format="matroska") as container:
+        for layout in ("mono", "stereo", "2.1", "quad", "5.0", "5.1(side)", "6.1", "7.1", "7.1(wide)", "hexadecagonal"):
+            for sample_format in av.codec.Codec(encoder, "w").audio_formats or []:
+                encoding = AudioEncoding(encoder, layout, 48000, sample_format.name)
+                with suppress(StreamRefusedError):
+                    try_stream(container, encoding.add, _silence, lambda stream: stream.type == "audio")
+                    taken.append(layout)
+    assert {"mono", "stereo"} <= set(taken)
+    assert "7.1" in taken or encoder in ("ac3", "mp2", "libmp3lame")
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
