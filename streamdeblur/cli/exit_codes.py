@@ -14,6 +14,7 @@ import typer
 from streamdeblur.cli.interrupts import INTERRUPTED, Interrupts
 from streamdeblur.cli.memory import lack_of_memory
 from streamdeblur.cli.output import print_json, show_log
+from streamdeblur.cli.resuming import InterruptedWork
 from streamdeblur.errors import StreamDeblurError
 
 FAILED = 1
@@ -55,6 +56,8 @@ def handle_errors(*, quiet: bool = False, json: bool = False, err: bool = False)
             if os.environ.get(TRACEBACK):
                 raise
             _refuse(_in_words(error), json=json, err=err)
+        except InterruptedWork as interrupt:
+            _end_interrupted(str(interrupt), json=json, err=err)
         except BaseException:
             # An interrupt may come out as any error, for example as that of a process that ended by the same Ctrl-C.
             if interrupts.count:
@@ -79,10 +82,10 @@ def _in_words(error: Exception) -> str:
     return f"Internal error: {type(error).__name__}: {error}. Please report it with what {TRACEBACK}=1 shows."
 
 
-def _end_interrupted(*, json: bool, err: bool) -> NoReturn:
+def _end_interrupted(left: str = "No partial output was left.", *, json: bool, err: bool) -> NoReturn:
     # where a terminal was closed, there may be nobody to tell
     with suppress(OSError, ValueError):
-        typer.echo("Interrupted. No partial output was left.", err=True)
+        typer.echo(f"Interrupted. {left}", err=True)
         if json:
             print_json({"error": "interrupted", "exit_code": INTERRUPTED}, err=err)
         sys.stdout.flush()

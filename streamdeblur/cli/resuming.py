@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import shlex
 import sys
@@ -10,22 +9,27 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-logger = logging.getLogger(__name__)
+
+class InterruptedWork(KeyboardInterrupt):
+    """An interrupt of work that is kept; its text says where, and how to go on."""
 
 
 @contextmanager
 def goes_on_with_the_same_command(kept: Path) -> Iterator[None]:
-    """Say where the work is kept and the command that goes on with it, if the block is interrupted.
+    """Name the place where the work is kept and the command that goes on with it, if the block is interrupted.
 
     Args:
-        kept: File or folder in which finished work is kept; nothing is said if it does not exist.
+        kept: File or folder in which finished work is kept; without it, there is nothing to go on with.
+
+    Raises:
+        InterruptedWork: The block was interrupted.
     """
     try:
         yield
     except KeyboardInterrupt:
-        if kept.exists():
-            logger.info("What was done is kept in %s. Go on with: %s", kept, command_line())
-        raise
+        if not kept.exists():
+            raise InterruptedWork("There is nothing to go on with yet.") from None
+        raise InterruptedWork(f"What was done is kept in {kept}. Go on with: {command_line()}") from None
 
 
 def command_line() -> str:

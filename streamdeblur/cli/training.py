@@ -57,6 +57,17 @@ class DataFolders:
         if self.pairs and (self.stills or self.clips):
             raise OptionError("Give either --pairs or --stills and --clips.")
 
+    @property
+    def arguments(self) -> list[str]:
+        """The options that name these folders."""
+        return [*_given("--stills", self.stills), *_given("--clips", self.clips), *_given("--pairs", self.pairs), *self.held_out]
+
+    @property
+    def held_out(self) -> list[str]:
+        """The options that name the folders to validate with."""
+        folders = {"--held-out-stills": self.held_out_stills, "--held-out-clips": self.held_out_clips}
+        return [word for option, folder in folders.items() if folder for word in (option, str(folder))]
+
     def open(self, config: TrainingConfig, settings: StepSettings) -> TrainingData:
         """Open the pairs to train one step with, and those to validate it with."""
         from streamdeblur.training.datasets.pair_sources import StoredPairs, open_maker
@@ -75,18 +86,27 @@ class DataFolders:
         return TrainingData(training, open_maker(stills, clips, recipe, seed))
 
 
-def tell_next(run: Path, step: str, config: Path) -> None:
+def _given(option: str, folders: list[Path] | None) -> list[str]:
+    return [word for folder in folders or [] for word in (option, str(folder))]
+
+
+def tell_next(run: Path, step: str, config: Path, folders: DataFolders, *, identity: bool = False) -> None:
     """Say where the result of a training is, and what to do with it.
 
     Args:
         run: Folder of the run.
         step: "hourglass" or "cgan".
         config: Configuration of the training.
+        folders: The data of the training, which the next command uses, too.
+        identity: Whether step 2 needs a network for its identity term, whose file only the user knows.
     """
     logger.info("Done: the weights of step %d are in %s.", 1 if step == "hourglass" else 2, run / CHECKPOINT)
     if step == "hourglass":
-        logger.info("Next, step 2: %s", shlex.join(["streamdeblur", "train", "cgan", str(config), "--hourglass", str(run)]))
+        command = ["streamdeblur", "train", "cgan", str(config), "--hourglass", str(run), *folders.arguments]
+        command += ["--identity", "FILE.onnx"] if identity else []
+        logger.info("Next, step 2: %s", shlex.join([*command, "--out", f"{run}-cgan"]))
     else:
         logger.info("Next: %s", shlex.join(["streamdeblur", "export", str(run), "network.onnx"]))
-        logger.info("Then: streamdeblur train measure network.onnx --held-out-stills DIR")
+        held_out = folders.held_out or ["--held-out-stills", "DIR"]
+        logger.info("Then: %s", shlex.join(["streamdeblur", "train", "measure", "network.onnx", *held_out]))
         logger.info("      streamdeblur video INPUT OUTPUT --weights network.onnx")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import shlex
 import signal
 import subprocess
 import sys
@@ -13,6 +14,7 @@ import time
 import pytest
 import torch
 
+from streamdeblur.cli.app import LazyCommand
 from streamdeblur.errors import NetworkError, OptionError, TrainingError
 from streamdeblur.training.cgan import train_cgan
 from streamdeblur.training.checkpoint import read_checkpoint
@@ -162,6 +164,8 @@ def test_a_stopped_run_is_saved_and_says_how_it_goes_on(tmp_path, faces_folder, 
     images = read_checkpoint(tmp_path / "run dir" / "checkpoint.safetensors")["images"]
     assert 0 < images < 400_000
     assert f"Stopped after {images:,} of 400,000 images." in told
+    assert told.splitlines()[-1].startswith("Interrupted. What was done is kept in ")
+    assert "No partial output" not in told
     assert re.search(r"Go on with: streamdeblur train hourglass \S+ --stills \S+ --out '.*run dir'", told)
     assert "Traceback" not in told
 
@@ -179,10 +183,17 @@ def test_a_run_without_a_checkpoint_blocks_no_other(tmp_path, faces, hourglass_r
 
 def test_a_finished_run_says_what_to_do_next(tmp_path, faces_folder):
     path = write_config(tmp_path / "config.yaml", "lite", TINY_LITE, {"hourglass": {"images": 4}})
-    done = run("train", "hourglass", path, "--stills", faces_folder, "--out", tmp_path / "run")
+    folder = tmp_path / "a run"
+    done = run("train", "hourglass", path, "--stills", faces_folder, "--held-out-stills", faces_folder, "--out", folder)
     assert done.exit_code == 0
-    assert f"the weights of step 1 are in {tmp_path / 'run' / 'checkpoint.safetensors'}" in done.stderr
-    assert f"Next, step 2: streamdeblur train cgan {path} --hourglass {tmp_path / 'run'}" in done.stderr
+    assert f"the weights of step 1 are in {folder / 'checkpoint.safetensors'}" in done.stderr
+    _, _, command = done.stderr.partition("Next, step 2: streamdeblur ")
+    words = shlex.split(command.splitlines()[0])
+    assert words[:5] == ["train", "cgan", str(path), "--hourglass", str(folder)]
+    # missing and unknown options are errors here
+    given = LazyCommand("cgan", "", "streamdeblur.cli.commands.train.cgan").make_context("cgan", words[2:]).params
+    assert given["run"] == tmp_path / "a run-cgan"
+    assert (given["stills"], given["held_out_stills"]) == ([faces_folder], faces_folder)
 
 
 @pytest.mark.slow

@@ -15,6 +15,7 @@ from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.output import print_json
 from streamdeblur.cli.parameters import Config, Json, Quiet
 from streamdeblur.cli.progress import ProgressLine
+from streamdeblur.cli.resuming import goes_on_with_the_same_command
 from streamdeblur.errors import OptionError, OutputError
 from streamdeblur.evaluation.options import EvaluationOptions
 
@@ -82,7 +83,7 @@ def _evaluate(data: Path, out: Path, options: EvaluationOptions, *, quiet: bool,
     logger.info("%s", opened)
     evaluated, summaries = [], []
     began = time.monotonic()
-    with ProgressLine(out.name, quiet=quiet) as line:
+    with goes_on_with_the_same_command(out / "results.jsonl"), ProgressLine(out.name, quiet=quiet) as line:
         for found in evaluate(opened, options, out, lambda title, done, total: line.show(done, total, title)):
             evaluated.append(found)
             summaries.append(summarise(found, options.seed))

@@ -53,4 +53,4 @@ def command(
         data = folders.open(loaded, loaded.cgan)
         with goes_on_with_the_same_command(run / CHECKPOINT):
             train_cgan(loaded, data, run, hourglass, init, identity)
-        tell_next(run, "cgan", config)
+        tell_next(run, "cgan", config, folders)

@@ -41,4 +41,4 @@ def command(
         data = folders.open(loaded, loaded.hourglass)
         with goes_on_with_the_same_command(run / CHECKPOINT):
             train_hourglass(loaded, data, run, init)
-        tell_next(run, "hourglass", config)
+        tell_next(run, "hourglass", config, folders, identity=loaded.cgan.weights.identity > 0)
