@@ -7,11 +7,15 @@ from fractions import Fraction
 from functools import cached_property
 from typing import TYPE_CHECKING
 
+from streamdeblur.video.truncation import missing_bytes
+
 if TYPE_CHECKING:
     import av
 
 EARLY_SECONDS = 0.5
 """A file that ends this long before its declared end counts as cut off."""
+CUT_SECONDS = 0.1
+"""The same where bytes are missing: less is told in bytes."""
 DECLARED = {"avi", "matroska,webm", "flv", "asf", "nut"}
 """Kinds of files whose length is written in them; that of others is estimated from their last packets or their size."""
 INDEXED = "mov,mp4,m4a,3gp,3g2,mj2"
@@ -91,15 +95,21 @@ class VideoLength:
         Args:
             frames: Number of frames that were decoded.
         """
+        kind = self._container.format.name
+        lacking = missing_bytes(self._container.name.removeprefix("file:"), kind)
+        cut = f"bytes are missing at its end ({lacking}), after {frames} frames" if lacking else ""
         if self._shown:
             missing = self._packets < len(self._stream.index_entries)
-            return f"{frames} of {len(self._shown)} frames could be decoded" if missing else ""
-        kind, length, reached = self._container.format.name, (self._container.duration or 0) / 1_000_000, float(self._reached)
+            return f"{frames} of {len(self._shown)} frames could be decoded" if missing else cut
+        length, reached = (self._container.duration or 0) / 1_000_000, float(self._reached)
+        if kind == "avi" and cut and (rate := self._stream.average_rate):
+            # FFmpeg shortens the length of what it finds cut off, but not the number of frames
+            length = max(length, float(self._stream.frames / rate))
         if self._container.start_time and self._container.start_time < 0:
             reached -= self._container.start_time / 1_000_000
         # where a file starts late, its length counts from there or from 0: nothing is said unless both are early
-        if kind in DECLARED and reached < length - EARLY_SECONDS:
+        if kind in DECLARED and reached < length - (CUT_SECONDS if cut else EARLY_SECONDS):
             return f"{reached:.1f} of {length:.1f} s, {frames} frames"
         size = self._container.size
-        cut = kind == "mpegts" and size > 0 and all(size % packet for packet in PACKET_SIZES)
-        return f"its last packet is incomplete, after {frames} frames" if cut or self._incomplete else ""
+        partial = kind == "mpegts" and size > 0 and all(size % packet for packet in PACKET_SIZES)
+        return cut or (f"its last packet is incomplete, after {frames} frames" if partial or self._incomplete else "")

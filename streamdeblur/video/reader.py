@@ -14,7 +14,7 @@ from streamdeblur.video.conversion import to_editable_format
 from streamdeblur.video.description import codec_tag
 from streamdeblur.video.length import VideoLength
 from streamdeblur.video.source import MAX_PIXELS, open_source
-from streamdeblur.video.timestamps import ContinuousStamps, FrameStamps
+from streamdeblur.video.timestamps import ContinuousStamps, DecodingStamps, FrameStamps
 
 if TYPE_CHECKING:
     import av
@@ -74,7 +74,8 @@ class Reader:
             self._rising = FrameStamps()
             # AVI, and Matroska for Video for Windows, whose streams have the four letters of that
             kind, tag = self.container.format.name, codec_tag(self.stream.codec_context)
-            self._only_decoding_stamps = kind == "avi" or (kind == "matroska,webm" and tag != "")
+            only_decoding_stamps = kind == "avi" or (kind == "matroska,webm" and tag != "")
+            self._decoding = DecodingStamps() if only_decoding_stamps else None
             self._begin, self._end = self._range(start, duration)
             self.start_offset = Fraction(self._begin) if start else Fraction(0)
             """Seconds to subtract from all time stamps: 0 unless `start` was given."""
@@ -223,6 +224,8 @@ class Reader:
                 if packet.pts is not None and packet.pts * packet.time_base > self._end + REORDERING_SECONDS:
                     return
                 continue
+            if self._decoding is not None and packet.size:
+                self._decoding.note(packet.dts)
             frames, damaged = self._decode(packet)
             errors = errors + 1 if damaged else 0
             if errors >= MOST_ERRORS:
@@ -247,14 +250,19 @@ class Reader:
 
     def _step(self, frame: av.VideoFrame) -> int:
         """Ticks from a frame to the next, as far as the file tells."""
+        if self._decoding is not None and self._decoding.step:
+            return self._decoding.step
         rate = self.stream.average_rate or self.stream.guessed_rate or 25
         return frame.duration or max(1, round(1 / (rate * self._base(frame))))
 
     def _presented(self, frame: av.VideoFrame) -> int | None:
         """The presentation stamp of a frame; in files that have none, the decoding stamp less the delay of the decoder."""
-        if frame.pts is not None and not self._only_decoding_stamps:
+        depth = self.stream.codec_context.reorder_depth
+        if self._decoding is not None:
+            return None if frame.dts is None else self._decoding.presented(frame.dts, depth)
+        if frame.pts is not None:
             return frame.pts
-        return None if frame.dts is None else frame.dts - self.stream.codec_context.reorder_depth * self._step(frame)
+        return None if frame.dts is None else frame.dts - depth * self._step(frame)
 
     def _wanted(self, stamp: int | None, base: Fraction) -> bool:
         return stamp is None or ((self.start_offset == 0 or stamp * base >= self._begin) and stamp * base < self._end)

@@ -6,7 +6,7 @@ does not, so that one bad stamp never moves those after it.
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from fractions import Fraction
@@ -20,6 +20,8 @@ CONFIRMING = 3
 """Number of later packets of the stream that tell a jump from a single bad stamp."""
 MOST_WAITING = 2000
 """Packets that are read ahead at most to find them."""
+MOST_REORDERED = 16
+"""Frames that a decoder holds back at most (H.264 and HEVC: 16)."""
 
 
 class Stamped(Protocol):
@@ -48,6 +50,8 @@ class _Stream:
     """Decoding time of its last packet, in seconds."""
     expected: Fraction = Fraction(0)
     """Decoding time of its next packet."""
+    shown: Fraction = Fraction(0)
+    """Time until which its packets are shown or heard: with B-frames later than the decoding times."""
 
 
 class ContinuousStamps:
@@ -134,8 +138,9 @@ class ContinuousStamps:
 
     def _end(self, stream: _Stream) -> Fraction:
         """Where the part before a jump ends, by its stream, or by a stream that goes on for much longer."""
-        latest = max((s.expected for i, s in self._streams.items() if s.part == stream.part and i in self._dense))
-        return latest if NEAR_SECONDS < latest - stream.expected < FAR_SECONDS else stream.expected
+        latest = max((s.shown for i, s in self._streams.items() if s.part == stream.part and i in self._dense))
+        longer = latest - stream.shown
+        return stream.expected + (longer if NEAR_SECONDS < longer < FAR_SECONDS else 0)
 
     def _placed(self, packet: Packet) -> Packet:
         """The packet with the offset of its part; its stream goes on behind it."""
@@ -147,6 +152,8 @@ class ContinuousStamps:
             time, length = packet.dts * packet.time_base, (packet.duration or 0) * packet.time_base
             if not length and stream.last is not None:
                 length = max(Fraction(0), time - stream.last)
+            shown = length + (packet.dts if packet.pts is None else packet.pts) * packet.time_base
+            stream.shown = shown if stream.last is None else max(stream.shown, shown)
             stream.last, stream.expected = time, time + length
             if packet.stream_index in self._dense:
                 self._latest = max(self._latest, time + offset)
@@ -158,6 +165,44 @@ class ContinuousStamps:
     def _move(packet: Stamped, ticks: int) -> None:
         packet.pts = None if packet.pts is None else packet.pts + ticks
         packet.dts = None if packet.dts is None else packet.dts + ticks
+
+
+class DecodingStamps:
+    """Gives frames presentation time stamps where a file stores decoding time stamps alone (AVI).
+
+    A frame leaves the decoder with the packet whose decoding stamp is its presentation stamp, but for a delay that is the same
+    for all: that of the first frame behind the first packet. It is measured, for files that were copied from other containers
+    have empty places between their packets, and a nominal frame rate that counts those.
+    """
+
+    def __init__(self) -> None:
+        self._first: list[int] = []
+        self._last: int | None = None
+        self._steps: Counter[int] = Counter()
+
+    def note(self, dts: int | None) -> None:
+        """Take the decoding stamp of the next packet of the stream."""
+        if dts is None:
+            return
+        if len(self._first) <= MOST_REORDERED:
+            self._first.append(dts)
+        if self._last is not None and dts > self._last:
+            self._steps[dts - self._last] += 1
+        self._last = dts
+
+    @property
+    def step(self) -> int | None:
+        """Ticks between most packets; None before the second one."""
+        return self._steps.most_common(1)[0][0] if self._steps else None
+
+    def presented(self, dts: int, depth: int) -> int:
+        """Return the presentation stamp of a frame.
+
+        Args:
+            dts: Decoding stamp that the frame left the decoder with.
+            depth: Number of packets that the decoder holds back.
+        """
+        return dts - (self._first[min(depth, len(self._first) - 1)] - self._first[0] if self._first else 0)
 
 
 class FrameStamps:

@@ -120,6 +120,43 @@ def test_a_file_that_is_cut_off_says_so(tmp_path, blurry_pictures, suffix):
     assert read(tmp_path / f"whole.{suffix}")[2] == []
 
 
+@pytest.mark.parametrize("suffix", ["mkv", "webm", "avi", "mp4", "mov", "fragmented.mp4", "unknown.mkv"])
+def test_a_file_that_lacks_little_says_so(tmp_path, few_pictures, suffix):
+    """Of half a second, and where no length is declared: each outermost element states its size."""
+    codec = {"webm": "libvpx", "avi": "mpeg4"}.get(suffix, "libx264")
+    source = write_video(tmp_path / f"in.{suffix.split('.')[-1]}", few_pictures, VideoSpec(codec, options={}))
+    if "fragmented" in suffix:
+        remuxed(source, movflags="frag_keyframe+empty_moov")
+    elif suffix in ("mp4", "mov"):
+        remuxed(source, movflags="faststart")
+    elif suffix == "unknown.mkv":
+        remuxed(source, live="1")
+    assert read(source)[0] == 12
+    assert read(source)[2] == []
+    whole = source.read_bytes()
+    for size in (len(whole) * 9 // 10, len(whole) - 2):
+        source.write_bytes(whole[:size])
+        assert [warning for warning in read(source)[2] if "ends early" in warning], size
+
+
+def remuxed(path, **options):
+    """Copy the packets of a file into one that is written with other options, and put it in its place."""
+    target = path.with_stem("remuxed")
+    with av.open(str(path)) as container, av.open(str(target), "w", options=options) as output:
+        stream = output.add_stream_from_template(container.streams.video[0])
+        for packet in container.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                output.mux_one(packet)
+    target.replace(path)
+
+
+def test_a_cut_avi_file_states_its_whole_length(tmp_path, few_pictures):
+    source = write_video(tmp_path / "in.avi", few_pictures, VideoSpec("mpeg4", options={}))
+    source.write_bytes(source.read_bytes()[: source.stat().st_size * 2 // 3])
+    assert any("of 0.5 s" in warning for warning in read(source)[2])
+
+
 def test_where_key_frames_cannot_be_sought_a_part_is_read_all_the_same(tmp_path, few_pictures):
     source = write_video(tmp_path / "in.mp4", few_pictures, VideoSpec("mpeg4", options={}))
     with av.open(str(source)) as container:

@@ -96,6 +96,20 @@ def test_streams_stay_in_step_where_audio_of_a_part_is_longer():
     assert result[VIDEO][25] == result[AUDIO][65] == 1300
 
 
+def test_the_delay_of_b_frames_and_the_lead_of_audio_leave_no_gap():
+    """Audio runs as far as the pictures are shown, which is later than they are decoded."""
+
+    def part():
+        pictures = [Packet(VIDEO, 1400 + 40 * n, 40, 1480 + 40 * n) for n in range(25)]
+        audio = [Packet(AUDIO, 1457 + 20 * n, 20) for n in range(53)]
+        return sorted([*pictures, *audio], key=lambda packet: packet.dts)
+
+    result, found = continuous([*part(), *part()])
+    assert found.jumps == 1
+    assert result[VIDEO] == [1400 + 40 * n for n in range(50)]
+    assert result[AUDIO][53] - result[AUDIO][0] == result[VIDEO][25] - result[VIDEO][0]
+
+
 def test_sparse_streams_go_with_the_others():
     def part():
         return sorted([*interleaved(2), Packet(TEXT, 110, 300), Packet(TEXT, 1510, 300)], key=lambda packet: packet.dts)
@@ -212,6 +226,25 @@ def test_avi_with_b_frames_gets_even_stamps(tmp_path, few_pictures, deblurrer, c
         assert deblur_video(source, target, deblurrer=deblurrer, codec="ffv1").warnings == []
         assert set(steps(target)) == {Fraction(1, 25)}
         assert read_frames(target)[0].time == 0
+
+
+@pytest.mark.parametrize("rate", [25, 30])
+def test_avi_that_was_copied_from_mp4_gets_even_stamps(tmp_path, few_pictures, rate):
+    """The copy declares twice the frame rate, and leaves every other place empty."""
+    source = write_video(tmp_path / "in.mp4", few_pictures, VideoSpec("mpeg4", options={"bf": "2"}, time_base=Fraction(1, rate)))
+    copy = tmp_path / "copy.avi"
+    with av.open(str(source)) as container, av.open(str(copy), "w") as output:
+        stream = output.add_stream_from_template(container.streams.video[0])
+        stream.time_base = Fraction(1, 2 * rate)
+        for packet in container.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                output.mux_one(packet)
+    reader = Reader(copy)
+    assert reader.stream.average_rate == 2 * rate
+    times = [item.pts * item.time_base for item in reader if isinstance(item, av.VideoFrame)]
+    reader.close()
+    assert times == [Fraction(n, rate) for n in range(12)]
 
 
 def test_a_stream_without_any_stamps_gets_even_ones(tmp_path, few_pictures, deblurrer):
