@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from collections import deque
 from collections.abc import Iterator
 from contextlib import suppress
@@ -56,7 +57,7 @@ class Reader:
             start: Where to begin, in seconds from the first frame.
             duration: How much to read, in seconds; by default, all that is left.
             allow_network: Also read URLs, and playlists that name other files or hosts.
-            max_pixels: Frames with more pixels are skipped as damaged.
+            max_pixels: Frames with more pixels are skipped and counted.
 
         Raises:
             InputError: The source cannot be read, has no video stream, or none of its frames can be decoded.
@@ -65,6 +66,9 @@ class Reader:
         self.warnings: list[str] = []
         self.undecodable = 0
         """Packets of the video stream that could not be decoded."""
+        self._oversized = 0
+        self._size_known = self._size_refused = False
+        self._max_pixels = max_pixels
         self.container = open_source(source, allow_network=allow_network, max_pixels=max_pixels)
         try:
             self.stream = self._video_stream()
@@ -290,10 +294,22 @@ class Reader:
             # a frame that shows the one before again (AVI): for the decoder it would be the end of the stream
             return [], False
         try:
-            return [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)], False
-        except (av.FFmpegError, OSError):
+            frames = [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)]
+        except (av.FFmpegError, OSError) as error:
             self.undecodable += 1
+            self._oversized += self._too_large(error)
             return [], True
+        if frames:
+            self._size_known, self._size_refused = True, False
+        return frames, False
+
+    def _too_large(self, error: Exception) -> bool:
+        """Whether a packet failed for the limit of pixels: its own frame's size, or that of one it refers to."""
+        context = self.stream.codec_context
+        # decoders keep a size over the limit (H.264, HEVC), forget it (most others) or return ERANGE (dav1d)
+        over = context.width * context.height > self._max_pixels or (self._size_known and not context.width)
+        self._size_refused = self._size_refused or over or getattr(error, "errno", None) == errno.ERANGE
+        return self._size_refused
 
     def _editable(self, frame: av.VideoFrame) -> av.VideoFrame:
         converted = to_editable_format(frame)
@@ -313,7 +329,10 @@ class Reader:
         if bad := self._continuous.moved + self._rising.moved:
             stamps = "one time stamp was" if bad == 1 else f"{bad} time stamps were"
             self.warnings.append(f"{stamps} repeated or out of order, and set behind the one before")
-        if self.undecodable:
-            self.warnings.append(f"{self.undecodable} damaged packets could not be decoded and were skipped")
+        if self._oversized:
+            limit = f"the limit of {self._max_pixels / 1_000_000:.3g} megapixels"
+            self.warnings.append(f"{self._oversized} packets with frames over {limit} were skipped")
+        if damaged := self.undecodable - self._oversized:
+            self.warnings.append(f"{damaged} damaged packets could not be decoded and were skipped")
         if self._end == float("inf") and not self.start_offset and (early := self._length.early_end(frames)):
             self.warnings.append(f"the file ends early: {early}")

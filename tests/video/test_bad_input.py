@@ -19,6 +19,7 @@ import pytest
 
 from streamdeblur import FaceDeblurrer, deblur_video
 from streamdeblur.errors import InputError, NetworkError, OptionError, OutputError
+from streamdeblur.video.reader import Reader
 from support.cli import run_process, start
 from support.media.videos import VideoSpec, read_frames, write_video
 from support.models.networks import write_network
@@ -283,3 +284,21 @@ def test_frames_of_absurd_size_are_refused_without_memory_for_them(tmp_path, kin
         deblur_video(source, tmp_path / "out.mkv")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000
     assert left(tmp_path) == [source.name]
+
+
+@pytest.mark.parametrize(
+    ("codec", "suffix"), [("libx264", "h264"), ("libx265", "hevc"), ("mpeg2video", "m2v"), ("mjpeg", "mjpeg")]
+)
+def test_frames_that_grow_over_the_limit_are_named_as_such(tmp_path, codec, suffix):
+    options = {"preset": "ultrafast", "x265-params": "log-level=none"} if codec.startswith("lib") else {}
+    recipe = VideoSpec(codec, "yuvj420p" if codec == "mjpeg" else "yuv420p", options, color_range=2 if codec == "mjpeg" else 1)
+    small, large = (
+        write_video(tmp_path / f"{side}.{suffix}", [np.zeros((side, side, 3), np.uint8)] * 3, recipe).read_bytes()
+        for side in (64, 256)
+    )
+    (tmp_path / f"in.{suffix}").write_bytes(small + large + small)
+    reader = Reader(tmp_path / f"in.{suffix}", max_pixels=10_000)
+    assert sum(1 for _ in reader) in (5, 6)
+    reader.close()
+    assert any("packets with frames over the limit of 0.01 megapixels were skipped" in warning for warning in reader.warnings)
+    assert not any("damaged" in warning for warning in reader.warnings)
