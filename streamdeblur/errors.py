@@ -19,6 +19,10 @@ class OutputError(StreamDeblurError):
     """An output cannot be written; the temporary file has been removed."""
 
 
+class NoReaderError(OutputError):
+    """The program that read the output has ended, as `head` does."""
+
+
 class NetworkError(StreamDeblurError):
     """A network file (ONNX) is not one that streamdeblur can run."""
 

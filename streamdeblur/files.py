@@ -36,9 +36,43 @@ def check_target(source: str | Path, target: Path, *, overwrite: bool) -> None:
     # the functions of os.path take paths that no file can have for paths where nothing is; the methods of Path raise
     if os.path.isdir(target):
         raise OutputError(f"{target} is a folder. Name a file in it, or give --out {target}.")
-    if os.path.exists(target) and os.path.exists(source) and os.path.samefile(source, target):
-        raise OutputError(f"{target} is the input itself. Choose another name for the output.")
+    refuse_inputs(target, source)
     refuse_existing(target, overwrite=overwrite)
+
+
+def refuse_inputs(target: Path, *sources: str | Path) -> None:
+    """Refuse to replace an input, whatever name or link it is given by.
+
+    Raises:
+        OutputError: The target is one of the sources.
+    """
+    if os.path.exists(target) and any(os.path.exists(source) and os.path.samefile(source, target) for source in sources):
+        raise OutputError(f"{target} is the input itself. Choose another name for the output.")
+
+
+def refuse_inside(folder: Path, inputs: Path) -> None:
+    """Refuse to write into a folder of inputs, where the next run would take the results for inputs.
+
+    Raises:
+        OutputError: The folder is that of the inputs, or in it.
+    """
+    real = Path(os.path.realpath(folder))
+    if os.path.exists(inputs) and any(os.path.exists(part) and os.path.samefile(part, inputs) for part in (real, *real.parents)):
+        raise OutputError(f"{folder} is in {inputs}, the input itself. Choose another folder for the output.")
+
+
+def refuse_same_streams(source: int, target: int) -> None:
+    """Refuse to read a file and to append to it at the same time, which would not end.
+
+    Args:
+        source: Descriptor to read.
+        target: Descriptor to write.
+
+    Raises:
+        OutputError: Both are one regular file.
+    """
+    if os.path.isfile(source) and os.path.isfile(target) and os.path.samefile(source, target):
+        raise OutputError("stdout is the input itself. Choose another file for the output.")
 
 
 def refuse_existing(target: Path, *, overwrite: bool) -> None:

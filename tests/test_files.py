@@ -63,9 +63,10 @@ def test_pairs_of_videos_with_long_names(long_names):
 
 def test_evaluation_of_pictures_with_long_names(long_names):
     models = ["--localiser", "none", "--second", "none", "--embedder", "none"]
-    done = run("evaluate", long_names, "--protocol", "synthetic", "--methods", "blurred", *models, "--out", long_names / "e")
+    out = long_names.with_name(f"{long_names.name}-results")
+    done = run("evaluate", long_names, "--protocol", "synthetic", "--methods", "blurred", *models, "--out", out)
     assert done.exit_code == 0, done.stderr
-    assert (long_names / "e" / "report.html").is_file()
+    assert (out / "report.html").is_file()
 
 
 def test_recordings_with_long_names_that_are_interrupted(tmp_path):
@@ -74,3 +75,48 @@ def test_recordings_with_long_names_that_are_interrupted(tmp_path):
         with contextlib.closing(files.open()) as file:
             file.write(b"recorded")
         assert len(os.listdir(tmp_path)) == number + 1
+
+
+@pytest.fixture(params=["itself", "a symbolic link", "a hard link"])
+def input_and_name(request, tmp_path, few_pictures):
+    """A video, and a name of it."""
+    source, name = write_video(tmp_path / "talk.mp4", few_pictures), tmp_path / "other.mp4"
+    if request.param == "itself":
+        return source, source
+    if request.param == "a hard link":
+        name.hardlink_to(source)
+    else:
+        name.symlink_to(source)
+    return source, name
+
+
+def refused(source, *arguments):
+    """Whether a command refuses to replace a file, which stays as it was."""
+    before = source.read_bytes()
+    done = run(*arguments)
+    assert source.read_bytes() == before
+    return done.exit_code == 2 and "the input itself. Choose another" in done.stderr
+
+
+def test_no_command_replaces_its_input(input_and_name):
+    source, name = input_and_name
+    assert refused(source, "video", source, name, "--overwrite")
+    assert refused(source, "live", "--source", source, "--headless", "--to", name, "--overwrite")
+    assert refused(source, "live", "--source", source, "--headless", "--to", "null", "--to", name, "--overwrite")
+    assert refused(source, "blur", source, name, "--overwrite", "--scheme", "pravg:3")
+    for beside in ("out.sharp.mp4", "out.json"):
+        (source.parent / beside).hardlink_to(name.resolve())
+        assert refused(source, "blur", source, source.parent / "out.mp4", "--overwrite", "--scheme", "pravg:3")
+        (source.parent / beside).unlink()
+    (source.parent / "report.md").hardlink_to(name.resolve())
+    assert refused(source, "compare", source, "--reference", source, "--out", source.parent, "--overwrite")
+
+
+@pytest.mark.parametrize("out", [".", "report", "link/report"])
+def test_results_are_not_written_into_the_data(tmp_path, few_pictures, out):
+    data = tmp_path / "data"
+    data.mkdir()
+    (data / "link").symlink_to(data)
+    source = write_video(data / "talk.mp4", few_pictures[:2])
+    assert refused(source, "evaluate", data, "--out", data / out)
+    assert sorted(os.listdir(data)) == ["link", "talk.mp4"]

@@ -20,6 +20,7 @@ from torch import nn
 from streamdeblur.engines.half import compute_in_half
 from streamdeblur.errors import InputError, NetworkError
 from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE
+from streamdeblur.files import refuse_inputs
 from streamdeblur.partial_file import write_file
 from streamdeblur.training.checkpoint import State, read_checkpoint
 from streamdeblur.training.config import TrainingConfig
@@ -68,8 +69,9 @@ def export(
     Raises:
         InputError: `run` is not the folder of a run, or the card cannot be read.
         NetworkError: ONNX Runtime's output differs from torch's; nothing was written.
-        OutputError: `out` cannot be written.
+        OutputError: `out` cannot be written, or is a file of the run or the card.
     """
+    refuse_inputs(out, run / CHECKPOINT, run / CONFIG, *([card] if card else []))
     network, metadata = open_trained(run)
     if card is not None:
         metadata["model_card"] = _read_card(card)

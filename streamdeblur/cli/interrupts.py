@@ -35,11 +35,11 @@ Handler = Any
 
 @contextmanager
 def ended_at_once() -> Iterator[None]:
-    """End the program when Ctrl-C is pressed in this block, in which nothing has been begun that could be left half-done.
+    """End the program at the first signal of `ENDING` in this block, where nothing has been begun that could be left half-done.
 
     An exception would not do: in the midst of an import, it comes out as another one, with a traceback.
     """
-    with _handled([signal.SIGINT], _end_at_once):
+    with _handled(ENDING, _end_at_once):
         yield
 
 

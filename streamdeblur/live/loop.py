@@ -19,7 +19,7 @@ from streamdeblur.live.options import LiveOptions
 from streamdeblur.live.restore_worker import RestoreWorker
 from streamdeblur.live.restorer import Restorer
 from streamdeblur.live.sink_worker import OutputFrame, SinkWorker
-from streamdeblur.live.sinks import PREVIEW, sink_openers
+from streamdeblur.live.sinks import PREVIEW, STDOUT, sink_openers
 from streamdeblur.live.sources import LiveSource, open_live_source
 from streamdeblur.live.status_frame import status_frame
 from streamdeblur.live.summary import LiveSummary
@@ -94,7 +94,7 @@ class LiveLoop:
         # Frames and latencies are counted at the first sink.
         self.sink_workers = [
             SinkWorker(
-                shown_source(name), opener, None if number else self._count_written, self._warnings.add, blocking=not realtime
+                shown_source(name), opener, None if number else self._count_written, self._warn_of_sink, blocking=not realtime
             )
             for number, (name, opener) in enumerate(openers.items())
         ]
@@ -117,6 +117,11 @@ class LiveLoop:
     @split.setter
     def split(self, value: bool) -> None:
         self.restore_worker.split = value
+
+    @property
+    def reader_ended(self) -> bool:
+        """Whether the program that read stdout has ended, and there was no other sink: a stream has no other end in a pipe."""
+        return set(self.options.to) == {STDOUT} and any(worker.without_reader for worker in self.sink_workers)
 
     def run(self, on_tick: Callable[[LiveLoop], object] | None = None) -> LiveSummary:
         """Run until the source ends, all sinks are lost, the preview is closed, or `stop` is called.
@@ -172,7 +177,7 @@ class LiveLoop:
             seconds=round(seconds, 1),
             engine=self.restorer.description,
             warnings=list(self._warnings.messages),
-            lost=[worker.problem for worker in self.sink_workers if worker.problem],
+            lost=[] if self.reader_ended else [worker.problem for worker in self.sink_workers if worker.problem],
         )
 
     def _close(self) -> None:
@@ -247,6 +252,11 @@ class LiveLoop:
         if not output.is_status:
             self._written += 1
             self.latencies.add(time.monotonic() - output.captured_at)
+
+    def _warn_of_sink(self, message: str) -> None:
+        """Warn of a sink that failed, unless the stream ends with it, and tells why."""
+        if set(self.options.to) != {STDOUT}:
+            self._warnings.add(message)
 
     def _tell_of_unrestored(self) -> None:
         if self.unrestored.too_many:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from streamdeblur.errors import StreamDeblurError
+from streamdeblur.errors import NoReaderError, StreamDeblurError
 from streamdeblur.live.sinks import Sink, SinkOpener
 from streamdeblur.live.timing import LONGEST_PAUSE, Backoff
 
@@ -41,7 +41,9 @@ class SinkWorker:
         name: Name of the sink, see `LiveOptions.to`.
         dropped: Number of frames that were not written.
         lost: Whether the sink failed and cannot be opened again.
-        problem: Message of the failure while the sink waits to be opened again, or if it could not be completed; otherwise None.
+        without_reader: Whether it is lost because the program that read it has ended.
+        problem: Message of the failure while the sink is lost or waits to be opened again, or if it could not be completed;
+            otherwise None.
         continuous: See `Sink`; known once the sink is open.
     """
 
@@ -66,6 +68,7 @@ class SinkWorker:
         self.name = name
         self.dropped = 0
         self.lost = False
+        self.without_reader = False
         self.problem: str | None = None
         self.continuous = False
         self._opener, self._on_written, self._warn, self._blocking = opener, on_written, on_warning, blocking
@@ -179,7 +182,8 @@ class SinkWorker:
     def _discard(self, sink: Sink, error: Exception) -> None:
         self._sink = None
         self.lost = not sink.reopenable
-        self.problem = None if self.lost else str(error)
+        self.without_reader = isinstance(error, NoReaderError)
+        self.problem = str(error)
         self._warn(f"{error}{'' if self.lost else f' Retrying in {self._backoff.failed():g} s.'}")
         try:
             sink.close()

@@ -9,8 +9,8 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-from streamdeblur.errors import OptionError, OutputError
-from streamdeblur.files import refuse_existing
+from streamdeblur.errors import NoReaderError, OptionError, OutputError
+from streamdeblur.files import refuse_existing, refuse_inputs
 from streamdeblur.known_names import shown, suggestion
 from streamdeblur.live.network_stream import STREAM_FORMATS, NetworkStream
 from streamdeblur.live.options import LiveOptions
@@ -27,7 +27,8 @@ if TYPE_CHECKING:
     from streamdeblur.video.description import StreamTags
 
 PREVIEW = "preview"
-SINKS = (PREVIEW, "camera[:DEVICE]", "null", "-", *SUFFIXES, "a URL")
+STDOUT = "-"
+SINKS = (PREVIEW, "camera[:DEVICE]", "null", STDOUT, *SUFFIXES, "a URL")
 
 
 class Sink(Protocol):
@@ -64,7 +65,7 @@ def sink_openers(options: LiveOptions) -> dict[str, SinkOpener]:
 
     Raises:
         OptionError: There is no such sink, a folder of this name exists, or two recordings have one name.
-        OutputError: A file of this name exists.
+        OutputError: A file of this name exists, or is the source.
     """
     names = [name for name in options.to if name != PREVIEW]
     openers = {name: sink_opener(name, options) for name in names}
@@ -76,7 +77,7 @@ def sink_openers(options: LiveOptions) -> dict[str, SinkOpener]:
 
 
 def _is_file(name: str) -> bool:
-    return name not in ("null", "-") and name.partition(":")[0] != "camera" and not is_url(name)
+    return name not in ("null", STDOUT) and name.partition(":")[0] != "camera" and not is_url(name)
 
 
 def sink_opener(name: str, options: LiveOptions) -> SinkOpener:
@@ -84,12 +85,12 @@ def sink_opener(name: str, options: LiveOptions) -> SinkOpener:
 
     Raises:
         OptionError: There is no such sink, or a folder of this name exists.
-        OutputError: A file of this name exists.
+        OutputError: A file of this name exists, or is the source.
     """
     family, _, argument = name.partition(":")
     if name == "null":
         return lambda frame, rate, tags: NullSink()
-    if name == "-":
+    if name == STDOUT:
         return lambda frame, rate, tags: StdoutSink(frame)
     if family == "camera":
         return lambda frame, rate, tags: VirtualCamera(frame, rate, argument or None)
@@ -97,17 +98,19 @@ def sink_opener(name: str, options: LiveOptions) -> SinkOpener:
         if family not in STREAM_FORMATS:
             raise OptionError(f"Cannot send to {shown_source(name)}. Supported protocols: {', '.join(STREAM_FORMATS)}.")
         return lambda frame, rate, tags: NetworkStream(name, STREAM_FORMATS[family], frame, rate, tags)
-    files = RecordingFiles(_recording_file(name, overwrite=options.overwrite), overwrite=options.overwrite)
+    files = RecordingFiles(_recording_file(name, options), overwrite=options.overwrite)
     return lambda frame, rate, tags: Recording(files.open(), frame, rate, tags, options.encoding)
 
 
-def _recording_file(name: str, *, overwrite: bool) -> Path:
+def _recording_file(name: str, options: LiveOptions) -> Path:
     file = Path(name)
     if file.suffix.lower() not in SUFFIXES:
         raise OptionError(f"Unknown sink {shown(name)}. {suggestion(name, SINKS)}")
     if file.is_dir():
         raise OptionError(f"{file} is a folder. Give the name of a file in it.")
-    refuse_existing(file, overwrite=overwrite)
+    if options.source:
+        refuse_inputs(file, options.source)
+    refuse_existing(file, overwrite=options.overwrite)
     return file
 
 
@@ -136,14 +139,15 @@ class StdoutSink:
         self._size, self._format = (frame.width, frame.height), frame.format.name
 
     def write(self, frame: av.VideoFrame) -> None:
-        """Write a frame; OutputError if the reader has closed the pipe."""
+        """Write a frame; NoReaderError if the reader has closed the pipe, OutputError if it cannot be written."""
         try:
             write_raw(sys.stdout.buffer, frame.reformat(*self._size, self._format))
             sys.stdout.buffer.flush()
         except BrokenPipeError:
             discard_stdout()
-            raise OutputError("The reader of the raw frames has closed the pipe.") from None
+            raise NoReaderError("The reader of the raw frames has closed the pipe.") from None
         except OSError as error:
+            discard_stdout()
             raise OutputError(f"Cannot write the raw frames to stdout: {error.strerror}.") from None
 
     def close(self) -> None:

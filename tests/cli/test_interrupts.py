@@ -155,6 +155,14 @@ def test_an_early_interrupt_ends_a_command_without_a_traceback(tmp_path, clip, l
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_before_a_command_begins_every_signal_ends_it_in_words(name):
+    program = "import signal; from streamdeblur.cli.interrupts import ended_at_once as e\nwith e(): signal.raise_signal({})"
+    arguments = [sys.executable, "-c", program.format(f"signal.{name}")]
+    done = subprocess.run(arguments, capture_output=True, preexec_fn=take_interrupts, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (INTERRUPTED, b"Interrupted.\n")
+
+
 @pytest.mark.parametrize("sign", [signal.SIGHUP, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
 def test_two_runs_cannot_write_one_file_and_a_signal_leaves_no_partial_file(begin, clip, tmp_path, sign):
     process = begin("video", clip, tmp_path / "o.mp4", "--always", "--json", "--quiet")

@@ -107,6 +107,29 @@ def test_frames_that_stdout_does_not_take_are_told(few_pictures):
     assert done.stderr.endswith(b"Error: Cannot write the frames to stdout: No space left on device.\n")
 
 
+def test_frames_without_a_reader_end_quietly(few_pictures):
+    height, width = few_pictures[0].shape[:2]
+    reading, writing = os.pipe()
+    os.close(reading)
+    command = [*COMMAND, "pipe", "--quiet", "--size", f"{width}x{height}", "--format", "rgb24"]
+    done = subprocess.run(
+        command, input=few_pictures[0].tobytes(), stdout=writing, stderr=subprocess.PIPE, check=False, timeout=120
+    )
+    os.close(writing)
+    assert (done.returncode, done.stderr) == (141, b"")
+
+
+def test_pipe_does_not_append_to_its_input(tmp_path, few_pictures):
+    height, width = few_pictures[0].shape[:2]
+    file = tmp_path / "frames.rgb"
+    file.write_bytes(few_pictures[0].tobytes())
+    command = [*COMMAND, "pipe", "--size", f"{width}x{height}", "--format", "rgb24"]
+    with file.open("rb") as source, file.open("ab") as target:
+        done = subprocess.run(command, stdin=source, stdout=target, stderr=subprocess.PIPE, check=False, timeout=120)
+    assert (done.returncode, file.stat().st_size) == (2, few_pictures[0].nbytes)
+    assert done.stderr == b"Error: stdout is the input itself. Choose another file for the output.\n"
+
+
 def test_errors_that_nobody_expected_are_told_in_a_line(monkeypatch):
     from support.cli import run
 

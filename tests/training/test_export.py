@@ -89,6 +89,17 @@ def test_the_runtime_reads_its_metadata_and_runs_it(tmp_path, run, faces):
         assert deblurrer.restore(np.stack(faces[:1])).shape == (1, 256, 256, 3)
 
 
+def test_the_files_of_the_run_and_the_card_are_not_replaced(tmp_path, run):
+    card, link = tmp_path / "card.md", tmp_path / "link.onnx"
+    card.write_text("# A card")
+    link.symlink_to(run / "checkpoint.safetensors")
+    for target in (card, link, run / "config.json"):
+        before = target.read_bytes()
+        with pytest.raises(OutputError, match="is the input itself"):
+            export(run, target, card=card)
+        assert target.read_bytes() == before
+
+
 def test_a_folder_that_does_not_exist_is_refused(tmp_path, run):
     with pytest.raises(OutputError, match="does not exist"):
         export(run, tmp_path / "absent" / "network.onnx")

@@ -14,6 +14,7 @@ import av
 import numpy as np
 import pytest
 
+from streamdeblur.cli.process import NO_READER
 from streamdeblur.errors import InputError, OptionError
 from streamdeblur.video.raw import RawReader, write_raw
 from streamdeblur.video.y4m import Y4MReader, write_y4m
@@ -148,7 +149,7 @@ def test_complete_frames_are_written_though_the_next_one_is_cut_off(few_pictures
     assert len(done.output) == len(whole) - (len(b"FRAME\n") + 320 * 240 * 3 // 2)
 
 
-def test_a_reader_that_closes_its_end_is_no_error(few_pictures):
+def test_a_reader_that_closes_its_end_ends_the_stream(few_pictures):
     frame = av.VideoFrame.from_ndarray(few_pictures[0]).reformat(format="yuv420p").to_ndarray().tobytes()
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
     process = start("pipe", "--size", "320x240", **pipes)
@@ -162,7 +163,7 @@ def test_a_reader_that_closes_its_end_is_no_error(few_pictures):
     writer.start()
     assert len(process.stdout.read(len(frame))) == len(frame)
     process.stdout.close()
-    assert process.wait(60) == 0
+    assert process.wait(60) == NO_READER
     writer.join()
     errors = process.stderr.read()
     assert b"Traceback" not in errors

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.errors import OutputError
-from streamdeblur.files import fitting_name, refuse_existing
+from streamdeblur.files import fitting_name, refuse_existing, refuse_inputs
 from streamdeblur.options import EncodingOptions, StreamOptions
 from streamdeblur.partial_file import PartialFile, cannot_write
 from streamdeblur.partial_folder import PartialFolder
@@ -103,6 +103,7 @@ class PairFolder:
     """``000012_blurry.png`` and ``000012_sharp.png`` for frame 12, and ``pairs.json``."""
 
     def __init__(self, target: Path, reader: Reader, options: BlurOptions) -> None:
+        refuse_inputs(target, reader.source)
         if target.exists():
             _check_replaceable(target, overwrite=options.overwrite)
         self._target = target
@@ -154,6 +155,7 @@ class PairVideo:
         self._target, self._json = target, target.with_name(fitting_name(target.stem, ".json"))
         self._sharp_target = target.with_name(fitting_name(target.stem, f".sharp{target.suffix}"))
         for path in (self._target, self._sharp_target, self._json):
+            refuse_inputs(path, reader.source)
             refuse_existing(path, overwrite=options.overwrite)
         encoding = EncodingOptions(codec=options.codec, quality=options.quality)
         streams = StreamOptions(**{name: getattr(options, name) for name in StreamOptions.model_fields})

@@ -11,7 +11,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from streamdeblur.errors import InputError, OutputError
+from streamdeblur.errors import InputError
 from streamdeblur.faces.detect import open_detector
 from streamdeblur.faces.find import FaceFinder
 from streamdeblur.faces.window import crop_region
@@ -71,8 +71,6 @@ def blur_video(
     """
     options = options or BlurOptions()
     exposer = StreamExposer(options)
-    if source.exists() and target.exists() and source.samefile(target):
-        raise OutputError(f"{target} is the input itself. Choose another name for the output.")
     reader = Reader(source, start=options.start, duration=options.duration)
     began = time.monotonic()
     try:

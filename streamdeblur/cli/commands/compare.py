@@ -15,7 +15,7 @@ from streamdeblur.cli.output import print_json
 from streamdeblur.cli.parameters import Json, Quiet
 from streamdeblur.cli.progress import ProgressLine
 from streamdeblur.evaluation.options import EvaluationOptions
-from streamdeblur.files import refuse_existing
+from streamdeblur.files import refuse_existing, refuse_inputs
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +49,8 @@ def command(
     with handle_errors(quiet=quiet, json=json):
         options = EvaluationOptions.validated(settings)
         if out is not None:
+            for name in ("report.html", "report.md", "report.json"):
+                refuse_inputs(out / name, reference, *videos)
             refuse_existing(out / "report.html", overwrite=overwrite)
         _compare(videos, reference, limit or None, out, options, quiet=quiet, json=json)
 

@@ -18,6 +18,7 @@ from streamdeblur.cli.progress import ProgressLine
 from streamdeblur.cli.resuming import goes_on_with_the_same_command
 from streamdeblur.errors import OptionError, OutputError
 from streamdeblur.evaluation.options import EvaluationOptions
+from streamdeblur.files import refuse_inside
 
 logger = logging.getLogger(__name__)
 
@@ -57,6 +58,7 @@ def command(
         if data is None:
             raise OptionError("Name the data to evaluate on: a folder or file of clips or stills.")
         options = EvaluationOptions.load(config, **{name: _split(value) for name, value in settings.items()})
+        refuse_inside(out, data)
         # the report of an evaluation is made again from its results; any other one would be lost
         if (out / "report.html").exists() and not (out / "results.jsonl").exists():
             raise OutputError(f"{out} holds a report, but not its results: it is not replaced. Name another folder with --out.")

@@ -14,6 +14,7 @@ from streamdeblur.cli.exit_codes import REFUSED, handle_errors
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.output import print_json
 from streamdeblur.cli.parameters import Config, Json, Quiet, time_option
+from streamdeblur.cli.process import NO_READER
 from streamdeblur.config_files import read_config
 from streamdeblur.errors import OutputError
 from streamdeblur.live.options import LiveOptions
@@ -53,6 +54,8 @@ def command(
         logger.info("%s, %g fps, to %s; %s", capture.name, float(capture.rate), targets, loop.restorer.description)
         summary = _run(loop, seconds, keys=not headless)
         _report(summary, json=json, err=err)
+        if loop.reader_ended:
+            raise typer.Exit(NO_READER)
 
 
 def _report(summary: LiveSummary, *, json: bool, err: bool) -> None:

@@ -15,7 +15,9 @@ from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.output import print_json
 from streamdeblur.cli.parameters import Config, Quiet
+from streamdeblur.cli.process import NO_READER
 from streamdeblur.errors import InputError, OutputError
+from streamdeblur.files import refuse_same_streams
 from streamdeblur.options import PipeOptions
 
 if TYPE_CHECKING:
@@ -48,7 +50,8 @@ def command(
         source, target = sys.stdin.buffer, sys.stdout.buffer
         raw = RawReader(source, *options.size, options.format) if options.size else None
         y4m = None if raw else Y4MReader(source)
-        began = time.monotonic()
+        refuse_same_streams(source.fileno(), target.fileno())
+        began, ended = time.monotonic(), False
         with FaceDeblurrer(options.restoration, throughput=not options.live) as deblurrer:
             try:
                 if y4m:
@@ -57,10 +60,13 @@ def command(
                     _write(target, line, frame)
             except BrokenPipeError:
                 discard_stdout()
+                ended = True
             except OSError as error:
                 discard_stdout()
                 raise OutputError(f"Cannot write the frames to stdout: {error.strerror}.") from None
             _report(deblurrer, time.monotonic() - began, json=json)
+        if ended:
+            raise typer.Exit(NO_READER)
 
 
 def _raw_frames(reader: RawReader) -> Iterator[tuple[bytes, av.VideoFrame]]:
