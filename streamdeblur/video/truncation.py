@@ -29,14 +29,22 @@ def missing_bytes(path: str | Path, kind: str) -> int:
     end_of = _ENDS.get(kind)
     if end_of is None or not Path(path).is_file():
         return 0
-    size, position = Path(path).stat().st_size, 0
-    with Path(path).open("rb") as file:
-        while position < size:
-            file.seek(position)
-            end = end_of(file, size)
-            if end is None or end <= position:
-                return 0
-            position = end
+    try:
+        with Path(path).open("rb") as file:
+            return _missing(file, Path(path).stat().st_size, end_of)
+    except OSError:
+        # the file was read before this, so its video is complete without the answer
+        return 0
+
+
+def _missing(file: BinaryIO, size: int, end_of: End) -> int:
+    position = 0
+    while position < size:
+        file.seek(position)
+        end = end_of(file, size)
+        if end is None or end <= position:
+            return 0
+        position = end
     return position - size
 
 
