@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 INTERLACED = (1 << 18) | (1 << 29)
 """AV_CODEC_FLAG_INTERLACED_DCT | AV_CODEC_FLAG_INTERLACED_ME."""
+FIELD_ENCODERS = ("libx264", "mpeg2video", "mpeg4", "ffv1", "prores_ks")
+"""Encoders that mark frames as interlaced. Others refuse the flags (DNxHR, NVENC), or mean another thing by them (PNG)."""
 PROGRESSIVE, TOP_FIRST, BOTTOM_FIRST = 1, 4, 5
 """AVFieldOrder, for frames that hold both fields."""
 
@@ -66,7 +68,7 @@ def describe(target: av.VideoStream, frame: av.VideoFrame, tags: StreamTags | No
     context.color_primaries, context.color_trc = frame.color_primaries, frame.color_trc
     add_parameters(context, hdr_parameters(frame, context.name))
     context.field_order = _field_order(frame, tags)
-    if frame.interlaced_frame:
+    if frame.interlaced_frame and context.name in FIELD_ENCODERS:
         context.flags |= INTERLACED
         if context.name == "libx264":
             # from the first frame on: x264 takes the order of a frame's own flags only once frames wait in its lookahead
@@ -88,6 +90,16 @@ def _label(target: av.VideoStream, source_tag: str) -> None:
         context.codec_tag = source_tag
     elif context.name == "prores_ks" and source_tag in PRORES_PROFILES:
         context.options = {**context.options, "profile": PRORES_PROFILES[source_tag]}
+
+
+def interlacing_warning(encoder: str) -> str:
+    """Return what to know about interlaced video that is written with an encoder."""
+    if encoder in FIELD_ENCODERS:
+        return "the video is interlaced and stays interlaced; deinterlace it first for the best faces"
+    return (
+        f"the video is interlaced, and {encoder} does not mark its frames as such: players may show both fields at once; "
+        "deinterlace it first, or use --codec libx264"
+    )
 
 
 def _field_order(frame: av.VideoFrame, tags: StreamTags | None) -> int:

@@ -14,7 +14,7 @@ from streamdeblur.errors import OptionError, OutputError
 from streamdeblur.options import EncodingOptions, StreamOptions
 from streamdeblur.partial_file import PartialFile
 from streamdeblur.video.conversion import fitted
-from streamdeblur.video.description import StreamTags, describe
+from streamdeblur.video.description import StreamTags, describe, interlacing_warning
 from streamdeblur.video.encoders import SUFFIXES, choose_encoder, choose_pixel_format, configure
 from streamdeblur.video.hdr import dynamic_metadata
 from streamdeblur.video.metadata import describe_file, time_scales
@@ -112,7 +112,7 @@ class Writer:
         configure(context, codec.name, self._encoding.quality, self._encoding.preset)
         describe(stream, frame, StreamTags.of(source))
         if frame.interlaced_frame:
-            self.warnings.append("the video is interlaced and stays interlaced; deinterlace it first for the best faces")
+            self.warnings.append(interlacing_warning(codec.name))
         if dynamic_metadata(frame):
             self.warnings.append(f"per-frame HDR metadata was not carried over: {', '.join(dynamic_metadata(frame))}")
         copy_description(source, stream)

@@ -13,6 +13,7 @@ from streamdeblur.video.conversion import fitted
 from streamdeblur.video.copying import beside, copy_frame
 from streamdeblur.video.description import BOTTOM_FIRST, describe, top_field_first
 from support.media.frames import plane_bytes, random_frame
+from support.media.streams import transcode
 from support.media.videos import VideoSpec, read_frames, with_fields, write_video
 
 HLG, PQ, BT2020 = 18, 16, 9
@@ -34,6 +35,18 @@ def test_the_order_of_fields_is_kept_in_every_frame(tmp_path, few_pictures, debl
     with av.open(str(tmp_path / f"out.{suffix}")) as container:
         # what the container or the bit stream says of the whole stream
         assert container.streams.video[0].codec_context.field_order in ((2, 4) if order == "tff" else (3, 5))
+
+
+@pytest.mark.parametrize(
+    "case", ["libx264.mp4", "mpeg4.avi", "libx265.mp4", "libsvtav1.mkv", "dnxhd.mov", "png.mov", "utvideo.avi"]
+)
+def test_encoders_that_do_not_keep_fields_are_named(tmp_path, few_pictures, case):
+    codec, suffix = case.split(".")
+    source = write_video(tmp_path / "in.mp4", few_pictures[:3], VideoSpec(fields="bff"))
+    warnings = transcode(source, tmp_path / f"out.{suffix}", codec=codec)
+    kept = all(frame.interlaced_frame for frame in read_frames(tmp_path / f"out.{suffix}"))
+    assert any("stays interlaced" in warning for warning in warnings) == kept
+    assert any(f"{codec} does not mark its frames" in warning for warning in warnings) == (not kept)
 
 
 @pytest.mark.parametrize("order", ["tff", "bff"])
