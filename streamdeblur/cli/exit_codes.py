@@ -14,6 +14,7 @@ import typer
 from streamdeblur.cli.interrupts import INTERRUPTED, Interrupts
 from streamdeblur.cli.memory import lack_of_memory
 from streamdeblur.cli.output import print_json, show_log
+from streamdeblur.cli.process import TRACEBACK
 from streamdeblur.cli.resuming import InterruptedWork
 from streamdeblur.errors import StreamDeblurError
 
@@ -21,9 +22,6 @@ FAILED = 1
 """A file of several failed."""
 REFUSED = 2
 """An input, an output or a setting cannot be used."""
-
-TRACEBACK = "STREAMDEBLUR_TRACEBACK"
-"""Environment variable that shows where an error that is not expected was raised."""
 
 logger = logging.getLogger(__name__)
 

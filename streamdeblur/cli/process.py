@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import io
+import logging
 import os
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO
@@ -15,6 +17,10 @@ NO_READER = 141
 """As shells count it: 128 and the number of SIGPIPE. The program that reads the results has ended, as `head` does."""
 NO_HOME = "/nonexistent"
 """The home of users without one, as Debian names it: nothing can be written there."""
+TRACEBACK = "STREAMDEBLUR_TRACEBACK"
+"""Environment variable that shows where an error that is not expected was raised."""
+
+logger = logging.getLogger(__name__)
 
 
 @contextmanager
@@ -29,7 +35,8 @@ def prepared_process() -> Iterator[None]:
     before = sys.stdout, sys.stderr
     sys.stdout, sys.stderr = _guarded(sys.stdout, _Results), _guarded(sys.stderr, _Messages)
     try:
-        yield
+        with _thread_errors_in_a_line():
+            yield
     finally:
         for stream in (sys.stdout, sys.stderr):
             # what other code has printed and not flushed
@@ -37,6 +44,28 @@ def prepared_process() -> Iterator[None]:
             if isinstance(stream, _Guarded):
                 stream.detach()
         sys.stdout, sys.stderr = before
+
+
+@contextmanager
+def _thread_errors_in_a_line() -> Iterator[None]:
+    """Log what ends a thread of a library, as a full disk does, in a line; nothing once the command has told how it ended."""
+    before, running = threading.excepthook, True
+
+    def tell(ended: threading.ExceptHookArgs) -> None:
+        if os.environ.get(TRACEBACK):
+            before(ended)
+        elif running and ended.exc_type is not SystemExit:
+            reason = getattr(ended.exc_value, "strerror", None) or f"{ended.exc_type.__name__}: {ended.exc_value}"
+            logger.warning("A background thread ended: %s.", " ".join(reason.split()).removesuffix("."))
+
+    threading.excepthook = tell
+    try:
+        yield
+    finally:
+        running = False
+        # The process of a command ends now, and threads after it; a program that runs commands keeps its own hook.
+        if before is not threading.__excepthook__:
+            threading.excepthook = before
 
 
 def _open_standard_descriptors() -> None:
@@ -72,6 +101,9 @@ class _Guarded(io.TextIOWrapper):
         except OSError as error:
             self._lost(error)
             return len(text)
+        except ValueError:
+            # detached at the end of the command, while a thread still writes
+            return len(text)
 
     def flush(self) -> None:
         """Write what is buffered."""
@@ -79,6 +111,9 @@ class _Guarded(io.TextIOWrapper):
             super().flush()
         except OSError as error:
             self._lost(error)
+        except ValueError:
+            # detached, as above
+            return
 
     def _discard(self) -> None:
         """Discard what is written from now on, and what is buffered."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import os
 import subprocess
@@ -11,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from streamdeblur.cli.app import COMMANDS, GROUPS
+from streamdeblur.cli.process import prepared_process
 from support import every_command
 from support.cli import COMMAND, run_process
 
@@ -144,6 +146,51 @@ def test_errors_that_nobody_expected_are_told_in_a_line(monkeypatch):
     monkeypatch.setenv("STREAMDEBLUR_TRACEBACK", "1")
     with pytest.raises(TypeError):
         run("doctor")
+
+
+THREAD_ENDS = """
+import threading
+from streamdeblur import diagnosis
+from streamdeblur.cli import main
+
+def fail():
+    raise OSError(28, "No space left on device")
+
+def fail_after_the_command():
+    threading.main_thread().join()
+    fail()
+
+def diagnose():
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    threading.Thread(target=fail_after_the_command).start()
+    raise OSError(28, "No space left on device")
+
+diagnosis.diagnose = diagnose
+main(["doctor"])
+"""
+
+
+@pytest.mark.parametrize("shown", [False, True])
+def test_threads_that_a_full_disk_ends_are_told_in_a_line(shown):
+    environment = {**os.environ, "STREAMDEBLUR_TRACEBACK": "1" if shown else ""}
+    command = [sys.executable, "-c", THREAD_ENDS]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=60)
+    if shown:
+        assert done.stderr.count("Exception in thread") == 2
+        return
+    assert done.returncode == 2
+    assert done.stderr == "Warning: A background thread ended: No space left on device.\nError: No space left on device.\n"
+
+
+def test_a_thread_that_outlives_the_command_writes_to_nowhere(monkeypatch):
+    kept = []
+    monkeypatch.setattr(sys, "stderr", io.TextIOWrapper(io.BytesIO()))
+    with prepared_process():
+        kept.append(sys.stderr)
+    assert kept[0].write("late") == 4
+    kept[0].flush()
 
 
 @pytest.mark.slow
