@@ -46,7 +46,9 @@ def refuse_inputs(target: Path, *sources: str | Path) -> None:
     Raises:
         OutputError: The target is one of the sources.
     """
-    if os.path.exists(target) and any(os.path.exists(source) and os.path.samefile(source, target) for source in sources):
+    # FFmpeg takes file:talk.mp4 for talk.mp4
+    files = [source if os.path.exists(source) else str(source).removeprefix("file:") for source in sources]
+    if os.path.exists(target) and any(os.path.exists(file) and os.path.samefile(file, target) for file in files):
         raise OutputError(f"{target} is the input itself. Choose another name for the output.")
 
 

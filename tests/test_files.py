@@ -102,7 +102,7 @@ def test_no_command_replaces_its_input(input_and_name):
     source, name = input_and_name
     assert refused(source, "video", source, name, "--overwrite")
     assert refused(source, "live", "--source", source, "--headless", "--to", name, "--overwrite")
-    assert refused(source, "live", "--source", source, "--headless", "--to", "null", "--to", name, "--overwrite")
+    assert refused(source, "live", "--source", f"file:{source}", "--headless", "--to", "null", "--to", name, "--overwrite")
     assert refused(source, "blur", source, name, "--overwrite", "--scheme", "pravg:3")
     for beside in ("out.sharp.mp4", "out.json"):
         (source.parent / beside).hardlink_to(name.resolve())
