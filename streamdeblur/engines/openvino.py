@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 import hashlib
+import os
 import sys
 import threading
 import weakref
@@ -15,7 +17,7 @@ from numpy.typing import NDArray
 
 from streamdeblur.caches import cache_folder, record_digests, remove_damaged
 from streamdeblur.engines.graph import GraphSpec, Tensors
-from streamdeblur.errors import NetworkError
+from streamdeblur.errors import EngineError, NetworkError
 from streamdeblur.onnx_file import check_size
 from streamdeblur.opening import one_at_a_time
 
@@ -40,14 +42,47 @@ def import_openvino() -> Any:
 
 
 @lru_cache(maxsize=1)
-def _core() -> Any:
+def _process() -> int:
+    """The process that used OpenVINO first: this one, or one that it was forked from."""
+    return os.getpid()
+
+
+def lost_in_fork() -> bool:
+    """Return whether this process was forked from one that has used OpenVINO, whose threads it then waits for without end."""
+    return _process.cache_info().currsize > 0 and _process() != os.getpid()
+
+
+@lru_cache(maxsize=1)
+def _only_core() -> Any:
+    _process()
     openvino = import_openvino()
     return openvino.Core()
 
 
+def core() -> Any:
+    """Return OpenVINO's `Core`.
+
+    Raises:
+        EngineError: This process was forked from one that has used OpenVINO.
+    """
+    if lost_in_fork():
+        raise EngineError("A forked process cannot use OpenVINO after its parent has. Start processes by 'spawn' instead.")
+    return _only_core()
+
+
+def _keep_core() -> None:
+    """Keep the parent's `Core` even at the exit of this process: to free it is to wait for the parent's threads."""
+    if _only_core.cache_info().currsize:
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(_only_core()))
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_keep_core)
+
+
 def precision() -> str:
     """Return 'bf16' where the CPU computes in it (AMX or AVX512-BF16), else 'f32'."""
-    return "bf16" if "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
+    return "bf16" if "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
 
 
 def _compile(model: Any, spec: GraphSpec, settings: dict[str, Any]) -> Any:
@@ -55,12 +90,12 @@ def _compile(model: Any, spec: GraphSpec, settings: dict[str, Any]) -> Any:
     key = f"{spec.height}x{spec.width} {spec.outputs} {spec.divisor} {settings} {import_openvino().__version__}".encode()
     folder = cache_folder(f"openvino/{hashlib.sha256(spec.model + key).hexdigest()[:32]}")
     if folder is None:
-        return _core().compile_model(model, "CPU", settings)
+        return core().compile_model(model, "CPU", settings)
     whole = remove_damaged(folder)
     try:
-        compiled = _core().compile_model(model, "CPU", {**settings, "CACHE_DIR": str(folder)})
+        compiled = core().compile_model(model, "CPU", {**settings, "CACHE_DIR": str(folder)})
     except RuntimeError:
-        return _core().compile_model(model, "CPU", settings)
+        return core().compile_model(model, "CPU", settings)
     record_digests(folder, whole)
     return compiled
 
@@ -91,7 +126,7 @@ class OpenVINOGraph:
         openvino = import_openvino()
         from openvino.preprocess import PrePostProcessor
 
-        whole = _core().read_model(spec.model, b"")
+        whole = core().read_model(spec.model, b"")
         # Outputs that are not requested are not computed.
         model = openvino.Model([whole.output(name).node for name in spec.outputs], whole.get_parameters())
         model.reshape({spec.input_name: [1, 3, spec.height, spec.width]})

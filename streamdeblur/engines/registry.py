@@ -69,8 +69,10 @@ def _tensorrt() -> EngineChoice:
 def _openvino() -> EngineChoice:
     if find_spec("openvino") is None:
         return EngineChoice("openvino", False, "not installed (pip install openvino)")
-    from streamdeblur.engines.openvino import precision
+    from streamdeblur.engines.openvino import lost_in_fork, precision
 
+    if lost_in_fork():
+        return EngineChoice("openvino", True, "by ONNX Runtime, because no forked process can use OpenVINO after its parent has")
     speed = "the CPU computes in bf16" if precision() == "bf16" else "fastest in float32"
     return EngineChoice("openvino", True, f"fastest on this CPU: {speed}")
 
@@ -99,9 +101,10 @@ def open_graph(name: str, spec: GraphSpec) -> Graph:
 
     def compile_graph() -> Graph:
         if family == "openvino":
-            from streamdeblur.engines.openvino import OpenVINOGraph
+            from streamdeblur.engines.openvino import OpenVINOGraph, lost_in_fork
 
-            return OpenVINOGraph(spec)
+            if not lost_in_fork():
+                return OpenVINOGraph(spec)
         from streamdeblur.engines.onnxruntime import OnnxRuntimeGraph
 
         return OnnxRuntimeGraph(spec, provider or "cpu")

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.engines.openvino import import_openvino
+from streamdeblur.engines.openvino import core
 from streamdeblur.errors import OptionError
 from streamdeblur.evaluation.cases import Image, Points
 from streamdeblur.faces.window import WINDOW_SCALE
@@ -62,12 +62,11 @@ class FaceMesh:
         Raises:
             OptionError: The file cannot be read, or is not that network.
         """
-        openvino = import_openvino()
         # in float32 on every CPU, so that the metrics are reproducible: bf16 moves points by 0.2 % of the face
         settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
         try:
             content = path.read_bytes()
-            self._request = openvino.Core().compile_model(str(path), "CPU", settings).create_infer_request()
+            self._request = core().compile_model(str(path), "CPU", settings).create_infer_request()
         except OSError as error:
             raise OptionError(f"Cannot read the face mesh {path}: {error.strerror}.") from None
         except RuntimeError as error:
