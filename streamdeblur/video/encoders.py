@@ -94,7 +94,8 @@ DEFAULTS = {
     "hevc_videotoolbox": EncoderDefaults("qscale", 65),
     "mpeg4": EncoderDefaults("qscale", 2),
     "mpeg2video": EncoderDefaults("qscale", 2),
-    "mjpeg": EncoderDefaults("qscale", 2),
+    # "unofficial": video of limited range, too, which is outside of the JPEG standard
+    "mjpeg": EncoderDefaults("qscale", 2, options={"strict": "unofficial"}),
     "prores_ks": EncoderDefaults("qscale", 4, unit=1),
 }
 

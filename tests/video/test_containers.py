@@ -102,3 +102,10 @@ def test_hevc_is_labelled_for_apples_players_whatever_the_source_is(tmp_path, fe
     for suffix in ("mp4", "m4v", "mov"):
         deblur_video(source, tmp_path / f"out.{suffix}", deblurrer=deblurrer, codec="libx265", preset="ultrafast")
         assert described(tmp_path / f"out.{suffix}")[1] == "hvc1"
+
+
+def test_motion_jpeg_takes_video_of_limited_range(tmp_path, few_pictures, deblurrer):
+    source = write_video(tmp_path / "in.mp4", few_pictures[:3], VideoSpec())
+    deblur_video(source, tmp_path / "out.avi", deblurrer=deblurrer, codec="mjpeg")
+    frames = read_frames(tmp_path / "out.avi")
+    assert [int(frame.color_range) for frame in frames] == [1] * 3
