@@ -12,7 +12,6 @@ from typing import Literal
 
 import numpy as np
 import onnx
-import onnxruntime
 import torch
 from onnx import helper, numpy_helper
 from torch import nn
@@ -21,6 +20,7 @@ from streamdeblur.engines.half import compute_in_half
 from streamdeblur.errors import InputError, NetworkError
 from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE
 from streamdeblur.files import refuse_inputs
+from streamdeblur.onnx_session import open_on_cpu
 from streamdeblur.partial_file import write_file
 from streamdeblur.training.checkpoint import State, read_checkpoint
 from streamdeblur.training.config import TrainingConfig
@@ -221,7 +221,7 @@ def _store_at_half_precision(model: onnx.ModelProto) -> None:
 def _difference(network: nn.Module, content: bytes) -> float:
     """The largest difference between the outputs of ONNX Runtime and of torch, over batches of one and of two."""
     logging.getLogger("onnxruntime").setLevel(logging.ERROR)
-    session = onnxruntime.InferenceSession(content, providers=["CPUExecutionProvider"])
+    session = open_on_cpu(content)
     random = torch.Generator().manual_seed(0)
     largest = 0.0
     for count in (1, 2):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from streamdeblur.caches import cache_folder, record_digests, remove_damaged
 from streamdeblur.engines.graph import GraphSpec, Tensors
 from streamdeblur.errors import EngineError
+from streamdeblur.onnx_session import quiet_options
 
 GPU_PROVIDERS = {
     "cuda": "CUDAExecutionProvider",
@@ -69,9 +70,7 @@ class OnnxRuntimeGraph:
 
         if provider not in installed_providers():
             raise EngineError(f"ONNX Runtime has no provider '{provider}' here. Installed: {', '.join(installed_providers())}.")
-        options = onnxruntime.SessionOptions()
-        # fatal errors alone: the others are raised, too
-        options.log_severity_level = 4
+        options = quiet_options()
         options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
         if provider in ("cuda", "tensorrt") and hasattr(onnxruntime, "preload_dlls"):
             # CUDA and cuDNN may be installed as packages, outside the loader's search path.

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from streamdeblur.errors import DetectorError
 from streamdeblur.faces.face import Face, plausible
 from streamdeblur.onnx_file import read_onnx
+from streamdeblur.onnx_session import FATAL, open_on_cpu
 from streamdeblur.opening import ReopenedAfterFork
 
 MULTIPLE = 32
@@ -86,6 +87,8 @@ def _load(path: Path) -> Any:
     from insightface.model_zoo import SCRFD, get_model
 
     _, model = read_onnx(path)
+    # InsightFace opens a session without options; its own FaceAnalysis sets this, too
+    onnxruntime.set_default_logger_severity(FATAL)
     with contextlib.redirect_stdout(io.StringIO()):
         probe = get_model(str(path), providers=["CPUExecutionProvider"])
     if not isinstance(probe, SCRFD) or not probe.use_kps:
@@ -96,7 +99,4 @@ def _load(path: Path) -> Any:
     for output in model.graph.output:
         if len(output.type.tensor_type.shape.dim) == 3:
             output.type.tensor_type.shape.dim[1].dim_param = f"{output.name}_anchors"
-    options = onnxruntime.SessionOptions()
-    options.log_severity_level = 3
-    session = onnxruntime.InferenceSession(model.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    return SCRFD(model_file=None, session=session)
+    return SCRFD(model_file=None, session=open_on_cpu(model.SerializeToString()))

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.errors import InputError
+from streamdeblur.onnx_session import open_on_cpu
 
 MODEL = "genderage.onnx"
 USUAL_FOLDER = Path("~/.insightface/models")
@@ -42,11 +43,8 @@ class AgeModel:
         """Open the model. Raises InputError where the file is not that model."""
         from importlib import import_module
 
-        import onnxruntime
-
         try:
-            session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-            self._model: Any = import_module("insightface.model_zoo.attribute").Attribute(str(path), session)
+            self._model: Any = import_module("insightface.model_zoo.attribute").Attribute(str(path), open_on_cpu(path))
         except Exception as error:
             # InsightFace asserts, onnxruntime raises its own types: all mean that this file is no such network
             raise InputError(f"{path} is not InsightFace's {MODEL}: {error}") from None

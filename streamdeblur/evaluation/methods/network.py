@@ -16,6 +16,7 @@ from pydantic import Field, field_validator
 from streamdeblur.errors import MethodError
 from streamdeblur.evaluation.cases import Case, Image
 from streamdeblur.evaluation.methods.per_face import PerFaceMethod, files_digest
+from streamdeblur.onnx_session import open_on_cpu
 from streamdeblur.opening import ReopenedAfterFork
 from streamdeblur.options import Settings
 from streamdeblur.weights import default_network
@@ -143,17 +144,9 @@ class _Session:
     """An inference session of a network."""
 
     def __init__(self, name: str, path: Path, picture_format: PictureFormat) -> None:
-        import onnxruntime
-
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-
-        def open_session() -> Any:
-            # The network is opened by its path, so that external weights are found.
-            return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-
         try:
-            self._session = ReopenedAfterFork(open_session)
+            # The network is opened by its path, so that external weights are found.
+            self._session = ReopenedAfterFork(lambda: open_on_cpu(path))
         except Exception as error:
             # guards the opening of a network of unknown origin: ONNX Runtime raises unrelated types of its own
             raise MethodError(f"ONNX Runtime cannot run {path}: {error}") from error

@@ -16,6 +16,7 @@ import numpy as np
 from streamdeblur.errors import OptionError
 from streamdeblur.evaluation.cases import Embedding, Image, Points
 from streamdeblur.faces.window import WINDOW_SCALE
+from streamdeblur.onnx_session import open_on_cpu
 
 PACKS = Path("~/.insightface/models")
 LANDMARKS_FILE = "1k3d68.onnx"
@@ -90,12 +91,9 @@ def five_points(landmarks: Points) -> Points:
 
 def _opened(path: Path, kind: Callable[..., Any]) -> tuple[Any, str]:
     """Open a network with InsightFace's own preprocessing, on the CPU; with its fingerprint."""
-    import onnxruntime
-
     try:
         digest = hashlib.sha256(path.read_bytes()).hexdigest()
-        session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
-        return kind(str(path), session), f"{path.name} {digest[:16]}"
+        return kind(str(path), open_on_cpu(path)), f"{path.name} {digest[:16]}"
     except OSError as error:
         raise OptionError(f"Cannot read the network {path}: {error.strerror}.") from None
     except Exception as error:
