@@ -177,6 +177,7 @@ def test_two_runs_cannot_write_one_file_and_a_signal_leaves_no_partial_file(begi
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.slow
 def test_a_name_that_is_recorded_is_refused_and_a_second_interrupt_spoils_nothing(begin, live, tmp_path):
     file = tmp_path / "o.mp4"
     process = begin(*live, "--to", file)

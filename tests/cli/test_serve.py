@@ -81,6 +81,7 @@ def test_it_ends_at_once_in_the_midst_of_a_clip(name, tmp_path, few_pictures):
     assert list(folder.iterdir()) == []
 
 
+@pytest.mark.slow
 def test_the_work_for_a_client_that_left_ends_and_so_does_that_of_a_server_that_was_killed(tmp_path, few_pictures):
     clip = long_clip(tmp_path / "clip.mp4", few_pictures)
     folder = tmp_path / "temporary"

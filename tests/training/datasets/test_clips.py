@@ -111,6 +111,7 @@ def test_no_person_is_on_both_sides(built):
     assert not sides[0] & sides[1]
 
 
+@pytest.mark.slow
 def test_a_build_that_was_killed_goes_on_and_gives_the_same_bytes(tmp_path, monkeypatch, video_folder, built):
     """By two processes, whose memory begins with other contents (glibc fills it with the byte that is named)."""
     monkeypatch.setenv("MALLOC_PERTURB_", "85")
