@@ -146,6 +146,7 @@ def _silence(stream: av.stream.Stream) -> Iterator[Packet]:
     context.open()
     # made by FFmpeg: PyAV reads beyond the planes of a frame of eight or more channels (AudioFrame.planes)
     graph = av.filter.Graph()
+    graph.threads = 1
     samples = str(context.frame_size or 1024)
     graph.link_nodes(
         graph.add("anullsrc", channel_layout=context.layout.name, sample_rate=str(context.rate), nb_samples=samples),

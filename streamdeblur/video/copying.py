@@ -78,6 +78,8 @@ class _References(threading.local):
         import av
 
         graph = av.filter.Graph()
+        # threads of a graph that is kept would be waited for in a forked process, which does not have them
+        graph.threads = 1
         source = graph.add_buffer(width=width, height=height, format=av.VideoFormat(pixel_format), time_base=Fraction(1))
         graph.link_nodes(source, graph.add("buffersink")).configure()
         return graph

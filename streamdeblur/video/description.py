@@ -114,6 +114,7 @@ def top_field_first(frame: av.VideoFrame) -> bool:
     import av
 
     graph = av.filter.Graph()
+    graph.threads = 1
     graph.link_nodes(
         graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1)),
         graph.add("select", r"eq(interlace_type\,TOPFIRST)"),

@@ -103,3 +103,24 @@ def test_a_forked_process_opens_the_engine_again(tmp_path, engine):
     """It does so after several threads of the process before have used it, and while another is opening one."""
     forked = "This process was forked while faces were being restored"
     assert _run(tmp_path, FORKS, engine) == ["255 0", "255 0", "255", forked, "255", "0 3", "255 255"]
+
+
+COPYING = """
+import gc, os, sys
+import av
+from streamdeblur.video import copying
+
+copying.copy_frame(av.VideoFrame(64, 64, "yuv420p"))
+child = os.fork()
+if child == 0:
+    # as at the end of a process: what it inherited is freed
+    del copying._references
+    gc.collect()
+    os._exit(0)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
+def test_a_forked_process_frees_what_copies_of_frames_were_made_with():
+    assert subprocess.run([sys.executable, "-c", COPYING], timeout=60, check=False).returncode == 0
