@@ -113,7 +113,8 @@ class Session:
         self._set_address(profile, context, OUTPUT, address_of(self.restored) + first * self.image_bytes)
         shape = (count, *self._image_shape)
         self._check(context.set_input_shape(INPUT, shape), "the shape of its input")
-        returned = tuple(context.get_tensor_shape(OUTPUT))
+        dimensions = context.get_tensor_shape(OUTPUT)
+        returned = tuple(int(dimensions[number]) for number in range(len(dimensions)))
         if returned != shape:
             # The memory of `restored` has room for images alone. The error must not keep the context, which is freed first.
             del context
