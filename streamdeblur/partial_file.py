@@ -6,12 +6,18 @@ import errno
 import os
 import stat
 import sys
-from contextlib import suppress
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
+from typing import TYPE_CHECKING
 
 from streamdeblur.errors import OutputError
 from streamdeblur.files import fitting_name
+
+if TYPE_CHECKING:
+    import av
 
 LONGEST_STEM = 70
 """Bytes of the temporary name that stand for the target's name; it must fit in the 143 bytes that some file systems allow."""
@@ -22,7 +28,56 @@ LOST = (*NO_SPACE, errno.EIO)
 """Errors of fsync that mean lost data; all others mean a file system that cannot sync."""
 
 
-class PartialFile:
+class Partial(ABC):
+    """What is written beside its target, hidden under a temporary name and locked, until `complete` renames it.
+
+    As a context manager it yields the path to write to; the end of the block completes it, an error discards it.
+    """
+
+    target: Path
+    path: Path
+    _descriptor: int | None = None
+    """Holds the lock; None where there are no locks."""
+    _is_there = False
+    """Whether the temporary name is still this object's; another process may use it after that."""
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.target)!r})"
+
+    @abstractmethod
+    def complete(self) -> None:
+        """Write the content through to the disk and give it its name."""
+
+    @abstractmethod
+    def _remove(self) -> None:
+        """Remove what has the temporary name."""
+
+    def discard(self) -> None:
+        """Remove what was written, unless it is complete."""
+        if self._is_there:
+            self._is_there = False
+            # removed while it is locked: the next process with this target makes its own
+            self._remove()
+        self._close()
+
+    def _close(self) -> None:
+        descriptor, self._descriptor = self._descriptor, None
+        if descriptor is not None:
+            os.close(descriptor)
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is None:
+            self.complete()
+            return
+        self.discard()
+        if isinstance(error, OSError) and error.errno in NO_SPACE:
+            raise cannot_write(self.target, error) from error
+
+
+class PartialFile(Partial):
     """A file beside its target, hidden under a temporary name, until `complete` renames it.
 
     The file is locked while its process lives, so the next one with the same target removes what a killed process left behind.
@@ -41,15 +96,11 @@ class PartialFile:
         """
         _check(Path(target))
         self.target = Path(os.path.realpath(target))
-        self._descriptor: int | None = None
         try:
             self.path = self._create(exclusive=exclusive)
         except OSError as error:
             raise OutputError(f"Cannot write in {self.target.parent}: {error.strerror}.") from None
         self._is_there = True
-
-    def __repr__(self) -> str:
-        return f"PartialFile({str(self.target)!r})"
 
     def _create(self, *, exclusive: bool) -> Path:
         """Create and lock the first temporary file that no living process holds."""
@@ -104,36 +155,15 @@ class PartialFile:
             raise
         sync_folder(self.target.parent)
 
-    def discard(self) -> None:
-        """Remove the file, unless it is complete."""
-        if self._is_there:
-            self._is_there = False
-            # removed while it is locked: the next process with this target makes its own
-            with suppress(OSError):
-                self.path.unlink(missing_ok=True)
-        self._close()
+    def _remove(self) -> None:
+        with suppress(OSError):
+            self.path.unlink(missing_ok=True)
 
     def _sync(self) -> None:
         if self._descriptor is not None:
             _sync_descriptor(self._descriptor)
         else:
             sync_file(self.path)
-
-    def _close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            os.close(descriptor)
-
-    def __enter__(self) -> Path:
-        return self.path
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if error is None:
-            self.complete()
-            return
-        self.discard()
-        if isinstance(error, OSError) and error.errno in NO_SPACE:
-            raise cannot_write(self.target, error) from error
 
 
 def write_file(target: str | Path, content: bytes | str) -> None:
@@ -143,14 +173,20 @@ def write_file(target: str | Path, content: bytes | str) -> None:
         OutputError: The file cannot be written; what stood there before is intact.
     """
     data = content.encode() if isinstance(content, str) else content
-    with PartialFile(target) as path:
-        try:
-            path.write_bytes(data)
-        except OSError as error:
-            raise cannot_write(target, error) from error
+    with PartialFile(target) as path, writing(target):
+        path.write_bytes(data)
 
 
-def cannot_write(target: str | Path, error: OSError) -> OutputError:
+@contextmanager
+def writing(target: str | Path) -> Iterator[None]:
+    """Turn errors of the operating system, such as that of a full disk, into the OutputError that names the target."""
+    try:
+        yield
+    except OSError as error:
+        raise cannot_write(target, error) from error
+
+
+def cannot_write(target: str | Path, error: OSError | av.FFmpegError) -> OutputError:
     """Return the error that names a file which could not be written, and why."""
     if error.errno in NO_SPACE:
         return OutputError(f"No space left to write {target}; nothing was kept.")

@@ -6,14 +6,13 @@ import os
 import shutil
 from contextlib import suppress
 from pathlib import Path
-from types import TracebackType
 
 from streamdeblur.errors import OutputError
 from streamdeblur.files import make_folder
-from streamdeblur.partial_file import NO_SPACE, cannot_write, is_open_at, lock, sync_file, sync_folder, temporary_path
+from streamdeblur.partial_file import Partial, is_open_at, lock, sync_file, sync_folder, temporary_path, writing
 
 
-class PartialFolder:
+class PartialFolder(Partial):
     """A folder beside its target, hidden under a temporary name, until `complete` renames it.
 
     It is locked while its process lives, so the next one with the same target removes what a killed process left behind. As a
@@ -32,14 +31,11 @@ class PartialFolder:
         """
         self.target, self.replace = Path(os.path.realpath(target)), replace
         make_folder(self.target.parent)
-        self._descriptor: int | None = None
         try:
             self.path = self._create()
         except OSError as error:
             raise OutputError(f"Cannot write in {self.target.parent}: {error.strerror}.") from None
-
-    def __repr__(self) -> str:
-        return f"PartialFolder({str(self.target)!r})"
+        self._is_there = True
 
     def _create(self) -> Path:
         """Make and lock the first temporary folder that no living process holds."""
@@ -67,10 +63,9 @@ class PartialFolder:
             OutputError: The disk is full or failing, or the name cannot be given; the folder has been removed.
         """
         try:
-            _sync_tree(self.path)
-            self._rename()
-        except OSError as error:
-            raise cannot_write(self.target, error) from error
+            with writing(self.target):
+                _sync_tree(self.path)
+                self._rename()
         finally:
             self.discard()
         sync_folder(self.target.parent)
@@ -88,28 +83,11 @@ class PartialFolder:
             if is_replacing:
                 os.rename(former, self.target)
             raise
+        self._is_there = False
         shutil.rmtree(former, ignore_errors=True)
 
-    def discard(self) -> None:
-        """Remove the folder, unless it is complete."""
+    def _remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
-        self._close()
-
-    def _close(self) -> None:
-        descriptor, self._descriptor = self._descriptor, None
-        if descriptor is not None:
-            os.close(descriptor)
-
-    def __enter__(self) -> Path:
-        return self.path
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if error is None:
-            self.complete()
-            return
-        self.discard()
-        if isinstance(error, OSError) and error.errno in NO_SPACE:
-            raise cannot_write(self.target, error) from error
 
 
 def _opened(folder: Path) -> int | None:

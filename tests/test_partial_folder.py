@@ -86,3 +86,15 @@ def test_next_run_removes_what_a_killed_one_left_and_not_what_a_living_one_write
         (first / "first").touch()
         (second / "second").touch()
     assert names(tmp_path) == ["pairs", "pairs/first"]
+
+
+def test_what_another_process_makes_under_the_temporary_name_is_not_removed(tmp_path):
+    """Once the folder has its name, the next process with this target takes the temporary one."""
+    first = PartialFolder(tmp_path / "out")
+    first.complete()
+    (tmp_path / "out").rmdir()
+    second = PartialFolder(tmp_path / "out")
+    assert second.path == first.path
+    first.discard()
+    assert second.path.is_dir()
+    second.discard()

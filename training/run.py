@@ -5,8 +5,7 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor
@@ -14,7 +13,7 @@ from torch.utils.tensorboard import SummaryWriter
 
 from streamdeblur.errors import InputError, OptionError
 from streamdeblur.files import make_folder
-from streamdeblur.partial_file import cannot_write, write_file
+from streamdeblur.partial_file import write_file, writing
 from streamdeblur.training.checkpoint import State, read_checkpoint, write_checkpoint
 from streamdeblur.training.config import TrainingConfig
 
@@ -58,7 +57,7 @@ class TrainingRun:
             raise InputError(f"Cannot read {path}: {error.strerror}.") from None
         except ValueError:
             raise InputError(f"{path} is damaged. Remove the folder to start again.") from None
-        with _explained(folder):
+        with writing(folder):
             self._tensorboard = SummaryWriter(str(folder)) if writes else None
         self._last_save = time.monotonic()
 
@@ -101,7 +100,7 @@ class TrainingRun:
             images: Images that were trained on so far.
         """
         if self._tensorboard:
-            with _explained(self.folder):
+            with writing(self.folder):
                 for name, value in values.items():
                     self._tensorboard.add_scalar(name, value, images)
 
@@ -116,7 +115,7 @@ class TrainingRun:
         if self._tensorboard:
             line = json.dumps({"images": images, **{name: round(value, 5) for name, value in metrics.items()}})
             self.log_scalars(metrics, images)
-            with _explained(self.folder):
+            with writing(self.folder):
                 self._tensorboard.add_image("blurry, coarse, restored, sharp", panel, images)
                 self._tensorboard.flush()
                 with (self.folder / LOG).open("a") as log:
@@ -128,15 +127,6 @@ class TrainingRun:
     def __exit__(self, *_: object) -> None:
         if self._tensorboard:
             self._tensorboard.close()
-
-
-@contextmanager
-def _explained(folder: Path) -> Iterator[None]:
-    """Turn errors of the operating system, which a full disk causes, into OutputError."""
-    try:
-        yield
-    except OSError as error:
-        raise cannot_write(folder, error) from error
 
 
 def _check_same(existing: State, requested: State, folder: Path) -> None:

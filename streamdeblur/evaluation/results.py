@@ -13,7 +13,7 @@ import numpy as np
 from streamdeblur.errors import InputError
 from streamdeblur.evaluation.cases import Case, Image
 from streamdeblur.files import fitting_name, make_folder
-from streamdeblur.partial_file import cannot_write, write_file
+from streamdeblur.partial_file import write_file, writing
 
 LINES = "results.jsonl"
 TIMES = "times.json"
@@ -102,11 +102,8 @@ class ResultFolder:
             OutputError: They cannot be written.
         """
         self.write_picture(self.picture(result.protocol, result.case, result.method), restored)
-        try:
-            with (self.folder / LINES).open("a", encoding="utf-8") as lines:
-                lines.write(json.dumps(asdict(result)) + "\n")
-        except OSError as error:
-            raise cannot_write(self.folder / LINES, error) from None
+        with writing(self.folder / LINES), (self.folder / LINES).open("a", encoding="utf-8") as lines:
+            lines.write(json.dumps(asdict(result)) + "\n")
         self._stored[result.protocol, result.case, result.method] = result
 
     def milliseconds(self, method: str, fingerprint: str, measure: Callable[[], float]) -> float:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from streamdeblur.errors import OptionError, OutputError
 from streamdeblur.options import EncodingOptions, StreamOptions
-from streamdeblur.partial_file import PartialFile
+from streamdeblur.partial_file import NO_SPACE, PartialFile, cannot_write
 from streamdeblur.video.conversion import fitted
 from streamdeblur.video.description import StreamTags, describe, interlacing_warning
 from streamdeblur.video.encoders import SUFFIXES, choose_encoder, choose_pixel_format, configure
@@ -243,17 +243,16 @@ class Writer:
         try:
             yield
         except (av.FFmpegError, OSError) as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
-                raise OutputError(f"No space left to write {self.target}; nothing was kept.") from error
-            detail = error.strerror or str(error)
             refused = isinstance(error, av.ExternalError | av.ArgumentError | av.UnknownError | av.EncoderNotFoundError)
             # A hardware encoder without its device fails with "operation not permitted".
-            if encoding and (refused or error.errno in (errno.EPERM, errno.ENODEV, errno.ENXIO, errno.ENOSYS)):
+            refused |= error.errno in (errno.EPERM, errno.ENODEV, errno.ENXIO, errno.ENOSYS)
+            if encoding and refused and error.errno not in NO_SPACE:
                 codec = self.container.streams.video[0].codec_context.name if self.container.streams.video else "the encoder"
                 raise OptionError(
-                    f"{codec} cannot write this video ({detail}). Check --codec, --quality and --preset, and its device."
+                    f"{codec} cannot write this video ({error.strerror or error}). "
+                    "Check --codec, --quality and --preset, and its device."
                 ) from error
-            raise OutputError(f"Cannot write {self.target}: {detail}.") from error
+            raise cannot_write(self.target, error) from error
 
 
 def _has_alpha(pixel_format: av.VideoFormat) -> bool:

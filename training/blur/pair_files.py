@@ -7,8 +7,7 @@ Both appear under their names when they are complete.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, Self
 
@@ -19,7 +18,7 @@ from numpy.typing import NDArray
 from streamdeblur.errors import OutputError
 from streamdeblur.files import fitting_name, refuse_existing, refuse_inputs
 from streamdeblur.options import EncodingOptions, StreamOptions
-from streamdeblur.partial_file import PartialFile, cannot_write
+from streamdeblur.partial_file import PartialFile, writing
 from streamdeblur.partial_folder import PartialFolder
 from streamdeblur.training.blur.exposures import Pair
 from streamdeblur.training.blur.options import BlurOptions
@@ -107,7 +106,7 @@ class PairFolder:
         if target.exists():
             _check_replaceable(target, overwrite=options.overwrite)
         self._target = target
-        with ExitStack() as undo, _explained(target):
+        with ExitStack() as undo, writing(target):
             self._partial = PartialFolder(target)
             undo.callback(self._partial.discard)
             self._records = Records(self._partial.path / RECORDS, Path(reader.source), options)
@@ -119,7 +118,7 @@ class PairFolder:
     def write(self, frame: Frame, pair: Pair) -> None:
         """Write the two pictures of a pair. Raises OutputError."""
         stem = f"{frame.number:06d}"
-        with _explained(self._target):
+        with writing(self._target):
             names = {"blurry": f"{stem}_blurry.png", "sharp": f"{stem}_sharp.png"}
             self._save(names["blurry"], pair.blurry)
             self._save(names["sharp"], pair.sharp)
@@ -140,7 +139,7 @@ class PairFolder:
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             if kind is None:
-                with _explained(self._target):
+                with writing(self._target):
                     self._records.complete()
                 self._partial.complete()
         finally:
@@ -166,7 +165,7 @@ class PairVideo:
             opened.push(self._sharp)
             self._partial = PartialFile(self._json)
             opened.callback(self._partial.discard)
-            with _explained(self._json):
+            with writing(self._json):
                 self._records = Records(self._partial.path, Path(reader.source), options)
             opened.pop_all()
 
@@ -177,7 +176,7 @@ class PairVideo:
         """Encode the two frames of a pair. Raises OutputError or OptionError."""
         self._blurry.write(_like(frame.decoded, pair.blurry))
         self._sharp.write(frame.decoded)
-        with _explained(self._json):
+        with writing(self._json):
             self._records.add(frame, pair)
 
     def copy(self, packet: av.Packet[Any]) -> None:
@@ -205,7 +204,7 @@ class PairVideo:
         """Complete one file after the other; where one fails, those before it are removed."""
         with ExitStack() as undo:
             with self._sharp:
-                with self._blurry, _explained(self._json):
+                with self._blurry, writing(self._json):
                     self._records.complete()
                 undo.callback(self._target.unlink)
             undo.callback(self._sharp_target.unlink)
@@ -240,12 +239,3 @@ def _check_replaceable(target: Path, *, overwrite: bool) -> None:
         raise OutputError(
             f"{target} holds other files than pairs ({RECORDS} is missing): it is not replaced. Name another folder."
         )
-
-
-@contextmanager
-def _explained(target: Path) -> Iterator[None]:
-    """Turn errors of the operating system into OutputError."""
-    try:
-        yield
-    except OSError as error:
-        raise cannot_write(target, error) from error
