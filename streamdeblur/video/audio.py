@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from streamdeblur.video.filters import filter_graph
 from streamdeblur.video.trial import StreamRefusedError, try_stream
 
 if TYPE_CHECKING:
@@ -145,8 +146,7 @@ def _silence(stream: av.stream.Stream) -> Iterator[Packet]:
     context = stream.codec_context
     context.open()
     # made by FFmpeg: PyAV reads beyond the planes of a frame of eight or more channels (AudioFrame.planes)
-    graph = av.filter.Graph()
-    graph.threads = 1
+    graph = filter_graph()
     samples = str(context.frame_size or 1024)
     graph.link_nodes(
         graph.add("anullsrc", channel_layout=context.layout.name, sample_rate=str(context.rate), nb_samples=samples),

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeblur.video.filters import filter_graph
 from streamdeblur.video.layouts import layout_of
 
 if TYPE_CHECKING:
@@ -77,9 +78,7 @@ class _References(threading.local):
     def _open(width: int, height: int, pixel_format: str) -> av.filter.Graph:
         import av
 
-        graph = av.filter.Graph()
-        # threads of a graph that is kept would be waited for in a forked process, which does not have them
-        graph.threads = 1
+        graph = filter_graph()
         source = graph.add_buffer(width=width, height=height, format=av.VideoFormat(pixel_format), time_base=Fraction(1))
         graph.link_nodes(source, graph.add("buffersink")).configure()
         return graph

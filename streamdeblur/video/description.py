@@ -7,6 +7,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from streamdeblur.video.encoders import add_parameters
+from streamdeblur.video.filters import filter_graph
 from streamdeblur.video.hdr import display_matrix, hdr_parameters
 
 if TYPE_CHECKING:
@@ -113,8 +114,7 @@ def top_field_first(frame: av.VideoFrame) -> bool:
     """Return whether a frame is flagged as interlaced with its top field first, which PyAV tells by a filter only."""
     import av
 
-    graph = av.filter.Graph()
-    graph.threads = 1
+    graph = filter_graph()
     graph.link_nodes(
         graph.add_buffer(width=frame.width, height=frame.height, format=frame.format, time_base=Fraction(1)),
         graph.add("select", r"eq(interlace_type\,TOPFIRST)"),

@@ -129,4 +129,4 @@ def _shifted(chapters: list[av.container.core.Chapter], offset: Fraction) -> lis
         ticks = round(offset / chapter["time_base"]) if chapter["time_base"] else 0
         if chapter["end"] > ticks:
             shifted.append({**chapter, "start": max(0, chapter["start"] - ticks), "end": chapter["end"] - ticks})
-    return shifted  # type: ignore[return-value]
+    return shifted  # type: ignore[return-value]  # dictionaries with the keys of a chapter

@@ -5,6 +5,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from streamdeblur.video.timestamps import move_stamps
+
 if TYPE_CHECKING:
     import av
 
@@ -53,9 +55,7 @@ class RisingStamps:
         from av.rational import AVRational
 
         if offset and packet.time_base:
-            shift = round(offset / packet.time_base)
-            packet.pts = None if packet.pts is None else packet.pts - shift
-            packet.dts = None if packet.dts is None else packet.dts - shift
+            move_stamps(packet, -round(offset / packet.time_base))
         if self._stream.time_base and packet.time_base:
             packet.rescale_ts(AVRational(self._stream.time_base))
         self._complete(packet)

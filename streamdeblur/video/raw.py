@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.errors import InputError, OptionError
+from streamdeblur.setting_types import LARGEST_SIDE
 from streamdeblur.video.copying import line_bytes, plane_lines
 from streamdeblur.video.layouts import layout_of
 from streamdeblur.video.source import MAX_PIXELS
@@ -17,9 +18,6 @@ from streamdeblur.video.source import MAX_PIXELS
 if TYPE_CHECKING:
     import av
 
-
-LARGEST_SIDE = 16384
-"""Pixels."""
 PIECE = 1 << 20
 """Bytes that are read at once, at most: a frame takes memory as its bytes come, however large a header says it is."""
 

@@ -63,7 +63,7 @@ def add_text(
     """Add a subtitle stream of this encoder with the styles of the source, whose decoder is open."""
     from av.subtitles.stream import SubtitleStream
 
-    stream: SubtitleStream = container.add_stream(encoder)  # type: ignore[assignment]
+    stream: SubtitleStream = container.add_stream(encoder)  # type: ignore[assignment]  # of a subtitle encoder
     stream.codec_context.subtitle_header = source.codec_context.subtitle_header or SIMPLEST_HEADER
     if source.time_base:
         stream.time_base = source.time_base

@@ -54,6 +54,12 @@ class _Stream:
     """Time until which its packets are shown or heard: with B-frames later than the decoding times."""
 
 
+def move_stamps(packet: Stamped, ticks: int) -> None:
+    """Move the stamps that a packet has by a number of ticks."""
+    packet.pts = None if packet.pts is None else packet.pts + ticks
+    packet.dts = None if packet.dts is None else packet.dts + ticks
+
+
 class ContinuousStamps:
     """Gives the packets of a file time stamps without jumps, where recordings were joined or a clock was set.
 
@@ -130,7 +136,7 @@ class ContinuousStamps:
         # those that go on as if this packet had not been
         unmoved = sum(self._follows(f, stream, FAR_SECONDS) and (backward or f < time) for f in followers)
         if 2 * unmoved > len(followers) or (backward and not followers):
-            self._move(packet, round(stream.expected / packet.time_base) - packet.dts)
+            move_stamps(packet, round(stream.expected / packet.time_base) - packet.dts)
             self.moved += 1
         elif backward or (self._skips and time > stream.expected + FAR_SECONDS):
             self._offsets.append(self._offsets[stream.part] + self._end(stream) - time)
@@ -158,13 +164,8 @@ class ContinuousStamps:
             if packet.stream_index in self._dense:
                 self._latest = max(self._latest, time + offset)
         if offset:
-            self._move(packet, round(offset / packet.time_base))
+            move_stamps(packet, round(offset / packet.time_base))
         return packet
-
-    @staticmethod
-    def _move(packet: Stamped, ticks: int) -> None:
-        packet.pts = None if packet.pts is None else packet.pts + ticks
-        packet.dts = None if packet.dts is None else packet.dts + ticks
 
 
 class DecodingStamps:

@@ -149,7 +149,7 @@ class Discarded(io.RawIOBase):
     def seekable(self) -> bool:
         return True
 
-    def write(self, data: bytes) -> int:  # type: ignore[override]
+    def write(self, data: bytes) -> int:  # type: ignore[override]  # PyAV writes bytes alone
         self._position += len(data)
         self._size = max(self._size, self._position)
         return len(data)
