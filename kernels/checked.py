@@ -162,7 +162,7 @@ class CheckedKernel:
             if self._requires is not None:
                 self._requires(*arguments)
         except (TypeError, ValueError) as error:
-            raise type(error)(f"{self.__name__}: {error}") from None  # type: ignore[attr-defined]
+            raise type(error)(f"{self.__name__}: {error}") from None  # type: ignore[attr-defined]  # set by update_wrapper
         return self.loop(*arguments)
 
     @property

@@ -48,7 +48,7 @@ def kernel(function: Function) -> Function:
     return cast(Function, dispatcher)
 
 
-class _CheckedFiles(_CacheFiles):  # type: ignore[misc]
+class _CheckedFiles(_CacheFiles):  # type: ignore[misc]  # a class without type information
     """Numba's cache files, each with a digest at its end: a damaged one is removed, and the kernel is compiled again.
 
     Numba itself would fail on a damaged index at each start, and run whatever machine code a damaged file holds.

@@ -101,7 +101,7 @@ class _PlainLoader(yaml.SafeLoader):
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         """Compose a node, unless it is one that plain files do not have."""
-        event = self.peek_event()  # type: ignore[no-untyped-call]
+        event = self.peek_event()  # type: ignore[no-untyped-call]  # PyYAML has no hints for it
         if isinstance(event, yaml.AliasEvent):
             raise _refusal("aliases (*name) are not supported: write the value out", event)
         if getattr(event, "tag", None):

@@ -197,7 +197,7 @@ class RestorationOptions(UserSettings):
     )
 
     if TYPE_CHECKING:
-        # Editors and type checkers complete and check the settings by name.
+        # Editors and type checkers complete and check the settings by name, which the base class takes as any.
         @classmethod
         def load(cls, config: str | Path | None = None, **settings: Unpack[RestorationSettings]) -> Self: ...  # type: ignore[override]
         def changed(self, **settings: Unpack[RestorationSettings]) -> Self: ...  # type: ignore[override]
@@ -256,7 +256,7 @@ class VideoOptions(ComposedSettings):
     allow_network: bool = Field(default=False, description="Read URLs, and playlists that reach other files or hosts.")
 
     if TYPE_CHECKING:
-        # Editors and type checkers complete and check the settings by name.
+        # Editors and type checkers complete and check the settings by name, which the base class takes as any.
         @classmethod
         def load(cls, config: str | Path | None = None, **settings: Unpack[VideoSettings]) -> Self: ...  # type: ignore[override]
         def changed(self, **settings: Unpack[VideoSettings]) -> Self: ...  # type: ignore[override]

@@ -67,7 +67,7 @@ def _kind(value_type: ValueType) -> Any:
     if value_type.spelling:
         return str
     if value_type.is_list:
-        return list[_kind(ValueType.of(get_args(value_type.kind)[0]))]  # type: ignore[misc]
+        return list[_kind(ValueType.of(get_args(value_type.kind)[0]))]  # type: ignore[misc]  # a type that is made here
     if get_origin(value_type.kind) is tuple:
         return value_type.kind
     return value_type.kind if value_type.kind in (bool, int, float, Path) else str

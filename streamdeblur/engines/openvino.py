@@ -32,7 +32,7 @@ def import_openvino() -> Any:
     """Import `openvino` without its telemetry, which reports every import to Google Analytics from a forked process."""
     with one_at_a_time():
         if "openvino" not in sys.modules:
-            held_back = sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]
+            held_back = sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # None: Python's mark of a module that is not to be imported
             try:
                 import openvino  # noqa: F401
             finally:

@@ -114,7 +114,7 @@ def _recorded_stream(
     import av
 
     codec = choose_encoder(encoding.codec, "h264", container)
-    stream: av.VideoStream = container.add_stream(codec.name, rate=rate)  # type: ignore[assignment]
+    stream: av.VideoStream = container.add_stream(codec.name, rate=rate)  # type: ignore[assignment]  # of a video encoder
     context = stream.codec_context
     context.width, context.height = even_size(frame)
     context.pix_fmt = choose_pixel_format(frame.format.name, codec)
