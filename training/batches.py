@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import cast
 
 import numpy as np
 import torch
@@ -13,10 +14,12 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from streamdeblur.training.blur.exposures import Pair
+from streamdeblur.training.blur.sequences import ExposureSequence
 from streamdeblur.training.blur.trajectories import SIZE
+from streamdeblur.training.networks.deconvolution import Memory
 
-MakePair = Callable[[int, float, int], Pair]
-"""Makes the pair of an index, at a severity in [0, 1] and a size in pixels; it depends on nothing else."""
+MakeSample = Callable[[int, float, int], Pair | ExposureSequence]
+"""Makes the pair or the sequence of an index, at a severity in [0, 1] and a size in pixels; it depends on nothing else."""
 
 PREFETCHED_BATCHES = 4
 WORKERS = 2
@@ -31,22 +34,44 @@ class Batch:
     sharp: Tensor
     """The sharp images, in the same form."""
     kernels: Tensor
-    """float32 [N, 41, 41]: the kernels that blurred the crops; zero where the blur is not one kernel."""
+    """float32 [N, 1 + M, 41, 41]: the kernels that blurred the crops and the M earlier ones; zero where the blur is not one."""
+    memory: Memory | None = None
+    """The M earlier crops of sequences, the latest first; None for pairs."""
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
-        return Batch(self.blurry.to(device), self.sharp.to(device), self.kernels.to(device))
+        memory = None if self.memory is None else Memory(*(tensor.to(device) for tensor in self.memory))
+        return Batch(self.blurry.to(device), self.sharp.to(device), self.kernels.to(device), memory)
 
 
-def collate(pairs: Sequence[Pair]) -> Batch:
-    """Collect pairs of one size in a batch on the CPU."""
+def _images(arrays: Sequence[NDArray[np.uint8]]) -> Tensor:
+    return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).float().div_(255)
 
-    def images(arrays: list[NDArray[np.uint8]]) -> Tensor:
-        return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).float().div_(255)
 
+def collate(samples: Sequence[Pair | ExposureSequence]) -> Batch:
+    """Collect pairs of one size, or sequences of one size and length, in a batch on the CPU."""
+    if isinstance(samples[0], ExposureSequence):
+        return _collate_sequences(cast(Sequence[ExposureSequence], samples))
+    pairs = cast(Sequence[Pair], samples)
     unknown = np.zeros((SIZE, SIZE), np.float32)
     kernels = np.stack([unknown if pair.kernel is None else pair.kernel for pair in pairs])
-    return Batch(images([pair.blurry for pair in pairs]), images([pair.sharp for pair in pairs]), torch.from_numpy(kernels))
+    return Batch(
+        _images([pair.blurry for pair in pairs]), _images([pair.sharp for pair in pairs]), torch.from_numpy(kernels)[:, None]
+    )
+
+
+def _collate_sequences(sequences: Sequence[ExposureSequence]) -> Batch:
+    """The present crops, which are the last of each sequence, and the others as their memory."""
+    exposures = np.stack([sequence.blurry[::-1] for sequence in sequences])
+    blurry = torch.from_numpy(exposures).permute(0, 1, 4, 2, 3).float().div_(255)
+    validity = np.stack([sequence.validity[:-1][::-1] for sequence in sequences]).astype(np.float32)
+    kernels = np.stack([sequence.kernels[::-1] for sequence in sequences])
+    return Batch(
+        blurry[:, 0].contiguous(memory_format=torch.channels_last),
+        _images([sequence.sharp for sequence in sequences]),
+        torch.from_numpy(kernels),
+        Memory(blurry[:, 1:], torch.from_numpy(validity)),
+    )
 
 
 class BatchLoader:
@@ -57,7 +82,7 @@ class BatchLoader:
 
     def __init__(
         self,
-        make: MakePair,
+        make: MakeSample,
         *,
         size: int,
         crop: int,

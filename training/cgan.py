@@ -68,7 +68,7 @@ def train_cgan(
             parts["hourglass"] = pathways.hourglass
         loop = TrainingLoop(fabric, run, settings, parts)
         for step, batch in loop.steps(data, lambda: network_for_prediction(pathways, ema)):
-            outputs: PathwayOutputs = trainer.model(batch.blurry, batch.sharp)
+            outputs: PathwayOutputs = trainer.model(batch.blurry, batch.sharp, batch.memory)
             if settings.weights.needs_discriminator:
                 loss = discriminator_objective(discriminator_trainer.model, batch, outputs.restored)
                 loop.record({"discriminator": loss})

@@ -14,7 +14,7 @@ import numpy as np
 import onnx
 import torch
 from onnx import helper, numpy_helper
-from torch import nn
+from torch import Tensor, nn
 
 from streamdeblur.engines.half import compute_in_half
 from streamdeblur.errors import InputError, NetworkError
@@ -124,6 +124,7 @@ def open_trained(run: Path) -> tuple[TwoStepNetwork, dict[str, str]]:
         "crop_size": str(CROP_SIZE),
         "window_scale": str(WINDOW_SCALE),
         "input_range": "0..1 RGB",
+        "memory": str(network.memory),
         "training": f"{saved['step']}: {state['images']:,} images",
         "config": json.dumps(saved["config"]),
     }
@@ -142,8 +143,10 @@ def _restore(step: str, config: TrainingConfig, state: State) -> TwoStepNetwork:
     return TwoStepNetwork(hourglass, generator)
 
 
-def to_onnx(network: nn.Module) -> onnx.ModelProto:
-    """Trace a network as an ONNX graph with the input "blurry" and the outputs "restored" and "coarse".
+def to_onnx(network: TwoStepNetwork) -> onnx.ModelProto:
+    """Trace a network as an ONNX graph with the outputs "restored" and "coarse".
+
+    Its inputs are "blurry" and, with a memory, "memory" [N, M, 3, H, W] and "validity" [N, M].
 
     Initializers have the names of the weights.
     """
@@ -151,13 +154,14 @@ def to_onnx(network: nn.Module) -> onnx.ModelProto:
     with warnings.catch_warnings():
         # the exporter by tracing needs no further package and keeps the names of weights
         warnings.simplefilter("ignore")
+        inputs = _example(network, 1)
         torch.onnx.export(
             network,
-            (torch.rand(1, 3, CROP_SIZE, CROP_SIZE),),
+            tuple(inputs.values()),
             file,  # type: ignore[arg-type]  # its hints lack files in memory, which it takes
-            input_names=["blurry"],
+            input_names=list(inputs),
             output_names=["restored", "coarse"],
-            dynamic_axes={name: {0: "N"} for name in ("blurry", "restored", "coarse")},
+            dynamic_axes={name: {0: "N"} for name in (*inputs, "restored", "coarse")},
             opset_version=OPSET,
             # engines fold constants themselves, and --init finds weights by their names
             do_constant_folding=False,
@@ -166,6 +170,15 @@ def to_onnx(network: nn.Module) -> onnx.ModelProto:
     model = onnx.load_model_from_string(file.getvalue())
     _gather_constants(model)
     return model
+
+
+def _example(network: TwoStepNetwork, count: int, random: torch.Generator | None = None) -> dict[str, Tensor]:
+    """Random inputs of a network by their names in the graph."""
+    inputs = {"blurry": torch.rand(count, 3, CROP_SIZE, CROP_SIZE, generator=random)}
+    if network.memory:
+        inputs["memory"] = torch.rand(count, network.memory, 3, CROP_SIZE, CROP_SIZE, generator=random)
+        inputs["validity"] = torch.randint(0, 2, (count, network.memory), generator=random).float()
+    return inputs
 
 
 def _gather_constants(model: onnx.ModelProto) -> None:
@@ -218,14 +231,15 @@ def _store_at_half_precision(model: onnx.ModelProto) -> None:
     model.graph.node.extend([*casts, *rest])
 
 
-def _difference(network: nn.Module, content: bytes) -> float:
+def _difference(network: TwoStepNetwork, content: bytes) -> float:
     """The largest difference between the outputs of ONNX Runtime and of torch, over batches of one and of two."""
     logging.getLogger("onnxruntime").setLevel(logging.ERROR)
     session = open_on_cpu(content)
     random = torch.Generator().manual_seed(0)
     largest = 0.0
     for count in (1, 2):
-        blurry = torch.rand(count, 3, CROP_SIZE, CROP_SIZE, generator=random)
-        for image, expected in zip(session.run(None, {"blurry": blurry.numpy()}), network(blurry), strict=True):
+        inputs = _example(network, count, random)
+        images = session.run(None, {name: tensor.numpy() for name, tensor in inputs.items()})
+        for image, expected in zip(images, network(*inputs.values()), strict=True):
             largest = max(largest, float(np.abs(image - expected.numpy()).max()))
     return largest

@@ -16,10 +16,9 @@ from torch import Tensor, nn
 
 from streamdeblur.errors import TrainingError
 from streamdeblur.training.allocator import keep_freed_memory
-from streamdeblur.training.batches import Batch, BatchLoader
+from streamdeblur.training.batches import Batch, BatchLoader, MakeSample
 from streamdeblur.training.checkpoint import State, random_state, restore_random_state
 from streamdeblur.training.config import StepSettings
-from streamdeblur.training.datasets.pair_sources import PairSource
 from streamdeblur.training.progress import ProgressLog
 from streamdeblur.training.run import TrainingRun
 from streamdeblur.training.stop_request import StopRequest
@@ -39,12 +38,12 @@ class Stateful(Protocol):
 
 @dataclass(frozen=True)
 class TrainingData:
-    """The pairs of one step."""
+    """The pairs, or sequences, of one step."""
 
-    training: PairSource
-    """The pairs to train on."""
-    held_out: PairSource
-    """The pairs of the validation."""
+    training: MakeSample
+    """Makes those to train on."""
+    held_out: MakeSample
+    """Makes those of the validation."""
 
 
 def launch_fabric(settings: StepSettings, seed: int) -> Fabric:
@@ -139,9 +138,9 @@ class TrainingLoop:
         told = torch.tensor(float(stopped), device=self._fabric.device)
         return bool(self._fabric.all_reduce(told, reduce_op="sum"))
 
-    def _load(self, source: PairSource) -> BatchLoader:
+    def _load(self, make: MakeSample) -> BatchLoader:
         return BatchLoader(
-            source.pair,
+            make,
             size=self._settings.batch,
             crop=self._settings.crop,
             severity=self._settings.severity,

@@ -56,11 +56,11 @@ def kernel_loss(kernels: Tensor, targets: Tensor) -> Tensor:
     """Return one minus the cosine between estimated and true kernels, averaged over the samples whose kernel is known.
 
     Args:
-        kernels: Estimated kernels, [N, 1, k, k].
-        targets: True kernels, [N, 1, k, k]; all zero where the kernel is unknown.
+        kernels: Estimated kernels, [N, F, k, k].
+        targets: True kernels, [N, F, k, k]; all zero where the kernel is unknown.
     """
-    known = targets.flatten(1).any(1)
-    cosine = F.cosine_similarity(kernels.flatten(1), targets.flatten(1))
+    known = targets.flatten(2).any(2)
+    cosine = F.cosine_similarity(kernels.flatten(2), targets.flatten(2), dim=2)
     return ((1.0 - cosine) * known).sum() / known.sum().clamp_min(1)
 
 

@@ -102,6 +102,6 @@ def _deconvolution_losses(weights: LossWeights, batch: Batch, deconvolved: Decon
     """The terms that train the deconvolution, which hardly learns to find kernels from the restored image alone."""
     sharp, blurry = half_luma(batch.sharp), half_luma(batch.blurry)
     return {
-        "kernel": weights.kernel * kernel_loss(deconvolved.kernel, half_resolution_kernels(batch.kernels)),
+        "kernel": weights.kernel * kernel_loss(deconvolved.kernels, half_resolution_kernels(batch.kernels)),
         "deconvolved": weights.deconvolved * deconvolution_loss(deconvolved.planes, sharp, blurry),
     }

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from streamdeblur.training.batches import collate
-from streamdeblur.training.blur.exposures import Pair
-from streamdeblur.training.datasets.pair_sources import PairSource
+from streamdeblur.faces.window import CROP_SIZE
+from streamdeblur.training.batches import MakeSample, collate
 
 BATCH_SIZE = 8
 PANEL_ROWS = 4
@@ -24,20 +22,21 @@ def psnr(images: Tensor, targets: Tensor) -> Tensor:
 class Validation:
     """Measures a network on a fixed set of pairs, the same at every validation of a run."""
 
-    def __init__(self, source: PairSource, count: int) -> None:
+    def __init__(self, make: MakeSample, count: int) -> None:
         """
         Args:
-            source: Of the pairs.
-            count: Number of pairs.
+            make: Makes the pairs, or the sequences.
+            count: Their number.
         """
-        self._pairs: Sequence[Pair] = [source.pair(index) for index in range(count)]
+        self._samples = [make(index, 1.0, CROP_SIZE) for index in range(count)]
 
     @torch.no_grad()
     def __call__(self, network: nn.Module) -> tuple[dict[str, float], Tensor]:
         """Measure a network.
 
         Args:
-            network: Maps blurry images to restored and coarse ones, all float [N, 3, H, W] in [0, 1].
+            network: Maps blurry images, for sequences with their memory and its validity, to restored and coarse ones, all float
+                [N, 3, H, W] in [0, 1].
 
         Returns:
             PSNR and gain over the blurry input in dB, by blur scheme; and a panel of the first pairs, float [3, H, W] in [0, 1],
@@ -46,16 +45,16 @@ class Validation:
         device = next(network.parameters()).device
         values: dict[str, list[float]] = defaultdict(list)
         rows: list[Tensor] = []
-        for start in range(0, len(self._pairs), BATCH_SIZE):
-            pairs = self._pairs[start : start + BATCH_SIZE]
-            batch = collate(pairs).to(device)
-            restored, coarse = (images.float() for images in network(batch.blurry))
+        for start in range(0, len(self._samples), BATCH_SIZE):
+            samples = self._samples[start : start + BATCH_SIZE]
+            batch = collate(samples).to(device)
+            restored, coarse = (images.float() for images in network(batch.blurry, *(batch.memory or ())))
             before, after = psnr(batch.blurry, batch.sharp), psnr(restored, batch.sharp)
-            for pair, blurred, deblurred in zip(pairs, before.tolist(), after.tolist(), strict=True):
-                values[f"psnr/{pair.record['scheme']}"].append(deblurred)
-                if pair.record["scheme"] != "sharp":
-                    values[f"gain/{pair.record['scheme']}"].append(deblurred - blurred)
+            for sample, blurred, deblurred in zip(samples, before.tolist(), after.tolist(), strict=True):
+                values[f"psnr/{sample.record['scheme']}"].append(deblurred)
+                if sample.record["scheme"] != "sharp":
+                    values[f"gain/{sample.record['scheme']}"].append(deblurred - blurred)
                     values["gain"].append(deblurred - blurred)
-            for n in range(min(PANEL_ROWS - len(rows), len(pairs))):
+            for n in range(min(PANEL_ROWS - len(rows), len(samples))):
                 rows.append(torch.cat([batch.blurry[n], coarse[n], restored[n], batch.sharp[n]], dim=2))
         return {name: sum(items) / len(items) for name, items in sorted(values.items())}, torch.cat(rows, dim=1).cpu()

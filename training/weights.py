@@ -16,6 +16,9 @@ from streamdeblur.training.checkpoint import State, read_checkpoint
 from streamdeblur.training.onnx_module import read_onnx
 from streamdeblur.training.run import CHECKPOINT
 
+OPTIONAL = ("sharp_encoder.", "deconvolution.trust")
+"""What a file may lack: the sharp pathway, which is not exported, and the trust of a network without a memory."""
+
 
 def load_weights(network: nn.Module, path: Path, part: str) -> None:
     """Load trained weights into a network; of a run, those of its EMA. The sharp pathway, which is not exported, may be missing.
@@ -35,7 +38,7 @@ def load_weights(network: nn.Module, path: Path, part: str) -> None:
         if isinstance(module, nn.BatchNorm2d) and f"{module_name}.weight" not in weights:
             weights |= _identity_normalisation(module_name, module)
     weights |= {name: value for name, value in own.items() if name.endswith("num_batches_tracked") and name not in weights}
-    missing = [name for name in own if name not in weights and not name.startswith("sharp_encoder.")]
+    missing = [name for name in own if name not in weights and not name.startswith(OPTIONAL)]
     differing = [name for name in own if name in weights and weights[name].shape != own[name].shape]
     if missing or differing:
         name = (missing + differing)[0]

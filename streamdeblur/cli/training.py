@@ -14,6 +14,7 @@ import typer
 from streamdeblur.errors import OptionError
 
 if TYPE_CHECKING:
+    from streamdeblur.training.batches import MakeSample
     from streamdeblur.training.config import StepSettings, TrainingConfig
     from streamdeblur.training.loop import TrainingData
 
@@ -70,20 +71,27 @@ class DataFolders:
 
     def open(self, config: TrainingConfig, settings: StepSettings) -> TrainingData:
         """Open the pairs to train one step with, and those to validate it with."""
-        from streamdeblur.training.datasets.pair_sources import StoredPairs, open_maker
+        from streamdeblur.training.datasets.pair_sources import StoredPairs, open_maker, open_sequence_maker
         from streamdeblur.training.loop import TrainingData
 
         recipe, seed = config.recipe_of(settings), config.seed
+        memory = config.network.generator.memory if settings is config.cgan else 0
+        if self.pairs and memory:
+            raise OptionError("A network with a memory is trained on sequences: give --stills and --clips instead of --pairs.")
+
+        def maker(stills: list[Path], clips: list[Path]) -> MakeSample:
+            if memory:
+                return open_sequence_maker(stills, clips, recipe, seed, memory).sequence
+            return open_maker(stills, clips, recipe, seed).pair
+
         training = (
-            StoredPairs(self.pairs, settings.pairs, seed)
-            if self.pairs
-            else open_maker(self.stills or [], self.clips or [], recipe, seed)
+            StoredPairs(self.pairs, settings.pairs, seed).pair if self.pairs else maker(self.stills or [], self.clips or [])
         )
         stills, clips = ([folder] if folder else [] for folder in (self.held_out_stills, self.held_out_clips))
         if not stills and not clips:
             logger.info("No --held-out-stills or --held-out-clips: the run is validated on people that are trained on.")
             return TrainingData(training, training)
-        return TrainingData(training, open_maker(stills, clips, recipe, seed))
+        return TrainingData(training, maker(stills, clips))
 
 
 def _given(option: str, folders: list[Path] | None) -> list[str]:

@@ -12,6 +12,7 @@ from streamdeblur.training.networks.deconvolution import (
     LUMA,
     ROOT_OFFSET,
     Deconvolution,
+    Memory,
     apply_responses,
     half_luma,
     half_resolution_kernels,
@@ -55,7 +56,7 @@ def test_the_laplacian_is_that_of_the_transforms():
 
 def test_half_resolution_keeps_a_kernels_sum_and_centre():
     kernel = torch.from_numpy(sample_kernel(np.random.default_rng(3), 20.0))[None]
-    small = half_resolution_kernels(kernel)
+    small = half_resolution_kernels(kernel[None])
     assert small.shape == (1, 1, KERNEL_SIDE, KERNEL_SIDE)
     assert small.sum().item() == pytest.approx(1.0, abs=0.01)
     places = torch.arange(41.0) - 20
@@ -69,14 +70,14 @@ def test_a_known_kernel_is_undone(luma):
         deconvolution.ridges.fill_(-7.0)
         deconvolution.noise[:, 0] = -9.0
     transforms = fourier(luma.shape[-1], CPU)
-    kernel = half_resolution_kernels(torch.from_numpy(sample_kernel(np.random.default_rng(5), 16.0))[None])
+    kernel = half_resolution_kernels(torch.from_numpy(sample_kernel(np.random.default_rng(5), 16.0))[None, None])
     sharp = apply_responses(luma)
     blurred = times(transforms.kernel_spectrum(kernel), transforms.spectrum(sharp))
     found = deconvolution._least_squares(transforms, blurred, laplacian(sharp))
     cosines = torch.cosine_similarity(found.flatten(2), kernel.flatten(2), dim=2)
     assert cosines.min() > 0.95, "under both responses, with every ridge"
     blurry = transforms.planes(blurred)
-    restored = deconvolution._wiener(transforms, blurred, blurry, kernel)
+    restored = deconvolution._wiener(transforms, blurred[:, None], blurry, kernel[:, None], None)
     inner = (..., slice(10, -10), slice(10, -10))
     before, after = ((planes - sharp)[inner].square().mean() for planes in (blurry, restored))
     assert after < before / 20
@@ -116,3 +117,65 @@ def test_a_deconvolution_needs_a_coarse_image():
     for change in ({"kind": "table3"}, {"kind": "unet", "conditioned": False}):
         with pytest.raises(OptionError, match="needs a coarse image"):
             GeneratorPreset(deconvolution=TINY, **change)
+
+
+MEMORY = TINY.model_copy(update={"memory": 2})
+
+
+@pytest.fixture
+def joint():
+    """A deconvolution with a memory whose weights are not the initial ones."""
+    deconvolution = Deconvolution(MEMORY).eval()
+    for weights in deconvolution.parameters():
+        if not weights.any():
+            torch.nn.init.normal_(weights, 0.0, 0.1)
+    return deconvolution
+
+
+def test_a_memory_without_valid_entries_changes_nothing(joint):
+    blurry, coarse = torch.rand(2, 3, 64, 64), torch.rand(2, 3, 64, 64)
+    alone = joint(blurry, coarse)
+    forgotten = joint(blurry, coarse, Memory(torch.rand(2, 2, 3, 64, 64), torch.zeros(2, 2)))
+    assert torch.equal(alone.planes, forgotten.planes)
+    assert torch.equal(alone.kernels[:, :1], forgotten.kernels[:, :1])
+
+
+def test_the_order_of_a_memory_does_not_matter(joint):
+    blurry, coarse, earlier = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64), torch.rand(1, 2, 3, 64, 64)
+    one, other = (joint(blurry, coarse, Memory(memory, torch.ones(1, 2))).planes for memory in (earlier, earlier.flip(1)))
+    assert torch.allclose(one, other, atol=1e-4)
+
+
+def test_another_exposure_restores_what_the_present_one_destroyed(luma):
+    """Blur along x destroys what blur along y has kept."""
+    deconvolution = Deconvolution(MEMORY).eval()
+    with torch.no_grad():
+        deconvolution.noise[:, 0] = -9.0
+    kernels = torch.zeros(1, 2, 1, KERNEL_SIDE, KERNEL_SIDE)
+    kernels[0, 0, 0, KERNEL_SIDE // 2, 6:15] = 1 / 9
+    kernels[0, 1, 0, 6:15, KERNEL_SIDE // 2] = 1 / 9
+    transforms, sharp = fourier(luma.shape[-1], CPU), apply_responses(luma)
+    exposures = times(transforms.kernel_spectrum(kernels), transforms.spectrum(sharp)[:, None])
+    exposures = exposures + 2e-3 * torch.randn_like(exposures)
+    blurry = transforms.planes(exposures[:, 0])
+    alone = deconvolution._wiener(transforms, exposures[:, :1], blurry, kernels[:, :1], torch.ones(1, 0))
+    both = deconvolution._wiener(transforms, exposures, blurry, kernels, torch.ones(1, 1))
+    inner = (..., slice(10, -10), slice(10, -10))
+    errors = [(planes - sharp)[inner].square().mean() for planes in (blurry, alone, both)]
+    assert errors[1] < errors[0]
+    assert errors[2] < errors[1] / 2
+
+
+def test_an_exposure_that_its_kernel_does_not_explain_gets_little_trust(luma):
+    deconvolution = Deconvolution(MEMORY).eval()
+    transforms, sharp = fourier(luma.shape[-1], CPU), transforms_of(luma)
+    same, foreign = 0.01 * sharp, sharp - transforms.spectrum(apply_responses(luma.flip(-1)))
+    trust = deconvolution._trust(transforms, torch.stack([same, same, foreign], 1), torch.ones(1, 2))
+    assert trust[0, 0] > 0.8
+    assert trust[0, 1] < 0.01
+    assert not deconvolution._trust(transforms, torch.stack([same, same, foreign], 1), torch.zeros(1, 2)).any()
+
+
+def transforms_of(luma):
+    """The spectrum of both responses of a luma."""
+    return fourier(luma.shape[-1], CPU).spectrum(apply_responses(luma))

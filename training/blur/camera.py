@@ -19,7 +19,7 @@ from streamdeblur.kernels.sensor import brighten
 from streamdeblur.kernels.warping import add_warped, count_steps, path_matrices, pixel_numbers
 from streamdeblur.training.blur.response import Response, intensity_table
 from streamdeblur.training.blur.sensor import HIGHLIGHT
-from streamdeblur.training.blur.trajectories import WAVE_SECONDS, handshake
+from streamdeblur.training.blur.trajectories import SIZE, WAVE_SECONDS, handshake
 
 LARGEST_STEP = 1.5
 """Largest distance in pixels that any part of the picture moves from one addition of a frame to the next."""
@@ -65,6 +65,32 @@ class CameraPath:
         amplitudes = (extent - 1.0) * np.array([1.0, 1.0, turn / corner, zoom / corner])
         spans = np.maximum([max(x, y), max(x, y), angle, log_zoom], 1e-12)
         return cls((waves * (amplitudes / spans)).astype(np.float32), frames, width, height)
+
+    @classmethod
+    def sample_run(
+        cls, random: np.random.Generator, exposures: int, frames: int, extent: float, width: int, height: int
+    ) -> list[CameraPath]:
+        """Sample a hand-shake that goes on over several exposures.
+
+        Args:
+            random: Source of the random numbers.
+            exposures: Number of exposures.
+            frames: Frames that share each of them.
+            extent: Extent of the path in the last exposure in pixels; less where that of another one would exceed the largest
+                kernel's.
+            width: Width of the picture in pixels.
+            height: Height of the picture in pixels.
+
+        Returns:
+            The path of each exposure, without its mean: a tracker's window follows the face.
+        """
+        whole = cls.sample(random, exposures * frames, 2.0, width, height)
+        points = len(whole.poses) // exposures
+        parts = whole.poses[: points * exposures].reshape(exposures, points, 4)
+        parts = parts - parts.mean(1, keepdims=True)
+        spans = np.ptp(parts[..., :2], axis=1).max(1)
+        scale = min((extent - 1.0) / max(float(spans[-1]), 1e-9), (SIZE - 2.0) / max(float(spans.max()), 1e-9))
+        return [cls((part * scale).astype(np.float32), frames, width, height) for part in parts]
 
     @classmethod
     def still(cls, frames: int, width: int, height: int) -> CameraPath:

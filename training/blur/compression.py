@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from fractions import Fraction
 from typing import cast
 
@@ -48,20 +49,33 @@ def h264(image: Image, quantiser: float, moved: tuple[float, float]) -> Image:
     height, width = image.shape[:2]
     shift = np.array([[1.0, 0.0, -moved[0]], [0.0, 1.0, -moved[1]]])
     before = cv2.warpAffine(image, shift, (width, height), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+    return h264_stream([np.asarray(before, np.uint8), image], quantiser)[-1]
+
+
+def h264_stream(images: Sequence[Image], quantiser: float) -> list[Image]:
+    """Compress images as an H.264 stream; each but the first is predicted from the one before.
+
+    The stream is in memory and its own: the result depends on the arguments alone.
+
+    Args:
+        images: uint8 RGB [H, W, 3] with even sides.
+        quantiser: Of the P frames, 0 to 51.
+    """
+    height, width = images[0].shape[:2]
     encoder = _encoder(width, height, round(quantiser))
     decoder = av.CodecContext.create("h264", "r")
     # one thread: several decoding threads would hold frames back
     decoder.thread_count = 1
     assert isinstance(decoder, av.VideoCodecContext)
     decoded: list[av.VideoFrame] = []
-    for number, picture in enumerate((before, image)):
+    for number, picture in enumerate(images):
         planes = cast(Image, cv2.cvtColor(picture, cv2.COLOR_RGB2YUV_I420))
         frame = av.VideoFrame.from_ndarray(planes, format="yuv420p")
         frame.pts, frame.time_base = number, Fraction(1, FPS)
         for packet in encoder.encode(frame):
             decoded += decoder.decode(packet)
     decoded += decoder.decode(None)
-    return cast(Image, cv2.cvtColor(decoded[-1].to_ndarray(), cv2.COLOR_YUV2RGB_I420))
+    return [cast(Image, cv2.cvtColor(frame.to_ndarray(), cv2.COLOR_YUV2RGB_I420)) for frame in decoded]
 
 
 def _encoder(width: int, height: int, quantiser: int) -> av.VideoCodecContext:

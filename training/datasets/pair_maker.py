@@ -28,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class _Order:
+class Order:
     """What is known of a pair before its picture is chosen."""
 
     scheme: BlurScheme
@@ -37,12 +37,23 @@ class _Order:
     degradations: Degradations
     response: Response
 
+    def record(self) -> dict[str, Any]:
+        """Describe it for JSON."""
+        return {
+            "scheme": str(self.scheme),
+            "response": self.response.name,
+            "severity": self.severity,
+            "degradations": self.degradations.record(),
+        }
+
 
 class _Plan:
-    """The windows of one clip."""
+    """The windows of one clip, and the motion in it."""
 
     def __init__(self, distinct: list[Observation], windows: list[Window]) -> None:
         self.distinct, self.windows = [o.thinned() for o in distinct], windows
+        self.flows = [o.motion.astype(np.float16) for o in distinct]
+        """Motion since the frame before in pixels, of each distinct frame, on a coarse grid: float16 [h, w, 2]."""
 
 
 class PairMaker:
@@ -101,23 +112,26 @@ class PairMaker:
             size: Side in pixels; of one below 256, even, only a random part of the crop is made.
         """
         random = np.random.default_rng((self.seed, index))
+        order, flipped = self._order(random, severity, size)
+        make = self._from_clip if order.scheme.averages else self._from_still
+        pair = make(random, order)
+        pair.record.update(order.record(), flipped=flipped)
+        return pair.mirrored() if flipped else pair
+
+    def _order(self, random: np.random.Generator, severity: float, size: int) -> tuple[Order, bool]:
+        """Sample what is known before a picture is chosen, and whether left and right are exchanged."""
         scheme = self._schemes[int(np.searchsorted(self._bounds, random.random(), side="right"))]
         sharp = scheme.kind == "sharp"
         degradations = self.recipe.sensor.sample(random, 0.0 if sharp else severity * self.recipe.severity)
         flipped = bool(random.random() < 0.5)
         response = self._responses[int(random.integers(len(self._responses)))]
-        make = self._from_clip if scheme.averages else self._from_still
-        pair = make(random, _Order(scheme, severity, size, degradations, response))
-        pair.record.update(
-            scheme=str(scheme), response=response.name, severity=severity, flipped=flipped, degradations=degradations.record()
-        )
-        return pair.mirrored() if flipped else pair
+        return Order(scheme, severity, size, degradations, response), flipped
 
     # From stills
 
-    def _from_still(self, random: np.random.Generator, order: _Order) -> Pair:
+    def _from_still(self, random: np.random.Generator, order: Order) -> Pair:
         extents = {"synthetic": self.recipe.extents, "mild": self.recipe.mild_extents, "sharp": (1.0, 1.0)}[order.scheme.kind]
-        extent = _sample_extent(random, extents, self.recipe.spread, order.severity)
+        extent = sample_extent(random, extents, self.recipe.spread, order.severity)
         kernel = sample_kernel(random, extent)
         image, crop, record = self._still(random)
         view = random_part(random, crop, order.size)
@@ -147,11 +161,11 @@ class PairMaker:
 
     # From clips
 
-    def _from_clip(self, random: np.random.Generator, order: _Order) -> Pair:
+    def _from_clip(self, random: np.random.Generator, order: Order) -> Pair:
         number = int(random.integers(len(self.clips)))
         extent = 1.0
         if order.scheme.camera:
-            extent = _sample_extent(random, self.recipe.camera_extents, self.recipe.spread, order.severity)
+            extent = sample_extent(random, self.recipe.camera_extents, self.recipe.spread, order.severity)
         length = int(random.choice(self.recipe.lengths))
         window = self._window(random, number, order.scheme, order.scheme.length or length)
         clip = self.clips[number]
@@ -191,7 +205,7 @@ class PairMaker:
         return Window((plan.distinct[int(place * len(plan.distinct))].number,), "end", 0.0)
 
 
-def _sample_extent(random: np.random.Generator, extents: tuple[float, float], spread: Spread, severity: float) -> float:
+def sample_extent(random: np.random.Generator, extents: tuple[float, float], spread: Spread, severity: float) -> float:
     lowest, highest = extents
     share = random.random() * (1.0 + severity) / 2.0
     return float(lowest + (highest - lowest) * share if spread == "uniform" else lowest * (highest / lowest) ** share)

@@ -21,6 +21,7 @@ from streamdeblur.training.datasets.pair_maker import PairMaker
 from streamdeblur.training.datasets.random_access import open_clips, open_pairs, open_stills
 from streamdeblur.training.datasets.random_crops import random_part
 from streamdeblur.training.datasets.recipe import Recipe
+from streamdeblur.training.datasets.sequence_maker import SequenceMaker
 
 Item = TypeVar("Item")
 Direction = Literal["all", "forward"]
@@ -113,5 +114,16 @@ def open_maker(stills: Sequence[Path], clips: Sequence[Path], recipe: Recipe, se
     Raises:
         InputError: A data set cannot be opened, or holds nothing.
     """
+    return PairMaker(*_open_faces(stills, clips), recipe, seed)
+
+
+def open_sequence_maker(stills: Sequence[Path], clips: Sequence[Path], recipe: Recipe, seed: int, memory: int) -> SequenceMaker:
+    """Open a maker of sequences with this number of earlier exposures; see `open_maker`."""
+    return SequenceMaker(*_open_faces(stills, clips), recipe, seed, memory=memory)
+
+
+def _open_faces(
+    stills: Sequence[Path], clips: Sequence[Path]
+) -> tuple[Concatenation[NDArray[np.uint8]], Concatenation[FrameSequence]]:
     opened: list[Sequence[FrameSequence]] = [open_clips(path) for path in clips]
-    return PairMaker(Concatenation([open_stills(path) for path in stills]), Concatenation(opened), recipe, seed)
+    return Concatenation([open_stills(path) for path in stills]), Concatenation(opened)

@@ -1,10 +1,15 @@
-"""Deconvolution inside the generator: estimates the blur kernel of a crop and inverts it.
+"""Deconvolution inside the generator: estimates the blur kernels of a crop and of those before it, and inverts them together.
 
 Plain convolutions cannot undo a kernel that is different for every crop; one division in the frequency domain can. Edges of the
 coarse image and of the blurry one give the kernel by least squares (S. Cho & S. Lee, "Fast motion deblurring", 2009, eq. 7; with
 learned edges: C. Schuler et al., "Learning to deblur", 2016). A small network cleans it, and a Wiener filter restores what the
 coarse image lacks. This is done at half of the resolution, where it is cheap and noise is low, and for two camera responses in
 parallel: the exposure may have been averaged in code values or in linear intensity.
+
+Earlier exposures of the same face were blurred by other kernels: a frequency that one has destroyed another one has kept. So
+the Wiener filter is one over all exposures: the sum of ``conj(K_i) (B_i - K_i X)``, divided by the sum of ``|K_i|^2`` and the
+noise. A kernel also absorbs a shift of a few pixels between the crops; an exposure that a kernel cannot explain, because the
+face has moved in another way, is given little trust.
 """
 
 from __future__ import annotations
@@ -33,6 +38,21 @@ ROOT_OFFSET = 1e-4
 """Added to linear intensity before its root is taken, whose slope is infinite at zero."""
 INITIAL_NOISE = -4.0
 """Initial ratio of noise power to signal power in the Wiener filter, before the softplus (0.018 after it)."""
+INITIAL_TRUST = (2.0, 2.1)
+"""Initial trust in an earlier exposure that is explained as well as the present one, before the sigmoid, and its fall for each
+time that as much again stays unexplained."""
+MIN_UNEXPLAINED = 1e-4
+"""Added to the unexplained part of an exposure: below it, exposures are explained equally well."""
+MOST_UNEXPLAINED = 20.0
+
+
+class Memory(NamedTuple):
+    """Earlier crops of the same faces, in any order."""
+
+    blurry: Tensor
+    """float [N, M, 3, S, S] in [0, 1], RGB; anything finite where an entry is not valid."""
+    validity: Tensor
+    """float [N, M]: 1 where there is a crop, 0 where there is none."""
 
 
 class DeconvolutionOutputs(NamedTuple):
@@ -40,8 +60,9 @@ class DeconvolutionOutputs(NamedTuple):
 
     planes: Tensor
     """float32 [N, 2, H / 2, W / 2]: deconvolved luma in code values, one plane for each response."""
-    kernel: Tensor
-    """float32 [N, 1, KERNEL_SIDE, KERNEL_SIDE], not negative and of sum 1, at the resolution of the planes."""
+    kernels: Tensor
+    """float32 [N, 1 + M, KERNEL_SIDE, KERNEL_SIDE], not negative and of sum 1, at the resolution of the planes: those of the
+    present crop, and of the M in the memory relative to it."""
 
 
 def half_luma(images: Tensor) -> Tensor:
@@ -90,26 +111,33 @@ class Deconvolution(nn.Module):
         self.ridges = nn.Parameter(torch.tensor(INITIAL_RIDGES).log())
         # for each response: its value at frequency zero, and its slope over the square of the frequency
         self.noise = nn.Parameter(torch.tensor([[INITIAL_NOISE, 0.0]] * RESPONSES))
+        if preset.memory:
+            self.trust = nn.Parameter(torch.tensor(INITIAL_TRUST))
 
-    def forward(self, blurry: Tensor, coarse: Tensor) -> DeconvolutionOutputs:
+    def forward(self, blurry: Tensor, coarse: Tensor, memory: Memory | None = None) -> DeconvolutionOutputs:
         """Deconvolve crops.
 
         Args:
             blurry: float [N, 3, S, S] in [0, 1], S a multiple of 4.
-            coarse: Output of the hourglass, in the same form.
+            coarse: Output of the hourglass for them, in the same form.
+            memory: Earlier crops; without valid ones, the result is that without a memory.
         """
         with _full_precision(blurry):
-            blurry_luma, coarse_luma = half_luma(blurry.float()), half_luma(coarse.float()).clamp(0.0, 1.0)
-        weights, corrections = self.edges(torch.cat([blurry_luma, coarse_luma], 1))
+            exposures, coarse_luma = _exposures(blurry, memory), half_luma(coarse.float()).clamp(0.0, 1.0)
+        frames = int(exposures.shape[1])
+        every = _together(coarse_luma[:, None] + torch.zeros_like(exposures))
+        weights, corrections = self.edges(torch.cat([_together(exposures), every], 1))
         with _full_precision(blurry):
-            transforms = fourier(int(blurry_luma.shape[-1]), blurry_luma.device)
+            transforms = fourier(int(exposures.shape[-1]), exposures.device)
             coarse_planes = apply_responses(coarse_luma)
-            spectrum = transforms.spectrum(apply_responses(blurry_luma))
-            edges = laplacian(coarse_planes) * weights.float() + corrections.float()
-            kernels = self._least_squares(transforms, spectrum, edges)
+            spectra = transforms.spectrum(apply_responses(_together(exposures)))
+            edges = laplacian(apply_responses(every)) * weights.float() + corrections.float()
+            kernels = self._least_squares(transforms, spectra, edges)
         kernel = self.cleaning(kernels * KERNEL_SIDE).float()
         with _full_precision(blurry):
-            return DeconvolutionOutputs(invert_responses(self._wiener(transforms, spectrum, coarse_planes, kernel)), kernel)
+            found, spectra = _by_exposure(kernel, frames), _by_exposure(spectra, frames)
+            planes = self._wiener(transforms, spectra, coarse_planes, found, None if memory is None else memory.validity)
+            return DeconvolutionOutputs(invert_responses(planes), found.squeeze(2))
 
     def _least_squares(self, transforms: Fourier, blurry: Tensor, edges: Tensor) -> Tensor:
         """The kernels k that minimise ``|k * edges - laplacian blurry|^2 + ridge |k|^2``, in closed form.
@@ -128,22 +156,62 @@ class Deconvolution(nn.Module):
         kernels = [transforms.kernels(products / (powers + mean * ridge)) for ridge in self.ridges.exp()]
         return torch.cat(kernels, 1)
 
-    def _wiener(self, transforms: Fourier, blurry: Tensor, coarse: Tensor, kernel: Tensor) -> Tensor:
-        """The coarse planes, plus the Wiener deconvolution of what they do not explain of the blurry planes.
+    def _wiener(self, transforms: Fourier, exposures: Tensor, coarse: Tensor, kernels: Tensor, validity: Tensor | None) -> Tensor:
+        """The coarse planes, plus the joint Wiener deconvolution of what they do not explain of the exposures.
 
         Args:
             transforms: Of the size of the planes.
-            blurry: Spectrum of the blurry planes, one for each response.
+            exposures: Spectra of the blurry planes, one for each response: [N, 1 + M, 2, T // 2 + 1, 2, T].
             coarse: The coarse planes [N, 2, h, w].
-            kernel: [N, 1, KERNEL_SIDE, KERNEL_SIDE].
+            kernels: [N, 1 + M, 1, KERNEL_SIDE, KERNEL_SIDE].
+            validity: Of the M earlier exposures, [N, M].
 
         Returns:
             [N, 2, h, w].
         """
-        transfer = transforms.kernel_spectrum(kernel)
+        transfer = transforms.kernel_spectrum(kernels)
         noise = F.softplus(self.noise[:, 0, None, None, None] + self.noise[:, 1, None, None, None] * transforms.frequency)
-        residual = blurry - times(transfer, transforms.spectrum(coarse))
-        return coarse + transforms.planes(conjugate_times(transfer, residual) / (power(transfer) + noise))
+        residual = exposures - times(transfer, transforms.spectrum(coarse)[:, None])
+        signal, strength = conjugate_times(transfer, residual), power(transfer)
+        numerator, denominator = signal[:, 0], strength[:, 0] + noise
+        if validity is not None:
+            trust = self._trust(transforms, residual, validity)[:, :, None, None, None, None]
+            numerator = numerator + (signal[:, 1:] * trust).sum(1)
+            denominator = denominator + (strength[:, 1:] * trust).sum(1)
+        return coarse + transforms.planes(numerator / denominator)
+
+    def _trust(self, transforms: Fourier, residual: Tensor, validity: Tensor) -> Tensor:
+        """Weights in [0, 1] of the earlier exposures, [N, M]: less for those that are explained worse than the present one.
+
+        Args:
+            transforms: Of the size of the planes.
+            residual: What the coarse planes and the kernels leave unexplained, [N, 1 + M, 2, T // 2 + 1, 2, T].
+            validity: Of the earlier exposures, [N, M].
+        """
+        # the Laplacian: what is left at low frequencies is a difference of exposure more than of motion
+        unexplained = (residual * transforms.laplacian).square().mean((-1, -2, -3, -4)).sqrt() + MIN_UNEXPLAINED
+        excess = (unexplained[:, 1:] / unexplained[:, :1] - 1.0).clamp(-1.0, MOST_UNEXPLAINED)
+        trust = torch.sigmoid(self.trust[0] - F.softplus(self.trust[1]) * excess)
+        return trust * validity
+
+
+def _exposures(blurry: Tensor, memory: Memory | None) -> Tensor:
+    """The luma of the present crop and of those in the memory, [N, 1 + M, 1, h, w]."""
+    present = half_luma(blurry.float())[:, None]
+    if memory is None:
+        return present
+    earlier = half_luma(_together(memory.blurry.float()))
+    return torch.cat([present, _by_exposure(earlier, int(memory.blurry.shape[1]))], 1)
+
+
+def _together(values: Tensor) -> Tensor:
+    """Map [N, frames, ...] to [N * frames, ...]."""
+    return values.reshape(-1, *(int(size) for size in values.shape[2:]))
+
+
+def _by_exposure(values: Tensor, frames: int) -> Tensor:
+    """Map [N * frames, ...] to [N, frames, ...]; as a reshape, whose graph holds for any N."""
+    return values.reshape(-1, frames, *(int(size) for size in values.shape[1:]))
 
 
 def laplacian(planes: Tensor) -> Tensor:
@@ -209,11 +277,11 @@ def half_resolution_kernels(kernels: Tensor) -> Tensor:
     """Return the kernels of crops at the resolution of `half_luma`.
 
     Args:
-        kernels: [N, 41, 41], in pixels of the crop.
+        kernels: [N, F, 41, 41], in pixels of the crop.
 
     Returns:
-        [N, 1, KERNEL_SIDE, KERNEL_SIDE], of about the same sum.
+        [N, F, KERNEL_SIDE, KERNEL_SIDE], of about the same sum.
     """
     tent = kernels.new_tensor([0.25, 0.5, 0.25])
-    smooth = F.conv2d(kernels[:, None], torch.outer(tent, tent)[None, None], padding=1)
-    return 4 * smooth[..., ::2, ::2]
+    smooth = F.conv2d(kernels.flatten(0, 1)[:, None], torch.outer(tent, tent)[None, None], padding=1)
+    return 4 * torch.unflatten(smooth[:, 0, ::2, ::2], 0, kernels.shape[:2])

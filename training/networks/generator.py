@@ -7,7 +7,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from streamdeblur.training.networks.blocks import PatchConv
-from streamdeblur.training.networks.deconvolution import RESPONSES, Deconvolution, DeconvolutionOutputs
+from streamdeblur.training.networks.deconvolution import RESPONSES, Deconvolution, DeconvolutionOutputs, Memory
 from streamdeblur.training.networks.hourglass import Hourglass
 from streamdeblur.training.networks.presets import GeneratorPreset
 from streamdeblur.training.networks.table3 import Table3Decoder, Table3Encoder
@@ -49,26 +49,29 @@ class TwoPathGenerator(nn.Module):
         if not preset.sharp_pathway:
             self.sharp_encoder = None
 
-    def forward(self, blurry: Tensor, coarse: Tensor, code: Tensor | None) -> Tensor:
+    def forward(self, blurry: Tensor, coarse: Tensor, code: Tensor | None, memory: Memory | None = None) -> Tensor:
         """Restore blurry images (G_bl).
 
         Args:
             blurry: float [N, 3, H, W] in [0, 1]. H and W are 256 (table3) or multiples of 16 (unet); equal for a deconvolution.
             coarse: Output of the hourglass, in the same form.
             code: Blur code of the hourglass [N, code]; None in the kind "table3".
+            memory: Earlier crops of the same faces, for a deconvolution that has a memory.
 
         Returns:
             float [N, 3, H, W], not clamped.
         """
-        return self.restore(blurry, coarse, code)[0]
+        return self.restore(blurry, coarse, code, memory)[0]
 
-    def restore(self, blurry: Tensor, coarse: Tensor, code: Tensor | None) -> tuple[Tensor, DeconvolutionOutputs | None]:
+    def restore(
+        self, blurry: Tensor, coarse: Tensor, code: Tensor | None, memory: Memory | None = None
+    ) -> tuple[Tensor, DeconvolutionOutputs | None]:
         """Restore images as `forward` does, but return the outputs of the deconvolution as well, if there is one."""
         inputs = [blurry, coarse] if self.preset.conditioned else [blurry]
         if code is None:
             restored: Tensor = self.decoder(*self.blurry_encoder(torch.cat(inputs, dim=1))).float()
             return restored, None
-        deconvolved = None if self.deconvolution is None else self.deconvolution(blurry, coarse)
+        deconvolved = None if self.deconvolution is None else self.deconvolution(blurry, coarse, memory)
         if deconvolved is not None:
             inputs.append(deconvolved.planes)
         detail: Tensor = self.decoder(self.blurry_encoder(inputs, code), code).float()

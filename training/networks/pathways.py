@@ -7,7 +7,7 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from streamdeblur.training.networks.deconvolution import DeconvolutionOutputs
+from streamdeblur.training.networks.deconvolution import DeconvolutionOutputs, Memory
 from streamdeblur.training.networks.generator import TwoPathGenerator
 from streamdeblur.training.networks.hourglass import Hourglass
 
@@ -46,13 +46,13 @@ class BothPathways(nn.Module):
         """The part that is trained."""
         return self.hourglass if self.generator is None else self.generator
 
-    def forward(self, blurry: Tensor, sharp: Tensor) -> PathwayOutputs:
-        """Run both pathways on images, float [N, 3, H, W], RGB in [0, 1]."""
+    def forward(self, blurry: Tensor, sharp: Tensor, memory: Memory | None = None) -> PathwayOutputs:
+        """Run both pathways on images, float [N, 3, H, W], RGB in [0, 1], with earlier crops of the same faces."""
         if self.generator is None:
             return PathwayOutputs(self.hourglass(blurry)[0], None, None)
         with torch.no_grad():
             coarse, code = self.hourglass(blurry)
-        restored, deconvolved = self.generator.restore(blurry, coarse, code)
+        restored, deconvolved = self.generator.restore(blurry, coarse, code, memory)
         if self.generator.sharp_encoder is None:
             return PathwayOutputs(restored, None, deconvolved)
         with torch.no_grad():

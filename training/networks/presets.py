@@ -36,6 +36,7 @@ class DeconvolutionPreset(Settings):
     )
     kernel_channels: int = Field(default=48, ge=4, le=4096, description="Channels of the network that cleans the kernel.")
     kernel_blocks: int = Field(default=4, ge=1, le=64, description="Residual blocks of the network that cleans the kernel.")
+    memory: int = Field(default=0, ge=0, le=8, description="Earlier crops of a track that are deconvolved with the present one.")
 
 
 class GeneratorPreset(Settings):
@@ -51,6 +52,11 @@ class GeneratorPreset(Settings):
     )
     decoder_blocks: tuple[Blocks, Blocks] = Field(default=(1, 1), description="unet: blocks at 1/4 and 1/8 of the decoder.")
     deconvolution: DeconvolutionPreset | None = Field(default=None, description="unet: G_bl also gets a deconvolved image.")
+
+    @property
+    def memory(self) -> int:
+        """Number of earlier crops that G_bl gets beside the present one."""
+        return self.deconvolution.memory if self.deconvolution is not None else 0
 
     @property
     def needs_hourglass(self) -> bool:

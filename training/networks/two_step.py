@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor, nn
 
+from streamdeblur.training.networks.deconvolution import Memory
 from streamdeblur.training.networks.generator import TwoPathGenerator
 from streamdeblur.training.networks.hourglass import Hourglass
 
@@ -21,15 +22,23 @@ class TwoStepNetwork(nn.Module):
         self.hourglass = hourglass
         self.generator = generator
 
-    def forward(self, blurry: Tensor) -> tuple[Tensor, Tensor]:
+    @property
+    def memory(self) -> int:
+        """Number of earlier crops that the network gets beside the present one."""
+        return 0 if self.generator is None else self.generator.preset.memory
+
+    def forward(self, blurry: Tensor, earlier: Tensor | None = None, validity: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Restore blurry crops.
 
         Args:
             blurry: float [N, 3, H, W], RGB in [0, 1].
+            earlier: Earlier crops of the same faces, float [N, memory, 3, H, W]; of a network with a memory.
+            validity: float [N, memory]: 1 where there is an earlier crop, 0 where there is none.
 
         Returns:
             The restored and the coarse images, both float [N, 3, H, W], RGB, clamped to [0, 1].
         """
         coarse, code = self.hourglass(blurry)
-        restored = coarse if self.generator is None else self.generator(blurry, coarse, code)
+        memory = None if earlier is None or validity is None else Memory(earlier, validity)
+        restored = coarse if self.generator is None else self.generator(blurry, coarse, code, memory)
         return restored.clamp(0.0, 1.0), coarse.clamp(0.0, 1.0)

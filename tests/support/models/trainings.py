@@ -48,4 +48,4 @@ def data_for(config, step, stills):
     mix = dict.fromkeys(recipe.mix, 0.0) | {BlurScheme("synthetic"): 1.0, BlurScheme("sharp"): 0.2}
     recipe = recipe.model_copy(update={"mix": mix})
     maker = PairMaker(stills, [], recipe, config.seed)
-    return TrainingData(maker, PairMaker(stills, [], recipe, config.seed + 1))
+    return TrainingData(maker.pair, PairMaker(stills, [], recipe, config.seed + 1).pair)

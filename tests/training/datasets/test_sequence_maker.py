@@ -1,0 +1,103 @@
+"""Sequences from a seed and a number: the same in any order and thread, each exposure as its recipe says."""
+
+from __future__ import annotations
+
+import json
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+import pytest
+
+from streamdeblur.training.blur.sensor import Sensor
+from streamdeblur.training.datasets.recipe import DEFAULT_MIX, Recipe
+from streamdeblur.training.datasets.sequence_maker import SequenceMaker
+from support.media.motion import panned, steady
+from support.metrics import psnr
+
+SCHEMES = ["synthetic", "vla", "pravg", "vla+camera", "pravg+camera", "sharp", "mild"]
+STEADY = {"moving": 0, "lost": 0, "stopped": 0, "strong_drift": 0, "spread": (0, 0, 0, 0)}
+
+
+@pytest.fixture(scope="module")
+def stills(photograph):
+    return [np.ascontiguousarray(photograph[100:356, x : x + 256]) for x in (0, 300, 500)]
+
+
+@pytest.fixture(scope="module")
+def clips(photograph):
+    return [panned(photograph, steady(step, 40), (300, 300)) for step in (1, 2)]
+
+
+def recipe(*schemes, **sequences):
+    """A recipe of these schemes alone, without degradations."""
+    mix = {str(scheme): float(str(scheme) in schemes) for scheme in DEFAULT_MIX}
+    return Recipe(mix=mix, sensor=Sensor.none(), lengths=(5,), sequences=sequences)
+
+
+def same(first, second):
+    arrays = ("blurry", "sharp", "kernels", "validity")
+    return all(np.array_equal(getattr(first, name), getattr(second, name)) for name in arrays) and first.record == second.record
+
+
+def test_a_sequence_depends_on_seed_and_number_alone(stills, clips):
+    forward = [SequenceMaker(stills, clips, seed=3, memory=2).sequence(n, size=96) for n in range(16)]
+    maker = SequenceMaker(stills, clips, seed=3, memory=2)
+    with ThreadPoolExecutor(4) as pool:
+        backward = list(pool.map(lambda n: maker.sequence(n, size=96), reversed(range(16))))[::-1]
+    assert all(same(a, b) for a, b in zip(forward, backward, strict=True))
+    other = SequenceMaker(stills, clips, seed=4, memory=2)
+    assert not any(same(a, other.sequence(n, size=96)) for n, a in enumerate(forward[:4]))
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_sequences_have_one_size(stills, clips, scheme):
+    maker = SequenceMaker(stills, clips, recipe(scheme), memory=3)
+    for n in range(3):
+        sequence = maker.sequence(n, size=128)
+        assert json.loads(json.dumps(sequence.record))["scheme"] == scheme
+        assert (sequence.blurry.shape, sequence.blurry.dtype) == ((4, 128, 128, 3), np.uint8)
+        assert sequence.sharp.shape == (128, 128, 3)
+        assert sequence.kernels.shape == (4, 41, 41)
+        assert sequence.validity.shape == (4,)
+        assert sequence.validity[-1]
+
+
+def test_what_was_lost_is_a_beginning_and_has_no_kernel(stills):
+    maker = SequenceMaker(stills, [], recipe("synthetic", lost=1.0), memory=3)
+    counts = set()
+    for n in range(24):
+        sequence = maker.sequence(n, size=64)
+        counts.add(int(sequence.validity.sum()))
+        assert np.array_equal(sequence.validity, np.sort(sequence.validity))
+        assert not sequence.kernels[~sequence.validity].any()
+    assert counts == {1, 2, 3, 4}
+
+
+def test_exposures_of_a_clip_do_not_overlap_and_precede_the_present(clips):
+    """A clip that pans by two pixels per frame shows each exposure where its own frames do: five frames or more apart."""
+    maker = SequenceMaker([], clips[1:], recipe("pravg", **STEADY), memory=2)
+    seen = 0
+    for n in range(12):
+        sequence = maker.sequence(n)
+        assert sequence.record["stride"] >= sequence.record["length"] == 5
+        seen += int(sequence.validity.sum()) == 3
+    assert seen
+
+
+def test_the_window_follows_a_face_that_moves(clips):
+    """The window of each exposure lies on the face, which pans; so all exposures show the same."""
+    maker = SequenceMaker([], clips, recipe("pravg", **STEADY), memory=2)
+    whole = [s for s in (maker.sequence(n) for n in range(12)) if s.validity.all()]
+    assert whole
+    for sequence in whole:
+        inner = (slice(None), slice(60, 196), slice(60, 196))
+        assert psnr(sequence.blurry[inner][0], sequence.blurry[inner][2]) > 25
+
+
+def test_noise_differs_between_the_exposures(stills):
+    noisy = Sensor.none().model_copy(update={"noise": Sensor().noise.model_copy(update={"probability": 1.0})})
+    maker = SequenceMaker(stills, [], recipe("mild", **STEADY).model_copy(update={"sensor": noisy}), memory=1)
+    sequence = maker.sequence(0)
+    assert sequence.record["degradations"].keys() == {"noise"}
+    differences = sequence.blurry.astype(int) - sequence.sharp
+    assert abs(np.corrcoef(differences[0, 40:90, 40:90].ravel(), differences[1, 40:90, 40:90].ravel())[0, 1]) < 0.9
