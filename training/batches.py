@@ -16,7 +16,7 @@ from torch import Tensor
 from streamdeblur.training.blur.exposures import Pair
 from streamdeblur.training.blur.sequences import ExposureSequence
 from streamdeblur.training.blur.trajectories import SIZE
-from streamdeblur.training.networks.deconvolution import Memory
+from streamdeblur.training.networks.deconvolution import Memory, half_luma
 
 MakeSample = Callable[[int, float, int], Pair | ExposureSequence]
 """Makes the pair or the sequence of an index, at a severity in [0, 1] and a size in pixels; it depends on nothing else."""
@@ -64,13 +64,14 @@ def _collate_sequences(sequences: Sequence[ExposureSequence]) -> Batch:
     """The present crops, which are the last of each sequence, and the others as their memory."""
     exposures = np.stack([sequence.blurry[::-1] for sequence in sequences])
     blurry = torch.from_numpy(exposures).permute(0, 1, 4, 2, 3).float().div_(255)
+    luma = torch.unflatten(half_luma(blurry[:, 1:].flatten(0, 1)), 0, (len(sequences), -1))
     validity = np.stack([sequence.validity[:-1][::-1] for sequence in sequences]).astype(np.float32)
     kernels = np.stack([sequence.kernels[::-1] for sequence in sequences])
     return Batch(
         blurry[:, 0].contiguous(memory_format=torch.channels_last),
         _images([sequence.sharp for sequence in sequences]),
         torch.from_numpy(kernels),
-        Memory(blurry[:, 1:], torch.from_numpy(validity)),
+        Memory(luma[:, :, 0], torch.from_numpy(validity)),
     )
 
 

@@ -146,7 +146,7 @@ def _restore(step: str, config: TrainingConfig, state: State) -> TwoStepNetwork:
 def to_onnx(network: TwoStepNetwork) -> onnx.ModelProto:
     """Trace a network as an ONNX graph with the outputs "restored" and "coarse".
 
-    Its inputs are "blurry" and, with a memory, "memory" [N, M, 3, H, W] and "validity" [N, M].
+    Its inputs are "blurry" and, with a memory, "memory" [N, M, H / 2, W / 2] and "validity" [N, M].
 
     Initializers have the names of the weights.
     """
@@ -176,7 +176,7 @@ def _example(network: TwoStepNetwork, count: int, random: torch.Generator | None
     """Random inputs of a network by their names in the graph."""
     inputs = {"blurry": torch.rand(count, 3, CROP_SIZE, CROP_SIZE, generator=random)}
     if network.memory:
-        inputs["memory"] = torch.rand(count, network.memory, 3, CROP_SIZE, CROP_SIZE, generator=random)
+        inputs["memory"] = torch.rand(count, network.memory, CROP_SIZE // 2, CROP_SIZE // 2, generator=random)
         inputs["validity"] = torch.randint(0, 2, (count, network.memory), generator=random).float()
     return inputs
 

@@ -135,13 +135,13 @@ def joint():
 def test_a_memory_without_valid_entries_changes_nothing(joint):
     blurry, coarse = torch.rand(2, 3, 64, 64), torch.rand(2, 3, 64, 64)
     alone = joint(blurry, coarse)
-    forgotten = joint(blurry, coarse, Memory(torch.rand(2, 2, 3, 64, 64), torch.zeros(2, 2)))
+    forgotten = joint(blurry, coarse, Memory(torch.rand(2, 2, 32, 32), torch.zeros(2, 2)))
     assert torch.equal(alone.planes, forgotten.planes)
     assert torch.equal(alone.kernels[:, :1], forgotten.kernels[:, :1])
 
 
 def test_the_order_of_a_memory_does_not_matter(joint):
-    blurry, coarse, earlier = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64), torch.rand(1, 2, 3, 64, 64)
+    blurry, coarse, earlier = torch.rand(1, 3, 64, 64), torch.rand(1, 3, 64, 64), torch.rand(1, 2, 32, 32)
     one, other = (joint(blurry, coarse, Memory(memory, torch.ones(1, 2))).planes for memory in (earlier, earlier.flip(1)))
     assert torch.allclose(one, other, atol=1e-4)
 

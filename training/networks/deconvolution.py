@@ -47,10 +47,10 @@ MOST_UNEXPLAINED = 20.0
 
 
 class Memory(NamedTuple):
-    """Earlier crops of the same faces, in any order."""
+    """Neighbouring crops of the same faces, in any order: earlier ones, and later ones where they are known."""
 
-    blurry: Tensor
-    """float [N, M, 3, S, S] in [0, 1], RGB; anything finite where an entry is not valid."""
+    luma: Tensor
+    """float [N, M, S / 2, S / 2] in [0, 1]: their `half_luma`; anything finite where an entry is not valid."""
     validity: Tensor
     """float [N, M]: 1 where there is a crop, 0 where there is none."""
 
@@ -197,11 +197,8 @@ class Deconvolution(nn.Module):
 
 def _exposures(blurry: Tensor, memory: Memory | None) -> Tensor:
     """The luma of the present crop and of those in the memory, [N, 1 + M, 1, h, w]."""
-    present = half_luma(blurry.float())[:, None]
-    if memory is None:
-        return present
-    earlier = half_luma(_together(memory.blurry.float()))
-    return torch.cat([present, _by_exposure(earlier, int(memory.blurry.shape[1]))], 1)
+    present = half_luma(blurry.float())
+    return (present if memory is None else torch.cat([present, memory.luma.float()], 1))[:, :, None]
 
 
 def _together(values: Tensor) -> Tensor:

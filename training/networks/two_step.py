@@ -27,18 +27,19 @@ class TwoStepNetwork(nn.Module):
         """Number of earlier crops that the network gets beside the present one."""
         return 0 if self.generator is None else self.generator.preset.memory
 
-    def forward(self, blurry: Tensor, earlier: Tensor | None = None, validity: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, blurry: Tensor, neighbours: Tensor | None = None, validity: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Restore blurry crops.
 
         Args:
             blurry: float [N, 3, H, W], RGB in [0, 1].
-            earlier: Earlier crops of the same faces, float [N, memory, 3, H, W]; of a network with a memory.
-            validity: float [N, memory]: 1 where there is an earlier crop, 0 where there is none.
+            neighbours: Luma of neighbouring crops of the same faces at half resolution, float [N, memory, H / 2, W / 2]; of a
+                network with a memory.
+            validity: float [N, memory]: 1 where there is a neighbour, 0 where there is none.
 
         Returns:
             The restored and the coarse images, both float [N, 3, H, W], RGB, clamped to [0, 1].
         """
         coarse, code = self.hourglass(blurry)
-        memory = None if earlier is None or validity is None else Memory(earlier, validity)
+        memory = None if neighbours is None or validity is None else Memory(neighbours, validity)
         restored = coarse if self.generator is None else self.generator(blurry, coarse, code, memory)
         return restored.clamp(0.0, 1.0), coarse.clamp(0.0, 1.0)
