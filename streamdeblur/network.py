@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamdeblur.errors import NetworkError
+from streamdeblur.faces.neighbours import HALF_SIZE
 from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE
 from streamdeblur.onnx_file import read_onnx
 
@@ -17,6 +18,8 @@ FLOAT = 1
 """ONNX's number of float32 (TensorProto.DataType)."""
 FLOATS = (FLOAT, 10)
 """ONNX's numbers of float32 and float16 (TensorProto.DataType)."""
+LARGEST_MEMORY = 8
+"""Neighbouring crops that a network may take."""
 SMALLEST_SCALE, LARGEST_SCALE = 1.0, 8.0
 """Range of `window_scale`: a window holds the face, and not mostly what is around it."""
 
@@ -30,6 +33,10 @@ class Network:
 
     Its input ``blurry`` is float32 [N, 3, crop_size, crop_size], RGB in [0, 1]; its output ``restored`` has the same shape and
     range, as has ``coarse``, the result of the hourglass alone, where it exists.
+
+    A network with a memory of M crops also takes ``memory``, float32 [N, M, crop_size / 2, crop_size / 2], the luma (Rec. 601, of
+    code values in [0, 1]) of neighbouring crops of the same face at half resolution, and ``validity``, float32 [N, M], 1 where an
+    entry holds a crop and 0 where it holds none. Without a valid entry its result is that for a lone crop.
     """
 
     path: Path
@@ -41,6 +48,8 @@ class Network:
     """Side of a face window in units of the face box, as in the training of the network."""
     training: str = "not stated"
     licence: str = "not stated"
+    memory: int = 0
+    """Number of neighbouring crops that it takes; 0 for a network that restores each crop alone."""
 
     @classmethod
     def read(cls, path: Path) -> Network:
@@ -55,12 +64,15 @@ class Network:
             # protobuf returns bytes where a text is not UTF-8
             raise NetworkError(f"{path} has metadata that is not UTF-8.")
         try:
-            crop_size, scale = int(metadata.get("crop_size", CROP_SIZE)), float(metadata.get("window_scale", WINDOW_SCALE))
+            crop_size, memory = int(metadata.get("crop_size", CROP_SIZE)), int(metadata.get("memory", 0))
+            scale = float(metadata.get("window_scale", WINDOW_SCALE))
         except ValueError as error:
             raise NetworkError(f"{path} has metadata that cannot be read: {str(error)[:LONGEST_TEXT]}.") from None
         if not SMALLEST_SCALE <= scale <= LARGEST_SCALE:
             raise NetworkError(f"{path} has a window_scale of {scale:g}; it must be {SMALLEST_SCALE:g} to {LARGEST_SCALE:g}.")
-        _check_interface(path, model.graph, crop_size)
+        if not 0 <= memory <= LARGEST_MEMORY:
+            raise NetworkError(f"{path} has a memory of {_text(str(memory))} crops; it must be 0 to {LARGEST_MEMORY}.")
+        _check_interface(path, model.graph, crop_size, memory)
         return cls(
             path,
             content,
@@ -69,6 +81,7 @@ class Network:
             scale,
             _text(metadata.get("training", "not stated")),
             _text(metadata.get("licence", "not stated")),
+            memory,
         )
 
 
@@ -78,8 +91,8 @@ def _text(value: str) -> str:
     return shown + ("..." if len(value) > LONGEST_TEXT else "")
 
 
-def _check_interface(path: Path, graph: onnx.GraphProto, crop_size: int) -> None:
-    """Refuse a network whose declared input or output differs from what the runtime passes to kernels.
+def _check_interface(path: Path, graph: onnx.GraphProto, crop_size: int, memory: int) -> None:
+    """Refuse a network whose declared inputs or output differ from what the runtime passes to it and to kernels.
 
     A dimension that the file leaves open is checked on what the network returns (`engines/engine.py`).
     """
@@ -88,20 +101,29 @@ def _check_interface(path: Path, graph: onnx.GraphProto, crop_size: int) -> None
     outputs = {value.name: _declared(value) for value in graph.output}
     kinds = {value.name: value.type.tensor_type.elem_type for value in (*graph.input, *graph.output)}
     image = [3, crop_size, crop_size]
-    fits = list(inputs) == ["blurry"] and inputs["blurry"][1:] == image and _may_be(outputs.get("restored"), image)
+    needed = {"blurry": image}
+    if memory:
+        needed |= {"memory": [memory, HALF_SIZE, HALF_SIZE], "validity": [memory]}
+    fits = {name: shape[1:] for name, shape in inputs.items()} == needed and _may_be(outputs.get("restored"), image)
     if not fits:
+        wanted = ", ".join(f"'{name}' [N, {', '.join(map(str, shape))}]" for name, shape in needed.items())
         raise NetworkError(
-            f"{path} is not a network that streamdeblur can run: its inputs are {inputs} and its outputs {outputs}; the input "
-            f"'blurry' and the output 'restored', [N, 3, {crop_size}, {crop_size}] each, are needed."
+            f"{path} is not a network that streamdeblur can run: its inputs are {inputs} and its outputs {outputs}; "
+            f"with a memory of {memory} crops, as its metadata state, the inputs {wanted} and the output 'restored' "
+            f"[N, 3, {crop_size}, {crop_size}] are needed."
         )
     if kinds["restored"] not in FLOATS:
         raise NetworkError(f"{path} returns 'restored' in a type that is not float32 or float16.")
-    if kinds["blurry"] != FLOAT:
-        raise NetworkError(f"{path} takes 'blurry' in a type that is not float32.")
+    used = {name for node in graph.node for name in node.input}
+    for name in needed:
+        if name not in used:
+            raise NetworkError(f"{path} does not use its input '{name}'.")
+        if kinds[name] != FLOAT:
+            raise NetworkError(f"{path} takes '{name}' in a type that is not float32.")
+        if isinstance(inputs[name][0], int) and inputs[name][0] != 1:
+            raise NetworkError(f"{path} takes batches of exactly {inputs[name][0]} crops; export it with a free batch size.")
     if crop_size != CROP_SIZE:
         raise NetworkError(f"{path} takes crops of {crop_size} px; streamdeblur needs {CROP_SIZE}.")
-    if isinstance(inputs["blurry"][0], int) and inputs["blurry"][0] != 1:
-        raise NetworkError(f"{path} takes batches of exactly {inputs['blurry'][0]} crops; export it with a free batch size.")
 
 
 def _declared(value: onnx.ValueInfoProto) -> list[int | str]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from streamdeblur.engines.graph import Graph, Tensors
 from streamdeblur.errors import EngineError
+from streamdeblur.faces.neighbours import Neighbours
 from streamdeblur.faces.window import CROP_SIZE, FaceWindow, RestoredCrop, crop, paste
 from streamdeblur.kernels.tensors import quantise
 from streamdeblur.video.planes import Planes
@@ -34,6 +35,8 @@ class FrameFaces:
     """uint8 RGB [N, 256, 256, 3], read from `windows`; not to be changed until the faces are pasted."""
     strengths: Sequence[float]
     """Share of each restoration that is added, 0 to 1."""
+    neighbours: Sequence[Neighbours] = field(default=(), repr=False)
+    """Of each face, for a network with a memory; () where no face has any."""
 
     @classmethod
     def read(cls, planes: Planes, windows: Sequence[FaceWindow], strengths: Sequence[float]) -> FrameFaces:
@@ -80,11 +83,12 @@ class Engine(Protocol):
     def reason(self) -> str:
         """Why this engine was chosen, and the device it runs on."""
 
-    def infer(self, crops: Crops) -> Crops:
+    def infer(self, crops: Crops, neighbours: Sequence[Neighbours] = ()) -> Crops:
         """Restore crops and wait for them.
 
         Args:
             crops: uint8 RGB [N, 256, 256, 3], N >= 0.
+            neighbours: Of each crop, for a network with a memory; () where no crop has any.
 
         Returns:
             Restored crops of the same shape; a crop for which the network returned NaN is returned unchanged.
@@ -139,14 +143,15 @@ class GraphEngine:
     def __repr__(self) -> str:
         return f"GraphEngine({self.name!r}, {self._graph.description!r})"
 
-    def infer(self, crops: Crops) -> Crops:
-        return self._submit(checked_crops(crops)).result().crops
+    def infer(self, crops: Crops, neighbours: Sequence[Neighbours] = ()) -> Crops:
+        return self._submit(checked_crops(crops), neighbours).result().crops
 
     def submit(self, faces: FrameFaces) -> PendingFaces:
-        return _PendingCrops(faces, self._submit(checked_crops(faces.crops)))
+        return _PendingCrops(faces, self._submit(checked_crops(faces.crops), faces.neighbours))
 
-    def _submit(self, crops: Crops) -> _PendingBatch:
-        return _PendingBatch(crops, [self._graph.submit(crop) for crop in crops])
+    def _submit(self, crops: Crops, neighbours: Sequence[Neighbours]) -> _PendingBatch:
+        pairs = zip(crops, neighbours or [()] * len(crops), strict=True)
+        return _PendingBatch(crops, [self._graph.submit(crop, near) for crop, near in pairs])
 
     def close(self) -> None:
         self._graph.close()
@@ -176,7 +181,7 @@ class _PendingBatch:
                 # The kernels index without bounds, and a file may leave the shape of its output open.
                 raise EngineError(
                     f"The network returned {list(images.shape)} for a crop; {list(IMAGE_SHAPE)} is needed. "
-                    "Give --weights a network exported by streamdeblur."
+                    "Give --network a network exported by streamdeblur."
                 )
             quantise(images, restored[n : n + 1], finite[n : n + 1])
             if not finite[n]:

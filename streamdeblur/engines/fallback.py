@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from streamdeblur.engines.engine import Crops, Engine, FrameFaces, PasteOutcome, PendingFaces
 from streamdeblur.errors import EngineError
+from streamdeblur.faces.neighbours import Neighbours
 from streamdeblur.video.planes import Planes
 
 logger = logging.getLogger(__name__)
@@ -66,15 +67,15 @@ class FallbackEngine:
     def reason(self) -> str:
         return f"{self.current.reason}; {self._state}" if self._state else self.current.reason
 
-    def infer(self, crops: Crops) -> Crops:
+    def infer(self, crops: Crops, neighbours: Sequence[Neighbours] = ()) -> Crops:
         engine = self.current
         try:
-            return engine.infer(crops)
+            return engine.infer(crops, neighbours)
         except EngineError as error:
             if engine is self.first:
                 raise
             self.give_up(engine, error)
-            return self.first.infer(crops)
+            return self.first.infer(crops, neighbours)
 
     def submit(self, faces: FrameFaces) -> PendingFaces:
         engine = self.current

@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeblur.faces.neighbours import Neighbours
 from streamdeblur.opening import ReopenedAfterFork
 
 Tensors = list[NDArray[np.float32]]
@@ -20,7 +21,7 @@ class GraphSpec:
     """What to compile, and the pictures that it will get."""
 
     model: bytes
-    """Content of the ONNX file, whose only input is float32 [N, 3, height, width]."""
+    """Content of the ONNX file, whose inputs are float32 [N, 3, height, width] and, with a memory, those of `Network`."""
     outputs: tuple[str, ...]
     """Names of the outputs to return, in order."""
     height: int
@@ -30,6 +31,8 @@ class GraphSpec:
     input_name: str = "blurry"
     shape: tuple[int, ...] | None = None
     """Shape that each output must have; None for any."""
+    memory: int = 0
+    """Number of neighbouring crops that the network takes."""
     throughput: bool = False
     """Keep several pictures in flight, for files; otherwise each picture has all cores, for the lowest latency."""
 
@@ -44,8 +47,8 @@ class ReopenedGraph:
     def description(self) -> str:
         return self._graph.current.description
 
-    def submit(self, image: NDArray[np.uint8]) -> Future[Tensors]:
-        return self._graph.current.submit(image)
+    def submit(self, image: NDArray[np.uint8], neighbours: Neighbours = ()) -> Future[Tensors]:
+        return self._graph.current.submit(image, neighbours)
 
     def close(self) -> None:
         if not self._graph.inherited:
@@ -59,11 +62,12 @@ class Graph(Protocol):
     def description(self) -> str:
         """Device and precision, for messages."""
 
-    def submit(self, image: NDArray[np.uint8]) -> Future[Tensors]:
+    def submit(self, image: NDArray[np.uint8], neighbours: Neighbours = ()) -> Future[Tensors]:
         """Start on one picture.
 
         Args:
             image: uint8 RGB [height, width, 3]; not to be changed until the result is there.
+            neighbours: For the memory of the network; one without a memory ignores them.
 
         Returns:
             A future of the outputs, float32 [1, ...] each.

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from streamdeblur.caches import cache_folder, record_digests, remove_damaged
 from streamdeblur.engines.graph import GraphSpec, Tensors
 from streamdeblur.errors import EngineError
+from streamdeblur.faces.neighbours import HALF_SIZE, Neighbours, write_memory
 from streamdeblur.onnx_session import quiet_options
 
 GPU_PROVIDERS = {
@@ -82,17 +83,24 @@ class OnnxRuntimeGraph:
         if self._session.get_providers()[0] != PROVIDERS[provider]:
             raise EngineError(f"ONNX Runtime's provider '{provider}' found no device that it can use.")
         self._spec = spec
+        self._memory = np.zeros((1, spec.memory, HALF_SIZE, HALF_SIZE), np.float32)
+        self._validity = np.zeros((1, spec.memory), np.float32)
         self._worker = ThreadPoolExecutor(1, "onnxruntime")
         self.description = f"{provider.upper()}, {'f16' if provider == 'cuda' else 'f32'}"
 
-    def submit(self, image: NDArray[np.uint8]) -> Future[Tensors]:
-        return self._worker.submit(self._run, image)
+    def submit(self, image: NDArray[np.uint8], neighbours: Neighbours = ()) -> Future[Tensors]:
+        return self._worker.submit(self._run, image, neighbours)
 
-    def _run(self, image: NDArray[np.uint8]) -> Tensors:
+    def _run(self, image: NDArray[np.uint8], neighbours: Neighbours) -> Tensors:
         tensor = np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32)
         if self._spec.divisor != 1.0:
             tensor /= np.float32(self._spec.divisor)
-        outputs = self._session.run(list(self._spec.outputs), {self._spec.input_name: tensor})
+        inputs = {self._spec.input_name: tensor}
+        if self._spec.memory:
+            # one worker runs one picture after the other, so all share these arrays
+            write_memory(neighbours, self._memory[0], self._validity[0])
+            inputs |= {"memory": self._memory, "validity": self._validity}
+        outputs = self._session.run(list(self._spec.outputs), inputs)
         if self._cache is not None:
             record_digests(self._cache, self._whole)
             self._cache = None

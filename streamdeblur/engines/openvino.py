@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from streamdeblur.caches import cache_folder, record_digests, remove_damaged
 from streamdeblur.engines.graph import GraphSpec, Tensors
 from streamdeblur.errors import EngineError, NetworkError
+from streamdeblur.faces.neighbours import HALF_SIZE, Neighbours, write_memory
 from streamdeblur.onnx_file import check_size
 from streamdeblur.opening import one_at_a_time
 
@@ -129,12 +130,16 @@ class OpenVINOGraph:
         whole = core().read_model(spec.model, b"")
         # Outputs that are not requested are not computed.
         model = openvino.Model([whole.output(name).node for name in spec.outputs], whole.get_parameters())
-        model.reshape({spec.input_name: [1, 3, spec.height, spec.width]})
+        shapes = {spec.input_name: [1, 3, spec.height, spec.width]}
+        if spec.memory:
+            shapes |= {"memory": [1, spec.memory, HALF_SIZE, HALF_SIZE], "validity": [1, spec.memory]}
+        model.reshape(shapes)
         _check_sizes(model, spec)
         steps = PrePostProcessor(model)
-        steps.input().tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
-        steps.input().model().set_layout(openvino.Layout("NCHW"))
-        steps.input().preprocess().convert_element_type(openvino.Type.f32).scale(spec.divisor)
+        image = steps.input(spec.input_name)
+        image.tensor().set_element_type(openvino.Type.u8).set_layout(openvino.Layout("NHWC"))
+        image.model().set_layout(openvino.Layout("NCHW"))
+        image.preprocess().convert_element_type(openvino.Type.f32).scale(spec.divisor)
         self.description = f"CPU, {precision()}"
         settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision(), "PERFORMANCE_HINT": "LATENCY"}
         if spec.throughput:
@@ -143,19 +148,23 @@ class OpenVINOGraph:
         elif spec.height * spec.width <= SMALL_PIXELS:
             settings["INFERENCE_NUM_THREADS"] = 1
         compiled = _compile(steps.build(), spec, settings)
+        self._image = compiled.input(spec.input_name)
         self._outputs = [compiled.output(name) for name in spec.outputs]
         self._requests = [compiled.create_infer_request() for _ in range(REQUESTS)]
+        self._memories = [_memory_of(request, spec.memory) for request in self._requests] if spec.memory else []
         self._free = list(range(REQUESTS))
         self._available = threading.Semaphore(REQUESTS)
 
-    def submit(self, image: NDArray[np.uint8]) -> Future[Tensors]:
+    def submit(self, image: NDArray[np.uint8], neighbours: Neighbours = ()) -> Future[Tensors]:
         self._available.acquire()
         number = self._free.pop()
+        if self._memories:
+            write_memory(neighbours, *self._memories[number])
         future: Future[Tensors] = Future()
         # A request keeps its callback data: the picture must live until it was read, even if nobody waits for the result. A
         # reference to the graph would make a cycle through the request that Python's garbage collector cannot see, hence weakref.
         self._requests[number].set_callback(_finish, (weakref.ref(self), number, future, image))
-        self._requests[number].start_async([image[None]], share_inputs=True)
+        self._requests[number].start_async({self._image: image[None]}, share_inputs=True)
         return future
 
     def take(self, number: int) -> Tensors:
@@ -169,6 +178,16 @@ class OpenVINOGraph:
     def close(self) -> None:
         for request in self._requests:
             request.wait()
+
+
+def _memory_of(request: Any, entries: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+    """Give a request arrays that it reads its memory from, without a copy; return `write_memory`'s views of them."""
+    openvino = import_openvino()
+    memory = np.zeros((1, entries, HALF_SIZE, HALF_SIZE), np.float32)
+    validity = np.zeros((1, entries), np.float32)
+    request.set_tensor("memory", openvino.Tensor(memory, shared_memory=True))
+    request.set_tensor("validity", openvino.Tensor(validity, shared_memory=True))
+    return memory[0], validity[0]
 
 
 def _finish(user_data: tuple[weakref.ref[OpenVINOGraph], int, Future[Tensors], NDArray[np.uint8]]) -> None:

@@ -172,7 +172,10 @@ def _open(choice: EngineChoice, network: Network, throughput: bool, cancelled: t
         from streamdeblur.engines.half import compute_in_half
 
         model = compute_in_half(model, outputs=["restored"])
-    spec = GraphSpec(model, ("restored",), network.crop_size, network.crop_size, 255.0, shape=IMAGE_SHAPE, throughput=throughput)
+    spec = GraphSpec(
+        model, ("restored",), network.crop_size, network.crop_size, 255.0, shape=IMAGE_SHAPE, memory=network.memory,
+        throughput=throughput,
+    )  # fmt: skip
     return GraphEngine(choice.name, choice.reason, open_graph(choice.name, spec))
 
 

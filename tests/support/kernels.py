@@ -50,6 +50,7 @@ def valid_arguments():
         "intensity.read_intensity": [_zeros(byte, 8, 9, 3), -1, 2, _zeros(number, 256), _zeros(number, 6, 7, 3)],
         "intensity.look_up": [_zeros(np.uint16, 5), _zeros(byte, 4), _zeros(byte, 5)],
         "intensity.write_codes": [_zeros(number, 6, 7), 255.0, _zeros(byte, 256), _zeros(byte, 6, 7)],
+        "luma.half_luma": [_zeros(byte, 8, 10, 3), _zeros(number, 4, 5)],
         "motion.mean_length": [_zeros(number, 3, 4, 2)],
         "motion.add_motion": [_zeros(number, 3, 4, 2), _zeros(number, 3, 4, 2)],
         "resampling.tap_count": [2.5],

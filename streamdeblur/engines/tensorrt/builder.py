@@ -14,6 +14,7 @@ from streamdeblur.engines.tensorrt.cache import BuildCancelledError
 from streamdeblur.engines.tensorrt.device import OutOfMemoryError
 from streamdeblur.engines.tensorrt.log import log_class, out_of_memory
 from streamdeblur.errors import EngineError, OutputError
+from streamdeblur.faces.neighbours import HALF_SIZE
 
 if TYPE_CHECKING:
     import tensorrt as trt
@@ -27,6 +28,8 @@ BATCHES = (1, 2, 4, 8)
 """Largest batch of each optimisation profile."""
 
 INPUT, OUTPUT = "blurry", "restored"
+MEMORY, VALIDITY = "memory", "validity"
+"""The further inputs of a network with a memory."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +60,14 @@ class Build:
     timing: Path
     """The file of measured kernel speeds, which is read and written."""
     level: int = LEVEL
+    memory: int = 0
+    """Neighbouring crops that the network takes."""
+
+    @property
+    def inputs(self) -> dict[str, list[int]]:
+        """Shapes of the inputs for one crop, without the batch size."""
+        image = {INPUT: [3, self.size, self.size]}
+        return image | {MEMORY: [self.memory, HALF_SIZE, HALF_SIZE], VALIDITY: [self.memory]} if self.memory else image
 
 
 def build_plan(build: Build, on_step: OnStep | None = None, cancelled: threading.Event | None = None) -> bytes:
@@ -112,8 +123,9 @@ def _add_profiles(builder: trt.Builder, config: trt.IBuilderConfig, build: Build
     smallest = 1
     for largest in build.batches:
         profile = builder.create_optimization_profile()
-        least, most = (trt.Dims([batch, 3, build.size, build.size]) for batch in (smallest, largest))
-        profile.set_shape(INPUT, least, most, most)
+        for name, shape in build.inputs.items():
+            least, most = (trt.Dims([batch, *shape]) for batch in (smallest, largest))
+            profile.set_shape(name, least, most, most)
         if config.add_optimization_profile(profile) < 0:
             raise EngineError(f"TensorRT refuses the optimisation profile for {smallest} to {largest} crops.")
         smallest = largest + 1

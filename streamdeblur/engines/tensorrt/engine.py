@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 
@@ -14,10 +14,12 @@ from streamdeblur.engines.engine import Crops, FrameFaces, PasteOutcome, checked
 from streamdeblur.engines.tensorrt.device import Device, DeviceMemory, Event, Stream, address_of
 from streamdeblur.engines.tensorrt.frames import FrameJob
 from streamdeblur.engines.tensorrt.kernels import PixelKernels
+from streamdeblur.engines.tensorrt.memory import StagedMemory
 from streamdeblur.engines.tensorrt.session import Session
 from streamdeblur.engines.tensorrt.staging import StagingPool
 from streamdeblur.engines.tensorrt.thread import DeviceThread, Launch
 from streamdeblur.errors import EngineError
+from streamdeblur.faces.neighbours import Neighbours
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.kernels.tensors import quantise
 from streamdeblur.video.planes import Planes
@@ -45,20 +47,21 @@ class TensorRTEngine:
 
     name = "tensorrt"
 
-    def __init__(self, device: Device, plan: bytes, reason: str) -> None:
+    def __init__(self, device: Device, plan: bytes, reason: str, memory: int = 0) -> None:
         """Load the engine and run its largest batch once, so that an error for lack of memory occurs here.
 
         Args:
             device: The GPU.
             plan: The serialised engine.
             reason: Where the engine comes from, for `reason`.
+            memory: Neighbouring crops that the network takes.
 
         Raises:
             UnreadableEngineError: TensorRT cannot read the engine.
             OutOfMemoryError: The device has too little memory for a single crop.
         """
         self.reason = f"{reason} ({device.gpu.name}, f16)"
-        self._device = device
+        self._device, self._entries = device, memory
         self._thread = DeviceThread(device)
         self._staging = StagingPool(device, self._thread)
         self._parts: _OnDevice | None = None
@@ -74,19 +77,21 @@ class TensorRTEngine:
 
     def _open(self, plan: bytes) -> None:
         stream = self._device.cuda.Stream()
-        session = Session(self._device, stream, plan, CROP_SIZE)
+        session = Session(self._device, stream, plan, CROP_SIZE, self._entries)
         self._parts = _OnDevice(stream, session, PixelKernels(self._device, stream))
         session.reserve(session.largest)
         session.enqueue(session.largest)
         stream.synchronize()
 
-    def infer(self, crops: Crops) -> Crops:
+    def infer(self, crops: Crops, neighbours: Sequence[Neighbours] = ()) -> Crops:
         crops = checked_crops(crops)
         size = len(crops) * 3 * CROP_SIZE * CROP_SIZE * 2
-        block = self._staging.take(size)
+        memory = StagedMemory(len(crops), self._entries, size)
+        block = self._staging.take(memory.end)
+        memory.write(block, neighbours)
         images = block[:size].view(np.float16).reshape(-1, 3, CROP_SIZE, CROP_SIZE)
         np.divide(crops.transpose(0, 3, 1, 2), np.float32(255), out=images, casting="unsafe")
-        future = self._launch(lambda: self._run_crops(block, size, len(crops)), block)
+        future = self._launch(lambda: self._run_crops(block, memory), block)
         pending = _PendingJob(future, lambda: self._staging.give_back(block))
         pending.wait()
         restored, finite = crops.copy(), np.ones(len(crops), np.bool_)
@@ -95,24 +100,34 @@ class TensorRTEngine:
         pending.release()
         return restored
 
-    def _run_crops(self, block: NDArray[np.uint8], size: int, count: int) -> Event:
+    def _run_crops(self, block: NDArray[np.uint8], memory: StagedMemory) -> Event:
         parts, cuda = self._open_parts(), self._device.cuda
-        if count:
-            parts.session.reserve(count)
-            cuda.memcpy_htod_async(parts.session.crops, block[:size], parts.stream)
-            parts.session.enqueue(count)
-            cuda.memcpy_dtoh_async(block[:size], parts.session.restored, parts.stream)
+        if memory.faces:
+            parts.session.reserve(memory.faces)
+            cuda.memcpy_htod_async(parts.session.crops, block[: memory.at], parts.stream)
+            self._copy_memory(block, memory)
+            parts.session.enqueue(memory.faces)
+            cuda.memcpy_dtoh_async(block[: memory.at], parts.session.restored, parts.stream)
         return self._event()
+
+    def _copy_memory(self, block: NDArray[np.uint8], memory: StagedMemory) -> None:
+        """Put the copies of the memory to the device into the stream."""
+        parts, cuda = self._open_parts(), self._device.cuda
+        if memory.entries:
+            cuda.memcpy_htod_async(parts.session.memory, memory.memory(block), parts.stream)
+            cuda.memcpy_htod_async(parts.session.validity, memory.validity(block), parts.stream)
 
     def submit(self, faces: FrameFaces) -> DeviceFaces:
         """Start on the faces of a frame, whose planes are read now; the crops are read again on the device."""
         job = FrameJob(faces.planes, faces.windows, faces.strengths)
-        block = self._staging.take(job.size)
+        memory = StagedMemory(job.count, self._entries, job.size)
+        block = self._staging.take(memory.end)
         job.fill(block)
-        future = self._launch(lambda: self._run_faces(job, block), block)
+        memory.write(block, faces.neighbours)
+        future = self._launch(lambda: self._run_faces(job, memory, block), block)
         return DeviceFaces(job, block, future, lambda: self._staging.give_back(block))
 
-    def _run_faces(self, job: FrameJob, block: NDArray[np.uint8]) -> Event:
+    def _run_faces(self, job: FrameJob, memory: StagedMemory, block: NDArray[np.uint8]) -> Event:
         parts, cuda = self._open_parts(), self._device.cuda
         self._reserve(job)
         device, session = address_of(parts.block), parts.session
@@ -120,6 +135,7 @@ class TensorRTEngine:
         crops, restored, residuals = (address_of(memory) for memory in (session.crops, session.restored, parts.residuals))
         paste_blocks = job.paste_blocks(job.address(block, device))
         cuda.memcpy_htod_async(parts.block, block[: job.size], parts.stream)
+        self._copy_memory(block, memory)
         parts.kernels.crop_faces(job.bits, job.crop_blocks, frame, faces, crops)
         session.enqueue(job.count)
         parts.kernels.residual_faces(job.crop_blocks, frame, faces, crops, restored, residuals, finite)

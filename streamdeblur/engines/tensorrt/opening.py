@@ -97,12 +97,12 @@ def _open(
     plan = cache.load(key)
     if plan is not None:
         try:
-            return TensorRTEngine(device, plan, f"TensorRT {key.tensorrt}, engine from the cache")
+            return TensorRTEngine(device, plan, f"TensorRT {key.tensorrt}, engine from the cache", network.memory)
         except UnreadableEngineError as error:
             logger.warning("%s It is built again.", error)
             cache.delete(key)
     plan, seconds = _build(network, device, cache, key, batches, on_step, cancelled)
-    return TensorRTEngine(device, plan, f"TensorRT {key.tensorrt}, engine built in {seconds:.0f} s")
+    return TensorRTEngine(device, plan, f"TensorRT {key.tensorrt}, engine built in {seconds:.0f} s", network.memory)
 
 
 def _build(
@@ -111,7 +111,7 @@ def _build(
 ) -> tuple[bytes, float]:  # fmt: skip
     began = time.monotonic()
     half = compute_in_half(network.model, half_images=True, outputs=[OUTPUT])
-    build = Build(half, batches, network.crop_size, cache.timing(key), key.level)
+    build = Build(half, batches, network.crop_size, cache.timing(key), key.level, network.memory)
     with device.current():
         plan = build_plan(build, on_step, cancelled)
     seconds = time.monotonic() - began

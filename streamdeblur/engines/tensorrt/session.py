@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from streamdeblur.engines.tensorrt.builder import INPUT, OUTPUT
+from streamdeblur.engines.tensorrt.builder import INPUT, MEMORY, OUTPUT, VALIDITY
 from streamdeblur.engines.tensorrt.device import Device, DeviceMemory, OutOfMemoryError, Stream, address_of
 from streamdeblur.engines.tensorrt.log import log_class, out_of_memory
+from streamdeblur.engines.tensorrt.memory import ENTRY_BYTES, FLOAT_BYTES
 from streamdeblur.errors import EngineError
+from streamdeblur.faces.neighbours import HALF_SIZE
 
 if TYPE_CHECKING:
     import tensorrt as trt
@@ -22,16 +24,18 @@ class UnreadableEngineError(EngineError):
 class Session:
     """An engine with one execution context for each of its optimisation profiles, and the images that they work on.
 
-    It is used on one thread, on which the device's context is current. Images are float16 [N, 3, size, size] in [0, 1].
+    It is used on one thread, on which the device's context is current. Images are float16 [N, 3, size, size] in [0, 1]. A network
+    with a memory of M crops has as well `memory`, float16 [N, M, 128, 128], and `validity`, float16 [N, M], of all N images.
     """
 
-    def __init__(self, device: Device, stream: Stream, plan: bytes, size: int) -> None:
+    def __init__(self, device: Device, stream: Stream, plan: bytes, size: int, entries: int = 0) -> None:
         """
         Args:
             device: Where the images are.
             stream: Where executions are put.
             plan: The serialised engine.
             size: Side of the images in pixels.
+            entries: Neighbouring crops that the network takes.
 
         Raises:
             UnreadableEngineError: TensorRT cannot read the engine.
@@ -40,6 +44,7 @@ class Session:
 
         self._device, self._stream = device, stream
         self._image_shape = (3, size, size)
+        self._entries = entries
         self.image_bytes = 3 * size * size * np.dtype(np.float16).itemsize
         self._log = log_class()()
         self._runtime = trt.Runtime(self._log)
@@ -55,15 +60,20 @@ class Session:
         self._capacity = 0
         self.crops: DeviceMemory | None = None
         self.restored: DeviceMemory | None = None
+        self.memory: DeviceMemory | None = None
+        self.validity: DeviceMemory | None = None
+        # each execution reads its validity from here: within `validity` its address would not be aligned as TensorRT needs it
+        self._batch_validity: DeviceMemory | None = None
 
     def _check_interface(self) -> None:
-        """Refuse an engine whose tensors are others than `crops` and `restored`, whose memory is sized for images."""
+        """Refuse an engine whose tensors are others than those that memory is reserved for."""
         import tensorrt as trt
 
         names = [self._engine.get_tensor_name(number) for number in range(self._engine.num_io_tensors)]
         kinds = [self._engine.get_tensor_dtype(name) for name in names]
-        if sorted(names) != sorted([INPUT, OUTPUT]) or kinds != [trt.DataType.HALF] * 2:
-            raise UnreadableEngineError(f"The engine has the tensors {', '.join(names)}; '{INPUT}' and '{OUTPUT}' are needed.")
+        needed = [INPUT, *([MEMORY, VALIDITY] if self._entries else []), OUTPUT]
+        if sorted(names) != sorted(needed) or kinds != [trt.DataType.HALF] * len(needed):
+            raise UnreadableEngineError(f"The engine has the tensors {', '.join(names)}; {', '.join(needed)} are needed.")
 
     @property
     def largest(self) -> int:
@@ -71,7 +81,7 @@ class Session:
         return self._batches[-1]
 
     def reserve(self, count: int) -> None:
-        """Make `crops` and `restored` hold at least `count` images each; their content may be lost.
+        """Make `crops`, `restored` and the memory hold at least `count` images each; their content may be lost.
 
         Raises:
             OutOfMemoryError: The device has too little memory.
@@ -83,6 +93,11 @@ class Session:
         self._free_images()
         self.crops = self._device.allocate(count * self.image_bytes)
         self.restored = self._device.allocate(count * self.image_bytes)
+        if self._entries:
+            self.memory = self._device.allocate(count * self._entries * ENTRY_BYTES)
+            self.validity, self._batch_validity = (
+                self._device.allocate(images * self._entries * FLOAT_BYTES) for images in (count, self.largest)
+            )
         self._capacity = count
 
     def enqueue(self, count: int) -> None:
@@ -113,6 +128,8 @@ class Session:
         self._set_address(profile, context, OUTPUT, address_of(self.restored) + first * self.image_bytes)
         shape = (count, *self._image_shape)
         self._check(context.set_input_shape(INPUT, shape), "the shape of its input")
+        if self._entries:
+            self._set_memory(profile, context, first, count)
         dimensions = context.get_tensor_shape(OUTPUT)
         returned = tuple(int(dimensions[number]) for number in range(len(dimensions)))
         if returned != shape:
@@ -120,6 +137,17 @@ class Session:
             del context
             raise EngineError(f"The network returns {list(returned)} for {list(shape)}; the same shape is needed.")
         self._check(context.execute_async_v3(self._stream.handle), "to run")
+
+    def _set_memory(self, profile: int, context: trt.IExecutionContext, first: int, count: int) -> None:
+        """Give an execution the memory of `count` images from `first` on."""
+        memory = address_of(self.memory) + first * self._entries * ENTRY_BYTES
+        self._set_address(profile, context, MEMORY, memory)
+        self._set_address(profile, context, VALIDITY, address_of(self._batch_validity))
+        self._check(context.set_input_shape(MEMORY, (count, self._entries, HALF_SIZE, HALF_SIZE)), "the shape of its memory")
+        self._check(context.set_input_shape(VALIDITY, (count, self._entries)), "the shape of its validity")
+        row = self._entries * FLOAT_BYTES
+        source = address_of(self.validity) + first * row
+        self._device.cuda.memcpy_dtod_async(address_of(self._batch_validity), source, count * row, self._stream)
 
     def _context(self, profile: int) -> trt.IExecutionContext:
         """The profile's context, made when it is first needed, because each takes memory for its batches."""
@@ -155,10 +183,10 @@ class Session:
         del self._batches[profile]
 
     def _free_images(self) -> None:
-        for images in (self.crops, self.restored):
+        for images in (self.crops, self.restored, self.memory, self.validity, self._batch_validity):
             if images is not None:
                 images.free()
-        self.crops = self.restored = None
+        self.crops = self.restored = self.memory = self.validity = self._batch_validity = None
         self._capacity = 0
 
     def close(self) -> None:

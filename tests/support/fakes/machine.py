@@ -6,6 +6,8 @@ import threading
 from contextlib import contextmanager
 
 GIBIBYTE = 1 << 30
+ALIGNMENT = 256
+"""Bytes; device memory is allocated at multiples of it."""
 
 _installed: Machine | None = None
 _thread = threading.local()
@@ -75,6 +77,12 @@ class Machine:
             if begin <= address and address + size <= begin + allocation.memory.size:
                 return allocation.memory[address - begin : address - begin + size]
         return self.breach(f"{size} bytes of device memory at {address:#x} are not allocated")
+
+    def need_alignment(self, address):
+        """A breach where an address is not aligned as that of a tensor must be, from the beginning of its allocation."""
+        begin = max((begin for begin in self.allocations if begin <= address), default=address)
+        if (address - begin) % ALIGNMENT:
+            self.breach(f"a tensor at an address that is no multiple of {ALIGNMENT} bytes")
 
     def need_pinned(self, array):
         """A breach where an array of the host is not page-locked, or not any more."""

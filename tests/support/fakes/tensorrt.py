@@ -95,9 +95,11 @@ class OnnxParser:
 
 
 class OptimizationProfile:
+    def __init__(self):
+        self.shapes = {}
+
     def set_shape(self, name, least, best, most):
-        assert name == "blurry"
-        self.shapes = [tuple(least), tuple(best), tuple(most)]
+        self.shapes[name] = [tuple(least), tuple(best), tuple(most)]
 
 
 class TimingCache:
@@ -155,7 +157,10 @@ class Builder:
         if not self._report_steps(config.progress_monitor):
             log_error(self._log, "the build was cancelled by the progress monitor")
             return None
-        largest = max(most[0] for _, _, most in config.profiles)
+        if any(set(shapes) != _inputs_of(network.model) for shapes in config.profiles):
+            log_error(self._log, "an input has no shape in a profile")
+            return None
+        largest = max(shapes["blurry"][2][0] for shapes in config.profiles)
         if machine.used + largest * CONTEXT_BYTES_PER_IMAGE > machine.memory:
             log_error(self._log, "Error Code 2: OutOfMemory (Requested size was too large)")
             return None
@@ -167,6 +172,10 @@ class Builder:
         going = all(monitor.step_complete("Building", step) for step in range(BUILD_STEPS))
         monitor.phase_finish("Building")
         return going
+
+
+def _inputs_of(model):
+    return {value.name for value in onnx.load_model_from_string(model).graph.input}
 
 
 def write_plan(machine, profiles, model):
@@ -213,6 +222,7 @@ class Engine:
         self.contexts = weakref.WeakSet()
         self.session = open_session(model)
         self.num_optimization_profiles = len(profiles)
+        self.inputs = [value.name for value in self.session.get_inputs()]
         self.tensors = {value.name: value for value in (*self.session.get_inputs(), *self.session.get_outputs())}
         self.num_io_tensors = len(self.tensors)
 
@@ -223,8 +233,7 @@ class Engine:
         return DataType.HALF if self.tensors[name].type == "tensor(float16)" else DataType.FLOAT
 
     def get_tensor_profile_shape(self, name, profile):
-        assert name == "blurry"
-        return self.profiles[profile]
+        return self.profiles[profile][name]
 
     def create_execution_context(self, strategy=ExecutionContextAllocationStrategy.STATIC):
         self.machine.need_context("create_execution_context")
@@ -245,7 +254,7 @@ class ExecutionContext:
         self._profile = None
         self._held = 0
         self._addresses = {}
-        self._shape = None
+        self._shapes = {}
         self._thread = threading.get_ident()
         engine.contexts.add(self)
 
@@ -261,7 +270,7 @@ class ExecutionContext:
 
     def set_optimization_profile_async(self, profile, stream):
         self._check("set_optimization_profile_async")
-        wanted = self._profiles[profile][2][0] * CONTEXT_BYTES_PER_IMAGE
+        wanted = self._profiles[profile]["blurry"][2][0] * CONTEXT_BYTES_PER_IMAGE
         if not self._machine.reserve(wanted):
             self._log_error("Error Code 2: OutOfMemory (no further memory for the context)")
             return False
@@ -271,46 +280,49 @@ class ExecutionContext:
 
     def set_input_shape(self, name, shape):
         self._check("set_input_shape")
-        if name != "blurry" or self._profile is None:
+        if self._profile is None or name not in self._profiles[self._profile]:
             return False
-        least, _, most = self._profiles[self._profile]
+        least, _, most = self._profiles[self._profile][name]
         if not all(a <= b <= c for a, b, c in zip(least, shape, most, strict=True)):
             self._log_error(f"the shape {shape} is outside of its profile")
             return False
-        self._shape = tuple(shape)
+        self._shapes[name] = tuple(shape)
         return True
 
     def get_tensor_shape(self, name):
         self._check("get_tensor_shape")
         tensors = self._engine().tensors
-        known = dict(zip(tensors["blurry"].shape, self._shape, strict=True))
+        known = dict(zip(tensors["blurry"].shape, self._shapes["blurry"], strict=True))
         sizes = [known.get(size, size) for size in tensors[name].shape]
         return tuple(size if isinstance(size, int) else -1 for size in sizes)
 
     def set_tensor_address(self, name, address):
         self._check("set_tensor_address")
         self._machine.events.append(f"address of {name}")
+        self._machine.need_alignment(address)
         self._addresses[name] = address
-        return name in ("blurry", "restored")
+        return name in self._engine().tensors
 
     def execute_async_v3(self, stream_handle):
         self._check("execute_async_v3")
-        if set(self._addresses) != {"blurry", "restored"} or self._shape is None:
+        engine = self._engine()
+        if set(self._addresses) != set(engine.tensors) or set(self._shapes) != set(engine.inputs):
             self._log_error("a shape or an address is not set")
             return False
-        self._machine.events.append(f"execute {self._shape[0]}")
+        self._machine.events.append(f"execute {self._shapes['blurry'][0]}")
         self._machine.streams[stream_handle].work.append(self._work())
         return True
 
     def _work(self):
-        """What the execution does, with the shape and addresses of now."""
-        machine, addresses, shape, session = self._machine, dict(self._addresses), self._shape, self._engine().session
-        size = int(np.prod(shape)) * 2
+        """What the execution does, with the shapes and addresses of now."""
+        machine, addresses, shapes, session = self._machine, dict(self._addresses), dict(self._shapes), self._engine().session
+
+        def memory(name, shape):
+            return machine.device_memory(addresses[name], int(np.prod(shape)) * 2).view(np.float16).reshape(shape)
 
         def run():
-            images = machine.device_memory(addresses["blurry"], size).view(np.float16).reshape(shape)
-            restored = session.run(["restored"], {"blurry": images})[0]
-            machine.device_memory(addresses["restored"], size).view(np.float16)[:] = restored.reshape(-1)
+            restored = session.run(["restored"], {name: memory(name, shape) for name, shape in shapes.items()})[0]
+            memory("restored", shapes["blurry"])[:] = restored
 
         return run
 

@@ -133,6 +133,12 @@ def _scale(value):
     return _identity(metadata={"window_scale": value})
 
 
+def _remembering(metadata="2", memory=("N", 2, 128, 128), validity=("N", 2), kind=FLOAT):
+    """A network with a memory, as far as its inputs go."""
+    inputs = [("blurry", FLOAT, SHAPE), ("memory", kind, memory), ("validity", FLOAT, validity)]
+    return _identity(inputs=inputs, metadata={} if metadata is None else {"memory": metadata})
+
+
 REFUSED = {
     "one channel": _sliced,
     "four images": lambda: _reshaped("Tile", [4, 1, 1, 1]),
@@ -189,6 +195,20 @@ REFUSED = {
     "window_scale that is no number": lambda: _scale("nan"),
     "window_scale of words": lambda: _scale("wide"),
     "metadata that is not UTF-8": _not_utf8,
+    "memory of words": lambda: _remembering("much"),
+    "memory below zero": lambda: _remembering("-2"),
+    "memory of digits": lambda: _remembering("9" * 5000),
+    "memory of a thousand crops": lambda: _remembering("1000", ["N", 1000, 128, 128], ["N", 1000]),
+    "memory that is not stated": lambda: _remembering(None),
+    "memory that is stated and not there": lambda: _identity(metadata={"memory": "2"}),
+    "memory of another number of crops": lambda: _remembering("3"),
+    "memory of an open number of crops": lambda: _remembering("2", ["N", "M", 128, 128], ["N", "M"]),
+    "memory of small crops": lambda: _remembering("2", ["N", 2, 64, 64]),
+    "memory of pictures": lambda: _remembering("2", ["N", 2, 3, 256, 256]),
+    "memory for four crops at once": lambda: _remembering("2", [4, 2, 128, 128]),
+    "memory in half precision": lambda: _remembering(kind=HALF),
+    "memory that it does not use": _remembering,
+    "validity of another size": lambda: _remembering(validity=["N", 3]),
     "no bytes": lambda: b"",
     "a picture": lambda: b"\x89PNG\r\n\x1a\n" + bytes(1000),
     "half a network": lambda: _short_weight().SerializeToString()[:60],

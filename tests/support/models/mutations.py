@@ -120,7 +120,7 @@ def _change_constant(model, random):
 
 def _change_metadata(model, random):
     keys, values = (
-        ["crop_size", "window_scale", "preset", "\0", "training"],
+        ["crop_size", "window_scale", "preset", "\0", "training", "memory"],
         ["", "-1", "nan", "1e999", "9" * 400, "\x1b[31m", "{"],
     )
     model.metadata_props.add(key=str(_one_of(keys, random)), value=str(_one_of(values, random)))

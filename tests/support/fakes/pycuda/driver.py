@@ -227,6 +227,15 @@ def memcpy_dtoh_async(dest, src, stream=None):
     stream.work.append(copy)
 
 
+def memcpy_dtod_async(dest, src, size, stream=None):
+    machine = machine_for("memcpy_dtod_async")
+
+    def copy():
+        machine.device_memory(int(dest), size)[:] = machine.device_memory(int(src), size)
+
+    stream.work.append(copy)
+
+
 def module_from_buffer(buffer, options=(), message_handler=None):
     machine_for("module_from_buffer")
     if b".entry crop_faces_8" not in bytes(buffer):
