@@ -40,6 +40,8 @@ class CaseMaker:
     response: Response
     """The camera response: frames are averaged in linear intensity."""
     seed: int
+    noise: float = 0.0
+    """Standard deviation in code values of the noise of the blurry faces."""
 
     def still(self, still: EvaluationStill) -> Iterator[Case]:
         """Make the one case of a picture.
@@ -58,15 +60,15 @@ class CaseMaker:
             InputError: The clip cannot be read.
         """
         frames = clip.open()
-        random = self._random(clip.name)
+        random = self.random(clip.name)
         if self.scheme.averages:
             for window in self._windows(frames, random):
-                yield self._average(clip, frames, window, _view(frames, window.middle))
+                yield self._average(clip, frames, window, view_of(frames, window.middle))
             return
         for number in spread(len(frames.frames), random):
-            view = _view(frames, number)
-            face = _face(frames, number, view, view.pixels(frames.frames[number], self.response))
-            yield self._of_face(clip, _case_name(clip, number), face, {"frame": number})
+            view = view_of(frames, number)
+            face = face_in(frames, number, view, view.pixels(frames.frames[number], self.response))
+            yield self._of_face(clip, case_name(clip, number), face, {"frame": number})
 
     def sequence(self, clip: EvaluationClip, length: int) -> list[Case]:
         """Make the cases of `length` consecutive frames of a clip, in a window that does not move; none without such frames.
@@ -80,16 +82,16 @@ class CaseMaker:
             return []
         frames = clip.open()
         distinct = distinct_frames(observe(frames.frames, frames.boxes, frames.landmarks))
-        for first in spread(max(0, len(distinct) - length + 1), self._random(clip.name, "run")):
+        for first in spread(max(0, len(distinct) - length + 1), self.random(clip.name, "run")):
             windows = [find_window(distinct, middle, self.scheme, self.response) for middle in range(first, first + length)]
             found = [window for window in windows if window is not None]
             if len(found) == length:
-                view = _view(frames, found[length // 2].middle)
+                view = view_of(frames, found[length // 2].middle)
                 return [self._average(clip, frames, window, view) for window in found]
         return []
 
-    def _random(self, *names: str) -> np.random.Generator:
-        """A random generator for what has these names, independent of everything else."""
+    def random(self, *names: str) -> np.random.Generator:
+        """Return a random generator for what has these names, independent of everything else."""
         digest = hashlib.sha256("\0".join([self.scheme.kind, *names]).encode()).digest()
         return np.random.default_rng([self.seed, int.from_bytes(digest)])
 
@@ -103,7 +105,7 @@ class CaseMaker:
     def _of_face(self, source: EvaluationStill | EvaluationClip, name: str, face: EvaluationFace, record: dict[str, Any]) -> Case:
         kernel = None
         if self.scheme.kind == "synthetic":
-            random = self._random(name, "kernel")
+            random = self.random(name, "kernel")
             extent = float(random.uniform(*EXTENTS))
             kernel = sample_kernel(random, extent)
             record = record | {"extent": round(extent, 2)}
@@ -115,24 +117,32 @@ class CaseMaker:
             reference = source.reference.open().crop if source.reference else None
         # the blur is a convolution of linear intensities: one of code values only if both are the same
         kernel = pair.kernel if self.response.name == "identity" else None
-        record = self._record(face.crop) | record
-        return Case(name, pair.blurry, sharp, source.group, source.identity, reference, face.landmarks, kernel, record)
+        record = self.record(face.crop) | record
+        return Case(
+            name, self.noisy(pair.blurry, name), sharp, source.group, source.identity, reference, face.landmarks, kernel, record
+        )
 
     def _average(self, clip: EvaluationClip, frames: FrameSequence, window: Window, view: View) -> Case:
-        name = _case_name(clip, window.middle)
+        name = case_name(clip, window.middle)
         extent, path = 1.0, None
         if self.scheme.camera:
-            random = self._random(name, "camera")
+            random = self.random(name, "camera")
             extent = float(random.uniform(*CAMERA_EXTENTS))
             # the extent is in pixels of the crop, the path in pixels of the frame
             path = CameraPath.sample(random, window.length, 1.0 + (extent - 1.0) / view.scale, view.width, view.height)
         pair = expose(frames.frames, window, self.response, path, view=view)
-        face = _face(frames, window.middle, view, pair.sharp)
-        record = self._record(face.crop) | pair.record | {"frame": window.middle, "extent": round(extent, 2)}
-        return Case(name, pair.blurry, face.crop, clip.group, clip.identity, None, face.landmarks, None, record)
+        face = face_in(frames, window.middle, view, pair.sharp)
+        record = self.record(face.crop) | pair.record | {"frame": window.middle, "extent": round(extent, 2)}
+        return Case(name, self.noisy(pair.blurry, name), face.crop, clip.group, clip.identity, None, face.landmarks, None, record)
 
-    def _record(self, crop: Image) -> dict[str, Any]:
-        """The record that every case has; the sharpness is that of the crop before it is blurred."""
+    def noisy(self, picture: Image, *names: str) -> Image:
+        """Add the noise of what has these names to a blurry picture, uint8 [H, W, 3]; sharp and unknown ones stay as they are."""
+        if not self.noise or self.scheme.kind in ("sharp", "as-is"):
+            return picture
+        return add_noise(picture, self.noise, self.random(*names, "noise"))
+
+    def record(self, crop: Image) -> dict[str, Any]:
+        """Return the record that every case has; the sharpness is that of the crop before it is blurred."""
         return {
             "scheme": self.scheme.kind,
             "response": self.response.name,
@@ -141,18 +151,24 @@ class CaseMaker:
         }
 
 
-def _case_name(clip: EvaluationClip, frame: int) -> str:
+def add_noise(picture: Image, deviation: float, random: np.random.Generator) -> Image:
+    """Add noise of this standard deviation in code values to a picture, uint8 [H, W, 3]."""
+    return np.clip(np.rint(picture + random.normal(0.0, deviation, picture.shape)), 0, 255).astype(np.uint8)
+
+
+def case_name(clip: EvaluationClip, frame: int) -> str:
+    """Return the name of the case whose sharp face is in this frame."""
     return f"{clip.name}/{frame:06d}"
 
 
-def _view(frames: FrameSequence, number: int) -> View:
-    """The window of the face in a frame of a clip: a square of 1.7 times the face box; see `whole_square`."""
+def view_of(frames: FrameSequence, number: int) -> View:
+    """Return the window of the face in a frame of a clip: a square of 1.7 times the face box; see `whole_square`."""
     assert frames.boxes is not None
     return View.square(*whole_square(frames.boxes[number]), CROP_SIZE)
 
 
-def _face(frames: FrameSequence, number: int, view: View, crop: Image) -> EvaluationFace:
-    """The face in a view, with its landmarks if they are annotated by hand."""
+def face_in(frames: FrameSequence, number: int, view: View, crop: Image) -> EvaluationFace:
+    """Return the face in a view, with its landmarks if they are annotated by hand."""
     landmarks: Points | None = None
     if frames.landmarks is not None and frames.landmarks.shape[1] == COUNT:
         landmarks = points_in(frames.landmarks[number], view.left, view.top, view.scale)

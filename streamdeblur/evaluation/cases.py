@@ -20,6 +20,19 @@ Embedding = NDArray[np.float64]
 
 
 @dataclass(frozen=True, eq=False)
+class Neighbours:
+    """The exposures of the same face around one of a run, in the order of time."""
+
+    before: tuple[Image, ...] = ()
+    """Those before it, the nearest one last; each of the blurry face's shape."""
+    after: tuple[Image, ...] = ()
+    """Those after it, the nearest one first."""
+
+    def __repr__(self) -> str:
+        return f"Neighbours({len(self.before)} before, {len(self.after)} after)"
+
+
+@dataclass(frozen=True, eq=False)
 class Case:
     """One blurry face and its ground truth."""
 
@@ -40,14 +53,25 @@ class Case:
     """The blur kernel, float32 [k, k] with k odd and sum 1, if the blur is one convolution in code values."""
     record: dict[str, Any] = field(default_factory=dict)
     """How it was made, for JSON."""
+    neighbours: Neighbours | None = None
+    """The exposures around it, for methods that see several; None for a face that is no part of a run."""
 
     @cached_property
     def digest(self) -> str:
-        """SHA-256 of the blurry pixels, in hexadecimal."""
-        return hashlib.sha256(np.ascontiguousarray(self.blurry).tobytes()).hexdigest()
+        """SHA-256 of the blurry pixels, and of those of the neighbours, in hexadecimal."""
+        digest = hashlib.sha256(np.ascontiguousarray(self.blurry).tobytes())
+        if self.neighbours is not None:
+            digest.update(f"{len(self.neighbours.before)} before".encode())
+            for picture in (*self.neighbours.before, *self.neighbours.after):
+                digest.update(np.ascontiguousarray(picture).tobytes())
+        return digest.hexdigest()
 
     def __repr__(self) -> str:
         return f"Case({self.name!r}, {self.blurry.shape[1]} x {self.blurry.shape[0]} px)"
+
+
+Run = Sequence[Case]
+"""Consecutive exposures of one face, each with its neighbours; the last one is the present, which is judged by its detail."""
 
 
 @dataclass(frozen=True)
@@ -69,6 +93,8 @@ class CaseSet:
     cases: Sequence[Case] = field(repr=False)
     sequences: Sequence[Sequence[Case]] = field(default=(), repr=False)
     """Consecutive frames of some clips, for temporal stability."""
+    runs: Sequence[Run] = field(default=(), repr=False)
+    """The runs whose present frames are the cases, for flicker."""
     comparisons: Sequence[Comparison] = field(default=(), repr=False)
 
 

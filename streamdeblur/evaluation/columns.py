@@ -39,6 +39,7 @@ COLUMNS = {
     "ssim": Column("SSIM", "ssim", ".3f"),
     "gmsd": Column("GMSD", "gmsd", ".3f", more_is_better=False),
     "gradient": Column("gradient error", "gradient", ".2f", more_is_better=False),
+    "sharpness": Column("sharpness without a reference %", "sharpness", ".1f", scale=100.0),
     "auc": Column("AUC", "landmarks", ".3f", transform=auc_parts),
     "failure": Column("failures %", "landmarks", ".1f", more_is_better=False, transform=failures, scale=100.0),
     "error": Column("landmark error %", "landmarks", ".2f", more_is_better=False, scale=100.0),

@@ -12,10 +12,11 @@ from pathlib import Path
 from statistics import median
 
 from streamdeblur.errors import MethodError, OptionError
-from streamdeblur.evaluation.cases import Case, CaseSet, Comparison, Image, Method
+from streamdeblur.evaluation.cases import Case, CaseSet, Comparison, Image, Method, Run
 from streamdeblur.evaluation.evaluator import Evaluator, EvaluatorSettings, Metrics
 from streamdeblur.evaluation.methods import open_method
 from streamdeblur.evaluation.methods.per_face import PerFaceMethod
+from streamdeblur.evaluation.metrics.flicker import Flicker, FlickerMeter
 from streamdeblur.evaluation.metrics.temporal import TemporalStability, temporal_stability
 from streamdeblur.evaluation.options import EvaluationOptions
 from streamdeblur.evaluation.protocols import BlurProtocol, comparisons_of
@@ -48,6 +49,8 @@ class ProtocolResults:
     """Results by method: one for each case that it could restore."""
     stabilities: dict[str, list[TemporalStability]] = field(default_factory=dict, repr=False)
     """Temporal stability by method: one for each clip of which consecutive frames were restored."""
+    flickers: dict[str, list[Flicker]] = field(default_factory=dict, repr=False)
+    """Flicker by method: one for each run of which several frames were restored."""
     milliseconds: dict[str, float] = field(default_factory=dict)
     """Median time for one face alone, by method. Methods that were not timed are missing."""
     failed: dict[str, str] = field(default_factory=dict)
@@ -76,14 +79,19 @@ def evaluate(
     """
     methods = [open_method(name) for name in options.methods]
     settings = EvaluatorSettings(options.landmark_detector, options.second_detector, options.embedder)
-    case_sets = (_case_set(BlurProtocol(scheme), data, options) for scheme in options.protocols)
+    case_sets = (_case_set(protocol, data, options) for protocol in options.protocols)
     yield from evaluate_cases(case_sets, methods, settings, ResultFolder(folder), options.workers, on_progress)
 
 
 def _case_set(protocol: BlurProtocol, data: DataSet, options: EvaluationOptions) -> CaseSet:
-    cases = list(protocol.cases(data, options.limit or None, options.seed, options.response))
-    sequences = protocol.sequences(data, options.runs, SEQUENCE_LENGTH, options.seed, options.response)
-    return CaseSet(str(protocol), cases, sequences, comparisons_of(data, cases))
+    wanted = (data, options.limit or None, options.seed, options.response, options.noise, options.visible_blur)
+    if protocol.frames:
+        runs = list(protocol.runs(*wanted))
+        cases = [run[-1] for run in runs]
+        return CaseSet(str(protocol), cases, comparisons=comparisons_of(data, cases), runs=runs)
+    cases = list(protocol.cases(*wanted))
+    sequences = protocol.sequences(data, options.runs, SEQUENCE_LENGTH, options.seed, options.response, options.noise)
+    return CaseSet(str(protocol), cases, sequences, comparisons=comparisons_of(data, cases))
 
 
 def evaluate_cases(
@@ -100,8 +108,8 @@ def evaluate_cases(
         case_sets: The cases of each protocol.
         methods: Restore the cases.
         settings: Models that measure the results.
-        folder: Stores pictures and metrics. Without it nothing is stored, methods are not timed, and temporal stability is not
-            measured.
+        folder: Stores pictures and metrics. Without it nothing is stored, methods are not timed, and temporal stability and
+            flicker are not measured.
         workers: Processes that measure faces and run the slow methods.
         on_progress: Called with a title, the number of faces done and their total.
 
@@ -135,6 +143,7 @@ class _EvaluationRun:
         self._evaluator, self._folder, self._pool, self._on_progress = evaluator, folder, pool, on_progress
         # the frames of sequences are compared with each other; detecting landmarks in all of them would take long
         self._pixel_evaluator = Evaluator(EvaluatorSettings.pixels_only())
+        self._meter = FlickerMeter(evaluator.detectors.get("landmarks"))
 
     def evaluate(self, case_set: CaseSet, methods: Sequence[Method]) -> ProtocolResults:
         """Return the results of all methods under one protocol."""
@@ -149,6 +158,7 @@ class _EvaluationRun:
                     found.milliseconds[method.name] = self._folder.milliseconds(
                         method.name, method.fingerprint, partial(_time, method, cases)
                     )
+                    found.flickers[method.name] = [self._flicker(self._folder, protocol, run, method) for run in case_set.runs]
                     found.stabilities[method.name] = self._stabilities(self._folder, protocol, case_set.sequences, method)
             except MethodError as error:
                 logger.warning("%s is left out of %s: %s", method.name, protocol, error)
@@ -180,6 +190,15 @@ class _EvaluationRun:
             restored = [folder.read_picture(title, case.name, method.name) for case in cases]
             found.append(temporal_stability(_all_present(restored), _all_present([case.sharp for case in cases])))
         return found
+
+    def _flicker(self, folder: ResultFolder, protocol: str, run: Run, method: Method) -> Flicker:
+        """The flicker of a run whose present frame was restored; those before it are restored here."""
+        *before, present = run
+        title = f"{protocol}, before"
+        self._store_inputs(title, before)
+        self._evaluate_method(title, before, method, self._pixel_evaluator)
+        restored = [folder.read_picture(title, case.name, method.name) for case in before]
+        return self._meter(run, _all_present([*restored, folder.read_picture(protocol, present.name, method.name)]))
 
     def _evaluate_method(self, protocol: str, cases: Sequence[Case], method: Method, evaluator: Evaluator) -> list[FaceResult]:
         """The results of one method, in the order of the cases; those that the folder holds are reused."""

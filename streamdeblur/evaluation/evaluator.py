@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from streamdeblur import __version__
 from streamdeblur.evaluation.cases import Case, Embedding, Image, Points
-from streamdeblur.evaluation.metrics.fidelity import gmsd, gradient_error, psnr, ssim
+from streamdeblur.evaluation.metrics.fidelity import gmsd, gradient_error, psnr, sharpness_without_reference, ssim
 from streamdeblur.evaluation.metrics.identity import Embedder, cosine, open_embedder
 from streamdeblur.evaluation.metrics.landmark_detectors import (
     LandmarkDetector,
@@ -98,6 +98,8 @@ class Evaluator:
         if case.sharp is not None:
             for name, metric in (("psnr", psnr), ("ssim", ssim), ("gmsd", gmsd), ("gradient", gradient_error)):
                 metrics[name] = float(metric(restored, case.sharp))
+        elif case.neighbours is not None:
+            metrics["sharpness"] = sharpness_without_reference(restored)
         found = {name: detector(restored) for name, detector in self.detectors.items()}
         metrics |= {name: landmark_error(found[name], points) for name, points in truth.landmarks.items()}
         embedding = self.embedder(restored, found["landmarks"]) if self.embedder else None

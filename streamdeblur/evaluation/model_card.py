@@ -12,7 +12,8 @@ from pathlib import Path
 import numpy as np
 
 from streamdeblur.errors import InputError
-from streamdeblur.evaluation.cases import Case, CaseSet, Image
+from streamdeblur.evaluation.case_maker import add_noise
+from streamdeblur.evaluation.cases import Case, CaseSet
 from streamdeblur.evaluation.columns import COLUMNS
 from streamdeblur.evaluation.evaluate import evaluate_cases
 from streamdeblur.evaluation.evaluator import NONE, EvaluatorSettings
@@ -77,7 +78,9 @@ class CardProtocol:
         cases: list[Case] = []
         for index in range(TRIES * self.count):
             pair = maker.pair(index)
-            blurry = pair.blurry if not self.noise else _noisy(pair.blurry, self.noise, (seed, index))
+            blurry = pair.blurry
+            if self.noise:
+                blurry = add_noise(blurry, self.noise, np.random.default_rng((seed, index)))
             if self.visible_only and psnr(blurry, pair.sharp) >= VISIBLE_BLUR_DB:
                 continue
             cases.append(Case(f"{index:06d}", blurry, pair.sharp, _group(pair)))
@@ -130,11 +133,6 @@ def _case_sets(stills: Path | None, clips: Path | None, seed: int) -> Iterator[C
             [] if averages or stills is None else [stills], [clips] if averages and clips is not None else [], row.recipe, seed
         )
         yield row.case_set(maker, seed)
-
-
-def _noisy(blurry: Image, deviation: float, seed: tuple[int, int]) -> Image:
-    noise = np.random.default_rng(seed).normal(0.0, deviation, blurry.shape)
-    return np.clip(np.rint(blurry + noise), 0, 255).astype(np.uint8)
 
 
 def _group(pair: Pair) -> str:

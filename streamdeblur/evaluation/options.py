@@ -6,26 +6,40 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from streamdeblur.evaluation.protocols import SCHEMES
+from streamdeblur.evaluation.protocols import SCHEMES, AcceptsProtocols, BlurProtocol
 from streamdeblur.options import UserSettings
 from streamdeblur.setting_types import LARGEST_COUNT, LARGEST_SEED
-from streamdeblur.training.blur.scheme import Accepts, BlurScheme
+from streamdeblur.training.blur.scheme import BlurScheme
 
 
 class EvaluationOptions(UserSettings):
     """Settings of an evaluation. The same settings give the same blurry faces."""
 
-    protocols: tuple[Annotated[BlurScheme, Accepts(*SCHEMES, name="protocol")], ...] = Field(
-        default=(BlurScheme("pravg", 11),), min_length=1, description=f"{', '.join(SCHEMES[:-1])} or {SCHEMES[-1]}."
+    protocols: tuple[Annotated[BlurProtocol, AcceptsProtocols()], ...] = Field(
+        default=(BlurProtocol(BlurScheme("pravg", 11)),),
+        min_length=1,
+        description=(
+            f"{', '.join(SCHEMES[:-1])} or {SCHEMES[-1]}; with runs: before it for runs of exposures, with sliding: for "
+            "averages that overlap."
+        ),
     )
     methods: tuple[str, ...] = Field(
         default=("blurred", "ours", "oracle"), min_length=1, description="Names of methods; --list shows all."
     )
-    limit: int = Field(default=100, ge=0, le=LARGEST_COUNT, description="Faces of a protocol at most; 0 takes all.")
+    limit: int = Field(default=100, ge=0, le=LARGEST_COUNT, description="Faces, or runs, of a protocol at most; 0 takes all.")
     seed: int = Field(default=0, ge=0, le=LARGEST_SEED, description="Seed of the blur and of the choice of faces.")
     response: str = Field(
         default="identity",
         description="Camera response, from linear intensity to code values: identity, srgb, gamma:EXPONENT or fitted:FILE.",
+    )
+    noise: float = Field(
+        default=0.0, ge=0, le=64, description="Standard deviation in code values of the noise that is added to blurry faces."
+    )
+    visible_blur: float | None = Field(
+        default=None,
+        gt=0,
+        le=100,
+        description="Leave out faces whose blurry picture has a PSNR above this (dB): they show hardly any blur.",
     )
     landmark_detector: str = Field(
         default="dlib", description="Landmark detector: dlib, mesh[:FILE], insightface[:FILE] or none."
@@ -44,7 +58,7 @@ class EvaluationOptions(UserSettings):
 
     @field_validator("protocols")
     @classmethod
-    def _distinct_protocols(cls, value: tuple[BlurScheme, ...]) -> tuple[BlurScheme, ...]:
+    def _distinct_protocols(cls, value: tuple[BlurProtocol, ...]) -> tuple[BlurProtocol, ...]:
         return tuple(dict.fromkeys(value))
 
     @field_validator("methods")

@@ -1,4 +1,4 @@
-"""BlurProtocol: makes blurry faces of a data set (Sec. 5.2 of the paper, and the product's own tasks)."""
+"""BlurProtocol: makes blurry faces of a data set, or runs of them (Sec. 5.2 of the paper, and the product's own tasks)."""
 
 from __future__ import annotations
 
@@ -9,11 +9,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
-from streamdeblur.errors import InputError
+from pydantic_core import CoreSchema, core_schema
+
+from streamdeblur.errors import InputError, OptionError
 from streamdeblur.evaluation.case_maker import CaseMaker
-from streamdeblur.evaluation.cases import Case, Comparison
+from streamdeblur.evaluation.cases import Case, Comparison, Run
+from streamdeblur.evaluation.metrics.fidelity import psnr
+from streamdeblur.evaluation.run_maker import RunMaker
 from streamdeblur.evaluation.sources.dataset import DataSet, EvaluationClip, EvaluationStill
 from streamdeblur.training.blur.response import open_response
 from streamdeblur.training.blur.scheme import BlurScheme
@@ -23,8 +27,14 @@ logger = logging.getLogger(__name__)
 SCHEMES = ("pravg:L", "pravg+camera:L", "vla", "vla+camera", "synthetic", "as-is", "sharp")
 """The blur schemes that are protocols: those that define the blur of a face completely."""
 
+Frames = Literal["runs", "sliding", ""]
+PREFIXES: tuple[Frames, ...] = ("runs", "sliding")
+"""What a protocol begins with that makes runs of exposures."""
+
 Item = EvaluationStill | EvaluationClip
 ItemT = TypeVar("ItemT", bound=Item)
+MadeT = TypeVar("MadeT")
+MadeT_co = TypeVar("MadeT_co", covariant=True)
 
 
 @dataclass(frozen=True)
@@ -37,9 +47,14 @@ class BlurProtocol:
     - ``synthetic``: one random kernel of 4 to 34 px, on pictures or frames of clips;
     - ``as-is``: faces that are blurry already, with a sharp reference of the person or without;
     - ``sharp``: sharp faces, which a method should leave as they are.
+
+    ``runs:SCHEME`` makes runs of consecutive exposures that do not overlap (`RunMaker`); of averages, each begins where the one
+    before ends. ``sliding:SCHEME`` makes averages of which each begins one frame after the one before.
     """
 
     scheme: BlurScheme
+    frames: Frames = ""
+    """How the exposures of a run follow each other; '' makes single faces."""
 
     @classmethod
     def parse(cls, text: str) -> BlurProtocol:
@@ -48,12 +63,25 @@ class BlurProtocol:
         Raises:
             OptionError: It is unknown; the message lists the known ones.
         """
-        return cls(BlurScheme.parse(text, SCHEMES, "protocol"))
+        prefix, colon, stem = text.partition(":")
+        frames: Frames = next((known for known in PREFIXES if colon and prefix == known), "")
+        scheme = BlurScheme.parse(stem if frames else text, SCHEMES, "protocol")
+        if frames == "sliding" and not scheme.averages:
+            raise OptionError(f"'{text}' is no protocol: only averages slide, such as sliding:pravg:11.")
+        return cls(scheme, frames)
 
     def __str__(self) -> str:
-        return str(self.scheme)
+        return f"{self.frames}:{self.scheme}" if self.frames else str(self.scheme)
 
-    def cases(self, data: DataSet, limit: int | None, seed: int, response: str = "identity") -> Iterator[Case]:
+    def cases(
+        self,
+        data: DataSet,
+        limit: int | None,
+        seed: int,
+        response: str = "identity",
+        noise: float = 0.0,
+        visible: float | None = None,
+    ) -> Iterator[Case]:
         """Make blurry faces of a data set.
 
         Each case depends only on the seed and its own name, and the cases of a smaller limit are among those of a larger one,
@@ -66,18 +94,52 @@ class BlurProtocol:
             limit: Number of cases at most, above 0; None makes all.
             seed: Of the blur and of the choice of faces.
             response: The camera response: identity, srgb, gamma:EXPONENT or fitted:FILE.json.
+            noise: Standard deviation in code values of the noise of the blurry faces.
+            visible: PSNR in dB above which a blurry face shows hardly any blur, and is left out; None keeps all.
 
         Raises:
             InputError: The data cannot serve this protocol, or (at the end) there was no case; the message says what it needs.
             OptionError: The response is unknown.
         """
-        maker = CaseMaker(self.scheme, open_response(response), seed)
+        maker = self._maker(data, seed, response, noise)
+        return self._make(data, limit, maker.seed, lambda item: _visible(_made_of(item, maker), visible, lambda case: case))
+
+    def runs(
+        self,
+        data: DataSet,
+        limit: int | None,
+        seed: int,
+        response: str = "identity",
+        noise: float = 0.0,
+        visible: float | None = None,
+    ) -> Iterator[Run]:
+        """Make runs of consecutive exposures of a data set, in the order of `cases`.
+
+        Args:
+            data: The data set.
+            limit: Number of runs at most, above 0; None makes all.
+            seed: Of the blur and of the choice of faces.
+            response: The camera response.
+            noise: Standard deviation in code values of the noise of each exposure.
+            visible: As for `cases`; that of the present exposure counts.
+
+        Raises:
+            InputError: As by `cases`.
+            OptionError: The response is unknown.
+        """
+        maker = RunMaker(self._maker(data, seed, response, noise), self.frames == "sliding")
+        return self._make(data, limit, seed, lambda item: _visible(_made_of(item, maker), visible, lambda run: run[-1]))
+
+    def _maker(self, data: DataSet, seed: int, response: str, noise: float) -> CaseMaker:
+        maker = CaseMaker(self.scheme, open_response(response), seed, noise)
         if self.scheme.averages and not data.clips:
             others = "Give videos, or one of: synthetic, as-is, sharp."
             raise InputError(f"The protocol {self} averages frames of clips, and {data.name} holds none ({data.kind}). {others}")
-        return self._make_cases(data, limit, maker)
+        return maker
 
-    def sequences(self, data: DataSet, clips: int, length: int, seed: int, response: str = "identity") -> list[list[Case]]:
+    def sequences(
+        self, data: DataSet, clips: int, length: int, seed: int, response: str = "identity", noise: float = 0.0
+    ) -> list[list[Case]]:
         """Make blurry sequences of consecutive frames; see `CaseMaker.sequence`.
 
         Args:
@@ -86,6 +148,7 @@ class BlurProtocol:
             length: Frames of each sequence.
             seed: Of the blur and of the choice of clips.
             response: The camera response.
+            noise: Standard deviation in code values of the noise of each frame.
 
         Returns:
             Fewer sequences, or none, if the data have no such frames or the protocol makes none.
@@ -93,7 +156,7 @@ class BlurProtocol:
         Raises:
             OptionError: The response is unknown.
         """
-        maker = CaseMaker(self.scheme, open_response(response), seed)
+        maker = CaseMaker(self.scheme, open_response(response), seed, noise)
         found: list[list[Case]] = []
         for clip in fair_order(data.clips, (), seed):
             if len(found) == clips:
@@ -103,24 +166,26 @@ class BlurProtocol:
                 found += [sequence] if sequence else []
         return found
 
-    def _make_cases(self, data: DataSet, limit: int | None, maker: CaseMaker) -> Iterator[Case]:
+    def _make(self, data: DataSet, limit: int | None, seed: int, make: Callable[[Item], Iterator[MadeT]]) -> Iterator[MadeT]:
         items: list[Item] = [*data.clips] if self.scheme.averages else [*data.stills, *data.clips]
         made = 0
-        for number, item in enumerate(fair_order(items, data.comparisons, maker.seed)):
+        for number, item in enumerate(fair_order(items, data.comparisons, seed)):
             # an equal part of the rest: later items make up for those that have fewer cases
             count = None if limit is None else -(-(limit - made) // (len(items) - number))
             if count == 0:
                 return
             try:
-                for case in islice(_cases_of(item, maker), count):
+                for one in islice(make(item), count):
                     made += 1
-                    yield case
+                    yield one
             except InputError as error:
                 logger.warning("%s is left out: %s", item.name, error)
         if not made:
             raise InputError(f"The protocol {self} finds nothing to work on in {data.name}: {self._needs()}")
 
     def _needs(self) -> str:
+        if self.frames:
+            return "it needs clips that are long enough for a run of exposures, without a cut."
         if not self.scheme.averages:
             return "none of its faces can be read."
         length = self.scheme.length
@@ -129,8 +194,39 @@ class BlurProtocol:
         )
 
 
-def _cases_of(item: Item, maker: CaseMaker) -> Iterator[Case]:
+class AcceptsProtocols:
+    """The protocols that a setting accepts, as text or as values: ``Annotated[BlurProtocol, AcceptsProtocols()]``."""
+
+    words = f"one of {', '.join(SCHEMES)}, or runs: or sliding: and one of these"
+    """What is allowed, for messages."""
+
+    def __get_pydantic_core_schema__(self, *_: Any) -> CoreSchema:
+        return core_schema.no_info_plain_validator_function(self._check, serialization=core_schema.to_string_ser_schema())
+
+    def _check(self, value: object) -> BlurProtocol:
+        if not isinstance(value, str | BlurScheme | BlurProtocol):
+            raise ValueError(f"must be {self.words}")
+        return BlurProtocol.parse(str(value))
+
+
+class _Maker(Protocol[MadeT_co]):
+    """What makes cases, or runs, of a picture or a clip."""
+
+    def still(self, still: EvaluationStill, /) -> Iterator[MadeT_co]: ...
+
+    def clip(self, clip: EvaluationClip, /) -> Iterator[MadeT_co]: ...
+
+
+def _made_of(item: Item, maker: _Maker[MadeT]) -> Iterator[MadeT]:
     return maker.still(item) if isinstance(item, EvaluationStill) else maker.clip(item)
+
+
+def _visible(made: Iterator[MadeT], limit: float | None, present: Callable[[MadeT], Case]) -> Iterator[MadeT]:
+    """Those whose blur shows: the PSNR of the blurry face is at most the limit."""
+    for one in made:
+        case = present(one)
+        if limit is None or case.sharp is None or psnr(case.blurry, case.sharp) <= limit:
+            yield one
 
 
 def fair_order(items: Sequence[ItemT], comparisons: Sequence[Comparison], seed: int) -> list[ItemT]:

@@ -53,6 +53,33 @@ def mean_interval(values: ArrayLike, groups: Sequence[Hashable], seed: int = 0) 
     return Interval(value, *_percentiles(_resampled(sums, counts, seed)[:, 0], len(counts)))
 
 
+def ratio_interval(values: ArrayLike, others: ArrayLike, groups: Sequence[Hashable], seed: int = 0) -> Interval:
+    """Return the ratio of two means over the same cases, with the interval of the same bootstrap.
+
+    Args:
+        values: float [N], one for each case.
+        others: float [N], what they are divided by.
+        groups: The group of each case.
+        seed: Of the bootstrap.
+
+    Returns:
+        NaN where the other mean is zero.
+
+    Raises:
+        ValueError: There are no values, one is not finite, or their numbers differ.
+    """
+    sums, counts = _totals(np.column_stack([np.asarray(values, np.float64), np.asarray(others, np.float64)]), groups)
+    value, other = sums.sum(0)
+    if other == 0.0:
+        return Interval(np.nan, np.nan, np.nan)
+    if len(counts) < 2:
+        return Interval(float(value / other), np.nan, np.nan)
+    means = _resampled(sums, counts, seed)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = means[:, 0] / means[:, 1]
+    return Interval(float(value / other), *_percentiles(np.where(np.isfinite(ratios), ratios, np.inf), len(counts)))
+
+
 def gap_closed(blurred: ArrayLike, restored: ArrayLike, oracle: ArrayLike, groups: Sequence[Hashable], seed: int = 0) -> Interval:
     """Return the fraction of a gap that a method closes: ``(restored - blurred) / (oracle - blurred)`` of means.
 

@@ -10,10 +10,11 @@ import numpy as np
 
 from streamdeblur.evaluation.columns import COLUMNS, Column
 from streamdeblur.evaluation.evaluate import ProtocolResults
+from streamdeblur.evaluation.metrics.flicker import Flicker
 from streamdeblur.evaluation.metrics.temporal import TemporalStability
 from streamdeblur.evaluation.metrics.verification import Verification, verify
 from streamdeblur.evaluation.results import FaceResult
-from streamdeblur.evaluation.statistics import Interval, gap_closed, mean_interval, paired_p_value
+from streamdeblur.evaluation.statistics import Interval, gap_closed, mean_interval, paired_p_value, ratio_interval
 
 LOWER, UPPER = "blurred", "oracle"
 """The methods whose difference is the gap that others close."""
@@ -53,6 +54,22 @@ class StabilityRow:
 
 
 @dataclass(frozen=True)
+class FlickerRow:
+    """The flicker of one method's restored runs; see `metrics.flicker`."""
+
+    method: str
+    runs: int
+    flicker: Interval
+    """In code values."""
+    flicker_ratio: Interval
+    """Relative to that of the blurry runs: 1 is as much, less is steadier."""
+    velocity: Interval | None
+    """Velocity error of the landmarks, in pixels of the crop per frame; None where it was not measured."""
+    velocity_ratio: Interval | None
+    """Relative to that of the blurry runs."""
+
+
+@dataclass(frozen=True)
 class PairedTest:
     """A test between two methods on the same faces."""
 
@@ -81,6 +98,9 @@ class ProtocolSummary:
     ranking_holds: bool | None
     """Whether the second landmark detector ranks the methods as the first does; None without a second one."""
     stabilities: list[StabilityRow] = field(default_factory=list)
+    flickers: list[FlickerRow] = field(default_factory=list)
+    flicker_reference: bool = True
+    """Whether flicker is relative to the sharp frames; without them, to a smoothed track."""
     errors: dict[str, list[float]] = field(repr=False, default_factory=dict)
     """Landmark errors of the faces, by method."""
     cosines: dict[str, list[float]] = field(repr=False, default_factory=dict)
@@ -127,6 +147,8 @@ def summarise(found: ProtocolResults, seed: int = 0) -> ProtocolSummary:
         not found.annotated,
         _ranking_holds(metrics) if "auc_second" in names and "auc" in names else None,
         [_stability_row(method, clips, seed) for method, clips in found.stabilities.items() if clips],
+        [_flicker_row(method, runs, seed) for method, runs in found.flickers.items() if runs],
+        all(run.reference for runs in found.flickers.values() for run in runs),
         {method: _of_faces(results, "landmarks") for method, results in by_method.items()} if "auc" in names else {},
         {method: _of_faces(results, "cosine") for method, results in by_method.items()} if "cosine" in names else {},
     )
@@ -141,6 +163,19 @@ def _stability_row(method: str, clips: Sequence[TemporalStability], seed: int) -
     share = [100 * clip.restored.mean() / clip.sharp.mean() for clip in clips]
     groups = range(len(clips))
     return StabilityRow(method, len(clips), mean_interval(change, groups, seed), mean_interval(share, groups, seed))
+
+
+def _flicker_row(method: str, runs: Sequence[Flicker], seed: int) -> FlickerRow:
+    groups = [run.group for run in runs]
+    flickers = [run.flicker for run in runs]
+    flicker = mean_interval(flickers, groups, seed)
+    ratio = ratio_interval(flickers, [run.blurry_flicker for run in runs], groups, seed)
+    velocities = [run.velocity for run in runs if run.velocity is not None]
+    blurry = [run.blurry_velocity for run in runs if run.blurry_velocity is not None]
+    if not len(velocities) == len(blurry) == len(runs):
+        return FlickerRow(method, len(runs), flicker, ratio, None, None)
+    velocity = mean_interval(velocities, groups, seed)
+    return FlickerRow(method, len(runs), flicker, ratio, velocity, ratio_interval(velocities, blurry, groups, seed))
 
 
 def _groups(results: Sequence[FaceResult]) -> list[str]:

@@ -14,6 +14,7 @@ from streamdeblur.evaluation.comparison.compare import compare, video_names
 from streamdeblur.evaluation.comparison.faces import SEQUENCE_LENGTH, find_faces
 from streamdeblur.evaluation.comparison.synchronised import synchronised_frames
 from streamdeblur.evaluation.evaluator import Evaluator, EvaluatorSettings
+from streamdeblur.evaluation.metrics.flicker import residual_flicker
 from streamdeblur.evaluation.metrics.temporal import temporal_stability
 from streamdeblur.evaluation.summary import summarise
 from support.media.datasets import shot
@@ -165,6 +166,18 @@ def test_flicker_is_measured_in_windows_that_stand_still(pictures, faces, found)
     assert shares["blurred.mkv"] < 100.0 < shares["flickering.mkv"]
 
 
+def test_flicker_is_relative_to_that_of_the_first_video(pictures, faces, found):
+    rows = {row.method: row for row in summarise(found).flickers}
+    assert rows["blurred.mkv"].flicker_ratio.value == 1.0
+    # half of the blur is half of its flicker, but for rounding; a video whose every other frame is brighter by 6 flickers by 6
+    assert rows["half.mkv"].flicker_ratio.value == pytest.approx(0.5, abs=0.03)
+    assert rows["flickering.mkv"].flicker.value == pytest.approx(6.0, abs=0.1)
+    run = faces.sequence_starts()[0]
+    crops = [[window(pictures[kind][run.number + n], run) for n in range(SEQUENCE_LENGTH)] for kind in ("blurred", "sharp")]
+    assert found.flickers["blurred.mkv"][0].flicker == pytest.approx(residual_flicker(*crops))
+    assert rows["half.mkv"].velocity is None
+
+
 def test_the_first_video_is_tested_against_each_other(found):
     tests = summarise(found).tests
     assert [(test.first, test.second) for test in tests] == [("blurred.mkv", "half.mkv"), ("blurred.mkv", "flickering.mkv")]
@@ -199,7 +212,9 @@ def test_a_video_against_itself_is_perfect(paths):
 def test_landmarks_and_identities(paths):
     pytest.importorskip("dlib", reason="dlib comes with the extra eval")
     faces = find_faces(paths["sharp"], [paths["sharp"], paths["blurred"]])
-    same, blurred = summarise(compare(faces, Evaluator(EvaluatorSettings("dlib", "none", "dlib")), limit=2)).rows
+    summary = summarise(compare(faces, Evaluator(EvaluatorSettings("dlib", "none", "dlib")), limit=2))
+    same, blurred = summary.rows
+    assert summary.flickers[0].velocity.value == 0.0 < summary.flickers[1].velocity.value
     assert (same.metrics["auc"].value, same.metrics["failure"].value) == (1.0, 0.0)
     assert same.metrics["cosine"].value == pytest.approx(1.0)
     assert 0.0 < blurred.metrics["auc"].value < 1.0

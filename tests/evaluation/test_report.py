@@ -36,7 +36,7 @@ def report(tmp_path_factory, photograph):
         "films", "clips", clips=[EvaluationClip(name, lambda name=name: footage[name], name, name) for name in footage]
     )
     options = EvaluationOptions(
-        protocols=("pravg:7", "synthetic"),
+        protocols=("pravg:7", "synthetic", "runs:pravg:3"),
         methods=METHODS,
         limit=6,
         landmark_detector="none",
@@ -128,6 +128,42 @@ def test_temporal_stability_is_that_of_the_saved_frames(report, written):
     assert written["synthetic"]["steadiness"] == []
 
 
+def test_flicker_is_that_of_the_saved_frames(report, written):
+    rows = {row["method"]: row for row in written["runs:pravg:3"]["flicker"]}
+    assert set(rows) == set(METHODS)
+    runs = sorted({path.parent for path in (report / "images" / "runs-pravg-3").rglob("sharp.png")})
+    assert len(runs) == 6
+    own = np.mean([flicker_of(report, run, "blurry") for run in runs])
+    for method, row in rows.items():
+        flicker = np.mean([flicker_of(report, run, method) for run in runs])
+        assert row["runs"] == 6
+        assert row["flicker"]["value"] == pytest.approx(flicker)
+        assert row["flicker_ratio"]["value"] == pytest.approx(flicker / own)
+        assert row["velocity"] is None
+    assert rows["blurred"]["flicker_ratio"]["value"] == 1.0
+    assert rows["oracle"]["flicker"]["value"] == 0.0
+    assert written["pravg:7"]["flicker"] == []
+
+
+def flicker_of(report, run, name):
+    """Mean |change of the restored - change of the sharp| over the three restored frames of a run."""
+    before = report / "images" / "runs-pravg-3--before" / run.relative_to(report / "images" / "runs-pravg-3")
+    errors = [
+        picture(folder / f"{name}.png").astype(float) - picture(folder / "sharp.png")
+        for folder in (before / "-2", before / "-1", run)
+    ]
+    return np.mean([abs(b - a).mean() for a, b in pairwise(errors)])
+
+
+def test_pages_show_the_flicker_and_say_what_is_not_measured(report, written):
+    row = next(row for row in written["runs:pravg:3"]["flicker"] if row["method"] == "unsharp")
+    texts = (report / "report.md").read_text().split("## runs:pravg:3\n")[1], (report / "report.html").read_text()
+    for text in texts:
+        assert f"{row['flicker']['value']:.2f}" in text
+        assert f"{row['flicker_ratio']['value']:.2f}" in text
+        assert "velocity of landmarks was not measured" in text
+
+
 def changes_of(clip, method):
     """Mean change from frame to frame of a method's and of the sharp pictures, after alignment."""
     frames = sorted(clip.iterdir())
@@ -216,7 +252,7 @@ def test_the_page_needs_no_other_file_and_says_the_same(report, written):
     page.feed((report / "report.html").read_text())
     assert [address for address in page.addresses if not address.startswith(("data:image/", "#"))] == []
     # best, median and worst case of each protocol: blurry, three methods, sharp
-    assert sum(address.startswith("data:") for address in page.addresses) == 2 * 3 * 5
+    assert sum(address.startswith("data:") for address in page.addresses) == 3 * 3 * 5
     text = " ".join(page.text)
     assert "<films>" in text
     for one in written.values():

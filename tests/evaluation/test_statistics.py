@@ -7,7 +7,7 @@ import pytest
 from scipy import stats
 
 from streamdeblur.evaluation.metrics.landmarks import auc, auc_parts
-from streamdeblur.evaluation.statistics import gap_closed, mean_interval, paired_p_value
+from streamdeblur.evaluation.statistics import gap_closed, mean_interval, paired_p_value, ratio_interval
 
 
 def grouped(seed, groups=30, size=4, spread=1.0, noise=0.5):
@@ -71,6 +71,24 @@ class TestMeanInterval:
     def test_what_cannot_be_averaged_is_refused(self, values, groups):
         with pytest.raises(ValueError, match="finite value and a group"):
             mean_interval(values, groups)
+
+
+class TestRatioInterval:
+    def test_it_is_the_ratio_of_the_means(self):
+        values, others, groups = [1.0, 3.0, 5.0, 6.0], [2.0, 4.0, 10.0, 9.0], "aabc"
+        interval = ratio_interval(values, others, groups)
+        assert interval.value == pytest.approx(15 / 25)
+        assert interval.low < interval.value < interval.high
+
+    def test_a_constant_ratio_is_certain(self):
+        others = np.arange(1.0, 9.0)
+        interval = ratio_interval(0.7 * others, others, range(8))
+        assert (interval.value, interval.low, interval.high) == pytest.approx((0.7, 0.7, 0.7))
+
+    def test_nothing_is_known_of_a_ratio_to_zero_or_of_one_group(self):
+        assert np.isnan(ratio_interval([1.0, 2.0], [0.0, 0.0], "ab").value)
+        assert ratio_interval([1.0, 2.0], [2.0, 2.0], "aa").value == 0.75
+        assert np.isnan(ratio_interval([1.0, 2.0], [2.0, 2.0], "aa").low)
 
 
 class TestGapClosed:

@@ -68,7 +68,7 @@ class CameraPath:
 
     @classmethod
     def sample_run(
-        cls, random: np.random.Generator, exposures: int, frames: int, extent: float, width: int, height: int
+        cls, random: np.random.Generator, exposures: int, frames: int, extent: float, width: int, height: int, present: int = -1
     ) -> list[CameraPath]:
         """Sample a hand-shake that goes on over several exposures.
 
@@ -76,10 +76,11 @@ class CameraPath:
             random: Source of the random numbers.
             exposures: Number of exposures.
             frames: Frames that share each of them.
-            extent: Extent of the path in the last exposure in pixels; less where that of another one would exceed the largest
+            extent: Extent of the path in the present exposure in pixels; less where that of another one would exceed the largest
                 kernel's.
             width: Width of the picture in pixels.
             height: Height of the picture in pixels.
+            present: Index of the present exposure; the last one by default.
 
         Returns:
             The path of each exposure, without its mean: a tracker's window follows the face.
@@ -89,7 +90,7 @@ class CameraPath:
         parts = whole.poses[: points * exposures].reshape(exposures, points, 4)
         parts = parts - parts.mean(1, keepdims=True)
         spans = np.ptp(parts[..., :2], axis=1).max(1)
-        scale = min((extent - 1.0) / max(float(spans[-1]), 1e-9), (SIZE - 2.0) / max(float(spans.max()), 1e-9))
+        scale = min((extent - 1.0) / max(float(spans[present]), 1e-9), (SIZE - 2.0) / max(float(spans.max()), 1e-9))
         return [cls((part * scale).astype(np.float32), frames, width, height) for part in parts]
 
     @classmethod

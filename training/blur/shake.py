@@ -23,16 +23,23 @@ class Shake:
 
     @classmethod
     def sample(
-        cls, random: np.random.Generator, exposures: int, extent: float, duty: float, family: Family | None = None
+        cls,
+        random: np.random.Generator,
+        exposures: int,
+        extent: float,
+        duty: float,
+        family: Family | None = None,
+        present: int = -1,
     ) -> Self:
         """Sample a random path.
 
         Args:
             random: Source of the random numbers.
             exposures: Number of exposures.
-            extent: Extent of the last exposure's kernel in pixels (`trajectories`); less where another one's would not fit.
+            extent: Extent of the present exposure's kernel in pixels (`trajectories`); less where another one's would not fit.
             duty: Fraction of a frame interval during which the shutter is open.
             family: `markov` or `handshake`; None takes either.
+            present: Index of the present exposure; the last one by default.
         """
         if family is None:
             family = "markov" if random.random() < 0.5 else "handshake"
@@ -47,7 +54,7 @@ class Shake:
         positions = positions - positions.mean(1, keepdims=True)
         spans = np.ptp(positions, axis=1).max(1)
         largest = SIZE - 1.0
-        scale = min((extent - 1.0) / max(float(spans[-1]), 1e-9), (largest - 1.0) / max(float(spans.max()), 1e-9))
+        scale = min((extent - 1.0) / max(float(spans[present]), 1e-9), (largest - 1.0) / max(float(spans.max()), 1e-9))
         return cls(np.asarray(positions * scale, np.float32))
 
     def stopped(self, exposures: NDArray[np.bool_]) -> Shake:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -19,6 +19,9 @@ from streamdeblur.cli.resuming import goes_on_with_the_same_command
 from streamdeblur.errors import OptionError, OutputError
 from streamdeblur.evaluation.options import EvaluationOptions
 from streamdeblur.files import refuse_inside
+
+if TYPE_CHECKING:
+    from streamdeblur.evaluation.summary import ProtocolSummary
 
 logger = logging.getLogger(__name__)
 
@@ -75,8 +78,6 @@ def _split(value: object) -> object:
 def _evaluate(data: Path, out: Path, options: EvaluationOptions, *, quiet: bool, json: bool) -> None:
     with needs_extra("eval", "Evaluating"):
         from streamdeblur.evaluation.evaluate import evaluate
-        from streamdeblur.evaluation.report.markdown import table_text
-        from streamdeblur.evaluation.report.tables import metrics_table, notes
         from streamdeblur.evaluation.report.write import as_json, write_report
         from streamdeblur.evaluation.sources import open_data
         from streamdeblur.evaluation.summary import summarise
@@ -90,12 +91,23 @@ def _evaluate(data: Path, out: Path, options: EvaluationOptions, *, quiet: bool,
             evaluated.append(found)
             summaries.append(summarise(found, options.seed))
             if not quiet and not json:
-                typer.echo("\n".join([found.protocol, table_text(metrics_table(summaries[-1])), *notes(summaries[-1])]))
+                typer.echo(f"{found.protocol}\n{_shown(summaries[-1])}")
     faces = f"at most {options.limit or 'all'} faces of each protocol"
-    made = {"data": str(opened), "made with": f"seed {options.seed}, response {options.response}, {faces}"}
+    noise = f", noise {options.noise:g}" if options.noise else ""
+    noise += f", PSNR of the blurry faces at most {options.visible_blur:g} dB" if options.visible_blur else ""
+    made = {"data": str(opened), "made with": f"seed {options.seed}, response {options.response}{noise}, {faces}"}
     page = write_report(out, made, evaluated, summaries)
     if json:
         seconds = round(time.monotonic() - began, 1)
         print_json({"report": page, "seconds": seconds, "protocols": [as_json(summary) for summary in summaries]})
     elif not quiet:
         typer.echo(page)
+
+
+def _shown(summary: ProtocolSummary) -> str:
+    """The tables and notes of a protocol for the terminal."""
+    from streamdeblur.evaluation.report.markdown import table_text
+    from streamdeblur.evaluation.report.tables import flicker_table, metrics_table, notes
+
+    tables = [metrics_table(summary), *([flicker_table(summary)] if summary.flickers else [])]
+    return "\n".join([*map(table_text, tables), *notes(summary)])

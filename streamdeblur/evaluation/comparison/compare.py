@@ -9,12 +9,13 @@ from pathlib import Path
 import numpy as np
 
 from streamdeblur.errors import OptionError
-from streamdeblur.evaluation.cases import Case, Image
+from streamdeblur.evaluation.cases import Case, Image, Run
 from streamdeblur.evaluation.comparison.faces import SEQUENCE_LENGTH, DetectedFace, DetectedFaces
 from streamdeblur.evaluation.comparison.synchronised import SynchronisedFrames, synchronised_frames
 from streamdeblur.evaluation.evaluate import ProtocolResults
 from streamdeblur.evaluation.evaluator import Evaluator, Metrics
 from streamdeblur.evaluation.metrics.fidelity import psnr
+from streamdeblur.evaluation.metrics.flicker import Flicker, FlickerMeter
 from streamdeblur.evaluation.metrics.temporal import TemporalStability, temporal_stability
 from streamdeblur.evaluation.results import FaceResult, ResultFolder
 from streamdeblur.faces.window import CROP_SIZE, crop_region
@@ -50,9 +51,9 @@ def compare(
 ) -> ProtocolResults:
     """Read the videos again and measure some of the faces: the same windows, scaled to 256 px, of each video and the sharp one.
 
-    Two metrics are added to those of a face: the PSNR of whole frames, and temporal stability, measured in windows that do not
-    move for half a second. (A window that followed the face would add the jitter of the tracker, and in a whole frame the
-    background, which is not restored, would hide the face.)
+    Three metrics are added to those of a face: the PSNR of whole frames, and temporal stability and flicker, measured in windows
+    that do not move for half a second. (A window that followed the face would add the jitter of the tracker, and in a whole frame
+    the background, which is not restored, would hide the face.) Flicker is also given relative to that of the first video.
 
     Neighbouring frames are not independent of each other, so the faces of one second form a group. The others are tested
     against the first video.
@@ -81,6 +82,7 @@ def compare(
         comparisons=[],
         results=run.results,
         stabilities=run.stabilities,
+        flickers=run.flickers,
         baseline=run.names[0],
         grouped_by="seconds of the video",
     )
@@ -103,6 +105,8 @@ class _ComparisonRun:
         self.names = video_names(faces.others)
         self.results: dict[str, list[FaceResult]] = {name: [] for name in self.names}
         self.stabilities: dict[str, list[TemporalStability]] = {name: [] for name in self.names}
+        self.flickers: dict[str, list[Flicker]] = {name: [] for name in self.names}
+        self._meter = FlickerMeter(evaluator.detectors.get("landmarks"))
 
     def measure(self, frames: SynchronisedFrames, detections: Sequence[DetectedFace]) -> None:
         """Measure the faces that were detected in these frames."""
@@ -137,8 +141,10 @@ class _ComparisonRun:
             sequence.add(frames.sharp, self._named(frames))
         for sequence in [sequence for sequence in self._sequences if len(sequence.sharp) == SEQUENCE_LENGTH]:
             self._sequences.remove(sequence)
+            shown = sequence.run(self.names[0])
             for name, crops in sequence.others.items():
                 self.stabilities[name].append(temporal_stability(crops, sequence.sharp))
+                self.flickers[name].append(self._meter(shown, crops))
 
     def _named(self, frames: SynchronisedFrames) -> list[tuple[str, Planes]]:
         return list(zip(self.names, frames.others, strict=True))
@@ -156,6 +162,12 @@ class _CropSequence:
         self.sharp.append(_crop(sharp, self._window))
         for name, planes in others:
             self.others[name].append(_crop(planes, self._window))
+
+    def run(self, blurred: str) -> Run:
+        """The crops as a run, whose blurry frames are those of this video."""
+        group = f"second {int(self._window.seconds)}"
+        pairs = zip(self.others[blurred], self.sharp, strict=True)
+        return [Case(f"{self._window.name}/{n}", blurry, sharp, group) for n, (blurry, sharp) in enumerate(pairs)]
 
 
 def _crop(planes: Planes, window: DetectedFace) -> Image:

@@ -1,4 +1,4 @@
-"""Networks in ONNX as methods: the default network, and any other that maps a picture to a picture."""
+"""Networks in ONNX as methods: the default network, and any other that maps a picture, and perhaps a memory, to a picture."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from pydantic import Field, field_validator
 
 from streamdeblur.errors import MethodError
 from streamdeblur.evaluation.cases import Case, Image
+from streamdeblur.evaluation.methods.memory import chosen, memory_tensors
 from streamdeblur.evaluation.methods.per_face import PerFaceMethod, files_digest
 from streamdeblur.onnx_session import open_on_cpu
 from streamdeblur.opening import ReopenedAfterFork
@@ -28,6 +29,8 @@ TYPES: dict[str, type[np.generic]] = {
     "tensor(uint8)": np.uint8,
 }
 """The input types that are supported, by ONNX Runtime's names."""
+MEMORY = ("memory", "validity")
+"""The inputs of a network that hold its memory, beside ``blurry``."""
 
 
 class PictureFormat(Settings):
@@ -38,6 +41,10 @@ class PictureFormat(Settings):
     )
     bgr: bool = Field(default=False, description="Channels in the order blue, green, red.")
     output: str | None = Field(default=None, description="Name of the output; by default the first one that is a picture.")
+    past: int | None = Field(
+        default=None, ge=0, description="Exposures before the present one that a memory gets, at most; by default all that fit."
+    )
+    ahead: int = Field(default=0, ge=0, description="Exposures after the present one that a memory gets, at most.")
 
     @field_validator("range", mode="before")
     @classmethod
@@ -52,9 +59,17 @@ class PictureFormat(Settings):
         return value
 
 
-def default_network_output(name: str, output: str) -> PerFaceMethod:
-    """Make a method of an output of the default network, computed in float32 by ONNX Runtime on the CPU."""
-    return exported_network(name, default_network(), output)
+def default_network_output(output: str, name: str) -> PerFaceMethod:
+    """Make a method of an output of the default network, computed in float32 by ONNX Runtime on the CPU.
+
+    Args:
+        output: Name of the output.
+        name: Name of the method, with options after a question mark, see `PictureFormat`.
+
+    Raises:
+        OptionError: An option is unknown.
+    """
+    return _method(name, default_network(), _options(name.partition("?")[2], output=output))
 
 
 def exported_network(name: str, path: Path, output: str = "restored") -> PerFaceMethod:
@@ -74,7 +89,8 @@ def exported_network(name: str, path: Path, output: str = "restored") -> PerFace
 def network(argument: str) -> PerFaceMethod:
     """Make a method of any network in ONNX with one picture as its input, [1, 3, H, W] or [1, H, W, 3], of floats or uint8.
 
-    If H and W are fixed and differ from the face's, the face is scaled to them and the result back.
+    If H and W are fixed and differ from the face's, the face is scaled to them and the result back. A network may also take a
+    memory: the inputs blurry, memory and validity, as those of ``streamdeblur export`` do.
 
     Args:
         argument: FILE or FILE?OPTIONS, see `PictureFormat`.
@@ -84,9 +100,13 @@ def network(argument: str) -> PerFaceMethod:
         MethodError: The file cannot be read or run, or does not take one picture.
     """
     file, _, query = argument.partition("?")
+    return _method(f"onnx:{argument}", Path(file), _options(query))
+
+
+def _options(query: str, **fixed: str) -> PictureFormat:
     # A name alone, as in ?bgr, stands for true.
-    options = {key: value or "true" for key, value in parse_qsl(query, keep_blank_values=True)}
-    return _method(f"onnx:{argument}", Path(file), PictureFormat.validated(options))
+    given = {key: value or "true" for key, value in parse_qsl(query, keep_blank_values=True)}
+    return PictureFormat.validated(given | fixed)
 
 
 def _method(name: str, path: Path, picture_format: PictureFormat) -> PerFaceMethod:
@@ -128,8 +148,13 @@ class _Input:
             MethodError: They are not one picture.
         """
         described = ", ".join(f"{value.name} {value.type} {value.shape}" for value in inputs)
+        if {value.name for value in inputs} == {"blurry", *MEMORY}:
+            inputs = [value for value in inputs if value.name == "blurry"]
         if len(inputs) != 1 or len(inputs[0].shape) != 4 or inputs[0].type not in TYPES:
-            raise MethodError(f"{name} takes {described}. Required: one picture, [1, 3, H, W] or [1, H, W, 3].")
+            raise MethodError(
+                f"{name} takes {described}. Required: one picture, [1, 3, H, W] or [1, H, W, 3], and "
+                "perhaps a memory (blurry, memory, validity)."
+            )
         batch, *shape = inputs[0].shape
         channels_last = shape[0] != 3 and shape[2] == 3
         channels, (height, width) = (shape[2], shape[:2]) if channels_last else (shape[0], shape[1:])
@@ -138,6 +163,34 @@ class _Input:
             raise MethodError(f"{name} takes {described}. Required: a batch of 1 or of any size, and 3 channels.")
         fixed = isinstance(height, int) and isinstance(width, int)
         return cls(inputs[0].name, TYPES[inputs[0].type], channels_last, (height, width) if fixed else None)
+
+
+@dataclass(frozen=True)
+class _Memory:
+    """The memory that a network takes."""
+
+    entries: int
+    size: tuple[int, int]
+    """Height and width of its pictures."""
+
+    @classmethod
+    def of(cls, name: str, inputs: list[Any]) -> _Memory | None:
+        """Read ONNX Runtime's description of the inputs of the network `name`; None for a network without a memory.
+
+        Raises:
+            MethodError: The size of the memory is not fixed.
+        """
+        shape = next((value.shape for value in inputs if value.name == MEMORY[0]), None)
+        if shape is None:
+            return None
+        if len(shape) != 4 or not all(isinstance(side, int) for side in shape[1:]):
+            raise MethodError(f"{name} takes a memory of {shape}. Required: [N, entries, height, width], all but N fixed.")
+        return cls(shape[1], (shape[2], shape[3]))
+
+    def tensors(self, case: Case, picture_format: PictureFormat) -> dict[str, NDArray[np.float32]]:
+        """Return the inputs that hold the neighbours of a case; without neighbours, none is valid."""
+        crops = chosen(case.neighbours, self.entries, picture_format.past, picture_format.ahead)
+        return dict(zip(MEMORY, memory_tensors(crops, self.entries, self.size), strict=True))
 
 
 class _Session:
@@ -152,6 +205,9 @@ class _Session:
             raise MethodError(f"ONNX Runtime cannot run {path}: {error}") from error
         self._name, self._format = name, picture_format
         self._input = _Input.of(name, self._session.current.get_inputs())
+        self._memory = _Memory.of(name, self._session.current.get_inputs())
+        if self._memory is None and (picture_format.ahead or picture_format.past):
+            raise MethodError(f"{name} has no memory, which the options past and ahead are for.")
         outputs = [value.name for value in self._session.current.get_outputs()]
         if picture_format.output and picture_format.output not in outputs:
             raise MethodError(f"{name} has no output '{picture_format.output}'. It has: {', '.join(outputs)}.")
@@ -160,9 +216,11 @@ class _Session:
 
     def __call__(self, case: Case) -> Image:
         height, width = self._input.size or case.blurry.shape[:2]
-        tensor = self._tensor(_scaled(case.blurry, height, width))
+        tensors: dict[str, NDArray[Any]] = {self._input.name: self._tensor(_scaled(case.blurry, height, width))}
+        if self._memory is not None:
+            tensors |= self._memory.tensors(case, self._format)
         try:
-            outputs = self._session.current.run(self._outputs, {self._input.name: tensor})
+            outputs = self._session.current.run(self._outputs, tensors)
         except Exception as error:
             # guards the run of a network of unknown origin: ONNX Runtime raises unrelated types of its own
             raise MethodError(f"{self._name} failed on {case.name}: {error}") from error

@@ -8,6 +8,7 @@ from functools import partial
 from streamdeblur.errors import OptionError
 from streamdeblur.evaluation.cases import Method
 from streamdeblur.evaluation.deconvolution.priors import KERNEL_PRIORS
+from streamdeblur.evaluation.methods.averaging import RunningAverage
 from streamdeblur.evaluation.methods.classical import blurred, oracle, richardson_lucy, unsharp, wiener
 from streamdeblur.evaluation.methods.deconvolution import blind, known_kernel
 from streamdeblur.evaluation.methods.external import command, folder, python
@@ -27,6 +28,7 @@ METHODS = {
     "pan-l0": "blind, l0 of intensity and gradients: Pan et al. 2014",
     "dark-channel": "blind, l0 of the dark channel and gradients: Pan et al. 2016",
     "tv-oracle": "total variation with the true kernel: a bound for all of one kernel",
+    "average:METHOD": "a motion-gated running average over the frames of a run that METHOD restored",
     "onnx:FILE": "any network in ONNX; see `network`",
     "python:MODULE:FUNCTION": "uint8 RGB [H, W, 3] to the same",
     "command:TEMPLATE": "a program that turns the pictures in {input} into those in {output}",
@@ -37,14 +39,15 @@ METHODS = {
 _PLAIN: dict[str, Callable[[], Method]] = {
     "blurred": blurred,
     "oracle": oracle,
-    "ours": partial(default_network_output, "ours", "restored"),
-    "coarse": partial(default_network_output, "coarse", "coarse"),
     "unsharp": unsharp,
     "richardson-lucy": richardson_lucy,
     "wiener": wiener,
     "tv-oracle": known_kernel,
 }
+_OWN = {"ours": "restored", "coarse": "coarse"}
+"""Outputs of the default network."""
 _WITH_ARGUMENT: dict[str, Callable[[str], Method]] = {
+    "average": lambda argument: RunningAverage(open_method(argument)),
     "onnx": network,
     "python": python,
     "command": command,
@@ -61,6 +64,9 @@ def open_method(name: str) -> Method:
         MethodError: Its file, function or program cannot be opened.
     """
     family, colon, argument = name.partition(":")
+    output = _OWN.get(name.partition("?")[0])
+    if output is not None:
+        return default_network_output(output, name)
     if family in _PLAIN and not colon:
         return _PLAIN[family]()
     if family in KERNEL_PRIORS or (family in _WITH_ARGUMENT and argument):

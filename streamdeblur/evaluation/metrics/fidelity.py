@@ -1,4 +1,7 @@
-"""Fidelity of an image to the sharp one: PSNR, SSIM, GMSD and gradient error. Images are uint8 RGB [H, W, 3]."""
+"""Fidelity of an image to the sharp one: PSNR, SSIM, GMSD and gradient error; sharpness where none is known.
+
+Images are uint8 RGB [H, W, 3].
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.evaluation.cases import Image
+from streamdeblur.kernels.sharpness import blur_effect, reduced_luma
 
 SSIM_WINDOW = 7
 SSIM_CONSTANTS = (0.01 * 255) ** 2, (0.03 * 255) ** 2
@@ -73,3 +77,16 @@ def _gradient_magnitude(picture: Image) -> NDArray[np.float32]:
     across = np.array([[1, 0, -1]] * 3, np.float32) / 3
     gradients = [cv2.filter2D(half, -1, kernel) for kernel in (across, across.T)]
     return np.asarray(np.hypot(*gradients), np.float32)
+
+
+def sharpness_without_reference(image: Image) -> float:
+    """Return how sharp an image looks, where no sharp one is known: 1 minus the blur effect, in [0, 1].
+
+    It is the mean over the image and its half resolution, where noise counts less (F. Crete et al., "The blur effect", 2007). It
+    says nothing of whether the detail is true: noise and ringing count as sharpness as well.
+
+    Args:
+        image: uint8 RGB [H, W, 3], of a square.
+    """
+    side = image.shape[0]
+    return 1.0 - float(np.mean([blur_effect(reduced_luma(image, 0, side, factor)) for factor in (1, 2)]))

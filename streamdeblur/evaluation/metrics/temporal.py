@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -47,12 +47,12 @@ def temporal_stability(restored: Sequence[Image], sharp: Sequence[Image]) -> Tem
         raise ValueError(f"Two videos of the same size and length, of two frames or more (got {len(restored)} and {len(sharp)}).")
     changes = [
         (_change(*restored_pair, targets), _change(*sharp_pair, targets))
-        for restored_pair, sharp_pair, targets in zip(pairwise(restored), pairwise(sharp), _flow_targets(sharp), strict=True)
+        for restored_pair, sharp_pair, targets in zip(pairwise(restored), pairwise(sharp), flow_targets(sharp), strict=True)
     ]
     return TemporalStability(*np.array(changes, np.float64).T)
 
 
-def _flow_targets(frames: Iterable[Image]) -> Iterator[NDArray[np.float32]]:
+def flow_targets(frames: Sequence[Image]) -> Iterator[NDArray[np.float32]]:
     """Yield for each two consecutive frames where the pixels of the first are in the second: float32 [H, W, 2], x and y."""
     flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     lumas = (cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in frames)
@@ -66,5 +66,9 @@ def _change(before: Image, after: Image, targets: NDArray[np.float32]) -> float:
     """Mean absolute difference, in code values, of a frame and the next one aligned to it."""
     height, width = before.shape[:2]
     inside = ((targets >= 0) & (targets <= (width - 1, height - 1))).all(axis=-1)
-    aligned = cv2.remap(after.astype(np.float32), targets, None, cv2.INTER_CUBIC)  # type: ignore[call-overload]
-    return float(np.abs(before - aligned)[inside].mean())
+    return float(np.abs(before - aligned(after, targets))[inside].mean())
+
+
+def aligned(frame: Image, targets: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Return the pixels of a frame at these places, float32 [H, W, 2]: float32 [H, W, 3]."""
+    return np.asarray(cv2.remap(frame.astype(np.float32), targets, None, cv2.INTER_CUBIC), np.float32)  # type: ignore[call-overload]

@@ -11,7 +11,7 @@ from markupsafe import Markup
 from streamdeblur.evaluation.metrics.landmarks import LIMIT
 from streamdeblur.evaluation.report.panels import Panel, data_url
 from streamdeblur.evaluation.report.plots import cosine_curves, error_curves
-from streamdeblur.evaluation.report.tables import Table, metrics_table, notes, paired_tests_table, stability_table
+from streamdeblur.evaluation.report.tables import Table, flicker_table, metrics_table, notes, paired_tests_table, stability_table
 from streamdeblur.evaluation.summary import ProtocolSummary
 
 
@@ -25,6 +25,7 @@ class _Section:
     curves: Mapping[str, Markup]
     """SVG by title."""
     stability: Table | None
+    flicker: Table | None
     tests: Table | None
     panels: Sequence[Panel]
 
@@ -55,6 +56,7 @@ def _section(summary: ProtocolSummary, panels: Sequence[Panel]) -> _Section:
         notes(summary),
         _curves(summary),
         stability_table(summary) if summary.stabilities else None,
+        flicker_table(summary) if summary.flickers else None,
         paired_tests_table(summary) if summary.tests else None,
         panels,
     )

@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from streamdeblur.evaluation.report.tables import Cell, Table, metrics_table, notes, paired_tests_table, stability_table
+from streamdeblur.evaluation.report.tables import (
+    Cell,
+    Table,
+    flicker_table,
+    metrics_table,
+    notes,
+    paired_tests_table,
+    stability_table,
+)
 from streamdeblur.evaluation.summary import ProtocolSummary
 
 PLACES = {0: "{}", 1: "**{}** (1)", 2: "{} (2)", 3: "{} (3)"}
@@ -23,6 +31,8 @@ def summary_text(summary: ProtocolSummary) -> str:
     parts = [table_text(metrics_table(summary)), *notes(summary)]
     if summary.stabilities:
         parts.append(table_text(stability_table(summary)))
+    if summary.flickers:
+        parts.append(table_text(flicker_table(summary)))
     if summary.tests:
         parts.append(table_text(paired_tests_table(summary)))
     return "\n\n".join(parts)

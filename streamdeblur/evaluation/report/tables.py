@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from streamdeblur.evaluation.columns import COLUMNS, Column
 from streamdeblur.evaluation.statistics import Interval
-from streamdeblur.evaluation.summary import LOWER, MethodRow, ProtocolSummary
+from streamdeblur.evaluation.summary import LOWER, FlickerRow, MethodRow, ProtocolSummary
 
 
 @dataclass(frozen=True)
@@ -109,6 +109,24 @@ def stability_table(summary: ProtocolSummary) -> Table:
     return Table(["method", "change between frames", "% of the sharp video's", "clips"], rows)
 
 
+def flicker_table(summary: ProtocolSummary) -> Table:
+    """Tabulate the flicker of every method."""
+    measured = any(row.velocity for row in summary.flickers)
+    head = ["method", "flicker", "of the blurry video's"]
+    head += ["landmark velocity error, px", "of the blurry video's"] if measured else []
+    return Table([*head, "runs"], [_flicker_cells(row, measured=measured) for row in summary.flickers])
+
+
+def _flicker_cells(row: FlickerRow, *, measured: bool) -> list[Cell]:
+    cells = [Cell(row.method), _plain(row.flicker), _plain(row.flicker_ratio)]
+    cells += [Cell("") if one is None else _plain(one) for one in (row.velocity, row.velocity_ratio) if measured]
+    return [*cells, Cell(str(row.runs))]
+
+
+def _plain(value: Interval, format_spec: str = ".2f") -> Cell:
+    return Cell(_number(value.value, format_spec), _interval(value, format_spec))
+
+
 def _p_value(value: float) -> str:
     return "< 0.001" if value < 0.001 else f"{value:.3f}"
 
@@ -130,7 +148,24 @@ def notes(summary: ProtocolSummary) -> list[str]:
             "Change between frames: mean absolute difference, in code values, of consecutive frames after alignment by the sharp "
             "video's flow. Above 100 % a video flickers more than the sharp one; below, it lacks details that could change."
         )
+    found += _notes_on_flicker(summary)
     found += [f"Left out: {method}: {reason}" for method, reason in summary.failed.items()]
+    return found
+
+
+def _notes_on_flicker(summary: ProtocolSummary) -> list[str]:
+    if not summary.flickers:
+        return []
+    found = [
+        "Flicker: mean |change of the restored - change of the sharp video| from frame to frame, in code values; the landmark "
+        "velocity error is the same of the steps of landmarks. Both also relative to the blurry video's own: below 1 is steadier."
+        if summary.flicker_reference
+        else "The sharp video is unknown: flicker is how far pixels are from the mean of the frames before and after, followed "
+        "by the blurry video's flow, and landmarks are compared with the blurry video's smoothed track. Detail that was regained "
+        "raises these values, too."
+    ]
+    if not any(row.velocity for row in summary.flickers):
+        found.append("The velocity of landmarks was not measured, because there was no landmark detector.")
     return found
 
 

@@ -86,6 +86,8 @@ def as_json(summary: ProtocolSummary) -> dict[str, Any]:
             "ranking_holds": summary.ranking_holds,
             "rows": [_row_as_json(row) for row in summary.rows],
             "steadiness": [asdict(row) for row in summary.stabilities],
+            "flicker": [asdict(row) for row in summary.flickers],
+            "flicker_reference": summary.flicker_reference,
             "tests": [asdict(test) for test in summary.tests],
             "failed": summary.failed,
         }
