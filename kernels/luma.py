@@ -38,3 +38,79 @@ def half_luma(crop: Array, out: Array) -> None:
             g = sums[at + np.uint64(1)] + sums[at + np.uint64(4)]
             b = sums[at + np.uint64(2)] + sums[at + np.uint64(5)]
             line[x] = red * np.float32(r) + green * np.float32(g) + blue * np.float32(b)
+
+
+@checked(luma="float32 [h, w]", out="float32 [rows, columns], written")
+@kernel
+def block_means(luma: Array, out: Array) -> None:
+    """Reduce a picture to the means of its blocks, of which each has ``h // rows`` x ``w // columns`` pixels.
+
+    Args:
+        luma: float32 [h, w].
+        out: float32 [rows, columns], written; NaN where a block has no pixels.
+    """
+    height, width = luma.shape[0] // out.shape[0], luma.shape[1] // out.shape[1]
+    for row in range(out.shape[0]):
+        for column in range(out.shape[1]):
+            total = np.float32(0.0)
+            for y in range(row * height, (row + 1) * height):
+                line = luma[y, column * width : (column + 1) * width]
+                for x in range(line.size):
+                    total += line[x]
+            out[row, column] = total / np.float32(height * width)
+
+
+def _larger_than_the_shifts(first: Array, second: Array, reach: int) -> None:
+    if min(first.shape) <= 2 * reach:
+        raise ValueError(f"'reach' must leave a part of pictures of {list(first.shape)} (got {reach}).")
+
+
+@checked(_larger_than_the_shifts, first="float32 [h, w]", second="float32 [h, w]", reach="int >= 0")
+@kernel
+def shifted_correlation(first: Array, second: Array, reach: int) -> float:
+    """Correlate two pictures at the shift at which they agree best.
+
+    Args:
+        first: float32 [h, w]; all but its outer `reach` lines and columns are compared.
+        second: float32 [h, w].
+        reach: Largest shift in both directions, in pixels.
+
+    Returns:
+        The largest coefficient of correlation, in [-1, 1]; 0 where a picture is flat.
+    """
+    height, width = first.shape[0] - 2 * reach, first.shape[1] - 2 * reach
+    inner = first[reach : reach + height, reach : reach + width]
+    best = -1.0
+    for top in range(2 * reach + 1):
+        for left in range(2 * reach + 1):
+            best = max(best, _correlation(inner, second[top : top + height, left : left + width]))
+    return best
+
+
+@kernel
+def _correlation(first: Array, second: Array) -> float:
+    count = first.shape[0] * first.shape[1]
+    mean_first, mean_second = 0.0, 0.0
+    for y in range(first.shape[0]):
+        for x in range(first.shape[1]):
+            mean_first += first[y, x] / count
+            mean_second += second[y, x] / count
+    product, power_first, power_second = 0.0, 0.0, 0.0
+    for y in range(first.shape[0]):
+        for x in range(first.shape[1]):
+            a, b = first[y, x] - mean_first, second[y, x] - mean_second
+            product += a * b
+            power_first += a * a
+            power_second += b * b
+    power = np.sqrt(power_first * power_second)
+    return product / power if power > 1e-12 else 0.0
+
+
+@checked(first="float32 [h, w]", second="float32 [h, w]")
+@kernel
+def mean_difference(first: Array, second: Array) -> float:
+    """Return the mean absolute difference of two pictures, float32 [h, w]; 0 where they have no pixels."""
+    a, b, total = first.reshape(-1), second.reshape(-1), np.float32(0.0)
+    for i in range(a.size):
+        total += abs(a[i] - b[i])
+    return float(total) / max(1, a.size)

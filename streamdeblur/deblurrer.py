@@ -5,28 +5,30 @@ from __future__ import annotations
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.engines import Engine, FrameFaces, PendingFaces, open_engine
+from streamdeblur.engines.engine import checked_crops
 from streamdeblur.errors import OptionError
 from streamdeblur.faces.detect import Detector, open_detector
 from streamdeblur.faces.external import Detections
 from streamdeblur.faces.find import LOCAL_SIZE
+from streamdeblur.faces.neighbours import neighbours_of_crops
 from streamdeblur.faces.scheduler import FaceScheduler
-from streamdeblur.faces.selection import FaceSelector, FrameSettings
+from streamdeblur.faces.selection import BlurredFace, FaceSelector, FrameSettings
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.frames import Frame, Image, StreamItem, check_frame, copied, editable, make_writable, planes_of
 from streamdeblur.network import Network
 from streamdeblur.opening import one_at_a_time
-from streamdeblur.options import RestorationOptions, RestorationSettings
+from streamdeblur.options import LOOK_AHEAD, RestorationOptions, RestorationSettings
 from streamdeblur.statistics import RestorationStatistics
 from streamdeblur.video.planes import Planes
 from streamdeblur.warmup import compile_kernels
-from streamdeblur.weights import default_network
+from streamdeblur.weights import network_path
 
 if TYPE_CHECKING:
     import av
@@ -52,7 +54,9 @@ class _InFlight:
     item: StreamItem[Any]
     bare: bool
     """The caller gave a frame alone and gets a frame alone."""
-    pending: _PendingFrame | None
+    faces: list[BlurredFace] = field(default_factory=list)
+    """Its faces while they wait for later frames."""
+    pending: _PendingFrame | None = None
 
 
 class FaceDeblurrer:
@@ -62,13 +66,20 @@ class FaceDeblurrer:
     """
 
     def __init__(
-        self, options: RestorationOptions | None = None, *, throughput: bool = False, **settings: Unpack[RestorationSettings]
+        self,
+        options: RestorationOptions | None = None,
+        *,
+        throughput: bool = False,
+        memory: bool = True,
+        **settings: Unpack[RestorationSettings],
     ) -> None:
         """Open the detector and the engine.
 
         Args:
             options: Settings; by default those of `RestorationOptions`.
             throughput: Keep several frames in flight, for files; otherwise each frame has all cores.
+            memory: Restore a tracked face together with its neighbours in time, if the network has a memory for them; otherwise
+                each face alone.
             settings: Fields of `RestorationOptions` that replace those of `options`: ``FaceDeblurrer(strength=0.8)``.
 
         Raises:
@@ -83,7 +94,7 @@ class FaceDeblurrer:
         self.options = options.changed(**settings) if settings else options
         with one_at_a_time():
             compile_kernels()
-        self.network = Network.read(self.options.weights or default_network())
+        self.network = Network.read(network_path(self.options.network))
         self.engine: Engine = open_engine(self.options.engine, self.network, throughput=throughput)
         try:
             self.detector: Detector = open_detector(self.options.detector, self.engine.name)
@@ -96,6 +107,7 @@ class FaceDeblurrer:
             detect_every=self.options.detect_every,
             min_face=self.options.min_face,
             window_scale=self.network.window_scale,
+            memory=self.network.memory if memory else 0,
         )
 
     def __repr__(self) -> str:
@@ -230,27 +242,45 @@ class FaceDeblurrer:
         """
         self._selector.catch_up()
 
-    def restore(self, crops: NDArray[np.uint8]) -> NDArray[np.uint8]:
-        """Restore crops, uint8 RGB [N, 256, 256, 3], each a square about 1.7 times its face.
+    def restore(
+        self,
+        crops: NDArray[np.uint8],
+        memory: NDArray[np.uint8] | None = None,
+        validity: NDArray[np.bool_ | np.number[Any]] | None = None,
+    ) -> NDArray[np.uint8]:
+        """Restore crops, each a square about 1.7 times its face, alone or together with neighbouring crops of the same face.
+
+        Args:
+            crops: uint8 RGB [N, 256, 256, 3].
+            memory: Neighbours of each crop, blurred or sharp, nearest in time first: uint8 RGB [N, M, 256, 256, 3], M >= 0. The
+                first valid ones are used, as many as the network has a memory for (``network.memory``, which may be 0). Without
+                them a crop is restored alone.
+            validity: [N, M]: True or 1 where `memory` holds a crop, False or 0 where it holds none; by default all are valid.
 
         Returns:
-            The restored crops, of the same shape.
+            The restored crops, of the same shape; a crop for which the network returned NaN is returned unchanged.
 
         Raises:
-            ValueError: Crops of another type or shape.
+            ValueError: Arrays of another type or shape.
+            EngineError: The engine failed.
         """
-        return self.engine.infer(crops)
+        crops = checked_crops(crops)
+        return self.engine.infer(crops, neighbours_of_crops(len(crops), memory, validity, self.network.memory))
 
     @overload
-    def stream(self, items: Iterable[StreamItem[Payload]], *, bgr: bool = False) -> Iterator[StreamItem[Payload]]: ...
+    def stream(
+        self, items: Iterable[StreamItem[Payload]], *, bgr: bool = False, look_ahead: int = LOOK_AHEAD
+    ) -> Iterator[StreamItem[Payload]]: ...
 
     @overload
-    def stream(self, items: Iterable[av.VideoFrame], *, bgr: bool = False) -> Iterator[av.VideoFrame]: ...
+    def stream(
+        self, items: Iterable[av.VideoFrame], *, bgr: bool = False, look_ahead: int = LOOK_AHEAD
+    ) -> Iterator[av.VideoFrame]: ...
 
     @overload
-    def stream(self, items: Iterable[Image], *, bgr: bool = False) -> Iterator[Image]: ...
+    def stream(self, items: Iterable[Image], *, bgr: bool = False, look_ahead: int = LOOK_AHEAD) -> Iterator[Image]: ...
 
-    def stream(self, items: Iterable[Any], *, bgr: bool = False) -> Iterator[Any]:
+    def stream(self, items: Iterable[Any], *, bgr: bool = False, look_ahead: int = LOOK_AHEAD) -> Iterator[Any]:
         """Restore the faces of frames *in place* and yield the frames in order, several in flight.
 
         This is the fastest way through a file: while the engine works on the faces of one frame, those of the next are detected.
@@ -259,37 +289,55 @@ class FaceDeblurrer:
             items: Frames as a call accepts them, or `StreamItem`s: a frame with the faces in it and a payload, or a payload
                 alone that keeps its place among the frames.
             bgr: Arrays have OpenCV's order of channels.
+            look_ahead: Later frames from which a face takes neighbours, 0 to 8, if the network has a memory. A frame is yielded
+                when as many more have been read.
 
         Yields:
             What came in: frames, or `StreamItem`s. An array that is read-only or has gaps is yielded as a copy.
 
         Raises:
-            ValueError: An array of another type or shape, or a box without area.
+            ValueError: An array of another type or shape, a box without area, or another `look_ahead`.
             InputError: A pixel format that cannot be edited.
             EngineError: The engine failed.
         """
-        waiting: deque[_InFlight] = deque()
-        frames_waiting = 0
+        look_ahead = self._selector.look_ahead(look_ahead)
+        waiting, unsubmitted = deque[_InFlight](), deque[_InFlight]()
         for item in items:
             entry = self._enter(item, bgr=bgr)
-            frames_waiting += entry.pending is not None
             waiting.append(entry)
-            while waiting and (waiting[0].pending is None or frames_waiting > FRAMES_IN_FLIGHT):
-                frames_waiting -= waiting[0].pending is not None
-                yield self._leave(waiting.popleft(), bgr=bgr)
-        while waiting:
-            yield self._leave(waiting.popleft(), bgr=bgr)
+            if entry.item.frame is not None:
+                unsubmitted.append(entry)
+            if len(unsubmitted) > look_ahead:
+                self._submit_later(unsubmitted.popleft(), bgr=bgr)
+            yield from self._ready(waiting, FRAMES_IN_FLIGHT, bgr=bgr)
+        for entry in unsubmitted:
+            self._submit_later(entry, bgr=bgr)
+            yield from self._ready(waiting, FRAMES_IN_FLIGHT, bgr=bgr)
+        yield from self._ready(waiting, 0, bgr=bgr)
 
     def _enter(self, incoming: StreamItem[Any] | Frame, *, bgr: bool) -> _InFlight:
-        """Start on an item of a stream."""
+        """Select the faces of an item of a stream."""
         bare = not isinstance(incoming, StreamItem)
         item: StreamItem[Any] = incoming if isinstance(incoming, StreamItem) else StreamItem(incoming)
         if item.frame is None:
-            return _InFlight(item, bare, None)
+            return _InFlight(item, bare)
         check_frame(item.frame)
         frame = editable(item.frame)
-        pending = self._begin(planes_of(frame, bgr=bgr), item.faces, self._settings())
-        return _InFlight(replace(item, frame=frame), bare, pending)
+        faces = self._selector.select(planes_of(frame, bgr=bgr), item.faces, self._settings())
+        return _InFlight(replace(item, frame=frame), bare, faces)
+
+    def _submit_later(self, entry: _InFlight, *, bgr: bool) -> None:
+        """Submit the faces of an item, for which the frames after it have been read."""
+        faces, entry.faces = entry.faces, []
+        if faces and entry.item.frame is not None:
+            entry.pending = self._submit(planes_of(entry.item.frame, bgr=bgr), faces, self._settings())
+
+    def _ready(self, waiting: deque[_InFlight], in_flight: int, *, bgr: bool) -> Iterator[Any]:
+        """Yield the first items of a stream: those that wait for no faces, and those that make more than `in_flight` frames."""
+        submitted = sum(entry.pending is not None for entry in waiting)
+        while waiting and not waiting[0].faces and (waiting[0].pending is None or submitted > in_flight):
+            submitted -= waiting[0].pending is not None
+            yield self._leave(waiting.popleft(), bgr=bgr)
 
     def _leave(self, entry: _InFlight, *, bgr: bool) -> Any:
         """Finish an item of a stream; return what is yielded for it."""
@@ -311,13 +359,16 @@ class FaceDeblurrer:
     def _begin(self, planes: Planes, faces: Detections | None, settings: FrameSettings) -> _PendingFrame | None:
         """Submit the faces of a frame that are to be restored to the engine."""
         selected = self._selector.select(planes, faces, settings)
-        if not selected:
-            return None
+        return self._submit(planes, selected, settings) if selected else None
+
+    def _submit(self, planes: Planes, faces: list[BlurredFace], settings: FrameSettings) -> _PendingFrame:
+        """Submit faces to the engine, each with the neighbours that are known by now."""
         submitted = FrameFaces(
             planes,
-            [face.window for face in selected],
-            np.stack([face.crop for face in selected]),
-            [face.weight * settings.strength for face in selected],
+            [face.window for face in faces],
+            np.stack([face.crop for face in faces]),
+            [face.weight * settings.strength for face in faces],
+            [face.neighbours.find() if face.neighbours else () for face in faces],
         )
         return _PendingFrame(self.engine.submit(submitted), time.monotonic())
 

@@ -57,10 +57,10 @@ def _read(path: Path) -> bytes:
             return path.read_bytes()
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else error
-        raise NetworkError(f"Cannot read the network {path}: {reason}. Give --weights an ONNX file.") from None
+        raise NetworkError(f"Cannot read the network {path}: {reason}. Give --network an ONNX file.") from None
     if stat.S_ISREG(status.st_mode):
         raise NetworkError(f"{path} has {status.st_size / 1e9:.1f} GB; an ONNX file has at most 2.1 GB.")
-    raise NetworkError(f"Cannot read the network {path}: it is not a regular file. Give --weights an ONNX file.")
+    raise NetworkError(f"Cannot read the network {path}: it is not a regular file. Give --network an ONNX file.")
 
 
 def _parse(path: Path, content: bytes) -> onnx.ModelProto:
@@ -72,7 +72,7 @@ def _parse(path: Path, content: bytes) -> onnx.ModelProto:
         # protobuf and onnx raise unrelated types for a file that is not ONNX.
         model = onnx.ModelProto()
     if not model.graph.node:
-        raise NetworkError(f"{path} is not an ONNX file. Give --weights a network exported by streamdeblur.")
+        raise NetworkError(f"{path} is not an ONNX file. Give --network a network exported by streamdeblur.")
     return model
 
 

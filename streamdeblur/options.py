@@ -14,6 +14,7 @@ from streamdeblur.configs import VIDEO
 from streamdeblur.errors import OptionError
 from streamdeblur.setting_messages import explanation
 from streamdeblur.setting_types import LARGEST_SIDE, LONGEST_TIME, Seconds, Size
+from streamdeblur.weights import DEFAULT_NETWORK
 
 LONGEST_TEXT = 4096
 """Characters of a text, as paths of Linux."""
@@ -147,6 +148,18 @@ class ComposedSettings(UserSettings):
         return composed
 
 
+LOOK_AHEAD, LARGEST_LOOK_AHEAD = 1, 8
+"""Later frames from which a face of a file takes neighbours, by default and at most."""
+LookAhead = Annotated[
+    int,
+    Field(
+        ge=0,
+        le=LARGEST_LOOK_AHEAD,
+        description="Later frames that help to restore a face, beside the earlier ones, if the network has a memory.",
+    ),
+]
+
+
 class RestorationSettings(TypedDict, total=False):
     """Fields of `RestorationOptions` as keyword arguments."""
 
@@ -156,7 +169,7 @@ class RestorationSettings(TypedDict, total=False):
     detector: str
     detect_every: int
     engine: str
-    weights: str | Path | None
+    network: str | Path
 
 
 class VideoSettings(RestorationSettings, total=False):
@@ -171,6 +184,7 @@ class VideoSettings(RestorationSettings, total=False):
     no_data: bool
     start: float | str
     duration: float | str | None
+    look_ahead: int
     side_by_side: bool
     overwrite: bool
     allow_network: bool
@@ -192,8 +206,8 @@ class RestorationOptions(UserSettings):
         default="auto",
         description="auto, tensorrt, openvino, onnxruntime or onnxruntime:PROVIDER (cuda, tensorrt, coreml, directml).",
     )
-    weights: Path | None = Field(
-        default=None, description="A network exported by streamdeblur (ONNX) instead of the embedded one."
+    network: Path = Field(
+        default=Path(DEFAULT_NETWORK), description="Name of a shipped network, or an ONNX file that streamdeblur exported."
     )
 
     if TYPE_CHECKING:
@@ -251,6 +265,7 @@ class VideoOptions(ComposedSettings):
     streams: StreamOptions = StreamOptions()
     start: Seconds = Field(default=0.0, ge=0.0, le=LONGEST_TIME, description="Time of the input to begin at.")
     duration: Seconds | None = Field(default=None, gt=0.0, le=LONGEST_TIME, description="Time of the input to process.")
+    look_ahead: LookAhead = LOOK_AHEAD
     side_by_side: bool = Field(default=False, description="Show the input at the left and the result at the right.")
     overwrite: Overwrite = False
     allow_network: bool = Field(default=False, description="Read URLs, and playlists that reach other files or hosts.")
@@ -284,6 +299,7 @@ class PipeOptions(ComposedSettings):
         default=None, description="Width and height of raw frames, such as 1280x720. Without it: YUV4MPEG2."
     )
     format: str = Field(default="yuv420p", description="Pixel format of raw frames, by FFmpeg's name.")
+    look_ahead: LookAhead = LOOK_AHEAD
     live: bool = Field(default=False, description="Write each frame before the next is read, for the lowest delay.")
 
 

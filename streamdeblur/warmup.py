@@ -9,6 +9,7 @@ import numba
 import numpy as np
 
 from streamdeblur.faces.blur import blur_of
+from streamdeblur.faces.memory import RememberedCrop
 from streamdeblur.faces.window import CROP_SIZE, FaceWindow, RestoredCrop, crop, paste
 from streamdeblur.kernels.interrupts import interrupts_held
 from streamdeblur.kernels.tensors import quantise
@@ -45,3 +46,6 @@ def _run_all() -> None:
     paste(planes, [RestoredCrop(window, cropped, cropped)])
     quantise(np.zeros((1, 3, CROP_SIZE, CROP_SIZE), np.float32), np.empty_like(cropped)[None], np.ones(1, np.bool_))
     blur_of(cropped, window.side)
+    remembered = RememberedCrop.of(0, window.side, cropped)
+    RememberedCrop.of(1, window.side, cropped).helps(remembered)
+    remembered.repeats(remembered)

@@ -66,7 +66,7 @@ def deblurrer():
 def inverting(tmp_path_factory):
     """A deblurrer whose network turns every crop into its negative, so that every restored pixel changes visibly."""
     network = write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert")
-    with FaceDeblurrer(weights=network, always=True, throughput=True) as opened:
+    with FaceDeblurrer(network=network, always=True, throughput=True) as opened:
         yield opened
 
 

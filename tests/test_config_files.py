@@ -68,8 +68,8 @@ def test_bytes_that_are_no_text_are_refused(tmp_path, content):
 
 def test_text_of_editors_on_windows_is_read(tmp_path):
     for encoding in ("utf-8-sig", "utf-16", "utf-8"):
-        (tmp_path / "c.yaml").write_bytes("codec: ffv1\r\nweights: größe.onnx\r\n".encode(encoding))
-        assert read_config(tmp_path / "c.yaml") == {"codec": "ffv1", "weights": "größe.onnx"}
+        (tmp_path / "c.yaml").write_bytes("codec: ffv1\r\nnetwork: größe.onnx\r\n".encode(encoding))
+        assert read_config(tmp_path / "c.yaml") == {"codec": "ffv1", "network": "größe.onnx"}
 
 
 def test_plain_values_are_what_they_look_like(tmp_path):

@@ -110,7 +110,7 @@ def test_each_setting_says_what_it_accepts(model):
         ),
         ({"codec": "x" * 5000}, None),
         ({"engine": 7}, "Invalid setting: engine: must be text (got 7)."),
-        ({"weights": "a\0b"}, "Invalid setting: weights: text has no NUL characters (got 'a\\x00b')."),
+        ({"network": "a\0b"}, "Invalid setting: network: text has no NUL characters (got 'a\\x00b')."),
         ({"duration": 0}, None),
     ],
 )

@@ -117,4 +117,4 @@ def tell_next(run: Path, step: str, config: Path, folders: DataFolders, *, ident
         logger.info("Next: %s", shlex.join(["streamdeblur", "export", str(run), "network.onnx"]))
         held_out = folders.held_out or ["--held-out-stills", "DIR"]
         logger.info("Then: %s", shlex.join(["streamdeblur", "train", "measure", "network.onnx", *held_out]))
-        logger.info("      streamdeblur video INPUT OUTPUT --weights network.onnx")
+        logger.info("      streamdeblur video INPUT OUTPUT --network network.onnx")

@@ -41,3 +41,36 @@ def write_memory(neighbours: Neighbours, memory: NDArray[Any], validity: NDArray
     # values without validity have no weight, but left over from another face they might be infinite after all
     memory[entries:] = 0
     validity[:entries], validity[entries:] = 1, 0
+
+
+def neighbours_of_crops(
+    count: int, memory: NDArray[np.uint8] | None, validity: NDArray[np.bool_ | np.number[Any]] | None, entries: int
+) -> list[Neighbours]:
+    """Return the first valid neighbours of each crop.
+
+    Args:
+        count: Number of crops.
+        memory: uint8 RGB [count, M, 256, 256, 3]; None for no neighbours.
+        validity: [count, M], 0 or 1; None where all of `memory` is valid.
+        entries: The most neighbours of a crop.
+
+    Returns:
+        Those of each crop.
+
+    Raises:
+        ValueError: Arrays of another type or shape.
+    """
+    if memory is None:
+        if validity is not None:
+            raise ValueError("A validity needs the memory that it is about.")
+        return []
+    if memory.dtype != np.uint8 or memory.ndim != 5 or memory.shape[0] != count or memory.shape[2:] != (CROP_SIZE, CROP_SIZE, 3):
+        raise ValueError(
+            f"The memory of {count} crops is uint8 [{count}, M, {CROP_SIZE}, {CROP_SIZE}, 3] (got {memory.dtype} "
+            f"{list(memory.shape)})."
+        )
+    valid = np.ones(memory.shape[:2], np.bool_) if validity is None else np.asarray(validity)
+    if valid.shape != memory.shape[:2] or not np.isin(valid, (0, 1)).all():
+        raise ValueError(f"A validity is 0 or 1, {list(memory.shape[:2])} (got {valid.dtype} {list(valid.shape)}).")
+    chosen = (np.flatnonzero(row)[:entries] for row in valid)
+    return [[half_luma_of(np.ascontiguousarray(crops[n])) for n in row] for crops, row in zip(memory, chosen, strict=True)]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -12,8 +13,10 @@ from streamdeblur.faces.blur import BlurHysteresis, blur_of
 from streamdeblur.faces.detect import Detector
 from streamdeblur.faces.external import Detections, TrackHysteresis, external_faces
 from streamdeblur.faces.find import FaceFinder
+from streamdeblur.faces.memory import FaceMemory, FaceNeighbours
 from streamdeblur.faces.scheduler import FaceScheduler
 from streamdeblur.faces.window import FaceWindow, crop
+from streamdeblur.options import LARGEST_LOOK_AHEAD
 from streamdeblur.statistics import RestorationStatistics
 from streamdeblur.video.planes import Planes
 
@@ -45,6 +48,8 @@ class BlurredFace:
     priority: float
     """Blur times size: larger for what a viewer notices more."""
     track_id: int | None
+    neighbours: FaceNeighbours | None = field(default=None, repr=False)
+    """Of its crop; None where nothing is remembered of the face."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,12 +57,14 @@ class _DetectedFace:
     window: FaceWindow
     hysteresis: BlurHysteresis
     track_id: int | None
+    remembered_as: Hashable | None
+    """What tells the face from others in the memory: the ids of the caller's tracker may be those of the built-in one."""
 
 
 class FaceSelector:
     """Follows the faces of a stream and selects those to restore; counts them in `statistics`."""
 
-    def __init__(self, detector: Detector, *, detect_every: int, min_face: float, window_scale: float) -> None:
+    def __init__(self, detector: Detector, *, detect_every: int, min_face: float, window_scale: float, memory: int = 0) -> None:
         """Start a stream.
 
         Args:
@@ -65,18 +72,32 @@ class FaceSelector:
             detect_every: Frames between two detections on the full frame.
             min_face: Size in pixels of the smallest face.
             window_scale: Side of a face window in units of the face box.
+            memory: Neighbouring crops of a face that are remembered.
         """
         self._finder = FaceFinder(detector, detect_every=detect_every, min_face=min_face)
         self._window_scale = window_scale
         self.scheduler = FaceScheduler()
+        self.memory = FaceMemory(memory)
         self.reset()
 
     def reset(self, *, keep_statistics: bool = False) -> None:
         """Forget the stream so far; its counts as well, unless they are kept."""
         self._finder.reset()
         self._external = TrackHysteresis()
+        self.memory.clear()
         if not keep_statistics:
             self.statistics = RestorationStatistics()
+
+    def look_ahead(self, frames: int) -> int:
+        """Remember the crops of `frames` later frames for a face; return how many of them are needed.
+
+        Raises:
+            ValueError: Below 0, or more than `LARGEST_LOOK_AHEAD`.
+        """
+        if not 0 <= frames <= LARGEST_LOOK_AHEAD:
+            raise ValueError(f"A stream looks 0 to {LARGEST_LOOK_AHEAD} frames ahead (got {frames}).")
+        self.memory.look_ahead = frames if self.memory.entries else 0
+        return self.memory.look_ahead
 
     def catch_up(self) -> None:
         """Run the full-frame detection that was deferred for a deadline."""
@@ -91,6 +112,7 @@ class FaceSelector:
             settings: Deadline of the frame, and whether sharp faces are restored.
         """
         self.statistics.frames += 1
+        self.memory.next_frame()
         detection_limit, judging_limit = _limits(settings.deadline)
         detected = self._detected(planes, faces, detection_limit)
         blurred = self._blurred(planes, detected, judging_limit, always=settings.always)
@@ -104,10 +126,18 @@ class FaceSelector:
         scale = self._window_scale
         if faces is None:
             tracks = self._finder.update(planes, until)
-            detected = [_DetectedFace(track.window(scale), track.hysteresis, track.track_id) for track in tracks]
+            detected = [
+                _DetectedFace(track.window(scale), track.hysteresis, track.track_id, ("detected", track.track_id))
+                for track in tracks
+            ]
         else:
             detected = [
-                _DetectedFace(FaceWindow.around(one.face.box, scale), self._external.of(one.track_id), one.track_id)
+                _DetectedFace(
+                    FaceWindow.around(one.face.box, scale),
+                    self._external.of(one.track_id),
+                    one.track_id,
+                    None if one.track_id is None else ("given", one.track_id),
+                )
                 for one in external_faces(faces)
             ]
         return [face for face in detected if face.window.inside(planes.width, planes.height)]
@@ -122,22 +152,22 @@ class FaceSelector:
             if until is not None and number and time.monotonic() >= until:
                 self.statistics.passed_through += len(faces) - number
                 break
-            judged = _judged(planes, face, always=always)
+            judged = self._judged(planes, face, always=always)
             if judged.weight > 0.0:
                 blurred.append(judged)
             else:
                 self.statistics.skipped_sharp += 1
         return blurred
 
-
-def _judged(planes: Planes, face: _DetectedFace, *, always: bool) -> BlurredFace:
-    """Read the crop of a face and weigh its restoration by its blur."""
-    read = crop(planes, face.window)
-    if always:
-        face.hysteresis.blur = weight = 1.0
-    else:
-        weight = face.hysteresis.update(blur_of(read, face.window.side))
-    return BlurredFace(face.window, read, weight, face.hysteresis.blur * face.window.side, face.track_id)
+    def _judged(self, planes: Planes, face: _DetectedFace, *, always: bool) -> BlurredFace:
+        """Read the crop of a face, weigh its restoration by its blur, and remember it: a sharp one helps the next ones most."""
+        read = crop(planes, face.window)
+        if always:
+            face.hysteresis.blur = weight = 1.0
+        else:
+            weight = face.hysteresis.update(blur_of(read, face.window.side))
+        neighbours = self.memory.remember(face.remembered_as, face.window.side, read)
+        return BlurredFace(face.window, read, weight, face.hysteresis.blur * face.window.side, face.track_id, neighbours)
 
 
 def _limits(deadline: float | None) -> tuple[float | None, float | None]:

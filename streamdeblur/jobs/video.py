@@ -107,7 +107,7 @@ def deblur_video(
             deblurrer = deblurrer or opened.enter_context(FaceDeblurrer(options.restoration, throughput=True))
             deblurrer.reset()
             began = time.monotonic()
-            frames = _run(reader, deblurrer, writer, side_by_side=options.side_by_side, on_progress=on_progress)
+            frames = _run(reader, deblurrer, writer, options, on_progress)
         seconds = time.monotonic() - began
     return VideoSummary.of(
         source,
@@ -132,17 +132,17 @@ def _run(
     reader: Reader,
     deblurrer: FaceDeblurrer,
     writer: Writer,
-    *,
-    side_by_side: bool,
+    options: VideoOptions,
     on_progress: Callable[[Progress], object] | None,
 ) -> int:
     """Run the three stages to the end and return the number of frames; the first error of any stage is raised."""
     decoded, restored = Channel[Item](QUEUED), Channel[StreamItem[Any]](QUEUED)
+    side_by_side = options.side_by_side
     frames, began = 0, time.monotonic()
     with Stages(decoded, restored) as stages:
         stages.start(lambda: decoded.send_all(reader))
         stages.start(lambda: _write(writer, restored, side_by_side=side_by_side))
-        for item in deblurrer.stream(_stream_items(decoded, side_by_side=side_by_side)):
+        for item in deblurrer.stream(_stream_items(decoded, side_by_side=side_by_side), look_ahead=options.look_ahead):
             restored.send(item)
             if item.frame is None:
                 continue

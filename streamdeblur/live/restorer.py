@@ -54,6 +54,7 @@ class Restorer:
         self._size = 0, 0
         self.strength = options.strength
         self.paused = False
+        self._was_paused = False
 
     def __repr__(self) -> str:
         return f"Restorer({self.description}, strength={self.strength:g}, paused={self.paused})"
@@ -88,9 +89,14 @@ class Restorer:
             self._reopen()
             return
         if self.paused:
+            self._was_paused = True
             return
         self._size = frame.width, frame.height
         with self._replaced_on_failure(deblurrer):
+            if self._was_paused:
+                # what was seen before says nothing about where the faces are now, nor about how they look
+                deblurrer.reset(keep_statistics=True)
+                self._was_paused = False
             deblurrer.edit(frame, deadline=deadline, strength=self.strength)
             self._backoff.succeeded()
 

@@ -18,6 +18,7 @@ from gi.repository import GLib, GObject, Gst, GstBase, GstVideo  # noqa: E402
 
 from streamdeblur.errors import StreamDeblurError  # noqa: E402
 from streamdeblur.video.layouts import layout_of  # noqa: E402
+from streamdeblur.weights import DEFAULT_NETWORK  # noqa: E402
 
 if TYPE_CHECKING:
     from streamdeblur.deblurrer import FaceDeblurrer
@@ -56,8 +57,8 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
     )
     engine = GObject.Property(type=str, default="auto", flags=AT_START, blurb="auto, openvino, onnxruntime, onnxruntime:cuda ...")
     detector = GObject.Property(type=str, default="centerface", flags=AT_START, blurb="centerface, scrfd:FILE.onnx, scrfd:PACK")
-    weights = GObject.Property(
-        type=str, default="", flags=AT_START, blurb="Network exported by streamdeblur (ONNX); empty: the embedded one"
+    network = GObject.Property(
+        type=str, default=DEFAULT_NETWORK, flags=AT_START, blurb="Name of a shipped network, or an ONNX file of streamdeblur"
     )
 
     def __init__(self) -> None:
@@ -79,7 +80,7 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
 
             self._deblurrer = FaceDeblurrer(
                 strength=self.strength, always=self.always, min_face=self.min_face, engine=self.engine, detector=self.detector,
-                weights=self.weights or None,
+                network=self.network,
             )  # fmt: skip
         except Exception as error:
             # Guards the pipeline as described above, against errors of any type: those of streamdeblur, and those of the

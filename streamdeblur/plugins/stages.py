@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Unpack, overload
 
 from streamdeblur.deblurrer import FaceDeblurrer
 from streamdeblur.frames import Image, StreamItem
-from streamdeblur.options import RestorationSettings
+from streamdeblur.options import LOOK_AHEAD, RestorationSettings
 
 if TYPE_CHECKING:
     import av
@@ -40,17 +40,18 @@ class Deblur:
     Each call is a new stream.
     """
 
-    def __init__(self, *, bgr: bool = False, **settings: Unpack[RestorationSettings]) -> None:
+    def __init__(self, *, bgr: bool = False, look_ahead: int = LOOK_AHEAD, **settings: Unpack[RestorationSettings]) -> None:
         """Open a deblurrer.
 
         Args:
             bgr: Arrays have OpenCV's order of channels, as those of norfair's `Video` and of supervision.
+            look_ahead: Later frames from which a face takes neighbours, if the network has a memory; 0 for the least delay.
             settings: Fields of `RestorationOptions`.
 
         Raises:
             OptionError, NetworkError, EngineError, DetectorError: A setting cannot be used here; the message states why.
         """
-        self.bgr = bgr
+        self.bgr, self.look_ahead = bgr, look_ahead
         self.deblurrer = FaceDeblurrer(throughput=True, **settings)
 
     def __repr__(self) -> str:
@@ -80,4 +81,4 @@ class Deblur:
             InputError: A pixel format that cannot be edited.
         """
         self.deblurrer.reset()
-        yield from self.deblurrer.stream(items, bgr=self.bgr)
+        yield from self.deblurrer.stream(items, bgr=self.bgr, look_ahead=self.look_ahead)

@@ -26,7 +26,8 @@ def deblur(clip: vs.VideoNode, **settings: Unpack[RestorationSettings]) -> vs.Vi
     """Restore the faces of a clip.
 
     Faces are tracked from frame to frame, so the clip should be read from its beginning to its end, as ``vspipe`` does. After a
-    jump to another frame, tracking starts anew. One frame is processed at a time.
+    jump to another frame, tracking starts anew. One frame is processed at a time, and each face alone: a network with a memory
+    gets no neighbouring frames.
 
     Args:
         clip: Integer YUV, RGB or GRAY with 8, 9, 10, 12, 14 or 16 bits, of constant format and size.
@@ -43,7 +44,8 @@ def deblur(clip: vs.VideoNode, **settings: Unpack[RestorationSettings]) -> vs.Vi
 
     layout = _layout(clip)
     history = vs.core.num_threads
-    ordered = _OrderedFilter(FaceDeblurrer(**settings), layout, history)
+    # with a memory, a frame after a jump would come out otherwise than when it is reached in order
+    ordered = _OrderedFilter(FaceDeblurrer(memory=False, **settings), layout, history)
     # Clip k shows the frame k before the current one.
     earlier = [clip.std.DuplicateFrames(frames=[0] * back) for back in range(1, history + 1)]
     return clip.std.ModifyFrame(clips=[clip, *earlier], selector=ordered.frame)

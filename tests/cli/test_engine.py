@@ -45,7 +45,7 @@ def test_an_engine_is_built_listed_and_deleted(tmp_path, cache):
     """In this process, where the fake GPU is."""
     network = write_network(tmp_path / "invert.onnx", "invert")
     with fake_gpu():
-        built = run("engine", "build", "--weights", network, "--json")
+        built = run("engine", "build", "--network", network, "--json")
         assert built.exit_code == 0, built.stderr
         assert "Fake 4060" in built.json["reason"]
         (listed,) = run("engine", "list", "--json").json["engines"]

@@ -29,7 +29,7 @@ def clip(tmp_path_factory, few_pictures):
 
 @pytest.fixture(scope="module")
 def inverting(tmp_path_factory):
-    return ["--always", "--weights", str(write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert"))]
+    return ["--always", "--network", str(write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert"))]
 
 
 def live(*arguments, **settings):

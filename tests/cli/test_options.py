@@ -23,7 +23,7 @@ class Part(Settings):
 class Whole(ComposedSettings):
     part: Part = Part()
     overlay: bool = Field(default=True, description="Overlay.")
-    weights: Path | None = Field(default=None, description="A file.")
+    network: Path | None = Field(default=None, description="A file.")
     extents: tuple[float, float] = Field(default=(4.0, 34.5), description="Two numbers.")
     names: tuple[str, ...] = Field(default=("a", "b"), description="Names.")
     every: int = Field(default=5, ge=1, description="Every.")
@@ -47,7 +47,7 @@ def command_of(**selection) -> tuple[TyperCommand, list[dict]]:
     [
         ([], {}),
         (["--strength", "0.5", "--no-always", "--no-overlay"], {"strength": 0.5, "always": False, "overlay": False}),
-        (["--weights", "a.onnx", "--every", "3"], {"weights": Path("a.onnx"), "every": 3}),
+        (["--network", "a.onnx", "--every", "3"], {"network": Path("a.onnx"), "every": 3}),
         (["--extents", "1", "2", "--names", "x", "--names", "y"], {"extents": (1.0, 2.0), "names": ["x", "y"]}),
     ],
 )

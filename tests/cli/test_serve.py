@@ -40,8 +40,8 @@ def test_what_cannot_restore_is_said_before_the_page_is_open(tmp_path):
     (tmp_path / "text.onnx").write_text("no network")
     one_channel = write_network(tmp_path / "one.onnx", "one channel", declared=["N", "C", 256, 256])
     for option, value, words in (
-        ("--weights", tmp_path / "text.onnx", "text.onnx"),
-        ("--weights", one_channel, "[1, 3, 256, 256] is needed"),
+        ("--network", tmp_path / "text.onnx", "text.onnx"),
+        ("--network", one_channel, "[1, 3, 256, 256] is needed"),
         ("--engine", "openvyno", "Unknown engine"),
         ("--detector", "centreface", "detector"),
     ):

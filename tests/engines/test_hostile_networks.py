@@ -38,7 +38,7 @@ def test_what_is_no_file_is_not_read(tmp_path):
     """A pipe would wait for ever, and a device may have no end."""
     os.mkfifo(tmp_path / "pipe")
     for path in (tmp_path, tmp_path / "pipe", tmp_path / "missing", "/dev/zero", tmp_path / "nul\0"):
-        with pytest.raises(NetworkError, match="Give --weights an ONNX file"):
+        with pytest.raises(NetworkError, match="Give --network an ONNX file"):
             Network.read(type(tmp_path)(path))
 
 
@@ -60,7 +60,7 @@ def test_what_one_engine_refuses_is_not_tried_on_another(tmp_path):
 @pytest.mark.parametrize("kind", [*REFUSED, *ACCEPTED])
 def test_the_command_ends_in_words(tmp_path, face_picture_file, kind):
     path = write_hostile(tmp_path / "hostile.onnx", (REFUSED | ACCEPTED)[kind])
-    done = run_process("image", face_picture_file, tmp_path / "out.png", "--weights", path, "--always")
+    done = run_process("image", face_picture_file, tmp_path / "out.png", "--network", path, "--always")
     assert done.exit_code == (0 if kind in ACCEPTED else 2), done.stderr
     assert "Traceback" not in done.stderr
     assert "Error: " in done.stderr or kind in ACCEPTED
@@ -78,7 +78,7 @@ def face_picture_file(tmp_path_factory, face_picture):
 
 def test_the_command_ends_in_words_for_one(tmp_path, face_picture_file):
     path = write_network(tmp_path / "tall.onnx", "tall", declared=["a", "b", "c", "d"])
-    done = run_process("image", face_picture_file, tmp_path / "out.png", "--weights", path, "--always")
+    done = run_process("image", face_picture_file, tmp_path / "out.png", "--network", path, "--always")
     assert done.exit_code == 2
     assert "the network returns [[1, 3, 4096, 256]] for a crop" in done.stderr
     assert "Traceback" not in done.stderr

@@ -342,10 +342,10 @@ def test_a_frame_that_is_late_is_unchanged(machine, network):
 
 def test_a_stream_through_the_deblurrer_uses_the_gpu_for_all_of_it(machine, network, face_picture):
     frames = [np.ascontiguousarray(np.roll(face_picture, 3 * n, 1)) for n in range(4)]
-    with FaceDeblurrer(weights=network.path, engine="openvino", always=True) as deblurrer:
+    with FaceDeblurrer(network=network.path, engine="openvino", always=True) as deblurrer:
         expected = [frame.copy() for frame in deblurrer.stream(frame.copy() for frame in frames)]
     machine.events.clear()
-    with FaceDeblurrer(weights=network.path, engine="tensorrt", always=True) as deblurrer:
+    with FaceDeblurrer(network=network.path, engine="tensorrt", always=True) as deblurrer:
         ours = [frame.copy() for frame in deblurrer.stream(frame.copy() for frame in frames)]
         assert deblurrer.statistics.restored >= 4
     assert machine.events.count("paste_faces_8") == 4
@@ -391,7 +391,7 @@ def test_a_detector_that_cannot_be_opened_leaves_the_gpu_alone(network, tmp_path
     with fake_gpu(Machine()) as machine:
         open_tensorrt(network).close()
         with pytest.raises(DetectorError, match="missing"):
-            FaceDeblurrer(weights=tmp_path / "invert.onnx", engine="tensorrt", detector="scrfd:missing.onnx")
+            FaceDeblurrer(network=tmp_path / "invert.onnx", engine="tensorrt", detector="scrfd:missing.onnx")
         assert machine.used == 0
 
 

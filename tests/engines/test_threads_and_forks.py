@@ -16,7 +16,7 @@ import numpy as np
 from streamdeblur import FaceDeblurrer
 
 def work():
-    with FaceDeblurrer(engine=sys.argv[2], weights=sys.argv[1]) as deblurrer:
+    with FaceDeblurrer(engine=sys.argv[2], network=sys.argv[1]) as deblurrer:
         deblurrer(np.zeros((64, 64, 3), np.uint8))
         print(deblurrer.restore(np.zeros((1, 256, 256, 3), np.uint8)).min(), flush=True)
 
@@ -37,11 +37,11 @@ from streamdeblur.errors import EngineError
 from streamdeblur.network import Network
 
 crops, frame = np.zeros((2, 256, 256, 3), np.uint8), np.zeros((64, 64, 3), np.uint8)
-deblurrer = FaceDeblurrer(engine=sys.argv[2], weights=sys.argv[1])
+deblurrer = FaceDeblurrer(engine=sys.argv[2], network=sys.argv[1])
 print(deblurrer.restore(crops).min(), deblurrer(frame).max(), flush=True)
 
 def use():
-    with FaceDeblurrer(engine=sys.argv[2], weights=sys.argv[1]) as another:
+    with FaceDeblurrer(engine=sys.argv[2], network=sys.argv[1]) as another:
         another(frame)
 
 users = [threading.Thread(target=use) for _ in range(3)]
@@ -53,7 +53,7 @@ pending = deblurrer.engine._submit(crops)
 
 def work(number):
     print(deblurrer.restore(crops).min(), deblurrer(frame).max(), flush=True)
-    with FaceDeblurrer(engine=sys.argv[2], weights=sys.argv[1]) as another:
+    with FaceDeblurrer(engine=sys.argv[2], network=sys.argv[1]) as another:
         print(another.restore(crops).min(), flush=True)
     try:
         pending.result()

@@ -8,9 +8,11 @@ import av
 import numpy as np
 import pytest
 
-from streamdeblur import deblur_video
+from streamdeblur import FaceDeblurrer, deblur_video
 from support.media.frames import PIXEL_FORMATS, plane_bytes
 from support.media.videos import VideoSpec, payloads, read_frames, stamps, write_video
+from support.memory_streams import numbers, recorded
+from support.models.networks import write_network
 
 LOSSLESS = {"options": {}}
 
@@ -54,9 +56,6 @@ def test_a_video_without_faces_comes_out_bit_identical(tmp_path, deblurrer):
 @pytest.mark.parametrize("colorspace", [1, 6], ids=["bt709", "bt601"])
 def test_saturated_colours_pass_the_whole_path_within_one_code_value(tmp_path, colorspace, color_range):
     """The network fills the window with a saturated colour; it must be read back from the file as that colour."""
-    from streamdeblur import FaceDeblurrer
-    from support.models.networks import write_network
-
     kr, kb = {1: (0.2126, 0.0722), 6: (0.299, 0.114)}[colorspace]
     before, after = np.array([20, 200, 40]), np.array([225, 30, 35])
     picture = np.broadcast_to(before.astype(np.uint8), (128, 128, 3))
@@ -73,7 +72,7 @@ def test_saturated_colours_pass_the_whole_path_within_one_code_value(tmp_path, c
             half, x, y = 55 * rgb.shape[0] / 256, rgb.shape[1] / 2, rgb.shape[0] / 2
             return [Face(np.array([x - half, y - half, x + half, y + half], np.float32))]
 
-    with FaceDeblurrer(weights=network, always=True) as deblurrer:
+    with FaceDeblurrer(network=network, always=True) as deblurrer:
         deblurrer._selector._finder._detector = OneFace()
         deblur_video(source, tmp_path / "out.mkv", deblurrer=deblurrer)
 
@@ -302,3 +301,18 @@ def test_progress_is_told_for_each_frame(tmp_path, few_pictures, deblurrer):
     assert [progress.frames for progress in told] == list(range(1, 13))
     assert {progress.total_frames for progress in told} == {12}
     assert "frame 12/12" in str(told[-1])
+
+
+@pytest.mark.parametrize("look_ahead", [None, 0, 3])
+def test_frames_of_a_file_are_restored_with_those_around_them(tmp_path, few_pictures, look_ahead):
+    network = write_network(tmp_path / "slots.onnx", "slots")
+    source = write_video(tmp_path / "in.mkv", few_pictures[:6], VideoSpec(codec="ffv1", **LOSSLESS))
+    settings = {} if look_ahead is None else {"look_ahead": look_ahead}
+    with FaceDeblurrer(network=network, always=True, engine="onnxruntime") as deblurrer, recorded(deblurrer) as submitted:
+        deblur_video(source, tmp_path / "out.mkv", deblurrer=deblurrer, codec="ffv1", **settings)
+    crops = [faces.crops[0] for faces in submitted]
+    first, last = ([], [4, 3]) if look_ahead == 0 else ([1] if look_ahead is None else [1, 2], [4, 3])
+    middle = [2, 1] if look_ahead == 0 else [2, 4]
+    seen = [numbers(faces.neighbours[0], crops) for faces in submitted]
+    assert (seen[0], seen[3], seen[5]) == (first, middle, last)
+    assert stamps(source) == stamps(tmp_path / "out.mkv")

@@ -150,7 +150,7 @@ def test_memory_and_threads_do_not_grow_with_the_number_of_sessions(inverting_ne
             figures.append((server.figure("VmRSS") / 1024, server.figure("Threads")))
         return figures
 
-    with server_process(tmp_path, "--weights", inverting_network, "--always") as server:
+    with server_process(tmp_path, "--network", inverting_network, "--always") as server:
         figures = asyncio.run(use_sessions(server))
         assert server.errors.stat().st_size < 1000, server.errors.read_text()
     memory, threads = zip(*figures, strict=True)
@@ -162,7 +162,7 @@ def test_memory_and_threads_do_not_grow_with_the_number_of_sessions(inverting_ne
 
 def test_an_engine_that_cannot_be_opened_is_no_fault_of_the_camera(tmp_path):
     (tmp_path / "text.onnx").write_text("no network")
-    sessions = CameraSessions(RestorationOptions(weights=tmp_path / "text.onnx"))
+    sessions = CameraSessions(RestorationOptions(network=tmp_path / "text.onnx"))
     for _ in range(MAX_CAMERAS + 1):
         with pytest.raises(CannotRestoreError, match="The server cannot restore"):
             asyncio.run(sessions.open(None))

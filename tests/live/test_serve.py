@@ -419,7 +419,7 @@ def test_what_the_server_cannot_restore_is_not_blamed_on_the_file(fault, inverti
     Image.new("RGB", (64, 64)).save(picture, "PNG")
     network = tmp_path / "network.onnx"
     network.write_bytes(inverting_network.read_bytes() if fault == "process" else b"no network")
-    with served(RestorationOptions(weights=network)) as (port, _):
+    with served(RestorationOptions(network=network)) as (port, _):
         if fault == "process":
             with pytest.MonkeyPatch.context() as patch:
                 patch.setattr("streamdeblur.live.serve.upload_process.MODULE", "string")

@@ -52,7 +52,7 @@ def expected(invert):
 
     def edited(frames):
         copies = [copy_frame(frame) for frame in frames]
-        with FaceDeblurrer(weights=invert, always=True) as deblurrer:
+        with FaceDeblurrer(network=invert, always=True) as deblurrer:
             for copied in copies:
                 deblurrer.edit(copied)
             assert deblurrer.statistics.restored == len(frames)
@@ -88,7 +88,7 @@ def raw_source(path, frames, name):
 def processed(gstreamer, folder, frames, invert):
     """Every format through its own pipeline, all in one process."""
     pipelines = [
-        f"{raw_source(folder / name, frames(pixel_format), name)} ! facedeblur always=true weights={invert}"
+        f"{raw_source(folder / name, frames(pixel_format), name)} ! facedeblur always=true network={invert}"
         f" ! filesink location={folder / name}.out"
         for name, pixel_format in FORMATS.items()
     ]
@@ -120,7 +120,7 @@ def test_lines_may_be_longer_than_the_format_asks_for(gstreamer, folder, frames,
     exit_code, output = gstreamer.launch(
         f"filesrc location={folder / 'wide'} ! rawvideoparse format=i420 width={WIDTH} height={HEIGHT}"
         f" plane-strides=<{wide},{chroma},{chroma}> plane-offsets=<{','.join(map(str, offsets))}>"
-        f" frame-size={offsets[2] + chroma * HEIGHT // 2} ! facedeblur always=true weights={invert}"
+        f" frame-size={offsets[2] + chroma * HEIGHT // 2} ! facedeblur always=true network={invert}"
         # A converter accepts lines of any length; here it only moves samples.
         f" ! videoconvert ! video/x-raw,format=NV12 ! videoconvert ! video/x-raw,format=I420"
         f" ! filesink location={folder / 'wide'}.out"
@@ -163,7 +163,7 @@ def test_a_file_comes_out_with_a_sharper_face(gstreamer, folder, video):
 
 @pytest.mark.parametrize(
     ("setting", "message"),
-    [("engine=warp", "Unknown engine 'warp'"), ("weights=/nowhere.onnx", "/nowhere.onnx")],
+    [("engine=warp", "Unknown engine 'warp'"), ("network=/nowhere.onnx", "/nowhere.onnx")],
 )
 def test_an_invalid_setting_ends_the_pipeline_with_a_message(gstreamer, video, setting, message):
     exit_code, output = gstreamer.launch(f"filesrc location={video} ! decodebin ! videoconvert ! facedeblur {setting} ! fakesink")
@@ -178,7 +178,7 @@ def test_late_frames_pass_through_unrestored(gstreamer, folder, frames, invert):
     given = frames("yuv420p") * 10
     source = raw_source(folder / "late", given, "I420")
     exit_code, output = gstreamer.launch(
-        f"{source} framerate=10000/1 ! facedeblur always=true weights={invert}"
+        f"{source} framerate=10000/1 ! facedeblur always=true network={invert}"
         f" ! filesink sync=true qos=true max-lateness=-1 location={folder / 'late'}.out"
     )
     assert exit_code == 0, output
@@ -212,7 +212,7 @@ print(json.dumps(message.type == Gst.MessageType.EOS))
 def test_the_strength_may_change_while_the_element_runs(gstreamer, folder, frames, invert):
     given = frames("nv12")
     source = raw_source(folder / "strength", given, "NV12")
-    pipeline = f"{source} ! facedeblur name=faces always=true weights={invert} ! filesink location={folder / 'strength'}.out"
+    pipeline = f"{source} ! facedeblur name=faces always=true network={invert} ! filesink location={folder / 'strength'}.out"
     assert gstreamer.script(STRENGTH, pipeline)
     lines = strides(given[0])
     before, after = (visible((folder / name).read_bytes(), given, lines) for name in ("strength", "strength.out"))
@@ -241,7 +241,7 @@ print(json.dumps(sums))
 
 def test_after_a_seek_faces_are_detected_anew(gstreamer, folder, frames, invert):
     source = raw_source(folder / "seek", frames("yuv420p"), "I420")
-    sums = gstreamer.script(SEEK, f"{source} ! facedeblur name=faces always=true weights={invert} ! fakesink")
+    sums = gstreamer.script(SEEK, f"{source} ! facedeblur name=faces always=true network={invert} ! fakesink")
     assert len(set(sums)) == 6
     assert sums == sums[:6] * 2
 

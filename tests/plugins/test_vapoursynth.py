@@ -73,7 +73,7 @@ def clip_of(frames, name, *, delays=0.0, **properties):
 def expected(frames, network):
     """What FaceDeblurrer makes of frames: arrays of all planes."""
     copies = [copy_frame(frame) for frame in frames]
-    with FaceDeblurrer(weights=network, always=True) as deblurrer:
+    with FaceDeblurrer(network=network, always=True) as deblurrer:
         for copied in copies:
             deblurrer.edit(copied)
     return [plane_arrays(copied) for copied in copies]
@@ -95,7 +95,7 @@ def test_every_sample_is_what_the_deblurrer_makes_of_the_frame(name, made, inver
     full = not pixel_format.startswith("yuv")
     frames = made(pixel_format, FULL if full else LIMITED)[:4]
     clip = clip_of(frames, name, _Matrix=0 if "RGB" in name else BT601, _Range=int(full))
-    result = deblur(clip, weights=invert, always=True)
+    result = deblur(clip, network=invert, always=True)
     assert (result.format.id, result.width, result.height, result.num_frames) == (clip.format.id, 318, 240, 4)
     after = [arrays(frame) for frame in result.frames()]
     assert_same(after, expected(frames, invert))
@@ -107,12 +107,22 @@ def test_the_range_is_the_frames_own(made, invert):
     frames = made("yuv444p", FULL)[:3]
     wanted = expected(frames, invert)
     clip = clip_of(frames, "YUV444P8", _Matrix=BT601, _Range=1)
-    assert_same([arrays(frame) for frame in deblur(clip, weights=invert, always=True).frames()], wanted)
+    assert_same([arrays(frame) for frame in deblur(clip, network=invert, always=True).frames()], wanted)
+
+
+def test_a_network_with_a_memory_gets_no_neighbours(made, tmp_path):
+    """What it restores alone comes back as it is, in whatever order frames are requested."""
+    network = write_network(tmp_path / "slots.onnx", "slots")
+    frames = made("yuv444p", FULL)[:4]
+    result = deblur(clip_of(frames, "YUV444P8", _Matrix=BT601, _Range=1), network=network, always=True, engine="onnxruntime")
+    for number in (0, 1, 2, 3, 1):
+        for got, before in zip(arrays(result.get_frame(number)), plane_arrays(frames[number]), strict=True):
+            assert np.abs(got.astype(int) - before).max() <= 1
 
 
 def test_frame_properties_stay(made, invert):
     clip = clip_of(made("yuv420p")[:3], "YUV420P8", _Matrix=BT601, _PictType="B", mine=[1, 2])
-    for number, frame in enumerate(deblur(clip, weights=invert, always=True).frames()):
+    for number, frame in enumerate(deblur(clip, network=invert, always=True).frames()):
         assert dict(frame.props) == dict(clip.get_frame(number).props)
         assert frame.props["number"] == number
 
@@ -129,13 +139,13 @@ def eight_threads():
 def test_threads_that_overtake_each_other_do_not_change_the_result(made, invert):
     frames = made("yuv420p") * 2
     clip = clip_of(frames, "YUV420P8", delays=0.05, _Matrix=BT601)
-    after = [arrays(frame) for frame in deblur(clip, weights=invert, always=True).frames(prefetch=8)]
+    after = [arrays(frame) for frame in deblur(clip, network=invert, always=True).frames(prefetch=8)]
     assert_same(after, expected(frames, invert))
 
 
 def test_tracking_starts_anew_after_a_jump(made, invert):
     frames = made("yuv420p") * 4
-    result = deblur(clip_of(frames, "YUV420P8", _Matrix=BT601), weights=invert, always=True)
+    result = deblur(clip_of(frames, "YUV420P8", _Matrix=BT601), network=invert, always=True)
     for number in (0, 1, 2, 30, 31, 5):
         after = arrays(result.get_frame(number))
         if number in (0, 30, 5):

@@ -85,7 +85,7 @@ def test_the_runtime_reads_its_metadata_and_runs_it(tmp_path, run, faces):
     metadata = {item.key: item.value for item in onnx.load(str(tmp_path / "network.onnx")).metadata_props}
     assert metadata["model_card"] == "# A card\n"
     assert json.loads(metadata["config"])["network"]["name"] == network.preset
-    with FaceDeblurrer(weights=tmp_path / "network.onnx") as deblurrer:
+    with FaceDeblurrer(network=tmp_path / "network.onnx") as deblurrer:
         assert deblurrer.restore(np.stack(faces[:1])).shape == (1, 256, 256, 3)
 
 

@@ -149,7 +149,7 @@ def test_a_frame_that_does_not_decode_is_skipped_and_counted(tmp_path, few_pictu
 
 def test_nan_from_the_network_passes_the_frame_through_and_is_counted(tmp_path, few_pictures):
     source = write_video(tmp_path / "in.mkv", few_pictures, VideoSpec(codec="ffv1", options={}))
-    with FaceDeblurrer(weights=write_network(tmp_path / "nan.onnx", "nan"), always=True) as deblurrer:
+    with FaceDeblurrer(network=write_network(tmp_path / "nan.onnx", "nan"), always=True) as deblurrer:
         summary = deblur_video(source, tmp_path / "out.mkv", deblurrer=deblurrer)
     assert (summary.restored, summary.failed) == (0, 12)
     assert any("NaN" in warning and "12" in warning for warning in summary.warnings)
@@ -207,10 +207,10 @@ def test_settings_that_cannot_be_used_are_refused(tmp_path, source):
     refuse(source, tmp_path / "out.mp4", InputError, "beyond the end", start=20.0)
     refuse(source, tmp_path / "out.mp4", OptionError, "strength", strength=3.0)
     (tmp_path / "text.onnx").write_text("not a network")
-    refuse(source, tmp_path / "out.mp4", NetworkError, "not an ONNX file", weights=tmp_path / "text.onnx")
+    refuse(source, tmp_path / "out.mp4", NetworkError, "not an ONNX file", network=tmp_path / "text.onnx")
     write_network(tmp_path / "small.onnx", "identity", side=128, metadata={"crop_size": "256"})
-    refuse(source, tmp_path / "out.mp4", NetworkError, "are needed", weights=tmp_path / "small.onnx")
-    refuse(source, tmp_path / "out.mp4", NetworkError, "none.onnx", weights=tmp_path / "none.onnx")
+    refuse(source, tmp_path / "out.mp4", NetworkError, "are needed", network=tmp_path / "small.onnx")
+    refuse(source, tmp_path / "out.mp4", NetworkError, "none.onnx", network=tmp_path / "none.onnx")
 
 
 def test_a_full_disk_ends_with_a_message_and_leaves_nothing(tmp_path, blurry_video):

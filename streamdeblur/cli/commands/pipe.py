@@ -56,7 +56,7 @@ def command(
             try:
                 if y4m:
                     target.write(y4m.header + b"\n")
-                for line, frame in _deblurred(deblurrer, _raw_frames(raw) if raw else iter(y4m or ()), live=options.live):
+                for line, frame in _deblurred(deblurrer, _raw_frames(raw) if raw else iter(y4m or ()), options):
                     _write(target, line, frame)
             except BrokenPipeError:
                 discard_stdout()
@@ -75,12 +75,12 @@ def _raw_frames(reader: RawReader) -> Iterator[tuple[bytes, av.VideoFrame]]:
 
 
 def _deblurred(
-    deblurrer: FaceDeblurrer, frames: Iterator[tuple[bytes, av.VideoFrame]], *, live: bool
+    deblurrer: FaceDeblurrer, frames: Iterator[tuple[bytes, av.VideoFrame]], options: PipeOptions
 ) -> Iterator[tuple[bytes, av.VideoFrame]]:
-    """Yield the deblurred frames, each with its YUV4MPEG2 frame header: one by one if `live`, otherwise several in flight."""
+    """Yield the deblurred frames, each with its YUV4MPEG2 frame header: one by one if live, otherwise several in flight."""
     from streamdeblur.frames import StreamItem
 
-    if live:
+    if options.live:
         for line, frame in frames:
             deblurrer.edit(frame)
             yield line, frame
@@ -95,7 +95,7 @@ def _deblurred(
             # The frames that came whole are written first.
             problem.append(error)
 
-    for item in deblurrer.stream(items()):
+    for item in deblurrer.stream(items(), look_ahead=options.look_ahead):
         yield item.payload, cast("av.VideoFrame", item.frame)
     if problem:
         raise problem[0]

@@ -13,13 +13,13 @@ from streamdeblur.cli.progress import ProgressLine
 from streamdeblur.options import RestorationOptions
 
 
-@with_settings(RestorationOptions, ["weights"])
+@with_settings(RestorationOptions, ["network"])
 def command(quiet: Quiet = False, json: Json = False, **settings: object) -> None:
     with handle_errors(quiet=quiet, json=json):
         from streamdeblur.network import Network
-        from streamdeblur.weights import default_network
+        from streamdeblur.weights import network_path
 
-        network = Network.read(RestorationOptions.validated(settings).weights or default_network())
+        network = Network.read(network_path(RestorationOptions.validated(settings).network))
         with needs_extra("tensorrt", "Building engines"):
             import pycuda.driver  # noqa: F401
             import tensorrt  # noqa: F401
