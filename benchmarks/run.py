@@ -16,6 +16,7 @@ from datetime import date
 from pathlib import Path
 
 import live
+import sequences
 
 import blur
 import engine
@@ -38,7 +39,7 @@ In the transcodes the face of every frame is restored (`--always`).
 
 COMMENTARY = "What the figures say:"
 
-MEASURES = {"pixels": pixels, "engine": engine, "blur": blur, "training": training}
+MEASURES = {"pixels": pixels, "engine": engine, "blur": blur, "sequences": sequences, "training": training}
 
 
 def main() -> None:
