@@ -1,6 +1,6 @@
 """The whole product on footage that a virtual hand-held camera films again: detail and steadiness of the faces.
 
-python benchmarks/handheld.py CLIP.mp4 ... --extent 30 14 --network lite.onnx "stream.onnx?look_ahead=1" --faces scrfd:FILE.onnx
+python benchmarks/handheld.py CLIP.mp4 ... --extent 30 14 --network lite "stream.onnx?look_ahead=1" --faces scrfd:FILE.onnx
 
 Each frame of a sharp clip is exposed while the camera shakes, in linear intensity, with the noise of a sensor, and the frames are
 compressed in H.264 at high quality. The camera's path goes on from frame to frame, and between two exposures the shutter is
@@ -43,6 +43,7 @@ from streamdeblur.training.blur.trajectories import handshake
 from streamdeblur.training.blur.view import View
 from streamdeblur.training.datasets.tracks import upright_frames
 from streamdeblur.video.planes import Planes
+from streamdeblur.weights import DEFAULT_NETWORK
 
 WORK = Path(__file__).parent / "work" / "handheld"
 POINTS = 64
@@ -319,17 +320,18 @@ def _shown(interval: Interval, form: str) -> str:
 
 
 def job_settings(network: str) -> dict[str, Any]:
-    """The settings of a job: ``default`` or FILE.onnx, and what follows "?" as in ``FILE.onnx?strength=0.8``."""
+    """The settings of a job: the name of a shipped network or FILE.onnx, and what follows "?" as in ``lite?strength=0.8``."""
     file, _, query = network.partition("?")
-    weights = {} if file == "default" else {"weights": Path(file)}
-    return weights | dict(parse_qsl(query))
+    return {"network": file, **dict(parse_qsl(query))}
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("clips", nargs="+", type=Path, help="sharp clips, 720p, with faces")
     parser.add_argument("--extent", nargs="+", type=float, default=[30.0, 14.0], help="px of the largest exposure of a clip")
-    parser.add_argument("--network", nargs="+", default=["default"], help="default, or FILE.onnx, with ?SETTING=VALUE&...")
+    parser.add_argument(
+        "--network", nargs="+", default=[DEFAULT_NETWORK], help="a shipped one or FILE.onnx, with ?SETTING=VALUE&..."
+    )
     parser.add_argument("--faces", default="dlib", help="finds the faces of the sharp film: dlib or scrfd:FILE.onnx")
     parser.add_argument("--localiser", default="dlib", help="landmark detector; none leaves the velocity out")
     parser.add_argument("--frames", type=int, default=60, help="of each clip")

@@ -10,7 +10,7 @@ from onnx import TensorProto, helper, numpy_helper
 from streamdeblur.errors import MethodError, OptionError
 from streamdeblur.evaluation.cases import Case, Neighbours
 from streamdeblur.evaluation.methods import open_method
-from streamdeblur.evaluation.methods.memory import half_luma
+from streamdeblur.evaluation.methods.memory import memory_tensors
 from streamdeblur.evaluation.metrics.flicker import residual_flicker
 from support.metrics import psnr
 
@@ -91,9 +91,11 @@ def test_options_belong_to_the_fingerprint(network):
 
 def test_a_memory_holds_the_luma_of_two_by_two_pixels():
     picture = np.random.default_rng(0).integers(0, 256, (8, 6, 3), np.uint8)
-    found = half_luma(picture)
-    assert found.shape == (4, 3)
-    assert found[1, 2] == pytest.approx((picture[2:4, 4:6].mean((0, 1)) @ [0.299, 0.587, 0.114]) / 255, abs=1e-6)
+    memory, validity = memory_tensors([picture], 2, (4, 3))
+    assert memory.shape == (1, 2, 4, 3)
+    assert memory[0, 0, 1, 2] == pytest.approx((picture[2:4, 4:6].mean((0, 1)) @ [0.299, 0.587, 0.114]) / 255, abs=1e-6)
+    assert validity.tolist() == [[1.0, 0.0]]
+    assert not memory[0, 1].any()
 
 
 def test_networks_without_a_memory_refuse_its_options(tmp_path):

@@ -7,16 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.evaluation.cases import Image, Neighbours
-
-LUMA = np.array([0.299, 0.587, 0.114], np.float32)
-"""Weights of R, G and B (Rec. 601)."""
-
-
-def half_luma(picture: Image) -> NDArray[np.float32]:
-    """Return the luma at half the resolution, float32 [H / 2, W / 2] in [0, 1], of a picture, uint8 RGB [H, W, 3]."""
-    luma = picture.astype(np.float32) @ LUMA / np.float32(255.0)
-    height, width = luma.shape
-    return np.asarray(luma.reshape(height // 2, 2, width // 2, 2).mean((1, 3)), np.float32)
+from streamdeblur.kernels.luma import half_luma
 
 
 def chosen(neighbours: Neighbours | None, entries: int, past: int | None, ahead: int) -> list[Image]:
@@ -45,11 +36,13 @@ def memory_tensors(crops: list[Image], entries: int, side: tuple[int, int]) -> t
         side: Height and width of its pictures; crops of another size than twice that are scaled first.
 
     Returns:
-        The memory, float32 [1, entries, h, w], and its validity, float32 [1, entries]: 1 for each entry that is filled.
+        The memory, float32 [1, entries, h, w], luma at half the resolution of the crops; and its validity, float32 [1, entries],
+        1 for each entry that is filled.
     """
     memory, validity = np.zeros((1, entries, *side), np.float32), np.zeros((1, entries), np.float32)
+    whole = 2 * side[0], 2 * side[1]
     for n, crop in enumerate(crops):
-        whole = 2 * side[0], 2 * side[1]
         fitting = crop if crop.shape[:2] == whole else np.asarray(cv2.resize(crop, whole[::-1]), np.uint8)
-        memory[0, n], validity[0, n] = half_luma(fitting), 1.0
+        half_luma(np.ascontiguousarray(fitting), memory[0, n])
+        validity[0, n] = 1.0
     return memory, validity

@@ -13,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
-from streamdeblur.errors import MethodError
+from streamdeblur.errors import MethodError, NetworkError
 from streamdeblur.evaluation.cases import Case, Image
 from streamdeblur.evaluation.methods.memory import chosen, memory_tensors
 from streamdeblur.evaluation.methods.per_face import PerFaceMethod, files_digest
 from streamdeblur.onnx_session import open_on_cpu
 from streamdeblur.opening import ReopenedAfterFork
 from streamdeblur.options import Settings
-from streamdeblur.weights import default_network
+from streamdeblur.weights import default_network, network_path
 
 TYPES: dict[str, type[np.generic]] = {
     "tensor(float)": np.float32,
@@ -93,14 +93,18 @@ def network(argument: str) -> PerFaceMethod:
     memory: the inputs blurry, memory and validity, as those of ``streamdeblur export`` do.
 
     Args:
-        argument: FILE or FILE?OPTIONS, see `PictureFormat`.
+        argument: FILE or FILE?OPTIONS, or the name of a shipped network in place of the file; see `PictureFormat`.
 
     Raises:
         OptionError: An option is unknown.
         MethodError: The file cannot be read or run, or does not take one picture.
     """
     file, _, query = argument.partition("?")
-    return _method(f"onnx:{argument}", Path(file), _options(query))
+    try:
+        path = network_path(file)
+    except NetworkError as error:
+        raise MethodError(str(error)) from None
+    return _method(f"onnx:{argument}", path, _options(query))
 
 
 def _options(query: str, **fixed: str) -> PictureFormat:
