@@ -62,6 +62,9 @@ RUN_FRAMES = 6
 NEAR = 0.5
 """Farthest that a face moves between two frames, relative to its size."""
 
+BT709, LIMITED = 1, 1
+"""Matrix (ITU-T H.273) and range of the films' colours."""
+
 Boxes = NDArray[np.float64]
 
 
@@ -132,6 +135,7 @@ class _Writer:
     def write(self, picture: Image) -> None:
         if not self._count:
             self._stream.height, self._stream.width = picture.shape[:2]
+            self._stream.codec_context.colorspace, self._stream.codec_context.color_range = BT709, LIMITED
         frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p", dst_colorspace="itu709")
         frame.pts = self._count
         frame.time_base = 1 / self._stream.average_rate

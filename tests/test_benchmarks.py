@@ -1,0 +1,163 @@
+"""The scripts in benchmarks/ that measure the product on video: what they film, spoil and count."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import onnx
+import pytest
+from onnx import TensorProto, helper
+
+from streamdeblur.evaluation.cases import Case, Neighbours
+from support.media.motion import panned, steady
+from support.media.videos import VideoSpec, write_video
+from support.metrics import psnr
+
+BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
+
+
+def script(name):
+    """Import a script of the benchmarks, which are no package."""
+    spec = importlib.util.spec_from_file_location(f"benchmarks_{name}", BENCHMARKS / f"{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="module")
+def handheld():
+    return script("handheld")
+
+
+@pytest.fixture(scope="module")
+def confidence():
+    return script("confidence")
+
+
+@pytest.mark.parametrize("shutter", [0.5, 1.0])
+def test_the_camera_goes_on_through_the_film_and_exposures_do_not_overlap(handheld, shutter):
+    exposures = handheld.hand_path(np.random.default_rng(3), 40, 25.0, 30.0, shutter)
+    assert exposures.shape == (40, round(shutter * handheld.POINTS), 2)
+    assert np.ptp(exposures, axis=1).max() == pytest.approx(29.0)
+    step = np.abs(np.diff(exposures, axis=1)).max()
+    gaps = [np.abs(after[0] - before[-1]).max() for before, after in pairwise(exposures)]
+    # the time between two exposures is half of a frame interval, or one point of the path
+    closed = handheld.POINTS - exposures.shape[1] + 1
+    assert max(gaps) <= 1.5 * closed * step
+    assert np.mean(gaps) > (8 * step if shutter < 1 else 0)
+    assert np.ptp(exposures.mean(1), axis=0).min() > 20, "the frame moves"
+
+
+@pytest.fixture(scope="module")
+def shot(handheld, tmp_path_factory, photograph):
+    """A face of about 130 px, filmed again in six frames."""
+    folder = tmp_path_factory.mktemp("handheld")
+    handheld.WORK = folder / "work"
+    source = panned(photograph, steady(2, 6), (320, 288)).frames
+    clip = write_video(folder / "clip.mkv", list(source), VideoSpec(codec="ffv1", pixel_format="bgr0", options={}))
+    return source, clip, handheld.film(clip, 20.0, 6, 0, 0.9, 0)
+
+
+def frames_of(handheld, path):
+    return [handheld._rgb(planes) for planes, _ in handheld.upright_frames(path)]
+
+
+def test_the_sharp_film_is_the_source_moved_by_whole_pixels(handheld, shot):
+    source, _, film = shot
+    sharp, blurry = (frames_of(handheld, path) for path in (film.sharp, film.blurry))
+    assert len(sharp) == len(blurry) == 6
+    positions = handheld.hand_path(np.random.default_rng(0), 6, 25.0, 20.0, 0.9).mean(1)
+    places = np.rint(positions).astype(int)
+    assert np.abs(places).max() > 3
+    for picture, original, (left, top) in zip(sharp, source, places, strict=True):
+        padded = np.pad(original, ((60, 60), (60, 60), (0, 0)), mode="reflect")
+        expected = padded[60 + top : 348 + top, 60 + left : 380 + left]
+        assert psnr(picture, expected) > 33, "but for the subsampled colours of the file"
+    assert all(psnr(a, b) < 33 for a, b in zip(sharp, blurry, strict=True))
+
+
+def test_a_film_is_made_once(handheld, shot):
+    _, clip, film = shot
+    written = film.blurry.stat().st_mtime_ns
+    assert handheld.film(clip, 20.0, 6, 0, 0.9, 0) == film
+    assert film.blurry.stat().st_mtime_ns == written
+
+
+def test_where_nothing_is_restored_nothing_is_gained(handheld, shot):
+    film = shot[2]
+    runs = handheld.find_tracks(film.sharp, lambda picture: np.array([[100.0, 80.0, 210.0, 200.0]]))
+    assert [[window.frame for window in run] for run in runs] == [list(range(6))]
+    faces, flickers = handheld.measure(film, film.blurry, runs, None)
+    nothing = handheld.summarise("none", [film], faces, flickers, 1.0)
+    assert (nothing.faces, nothing.treated, nothing.psnr_gain.value, nothing.flicker_ratio.value) == (6, 0.0, 0.0, 1.0)
+    assert nothing.velocity_ratio is None
+    faces, flickers = handheld.measure(film, film.sharp, runs, None)
+    everything = handheld.summarise("all", [film], faces, flickers, 1.0)
+    assert (everything.treated, everything.ssim, everything.flicker_ratio.value) == (1.0, 1.0, 0.0)
+    assert "no landmark detector" in handheld.table([nothing, everything])
+
+
+def test_faces_are_followed_while_they_are_near(handheld, shot):
+    boxes = iter([np.array([[x, 80.0, x + 100, 190.0]]) for x in (20.0, 40.0, 60.0, 200.0, 190.0, 180.0)])
+    runs = handheld.find_tracks(shot[2].sharp, lambda picture: next(boxes))
+    assert [[window.frame for window in run] for run in runs] == [[0, 1, 2], [3, 4, 5]]
+    assert len({window.side for window in runs[0]}) == 1
+
+
+def test_settings_of_a_job_follow_the_network(handheld):
+    assert handheld.job_settings("lite") == {"network": "lite"}
+    assert handheld.job_settings("n.onnx?look_ahead=0&strength=0.5") == {
+        "network": "n.onnx",
+        "look_ahead": "0",
+        "strength": "0.5",
+    }
+
+
+@pytest.fixture(scope="module")
+def case(photograph):
+    frames = [np.ascontiguousarray(frame) for frame in panned(photograph, steady(3, 4)).frames]
+    return Case("a", frames[2], frames[2], "a", neighbours=Neighbours(tuple(frames[:2]), tuple(frames[3:])))
+
+
+def test_every_kind_spoils_the_whole_run_and_leaves_the_truth(confidence, case):
+    for kind, spoil in confidence.KINDS.items():
+        spoiled = confidence.spoiled(case, spoil)
+        assert spoiled.sharp is case.sharp
+        assert (len(spoiled.neighbours.before), len(spoiled.neighbours.after)) == (2, 1)
+        pictures = [*spoiled.neighbours.before, spoiled.blurry, *spoiled.neighbours.after]
+        assert all(picture.shape == case.sharp.shape and picture.dtype == np.uint8 for picture in pictures)
+        assert psnr(spoiled.blurry, case.sharp) > 15
+        assert np.array_equal(spoiled.blurry, case.blurry) == (kind == "as it is")
+
+
+def test_combed_frames_hold_lines_of_the_frame_before(confidence, case):
+    spoiled = confidence.spoiled(case, confidence.combed)
+    assert np.array_equal(spoiled.blurry[::2], case.blurry[::2])
+    assert np.array_equal(spoiled.blurry[1::2], case.neighbours.before[-1][1::2])
+
+
+def test_a_network_that_does_nothing_loses_nothing(confidence, case, tmp_path):
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, [1, 3, "H", "W"]) for name in ("blurry", "restored")]
+    for kind in ("Identity", "Neg"):
+        graph = helper.make_graph([helper.make_node(kind, ["blurry"], ["restored"])], "test", values[:1], values[1:])
+        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
+        onnx.save(model, str(tmp_path / f"{kind}.onnx"))
+    spoiled = [confidence.spoiled(case, confidence.KINDS["JPEG 10"])]
+    same, black = (
+        confidence.loss_of(str(tmp_path / f"{kind}.onnx"), "runs:sharp", "JPEG 10", spoiled) for kind in ("Identity", "Neg")
+    )
+    assert (same.gain.value, same.worse, same.loss, same.worst) == (0.0, 0.0, 0.0, 0.0)
+    assert black.worse == 1.0
+    assert black.loss == -black.worst == -black.minimum > 5
+
+
+def test_names_of_networks_become_methods():
+    runs = script("runs")
+    assert runs.method_of("lite") == "onnx:lite"
+    assert runs.method_of("n.onnx?ahead=1") == "onnx:n.onnx?ahead=1"
+    assert runs.method_of("average:lite") == "average:onnx:lite"
