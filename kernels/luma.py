@@ -60,49 +60,22 @@ def block_means(luma: Array, out: Array) -> None:
             out[row, column] = total / np.float32(height * width)
 
 
-def _larger_than_the_shifts(first: Array, second: Array, reach: int) -> None:
-    if min(first.shape) <= 2 * reach:
-        raise ValueError(f"'reach' must leave a part of pictures of {list(first.shape)} (got {reach}).")
-
-
-@checked(_larger_than_the_shifts, first="float32 [h, w]", second="float32 [h, w]", reach="int >= 0")
+@checked(first="float32 [h, w]", second="float32 [h, w]")
 @kernel
-def shifted_correlation(first: Array, second: Array, reach: int) -> float:
-    """Correlate two pictures at the shift at which they agree best.
-
-    Args:
-        first: float32 [h, w]; all but its outer `reach` lines and columns are compared.
-        second: float32 [h, w].
-        reach: Largest shift in both directions, in pixels.
-
-    Returns:
-        The largest coefficient of correlation, in [-1, 1]; 0 where a picture is flat.
-    """
-    height, width = first.shape[0] - 2 * reach, first.shape[1] - 2 * reach
-    inner = first[reach : reach + height, reach : reach + width]
-    best = -1.0
-    for top in range(2 * reach + 1):
-        for left in range(2 * reach + 1):
-            best = max(best, _correlation(inner, second[top : top + height, left : left + width]))
-    return best
-
-
-@kernel
-def _correlation(first: Array, second: Array) -> float:
-    count = first.shape[0] * first.shape[1]
-    mean_first, mean_second = 0.0, 0.0
-    for y in range(first.shape[0]):
-        for x in range(first.shape[1]):
-            mean_first += first[y, x] / count
-            mean_second += second[y, x] / count
-    product, power_first, power_second = 0.0, 0.0, 0.0
-    for y in range(first.shape[0]):
-        for x in range(first.shape[1]):
-            a, b = first[y, x] - mean_first, second[y, x] - mean_second
-            product += a * b
-            power_first += a * a
-            power_second += b * b
-    power = np.sqrt(power_first * power_second)
+def correlation(first: Array, second: Array) -> float:
+    """Return the coefficient of correlation of two pictures, float32 [h, w], in [-1, 1]; 0 where one is flat."""
+    a, b = first.reshape(-1), second.reshape(-1)
+    mean_a, mean_b = 0.0, 0.0
+    for i in range(a.size):
+        mean_a += a[i] / a.size
+        mean_b += b[i] / a.size
+    product, power_a, power_b = 0.0, 0.0, 0.0
+    for i in range(a.size):
+        x, y = a[i] - mean_a, b[i] - mean_b
+        product += x * y
+        power_a += x * x
+        power_b += y * y
+    power = np.sqrt(power_a * power_b)
     return product / power if power > 1e-12 else 0.0
 
 

@@ -289,7 +289,7 @@ class FaceDeblurrer:
             items: Frames as a call accepts them, or `StreamItem`s: a frame with the faces in it and a payload, or a payload
                 alone that keeps its place among the frames.
             bgr: Arrays have OpenCV's order of channels.
-            look_ahead: Later frames from which a face takes neighbours, 0 to 8, if the network has a memory. A frame is yielded
+            look_ahead: Later frames from which a face takes neighbours, 0 to 5, if the network has a memory. A frame is yielded
                 when as many more have been read.
 
         Yields:

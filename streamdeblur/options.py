@@ -148,8 +148,8 @@ class ComposedSettings(UserSettings):
         return composed
 
 
-LOOK_AHEAD, LARGEST_LOOK_AHEAD = 1, 8
-"""Later frames from which a face of a file takes neighbours, by default and at most."""
+LOOK_AHEAD, LARGEST_LOOK_AHEAD = 1, 5
+"""Later frames from which a face of a file takes neighbours, by default and at most: as far as they help."""
 LookAhead = Annotated[
     int,
     Field(

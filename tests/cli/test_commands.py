@@ -51,7 +51,7 @@ def test_quiet_says_nothing(tmp_path, source):
         (["talk.mp4", "out.mp4", "--config", "bad.yaml"], "did you mean 'codec'"),
         (["talk.mp4", "nowhere/out.mp4"], "does not exist"),
         (["talk.mp4", "out.mp4", "--network", "light"], "Did you mean 'lite'?"),
-        (["talk.mp4", "out.mp4", "--look-ahead", "9"], "look_ahead: must be a whole number, 0 to 8"),
+        (["talk.mp4", "out.mp4", "--look-ahead", "9"], "look_ahead: must be a whole number, 0 to 5"),
     ],
 )
 def test_wrong_use_exits_with_2_and_without_a_traceback(tmp_path, source, arguments, words):

@@ -10,13 +10,14 @@ import pytest
 from streamdeblur import FaceDeblurrer, StreamItem
 from streamdeblur.engines import FrameFaces, open_engine
 from streamdeblur.engines.tensorrt.opening import open_tensorrt
+from streamdeblur.faces.neighbours import half_luma_of
 from streamdeblur.faces.window import FaceWindow, RestoredCrop, crop, paste
 from streamdeblur.network import Network
 from streamdeblur.video.planes import array_planes, frame_planes
 from streamdeblur.weights import default_network
 from support.media.frames import random_frame
 from support.media.windows import THREE_WINDOWS as WINDOWS
-from support.models.networks import write_network
+from support.models.networks import expected_slots, write_network
 
 
 @pytest.fixture(scope="module")
@@ -123,4 +124,14 @@ def test_onnx_runtime_on_the_same_gpu_agrees(gpu, network, crops, expected):
     except EngineError as error:
         pytest.skip(str(error))
     assert np.abs(engine.infer(crops[:4]).astype(int) - expected[:4]).max() <= 6
+    engine.close()
+
+
+@pytest.mark.usefixtures("gpu")
+def test_a_network_with_a_memory_gets_the_neighbours_of_each_crop(tmp_path, crops):
+    engine = open_tensorrt(Network.read(write_network(tmp_path / "slots.onnx", "slots")))
+    near = [crops[number + 1 : number + 1 + number % 3] for number in range(9)]
+    restored = engine.infer(crops[:9], [[half_luma_of(one) for one in before] for before in near])
+    for got, one, before in zip(restored, crops, near, strict=False):
+        assert np.abs(got - expected_slots(one, before)).max() <= 1
     engine.close()

@@ -52,7 +52,7 @@ def valid_arguments():
         "intensity.write_codes": [_zeros(number, 6, 7), 255.0, _zeros(byte, 256), _zeros(byte, 6, 7)],
         "luma.block_means": [_zeros(number, 8, 9), _zeros(number, 4, 3)],
         "luma.mean_difference": [_zeros(number, 4, 5), _zeros(number, 4, 5)],
-        "luma.shifted_correlation": [_zeros(number, 4, 5), _zeros(number, 4, 5), 1],
+        "luma.correlation": [_zeros(number, 4, 5), _zeros(number, 4, 5)],
         "luma.half_luma": [_zeros(byte, 8, 10, 3), _zeros(number, 4, 5)],
         "motion.mean_length": [_zeros(number, 3, 4, 2)],
         "motion.add_motion": [_zeros(number, 3, 4, 2), _zeros(number, 3, 4, 2)],
