@@ -18,7 +18,11 @@ from support.media.videos import write_video
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "streamdeblur").rglob("*.md")])
 PAGES = [page for page in PAGES if "_build" not in page.parts]
-OTHER_PROGRAMS = {"--real": "benchmarks/transcode.py"}
+OTHER_PROGRAMS = {
+    "--real": "benchmarks/transcode.py",
+    "--extent": "benchmarks/handheld.py",
+    "--faces": "benchmarks/handheld.py",
+}
 """Options named on their own that are not of streamdeblur."""
 
 
