@@ -16,6 +16,7 @@ from streamdeblur.evaluation.comparison.synchronised import synchronised_frames
 from streamdeblur.evaluation.evaluator import Evaluator, EvaluatorSettings
 from streamdeblur.evaluation.metrics.flicker import residual_flicker
 from streamdeblur.evaluation.metrics.temporal import temporal_stability
+from streamdeblur.evaluation.report.tables import notes
 from streamdeblur.evaluation.summary import summarise
 from support.media.datasets import shot
 from support.media.videos import VideoSpec, write_video
@@ -219,6 +220,19 @@ def test_landmarks_and_identities(paths):
     assert same.metrics["cosine"].value == pytest.approx(1.0)
     assert 0.0 < blurred.metrics["auc"].value < 1.0
     assert 0.5 < blurred.metrics["cosine"].value < 1.0
+
+
+def test_without_a_sharp_video_only_what_needs_none_is_measured(paths):
+    faces = find_faces(None, [paths["blurred"], paths["sharp"], paths["flickering"]])
+    summary = summarise(compare(faces, Evaluator(PLAIN), limit=3))
+    rows = {row.method: {name: figure.value for name, figure in row.metrics.items()} for row in summary.rows}
+    assert all(set(row) == {"sharpness"} for row in rows.values())
+    assert rows["blurred.mkv"]["sharpness"] < rows["sharp.mkv"]["sharpness"]
+    assert (summary.baseline, summary.flicker_reference, summary.stabilities) == ("blurred.mkv", False, [])
+    ratios = {row.method: row.flicker_ratio.value for row in summary.flickers}
+    assert ratios["blurred.mkv"] == 1.0
+    assert ratios["flickering.mkv"] > 2.0
+    assert any("The sharp video is unknown" in note for note in notes(summary))
 
 
 def test_videos_of_another_size_are_refused(tmp_path, paths, pictures):

@@ -1,4 +1,4 @@
-"""streamdeblur compare: videos and a sharp one of the same scene, compared by their faces."""
+"""streamdeblur compare: videos of the same scene, compared by their faces with a sharp one, or with each other."""
 
 from __future__ import annotations
 
@@ -25,7 +25,14 @@ Videos = Annotated[
         help="Videos of one scene: the blurred one first. The others are tested against it, and where they are worse it says so."
     ),
 ]
-Reference = Annotated[Path, typer.Option(help="The sharp video of the same scene; frames are matched by their time.")]
+Reference = Annotated[
+    Path | None,
+    typer.Option(
+        help="The sharp video of the same scene; frames are matched by their time. Without it, steadiness and how sharp faces "
+        "look are all that is measured.",
+        show_default=False,
+    ),
+]
 Limit = Annotated[int, typer.Option(min=0, help="Faces at most, spread evenly over the video; 0 takes all.")]
 Out = Annotated[Path | None, typer.Option(help="Folder for a report (HTML, Markdown, JSON) and the pictures of the faces.")]
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a report in the folder.")]
@@ -38,7 +45,7 @@ Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a report i
 )
 def command(
     videos: Videos,
-    reference: Reference,
+    reference: Reference = None,
     limit: Limit = 100,
     out: Out = None,
     overwrite: Overwrite = False,
@@ -50,14 +57,14 @@ def command(
         options = EvaluationOptions.validated(settings)
         if out is not None:
             for name in ("report.html", "report.md", "report.json"):
-                refuse_inputs(out / name, reference, *videos)
+                refuse_inputs(out / name, *([reference] if reference else []), *videos)
             refuse_existing(out / "report.html", overwrite=overwrite)
         _compare(videos, reference, limit or None, out, options, quiet=quiet, json=json)
 
 
 def _compare(
     videos: list[Path],
-    reference: Path,
+    reference: Path | None,
     limit: int | None,
     out: Path | None,
     options: EvaluationOptions,
@@ -77,10 +84,10 @@ def _compare(
     names = video_names(videos)
     evaluator = Evaluator(EvaluatorSettings(options.landmark_detector, options.second_detector, options.embedder))
     pictures = ResultFolder(out) if out else None
-    with ProgressLine(reference.name, quiet=quiet) as line:
+    with ProgressLine((reference or videos[0]).name, quiet=quiet) as line:
         faces = find_faces(reference, videos, lambda done, total: line.show(done, total, "frames searched for faces"))
     logger.info("%s.", faces)
-    with ProgressLine(reference.name, quiet=quiet) as line:
+    with ProgressLine((reference or videos[0]).name, quiet=quiet) as line:
         found = compare(faces, evaluator, limit, pictures, lambda done, total: line.show(done, total, "frames compared"))
     summary = summarise(found)
     if not quiet and not json:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from streamdeblur.errors import OptionError
-from streamdeblur.evaluation.cases import Case, Image, Run
+from streamdeblur.evaluation.cases import Case, Image, Neighbours, Run
 from streamdeblur.evaluation.comparison.faces import SEQUENCE_LENGTH, DetectedFace, DetectedFaces
 from streamdeblur.evaluation.comparison.synchronised import SynchronisedFrames, synchronised_frames
 from streamdeblur.evaluation.evaluate import ProtocolResults
@@ -54,6 +54,9 @@ def compare(
     Three metrics are added to those of a face: the PSNR of whole frames, and temporal stability and flicker, measured in windows
     that do not move for half a second. (A window that followed the face would add the jitter of the tracker, and in a whole frame
     the background, which is not restored, would hide the face.) Flicker is also given relative to that of the first video.
+
+    Without a sharp video, the faces are those of the first one, and only what needs no reference is measured: flicker against a
+    smoothed track, and how sharp faces look.
 
     Neighbouring frames are not independent of each other, so the faces of one second form a group. The others are tested
     against the first video.
@@ -101,7 +104,8 @@ class _ComparisonRun:
     def __init__(self, faces: DetectedFaces, evaluator: Evaluator, pictures: ResultFolder | None) -> None:
         self._evaluator, self._pictures = evaluator, pictures
         self._sequences: list[_CropSequence] = []
-        self.title = f"faces of {faces.sharp.name}"
+        self._reference = faces.reference
+        self.title = f"faces of {faces.sharp.name}{'' if faces.reference else ', without a sharp video'}"
         self.names = video_names(faces.others)
         self.results: dict[str, list[FaceResult]] = {name: [] for name in self.names}
         self.stabilities: dict[str, list[TemporalStability]] = {name: [] for name in self.names}
@@ -112,13 +116,18 @@ class _ComparisonRun:
         """Measure the faces that were detected in these frames."""
         if not detections:
             return
-        whole = _whole_frame(frames.sharp)
-        frame_metrics = {name: {"frame": psnr(_whole_frame(planes), whole)} for name, planes in self._named(frames)}
+        frame_metrics: dict[str, Metrics] = {name: {} for name in self.names}
+        if self._reference:
+            whole = _whole_frame(frames.sharp)
+            frame_metrics = {name: {"frame": psnr(_whole_frame(planes), whole)} for name, planes in self._named(frames)}
         for detection in detections:
-            sharp = _crop(frames.sharp, detection)
-            # The videos were restored elsewhere: the blurry face is unknown, and not used.
-            case = Case(detection.name, sharp, sharp, f"second {int(detection.seconds)}")
-            self._store_picture(case, SHARP, sharp)
+            shown, group = _crop(frames.sharp, detection), f"second {int(detection.seconds)}"
+            if self._reference:
+                # The videos were restored elsewhere: the blurry face is unknown, and not used.
+                case = Case(detection.name, shown, shown, group)
+                self._store_picture(case, SHARP, shown)
+            else:
+                case = Case(detection.name, shown, None, group, neighbours=Neighbours())
             for name, planes in self._named(frames):
                 self._measure_face(case, name, _crop(planes, detection), frame_metrics[name])
 
@@ -141,9 +150,10 @@ class _ComparisonRun:
             sequence.add(frames.sharp, self._named(frames))
         for sequence in [sequence for sequence in self._sequences if len(sequence.sharp) == SEQUENCE_LENGTH]:
             self._sequences.remove(sequence)
-            shown = sequence.run(self.names[0])
+            shown = sequence.run(self.names[0], reference=self._reference)
             for name, crops in sequence.others.items():
-                self.stabilities[name].append(temporal_stability(crops, sequence.sharp))
+                if self._reference:
+                    self.stabilities[name].append(temporal_stability(crops, sequence.sharp))
                 self.flickers[name].append(self._meter(shown, crops))
 
     def _named(self, frames: SynchronisedFrames) -> list[tuple[str, Planes]]:
@@ -163,11 +173,14 @@ class _CropSequence:
         for name, planes in others:
             self.others[name].append(_crop(planes, self._window))
 
-    def run(self, blurred: str) -> Run:
-        """The crops as a run, whose blurry frames are those of this video."""
+    def run(self, blurred: str, *, reference: bool) -> Run:
+        """The crops as a run, whose blurry frames are those of this video; its sharp ones are known with a reference."""
         group = f"second {int(self._window.seconds)}"
         pairs = zip(self.others[blurred], self.sharp, strict=True)
-        return [Case(f"{self._window.name}/{n}", blurry, sharp, group) for n, (blurry, sharp) in enumerate(pairs)]
+        return [
+            Case(f"{self._window.name}/{n}", blurry, sharp if reference else None, group)
+            for n, (blurry, sharp) in enumerate(pairs)
+        ]
 
 
 def _crop(planes: Planes, window: DetectedFace) -> Image:

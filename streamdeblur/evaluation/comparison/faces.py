@@ -1,4 +1,4 @@
-"""First pass over compared videos: the frames that all of them have, and the faces of the sharp one."""
+"""First pass over compared videos: the frames that all of them have, and the faces of the sharp one, or else of the first."""
 
 from __future__ import annotations
 
@@ -50,6 +50,7 @@ class DetectedFaces:
     """The faces of the sharp video, in frames that all videos have."""
 
     sharp: Path
+    """The video whose faces these are: the sharp one, or where none is known the first of the others."""
     others: tuple[Path, ...]
     matched: int
     """Frames that all videos have."""
@@ -57,6 +58,8 @@ class DetectedFaces:
     """Frames of the sharp video; None if its file does not state it."""
     detections: list[DetectedFace] = field(repr=False)
     """Faces in the order of the frames."""
+    reference: bool = True
+    """Whether a sharp video is known."""
 
     def __str__(self) -> str:
         of = f" of {self.total}" if self.total else ""
@@ -88,12 +91,12 @@ def _evenly(items: Sequence[Item], most: int) -> list[Item]:
 
 
 def find_faces(
-    sharp: Path, others: Sequence[Path], on_progress: Callable[[int, int | None], object] | None = None
+    sharp: Path | None, others: Sequence[Path], on_progress: Callable[[int, int | None], object] | None = None
 ) -> DetectedFaces:
     """Match the frames of the videos and find the faces of the sharp one, with the default options of a restoration.
 
     Args:
-        sharp: The sharp video.
+        sharp: The sharp video; None where none is known, and faces are found in the first of the others.
         others: The videos that are compared with it.
         on_progress: Called with the number of frames read and their total, which is None if the file does not state it.
 
@@ -102,6 +105,7 @@ def find_faces(
             faces.
         DetectorError: The detector cannot be opened.
     """
+    reference, sharp = sharp is not None, sharp or others[0]
     options = RestorationOptions()
     finder = FaceFinder(open_detector(options.detector), detect_every=options.detect_every, min_face=options.min_face)
     detections: list[DetectedFace] = []
@@ -115,7 +119,7 @@ def find_faces(
         raise InputError(f"Only the first frames of {sharp} and the others have the same time. Are they of the same footage?")
     if not detections:
         raise InputError(f"No face of {options.min_face:.0f} px or more was found in {sharp}. Name the sharp video.")
-    return DetectedFaces(sharp, tuple(others), matched, total, detections)
+    return DetectedFaces(sharp, tuple(others), matched, total, detections, reference)
 
 
 def _is_visible(frames: SynchronisedFrames, track: Track) -> bool:
