@@ -27,7 +27,9 @@ def main() -> None:
     parser.add_argument("reports", nargs="+", type=Path, help="report.json of evaluations; no protocol twice")
     summaries = [one for path in parser.parse_args().reports for one in json.loads(path.read_text())["protocols"]]
     tables = [share_table(summaries), *(metric_table(name, summaries) for name in TITLES), stability_table(summaries)]
-    print("\n\n".join(tables))
+    tables += [flicker_table(title, ratio, summaries) for title, ratio in FLICKER.items()]
+    # a table of what none of the protocols measures has no rows
+    print("\n\n".join(table for table in tables if table.count("\n") > HEAD_LINES))
 
 
 TITLES = {
@@ -41,6 +43,13 @@ TITLES = {
     "cosine": "Cosine to the sharp face",
 }
 """Titles of the tables, by metric."""
+FLICKER = {
+    "Flicker, relative to the blurry runs'": "flicker_ratio",
+    "Velocity error of landmarks, relative to the blurry runs'": "velocity_ratio",
+}
+"""Titles of the tables of runs, and their keys in the reports."""
+HEAD_LINES = 3
+"""Line breaks of a table without rows."""
 
 
 def metric_table(name: str, summaries: list[Summary]) -> str:
@@ -86,6 +95,19 @@ def stability_table(summaries: list[Summary]) -> str:
         return "" if value is None else f"{value:.0f}"
 
     return _table("Change between frames, % of the sharp video's", summaries, cell)
+
+
+def flicker_table(title: str, ratio: str, summaries: list[Summary]) -> str:
+    """How much the changes of restored runs differ from those of the sharp ones, relative to the blurry ones."""
+    columns = [{row["method"]: row[ratio] for row in summary["flicker"] if row[ratio]} for summary in summaries]
+
+    def cell(number: int, method: str) -> str:
+        value = columns[number].get(method)
+        if value is None or any(value[end] is None for end in ("value", "low", "high")):
+            return ""
+        return f"{value['value']:.2f} [{value['low']:.2f} to {value['high']:.2f}]"
+
+    return _table(title, summaries, cell)
 
 
 def _column(summary: Summary, figure: Callable[[Mapping[str, Any]], Any]) -> dict[str, Any]:

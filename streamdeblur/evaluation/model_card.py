@@ -5,7 +5,7 @@ The pairs are sampled as those of a training are, by a `PairMaker`: at random po
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -22,6 +22,7 @@ from streamdeblur.evaluation.methods.network import exported_network
 from streamdeblur.evaluation.metrics import dlib_models
 from streamdeblur.evaluation.metrics.fidelity import psnr
 from streamdeblur.evaluation.protocols import BlurProtocol
+from streamdeblur.evaluation.sources import DataSet, open_data
 from streamdeblur.evaluation.statistics import Interval
 from streamdeblur.evaluation.summary import LOWER, ProtocolSummary, summarise
 from streamdeblur.network import Network
@@ -102,8 +103,39 @@ PROTOCOLS = (
 )
 
 
+@dataclass(frozen=True)
+class RunProtocol:
+    """One more row, for networks with a memory: the present exposures of runs, restored with those before them."""
+
+    title: str
+    protocol: BlurProtocol
+    count: int
+    noise: float = 0.0
+    """Standard deviation in code values of the noise of each exposure."""
+    visible: float | None = None
+    """PSNR in dB above which a blurry face shows hardly any motion, and is left out."""
+
+    def case_set(self, data: DataSet, seed: int) -> CaseSet:
+        """Make the cases, blurred in linear intensity.
+
+        Raises:
+            InputError: There are none.
+        """
+        runs = self.protocol.runs(data, self.count, seed, "srgb", self.noise, self.visible)
+        return CaseSet(self.title, [run[-1] for run in runs])
+
+
+RUNS = (
+    RunProtocol("runs, synthetic, 4 to 34 px", BlurProtocol.parse("runs:synthetic"), 140, noise=NOISE),
+    RunProtocol("runs, VLA with camera shake, 4 to 24 px", BlurProtocol.parse("runs:vla+camera"), 72),
+    RunProtocol("runs, PrAvg 11", BlurProtocol.parse("runs:pravg:11"), 72, visible=VISIBLE_BLUR_DB),
+)
+
+
 def measure(network: Path, stills: Path | None, clips: Path | None, seed: int = 0) -> Iterator[ProtocolSummary]:
     """Evaluate a network under each protocol that the data allow: averages need clips, the others stills.
+
+    The crops of pairs are restored alone. A network with a memory has rows of runs besides, where it sees those before.
 
     Landmarks and identity are measured if dlib is installed (extra ``eval``).
 
@@ -117,14 +149,14 @@ def measure(network: Path, stills: Path | None, clips: Path | None, seed: int = 
         NetworkError: The file is not a network of streamdeblur.
         InputError: The data cannot be opened, or hold no pair of a protocol.
     """
-    Network.read(network)
+    runs = RUNS if Network.read(network).memory else ()
     methods = [open_method(LOWER), exported_network(RESTORED, network)]
     models = ("dlib", NONE, "dlib") if dlib_models.is_installed() else (NONE, NONE, NONE)
-    for found in evaluate_cases(_case_sets(stills, clips, seed), methods, EvaluatorSettings(*models)):
+    for found in evaluate_cases(_case_sets(stills, clips, seed, runs), methods, EvaluatorSettings(*models)):
         yield summarise(found, seed)
 
 
-def _case_sets(stills: Path | None, clips: Path | None, seed: int) -> Iterator[CaseSet]:
+def _case_sets(stills: Path | None, clips: Path | None, seed: int, runs: Sequence[RunProtocol]) -> Iterator[CaseSet]:
     for row in PROTOCOLS:
         averages = row.protocol.scheme.averages
         if (clips if averages else stills) is None:
@@ -133,6 +165,10 @@ def _case_sets(stills: Path | None, clips: Path | None, seed: int) -> Iterator[C
             [] if averages or stills is None else [stills], [clips] if averages and clips is not None else [], row.recipe, seed
         )
         yield row.case_set(maker, seed)
+    for run in runs:
+        data = clips if run.protocol.scheme.averages else stills
+        if data is not None:
+            yield run.case_set(open_data(data), seed)
 
 
 def _group(pair: Pair) -> str:

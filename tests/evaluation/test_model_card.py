@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from streamdeblur.evaluation import model_card
-from streamdeblur.evaluation.model_card import PROTOCOLS, CardProtocol, measure, table_head, table_row
+from streamdeblur.evaluation.model_card import PROTOCOLS, CardProtocol, RunProtocol, measure, table_head, table_row
 from streamdeblur.evaluation.protocols import BlurProtocol
 from support.models.networks import write_network
 
@@ -25,6 +25,17 @@ def test_a_network_that_changes_nothing_has_the_metrics_of_its_input(tmp_path, m
     assert sharp.rows[0].metrics["ssim"].value == 1.0
     assert table_row(sharp) == "| sharp (2) | 100.00 -> 100.00 | 1.000 -> 1.000 | 0.000 -> 0.000 |"
     assert table_head(sharp).count("|") == 10
+
+
+def test_networks_with_a_memory_are_measured_on_runs_too(tmp_path, monkeypatch, faces_folder):
+    monkeypatch.setattr(model_card, "PROTOCOLS", (CardProtocol("sharp", BlurProtocol.parse("sharp"), 2),))
+    monkeypatch.setattr(model_card, "RUNS", (RunProtocol("runs", BlurProtocol.parse("runs:synthetic"), 3, noise=1.5),))
+    monkeypatch.setattr(model_card.dlib_models, "is_installed", lambda: False)
+    alone, run = measure(write_network(tmp_path / "memory.onnx", "slots"), faces_folder, None)
+    assert (alone.protocol, alone.faces, run.protocol, run.faces) == ("sharp", 2, "runs", 3)
+    assert run.rows[1].metrics["psnr"] != run.rows[0].metrics["psnr"]
+    (alone,) = measure(write_network(tmp_path / "identity.onnx", "identity"), faces_folder, None)
+    assert alone.protocol == "sharp"
 
 
 def test_landmarks_and_identity_are_measured_where_dlib_is_installed(tmp_path, monkeypatch, faces_folder):
