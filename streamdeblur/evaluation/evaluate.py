@@ -158,7 +158,7 @@ class _EvaluationRun:
                     found.milliseconds[method.name] = self._folder.milliseconds(
                         method.name, method.fingerprint, partial(_time, method, cases)
                     )
-                    found.flickers[method.name] = [self._flicker(self._folder, protocol, run, method) for run in case_set.runs]
+                    found.flickers[method.name] = self._flickers(self._folder, protocol, case_set.runs, method)
                     found.stabilities[method.name] = self._stabilities(self._folder, protocol, case_set.sequences, method)
             except MethodError as error:
                 logger.warning("%s is left out of %s: %s", method.name, protocol, error)
@@ -191,14 +191,23 @@ class _EvaluationRun:
             found.append(temporal_stability(_all_present(restored), _all_present([case.sharp for case in cases])))
         return found
 
-    def _flicker(self, folder: ResultFolder, protocol: str, run: Run, method: Method) -> Flicker:
-        """The flicker of a run whose present frame was restored; those before it are restored here."""
-        *before, present = run
+    def _flickers(self, folder: ResultFolder, protocol: str, runs: Sequence[Run], method: Method) -> list[Flicker]:
+        """The flicker of each run, whose present frame was restored; those before it are restored here."""
         title = f"{protocol}, before"
-        self._store_inputs(title, before)
-        self._evaluate_method(title, before, method, self._pixel_evaluator)
-        restored = [folder.read_picture(title, case.name, method.name) for case in before]
-        return self._meter(run, _all_present([*restored, folder.read_picture(protocol, present.name, method.name)]))
+        found = []
+        for run in runs:
+            *before, present = run
+            self._store_inputs(title, before)
+            try:
+                self._evaluate_method(title, before, method, self._pixel_evaluator)
+            except MethodError as error:
+                # such as a folder of results made elsewhere, which has none of these
+                logger.warning("The flicker of %s is not measured: %s", method.name, error)
+                return []
+            restored = [folder.read_picture(title, case.name, method.name) for case in before]
+            restored.append(folder.read_picture(protocol, present.name, method.name))
+            found.append(self._meter(run, _all_present(restored)))
+        return found
 
     def _evaluate_method(self, protocol: str, cases: Sequence[Case], method: Method, evaluator: Evaluator) -> list[FaceResult]:
         """The results of one method, in the order of the cases; those that the folder holds are reused."""

@@ -83,6 +83,25 @@ def test_a_method_that_cannot_work_is_left_out_and_named(faces_folder, tmp_path)
     assert f"Left out: {method}" in (tmp_path / "out" / "report.md").read_text()
 
 
+def test_results_made_elsewhere_need_no_frames_before_the_present_ones(faces_folder, tmp_path):
+    options = (faces_folder, "--protocol", "runs:synthetic", *WITHOUT_MODELS, "--limit", "2", "--json", "--out", tmp_path / "out")
+    first = evaluate(*options, "--methods", "blurred,unsharp")
+    assert first.exit_code == 0, first.stderr
+    assert {row["method"] for row in first.json["protocols"][0]["flicker"]} == {"blurred", "unsharp"}
+    for path in (tmp_path / "out" / "images" / "runs-synthetic").rglob("unsharp.png"):
+        elsewhere = tmp_path / "elsewhere" / path.parent.relative_to(tmp_path / "out" / "images" / "runs-synthetic")
+        elsewhere.parent.mkdir(parents=True, exist_ok=True)
+        elsewhere.with_suffix(".png").write_bytes(path.read_bytes())
+    method = f"folder:{tmp_path / 'elsewhere'}"
+    again = evaluate(*options, "--methods", f"blurred,{method}")
+    assert again.exit_code == 0, again.stderr
+    assert f"The flicker of {method} is not measured" in again.stderr
+    (protocol,) = again.json["protocols"]
+    assert [row["method"] for row in protocol["flicker"]] == ["blurred"]
+    figures = [row["figures"]["psnr"] for done in (first, again) for row in done.json["protocols"][0]["rows"][1:]]
+    assert figures[0] == figures[1]
+
+
 def test_methods_are_listed():
     done = evaluate("--list")
     assert done.exit_code == 0
