@@ -92,9 +92,9 @@ class FaceDeblurrer:
                 f"A FaceDeblurrer needs RestorationOptions (got {type(options).__name__}). Pass options.restoration."
             )
         self.options = options.changed(**settings) if settings else options
-        with one_at_a_time():
-            compile_kernels()
         self.network = Network.read(network_path(self.options.network))
+        with one_at_a_time():
+            compile_kernels(memory=self.network.memory > 0)
         self.engine: Engine = open_engine(self.options.engine, self.network, throughput=throughput)
         try:
             self.detector: Detector = open_detector(self.options.detector, self.engine.name)

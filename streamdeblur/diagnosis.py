@@ -48,6 +48,8 @@ class EmbeddedNetwork:
     megabytes: float
     training: str
     licence: str
+    memory: int
+    """Number of neighbouring crops that it takes."""
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,7 @@ def _network() -> EmbeddedNetwork:
 
     network = Network.read(default_network())
     megabytes = round(len(network.model) / 1e6, 1)
-    return EmbeddedNetwork(network.path.name, network.preset, megabytes, network.training, network.licence)
+    return EmbeddedNetwork(network.path.name, network.preset, megabytes, network.training, network.licence, network.memory)
 
 
 def _detectors() -> dict[str, str]:

@@ -19,10 +19,13 @@ SLOW_SECONDS = 2.5
 """Loading the kernels from the cache takes less than this."""
 
 
-def compile_kernels() -> None:
+def compile_kernels(*, memory: bool = False) -> None:
     """Run every pixel kernel once on 8-bit frames: the first run on a machine compiles it, later ones load it from the cache.
 
     A compilation is logged. The kernels for deeper video are compiled with the first such frame.
+
+    Args:
+        memory: Those for networks with a memory as well.
     """
     if numba.config.DISABLE_JIT:  # type: ignore[attr-defined]
         logging.getLogger(__name__).warning(
@@ -35,6 +38,8 @@ def compile_kernels() -> None:
     try:
         with interrupts_held():
             _run_all()
+            if memory:
+                _remember()
     finally:
         timer.cancel()
 
@@ -46,6 +51,9 @@ def _run_all() -> None:
     paste(planes, [RestoredCrop(window, cropped, cropped)])
     quantise(np.zeros((1, 3, CROP_SIZE, CROP_SIZE), np.float32), np.empty_like(cropped)[None], np.ones(1, np.bool_))
     blur_of(cropped, window.side)
-    remembered = RememberedCrop.of(0, window.side, cropped)
-    RememberedCrop.of(1, window.side, cropped).helps(remembered)
-    remembered.repeats(remembered)
+
+
+def _remember() -> None:
+    first, second = (RememberedCrop.of(number, 1.0, np.zeros((CROP_SIZE, CROP_SIZE, 3), np.uint8)) for number in range(2))
+    first.helps(second)
+    first.repeats(second)

@@ -158,12 +158,14 @@ class OpenVINOGraph:
     def submit(self, image: NDArray[np.uint8], neighbours: Neighbours = ()) -> Future[Tensors]:
         self._available.acquire()
         number = self._free.pop()
+        inputs: tuple[NDArray[Any], ...] = (image,)
         if self._memories:
             write_memory(neighbours, *self._memories[number])
+            inputs += self._memories[number]
         future: Future[Tensors] = Future()
-        # A request keeps its callback data: the picture must live until it was read, even if nobody waits for the result. A
+        # A request keeps its callback data: its inputs must live until they were read, even if nobody waits for the result. A
         # reference to the graph would make a cycle through the request that Python's garbage collector cannot see, hence weakref.
-        self._requests[number].set_callback(_finish, (weakref.ref(self), number, future, image))
+        self._requests[number].set_callback(_finish, (weakref.ref(self), number, future, inputs))
         self._requests[number].start_async({self._image: image[None]}, share_inputs=True)
         return future
 
@@ -190,7 +192,7 @@ def _memory_of(request: Any, entries: int) -> tuple[NDArray[np.float32], NDArray
     return memory[0], validity[0]
 
 
-def _finish(user_data: tuple[weakref.ref[OpenVINOGraph], int, Future[Tensors], NDArray[np.uint8]]) -> None:
+def _finish(user_data: tuple[weakref.ref[OpenVINOGraph], int, Future[Tensors], tuple[NDArray[Any], ...]]) -> None:
     reference, number, future, _ = user_data
     graph = reference()
     if graph is None:

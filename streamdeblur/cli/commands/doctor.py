@@ -38,7 +38,8 @@ def _print(found: Diagnosis) -> None:
         state = "used by 'auto'" if engine.chosen else "available" if engine.available else "absent"
         typer.echo(f"  {engine.name}: {state}; {engine.reason}")
     network = found.network
-    typer.echo(f"Network: {network.file}, preset {network.preset}, {network.megabytes} MB; {network.training}")
+    kind = f"a memory of {network.memory} crops" if network.memory else "each crop alone"
+    typer.echo(f"Network: {network.file}, preset {network.preset}, {kind}, {network.megabytes} MB; {network.training}")
     typer.echo("Detectors:")
     for name, state in found.detectors.items():
         typer.echo(f"  {name}: {state}")
