@@ -43,7 +43,8 @@ def train_cgan(
         config: Settings of the training.
         data: Pairs to train on and to validate with.
         folder: Folder of the run; created if it does not exist.
-        hourglass: The H of step 1: the folder of a run, a checkpoint, or an exported ONNX file.
+        hourglass: The H of step 1: the folder of a run, a checkpoint, or an exported ONNX file; the latter where the network has
+            a draft, whose generator is in it.
         init: Initial weights of the generator, in the same forms.
         identity: Network of the identity term, see `open_extractor`; not read if the weight of the term is zero.
 
@@ -66,11 +67,13 @@ def train_cgan(
         parts: dict[str, Stateful] = {"learner": trainer, "judge": discriminator_trainer, "average": ema}  # names in the file
         if pathways.generator is not None:
             parts["hourglass"] = pathways.hourglass
+        if pathways.draft is not None:
+            parts["draft"] = pathways.draft
         loop = TrainingLoop(fabric, run, settings, parts)
         for step, batch in loop.steps(data, lambda: network_for_prediction(pathways, ema)):
             outputs: PathwayOutputs = trainer.model(batch.blurry, batch.sharp, batch.memory)
             if settings.weights.needs_discriminator:
-                loss = discriminator_objective(discriminator_trainer.model, batch, outputs.restored)
+                loss = discriminator_objective(discriminator_trainer.model, batch, outputs.restored.images)
                 loop.record({"discriminator": loss})
                 discriminator_trainer.step(loss, step)
             with fabric.autocast(), frozen(discriminator):
@@ -96,7 +99,7 @@ def build_pathways(config: TrainingConfig, hourglass: Path | None, init: Path | 
 
     Args:
         config: Settings of the training.
-        hourglass: The H of step 1.
+        hourglass: The H of step 1, and the generator of the draft.
         init: Initial weights of the part that is trained.
         resuming: Whether a checkpoint will replace all weights, so that H need not be given.
 
@@ -114,15 +117,29 @@ def build_pathways(config: TrainingConfig, hourglass: Path | None, init: Path | 
         load_weights(first, hourglass, "hourglass")
     elif config.network.generator.needs_hourglass and not resuming:
         raise OptionError("Step 2 needs a trained hourglass: give --hourglass RUN, a folder that 'train hourglass' made.")
+    draft = _build_draft(config, hourglass)
     if init is not None:
         load_weights(generator, init, "generator")
     elif hourglass is not None and config.network.generator.kind == "unet":
         generator.initialise_from(first)
-    return BothPathways(first, generator)
+    return BothPathways(first, generator, draft)
+
+
+def _build_draft(config: TrainingConfig, exported: Path | None) -> TwoPathGenerator | None:
+    """The generator of the draft, from the exported network of single frames that holds the hourglass, too."""
+    preset = config.network.draft
+    if preset is None:
+        return None
+    draft = TwoPathGenerator(preset, config.network.hourglass.code)
+    if exported is not None:
+        if exported.suffix != ".onnx":
+            raise OptionError(f"The draft needs a whole network: give --hourglass an exported ONNX file instead of {exported}.")
+        load_weights(draft, exported, "generator")
+    return draft
 
 
 def network_for_prediction(pathways: BothPathways, ema: EMA[Hourglass | TwoPathGenerator]) -> TwoStepNetwork:
     """Return the network that an export of this moment would hold: H and the averaged generator."""
     if isinstance(ema.network, Hourglass):
         return TwoStepNetwork(ema.network, None)
-    return TwoStepNetwork(pathways.hourglass, ema.network)
+    return TwoStepNetwork(pathways.hourglass, ema.network, pathways.draft)

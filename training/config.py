@@ -88,6 +88,7 @@ class LossWeights(Settings):
     reconstruction: LossWeight = Field(default=100.0, description="lambda_r of eq. 7.")
     kernel: LossWeight = Field(default=0.5, description="Loss of the kernel of the deconvolution, where the true one is known.")
     deconvolved: LossWeight = Field(default=1.0, description="Loss of the deconvolved image.")
+    confidence: LossWeight = Field(default=0.5, description="Loss of the images as far as they are trusted.")
     identity: LossWeight = Field(default=0.0, description="Loss of face recognition features (Sec. 5.3); 0 disables it.")
 
     @property

@@ -140,11 +140,16 @@ def _restore(step: str, config: TrainingConfig, state: State) -> TwoStepNetwork:
     generator = TwoPathGenerator(config.network.generator, config.network.hourglass.code)
     generator.load_state_dict(averaged_weights(state))
     generator.sharp_encoder = None
-    return TwoStepNetwork(hourglass, generator)
+    draft = None
+    if config.network.draft is not None:
+        draft = TwoPathGenerator(config.network.draft, config.network.hourglass.code)
+        draft.load_state_dict(state["draft"])
+        draft.sharp_encoder = None
+    return TwoStepNetwork(hourglass, generator, draft)
 
 
 def to_onnx(network: TwoStepNetwork) -> onnx.ModelProto:
-    """Trace a network as an ONNX graph with the outputs "restored" and "coarse".
+    """Trace a network as an ONNX graph with the outputs "restored", "coarse" and, where the network says it, "confidence" [N].
 
     Its inputs are "blurry" and, with a memory, "memory" [N, M, H / 2, W / 2] and "validity" [N, M].
 
@@ -154,14 +159,16 @@ def to_onnx(network: TwoStepNetwork) -> onnx.ModelProto:
     with warnings.catch_warnings():
         # the exporter by tracing needs no further package and keeps the names of weights
         warnings.simplefilter("ignore")
-        inputs = _example(network, 1)
+        inputs, outputs = _example(network, 1), ["restored", "coarse"]
+        if network.generator is not None and network.generator.confidence is not None:
+            outputs.append("confidence")
         torch.onnx.export(
             network,
             tuple(inputs.values()),
             file,  # type: ignore[arg-type]  # its hints lack files in memory, which it takes
             input_names=list(inputs),
-            output_names=["restored", "coarse"],
-            dynamic_axes={name: {0: "N"} for name in (*inputs, "restored", "coarse")},
+            output_names=outputs,
+            dynamic_axes={name: {0: "N"} for name in (*inputs, *outputs)},
             opset_version=OPSET,
             # engines fold constants themselves, and --init finds weights by their names
             do_constant_folding=False,

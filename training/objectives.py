@@ -67,23 +67,29 @@ def generator_losses(
     Returns:
         Weighted scalars by the name of their term.
     """
-    weights, restored = settings.weights, outputs.restored
-    if settings.content_loss == "l1":
-        content = l1(restored, batch.sharp)
-    else:
-        content = relative_charbonnier(restored, batch.sharp, batch.blurry)
-    terms = {"content": weights.content * content}
+    weights, restored = settings.weights, outputs.restored.images
+    terms = {"content": weights.content * _content(settings, batch, restored)}
+    if outputs.restored.confidence is not None:
+        trusted = outputs.restored._replace(images=restored.detach()).trusted(batch.blurry)
+        terms["confidence"] = weights.confidence * _content(settings, batch, trusted)
     if weights.gradient:
         terms["gradient"] = weights.gradient * gradient_l1(restored, batch.sharp)
     if outputs.reconstructed is not None and weights.reconstruction:
         terms["reconstruction"] = weights.reconstruction * l1(outputs.reconstructed, batch.sharp)
     if weights.needs_discriminator:
         terms |= _adversarial_losses(weights, batch, restored, discriminator)
-    if outputs.deconvolved is not None:
-        terms |= _deconvolution_losses(weights, batch, outputs.deconvolved)
+    if outputs.restored.deconvolved is not None:
+        terms |= _deconvolution_losses(weights, batch, outputs.restored.deconvolved)
     if extractor is not None and weights.identity:
         terms["identity"] = weights.identity * l1(extractor(restored), extractor(batch.sharp).detach())
     return terms
+
+
+def _content(settings: CganSettings, batch: Batch, restored: Tensor) -> Tensor:
+    """The first term of eq. 4."""
+    if settings.content_loss == "l1":
+        return l1(restored, batch.sharp)
+    return relative_charbonnier(restored, batch.sharp, batch.blurry)
 
 
 def _adversarial_losses(weights: LossWeights, batch: Batch, restored: Tensor, discriminator: nn.Module) -> dict[str, Tensor]:

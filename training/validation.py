@@ -48,7 +48,7 @@ class Validation:
         for start in range(0, len(self._samples), BATCH_SIZE):
             samples = self._samples[start : start + BATCH_SIZE]
             batch = collate(samples).to(device)
-            restored, coarse = (images.float() for images in network(batch.blurry, *(batch.memory or ())))
+            restored, coarse = (images.float() for images in network(batch.blurry, *(batch.memory or ()))[:2])
             before, after = psnr(batch.blurry, batch.sharp), psnr(restored, batch.sharp)
             for sample, blurred, deblurred in zip(samples, before.tolist(), after.tolist(), strict=True):
                 values[f"psnr/{sample.record['scheme']}"].append(deblurred)

@@ -16,8 +16,9 @@ from streamdeblur.training.checkpoint import State, read_checkpoint
 from streamdeblur.training.onnx_module import read_onnx
 from streamdeblur.training.run import CHECKPOINT
 
-OPTIONAL = ("sharp_encoder.", "deconvolution.trust")
-"""What a file may lack: the sharp pathway, which is not exported, and the trust of a network without a memory."""
+OPTIONAL = ("sharp_encoder.", "deconvolution.trust", "confidence.")
+"""What a file may lack: the sharp pathway, which is not exported, and what other networks have not: trust in neighbours, and
+confidence."""
 
 
 def load_weights(network: nn.Module, path: Path, part: str) -> None:

@@ -122,7 +122,9 @@ class PairMaker:
         """Sample what is known before a picture is chosen, and whether left and right are exchanged."""
         scheme = self._schemes[int(np.searchsorted(self._bounds, random.random(), side="right"))]
         sharp = scheme.kind == "sharp"
-        degradations = self.recipe.sensor.sample(random, 0.0 if sharp else severity * self.recipe.severity)
+        worst = self.recipe.worst > 0.0 and random.random() < self.recipe.worst
+        degraded = 0.0 if sharp else 1.0 if worst else severity * self.recipe.severity
+        degradations = self.recipe.sensor.sample(random, degraded)
         flipped = bool(random.random() < 0.5)
         response = self._responses[int(random.integers(len(self._responses)))]
         return Order(scheme, severity, size, degradations, response), flipped

@@ -41,14 +41,14 @@ class SequenceSettings(Settings):
 
     duty: tuple[float, float] = Field(default=(0.3, 1.0), description="Fraction of a frame interval with an open shutter.")
     moving: float = Field(default=0.7, ge=0, le=1, description="Fraction of the stills whose face moves as one in a clip does.")
-    speeds: tuple[float, float] = Field(default=(0.5, 5.0), description="By what these motions are multiplied, log-uniform.")
+    speeds: tuple[float, float] = Field(default=(0.3, 2.5), description="By what these motions are multiplied, log-uniform.")
     stopped: float = Field(default=0.12, ge=0, le=1, description="Fraction of earlier exposures with a camera at rest.")
     lost: float = Field(default=0.15, ge=0, le=1, description="Fraction of sequences that begin, or were cut, in their memory.")
     spread: tuple[float, float, float, float] = Field(
-        default=(2.0, 2.0, 0.012, 0.01),
+        default=(2.0, 2.0, 0.003, 0.003),
         description="What the tracker leaves: standard deviation of x and y in pixels, angle in radians, logarithm of the scale.",
     )
-    strong_drift: float = Field(default=0.15, ge=0, le=1, description="Fraction of earlier exposures with a larger difference.")
+    strong_drift: float = Field(default=0.1, ge=0, le=1, description="Fraction of earlier exposures with a larger difference.")
     strong_spread: tuple[float, float, float, float] = Field(default=(6.0, 6.0, 0.15, 0.1), description="The larger difference.")
 
 
@@ -75,6 +75,9 @@ class Recipe(Settings):
     )
     sensor: Sensor = Sensor()
     severity: float = Field(default=1.0, ge=0, le=1, description="Scales the degradations; 0 is clean.")
+    worst: float = Field(
+        default=0.0, ge=0, le=1, description="Fraction of the pairs that are degraded at full severity, like old footage."
+    )
     sequences: SequenceSettings = SequenceSettings()
     spread: Spread = Field(default="log-uniform", description="Distribution of extents over their range: log-uniform or uniform.")
 

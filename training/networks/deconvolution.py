@@ -21,7 +21,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from streamdeblur.training.networks.blocks import PatchConv, zero_initialised
-from streamdeblur.training.networks.fourier import KERNEL_SIDE, Fourier, conjugate_times, fourier, power, times
+from streamdeblur.training.networks.fourier import BANDS, KERNEL_SIDE, Fourier, conjugate_times, fourier, power, times
 from streamdeblur.training.networks.presets import DeconvolutionPreset
 
 LUMA = (0.299, 0.587, 0.114)
@@ -39,8 +39,8 @@ ROOT_OFFSET = 1e-4
 INITIAL_NOISE = -4.0
 """Initial ratio of noise power to signal power in the Wiener filter, before the softplus (0.018 after it)."""
 INITIAL_TRUST = (2.0, 2.1)
-"""Initial trust in an earlier exposure that is explained as well as the present one, before the sigmoid, and its fall for each
-time that as much again stays unexplained."""
+"""Initial trust in a neighbouring exposure that is explained as well as the present one, before the sigmoid, and (before the
+softplus) its fall for each time that as much again stays unexplained; in each frequency band."""
 MIN_UNEXPLAINED = 1e-4
 """Added to the unexplained part of an exposure: below it, exposures are explained equally well."""
 MOST_UNEXPLAINED = 20.0
@@ -112,7 +112,7 @@ class Deconvolution(nn.Module):
         # for each response: its value at frequency zero, and its slope over the square of the frequency
         self.noise = nn.Parameter(torch.tensor([[INITIAL_NOISE, 0.0]] * RESPONSES))
         if preset.memory:
-            self.trust = nn.Parameter(torch.tensor(INITIAL_TRUST))
+            self.trust = nn.Parameter(torch.tensor([INITIAL_TRUST] * BANDS))
 
     def forward(self, blurry: Tensor, coarse: Tensor, memory: Memory | None = None) -> DeconvolutionOutputs:
         """Deconvolve crops.
@@ -125,14 +125,13 @@ class Deconvolution(nn.Module):
         with _full_precision(blurry):
             exposures, coarse_luma = _exposures(blurry, memory), half_luma(coarse.float()).clamp(0.0, 1.0)
         frames = int(exposures.shape[1])
-        every = _together(coarse_luma[:, None] + torch.zeros_like(exposures))
-        weights, corrections = self.edges(torch.cat([_together(exposures), every], 1))
+        weights, corrections = self.edges(_together(torch.cat([exposures, coarse_luma[:, None].expand_as(exposures)], 2)))
         with _full_precision(blurry):
             transforms = fourier(int(exposures.shape[-1]), exposures.device)
             coarse_planes = apply_responses(coarse_luma)
             spectra = transforms.spectrum(apply_responses(_together(exposures)))
-            edges = laplacian(apply_responses(every)) * weights.float() + corrections.float()
-            kernels = self._least_squares(transforms, spectra, edges)
+            edges = laplacian(coarse_planes)[:, None] * _by_exposure(weights.float(), frames)
+            kernels = self._least_squares(transforms, spectra, _together(edges) + corrections.float())
         kernel = self.cleaning(kernels * KERNEL_SIDE).float()
         with _full_precision(blurry):
             found, spectra = _by_exposure(kernel, frames), _by_exposure(spectra, frames)
@@ -175,24 +174,29 @@ class Deconvolution(nn.Module):
         signal, strength = conjugate_times(transfer, residual), power(transfer)
         numerator, denominator = signal[:, 0], strength[:, 0] + noise
         if validity is not None:
-            trust = self._trust(transforms, residual, validity)[:, :, None, None, None, None]
+            trust = self._trust(transforms, residual, validity)
             numerator = numerator + (signal[:, 1:] * trust).sum(1)
             denominator = denominator + (strength[:, 1:] * trust).sum(1)
         return coarse + transforms.planes(numerator / denominator)
 
     def _trust(self, transforms: Fourier, residual: Tensor, validity: Tensor) -> Tensor:
-        """Weights in [0, 1] of the earlier exposures, [N, M]: less for those that are explained worse than the present one.
+        """Weights in [0, 1] of the neighbouring exposures at each frequency, [N, M, 1, T // 2 + 1, 1, T].
+
+        They are less in bands that are explained worse than those of the present exposure: a face that has turned a little
+        still agrees at low frequencies.
 
         Args:
             transforms: Of the size of the planes.
             residual: What the coarse planes and the kernels leave unexplained, [N, 1 + M, 2, T // 2 + 1, 2, T].
-            validity: Of the earlier exposures, [N, M].
+            validity: Of the neighbours, [N, M].
         """
+        half, period = int(residual.shape[-3]), int(residual.shape[-1])
         # the Laplacian: what is left at low frequencies is a difference of exposure more than of motion
-        unexplained = (residual * transforms.laplacian).square().mean((-1, -2, -3, -4)).sqrt() + MIN_UNEXPLAINED
+        powers = power(residual * transforms.laplacian).mean(2).flatten(-3)
+        unexplained = (powers @ transforms.bands.T / transforms.bands.sum(1)).sqrt() + MIN_UNEXPLAINED
         excess = (unexplained[:, 1:] / unexplained[:, :1] - 1.0).clamp(-1.0, MOST_UNEXPLAINED)
-        trust = torch.sigmoid(self.trust[0] - F.softplus(self.trust[1]) * excess)
-        return trust * validity
+        trust = torch.sigmoid(self.trust[:, 0] - F.softplus(self.trust[:, 1]) * excess) * validity[:, :, None]
+        return torch.unflatten(trust @ transforms.bands, -1, (1, half, 1, period))
 
 
 def _exposures(blurry: Tensor, memory: Memory | None) -> Tensor:

@@ -19,6 +19,8 @@ KERNEL_SIDE = 21
 """Side of kernels, in pixels of the planes."""
 MARGIN = 16
 """Pixels by which a plane is extended; more than half of a kernel."""
+BANDS = 8
+"""Number of frequency bands."""
 
 
 class Fourier:
@@ -55,6 +57,8 @@ class Fourier:
         squared = np.fft.rfftfreq(period)[:, None, None] ** 2 + np.fft.fftfreq(period) ** 2
         self.frequency = tensor(4 * squared)
         """Squared frequency, [T // 2 + 1, 1, T]; 1 is the Nyquist frequency of an axis."""
+        self.bands = tensor(_bands(np.sqrt(4 * squared).reshape(-1)))
+        """Weight of each frequency in each band, [BANDS, (T // 2 + 1) * T]; those of a frequency sum to 1."""
 
     def spectrum(self, planes: Tensor) -> Tensor:
         """Return the spectrum of planes, float32 [..., size, size]; divided by T, so that half precision can hold its square."""
@@ -114,6 +118,11 @@ def _periodic_extension(size: int, period: int) -> NDArray[np.float64]:
     weight = np.arange(1, period - size + 1) / (period - size + 1)
     matrix[size:, -1], matrix[size:, 0] = 1 - weight, weight
     return matrix
+
+
+def _bands(frequencies: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Linear interpolation between the middles of the bands, which lie at equal distances from 0 to 1: [BANDS, n]."""
+    return np.stack([np.interp(frequencies, np.linspace(0.0, 1.0, BANDS), middle) for middle in np.eye(BANDS)])
 
 
 def _of_real(matrix: NDArray[np.complex128]) -> NDArray[np.float64]:

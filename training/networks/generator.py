@@ -2,16 +2,34 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from streamdeblur.training.networks.blocks import PatchConv
+from streamdeblur.training.networks.confidence import Confidence
 from streamdeblur.training.networks.deconvolution import RESPONSES, Deconvolution, DeconvolutionOutputs, Memory
 from streamdeblur.training.networks.hourglass import Hourglass
 from streamdeblur.training.networks.presets import GeneratorPreset
 from streamdeblur.training.networks.table3 import Table3Decoder, Table3Encoder
 from streamdeblur.training.networks.unet import STRIDE, UnetDecoder, UnetEncoder, copy_into_wider, image_stem
+
+
+class Restored(NamedTuple):
+    """Outputs of G_bl."""
+
+    images: Tensor
+    """float32 [N, 3, H, W], not clamped."""
+    confidence: Tensor | None = None
+    """float32 [N, 1, 1, 1] in (0, 1): how far the images are to be trusted; None where the generator does not say."""
+    deconvolved: DeconvolutionOutputs | None = None
+
+    def trusted(self, blurry: Tensor) -> Tensor:
+        """Return the images as far as they are trusted: between the blurry ones, [N, 3, H, W], and the restored ones."""
+        return self.images if self.confidence is None else blurry + self.confidence * (self.images - blurry)
+
 
 LOW_PASS = 8
 """Pixels of the finest detail in the base image of G_s (kind "unet")."""
@@ -46,36 +64,35 @@ class TwoPathGenerator(nn.Module):
             self.blurry_encoder = UnetEncoder(stems, preset.widths, preset.encoder_blocks, code)
             self.sharp_encoder = UnetEncoder([image_stem(preset.widths[0])], preset.widths, preset.encoder_blocks, code)
             self.decoder = UnetDecoder(preset.widths, preset.decoder_blocks, code)
+        self.confidence = Confidence(preset.widths[-1], code) if preset.confidence and preset.kind == "unet" else None
         if not preset.sharp_pathway:
             self.sharp_encoder = None
 
     def forward(self, blurry: Tensor, coarse: Tensor, code: Tensor | None, memory: Memory | None = None) -> Tensor:
-        """Restore blurry images (G_bl).
+        """Restore blurry images (G_bl), as far as the restoration is to be trusted.
 
         Args:
             blurry: float [N, 3, H, W] in [0, 1]. H and W are 256 (table3) or multiples of 16 (unet); equal for a deconvolution.
             coarse: Output of the hourglass, in the same form.
             code: Blur code of the hourglass [N, code]; None in the kind "table3".
-            memory: Earlier crops of the same faces, for a deconvolution that has a memory.
+            memory: Neighbouring crops of the same faces, for a deconvolution that has a memory.
 
         Returns:
             float [N, 3, H, W], not clamped.
         """
-        return self.restore(blurry, coarse, code, memory)[0]
+        return self.restore(blurry, coarse, code, memory).trusted(blurry)
 
-    def restore(
-        self, blurry: Tensor, coarse: Tensor, code: Tensor | None, memory: Memory | None = None
-    ) -> tuple[Tensor, DeconvolutionOutputs | None]:
-        """Restore images as `forward` does, but return the outputs of the deconvolution as well, if there is one."""
+    def restore(self, blurry: Tensor, coarse: Tensor, code: Tensor | None, memory: Memory | None = None) -> Restored:
+        """Restore blurry images; arguments as for `forward`."""
         inputs = [blurry, coarse] if self.preset.conditioned else [blurry]
         if code is None:
-            restored: Tensor = self.decoder(*self.blurry_encoder(torch.cat(inputs, dim=1))).float()
-            return restored, None
+            return Restored(self.decoder(*self.blurry_encoder(torch.cat(inputs, dim=1))).float())
         deconvolved = None if self.deconvolution is None else self.deconvolution(blurry, coarse, memory)
         if deconvolved is not None:
             inputs.append(deconvolved.planes)
-        detail: Tensor = self.decoder(self.blurry_encoder(inputs, code), code).float()
-        return blurry + detail, deconvolved
+        levels = self.blurry_encoder(inputs, code)
+        confidence = None if self.confidence is None else self.confidence(levels[-1], code)
+        return Restored(blurry + self.decoder(levels, code).float(), confidence, deconvolved)
 
     def initialise_from(self, hourglass: Hourglass) -> None:
         """Start as a wider copy of the hourglass (kind "unet"), so that restored images are at first the coarse ones.

@@ -7,20 +7,18 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from streamdeblur.training.networks.deconvolution import DeconvolutionOutputs, Memory
-from streamdeblur.training.networks.generator import TwoPathGenerator
+from streamdeblur.training.networks.deconvolution import Memory
+from streamdeblur.training.networks.generator import Restored, TwoPathGenerator
 from streamdeblur.training.networks.hourglass import Hourglass
 
 
 class PathwayOutputs(NamedTuple):
     """Outputs of both pathways for a batch; images are float [N, 3, H, W], not clamped."""
 
-    restored: Tensor
+    restored: Restored
     """G_bl(I_bl)."""
     reconstructed: Tensor | None
     """G_s(I_s); None without a sharp pathway."""
-    deconvolved: DeconvolutionOutputs | None
-    """Outputs of the generator's deconvolution; None without one."""
 
 
 class BothPathways(nn.Module):
@@ -29,16 +27,19 @@ class BothPathways(nn.Module):
     Without a generator the hourglass itself is trained (the variant HG-disc of Table 4).
     """
 
-    def __init__(self, hourglass: Hourglass, generator: TwoPathGenerator | None) -> None:
+    def __init__(self, hourglass: Hourglass, generator: TwoPathGenerator | None, draft: TwoPathGenerator | None = None) -> None:
         super().__init__()
         self.hourglass = hourglass.requires_grad_(generator is None)
+        self.draft = None if draft is None else draft.requires_grad_(False)
         self.generator = generator
 
     def train(self, mode: bool = True) -> Self:
-        """Set training mode; a frozen hourglass stays in evaluation mode."""
+        """Set training mode; a frozen hourglass and a draft stay in evaluation mode."""
         super().train(mode)
         if self.generator is not None:
             self.hourglass.eval()
+        if self.draft is not None:
+            self.draft.eval()
         return self
 
     @property
@@ -47,14 +48,16 @@ class BothPathways(nn.Module):
         return self.hourglass if self.generator is None else self.generator
 
     def forward(self, blurry: Tensor, sharp: Tensor, memory: Memory | None = None) -> PathwayOutputs:
-        """Run both pathways on images, float [N, 3, H, W], RGB in [0, 1], with earlier crops of the same faces."""
+        """Run both pathways on images, float [N, 3, H, W], RGB in [0, 1], with neighbouring crops of the same faces."""
         if self.generator is None:
-            return PathwayOutputs(self.hourglass(blurry)[0], None, None)
+            return PathwayOutputs(Restored(self.hourglass(blurry)[0]), None)
         with torch.no_grad():
             coarse, code = self.hourglass(blurry)
-        restored, deconvolved = self.generator.restore(blurry, coarse, code, memory)
+            if self.draft is not None:
+                coarse = self.draft(blurry, coarse, code).clamp(0.0, 1.0)
+        restored = self.generator.restore(blurry, coarse, code, memory)
         if self.generator.sharp_encoder is None:
-            return PathwayOutputs(restored, None, deconvolved)
+            return PathwayOutputs(restored, None)
         with torch.no_grad():
             sharp_code = self.hourglass.blur_code(sharp)
-        return PathwayOutputs(restored, self.generator.reconstruct(sharp, sharp_code), deconvolved)
+        return PathwayOutputs(restored, self.generator.reconstruct(sharp, sharp_code))

@@ -36,7 +36,9 @@ class DeconvolutionPreset(Settings):
     )
     kernel_channels: int = Field(default=48, ge=4, le=4096, description="Channels of the network that cleans the kernel.")
     kernel_blocks: int = Field(default=4, ge=1, le=64, description="Residual blocks of the network that cleans the kernel.")
-    memory: int = Field(default=0, ge=0, le=8, description="Earlier crops of a track that are deconvolved with the present one.")
+    memory: int = Field(
+        default=0, ge=0, le=8, description="Neighbouring crops of a track that are deconvolved with the present one."
+    )
 
 
 class GeneratorPreset(Settings):
@@ -53,9 +55,11 @@ class GeneratorPreset(Settings):
     decoder_blocks: tuple[Blocks, Blocks] = Field(default=(1, 1), description="unet: blocks at 1/4 and 1/8 of the decoder.")
     deconvolution: DeconvolutionPreset | None = Field(default=None, description="unet: G_bl also gets a deconvolved image.")
 
+    confidence: bool = Field(default=False, description="unet: whether G_bl says how far each restoration is to be trusted.")
+
     @property
     def memory(self) -> int:
-        """Number of earlier crops that G_bl gets beside the present one."""
+        """Number of neighbouring crops that G_bl gets beside the present one."""
         return self.deconvolution.memory if self.deconvolution is not None else 0
 
     @property
@@ -84,8 +88,17 @@ class NetworkPreset(Settings):
 
     name: str = Field(default="paper", description="Written into the exported file.")
     hourglass: HourglassPreset = HourglassPreset()
+    draft: GeneratorPreset | None = Field(
+        default=None, description="A generator of single frames, trained before, whose image takes the place of the coarse one."
+    )
     generator: GeneratorPreset = GeneratorPreset()
     discriminator: DiscriminatorPreset = DiscriminatorPreset()
+
+    @model_validator(mode="after")
+    def _check_draft(self) -> Self:
+        if self.draft is not None and (self.draft.kind, self.draft.memory) != ("unet", 0):
+            raise ValueError("a draft is restored by a unet generator without a memory")
+        return self
 
     @model_validator(mode="after")
     def _check_generator(self) -> Self:

@@ -12,14 +12,16 @@ from streamdeblur.training.networks.hourglass import Hourglass
 class TwoStepNetwork(nn.Module):
     """H, then G_bl: what remains of the method at prediction."""
 
-    def __init__(self, hourglass: Hourglass, generator: TwoPathGenerator | None) -> None:
+    def __init__(self, hourglass: Hourglass, generator: TwoPathGenerator | None, draft: TwoPathGenerator | None = None) -> None:
         """
         Args:
             hourglass: H.
             generator: G_bl; without it the coarse image is also the restored one.
+            draft: A generator of single frames; its image takes the place of the coarse one in `generator`.
         """
         super().__init__()
         self.hourglass = hourglass
+        self.draft = draft
         self.generator = generator
 
     @property
@@ -27,7 +29,7 @@ class TwoStepNetwork(nn.Module):
         """Number of earlier crops that the network gets beside the present one."""
         return 0 if self.generator is None else self.generator.preset.memory
 
-    def forward(self, blurry: Tensor, neighbours: Tensor | None = None, validity: Tensor | None = None) -> tuple[Tensor, Tensor]:
+    def forward(self, blurry: Tensor, neighbours: Tensor | None = None, validity: Tensor | None = None) -> tuple[Tensor, ...]:
         """Restore blurry crops.
 
         Args:
@@ -37,9 +39,14 @@ class TwoStepNetwork(nn.Module):
             validity: float [N, memory]: 1 where there is a neighbour, 0 where there is none.
 
         Returns:
-            The restored and the coarse images, both float [N, 3, H, W], RGB, clamped to [0, 1].
+            The restored and the coarse images, both float [N, 3, H, W], RGB, clamped to [0, 1]; and, of a generator that says it,
+            how far the restored ones were trusted, [N].
         """
         coarse, code = self.hourglass(blurry)
         memory = None if neighbours is None or validity is None else Memory(neighbours, validity)
-        restored = coarse if self.generator is None else self.generator(blurry, coarse, code, memory)
-        return restored.clamp(0.0, 1.0), coarse.clamp(0.0, 1.0)
+        reference = coarse if self.draft is None else self.draft(blurry, coarse, code).clamp(0.0, 1.0)
+        if self.generator is None:
+            return reference.clamp(0.0, 1.0), coarse.clamp(0.0, 1.0)
+        restored = self.generator.restore(blurry, reference, code, memory)
+        images = restored.trusted(blurry).clamp(0.0, 1.0), coarse.clamp(0.0, 1.0)
+        return images if restored.confidence is None else (*images, restored.confidence.flatten())
