@@ -149,7 +149,7 @@ class GraphEngine:
     def submit(self, faces: FrameFaces) -> PendingFaces:
         return _PendingCrops(faces, self._submit(checked_crops(faces.crops), faces.neighbours))
 
-    def _submit(self, crops: Crops, neighbours: Sequence[Neighbours]) -> _PendingBatch:
+    def _submit(self, crops: Crops, neighbours: Sequence[Neighbours] = ()) -> _PendingBatch:
         pairs = zip(crops, neighbours or [()] * len(crops), strict=True)
         return _PendingBatch(crops, [self._graph.submit(crop, near) for crop, near in pairs])
 
