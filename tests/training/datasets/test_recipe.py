@@ -234,3 +234,16 @@ def test_nothing_to_make_pairs_of_is_refused(stills):
         PairMaker([], [])
     with pytest.raises(ValueError, match="zero"):
         PairMaker(stills, [], recipe())
+
+
+def test_a_fraction_of_the_pairs_is_degraded_at_full_severity(stills):
+    often = Sensor(**{name: {"probability": 1.0, "mild": 1.5, "severe": 3.0} for name in ("noise", "scaling")})
+    usual, worst, all_worst = (recipe("synthetic", sensor=often, severity=0.1, worst=share) for share in (0.0, 0.3, 1.0))
+    scaled = [
+        sum(
+            PairMaker(stills, [], one, seed=2).pair(n, size=64).record["degradations"].get("scaling") is not None
+            for n in range(40)
+        )
+        for one in (usual, worst, all_worst)
+    ]
+    assert scaled[0] < scaled[1] < scaled[2] == 40
