@@ -14,7 +14,7 @@ from streamdeblur.configs import VIDEO
 from streamdeblur.errors import OptionError
 from streamdeblur.setting_messages import explanation
 from streamdeblur.setting_types import LARGEST_SIDE, LONGEST_TIME, Seconds, Size
-from streamdeblur.weights import DEFAULT_NETWORK
+from streamdeblur.weights import DEFAULT_NETWORK, network_names
 
 LONGEST_TEXT = 4096
 """Characters of a text, as paths of Linux."""
@@ -207,7 +207,8 @@ class RestorationOptions(UserSettings):
         description="auto, tensorrt, openvino, onnxruntime or onnxruntime:PROVIDER (cuda, tensorrt, coreml, directml).",
     )
     network: Path = Field(
-        default=Path(DEFAULT_NETWORK), description="Name of a shipped network, or an ONNX file that streamdeblur exported."
+        default=Path(DEFAULT_NETWORK),
+        description=f"Name of a shipped network ({', '.join(network_names())}), or an ONNX file that streamdeblur exported.",
     )
 
     if TYPE_CHECKING:

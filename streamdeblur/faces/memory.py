@@ -28,8 +28,9 @@ to 34 px, another path for each crop), 99 % of the pairs of crops up to 3 frames
 frames apart; of the pairs of crops of two people, as a cut leaves them, 0.3 %.
 """
 REPEATED = 0.5 / 255
-"""Mean difference below which a crop repeats another one: less than the noise of two exposures, more than a still face moves
-within its window while the tracker comes to rest."""
+"""Mean difference below which a crop repeats another one: about the noise of two exposures. Frames that were repeated by a change
+of the frame rate and compressed again differ by 0.2 to 0.9 code values, since windows still move while the tracker comes to rest;
+one above the limit counts as a neighbour, which does no harm."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -122,12 +123,29 @@ class Broken:
         pass
 
 
-def test_the_engine_that_takes_over_gets_the_neighbours(network, crops, near):
+@pytest.fixture
+def failing(network):
+    """An engine that restores with a better one, which fails at the first faces."""
     engine = FallbackEngine(open_engine("onnxruntime", network), "broken", lambda _: Broken())
     engine._opener.join()
     assert engine.name == "broken"
-    restored = engine.infer(crops[:2], neighbours_of(near[:2]))
+    yield engine
     assert engine.name == "onnxruntime"
+    engine.close()
+
+
+def test_the_engine_that_takes_over_gets_the_neighbours_of_crops(failing, crops, near):
+    restored = failing.infer(crops[:2], neighbours_of(near[:2]))
     for got, one, before in zip(restored, crops, near, strict=False):
         assert_close(got, expected_slots(one, before))
-    engine.close()
+
+
+@pytest.mark.parametrize("count", [0, 2])
+def test_the_engine_that_takes_over_gets_the_neighbours_of_faces(failing, near, count):
+    before = np.random.default_rng(3).integers(0, 256, (280, 280, 3), np.uint8)
+    picture = before.copy()
+    faces = FrameFaces.read(array_planes(picture), WINDOWS[:1], [1.0])
+    faces = replace(faces, neighbours=[neighbours_of(near[:1])[0][:count]])
+    failing.submit(faces).paste(array_planes(picture))
+    # without neighbours the face comes back as it is
+    assert np.abs(picture.astype(int) - before).max() > 50 if count else np.array_equal(picture, before)
