@@ -7,7 +7,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from streamdeblur.engines.half import EXACT_MODULES, EXACT_OPERATIONS, compute_in_half
+from streamdeblur.engines.half import EXACT_MODULE, EXACT_OPERATIONS, compute_in_half
 from streamdeblur.faces.window import FaceWindow, crop
 from streamdeblur.video.planes import array_planes
 from streamdeblur.weights import default_network
@@ -69,9 +69,9 @@ def test_the_graph_is_valid_and_has_the_declared_types(half):
     types |= {tensor.name: tensor.data_type for tensor in model.graph.initializer}
     convolutions = [node for node in model.graph.node if node.op_type == "Conv"]
     for node in convolutions:
-        expected = TensorProto.FLOAT if node.name.startswith(EXACT_MODULES) else TensorProto.FLOAT16
+        expected = TensorProto.FLOAT if EXACT_MODULE in node.name else TensorProto.FLOAT16
         assert [types[name] for name in node.input] == [expected] * len(node.input)
-    assert sum(not node.name.startswith(EXACT_MODULES) for node in convolutions) > 30
+    assert sum(EXACT_MODULE not in node.name for node in convolutions) > 30
     for node in model.graph.node:
         if node.op_type in EXACT_OPERATIONS:
             assert all(types[name] != TensorProto.FLOAT16 for name in node.output)

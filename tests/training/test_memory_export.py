@@ -1,0 +1,100 @@
+"""A network with a memory, from torch to the engines: what is exported is what the runtime gives its inputs to."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+
+import numpy as np
+import onnx
+import pytest
+import torch
+from onnx import TensorProto, helper
+
+from streamdeblur.engines import open_engine
+from streamdeblur.engines.half import EXACT_MODULE, compute_in_half
+from streamdeblur.faces.neighbours import half_luma_of
+from streamdeblur.faces.window import FaceWindow, crop
+from streamdeblur.network import Network
+from streamdeblur.onnx_session import open_on_cpu
+from streamdeblur.training.export import to_onnx
+from streamdeblur.training.networks.generator import TwoPathGenerator
+from streamdeblur.training.networks.hourglass import Hourglass
+from streamdeblur.training.networks.two_step import TwoStepNetwork
+from streamdeblur.video.planes import array_planes
+from support.media.motion import shaken
+from support.models.trainings import TINY_LITE, load
+
+
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    """An untrained network that has the modules of the preset `stream`."""
+    folder = tmp_path_factory.mktemp("network")
+    sizes = TINY_LITE["network"]
+    tiny = {"hourglass": sizes["hourglass"], "generator": sizes["generator"], "draft": deepcopy(sizes["generator"])}
+    preset = load(folder / "config.yaml", "stream", {"network": tiny}).network
+    torch.manual_seed(0)
+    generator, draft = (TwoPathGenerator(part, preset.hourglass.code) for part in (preset.generator, preset.draft))
+    generator.sharp_encoder = draft.sharp_encoder = None
+    built = TwoStepNetwork(Hourglass(preset.hourglass), generator, draft).eval().requires_grad_(False)
+    for weights in generator.parameters():
+        if not weights.any():
+            torch.nn.init.normal_(weights, 0.0, 0.05)
+    model = to_onnx(built)
+    helper.set_model_props(model, {"preset": "stream", "memory": str(built.memory)})
+    onnx.save(model, str(folder / "stream.onnx"))
+    return Network.read(folder / "stream.onnx")
+
+
+@pytest.fixture(scope="module")
+def exposures(photograph):
+    sharp = crop(array_planes(photograph), FaceWindow(796, 412, 190))
+    return np.stack([shaken(sharp, seed) for seed in range(3)])
+
+
+@pytest.fixture(scope="module")
+def restored(network, exposures):
+    """What the engines return for an exposure alone, and with two neighbours."""
+    near = [half_luma_of(one) for one in exposures[1:]]
+    results = {}
+    for name in ("openvino", "onnxruntime"):
+        engine = open_engine(name, network)
+        results[name] = [engine.infer(exposures[:1], [neighbours])[0].astype(int) for neighbours in ([], near)]
+        engine.close()
+    return results
+
+
+def test_the_engines_agree(restored):
+    for one, other in zip(*restored.values(), strict=True):
+        assert np.abs(one - other).max() <= 6
+        assert np.abs(one - other).mean() < 0.5
+
+
+def test_neighbours_change_the_result_and_an_empty_memory_has_no_part_in_it(network, exposures, restored):
+    alone, together = restored["onnxruntime"]
+    assert np.abs(alone - together).max() > 6
+    inputs = {"blurry": exposures[:1].transpose(0, 3, 1, 2).astype(np.float32) / 255}
+    inputs |= {"memory": np.full((1, 2, 128, 128), 0.7, np.float32), "validity": np.zeros((1, 2), np.float32)}
+    expected = open_on_cpu(network.model).run(["restored"], inputs)[0][0].transpose(1, 2, 0) * 255
+    assert np.abs(alone - expected).max() <= 1
+
+
+@pytest.mark.parametrize("half_images", [False, True])
+def test_half_precision_computes_the_same(network, exposures, half_images):
+    model = compute_in_half(network.model, half_images=half_images, outputs=["restored"])
+    near = np.stack([half_luma_of(one) for one in exposures[1:]])[None]
+    inputs = {"blurry": exposures[:1].transpose(0, 3, 1, 2).astype(np.float32) / 255, "memory": near}
+    inputs["validity"] = np.ones((1, 2), np.float32)
+    expected = open_on_cpu(network.model).run(["restored"], inputs)[0]
+    halved = {name: value.astype(np.float16 if half_images else np.float32) for name, value in inputs.items()}
+    got = open_on_cpu(model).run(["restored"], halved)[0].astype(np.float32)
+    assert 255 * np.abs(got - expected).max() < 2.0
+    assert 255 * np.abs(got - expected).mean() < 0.1
+
+
+def test_spectra_stay_in_single_precision(network):
+    """Those of both deconvolutions, of single frames and of several."""
+    model = onnx.load_model_from_string(compute_in_half(network.model, outputs=["restored"]))
+    types = {value.name: value.type.tensor_type.elem_type for value in onnx.shape_inference.infer_shapes(model).graph.value_info}
+    products = [node for node in model.graph.node if node.op_type == "MatMul" and EXACT_MODULE in node.name]
+    assert len(products) > 20
+    assert all(types[node.output[0]] == TensorProto.FLOAT for node in products)
