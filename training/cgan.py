@@ -100,7 +100,7 @@ def build_pathways(config: TrainingConfig, hourglass: Path | None, init: Path | 
     Args:
         config: Settings of the training.
         hourglass: The H of step 1, and the generator of the draft.
-        init: Initial weights of the part that is trained.
+        init: Initial weights of the part that is trained; by default those of the draft, if there is one.
         resuming: Whether a checkpoint will replace all weights, so that H need not be given.
 
     Raises:
@@ -118,6 +118,8 @@ def build_pathways(config: TrainingConfig, hourglass: Path | None, init: Path | 
     elif config.network.generator.needs_hourglass and not resuming:
         raise OptionError("Step 2 needs a trained hourglass: give --hourglass RUN, a folder that 'train hourglass' made.")
     draft = _build_draft(config, hourglass)
+    if init is None and draft is not None:
+        init = hourglass
     if init is not None:
         load_weights(generator, init, "generator")
     elif hourglass is not None and config.network.generator.kind == "unet":

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
@@ -27,8 +29,12 @@ class Confidence(nn.Module):
         zero_initialised(self.head)
         nn.init.constant_(self.head.bias, INITIAL_LOGIT)
 
-    def forward(self, features: Tensor, code: Tensor) -> Tensor:
-        """Predict from features [N, channels, h, w] and blur codes [N, code], which it does not train: [N, 1, 1, 1] in (0, 1)."""
-        pooled = torch.cat([features.detach().float().mean((2, 3)), code.detach().float()], 1)
+    def forward(self, features: Sequence[Tensor], code: Tensor) -> Tensor:
+        """Predict from features, each [N, some of the channels, h, w], and blur codes [N, code]: [N, 1, 1, 1] in (0, 1).
+
+        It does not train what they come from.
+        """
+        means = [level.detach().float().mean((2, 3)) for level in features]
+        pooled = torch.cat([*means, code.detach().float()], 1)
         logit: Tensor = self.head(F.relu(self.hidden(pooled))).float()
         return torch.sigmoid(logit)[:, :, None, None]

@@ -120,40 +120,38 @@ class Deconvolution(nn.Module):
         Args:
             blurry: float [N, 3, S, S] in [0, 1], S a multiple of 4.
             coarse: Output of the hourglass for them, in the same form.
-            memory: Earlier crops; without valid ones, the result is that without a memory.
+            memory: Neighbours; without valid ones, the result is that without a memory.
         """
         with _full_precision(blurry):
-            exposures, coarse_luma = _exposures(blurry, memory), half_luma(coarse.float()).clamp(0.0, 1.0)
-        frames = int(exposures.shape[1])
-        weights, corrections = self.edges(_together(torch.cat([exposures, coarse_luma[:, None].expand_as(exposures)], 2)))
+            present, coarse_luma = half_luma(blurry.float()), half_luma(coarse.float()).clamp(0.0, 1.0)
+        weights, corrections = self.edges(torch.cat([present, coarse_luma], 1))
         with _full_precision(blurry):
-            transforms = fourier(int(exposures.shape[-1]), exposures.device)
-            coarse_planes = apply_responses(coarse_luma)
-            spectra = transforms.spectrum(apply_responses(_together(exposures)))
-            edges = laplacian(coarse_planes)[:, None] * _by_exposure(weights.float(), frames)
-            kernels = self._least_squares(transforms, spectra, _together(edges) + corrections.float())
-        kernel = self.cleaning(kernels * KERNEL_SIDE).float()
+            transforms = fourier(int(present.shape[-1]), present.device)
+            exposures = present[:, :, None] if memory is None else torch.cat([present, memory.luma.float()], 1)[:, :, None]
+            frames, coarse_planes = int(exposures.shape[1]), apply_responses(coarse_luma)
+            spectra = _by_exposure(transforms.spectrum(apply_responses(_together(exposures))), frames)
+            edges = transforms.spectrum(laplacian(coarse_planes) * weights.float() + corrections.float())
+            kernels = self._least_squares(transforms, spectra, edges)
+        kernel = _by_exposure(self.cleaning(_together(kernels) * KERNEL_SIDE).float(), frames)
         with _full_precision(blurry):
-            found, spectra = _by_exposure(kernel, frames), _by_exposure(spectra, frames)
-            planes = self._wiener(transforms, spectra, coarse_planes, found, None if memory is None else memory.validity)
-            return DeconvolutionOutputs(invert_responses(planes), found.squeeze(2))
+            planes = self._wiener(transforms, spectra, coarse_planes, kernel, None if memory is None else memory.validity)
+            return DeconvolutionOutputs(invert_responses(planes), kernel.squeeze(2))
 
     def _least_squares(self, transforms: Fourier, blurry: Tensor, edges: Tensor) -> Tensor:
         """The kernels k that minimise ``|k * edges - laplacian blurry|^2 + ridge |k|^2``, in closed form.
 
         Args:
             transforms: Of the size of the planes.
-            blurry: Spectrum of the blurry planes, one for each response.
-            edges: [N, 2, h, w].
+            blurry: Spectra of the blurry planes, one for each response: [N, F, 2, T // 2 + 1, 2, T].
+            edges: Spectra of the edges, one for each response: [N, 2, T // 2 + 1, 2, T].
 
         Returns:
-            [N, responses * ridges, KERNEL_SIDE, KERNEL_SIDE].
+            [N, F, responses * ridges, KERNEL_SIDE, KERNEL_SIDE].
         """
-        sharp = transforms.spectrum(edges)
-        products, powers = conjugate_times(sharp, blurry * transforms.laplacian), power(sharp)
+        products, powers = conjugate_times(edges[:, None], blurry * transforms.laplacian), power(edges)
         mean = powers.mean((-1, -3), keepdim=True) + MIN_EDGE_POWER
-        kernels = [transforms.kernels(products / (powers + mean * ridge)) for ridge in self.ridges.exp()]
-        return torch.cat(kernels, 1)
+        inverses = [1.0 / (powers + mean * ridge)[:, None] for ridge in self.ridges.exp()]
+        return torch.cat([transforms.kernels(products * inverse) for inverse in inverses], 2)
 
     def _wiener(self, transforms: Fourier, exposures: Tensor, coarse: Tensor, kernels: Tensor, validity: Tensor | None) -> Tensor:
         """The coarse planes, plus the joint Wiener deconvolution of what they do not explain of the exposures.
@@ -197,12 +195,6 @@ class Deconvolution(nn.Module):
         excess = (unexplained[:, 1:] / unexplained[:, :1] - 1.0).clamp(-1.0, MOST_UNEXPLAINED)
         trust = torch.sigmoid(self.trust[:, 0] - F.softplus(self.trust[:, 1]) * excess) * validity[:, :, None]
         return torch.unflatten(trust @ transforms.bands, -1, (1, half, 1, period))
-
-
-def _exposures(blurry: Tensor, memory: Memory | None) -> Tensor:
-    """The luma of the present crop and of those in the memory, [N, 1 + M, 1, h, w]."""
-    present = half_luma(blurry.float())
-    return (present if memory is None else torch.cat([present, memory.luma.float()], 1))[:, :, None]
 
 
 def _together(values: Tensor) -> Tensor:

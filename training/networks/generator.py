@@ -25,6 +25,8 @@ class Restored(NamedTuple):
     confidence: Tensor | None = None
     """float32 [N, 1, 1, 1] in (0, 1): how far the images are to be trusted; None where the generator does not say."""
     deconvolved: DeconvolutionOutputs | None = None
+    deep: Tensor | None = None
+    """Features at 1/16 of the resolution (kind "unet"), for a second generator."""
 
     def trusted(self, blurry: Tensor) -> Tensor:
         """Return the images as far as they are trusted: between the blurry ones, [N, 3, H, W], and the restored ones."""
@@ -61,14 +63,17 @@ class TwoPathGenerator(nn.Module):
             stems = [image_stem(preset.widths[0]) for _ in range(images)]
             if self.deconvolution is not None:
                 stems.append(PatchConv(RESPONSES, preset.widths[0], STRIDE // 2))
-            self.blurry_encoder = UnetEncoder(stems, preset.widths, preset.encoder_blocks, code)
+            levels = 2 if preset.deep_features == "draft" else 3
+            self.blurry_encoder = UnetEncoder(stems, preset.widths, preset.encoder_blocks, code, levels=levels)
             self.sharp_encoder = UnetEncoder([image_stem(preset.widths[0])], preset.widths, preset.encoder_blocks, code)
             self.decoder = UnetDecoder(preset.widths, preset.decoder_blocks, code)
-        self.confidence = Confidence(preset.widths[-1], code) if preset.confidence and preset.kind == "unet" else None
+        self.confidence = Confidence(sum(preset.widths[1:]), code) if preset.confidence and preset.kind == "unet" else None
         if not preset.sharp_pathway:
             self.sharp_encoder = None
 
-    def forward(self, blurry: Tensor, coarse: Tensor, code: Tensor | None, memory: Memory | None = None) -> Tensor:
+    def forward(
+        self, blurry: Tensor, coarse: Tensor, code: Tensor | None, memory: Memory | None = None, deep: Tensor | None = None
+    ) -> Tensor:
         """Restore blurry images (G_bl), as far as the restoration is to be trusted.
 
         Args:
@@ -76,13 +81,16 @@ class TwoPathGenerator(nn.Module):
             coarse: Output of the hourglass, in the same form.
             code: Blur code of the hourglass [N, code]; None in the kind "table3".
             memory: Neighbouring crops of the same faces, for a deconvolution that has a memory.
+            deep: Features of the draft's generator, for one that has none of its own.
 
         Returns:
             float [N, 3, H, W], not clamped.
         """
-        return self.restore(blurry, coarse, code, memory).trusted(blurry)
+        return self.restore(blurry, coarse, code, memory, deep).trusted(blurry)
 
-    def restore(self, blurry: Tensor, coarse: Tensor, code: Tensor | None, memory: Memory | None = None) -> Restored:
+    def restore(
+        self, blurry: Tensor, coarse: Tensor, code: Tensor | None, memory: Memory | None = None, deep: Tensor | None = None
+    ) -> Restored:
         """Restore blurry images; arguments as for `forward`."""
         inputs = [blurry, coarse] if self.preset.conditioned else [blurry]
         if code is None:
@@ -90,9 +98,9 @@ class TwoPathGenerator(nn.Module):
         deconvolved = None if self.deconvolution is None else self.deconvolution(blurry, coarse, memory)
         if deconvolved is not None:
             inputs.append(deconvolved.planes)
-        levels = self.blurry_encoder(inputs, code)
-        confidence = None if self.confidence is None else self.confidence(levels[-1], code)
-        return Restored(blurry + self.decoder(levels, code).float(), confidence, deconvolved)
+        levels = self.blurry_encoder(inputs, code, deep)
+        confidence = None if self.confidence is None else self.confidence(levels[1:], code)
+        return Restored(blurry + self.decoder(levels, code).float(), confidence, deconvolved, levels[2])
 
     def initialise_from(self, hourglass: Hourglass) -> None:
         """Start as a wider copy of the hourglass (kind "unet"), so that restored images are at first the coarse ones.

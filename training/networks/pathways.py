@@ -53,9 +53,9 @@ class BothPathways(nn.Module):
             return PathwayOutputs(Restored(self.hourglass(blurry)[0]), None)
         with torch.no_grad():
             coarse, code = self.hourglass(blurry)
-            if self.draft is not None:
-                coarse = self.draft(blurry, coarse, code).clamp(0.0, 1.0)
-        restored = self.generator.restore(blurry, coarse, code, memory)
+            draft = None if self.draft is None else self.draft.restore(blurry, coarse, code)
+        reference, deep = (coarse, None) if draft is None else (draft.images.clamp(0.0, 1.0), draft.deep)
+        restored = self.generator.restore(blurry, reference, code, memory, deep)
         if self.generator.sharp_encoder is None:
             return PathwayOutputs(restored, None)
         with torch.no_grad():

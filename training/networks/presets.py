@@ -53,6 +53,9 @@ class GeneratorPreset(Settings):
         default=(1, 1, 2), description="unet: blocks at each level of the encoder."
     )
     decoder_blocks: tuple[Blocks, Blocks] = Field(default=(1, 1), description="unet: blocks at 1/4 and 1/8 of the decoder.")
+    deep_features: Literal["own", "draft"] = Field(
+        default="own", description="unet: whether the features at 1/16 are its own or those of the draft's generator."
+    )
     deconvolution: DeconvolutionPreset | None = Field(default=None, description="unet: G_bl also gets a deconvolved image.")
 
     confidence: bool = Field(default=False, description="unet: whether G_bl says how far each restoration is to be trusted.")
@@ -98,6 +101,8 @@ class NetworkPreset(Settings):
     def _check_draft(self) -> Self:
         if self.draft is not None and (self.draft.kind, self.draft.memory) != ("unet", 0):
             raise ValueError("a draft is restored by a unet generator without a memory")
+        if self.draft is None and self.generator.deep_features == "draft":
+            raise ValueError("the features of a draft need a draft")
         return self
 
     @model_validator(mode="after")

@@ -44,9 +44,10 @@ class TwoStepNetwork(nn.Module):
         """
         coarse, code = self.hourglass(blurry)
         memory = None if neighbours is None or validity is None else Memory(neighbours, validity)
-        reference = coarse if self.draft is None else self.draft(blurry, coarse, code).clamp(0.0, 1.0)
+        draft = None if self.draft is None else self.draft.restore(blurry, coarse, code)
+        reference, deep = (coarse, None) if draft is None else (draft.images.clamp(0.0, 1.0), draft.deep)
         if self.generator is None:
             return reference.clamp(0.0, 1.0), coarse.clamp(0.0, 1.0)
-        restored = self.generator.restore(blurry, reference, code, memory)
+        restored = self.generator.restore(blurry, reference, code, memory, deep)
         images = restored.trusted(blurry).clamp(0.0, 1.0), coarse.clamp(0.0, 1.0)
         return images if restored.confidence is None else (*images, restored.confidence.flatten())

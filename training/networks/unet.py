@@ -47,26 +47,38 @@ def copy_into_wider(wide: nn.Module, narrow: nn.Module) -> None:
 class UnetEncoder(nn.Module):
     """Images and other planes to features at three levels."""
 
-    def __init__(self, stems: Sequence[PatchConv], widths: tuple[int, int, int], blocks: tuple[int, int, int], code: int) -> None:
+    def __init__(
+        self,
+        stems: Sequence[PatchConv],
+        widths: tuple[int, int, int],
+        blocks: tuple[int, int, int],
+        code: int,
+        *,
+        levels: int = 3,
+    ) -> None:
         """
         Args:
             stems: One first layer for each input, to `widths[0]` channels at 1/4 of the image's resolution; they are added.
             widths: Channels at each level.
             blocks: Blocks at each level.
             code: Size of the blur code.
+            levels: Number of levels that are its own, 2 or 3; the third may be another encoder's.
         """
         super().__init__()
         # The sum of one convolution each equals the convolution of the concatenated inputs, without the copy.
         self.stems = nn.ModuleList(stems)
-        self.levels = nn.ModuleList(ModulatedBlocks(count, width, code) for count, width in zip(blocks, widths, strict=True))
-        self.down = nn.ModuleList(PatchConv(fine, wide, 2) for fine, wide in pairwise(widths))
+        self.levels = nn.ModuleList(
+            ModulatedBlocks(count, width, code) for count, width in zip(blocks[:levels], widths, strict=False)
+        )
+        self.down = nn.ModuleList(PatchConv(fine, wide, 2) for fine, wide in pairwise(widths[:levels]))
 
-    def forward(self, inputs: Sequence[Tensor], code: Tensor) -> Levels:
-        """Map one tensor for each stem, and blur codes [N, code], to features."""
+    def forward(self, inputs: Sequence[Tensor], code: Tensor, deep: Tensor | None = None) -> Levels:
+        """Map one tensor for each stem, and blur codes [N, code], to features; `deep` are those of the third level, if another
+        encoder has made them."""
         stems = [stem(planes) for stem, planes in zip(self.stems, inputs, strict=True)]
         fine = self.levels[0](reduce(torch.add, stems), code)
         middle = self.levels[1](self.down[0](fine), code)
-        return fine, middle, self.levels[2](self.down[1](middle), code)
+        return fine, middle, self.levels[2](self.down[1](middle), code) if deep is None else deep
 
 
 class UnetDecoder(nn.Module):
