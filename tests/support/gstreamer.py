@@ -7,6 +7,7 @@ import os
 import re
 import shutil
 import subprocess
+from functools import cached_property
 
 import numpy as np
 import pytest
@@ -42,11 +43,15 @@ class GStreamer:
 
     def script(self, code, *arguments):
         """The JSON that `code` prints, run by the Python of the system."""
-        if self._run(SYSTEM_PYTHON, "-c", PREAMBLE)[0]:
+        if not self._has_bindings:
             pytest.skip(f"{SYSTEM_PYTHON} has no GStreamer (python3-gst-1.0)")
         exit_code, output = self._run(SYSTEM_PYTHON, "-c", PREAMBLE + code, *arguments)
         assert exit_code == 0, output
         return json.loads(output.splitlines()[-1])
+
+    @cached_property
+    def _has_bindings(self):
+        return self._run(SYSTEM_PYTHON, "-c", PREAMBLE)[0] == 0
 
     def _run(self, *command):
         done = subprocess.run(
