@@ -2,30 +2,31 @@
 
 from __future__ import annotations
 
+import json
 import pkgutil
 import subprocess
 import sys
-
-import pytest
+from collections.abc import Sequence
 
 import streamdeblur
 
-IMPORT_PACKAGE = """
-import importlib, pkgutil, sys
+IMPORT_PACKAGES = """
+import importlib, json, pkgutil, sys
 
-name, *missing = sys.argv[1:]
+names, missing = map(json.loads, sys.argv[1:])
 sys.modules.update(dict.fromkeys(missing))  # importing these fails as if they were not installed
-package = importlib.import_module(name)
-list_modules = pkgutil.iter_modules if name == "streamdeblur" else pkgutil.walk_packages
-for module in list_modules(package.__path__, f"{name}."):
-    if module.name.endswith(".__main__") or (name == "streamdeblur" and module.ispkg):
-        continue
-    try:
-        importlib.import_module(module.name)
-    except ImportError as error:
-        if error.name not in ("gi", "vapoursynth", "tensorrt", "pycuda"):  # not installed by the extras of the tests
-            raise
-assert "torch" not in sys.modules, "torch was imported"
+for name in names:
+    package = importlib.import_module(name)
+    list_modules = pkgutil.iter_modules if name == "streamdeblur" else pkgutil.walk_packages
+    for module in list_modules(package.__path__, f"{name}."):
+        if module.name.endswith(".__main__") or (name == "streamdeblur" and module.ispkg):
+            continue
+        try:
+            importlib.import_module(module.name)
+        except ImportError as error:
+            if error.name not in ("gi", "vapoursynth", "tensorrt", "pycuda"):  # not installed by the extras of the tests
+                raise
+        assert "torch" not in sys.modules, f"{module.name} imported torch"
 """
 TRAIN_ONLY = ("lightning_fabric", "safetensors", "tensorboard", "torchmetrics")
 EVAL_ONLY = ("scipy", "skimage", "jinja2", "matplotlib", "dlib", "face_recognition_models")
@@ -38,17 +39,16 @@ def packages() -> list[str]:
     return ["streamdeblur", *base, "streamdeblur.training.blur", "streamdeblur.training.datasets"]
 
 
-@pytest.mark.parametrize("package", packages())
-def test_importing_needs_neither_torch_nor_an_extra(package):
-    import_package(package, *TRAIN_ONLY, *EVAL_ONLY)
+def test_importing_needs_neither_torch_nor_an_extra():
+    import_packages(packages(), TRAIN_ONLY + EVAL_ONLY)
 
 
 def test_evaluation_needs_neither_torch_nor_the_extra_of_the_training():
-    import_package("streamdeblur.evaluation", *TRAIN_ONLY)
+    import_packages(["streamdeblur.evaluation"], TRAIN_ONLY)
 
 
-def import_package(package: str, *missing: str) -> None:
-    """Import a package and all its modules in a process of its own, in which some libraries are missing."""
-    command = [sys.executable, "-c", IMPORT_PACKAGE, package, *missing]
+def import_packages(names: Sequence[str], missing: Sequence[str]) -> None:
+    """Import packages and all their modules in a process of its own, in which some libraries are missing."""
+    command = [sys.executable, "-c", IMPORT_PACKAGES, json.dumps(names), json.dumps(missing)]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
