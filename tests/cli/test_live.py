@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from streamdeblur.cli.process import NO_READER
-from support.cli import COMMAND, run_process, start
+from support.cli import COMMAND, run_with_files, start
 from support.disks import namespace_command
 from support.media.videos import read_frames, write_video
 from support.models.networks import write_network
@@ -32,8 +32,8 @@ def inverting(tmp_path_factory):
     return ["--always", "--network", str(write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert"))]
 
 
-def live(*arguments, **settings):
-    return run_process("live", *arguments, **settings)
+def live(*arguments):
+    return run_with_files("live", *arguments)
 
 
 @pytest.fixture
@@ -189,14 +189,16 @@ def test_keys_in_the_terminal(started, inverting):
     ],
 )
 def test_what_cannot_be_is_said_in_words(arguments, words):
-    done = live(*arguments, "--headless", stdin=subprocess.DEVNULL)
+    done = live(*arguments, "--headless")
     assert done.exit_code == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems always have a screen")
-def test_without_a_screen_the_preview_says_what_to_do(clip):
-    done = live("--source", clip, env={"DISPLAY": "", "WAYLAND_DISPLAY": ""})
+def test_without_a_screen_the_preview_says_what_to_do(clip, monkeypatch):
+    monkeypatch.setenv("DISPLAY", "")
+    monkeypatch.setenv("WAYLAND_DISPLAY", "")
+    done = live("--source", clip)
     assert done.exit_code == 2
     assert "--to camera" in done.stderr

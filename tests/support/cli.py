@@ -9,10 +9,12 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 from streamdeblur.cli import main
 
@@ -42,10 +44,29 @@ def run(*arguments: object, cwd: str | Path = ".") -> Completed:
     """Run a command in this process, which saves the start of another one."""
     stdout, stderr = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr), contextlib.chdir(cwd):
-        try:
-            main([str(argument) for argument in arguments])
-        except SystemExit as end:
-            return Completed(int(end.code or 0), stdout.getvalue().encode(), stderr.getvalue())
+        exit_code = _exit_code(arguments)
+    return Completed(exit_code, stdout.getvalue().encode(), stderr.getvalue())
+
+
+def run_with_files(*arguments: object, input: bytes = b"") -> Completed:
+    """Run a command in this process that reads or writes frames: its stdin and stdout are files, which have descriptors."""
+    stderr = io.StringIO()
+    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as taken:
+        given.write(input)
+        given.seek(0)
+        stdin, stdout = io.TextIOWrapper(given), io.TextIOWrapper(taken, "utf-8")
+        with mock.patch("sys.stdin", stdin), contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
+            exit_code = _exit_code(arguments)
+        stdout.flush()
+        taken.seek(0)
+        return Completed(exit_code, taken.read(), stderr.getvalue())
+
+
+def _exit_code(arguments: Iterable[object]) -> int:
+    try:
+        main([str(argument) for argument in arguments])
+    except SystemExit as end:
+        return int(end.code or 0)
     raise AssertionError("main() ends by SystemExit")
 
 

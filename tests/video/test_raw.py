@@ -18,7 +18,7 @@ from streamdeblur.cli.process import NO_READER
 from streamdeblur.errors import InputError, OptionError
 from streamdeblur.video.raw import RawReader, write_raw
 from streamdeblur.video.y4m import Y4MReader, write_y4m
-from support.cli import run_process, start
+from support.cli import run_with_files, start
 from support.media.frames import plane_bytes, random_frame
 from support.media.videos import VideoSpec, read_frames, write_video
 
@@ -103,7 +103,7 @@ def test_damaged_y4m_is_an_error(data, message):
 
 
 def pipe(data, *options):
-    return run_process("pipe", *options, input=data)
+    return run_with_files("pipe", *options, input=data)
 
 
 @pytest.mark.parametrize("live", [[], ["--live"]])
