@@ -72,10 +72,10 @@ class Page:
 
     async def until(self, script, seconds=60.0):
         """Wait until a script is true."""
-        for _ in range(round(seconds / 0.25)):
+        for _ in range(round(seconds / 0.05)):
             if await self.run(script):
                 return
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(0.05)
         raise AssertionError(
             f"never true: {script}; the page shows: {await self.run('document.getElementById(`status`).textContent')}"
         )
@@ -88,10 +88,10 @@ async def page(address, profile, *flags, width=1000, height=800):
     browser = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         port_file = profile / "DevToolsActivePort"
-        for _ in range(240):
+        for _ in range(1200):
             if port_file.exists() and port_file.read_text().count("\n"):
                 break
-            await asyncio.sleep(0.25)
+            await asyncio.sleep(0.05)
         port = port_file.read_text().splitlines()[0]
         async with aiohttp.ClientSession() as session:
             async with session.get(f"http://127.0.0.1:{port}/json") as answer:

@@ -56,7 +56,7 @@ def test_a_killed_run_resumes_to_the_same_weights(tmp_path, faces_folder, faces)
     running.send_signal(signal.SIGKILL)
     running.wait()
     assert read_checkpoint(checkpoint)["images"] < 24
-    assert run_process(*command, folder).exit_code == 0
+    assert run(*command, folder).exit_code == 0
     assert run(*command, tmp_path / "whole").exit_code == 0
     assert torch.equal(weights(folder), weights(tmp_path / "whole"))
 
