@@ -45,7 +45,7 @@ class SequenceSettings(Settings):
     stopped: float = Field(default=0.12, ge=0, le=1, description="Fraction of earlier exposures with a camera at rest.")
     lost: float = Field(default=0.15, ge=0, le=1, description="Fraction of sequences that begin, or were cut, in their memory.")
     spread: tuple[float, float, float, float] = Field(
-        default=(2.0, 2.0, 0.003, 0.003),
+        default=(2.0, 2.0, 0.006, 0.005),
         description="What the tracker leaves: standard deviation of x and y in pixels, angle in radians, logarithm of the scale.",
     )
     strong_drift: float = Field(default=0.1, ge=0, le=1, description="Fraction of earlier exposures with a larger difference.")
