@@ -172,7 +172,7 @@ def cases(inputs, out):
         "image": Case([inputs / "portrait.png", out / "sharp.png"]),
         "demo": Case(["--seconds", "0.2", "--out", out / "demo"], takes_long=True),
         "blur": Case([inputs / "sharp.mp4", out / "pairs", "--every", "6"]),
-        "live": Case(["--source", "pattern", "--seconds", "1", "--headless", "--to", out / "live.mkv"]),
+        "live": Case(["--source", "pattern", "--size", "320x240", "--seconds", "0.5", "--headless", "--to", out / "live.mkv"]),
         "serve": Case(["--port", "8765"], until_stopped=True),
         "pipe": Case([], stdin=inputs / "talk.y4m", takes_long=True),
         "compare": Case(
