@@ -171,7 +171,8 @@ def test_a_reader_that_closes_its_end_ends_the_stream(few_pictures):
 
 
 @pytest.mark.parametrize(
-    ("pixel_format", "kind"), [("yuv420p", "raw"), ("yuv420p", "y4m"), ("rgb24", "raw"), ("yuv422p10le", "y4m")]
+    ("pixel_format", "kind"),
+    [("yuv420p", "raw"), pytest.param("yuv420p", "y4m", marks=pytest.mark.slow), ("rgb24", "raw"), ("yuv422p10le", "y4m")],
 )
 def test_between_two_ffmpegs_all_but_the_face_is_exact(few_pictures, tmp_path, pixel_format, kind):
     """FFmpeg reads a lossless file, its frames go through the pipe, and FFmpeg writes a lossless file."""
