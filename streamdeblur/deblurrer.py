@@ -19,7 +19,7 @@ from streamdeblur.faces.external import Detections
 from streamdeblur.faces.find import LOCAL_SIZE
 from streamdeblur.faces.neighbours import neighbours_of_crops
 from streamdeblur.faces.scheduler import FaceScheduler
-from streamdeblur.faces.selection import BlurredFace, FaceSelector, FrameSettings
+from streamdeblur.faces.selection import BlurredFace, FaceSelector, FrameSettings, checked_look_ahead
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.frames import Frame, Image, StreamItem, check_frame, copied, editable, make_writable, planes_of
 from streamdeblur.network import Network
@@ -289,8 +289,8 @@ class FaceDeblurrer:
             items: Frames as a call accepts them, or `StreamItem`s: a frame with the faces in it and a payload, or a payload
                 alone that keeps its place among the frames.
             bgr: Arrays have OpenCV's order of channels.
-            look_ahead: Later frames from which a face takes neighbours, 0 to 5, if the network has a memory. A frame is yielded
-                when as many more have been read.
+            look_ahead: Later frames from which a face takes neighbours, 0 to 5, if the network has a memory. A frame
+                whose faces are restored is yielded when as many more, and the four in flight, have been read.
 
         Yields:
             What came in: frames, or `StreamItem`s. An array that is read-only or has gaps is yielded as a copy.
@@ -300,10 +300,15 @@ class FaceDeblurrer:
             InputError: A pixel format that cannot be edited.
             EngineError: The engine failed.
         """
-        look_ahead = self._selector.look_ahead(look_ahead)
+        look_ahead = checked_look_ahead(look_ahead)
+        return self._stream(items, bgr=bgr, look_ahead=look_ahead if self._selector.memory.entries else 0)
+
+    def _stream(self, items: Iterable[Any], *, bgr: bool, look_ahead: int) -> Iterator[Any]:
+        """As `stream`, for a checked look-ahead."""
+        settings = replace(self._settings(), look_ahead=look_ahead)
         waiting, unsubmitted = deque[_InFlight](), deque[_InFlight]()
         for item in items:
-            entry = self._enter(item, bgr=bgr)
+            entry = self._enter(item, settings, bgr=bgr)
             waiting.append(entry)
             if entry.item.frame is not None:
                 unsubmitted.append(entry)
@@ -315,7 +320,7 @@ class FaceDeblurrer:
             yield from self._ready(waiting, FRAMES_IN_FLIGHT, bgr=bgr)
         yield from self._ready(waiting, 0, bgr=bgr)
 
-    def _enter(self, incoming: StreamItem[Any] | Frame, *, bgr: bool) -> _InFlight:
+    def _enter(self, incoming: StreamItem[Any] | Frame, settings: FrameSettings, *, bgr: bool) -> _InFlight:
         """Select the faces of an item of a stream."""
         bare = not isinstance(incoming, StreamItem)
         item: StreamItem[Any] = incoming if isinstance(incoming, StreamItem) else StreamItem(incoming)
@@ -323,7 +328,7 @@ class FaceDeblurrer:
             return _InFlight(item, bare)
         check_frame(item.frame)
         frame = editable(item.frame)
-        faces = self._selector.select(planes_of(frame, bgr=bgr), item.faces, self._settings())
+        faces = self._selector.select(planes_of(frame, bgr=bgr), item.faces, settings)
         return _InFlight(replace(item, frame=frame), bare, faces)
 
     def _submit_later(self, entry: _InFlight, *, bgr: bool) -> None:

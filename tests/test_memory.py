@@ -239,10 +239,30 @@ def test_frames_without_faces_do_not_wait_for_later_ones(deblurrer, frames):
     assert next(stream).payload == 1
 
 
-@pytest.mark.parametrize("look_ahead", [-1, 6])
-def test_a_stream_refuses_to_look_ahead_too_far(deblurrer, look_ahead):
+@pytest.mark.parametrize("look_ahead", [-1, 6, 1.5, True, None, "1"])
+def test_what_is_no_look_ahead_is_refused_at_once(deblurrer, look_ahead):
     with pytest.raises(ValueError, match="0 to 5 frames ahead"):
-        next(deblurrer.stream([], look_ahead=look_ahead))
+        deblurrer.stream([], look_ahead=look_ahead)
+    with pytest.raises(ValueError, match="0 to 5 frames ahead"):
+        Deblur(look_ahead=look_ahead)
+
+
+def test_calls_after_a_stream_that_looked_ahead_are_as_before_it(deblurrer, frames):
+    def called():
+        deblurrer.reset()
+        return [deblurrer(frame, tracked(7)) for frame in frames]
+
+    before = called()
+    abandoned = deblurrer.stream([StreamItem(frame.copy(), tracked(7)) for frame in frames], look_ahead=5)
+    next(abandoned)
+    assert all(np.array_equal(one, other) for one, other in zip(before, called(), strict=True))
+
+
+@pytest.mark.parametrize("memory", [None, []])
+def test_lists_in_place_of_arrays_are_named(deblurrer, memory):
+    crop = np.zeros((256, 256, 3), np.uint8)
+    with pytest.raises(ValueError, match="an array, uint8"):
+        deblurrer.restore([crop], None) if memory is None else deblurrer.restore(crop[None], [[crop]])
 
 
 def test_calls_edits_and_streams_give_the_same(deblurrer, few_pictures):

@@ -127,6 +127,8 @@ def checked_crops(crops: NDArray[Any]) -> Crops:
     Raises:
         ValueError: They are not uint8 [N, 256, 256, 3].
     """
+    if not isinstance(crops, np.ndarray):
+        raise ValueError(f"Crops are an array, uint8 [N, {CROP_SIZE}, {CROP_SIZE}, 3] (got {type(crops).__name__}).")
     if crops.ndim != 4 or crops.shape[1:] != (CROP_SIZE, CROP_SIZE, 3) or crops.dtype != np.uint8:
         raise ValueError(f"Crops are uint8 [N, {CROP_SIZE}, {CROP_SIZE}, 3] (got {crops.dtype} {list(crops.shape)}).")
     return np.ascontiguousarray(crops)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from streamdeblur.faces.blur import BlurHysteresis
 from streamdeblur.faces.face import Face, faces_from_boxes
+from streamdeblur.known_names import shown
 
 REMEMBERED_TRACKS = 256
 """Tracks whose state is kept: many more than are ever in one picture."""
@@ -67,7 +68,8 @@ def external_faces(detections: Detections) -> list[ExternalFace]:
             `TrackedObject`s, whose box is the one around their points.
 
     Raises:
-        ValueError: A box without area or not of four finite numbers, or a detection with a single point.
+        ValueError: A box without area or not of four finite numbers, a detection with a single point, or the number of a track
+            that is not an integer.
     """
     if isinstance(detections, BoxDetections):
         track_ids = getattr(detections, "tracker_id", None)
@@ -80,11 +82,16 @@ def external_faces(detections: Detections) -> list[ExternalFace]:
 
 
 def _paired(boxes: Sequence[Face | Box] | NDArray[np.floating], track_ids: Sequence[int | None]) -> list[ExternalFace]:
-    return [
-        # Trackers number a face that they are not sure of with -1.
-        ExternalFace(face, None if track_id is None or track_id < 0 else int(track_id))
-        for face, track_id in zip(faces_from_boxes(boxes), track_ids, strict=True)
-    ]
+    return [ExternalFace(face, _checked_id(track_id)) for face, track_id in zip(faces_from_boxes(boxes), track_ids, strict=True)]
+
+
+def _checked_id(track_id: object) -> int | None:
+    """The number of a track; None where there is none, or -1 as trackers number a face that they are not sure of."""
+    if track_id is None:
+        return None
+    if not isinstance(track_id, int | np.integer):
+        raise ValueError(f"The number of a track is an integer (got {shown(track_id)}).")
+    return None if track_id < 0 else int(track_id)
 
 
 def _box_around(detection: PointDetection | TrackedPoints) -> NDArray[np.float32]:

@@ -97,15 +97,11 @@ class TrackMemory:
 
 
 class FaceMemory:
-    """The memories of the faces of a stream. A track that was not seen for `LONGEST_GAP` frames is forgotten.
-
-    Attributes:
-        look_ahead: Number of later frames from which a face takes neighbours, too.
-    """
+    """The memories of the faces of a stream. A track that was not seen for `LONGEST_GAP` frames is forgotten."""
 
     def __init__(self, entries: int) -> None:
         """`entries`: the most neighbours of a face; without any, nothing is remembered."""
-        self.entries, self.look_ahead = entries, 0
+        self.entries = entries
         self._frame = 0
         self._tracks: dict[Hashable, TrackMemory] = {}
 
@@ -121,19 +117,22 @@ class FaceMemory:
         self._frame += 1
         self._tracks = {key: track for key, track in self._tracks.items() if self._frame - track.last_frame <= LONGEST_GAP}
 
-    def remember(self, track: Hashable | None, side: float, crop: NDArray[np.uint8]) -> FaceNeighbours | None:
+    def remember(
+        self, track: Hashable | None, side: float, crop: NDArray[np.uint8], look_ahead: int = 0
+    ) -> FaceNeighbours | None:
         """Keep the crop of a face of this frame; None for a face without a track, which has no memory.
 
         Args:
             track: What tells the face from others.
             side: Side of its window.
             crop: uint8 RGB [256, 256, 3].
+            look_ahead: Number of later frames from which a face takes neighbours, too.
         """
         if track is None or not self.entries:
             return None
         memory = self._tracks.setdefault(track, TrackMemory())
         remembered = RememberedCrop.of(self._frame, side, crop)
-        memory.remember(remembered, self.entries + 1 + self.look_ahead)
+        memory.remember(remembered, self.entries + 1 + look_ahead)
         return FaceNeighbours(memory, remembered, self.entries)
 
 

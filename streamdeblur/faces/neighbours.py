@@ -64,6 +64,10 @@ def neighbours_of_crops(
         if validity is not None:
             raise ValueError("A validity needs the memory that it is about.")
         return []
+    if not isinstance(memory, np.ndarray):
+        raise ValueError(
+            f"The memory of crops is an array, uint8 [{count}, M, {CROP_SIZE}, {CROP_SIZE}, 3] (got {type(memory).__name__})."
+        )
     if memory.dtype != np.uint8 or memory.ndim != 5 or memory.shape[0] != count or memory.shape[2:] != (CROP_SIZE, CROP_SIZE, 3):
         raise ValueError(
             f"The memory of {count} crops is uint8 [{count}, M, {CROP_SIZE}, {CROP_SIZE}, 3] (got {memory.dtype} "

@@ -16,6 +16,7 @@ from streamdeblur.faces.find import FaceFinder
 from streamdeblur.faces.memory import FaceMemory, FaceNeighbours
 from streamdeblur.faces.scheduler import FaceScheduler
 from streamdeblur.faces.window import FaceWindow, crop
+from streamdeblur.known_names import shown
 from streamdeblur.options import LARGEST_LOOK_AHEAD
 from streamdeblur.statistics import RestorationStatistics
 from streamdeblur.video.planes import Planes
@@ -34,6 +35,8 @@ class FrameSettings:
     """Restore sharp faces, too."""
     deadline: float | None = None
     """Time (`time.monotonic`) by which the frame is done; None for no limit."""
+    look_ahead: int = 0
+    """Later frames from which its faces take neighbours."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -59,6 +62,17 @@ class _DetectedFace:
     track_id: int | None
     remembered_as: Hashable | None
     """What tells the face from others in the memory: the ids of the caller's tracker may be those of the built-in one."""
+
+
+def checked_look_ahead(frames: int) -> int:
+    """Return the number of frames that a stream looks ahead.
+
+    Raises:
+        ValueError: Not an integer from 0 to `LARGEST_LOOK_AHEAD`.
+    """
+    if isinstance(frames, bool) or not isinstance(frames, int | np.integer) or not 0 <= frames <= LARGEST_LOOK_AHEAD:
+        raise ValueError(f"A stream looks 0 to {LARGEST_LOOK_AHEAD} frames ahead (got {shown(frames)}).")
+    return int(frames)
 
 
 class FaceSelector:
@@ -88,17 +102,6 @@ class FaceSelector:
         if not keep_statistics:
             self.statistics = RestorationStatistics()
 
-    def look_ahead(self, frames: int) -> int:
-        """Remember the crops of `frames` later frames for a face; return how many of them are needed.
-
-        Raises:
-            ValueError: Below 0, or more than `LARGEST_LOOK_AHEAD`.
-        """
-        if not 0 <= frames <= LARGEST_LOOK_AHEAD:
-            raise ValueError(f"A stream looks 0 to {LARGEST_LOOK_AHEAD} frames ahead (got {frames}).")
-        self.memory.look_ahead = frames if self.memory.entries else 0
-        return self.memory.look_ahead
-
     def catch_up(self) -> None:
         """Run the full-frame detection that was deferred for a deadline."""
         self._finder.catch_up()
@@ -115,7 +118,7 @@ class FaceSelector:
         self.memory.next_frame()
         detection_limit, judging_limit = _limits(settings.deadline)
         detected = self._detected(planes, faces, detection_limit)
-        blurred = self._blurred(planes, detected, judging_limit, always=settings.always)
+        blurred = self._blurred(planes, detected, judging_limit, settings)
         priorities, track_ids = [face.priority for face in blurred], [face.track_id for face in blurred]
         selected = [blurred[n] for n in self.scheduler.select(priorities, track_ids, settings.deadline)]
         self.statistics.passed_through += len(blurred) - len(selected)
@@ -142,7 +145,9 @@ class FaceSelector:
             ]
         return [face for face in detected if face.window.inside(planes.width, planes.height)]
 
-    def _blurred(self, planes: Planes, faces: list[_DetectedFace], until: float | None, *, always: bool) -> list[BlurredFace]:
+    def _blurred(
+        self, planes: Planes, faces: list[_DetectedFace], until: float | None, settings: FrameSettings
+    ) -> list[BlurredFace]:
         """The faces that are not sharp; with a time limit, of those that are judged by then, at least one."""
         self.statistics.faces += len(faces)
         if until is not None:
@@ -152,21 +157,21 @@ class FaceSelector:
             if until is not None and number and time.monotonic() >= until:
                 self.statistics.passed_through += len(faces) - number
                 break
-            judged = self._judged(planes, face, always=always)
+            judged = self._judged(planes, face, settings)
             if judged.weight > 0.0:
                 blurred.append(judged)
             else:
                 self.statistics.skipped_sharp += 1
         return blurred
 
-    def _judged(self, planes: Planes, face: _DetectedFace, *, always: bool) -> BlurredFace:
+    def _judged(self, planes: Planes, face: _DetectedFace, settings: FrameSettings) -> BlurredFace:
         """Read the crop of a face, weigh its restoration by its blur, and remember it: a sharp one helps the next ones most."""
         read = crop(planes, face.window)
-        if always:
+        if settings.always:
             face.hysteresis.blur = weight = 1.0
         else:
             weight = face.hysteresis.update(blur_of(read, face.window.side))
-        neighbours = self.memory.remember(face.remembered_as, face.window.side, read)
+        neighbours = self.memory.remember(face.remembered_as, face.window.side, read, settings.look_ahead)
         return BlurredFace(face.window, read, weight, face.hysteresis.blur * face.window.side, face.track_id, neighbours)
 
 

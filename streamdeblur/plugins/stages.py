@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, Unpack, overload
 
 from streamdeblur.deblurrer import FaceDeblurrer
+from streamdeblur.faces.selection import checked_look_ahead
 from streamdeblur.frames import Image, StreamItem
 from streamdeblur.options import LOOK_AHEAD, RestorationSettings
 
@@ -50,8 +51,9 @@ class Deblur:
 
         Raises:
             OptionError, NetworkError, EngineError, DetectorError: A setting cannot be used here; the message states why.
+            ValueError: A `look_ahead` that is not an integer from 0 to 5.
         """
-        self.bgr, self.look_ahead = bgr, look_ahead
+        self.bgr, self.look_ahead = bgr, checked_look_ahead(look_ahead)
         self.deblurrer = FaceDeblurrer(throughput=True, **settings)
 
     def __repr__(self) -> str:

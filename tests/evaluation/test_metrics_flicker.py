@@ -122,7 +122,9 @@ def test_without_a_detector_only_pixels_are_measured(moving, blurred):
 
 
 @pytest.mark.parametrize(
-    ("measure", "frames"), [(residual_flicker, 1), (flicker_along_track, 2), (velocity_error, 1)], ids=lambda part: str(part)
+    ("measure", "frames"),
+    [(residual_flicker, 1), (flicker_along_track, 2), (velocity_error, 1)],
+    ids=["residual flicker", "flicker along a track", "velocity error"],
 )
 def test_too_few_frames_are_no_video(moving, measure, frames):
     with pytest.raises(ValueError, match="same length, of"):

@@ -87,3 +87,13 @@ def test_tracks_of_long_ago_are_forgotten():
     tracks.of(REMEMBERED_TRACKS)
     assert tracks.of(0) is first
     assert tracks.of(1).update(SHARP_BELOW - 0.1) == 0.0
+
+
+@pytest.mark.parametrize("number", ["x", 1.2, float("nan"), (1, 2)])
+def test_the_number_of_a_track_is_an_integer(number):
+    class Tracked:
+        def __init__(self):
+            self.id, self.estimate = number, np.array([[0.0, 0.0], [9.0, 9.0]])
+
+    with pytest.raises(ValueError, match="number of a track is an integer"):
+        external_faces([Tracked()])
