@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from typing import Any
 
@@ -9,9 +10,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper, shape_inference
 
-EXACT_MODULE = "/deconvolution/"
-"""Part of the names of operations in modules that stay in float32, of whichever network: sums over spectra exceed the range of
-half precision (65504) and need more than its 11 bits."""
+EXACT_MODULE = re.compile(r"/deconvolution(_\d+)?/")
+"""Part of the names of operations in modules that stay in float32, of whichever network; a second one has a number. Sums over
+spectra exceed the range of half precision (65504) and need more than its 11 bits."""
 
 SUMS = {"ReduceMean", "ReduceSum", "Softmax", "InstanceNormalization"}
 STEEP = {"Softplus", "Exp", "Log", "Sqrt", "Div", "Pow"}
@@ -129,7 +130,12 @@ class _Typing:
         constants = [self._constants[name] for name in [*node.input, *node.output] if name in self._constants]
         out_of_range = any(not _fits(constant) for constant in constants)
         # A cast in the original graph is deliberate.
-        return out_of_range or node.op_type == "Cast" or node.op_type in EXACT_OPERATIONS or EXACT_MODULE in node.name
+        return (
+            out_of_range
+            or node.op_type == "Cast"
+            or node.op_type in EXACT_OPERATIONS
+            or EXACT_MODULE.search(node.name) is not None
+        )
 
     def _as(self, name: str, wanted: int) -> str:
         """Return the name of a value in the wanted type; a cast or a converted weight is added where there is none."""

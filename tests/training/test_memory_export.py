@@ -73,7 +73,8 @@ def test_neighbours_change_the_result_and_an_empty_memory_has_no_part_in_it(netw
     alone, together = restored["onnxruntime"]
     assert np.abs(alone - together).max() > 6
     inputs = {"blurry": exposures[:1].transpose(0, 3, 1, 2).astype(np.float32) / 255}
-    inputs |= {"memory": np.full((1, 2, 128, 128), 0.7, np.float32), "validity": np.zeros((1, 2), np.float32)}
+    empty = network.memory
+    inputs |= {"memory": np.full((1, empty, 128, 128), 0.7, np.float32), "validity": np.zeros((1, empty), np.float32)}
     expected = open_on_cpu(network.model).run(["restored"], inputs)[0][0].transpose(1, 2, 0) * 255
     assert np.abs(alone - expected).max() <= 1
 
@@ -81,9 +82,10 @@ def test_neighbours_change_the_result_and_an_empty_memory_has_no_part_in_it(netw
 @pytest.mark.parametrize("half_images", [False, True])
 def test_half_precision_computes_the_same(network, exposures, half_images):
     model = compute_in_half(network.model, half_images=half_images, outputs=["restored"])
-    near = np.stack([half_luma_of(one) for one in exposures[1:]])[None]
+    near = np.zeros((1, network.memory, 128, 128), np.float32)
+    near[0, : len(exposures) - 1] = [half_luma_of(one) for one in exposures[1:]]
     inputs = {"blurry": exposures[:1].transpose(0, 3, 1, 2).astype(np.float32) / 255, "memory": near}
-    inputs["validity"] = np.ones((1, 2), np.float32)
+    inputs["validity"] = np.float32(np.arange(network.memory)[None] < len(exposures) - 1)
     expected = open_on_cpu(network.model).run(["restored"], inputs)[0]
     halved = {name: value.astype(np.float16 if half_images else np.float32) for name, value in inputs.items()}
     got = open_on_cpu(model).run(["restored"], halved)[0].astype(np.float32)
@@ -95,6 +97,6 @@ def test_spectra_stay_in_single_precision(network):
     """Those of both deconvolutions, of single frames and of several."""
     model = onnx.load_model_from_string(compute_in_half(network.model, outputs=["restored"]))
     types = {value.name: value.type.tensor_type.elem_type for value in onnx.shape_inference.infer_shapes(model).graph.value_info}
-    products = [node for node in model.graph.node if node.op_type == "MatMul" and EXACT_MODULE in node.name]
-    assert len(products) > 20
+    products = [node for node in model.graph.node if node.op_type == "MatMul" and EXACT_MODULE.search(node.name)]
+    assert len(products) > 30
     assert all(types[node.output[0]] == TensorProto.FLOAT for node in products)
