@@ -19,6 +19,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from harness import markdown, shown
 from streamdeblur.evaluation.cases import Case, Image, Neighbours
 from streamdeblur.evaluation.methods import open_method
 from streamdeblur.evaluation.metrics.fidelity import psnr
@@ -144,17 +145,15 @@ def loss_of(network: str, protocol: str, kind: str, cases: Sequence[Case]) -> Lo
 
 def table(rows: Sequence[Loss]) -> str:
     """The rows as a Markdown table."""
-    lines = [
-        "| network | protocol | kind | faces | PSNR dB | gain dB | worse % | their loss | worst 5 % | worst |",
-        "|" + " --- |" * 10,
-    ]
-    lines += [
-        f"| {row.network} | {row.protocol} | {row.kind} | {row.faces} | {row.psnr:.2f} "
-        f"| {row.gain.value:+.2f} [{row.gain.low:+.2f} to {row.gain.high:+.2f}] "
-        f"| {100 * row.worse:.0f} | {row.loss:.2f} | {row.worst:+.2f} | {row.minimum:+.2f} |"
+    head = ("network", "protocol", "kind", "faces", "PSNR dB", "gain dB", "worse %", "their loss", "worst 5 %", "worst")
+    cells = [
+        [
+            row.network, row.protocol, row.kind, str(row.faces), f"{row.psnr:.2f}", shown(row.gain, "+.2f"),
+            f"{100 * row.worse:.0f}", f"{row.loss:.2f}", f"{row.worst:+.2f}", f"{row.minimum:+.2f}",
+        ]
         for row in rows
-    ]
-    return "\n".join(lines)
+    ]  # fmt: skip
+    return markdown(head, cells)
 
 
 def main() -> None:

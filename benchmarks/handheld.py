@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter1d
 
+from harness import markdown, shown
 from streamdeblur import deblur_video
 from streamdeblur.errors import OptionError
 from streamdeblur.evaluation.cases import Case, Image
@@ -244,9 +245,9 @@ def measure(
             faces.append(FaceFigures(group, treated, *zip(*qualities, strict=True)))
     meter = FlickerMeter(detector)
     flickers = []
-    for index, shown in enumerate(crops):
-        cases = [Case(f"{index}/{n}", blurry, sharp, f"{shot.clip} {index}") for n, (sharp, blurry, _) in enumerate(shown)]
-        flickers.append(meter(cases, [result for _, _, result in shown]))
+    for index, faces_of_run in enumerate(crops):
+        cases = [Case(f"{index}/{n}", blurry, sharp, f"{shot.clip} {index}") for n, (sharp, blurry, _) in enumerate(faces_of_run)]
+        flickers.append(meter(cases, [result for _, _, result in faces_of_run]))
     return faces, flickers
 
 
@@ -306,21 +307,17 @@ HEAD = (
 
 def table(rows: Sequence[Figures]) -> str:
     """The rows as a Markdown table; flicker and velocity are relative to the blurry film's."""
-    lines = ["| " + " | ".join(HEAD) + " |", "|" + " --- |" * len(HEAD)]
-    for row in rows:
-        cells = [
+    cells = [
+        [
             row.network, f"{row.extent:g}", f"{row.mean_extent:.0f}", f"{row.step:.0f}", str(row.faces),
             f"{100 * row.treated:.0f}",
-            f"{row.psnr_blurry:.2f} -> {row.psnr:.2f}", _shown(row.psnr_gain, "+.2f"),
-            f"{row.ssim_blurry:.3f} -> {row.ssim:.3f}", _shown(row.ssim_gain, "+.3f"), _shown(row.flicker_ratio, ".2f"),
-            _shown(row.velocity_ratio, ".2f") if row.velocity_ratio else "no landmark detector", f"{row.milliseconds:.0f}",
-        ]  # fmt: skip
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def _shown(interval: Interval, form: str) -> str:
-    return f"{interval.value:{form}} [{interval.low:{form}} to {interval.high:{form}}]"
+            f"{row.psnr_blurry:.2f} -> {row.psnr:.2f}", shown(row.psnr_gain, "+.2f"),
+            f"{row.ssim_blurry:.3f} -> {row.ssim:.3f}", shown(row.ssim_gain, "+.3f"), shown(row.flicker_ratio, ".2f"),
+            shown(row.velocity_ratio, ".2f") if row.velocity_ratio else "no landmark detector", f"{row.milliseconds:.0f}",
+        ]
+        for row in rows
+    ]  # fmt: skip
+    return markdown(HEAD, cells)
 
 
 def job_settings(network: str) -> dict[str, Any]:

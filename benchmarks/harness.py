@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from streamdeblur.diagnosis import diagnose
+
+if TYPE_CHECKING:
+    from streamdeblur.evaluation.statistics import Interval
 
 
 @dataclass(frozen=True)
@@ -45,8 +50,18 @@ def machine() -> str:
 
 def table(rows: Sequence[Row]) -> str:
     """The rows as a Markdown table."""
-    lines = ["| what | streamdeblur | against | ratio | target |", "| --- | --- | --- | --- | --- |"]
-    for row in rows:
-        times = f"{row.ratio:.2f}" if row.ratio is not None else ""
-        lines.append(f"| {row.name} | {row.value} | {row.against} | {times} | {row.target} |")
-    return "\n".join(lines)
+    times = [f"{row.ratio:.2f}" if row.ratio is not None else "" for row in rows]
+    cells = [[row.name, row.value, row.against, ratio, row.target] for row, ratio in zip(rows, times, strict=True)]
+    return markdown(("what", "streamdeblur", "against", "ratio", "target"), cells)
+
+
+def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """A table in Markdown."""
+    return "\n".join([f"| {' | '.join(head)} |", "|" + " --- |" * len(head), *(f"| {' | '.join(row)} |" for row in rows)])
+
+
+def shown(interval: Interval | None, form: str) -> str:
+    """A mean with its interval; nothing where it is unknown."""
+    if interval is None or math.isnan(interval.value):
+        return ""
+    return f"{interval.value:{form}} [{interval.low:{form}} to {interval.high:{form}}]"

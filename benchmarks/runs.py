@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from harness import markdown, shown
 from streamdeblur.evaluation.columns import COLUMNS
 from streamdeblur.evaluation.evaluate import ProtocolResults, evaluate
 from streamdeblur.evaluation.evaluator import NONE
@@ -89,15 +90,15 @@ def lines_of(trial: Trial, found: ProtocolResults, first: str) -> list[Line]:
     """The lines of one protocol."""
     summary = summarise(found)
     flickers = {row.method: row for row in summary.flickers}
-    shown = f"{found.protocol}, {trial.data}, {trial.title}"
+    title = f"{found.protocol}, {trial.data}, {trial.title}"
     return [
-        _line(shown, method, found, first, flickers[method], TARGETS.get((trial.data, found.protocol), ""))
+        _line(title, method, found, first, flickers[method], TARGETS.get((trial.data, found.protocol), ""))
         for method in found.results
         if method in flickers
     ]
 
 
-def _line(shown: str, method: str, found: ProtocolResults, first: str, flicker: FlickerRow, target: str) -> Line:
+def _line(title: str, method: str, found: ProtocolResults, first: str, flicker: FlickerRow, target: str) -> Line:
     groups = [result.group for result in found.results[method]]
     values = {name: _values(found, method, name) for name in ("psnr", "ssim", "sharpness")}
     intervals = {name: None if own is None else mean_interval(own, groups) for name, own in values.items()}
@@ -106,7 +107,7 @@ def _line(shown: str, method: str, found: ProtocolResults, first: str, flicker: 
         for name, own in values.items()
     }
     return Line(
-        shown, method, len(groups), intervals["psnr"], gains["psnr"], intervals["ssim"], gains["ssim"], intervals["sharpness"],
+        title, method, len(groups), intervals["psnr"], gains["psnr"], intervals["ssim"], gains["ssim"], intervals["sharpness"],
         flicker.flicker_ratio, flicker.velocity_ratio, "" if method in (first, LOWER) else target,
     )  # fmt: skip
 
@@ -121,21 +122,15 @@ HEAD = ("protocol", "method", "runs", "PSNR dB", "gain", "SSIM", "gain", "sharpn
 
 def table(lines: Sequence[Line]) -> str:
     """The lines as a Markdown table."""
-    rows = [f"| {' | '.join(HEAD)} |", "|" + " --- |" * len(HEAD)]
-    for line in lines:
-        cells = [
-            line.protocol, line.method, str(line.runs), _shown(line.psnr, ".2f"), _shown(line.psnr_gain, "+.2f"),
-            _shown(line.ssim, ".3f"), _shown(line.ssim_gain, "+.3f"), _shown(line.sharpness, ".1f"),
-            _shown(line.flicker, ".2f"), _shown(line.velocity, ".2f"), line.target,
-        ]  # fmt: skip
-        rows.append(f"| {' | '.join(cells)} |")
-    return "\n".join(rows)
-
-
-def _shown(interval: Interval | None, form: str) -> str:
-    if interval is None or np.isnan(interval.value):
-        return ""
-    return f"{interval.value:{form}} [{interval.low:{form}} to {interval.high:{form}}]"
+    cells = [
+        [
+            line.protocol, line.method, str(line.runs), shown(line.psnr, ".2f"), shown(line.psnr_gain, "+.2f"),
+            shown(line.ssim, ".3f"), shown(line.ssim_gain, "+.3f"), shown(line.sharpness, ".1f"), shown(line.flicker, ".2f"),
+            shown(line.velocity, ".2f"), line.target,
+        ]
+        for line in lines
+    ]  # fmt: skip
+    return markdown(HEAD, cells)
 
 
 def method_of(network: str) -> str:

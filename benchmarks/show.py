@@ -88,8 +88,10 @@ def main() -> None:
     maker = LongRunMaker(CaseMaker(scheme, open_response("srgb"), arguments.seed, arguments.noise), frames=arguments.frames)
     made = 0
     for clip in fair_order(open_data(arguments.data).clips, (), arguments.seed):
+        if made == arguments.runs:
+            break
         run = next(maker.clip(clip), None)
-        if run is None or made == arguments.runs:
+        if run is None:
             continue
         rows = rows_of(columns_of(run, arguments.network))
         name = f"{made:02}_{clip.name.replace('/', '_')}"

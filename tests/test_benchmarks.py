@@ -25,7 +25,10 @@ def script(name):
     spec = importlib.util.spec_from_file_location(f"benchmarks_{name}", BENCHMARKS / f"{name}.py")
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
+    with pytest.MonkeyPatch.context() as path:
+        # a script finds those beside it, as when it is run
+        path.syspath_prepend(BENCHMARKS)
+        spec.loader.exec_module(module)
     return module
 
 
