@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import cv2
@@ -195,10 +195,7 @@ def _consecutive(distinct: Sequence[Observation], first: int, count: int) -> Seq
 def _following(frames: FrameSequence, numbers: Sequence[int], present: int) -> list[View]:
     """The windows of frames: as large as that of the present one, each around its own face, as a tracker's are."""
     assert frames.boxes is not None
-    view = view_of(frames, numbers[present])
-    centres = np.array([(frames.boxes[number][:2] + frames.boxes[number][2:]) / 2 for number in numbers])
-    moved = np.rint(centres - centres[present]).astype(int).tolist()
-    return [replace(view, left=view.left + x, top=view.top + y) for x, y in moved]
+    return view_of(frames, numbers[present]).following(np.stack([frames.boxes[number] for number in numbers]), present)
 
 
 def _moved(crop: Image, x: float, y: float, angle: float, log_scale: float) -> Image:

@@ -165,7 +165,7 @@ class FaceSelector:
         return blurred
 
     def _judged(self, planes: Planes, face: _DetectedFace, settings: FrameSettings) -> BlurredFace:
-        """Read the crop of a face, weigh its restoration by its blur, and remember it: a sharp one helps the next ones most."""
+        """Read the crop of a face, weigh its restoration by its blur, and remember it, sharp or not."""
         read = crop(planes, face.window)
         if settings.always:
             face.hysteresis.blur = weight = 1.0

@@ -221,7 +221,7 @@ class _Adding:
         if self._container.format.name not in ("matroska", "webm"):
             raise StreamRefusedError(f"{self._container.format.name} files hold no attachments")
         name, media_type = self._source.metadata.get("filename"), self._source.metadata.get("mimetype")
-        data: bytes = self._source.data  # type: ignore[attr-defined]
+        data: bytes = self._source.data  # type: ignore[attr-defined]  # of an attachment
         self._container.add_attachment(name or f"attachment{self._source.index}", media_type or "", data)
 
     def _copy(self) -> OtherStream:

@@ -9,7 +9,6 @@ import torch
 from streamdeblur.errors import OptionError
 from streamdeblur.training.blur.trajectories import sample_kernel
 from streamdeblur.training.networks.deconvolution import (
-    LUMA,
     ROOT_OFFSET,
     Deconvolution,
     Memory,
@@ -36,7 +35,7 @@ def luma(photograph):
 
 def test_half_luma_is_the_mean_of_four_pixels():
     images = torch.rand(2, 3, 8, 12)
-    expected = (images * torch.tensor(LUMA)[None, :, None, None]).sum(1, keepdim=True)
+    expected = (images * torch.tensor((0.299, 0.587, 0.114))[None, :, None, None]).sum(1, keepdim=True)
     expected = expected.reshape(2, 1, 4, 2, 6, 2).mean((3, 5))
     assert torch.allclose(half_luma(images), expected, atol=1e-6)
 

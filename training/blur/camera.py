@@ -19,7 +19,7 @@ from streamdeblur.kernels.sensor import brighten
 from streamdeblur.kernels.warping import add_warped, count_steps, path_matrices, pixel_numbers
 from streamdeblur.training.blur.response import Response, intensity_table
 from streamdeblur.training.blur.sensor import HIGHLIGHT
-from streamdeblur.training.blur.trajectories import SIZE, WAVE_SECONDS, handshake
+from streamdeblur.training.blur.trajectories import WAVE_SECONDS, consecutive_exposures, handshake
 
 LARGEST_STEP = 1.5
 """Largest distance in pixels that any part of the picture moves from one addition of a frame to the next."""
@@ -88,10 +88,7 @@ class CameraPath:
         whole = cls.sample(random, exposures * frames, 2.0, width, height)
         points = len(whole.poses) // exposures
         parts = whole.poses[: points * exposures].reshape(exposures, points, 4)
-        parts = parts - parts.mean(1, keepdims=True)
-        spans = np.ptp(parts[..., :2], axis=1).max(1)
-        scale = min((extent - 1.0) / max(float(spans[present]), 1e-9), (SIZE - 2.0) / max(float(spans.max()), 1e-9))
-        return [cls((part * scale).astype(np.float32), frames, width, height) for part in parts]
+        return [cls(part, frames, width, height) for part in consecutive_exposures(parts, extent, present)]
 
     @classmethod
     def still(cls, frames: int, width: int, height: int) -> CameraPath:

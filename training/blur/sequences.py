@@ -24,7 +24,7 @@ from streamdeblur.training.blur.face_motion import MESH, FaceMotion, Field, tran
 from streamdeblur.training.blur.response import Response
 from streamdeblur.training.blur.sensor import CLEAN, HIGHLIGHT, Degradations, degrade, with_defocus
 from streamdeblur.training.blur.shake import Shake, kernel_at
-from streamdeblur.training.blur.trajectories import SIZE, trimmed
+from streamdeblur.training.blur.trajectories import SIZE, resampled, trimmed
 from streamdeblur.training.blur.view import Image, Intensity, View
 
 STEPS = 8
@@ -134,7 +134,7 @@ class _Painter:
         fields = [course.motion.at(moment) * side for moment in moments]
         place = translation(fields[STEPS])
         moved = np.stack([translation(field) - place for field in fields])
-        positions = course.shake.positions[number] + _interpolated(moved, course.shake.positions.shape[1])
+        positions = course.shake.positions[number] + resampled(moved, course.shake.positions.shape[1])
         positions = positions + course.drift[number, :2]
         own = [self._own_motion(field) for field in fields]
         total: Intensity | None = None
@@ -180,12 +180,6 @@ class _Painter:
         matrix = np.array([[1 / pitch, 0.0, left], [0.0, 1 / pitch, top]])
         flags = cv2.INTER_LINEAR | cv2.WARP_INVERSE_MAP
         return np.asarray(cv2.warpAffine(field, matrix, (size, size), flags=flags, borderMode=cv2.BORDER_REPLICATE), np.float32)
-
-
-def _interpolated(values: NDArray[np.float32], points: int) -> NDArray[np.float64]:
-    """Values [n, 2] at equal intervals, at `points` of them."""
-    places, known = np.linspace(0.0, len(values) - 1.0, points), np.arange(len(values))
-    return np.stack([np.interp(places, known, values[:, axis]) for axis in (0, 1)], -1)
 
 
 def _steps(positions: NDArray[np.float64], own: list[Field]) -> Iterator[tuple[NDArray[np.float64], Field]]:

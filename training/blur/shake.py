@@ -8,7 +8,15 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.training.blur.trajectories import SIZE, WAVE_SECONDS, Family, handshake, markov_trajectory
+from streamdeblur.training.blur.trajectories import (
+    SIZE,
+    WAVE_SECONDS,
+    Family,
+    consecutive_exposures,
+    handshake,
+    markov_trajectory,
+    resampled,
+)
 
 POINTS = 128
 """Points of a path per frame interval."""
@@ -45,28 +53,17 @@ class Shake:
             family = "markov" if random.random() < 0.5 else "handshake"
         points = POINTS * exposures
         if family == "markov":
-            path = _resampled(markov_trajectory(random), points)
+            path = resampled(markov_trajectory(random), points).astype(np.float32)
         else:
             shortest, longest = np.log(WAVE_SECONDS)
             path = handshake(random, 2, points, exposures * float(np.exp(random.uniform(shortest, longest))))
         open_points = max(2, round(duty * POINTS))
-        positions = path.reshape(exposures, POINTS, 2)[:, :open_points]
-        positions = positions - positions.mean(1, keepdims=True)
-        spans = np.ptp(positions, axis=1).max(1)
-        largest = SIZE - 1.0
-        scale = min((extent - 1.0) / max(float(spans[present]), 1e-9), (largest - 1.0) / max(float(spans.max()), 1e-9))
-        return cls(np.asarray(positions * scale, np.float32))
+        parts = path.reshape(exposures, POINTS, 2)[:, :open_points]
+        return cls(consecutive_exposures(parts, extent, present))
 
     def stopped(self, exposures: NDArray[np.bool_]) -> Shake:
         """Return the path of a camera that stands still during some of the exposures, bool [exposures]."""
         return Shake(np.where(exposures[:, None, None], np.float32(0.0), self.positions))
-
-
-def _resampled(path: NDArray[np.float32], points: int) -> NDArray[np.float32]:
-    """The path at another number of equal intervals."""
-    places = np.linspace(0.0, len(path) - 1.0, points)
-    known = np.arange(len(path))
-    return np.stack([np.interp(places, known, path[:, axis]) for axis in (0, 1)], -1).astype(np.float32)
 
 
 def kernel_at(positions: NDArray[np.floating], size: int = SIZE) -> NDArray[np.float32]:

@@ -46,6 +46,29 @@ WAVE_SECONDS = (0.02, 1.5)
 WAVE_SAMPLES = 400
 
 
+def consecutive_exposures(parts: NDArray[np.floating], extent: float, present: int) -> NDArray[np.float32]:
+    """Centre the parts of a path that goes on over several exposures, and scale them all alike.
+
+    Args:
+        parts: float [exposures, points, 2 or more], of which the first two are x and y.
+        extent: Extent of the present exposure in pixels; less where that of another one would exceed the largest kernel's.
+        present: Index of the present exposure.
+
+    Returns:
+        float32 of the same shape.
+    """
+    centred = parts - parts.mean(1, keepdims=True)
+    spans = np.ptp(centred[..., :2], axis=1).max(1)
+    scale = min((extent - 1.0) / max(float(spans[present]), 1e-9), (SIZE - 2.0) / max(float(spans.max()), 1e-9))
+    return np.asarray(centred * scale, np.float32)
+
+
+def resampled(path: NDArray[np.floating], points: int) -> NDArray[np.float64]:
+    """Return a path, [n, 2] at equal intervals, at another number of them: [points, 2]."""
+    places, known = np.linspace(0.0, len(path) - 1.0, points), np.arange(len(path))
+    return np.stack([np.interp(places, known, path[:, axis]) for axis in (0, 1)], -1)
+
+
 def markov_trajectory(random: np.random.Generator) -> NDArray[np.float32]:
     """Sample a trajectory of the Markov process: float32 [points, 2], x and y, of a length of at most 1."""
     normals = random.standard_normal((MARKOV_STEPS - 1, 2), np.float32)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import cv2
 import numpy as np
@@ -45,6 +45,19 @@ class View:
             scale: Scale of lengths, where `size / side` is a rounded one.
         """
         return cls(left, top, side, side, size, size / side if scale is None else scale)
+
+    def following(self, boxes: NDArray[np.floating], present: int) -> list[View]:
+        """Return as many views of this size as there are boxes, each as far from this one as its box is from the present one.
+
+        They are the windows of a tracker that follows a face.
+
+        Args:
+            boxes: x0, y0, x1, y1 of the face in pixels of the frame, [N, 4].
+            present: Index of the box that this view belongs to.
+        """
+        centres = (boxes[:, :2] + boxes[:, 2:]) / 2
+        moved = np.rint(centres - centres[present]).astype(int).tolist()
+        return [replace(self, left=self.left + x, top=self.top + y) for x, y in moved]
 
     def pixels(self, frame: Image, response: Response) -> Image:
         """Return the picture in the view, uint8 RGB [size, size, 3], resampled in linear intensity where sizes differ."""

@@ -129,11 +129,18 @@ class PairMaker:
         response = self._responses[int(random.integers(len(self._responses)))]
         return Order(scheme, severity, size, degradations, response), flipped
 
+    def _extent(self, random: np.random.Generator, order: Order) -> float:
+        """Sample the extent of the blur that a camera causes; 1 where it does not move."""
+        scheme, recipe = order.scheme, self.recipe
+        if scheme.averages and not scheme.camera:
+            return 1.0
+        extents = {"synthetic": recipe.extents, "mild": recipe.mild_extents, "sharp": (1.0, 1.0)}
+        return _sample_extent(random, extents.get(scheme.kind, recipe.camera_extents), recipe.spread, order.severity)
+
     # From stills
 
     def _from_still(self, random: np.random.Generator, order: Order) -> Pair:
-        extents = {"synthetic": self.recipe.extents, "mild": self.recipe.mild_extents, "sharp": (1.0, 1.0)}[order.scheme.kind]
-        extent = sample_extent(random, extents, self.recipe.spread, order.severity)
+        extent = self._extent(random, order)
         kernel = sample_kernel(random, extent)
         image, crop, record = self._still(random)
         view = random_part(random, crop, order.size)
@@ -165,9 +172,7 @@ class PairMaker:
 
     def _from_clip(self, random: np.random.Generator, order: Order) -> Pair:
         number = int(random.integers(len(self.clips)))
-        extent = 1.0
-        if order.scheme.camera:
-            extent = sample_extent(random, self.recipe.camera_extents, self.recipe.spread, order.severity)
+        extent = self._extent(random, order)
         length = int(random.choice(self.recipe.lengths))
         window = self._window(random, number, order.scheme, order.scheme.length or length)
         clip = self.clips[number]
@@ -207,7 +212,7 @@ class PairMaker:
         return Window((plan.distinct[int(place * len(plan.distinct))].number,), "end", 0.0)
 
 
-def sample_extent(random: np.random.Generator, extents: tuple[float, float], spread: Spread, severity: float) -> float:
+def _sample_extent(random: np.random.Generator, extents: tuple[float, float], spread: Spread, severity: float) -> float:
     lowest, highest = extents
     share = random.random() * (1.0 + severity) / 2.0
     return float(lowest + (highest - lowest) * share if spread == "uniform" else lowest * (highest / lowest) ** share)

@@ -10,13 +10,13 @@ from numpy.typing import NDArray
 
 from streamdeblur.training.blur.averaging import FrameSequence, Window, pravg
 from streamdeblur.training.blur.camera import CameraPath
-from streamdeblur.training.blur.exposures import expose
+from streamdeblur.training.blur.exposures import Pair, expose
 from streamdeblur.training.blur.face_motion import FaceMotion
 from streamdeblur.training.blur.sequences import Course, ExposureSequence, expose_still
 from streamdeblur.training.blur.shake import Shake
 from streamdeblur.training.blur.trajectories import SIZE
 from streamdeblur.training.blur.view import Image, View
-from streamdeblur.training.datasets.pair_maker import Order, PairMaker, sample_extent
+from streamdeblur.training.datasets.pair_maker import Order, PairMaker
 from streamdeblur.training.datasets.random_crops import CROP, face_view, random_part
 from streamdeblur.training.datasets.recipe import Recipe
 
@@ -72,8 +72,7 @@ class SequenceMaker(PairMaker):
 
     def _sequence_of_still(self, random: np.random.Generator, order: Order) -> ExposureSequence:
         settings, exposures = self.settings, self.exposures
-        extents = {"synthetic": self.recipe.extents, "mild": self.recipe.mild_extents, "sharp": (1.0, 1.0)}[order.scheme.kind]
-        extent = sample_extent(random, extents, self.recipe.spread, order.severity)
+        extent = self._extent(random, order)
         duty = float(random.uniform(*settings.duty))
         shake = Shake.sample(random, exposures, extent, duty)
         stopped = random.random(exposures) < settings.stopped
@@ -115,28 +114,28 @@ class SequenceMaker(PairMaker):
     def _sequence_of_clip(self, random: np.random.Generator, order: Order) -> ExposureSequence:
         number = int(random.integers(len(self.clips)))
         clip, exposures = self.clips[number], self.exposures
-        extent = 1.0
-        if order.scheme.camera:
-            extent = sample_extent(random, self.recipe.camera_extents, self.recipe.spread, order.severity)
+        extent = self._extent(random, order)
         length = int(random.choice(self.recipe.lengths))
         present = self._window(random, number, order.scheme, order.scheme.length or length)
         gap = int(random.integers(0, 1 + round(present.length * (1.0 / self.settings.duty[0] - 1.0) / 2)))
         windows = self._earlier(number, present, present.length + gap)
         views = self._views(random, number, [window or present for window in windows], order.size)
         paths = self._paths(random, views[-1], present.length, extent) if order.scheme.camera else [None] * exposures
-        pictures = []
+        pictures: dict[int, Pair] = {}
         for k, (window, view, path) in enumerate(zip(windows, views, paths, strict=True)):
-            degradations = replace(order.degradations, key=(order.degradations.key + k) % (1 << 32))
-            pictures.append(
-                expose(
-                    clip.frames, window or present, order.response, path, view=view, degradations=degradations,
+            if window is not None:
+                degradations = replace(order.degradations, key=(order.degradations.key + k) % (1 << 32))
+                pictures[k] = expose(
+                    clip.frames, window, order.response, path, view=view, degradations=degradations,
                     sharp_response=self._responses[0],
-                )
-            )  # fmt: skip
+                )  # fmt: skip
+        shown = pictures[exposures - 1]
+        # an exposure that the clip does not have holds the present one, and is not valid
+        blurry = np.stack([pictures.get(k, shown).blurry for k in range(exposures)])
         kernels = np.zeros((exposures, SIZE, SIZE), np.float32)
-        record = {**pictures[-1].record, "clip": number, "extent": round(extent, 2), "stride": present.length + gap}
+        record = {**shown.record, "clip": number, "extent": round(extent, 2), "stride": present.length + gap}
         valid = np.array([window is not None for window in windows])
-        return ExposureSequence(np.stack([p.blurry for p in pictures]), pictures[-1].sharp, kernels, valid, record)
+        return ExposureSequence(blurry, shown.sharp, kernels, valid, record)
 
     def _earlier(self, number: int, present: Window, stride: int) -> list[Window | None]:
         """The windows of the exposures, the present one last; None where the clip or the shot begins later."""
@@ -157,9 +156,7 @@ class SequenceMaker(PairMaker):
         present = random_part(random, face_view(random, clip, windows[-1].middle), size)
         if clip.boxes is None:
             return [present] * len(windows)
-        centres = [(clip.boxes[window.middle][:2] + clip.boxes[window.middle][2:]) / 2 for window in windows]
-        moved = np.rint(np.array(centres) - centres[-1]).astype(int).tolist()
-        return [replace(present, left=present.left + x, top=present.top + y) for x, y in moved]
+        return present.following(np.stack([clip.boxes[window.middle] for window in windows]), -1)
 
     def _paths(self, random: np.random.Generator, view: View, length: int, extent: float) -> list[CameraPath]:
         """The parts of one camera path in each exposure; the extent, in pixels of the crop, is that of the present one."""

@@ -1,4 +1,4 @@
-"""Deconvolution inside the generator: estimates the blur kernels of a crop and of those before it, and inverts them together.
+"""Deconvolution inside the generator: estimates the blur kernels of a crop and of its neighbours, and inverts them together.
 
 Plain convolutions cannot undo a kernel that is different for every crop; one division in the frequency domain can. Edges of the
 coarse image and of the blurry one give the kernel by least squares (S. Cho & S. Lee, "Fast motion deblurring", 2009, eq. 7; with
@@ -6,7 +6,7 @@ learned edges: C. Schuler et al., "Learning to deblur", 2016). A small network c
 coarse image lacks. This is done at half of the resolution, where it is cheap and noise is low, and for two camera responses in
 parallel: the exposure may have been averaged in code values or in linear intensity.
 
-Earlier exposures of the same face were blurred by other kernels: a frequency that one has destroyed another one has kept. So
+Neighbouring exposures of the same face were blurred by other kernels: a frequency that one has destroyed another one has kept. So
 the Wiener filter is one over all exposures: the sum of ``conj(K_i) (B_i - K_i X)``, divided by the sum of ``|K_i|^2`` and the
 noise. A kernel also absorbs a shift of a few pixels between the crops; an exposure that a kernel cannot explain, because the
 face has moved in another way, is given little trust.
@@ -20,12 +20,11 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from streamdeblur.kernels.luma import BLUE, GREEN, RED
 from streamdeblur.training.networks.blocks import PatchConv, zero_initialised
 from streamdeblur.training.networks.fourier import BANDS, KERNEL_SIDE, Fourier, conjugate_times, fourier, power, times
 from streamdeblur.training.networks.presets import DeconvolutionPreset
 
-LUMA = (0.299, 0.587, 0.114)
-"""Weights of R, G and B (Rec. 601)."""
 RESPONSES = 2
 """Number of camera responses: code values, and their squares, which approximate linear intensity."""
 INITIAL_RIDGES = (0.03, 0.3, 3.0)
@@ -74,7 +73,7 @@ def half_luma(images: Tensor) -> Tensor:
     Returns:
         float32 [N, 1, H / 2, W / 2], each value the mean luma of 2 x 2 pixels.
     """
-    weights = images.new_tensor(LUMA)[None, :, None, None] / 4
+    weights = images.new_tensor((RED, GREEN, BLUE))[None, :, None, None] / 4
     return F.conv2d(images, weights.expand(1, 3, 2, 2), stride=2)
 
 
@@ -161,7 +160,7 @@ class Deconvolution(nn.Module):
             exposures: Spectra of the blurry planes, one for each response: [N, 1 + M, 2, T // 2 + 1, 2, T].
             coarse: The coarse planes [N, 2, h, w].
             kernels: [N, 1 + M, 1, KERNEL_SIDE, KERNEL_SIDE].
-            validity: Of the M earlier exposures, [N, M].
+            validity: Of the M neighbouring exposures, [N, M].
 
         Returns:
             [N, 2, h, w].

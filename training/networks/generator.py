@@ -33,6 +33,15 @@ class Restored(NamedTuple):
         return self.images if self.confidence is None else blurry + self.confidence * (self.images - blurry)
 
 
+class Reference(NamedTuple):
+    """What a generator begins with beside the blurry images."""
+
+    images: Tensor
+    """The coarse ones, or those of a draft in [0, 1]: float [N, 3, H, W]."""
+    deep: Tensor | None = None
+    """Features of the draft's generator at 1/16 of the resolution."""
+
+
 LOW_PASS = 8
 """Pixels of the finest detail in the base image of G_s (kind "unet")."""
 
@@ -136,6 +145,14 @@ class TwoPathGenerator(nn.Module):
             return reconstructed
         detail: Tensor = self.decoder(self.sharp_encoder([sharp], code), code).float()
         return low_pass(sharp) + detail
+
+
+def reference_of(draft: TwoPathGenerator | None, blurry: Tensor, coarse: Tensor, code: Tensor | None) -> Reference:
+    """Return the coarse images, or what a draft makes of them; arguments as for `TwoPathGenerator.forward`."""
+    if draft is None:
+        return Reference(coarse)
+    restored = draft.restore(blurry, coarse, code)
+    return Reference(restored.images.clamp(0.0, 1.0), restored.deep)
 
 
 def low_pass(images: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from streamdeblur.training.networks.deconvolution import Memory
-from streamdeblur.training.networks.generator import Restored, TwoPathGenerator
+from streamdeblur.training.networks.generator import Restored, TwoPathGenerator, reference_of
 from streamdeblur.training.networks.hourglass import Hourglass
 
 
@@ -53,8 +53,7 @@ class BothPathways(nn.Module):
             return PathwayOutputs(Restored(self.hourglass(blurry)[0]), None)
         with torch.no_grad():
             coarse, code = self.hourglass(blurry)
-            draft = None if self.draft is None else self.draft.restore(blurry, coarse, code)
-        reference, deep = (coarse, None) if draft is None else (draft.images.clamp(0.0, 1.0), draft.deep)
+            reference, deep = reference_of(self.draft, blurry, coarse, code)
         restored = self.generator.restore(blurry, reference, code, memory, deep)
         if self.generator.sharp_encoder is None:
             return PathwayOutputs(restored, None)

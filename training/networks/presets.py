@@ -6,6 +6,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
+from streamdeblur.network import LARGEST_MEMORY
 from streamdeblur.options import Settings
 
 Channels = Annotated[int, Field(ge=1, le=4096)]
@@ -37,7 +38,7 @@ class DeconvolutionPreset(Settings):
     kernel_channels: int = Field(default=48, ge=4, le=4096, description="Channels of the network that cleans the kernel.")
     kernel_blocks: int = Field(default=4, ge=1, le=64, description="Residual blocks of the network that cleans the kernel.")
     memory: int = Field(
-        default=0, ge=0, le=8, description="Neighbouring crops of a track that are deconvolved with the present one."
+        default=0, ge=0, le=LARGEST_MEMORY, description="Neighbouring crops of a track that are deconvolved with the present one."
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor, nn
 
 from streamdeblur.training.networks.deconvolution import Memory
-from streamdeblur.training.networks.generator import TwoPathGenerator
+from streamdeblur.training.networks.generator import TwoPathGenerator, reference_of
 from streamdeblur.training.networks.hourglass import Hourglass
 
 
@@ -26,7 +26,7 @@ class TwoStepNetwork(nn.Module):
 
     @property
     def memory(self) -> int:
-        """Number of earlier crops that the network gets beside the present one."""
+        """Number of neighbouring crops that the network gets beside the present one."""
         return 0 if self.generator is None else self.generator.preset.memory
 
     def forward(self, blurry: Tensor, neighbours: Tensor | None = None, validity: Tensor | None = None) -> tuple[Tensor, ...]:
@@ -44,8 +44,7 @@ class TwoStepNetwork(nn.Module):
         """
         coarse, code = self.hourglass(blurry)
         memory = None if neighbours is None or validity is None else Memory(neighbours, validity)
-        draft = None if self.draft is None else self.draft.restore(blurry, coarse, code)
-        reference, deep = (coarse, None) if draft is None else (draft.images.clamp(0.0, 1.0), draft.deep)
+        reference, deep = reference_of(self.draft, blurry, coarse, code)
         if self.generator is None:
             return reference.clamp(0.0, 1.0), coarse.clamp(0.0, 1.0)
         restored = self.generator.restore(blurry, reference, code, memory, deep)

@@ -59,7 +59,7 @@ def flow_targets(frames: Sequence[Image]) -> Iterator[NDArray[np.float32]]:
     for before, after in pairwise(lumas):
         height, width = before.shape
         grid = np.stack(np.meshgrid(np.arange(width, dtype=np.float32), np.arange(height, dtype=np.float32)), axis=-1)
-        yield grid + flow.calc(before, after, None)  # type: ignore[call-overload]
+        yield grid + flow.calc(before, after, None)  # type: ignore[call-overload]  # None: OpenCV allocates it
 
 
 def _change(before: Image, after: Image, targets: NDArray[np.float32]) -> float:
@@ -71,4 +71,5 @@ def _change(before: Image, after: Image, targets: NDArray[np.float32]) -> float:
 
 def aligned(frame: Image, targets: NDArray[np.float32]) -> NDArray[np.float32]:
     """Return the pixels of a frame at these places, float32 [H, W, 2]: float32 [H, W, 3]."""
+    # OpenCV's hints lack that there is no second map where the first has both places
     return np.asarray(cv2.remap(frame.astype(np.float32), targets, None, cv2.INTER_CUBIC), np.float32)  # type: ignore[call-overload]
