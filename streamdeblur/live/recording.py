@@ -15,6 +15,7 @@ from streamdeblur.options import EncodingOptions
 from streamdeblur.video.description import StreamTags, describe
 from streamdeblur.video.encoders import choose_encoder, choose_pixel_format, configure
 from streamdeblur.video.muxer import Muxer
+from streamdeblur.video.scheduling import scheduling_kept
 
 if TYPE_CHECKING:
     import av
@@ -123,7 +124,8 @@ def _recorded_stream(
     context.options = {**context.options, **LOW_DELAY.get(codec.name, {})}
     describe(stream, frame, tags)
     try:
-        context.open()
+        with scheduling_kept():
+            context.open()
     except (av.FFmpegError, OSError) as error:
         raise OptionError(
             f"{codec.name} cannot record this video ({error.strerror or error}). Check --codec, --quality and --preset."

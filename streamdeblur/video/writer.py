@@ -20,6 +20,7 @@ from streamdeblur.video.hdr import dynamic_metadata
 from streamdeblur.video.metadata import describe_file, time_scales
 from streamdeblur.video.muxer import Muxer
 from streamdeblur.video.reader import Reader
+from streamdeblur.video.scheduling import scheduling_kept
 from streamdeblur.video.streams import OtherStream, add_other_stream, copy_description
 
 if TYPE_CHECKING:
@@ -177,6 +178,7 @@ class Writer:
             self._let_rise(frame)
             # the source's picture type would force that of the encoder
             frame.pict_type = 0
+            self._open_encoder()
             packets = self.stream.encode(frame)
         with self._explained():
             self._muxer.mux(packets)
@@ -205,9 +207,16 @@ class Writer:
         if other is not None:
             with self._explained(encoding=True):
                 # the header, which is written now, describes the encoder
-                self.stream.codec_context.open(strict=False)
+                self._open_encoder()
             with self._explained():
                 other.write(packet)
+
+    def _open_encoder(self) -> None:
+        """Open the encoder, if it is not open."""
+        context = self.stream.codec_context
+        if not context.is_open:
+            with scheduling_kept():
+                context.open(strict=False)
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is not None:

@@ -8,6 +8,8 @@ from fractions import Fraction
 import av
 import numpy as np
 
+from streamdeblur.video.scheduling import scheduling_kept
+
 SUBTITLES = b"1\n00:00:00,100 --> 00:00:00,900\nHello\n\n2\n00:00:01,000 --> 00:00:01,500\nGood bye\n"
 
 
@@ -69,13 +71,14 @@ def write_video(path, pictures, recipe=VideoSpec()):
             container.set_chapters(list(recipe.chapters))
         if texts is not None:
             _write_subtitles(container, texts)
-        for number, picture in enumerate(pictures):
-            frame = rgb_to_frame(picture, recipe)
-            if recipe.fields:
-                frame = with_fields(frame, recipe.fields)
-            frame.pts = number if recipe.pts is None else recipe.pts[number]
-            frame.time_base = recipe.time_base
-            container.mux(stream.encode(frame))
+        with scheduling_kept():
+            for number, picture in enumerate(pictures):
+                frame = rgb_to_frame(picture, recipe)
+                if recipe.fields:
+                    frame = with_fields(frame, recipe.fields)
+                frame.pts = number if recipe.pts is None else recipe.pts[number]
+                frame.time_base = recipe.time_base
+                container.mux(stream.encode(frame))
         container.mux(stream.encode(None))
         if sound is not None:
             _write_sound(container, sound, len(pictures) / 25)
