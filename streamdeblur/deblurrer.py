@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from streamdeblur.engines import Engine, FrameFaces, PendingFaces, open_engine
 from streamdeblur.engines.engine import checked_crops
-from streamdeblur.errors import OptionError
+from streamdeblur.errors import EngineError, OptionError
 from streamdeblur.faces.detect import Detector, open_detector
 from streamdeblur.faces.external import Detections
 from streamdeblur.faces.find import LOCAL_SIZE
@@ -62,7 +62,8 @@ class _InFlight:
 class FaceDeblurrer:
     """Removes motion blur from the faces of a stream of frames; follows the faces from frame to frame.
 
-    Use it from one thread at a time and for one stream; call `reset` before another stream.
+    Use it from one thread at a time and for one stream; call `reset` before another stream. Close it, or use it in a ``with``
+    statement, to free its memory early; otherwise that happens with the object, or when the interpreter ends.
     """
 
     def __init__(
@@ -92,6 +93,7 @@ class FaceDeblurrer:
                 f"A FaceDeblurrer needs RestorationOptions (got {type(options).__name__}). Pass options.restoration."
             )
         self.options = options.changed(**settings) if settings else options
+        self._closed = False
         self.network = Network.read(network_path(self.options.network))
         with one_at_a_time():
             compile_kernels(memory=self.network.memory > 0)
@@ -130,8 +132,10 @@ class FaceDeblurrer:
         self.close()
 
     def close(self) -> None:
-        """Free the engine."""
+        """Wait for the faces that are being restored, and free engine and detector; frames that come later are refused."""
+        self._closed = True
         self.engine.close()
+        self.detector.close()
 
     def reset(self, *, keep_statistics: bool = False) -> None:
         """Forget the stream so far, before another one.
@@ -264,6 +268,7 @@ class FaceDeblurrer:
             ValueError: Arrays of another type or shape.
             EngineError: The engine failed.
         """
+        self._check_open()
         crops = checked_crops(crops)
         return self.engine.infer(crops, neighbours_of_crops(len(crops), memory, validity, self.network.memory))
 
@@ -284,6 +289,7 @@ class FaceDeblurrer:
         """Restore the faces of frames *in place* and yield the frames in order, several in flight.
 
         This is the fastest way through a file: while the engine works on the faces of one frame, those of the next are detected.
+        A caller that leaves the stream early may simply stop iterating: frames that were read and not yielded stay as they were.
 
         Args:
             items: Frames as a call accepts them, or `StreamItem`s: a frame with the faces in it and a payload, or a payload
@@ -305,8 +311,19 @@ class FaceDeblurrer:
 
     def _stream(self, items: Iterable[Any], *, bgr: bool, look_ahead: int) -> Iterator[Any]:
         """As `stream`, for a checked look-ahead."""
+        waiting = deque[_InFlight]()
+        try:
+            yield from self._restored(items, waiting, bgr=bgr, look_ahead=look_ahead)
+        finally:
+            # some are left where the caller has closed or dropped the stream, or where a frame was refused
+            for entry in waiting:
+                if entry.pending is not None:
+                    entry.pending.faces.discard()
+
+    def _restored(self, items: Iterable[Any], waiting: deque[_InFlight], *, bgr: bool, look_ahead: int) -> Iterator[Any]:
+        """Yield the items of a stream in order; `waiting` are those that were read and not yielded yet."""
         settings = replace(self._settings(), look_ahead=look_ahead)
-        waiting, unsubmitted = deque[_InFlight](), deque[_InFlight]()
+        unsubmitted = deque[_InFlight]()
         for item in items:
             entry = self._enter(item, settings, bgr=bgr)
             waiting.append(entry)
@@ -356,10 +373,15 @@ class FaceDeblurrer:
         self, strength: float | None = None, always: bool | None = None, deadline: float | None = None
     ) -> FrameSettings:
         """The settings of a frame: those that are given, else those of the options."""
+        self._check_open()
         strength = self.options.strength if strength is None else strength
         if not 0.0 <= strength <= 1.0:
             raise ValueError(f"A strength is 0 to 1 (got {strength:g}).")
         return FrameSettings(strength, self.options.always if always is None else always, deadline)
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise EngineError("This deblurrer is closed. Open another one: FaceDeblurrer(...).")
 
     def _begin(self, planes: Planes, faces: Detections | None, settings: FrameSettings) -> _PendingFrame | None:
         """Submit the faces of a frame that are to be restored to the engine."""

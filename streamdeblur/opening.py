@@ -1,15 +1,19 @@
-"""What is opened by one thread at a time, and again in a forked process.
+"""What is opened by one thread at a time, again in a forked process, and closed before the process ends.
 
-Runtimes of networks keep threads, of which a forked process has none: a call that waits for them would wait for ever.
+Runtimes of networks keep threads. A forked process has none of them: a call that waits for them would wait for ever. And a thread
+that calls back into an interpreter that is ending aborts the process.
 """
 
 from __future__ import annotations
 
+import atexit
+import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
+from weakref import WeakSet
 
 from streamdeblur.errors import EngineError
 
@@ -31,8 +35,33 @@ def _new_lock() -> None:
     _lock = threading.RLock()
 
 
+class _Closable(Protocol):
+    def close(self) -> None:
+        """Wait for what is in flight, and accept nothing more. Closing again does nothing."""
+
+
+_open: WeakSet[_Closable] = WeakSet()
+"""What this process has opened and still refers to."""
+
+
+def close_at_exit(opened: _Closable) -> None:
+    """Close what has threads of its own before the interpreter ends, if it has not been collected by then."""
+    _open.add(opened)
+
+
+@atexit.register
+def _close_all() -> None:
+    for opened in list(_open):
+        try:
+            opened.close()
+        except Exception as error:
+            # a runtime may raise anything; the others are closed all the same, and nobody is left who could handle it
+            logging.getLogger(__name__).debug("Closing %s: %s", opened, error)
+
+
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_new_lock)
+    os.register_at_fork(after_in_child=_open.clear)
 
 
 class ReopenedAfterFork(Generic[Opened]):

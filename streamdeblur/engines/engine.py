@@ -71,6 +71,9 @@ class PendingFaces(Protocol):
             EngineError: The engine failed; the planes are as they were.
         """
 
+    def discard(self) -> None:
+        """Give up faces that were not pasted, without waiting; those that the engine has not begun are left out."""
+
 
 class Engine(Protocol):
     """Runs the deblurring network. Call it from one thread at a time."""
@@ -106,7 +109,7 @@ class Engine(Protocol):
         """
 
     def close(self) -> None:
-        """Wait for what is in flight and free the device."""
+        """Wait for what is in flight and free the device; what is submitted later is refused. Closing again does nothing."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -190,6 +193,10 @@ class _PendingBatch:
                 restored[n] = self._crops[n]
         return RestoredBatch(restored, finite, in_time)
 
+    def cancel(self) -> None:
+        for future in self._futures:
+            future.cancel()
+
 
 class _PendingCrops:
     """The faces of a frame whose crops are in flight."""
@@ -203,3 +210,6 @@ class _PendingCrops:
         restored = [RestoredCrop(faces.windows[n], faces.crops[n], batch.crops[n], faces.strengths[n]) for n in usable]
         paste(planes, restored)
         return PasteOutcome(batch.finite, batch.in_time)
+
+    def discard(self) -> None:
+        self._batch.cancel()

@@ -10,6 +10,7 @@ from dataclasses import replace
 from streamdeblur.engines.engine import Crops, Engine, FrameFaces, PasteOutcome, PendingFaces
 from streamdeblur.errors import EngineError
 from streamdeblur.faces.neighbours import Neighbours
+from streamdeblur.opening import close_at_exit
 from streamdeblur.video.planes import Planes
 
 logger = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ class FallbackEngine:
         self._state = f"{better_name} is being opened"
         self._opener = threading.Thread(target=self._open, args=[open_better], name="fallback-engine", daemon=True)
         self._opener.start()
+        close_at_exit(self)
 
     def __repr__(self) -> str:
         return f"FallbackEngine(first={self.first!r}, current={self.current.name!r})"
@@ -120,6 +122,9 @@ class _PendingWithFallback:
         except EngineError as error:
             self._fallback.give_up(self._engine, error)
             return self._fallback.first.submit(replace(self._faces, planes=planes)).paste(planes, deadline)
+
+    def discard(self) -> None:
+        self._pending.discard()
 
 
 def _close_quietly(engine: Engine) -> None:

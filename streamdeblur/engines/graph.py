@@ -74,4 +74,4 @@ class Graph(Protocol):
         """
 
     def close(self) -> None:
-        """Wait for what is in flight and free the device."""
+        """Wait for what is in flight and free the device; what is submitted later is refused. Closing again does nothing."""

@@ -89,7 +89,11 @@ class OnnxRuntimeGraph:
         self.description = f"{provider.upper()}, {'f16' if provider == 'cuda' else 'f32'}"
 
     def submit(self, image: NDArray[np.uint8], neighbours: Neighbours = ()) -> Future[Tensors]:
-        return self._worker.submit(self._run, image, neighbours)
+        try:
+            return self._worker.submit(self._run, image, neighbours)
+        except RuntimeError:
+            # the worker has ended, by `close` or because the interpreter is ending
+            raise EngineError("The engine is closed.") from None
 
     def _run(self, image: NDArray[np.uint8], neighbours: Neighbours) -> Tensors:
         tensor = np.ascontiguousarray(image.transpose(2, 0, 1)[None], np.float32)

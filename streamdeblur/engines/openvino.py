@@ -9,6 +9,7 @@ import sys
 import threading
 import weakref
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import lru_cache
 from typing import Any
 
@@ -20,7 +21,7 @@ from streamdeblur.engines.graph import GraphSpec, Tensors
 from streamdeblur.errors import EngineError, NetworkError
 from streamdeblur.faces.neighbours import HALF_SIZE, Neighbours, write_memory
 from streamdeblur.onnx_file import check_size
-from streamdeblur.opening import one_at_a_time
+from streamdeblur.opening import close_at_exit, one_at_a_time
 
 REQUESTS = 4
 """Largest number of pictures in flight: two on the cores, two ready to follow."""
@@ -154,15 +155,25 @@ class OpenVINOGraph:
         self._memories = [_memory_of(request, spec.memory) for request in self._requests] if spec.memory else []
         self._free = list(range(REQUESTS))
         self._available = threading.Semaphore(REQUESTS)
+        self._starting, self._closed = threading.Lock(), False
+        close_at_exit(self)
 
     def submit(self, image: NDArray[np.uint8], neighbours: Neighbours = ()) -> Future[Tensors]:
         self._available.acquire()
+        with self._starting:
+            if self._closed:
+                self._available.release()
+                raise EngineError("The engine is closed.")
+            return self._start(image, neighbours)
+
+    def _start(self, image: NDArray[np.uint8], neighbours: Neighbours) -> Future[Tensors]:
         number = self._free.pop()
         inputs: tuple[NDArray[Any], ...] = (image,)
         if self._memories:
             write_memory(neighbours, *self._memories[number])
             inputs += self._memories[number]
         future: Future[Tensors] = Future()
+        future.set_running_or_notify_cancel()
         # A request keeps its callback data: its inputs must live until they were read, even if nobody waits for the result. A
         # reference to the graph would make a cycle through the request that Python's garbage collector cannot see, hence weakref.
         self._requests[number].set_callback(_finish, (weakref.ref(self), number, future, inputs))
@@ -178,8 +189,12 @@ class OpenVINOGraph:
             self._available.release()
 
     def close(self) -> None:
+        with self._starting:
+            self._closed = True
         for request in self._requests:
-            request.wait()
+            # the error of a request belongs to whoever waits for its future
+            with suppress(RuntimeError):
+                request.wait()
 
 
 def _memory_of(request: Any, entries: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -196,7 +211,7 @@ def _finish(user_data: tuple[weakref.ref[OpenVINOGraph], int, Future[Tensors], t
     reference, number, future, _ = user_data
     graph = reference()
     if graph is None:
-        future.cancel()
+        future.set_exception(EngineError("The engine is closed."))
         return
     try:
         tensors = graph.take(number)

@@ -99,6 +99,10 @@ class CenterFace:
             raise DetectorError(f"The CenterFace weights return {[tensor.shape for tensor in maps]}; {wanted} is needed.")
         return merge(plausible(_decode(maps)), OVERLAP)
 
+    def close(self) -> None:
+        while self._graphs:
+            self._graphs.popitem()[1].close()
+
 
 @np.errstate(over="ignore", invalid="ignore")
 def _decode(maps: Tensors) -> list[Face]:

@@ -34,6 +34,9 @@ class Detector(Protocol):
             The faces, in pixels of the picture, in order of falling score.
         """
 
+    def close(self) -> None:
+        """Free the networks. Closing again does nothing."""
+
 
 def open_detector(name: str, engine: str = "auto") -> Detector:
     """Open a face detector.

@@ -61,6 +61,9 @@ class Scrfd:
             raise DetectorError(f"{self.name} is not an SCRFD network with landmarks: {error}") from error
         return plausible(faces)
 
+    def close(self) -> None:
+        """Do nothing: the session is freed with this object, and runs nothing between two calls."""
+
 
 def _weights(source: str) -> Path:
     if Path(source).suffix == ".onnx" or Path(source).exists():

@@ -34,11 +34,25 @@ class Sequential:
             items = stage(items)
         return iter(items)
 
+    def __enter__(self) -> Sequential:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close those of the stages that can be closed."""
+        for stage in self.stages:
+            close = getattr(stage, "close", None)
+            if close is not None:
+                close()
+
 
 class Deblur:
     """A stage that removes motion blur from faces, *in place* and in order, with several frames in flight.
 
-    Each call is a new stream.
+    Each call is a new stream. Close the stage, or use it in a ``with`` statement, to free its memory early; otherwise that
+    happens with the object, or when the interpreter ends.
     """
 
     def __init__(self, *, bgr: bool = False, look_ahead: int = LOOK_AHEAD, **settings: Unpack[RestorationSettings]) -> None:
@@ -58,6 +72,16 @@ class Deblur:
 
     def __repr__(self) -> str:
         return f"Deblur({self.deblurrer!r}, bgr={self.bgr})"
+
+    def __enter__(self) -> Deblur:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Wait for the faces that are being restored, and free engine and detector."""
+        self.deblurrer.close()
 
     @overload
     def __call__(self, items: Iterable[StreamItem[Payload]]) -> Iterator[StreamItem[Payload]]: ...

@@ -22,6 +22,7 @@ from streamdeblur.errors import EngineError
 from streamdeblur.faces.neighbours import Neighbours
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.kernels.tensors import quantise
+from streamdeblur.opening import close_at_exit
 from streamdeblur.video.planes import Planes
 
 RESIDUAL_BYTES = 3 * CROP_SIZE * CROP_SIZE * 4
@@ -65,6 +66,7 @@ class TensorRTEngine:
         self._thread = DeviceThread(device)
         self._staging = StagingPool(device, self._thread)
         self._parts: _OnDevice | None = None
+        close_at_exit(self)
         try:
             self._thread.call(lambda: self._open(plan))
         except BaseException:
@@ -216,7 +218,7 @@ class _PendingJob:
         try:
             self._future.result(None if deadline is None else max(0.0, deadline - time.monotonic()))
         except TimeoutError:
-            self._future.add_done_callback(lambda _: self.release())
+            self.discard()
             return False
         except EngineError:
             self.release()
@@ -226,6 +228,10 @@ class _PendingJob:
             self.release()
             raise EngineError(f"The GPU failed: {error}") from error
         return True
+
+    def discard(self) -> None:
+        """Release the block as soon as the device is done."""
+        self._future.add_done_callback(lambda _: self.release())
 
 
 class DeviceFaces:
@@ -244,3 +250,6 @@ class DeviceFaces:
             finite = self._job.finite(self._block).copy()
             self._pending.release()
         return PasteOutcome(finite, in_time)
+
+    def discard(self) -> None:
+        self._pending.discard()
