@@ -17,9 +17,10 @@ from streamdeblur.errors import EngineError, OptionError
 from streamdeblur.faces.detect import Detector, open_detector
 from streamdeblur.faces.external import Detections
 from streamdeblur.faces.find import LOCAL_SIZE
+from streamdeblur.faces.judged import JudgedFace
 from streamdeblur.faces.neighbours import neighbours_of_crops
 from streamdeblur.faces.scheduler import FaceScheduler
-from streamdeblur.faces.selection import BlurredFace, FaceSelector, FrameSettings, checked_look_ahead
+from streamdeblur.faces.selection import FaceSelector, FrameSettings, checked_look_ahead
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.frames import Frame, Image, StreamItem, check_frame, copied, editable, make_writable, planes_of
 from streamdeblur.network import Network
@@ -54,7 +55,7 @@ class _InFlight:
     item: StreamItem[Any]
     bare: bool
     """The caller gave a frame alone and gets a frame alone."""
-    faces: list[BlurredFace] = field(default_factory=list)
+    faces: list[JudgedFace] = field(default_factory=list)
     """Its faces while they wait for later frames."""
     pending: _PendingFrame | None = None
 
@@ -388,7 +389,7 @@ class FaceDeblurrer:
         selected = self._selector.select(planes, faces, settings)
         return self._submit(planes, selected, settings) if selected else None
 
-    def _submit(self, planes: Planes, faces: list[BlurredFace], settings: FrameSettings) -> _PendingFrame:
+    def _submit(self, planes: Planes, faces: list[JudgedFace], settings: FrameSettings) -> _PendingFrame:
         """Submit faces to the engine, each with the neighbours that are known by now."""
         submitted = FrameFaces(
             planes,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import time
 
 import av
@@ -13,11 +14,12 @@ from streamdeblur import FaceDeblurrer, StreamItem
 from streamdeblur.deblurrer import FRAMES_IN_FLIGHT
 from streamdeblur.engines import engine_choices
 from streamdeblur.faces.memory import LONGEST_GAP
+from streamdeblur.faces.selection import FrameSettings
 from streamdeblur.faces.window import FaceWindow, crop
 from streamdeblur.plugins.stages import Deblur
 from streamdeblur.video.planes import array_planes
 from support.media.motion import shaken
-from support.memory_streams import INSIDE, WITHIN_CROP, frame_of, numbers, recorded, tracked
+from support.memory_streams import INSIDE, WITHIN_CROP, Tracked, frame_of, numbers, recorded, tracked
 from support.models.networks import expected_slots, write_network
 
 ENGINES = [choice.name for choice in engine_choices() if choice.available]
@@ -119,6 +121,66 @@ def test_repeated_frames_do_not_push_out_others(deblurrer, frames, exposures):
     assert near_of(submitted, exposures) == [[], [], [0], [0], [0], [1, 0], [1, 0]]
 
 
+@pytest.mark.parametrize("look_ahead", [0, 1, 2])
+def test_copies_of_a_frame_come_out_alike(deblurrer, frames, exposures, look_ahead):
+    """As frames that a change of the frame rate repeats: their copies are no neighbours, and those ahead help none of them."""
+    shown = (0, 0, 1, 1, 1, 2, 2, 3, 3)
+    with recorded(deblurrer) as submitted:
+        out = streamed(deblurrer, [frames[number] for number in shown], look_ahead=look_ahead)
+    near = near_of(submitted, exposures)
+    for (one, first), (other, second) in itertools.pairwise(enumerate(shown)):
+        if first == second:
+            assert near[one] == near[other]
+            assert np.array_equal(out[one].frame, out[other].frame)
+    assert [sorted(found) for number, found in zip(shown, near, strict=True) if number == 3] == [[1, 2], [1, 2]]
+
+
+@pytest.mark.parametrize(("times", "expected"), [(LONGEST_GAP, [0]), (LONGEST_GAP + 1, [])])
+def test_a_frame_that_stands_long_is_as_old_as_its_first_copy(deblurrer, frames, exposures, times, expected):
+    with recorded(deblurrer) as submitted:
+        for number in [0] * times + [1]:
+            deblurrer(frames[number], tracked(7))
+    assert near_of(submitted, exposures) == [[]] * times + [expected]
+
+
+@pytest.mark.parametrize("kind", ["array", "yuv420p", "rgb48le"])
+def test_detected_faces_of_copies_come_out_alike(deblurrer, few_pictures, kind):
+    """Their windows move on while the tracker comes to rest, but not over copies, in which nothing has moved."""
+
+    def frame(picture):
+        return picture.copy() if kind == "array" else av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=kind)
+
+    deblurrer.reset()
+    planes = [deblurrer(frame(picture)) for picture in few_pictures[:6] for _ in range(3)]
+    pixels = [one if kind == "array" else one.to_ndarray() for one in planes]
+    for first, *copies in (pixels[n : n + 3] for n in range(0, 18, 3)):
+        assert all(np.array_equal(first, copy) for copy in copies)
+    assert len({one.tobytes() for one in pixels}) == 6
+
+
+def test_without_a_memory_copies_come_out_alike_too(inverting, few_pictures):
+    inverting.reset()
+    out = list(inverting.stream([picture.copy() for picture in few_pictures[:4] for _ in range(2)]))
+    assert all(np.array_equal(one, other) for one, other in zip(out[::2], out[1::2], strict=True))
+    assert not np.array_equal(out[0], few_pictures[0])
+
+
+def test_a_copy_with_its_face_elsewhere_or_with_other_settings_is_judged_anew(inverting, photograph):
+    """The caller's tracker may use a number again; in between, nothing of the frame has changed."""
+    inverting.reset()
+    boxes = [[741, 357, 851, 467], [265, 152, 375, 262]]
+    results = [inverting(photograph, Tracked(np.array([box]), np.array([7]))) for box in boxes]
+    changed = [np.argwhere((result != photograph).any(axis=2)).mean(axis=0) for result in results]
+    assert abs(changed[0] - (412, 796)).max() < 12
+    assert abs(changed[1] - (207, 320)).max() < 12
+    face = Tracked(np.array(boxes[:1]), np.array([8]))
+    always = [True, True, False, False]
+    judged = [inverting._selector.select(array_planes(photograph), face, FrameSettings(1.0, always=one)) for one in always]
+    crops = [faces[0].crop for faces in judged if faces]
+    assert crops[0] is crops[1]
+    assert all(crop is not crops[0] for crop in crops[2:])
+
+
 def test_one_id_twice_in_a_frame_is_no_neighbour_of_itself(deblurrer, frames):
     with recorded(deblurrer) as submitted:
         deblurrer(frames[0], tracked(7, 7))
@@ -128,12 +190,14 @@ def test_one_id_twice_in_a_frame_is_no_neighbour_of_itself(deblurrer, frames):
 def test_a_sharp_frame_that_is_skipped_helps_the_next_ones(network, people, exposures):
     sharp = cv2.detailEnhance(people[0], sigma_s=5, sigma_r=0.2)
     with FaceDeblurrer(network=network, engine="onnxruntime") as judging, recorded(judging) as submitted:
-        for one in (exposures[0], sharp, sharp, sharp, sharp, exposures[1], exposures[2], exposures[3]):
+        # frames that differ, because the restoration does not fade out over copies of one
+        sharp_ones = [np.clip(sharp, 8 + number, 247) for number in range(4)]
+        for one in (exposures[0], *sharp_ones, exposures[1], exposures[2], exposures[3]):
             judging(frame_of(one), tracked(7))
         assert judging.statistics.skipped_sharp > 0
     after = submitted[-3:]
     assert near_of(after[-1:], exposures) == [[2, 1]]
-    assert numbers(after[0].neighbours[0], [sharp, *exposures])[0] == 0
+    assert numbers(after[0].neighbours[0], [sharp_ones[-1], *exposures])[0] == 0
 
 
 def test_faces_that_had_no_time_are_remembered_where_their_crop_was_read(deblurrer, few_pictures):

@@ -1,4 +1,4 @@
-"""The memory of each track: its last crops, and which of them show the same face nearly in the same place."""
+"""The memory of each track: its last exposures, and which of them show the same face nearly in the same place."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ class RememberedCrop:
     """A crop of a face as the memory keeps it: 64 KiB and 256 bytes."""
 
     frame: int
-    """Number of the frame."""
+    """Number of the frame, of copies the first: a copy shows no later moment."""
     side: float
     """Side of its window, in pixels of the frame."""
     luma: HalfLuma = field(repr=False)
@@ -52,9 +52,14 @@ class RememberedCrop:
         block_means(luma, small)
         return cls(frame, side, luma, small)
 
+    def copies(self, other: RememberedCrop) -> bool:
+        """Return whether the crops are equal to the bit, as those of a frame that is shown twice."""
+        return np.array_equal(self.small, other.small) and np.array_equal(self.luma, other.luma)
+
     def repeats(self, other: RememberedCrop) -> bool:
-        """Return whether the crops are the same, so that one tells nothing new about the other."""
-        return mean_difference(self.luma, other.luma) < REPEATED
+        """Return whether the crops are nearly the same, so that one tells nothing new about the other."""
+        # the means of blocks differ by no more than the pixels do, and mostly settle it
+        return mean_difference(self.small, other.small) < REPEATED and mean_difference(self.luma, other.luma) < REPEATED
 
     def helps(self, other: RememberedCrop) -> bool:
         """Return whether this crop shows the face of `other` in another exposure, nearly in the same place."""
@@ -72,18 +77,17 @@ class TrackMemory:
     def __repr__(self) -> str:
         return f"TrackMemory({list(self._crops)})"
 
-    @property
-    def last_frame(self) -> int:
-        """Number of the frame of the latest crop; -1 without any."""
-        return self._crops[-1].frame if self._crops else -1
+    def remember(self, crop: RememberedCrop, capacity: int) -> RememberedCrop:
+        """Keep a crop in place of those that it repeats, and of the oldest where there are more than `capacity`.
 
-    def remember(self, crop: RememberedCrop, capacity: int) -> None:
-        """Keep a crop in place of the one that it repeats, or else in place of the oldest of `capacity`."""
-        if self._crops and crop.repeats(self._crops[-1]):
-            self._crops.pop()
+        Returns:
+            The crop, or the latest one if it is a copy of that: then nothing changes.
+        """
+        if self._crops and crop.copies(self._crops[-1]):
+            return self._crops[-1]
+        self._crops = deque([kept for kept in self._crops if not crop.repeats(kept)], capacity)
         self._crops.append(crop)
-        while len(self._crops) > capacity:
-            self._crops.popleft()
+        return crop
 
     def neighbours(self, present: RememberedCrop, count: int) -> list[HalfLuma]:
         """Return the `count` crops nearest in time to `present` that help to restore it; of two equally near ones, the earlier
@@ -96,6 +100,17 @@ class TrackMemory:
         return found
 
 
+@dataclass(eq=False)
+class _Track:
+    """A face in the memory of a stream."""
+
+    memory: TrackMemory
+    last_seen: int
+    """Number of the last frame with this face."""
+    latest: FaceNeighbours | None = None
+    """Those of the latest crop, which its copies share."""
+
+
 class FaceMemory:
     """The memories of the faces of a stream. A track that was not seen for `LONGEST_GAP` frames is forgotten."""
 
@@ -103,7 +118,7 @@ class FaceMemory:
         """`entries`: the most neighbours of a face; without any, nothing is remembered."""
         self.entries = entries
         self._frame = 0
-        self._tracks: dict[Hashable, TrackMemory] = {}
+        self._tracks: dict[Hashable, _Track] = {}
 
     def __repr__(self) -> str:
         return f"FaceMemory({self.entries}, tracks={len(self._tracks)})"
@@ -115,35 +130,53 @@ class FaceMemory:
     def next_frame(self) -> None:
         """Move on by one frame."""
         self._frame += 1
-        self._tracks = {key: track for key, track in self._tracks.items() if self._frame - track.last_frame <= LONGEST_GAP}
+        self._tracks = {key: track for key, track in self._tracks.items() if self._frame - track.last_seen <= LONGEST_GAP}
+
+    def seen_again(self, track: Hashable | None) -> None:
+        """Keep a track whose crop in this frame is a copy of the latest one, so that there is nothing to remember."""
+        if track in self._tracks:
+            self._tracks[track].last_seen = self._frame
 
     def remember(
         self, track: Hashable | None, side: float, crop: NDArray[np.uint8], look_ahead: int = 0
     ) -> FaceNeighbours | None:
-        """Keep the crop of a face of this frame; None for a face without a track, which has no memory.
+        """Keep the crop of a face of this frame.
 
         Args:
             track: What tells the face from others.
             side: Side of its window.
             crop: uint8 RGB [256, 256, 3].
             look_ahead: Number of later frames from which a face takes neighbours, too.
+
+        Returns:
+            Its neighbours; None for a face without a track, which has no memory. Copies of one crop, in frames that follow one
+            another, share theirs.
         """
         if track is None or not self.entries:
             return None
-        memory = self._tracks.setdefault(track, TrackMemory())
-        remembered = RememberedCrop.of(self._frame, side, crop)
-        memory.remember(remembered, self.entries + 1 + look_ahead)
-        return FaceNeighbours(memory, remembered, self.entries)
+        followed = self._tracks.setdefault(track, _Track(TrackMemory(), self._frame))
+        followed.last_seen = self._frame
+        present = RememberedCrop.of(self._frame, side, crop)
+        if followed.memory.remember(present, self.entries + 1 + look_ahead) is present or followed.latest is None:
+            followed.latest = FaceNeighbours(followed.memory, present, self.entries)
+        return followed.latest
 
 
-@dataclass(frozen=True, eq=False)
 class FaceNeighbours:
-    """A crop in the memory of its track."""
+    """The neighbours of a crop in the memory of its track."""
 
-    _memory: TrackMemory
-    _present: RememberedCrop
-    _count: int
+    def __init__(self, memory: TrackMemory, present: RememberedCrop, count: int) -> None:
+        self._memory, self._present, self._count = memory, present, count
+        self._found: list[HalfLuma] | None = None
+
+    def __repr__(self) -> str:
+        return f"FaceNeighbours({self._present}, {self._count})"
 
     def find(self) -> list[HalfLuma]:
-        """Return the neighbours that are known now: those before, and those that were remembered since."""
-        return self._memory.neighbours(self._present, self._count)
+        """Return the neighbours that are known at the first call: those before, and those that were remembered since.
+
+        Later calls return the same: all copies of a frame are restored alike.
+        """
+        if self._found is None:
+            self._found = self._memory.neighbours(self._present, self._count)
+        return self._found

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from streamdeblur.faces.blur import BlurHysteresis, blur_of
 from streamdeblur.faces.detect import Detector
 from streamdeblur.faces.external import Detections, TrackHysteresis, external_faces
 from streamdeblur.faces.find import FaceFinder
-from streamdeblur.faces.memory import FaceMemory, FaceNeighbours
+from streamdeblur.faces.judged import JudgedFace, LastFaces
+from streamdeblur.faces.memory import FaceMemory
 from streamdeblur.faces.scheduler import FaceScheduler
 from streamdeblur.faces.window import FaceWindow, crop
 from streamdeblur.known_names import shown
@@ -37,22 +37,6 @@ class FrameSettings:
     """Time (`time.monotonic`) by which the frame is done; None for no limit."""
     look_ahead: int = 0
     """Later frames from which its faces take neighbours."""
-
-
-@dataclass(frozen=True, eq=False)
-class BlurredFace:
-    """A face that is to be restored."""
-
-    window: FaceWindow
-    crop: NDArray[np.uint8] = field(repr=False)
-    """uint8 RGB [256, 256, 3]."""
-    weight: float
-    """Of its restoration, 0 to 1: faces fade in and out."""
-    priority: float
-    """Blur times size: larger for what a viewer notices more."""
-    track_id: int | None
-    neighbours: FaceNeighbours | None = field(default=None, repr=False)
-    """Of its crop; None where nothing is remembered of the face."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,6 +76,7 @@ class FaceSelector:
         self._window_scale = window_scale
         self.scheduler = FaceScheduler()
         self.memory = FaceMemory(memory)
+        self._last = LastFaces()
         self.reset()
 
     def reset(self, *, keep_statistics: bool = False) -> None:
@@ -99,6 +84,7 @@ class FaceSelector:
         self._finder.reset()
         self._external = TrackHysteresis()
         self.memory.clear()
+        self._last.clear()
         if not keep_statistics:
             self.statistics = RestorationStatistics()
 
@@ -106,7 +92,7 @@ class FaceSelector:
         """Run the full-frame detection that was deferred for a deadline."""
         self._finder.catch_up()
 
-    def select(self, planes: Planes, faces: Detections | None, settings: FrameSettings) -> list[BlurredFace]:
+    def select(self, planes: Planes, faces: Detections | None, settings: FrameSettings) -> list[JudgedFace]:
         """Return the faces of the next frame that are to be restored.
 
         Args:
@@ -116,6 +102,7 @@ class FaceSelector:
         """
         self.statistics.frames += 1
         self.memory.next_frame()
+        self._last.next_frame()
         detection_limit, judging_limit = _limits(settings.deadline)
         detected = self._detected(planes, faces, detection_limit)
         blurred = self._blurred(planes, detected, judging_limit, settings)
@@ -147,7 +134,7 @@ class FaceSelector:
 
     def _blurred(
         self, planes: Planes, faces: list[_DetectedFace], until: float | None, settings: FrameSettings
-    ) -> list[BlurredFace]:
+    ) -> list[JudgedFace]:
         """The faces that are not sharp; with a time limit, of those that are judged by then, at least one."""
         self.statistics.faces += len(faces)
         if until is not None:
@@ -164,15 +151,25 @@ class FaceSelector:
                 self.statistics.skipped_sharp += 1
         return blurred
 
-    def _judged(self, planes: Planes, face: _DetectedFace, settings: FrameSettings) -> BlurredFace:
-        """Read the crop of a face, weigh its restoration by its blur, and remember it, sharp or not."""
+    def _judged(self, planes: Planes, face: _DetectedFace, settings: FrameSettings) -> JudgedFace:
+        """Read the crop of a face, weigh its restoration by its blur, and remember it, sharp or not.
+
+        In a copy of the frame before, everything is as it was, the window as well, so that the two come out alike.
+        """
+        track = face.remembered_as
+        repeated = self._last.repeated(track, planes, face.window, always=settings.always)
+        if repeated is not None:
+            self.memory.seen_again(track)
+            return repeated
         read = crop(planes, face.window)
         if settings.always:
             face.hysteresis.blur = weight = 1.0
         else:
             weight = face.hysteresis.update(blur_of(read, face.window.side))
-        neighbours = self.memory.remember(face.remembered_as, face.window.side, read, settings.look_ahead)
-        return BlurredFace(face.window, read, weight, face.hysteresis.blur * face.window.side, face.track_id, neighbours)
+        neighbours = self.memory.remember(track, face.window.side, read, settings.look_ahead)
+        judged = JudgedFace(face.window, read, weight, face.hysteresis.blur * face.window.side, face.track_id, neighbours)
+        self._last.keep(track, planes, judged, always=settings.always)
+        return judged
 
 
 def _limits(deadline: float | None) -> tuple[float | None, float | None]:

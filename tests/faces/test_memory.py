@@ -76,6 +76,50 @@ def test_a_repeated_frame_takes_the_place_of_the_one_that_it_repeats(exposures):
     assert crops[4].repeats(crops[5])
 
 
+def test_a_copy_is_as_old_as_the_crop_that_it_is_a_copy_of(exposures):
+    crops = remembered([exposures[0], exposures[0], exposures[1]], [1, LONGEST_GAP, LONGEST_GAP + 2])
+    memory = TrackMemory()
+    assert [memory.remember(crop, 20) for crop in crops] == [crops[0], crops[0], crops[2]]
+    assert found(memory, crops[2], 9, crops) == []
+    assert crops[1].helps(crops[2])
+
+
+def test_no_exposure_is_a_neighbour_twice(exposures):
+    """Neither where exposures alternate, as in some changes of the frame rate, nor with the noise of an encoder."""
+    alternating = [exposures[number] for number in (0, 1, 0, 1, 0)]
+    alternating[2] = np.clip(alternating[2].astype(int) + np.eye(256, dtype=int)[..., None], 0, 255).astype(np.uint8)
+    crops = remembered([*alternating, exposures[2]])
+    memory = memory_of(crops)
+    assert found(memory, crops[5], 9, crops) == [4, 3]
+    assert found(memory, crops[4], 9, crops) == [3, 5]
+
+
+def test_copies_share_their_neighbours_whatever_comes_between(exposures):
+    memory = FaceMemory(2)
+    near = []
+    for number in (0, 1, 1):
+        memory.next_frame()
+        near.append(memory.remember("a", 200.0, exposures[number], look_ahead=1))
+    first = near[1].find()
+    memory.next_frame()
+    memory.remember("a", 200.0, exposures[2], look_ahead=1)
+    assert near[1] is near[2]
+    assert near[2].find() is first
+    assert len(first) == 1
+
+
+def test_a_track_is_kept_while_its_copies_are_seen(exposures):
+    memory = FaceMemory(2)
+    memory.next_frame()
+    memory.remember("a", 200.0, exposures[0])
+    for _ in range(2 * LONGEST_GAP):
+        memory.next_frame()
+        memory.seen_again("a")
+        memory.seen_again("unknown")
+    assert memory.remember("a", 200.0, exposures[0]).find() == []
+    assert repr(memory).endswith("tracks=1)")
+
+
 @pytest.mark.parametrize(("gap", "helps"), [(1, True), (LONGEST_GAP, True), (LONGEST_GAP + 1, False), (0, False)])
 def test_what_is_long_ago_does_not_help_nor_what_is_in_the_same_frame(exposures, gap, helps):
     before, after = remembered(exposures, [10, 10 + gap])

@@ -1,0 +1,100 @@
+"""Faces whose blur is judged, and those that a copy of a frame shows again."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.faces.memory import LONGEST_GAP, SIDE_RATIO, FaceNeighbours
+from streamdeblur.faces.window import FaceWindow, crop
+from streamdeblur.video.planes import Planes, SampleArray
+
+SAMPLED_LINES = 16
+"""Lines under a window that are compared first: in footage with noise they differ, and the crop need not be read twice."""
+SAME_PLACE = 0.25
+"""Distance between the centres of two windows, in units of their side, below which they are about one face: windows move while
+the tracker comes to rest, also over a frame that is shown again."""
+
+
+@dataclass(frozen=True, eq=False)
+class JudgedFace:
+    """A face whose crop was read, and how much of its restoration is wanted."""
+
+    window: FaceWindow
+    crop: NDArray[np.uint8] = field(repr=False)
+    """uint8 RGB [256, 256, 3]."""
+    weight: float
+    """Of its restoration, 0 to 1: faces fade in and out, and sharp ones are left as they are."""
+    priority: float
+    """Blur times size: larger for what a viewer notices more."""
+    track_id: int | None
+    neighbours: FaceNeighbours | None = field(default=None, repr=False)
+    """Of its crop; None where nothing is remembered of the face."""
+
+
+@dataclass(eq=False)
+class _LastFace:
+    face: JudgedFace
+    lines: SampleArray
+    always: bool
+    frame: int
+    """Number of the last frame with this face."""
+
+
+class LastFaces:
+    """The faces of a stream as they were judged last, by their tracks. They tell a copy of a frame from a new exposure."""
+
+    def __init__(self) -> None:
+        self._frame = 0
+        self._faces: dict[Hashable, _LastFace] = {}
+
+    def clear(self) -> None:
+        """Forget all faces."""
+        self._faces.clear()
+
+    def next_frame(self) -> None:
+        """Move on by one frame; forget the faces that were not seen for long."""
+        self._frame += 1
+        self._faces = {track: last for track, last in self._faces.items() if self._frame - last.frame <= LONGEST_GAP}
+
+    def repeated(self, track: Hashable | None, planes: Planes, window: FaceWindow, *, always: bool) -> JudgedFace | None:
+        """Return what was found of a face last, if this frame shows it again without any change; else None.
+
+        Args:
+            track: What tells the face from others; None if nothing does.
+            planes: The frame.
+            window: Where the face is expected.
+            always: Whether sharp faces are restored, too.
+        """
+        last = self._faces.get(track)
+        if last is None or last.always != always or not _same_place(last.face.window, window):
+            return None
+        before = last.face
+        if not np.array_equal(_lines(planes, before.window), last.lines) or not np.array_equal(
+            crop(planes, before.window), before.crop
+        ):
+            return None
+        last.frame = self._frame
+        return before
+
+    def keep(self, track: Hashable | None, planes: Planes, face: JudgedFace, *, always: bool) -> None:
+        """Keep a face of this frame; one without a track cannot be told again."""
+        if track is not None:
+            self._faces[track] = _LastFace(face, _lines(planes, face.window).copy(), always, self._frame)
+
+
+def _same_place(one: FaceWindow, other: FaceWindow) -> bool:
+    near = max(abs(one.centre_x - other.centre_x), abs(one.centre_y - other.centre_y)) < SAME_PLACE * one.side
+    return near and 1 / SIDE_RATIO < one.side / other.side < SIDE_RATIO
+
+
+def _lines(planes: Planes, window: FaceWindow) -> SampleArray:
+    """Some lines of the first component under a window, as a view of the frame."""
+    _, stride, width, height, _ = map(int, planes.memory[0])
+    top, bottom = (min(max(0, int(y)), height) for y in (window.top, window.top + window.side))
+    left, right = (min(max(0, int(x)), width) for x in (window.left, window.left + window.side))
+    lines: SampleArray = planes.arrays[0][top : bottom : max(1, (bottom - top) // SAMPLED_LINES), stride * left : stride * right]
+    return lines
