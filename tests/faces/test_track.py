@@ -38,8 +38,9 @@ def scene(portrait, x, y, size=137.0, shape=(720, 1280), seed=None):
     else:
         frame = cv2.warpAffine(portrait, matrix, shape[::-1], flags=flags, borderValue=(90, 90, 90))
     if seed is not None:
-        noise = np.random.default_rng(seed).normal(0, 4, frame.shape)
-        frame = np.clip(frame + noise, 0, 255).astype(np.uint8)
+        # OpenCV's generator takes a quarter of the time of NumPy's
+        cv2.setRNGSeed(seed)
+        frame = cv2.add(frame, cv2.randn(np.empty(frame.shape, np.int16), (0, 0, 0), (4, 4, 4)), dtype=cv2.CV_8U)
     return array_planes(np.ascontiguousarray(frame))
 
 
