@@ -16,8 +16,9 @@ import av
 import pytest
 
 from streamdeblur.cli.interrupts import INTERRUPTED, Interrupts
-from support.cli import run_process, start, take_interrupts
+from support.cli import run, run_process, start, take_interrupts
 from support.media.videos import read_frames, write_video
+from support.models.networks import write_network
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="these signals are of Unix")
 
@@ -46,9 +47,10 @@ def clip(tmp_path_factory, few_pictures):
 
 
 @pytest.fixture(scope="module")
-def live(clip):
-    """The arguments of a live stream without end."""
-    return ("live", "--source", clip, "--realtime", "--loop", "--headless", "--json")
+def live(tmp_path_factory, clip):
+    """The arguments of a live stream without end, with a network that opens quickly."""
+    network = write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert")
+    return ("live", "--source", clip, "--realtime", "--loop", "--headless", "--json", "--network", network)
 
 
 def until(condition):
@@ -167,7 +169,7 @@ def test_before_a_command_begins_every_signal_ends_it_in_words(name):
 def test_two_runs_cannot_write_one_file_and_a_signal_leaves_no_partial_file(begin, clip, tmp_path, sign):
     process = begin("video", clip, tmp_path / "o.mp4", "--always", "--json", "--quiet")
     until(lambda: list(tmp_path.iterdir()))
-    other = run_process("video", clip, tmp_path / "o.mp4", "--overwrite", "--json")
+    other = run("video", clip, tmp_path / "o.mp4", "--overwrite", "--json")
     assert other.exit_code == 2
     assert "is being written by another run" in other.json["error"]
     process.send_signal(sign)
@@ -183,7 +185,7 @@ def test_a_name_that_is_recorded_is_refused_and_a_second_interrupt_spoils_nothin
     process = begin(*live, "--to", file)
     until(recorded(file))
     for overwrite, words in (([], "exists"), (["--overwrite"], "is being recorded by another run")):
-        other = run_process(*live, "--to", file, "--seconds", "1", *overwrite)
+        other = run(*live, "--to", file, "--seconds", "1", *overwrite)
         assert other.exit_code == 2
         assert words in other.json["error"]
     process.send_signal(signal.SIGINT)
@@ -244,7 +246,7 @@ def test_after_a_kill_all_but_the_last_second_can_be_played(begin, live, tmp_pat
     file = tmp_path / "o.mp4"
     passed = killed_recording(begin, live, file, 1.5)
     assert playable_seconds(file) > passed - 1
-    again = run_process(*live, "--to", file, "--seconds", "1")
+    again = run(*live, "--to", file, "--seconds", "1")
     assert again.exit_code == 2
     assert "exists" in again.json["error"]
     assert playable_seconds(file) > passed - 1

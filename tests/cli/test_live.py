@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from streamdeblur.cli.process import NO_READER
-from support.cli import COMMAND, run_with_files, start
+from support.cli import COMMAND, pipe_without_reader, run_with_files, start
 from support.disks import namespace_command
 from support.media.videos import read_frames, write_video
 from support.models.networks import write_network
@@ -100,23 +100,20 @@ def test_a_reader_that_leaves_ends_the_stream(started, inverting):
 
 
 def test_without_the_reader_of_stdout_the_other_sinks_go_on(clip, inverting, tmp_path):
-    reading, writing = os.pipe()
-    os.close(reading)
-    arguments = ["live", "--source", clip, "--headless", "--to", "-", "--to", tmp_path / "out.mkv", *inverting]
-    done = subprocess.run([*COMMAND, *arguments], stdout=writing, stderr=subprocess.PIPE, check=False, timeout=120)
-    os.close(writing)
-    assert done.returncode == 2
-    assert done.stderr.endswith(b"Error: The reader of the raw frames has closed the pipe.\n")
+    sinks = ("--to", "-", "--to", tmp_path / "out.mkv")
+    with pipe_without_reader() as writing:
+        done = run_with_files("live", "--source", clip, "--headless", *sinks, *inverting, output=writing)
+    assert done.exit_code == 2
+    assert done.stderr.endswith("Error: The reader of the raw frames has closed the pipe.\n")
     assert len(read_frames(tmp_path / "out.mkv")) == 12
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="a device of Linux")
-def test_a_full_stdout_that_is_the_only_sink_is_an_error(clip):
+def test_a_full_stdout_that_is_the_only_sink_is_an_error(clip, inverting):
     with open("/dev/full", "wb") as full:
-        arguments = [*COMMAND, "live", "--source", clip, "--headless", "--to", "-"]
-        done = subprocess.run(arguments, stdout=full, stderr=subprocess.PIPE, check=False, timeout=120)
-    assert done.returncode == 2
-    assert done.stderr.count(b"Cannot write the raw frames to stdout: No space left on device.") == 1
+        done = run_with_files("live", "--source", clip, "--headless", "--to", "-", *inverting, output=full)
+    assert done.exit_code == 2
+    assert done.stderr.count("Cannot write the raw frames to stdout: No space left on device.") == 1
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])

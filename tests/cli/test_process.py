@@ -14,7 +14,7 @@ import pytest
 from streamdeblur.cli.app import COMMANDS, GROUPS
 from streamdeblur.cli.process import prepared_process
 from support import every_command
-from support.cli import COMMAND, run_process
+from support.cli import COMMAND, pipe_without_reader, run, run_process, run_with_files
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="closes and fills the streams of a shell")
 
@@ -78,11 +78,9 @@ def test_every_command_is_tried():
     assert set(COMMANDS) - {arguments[0] for arguments in every_command.ARGUMENTS} <= {"demo"}
 
 
-def test_a_reader_that_ends_early_is_no_error(tmp_path):
-    reading, writing = os.pipe()
-    os.close(reading)
-    done = subprocess.run([*COMMAND, "evaluate", "--list"], stdout=writing, stderr=subprocess.PIPE, check=False, timeout=120)
-    os.close(writing)
+def test_a_reader_that_ends_early_is_no_error():
+    with pipe_without_reader() as writing:
+        done = subprocess.run([*COMMAND, "evaluate", "--list"], stdout=writing, stderr=subprocess.PIPE, check=False, timeout=120)
     assert (done.returncode, done.stderr) == (141, b"")
 
 
@@ -99,43 +97,38 @@ def test_what_was_done_stays_when_it_cannot_be_printed(tmp_path, few_pictures):
     assert (tmp_path / "out.mp4").stat().st_size > 1000
 
 
-def test_frames_that_stdout_does_not_take_are_told(few_pictures):
-    height, width = few_pictures[0].shape[:2]
-    with Path("/dev/full").open("wb") as full:
-        command = [*COMMAND, "pipe", "--size", f"{width}x{height}", "--format", "rgb24"]
-        done = subprocess.run(
-            command, input=few_pictures[0].tobytes(), stdout=full, stderr=subprocess.PIPE, check=False, timeout=120
-        )
-    assert done.returncode == 2
-    assert done.stderr.endswith(b"Error: Cannot write the frames to stdout: No space left on device.\n")
+@pytest.fixture
+def frame(few_pictures):
+    """The bytes of one frame."""
+    return few_pictures[0].tobytes()
 
 
-def test_frames_without_a_reader_end_quietly(few_pictures):
-    height, width = few_pictures[0].shape[:2]
-    reading, writing = os.pipe()
-    os.close(reading)
-    command = [*COMMAND, "pipe", "--quiet", "--size", f"{width}x{height}", "--format", "rgb24"]
-    done = subprocess.run(
-        command, input=few_pictures[0].tobytes(), stdout=writing, stderr=subprocess.PIPE, check=False, timeout=120
-    )
-    os.close(writing)
-    assert (done.returncode, done.stderr) == (141, b"")
+PIPE = ("pipe", "--quiet", "--size", "320x240", "--format", "rgb24")
 
 
-def test_pipe_does_not_append_to_its_input(tmp_path, few_pictures):
-    height, width = few_pictures[0].shape[:2]
+def test_frames_that_stdout_does_not_take_are_told(frame):
+    with open("/dev/full", "wb") as full:
+        done = run_with_files(*PIPE, input=frame, output=full)
+    assert done.exit_code == 2
+    assert done.stderr == "Error: Cannot write the frames to stdout: No space left on device.\n"
+
+
+def test_frames_without_a_reader_end_quietly(frame):
+    with pipe_without_reader() as writing:
+        done = run_with_files(*PIPE, input=frame, output=writing)
+    assert (done.exit_code, done.stderr) == (141, "")
+
+
+def test_pipe_does_not_append_to_its_input(tmp_path, frame):
     file = tmp_path / "frames.rgb"
-    file.write_bytes(few_pictures[0].tobytes())
-    command = [*COMMAND, "pipe", "--size", f"{width}x{height}", "--format", "rgb24"]
+    file.write_bytes(frame)
     with file.open("rb") as source, file.open("ab") as target:
-        done = subprocess.run(command, stdin=source, stdout=target, stderr=subprocess.PIPE, check=False, timeout=120)
-    assert (done.returncode, file.stat().st_size) == (2, few_pictures[0].nbytes)
-    assert done.stderr == b"Error: stdout is the input itself. Choose another file for the output.\n"
+        done = run_with_files(*PIPE, input=source, output=target)
+    assert (done.exit_code, file.stat().st_size) == (2, len(frame))
+    assert done.stderr == "Error: stdout is the input itself. Choose another file for the output.\n"
 
 
 def test_errors_that_nobody_expected_are_told_in_a_line(monkeypatch):
-    from support.cli import run
-
     def fail():
         raise TypeError("something is wrong")
 

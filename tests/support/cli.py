@@ -13,7 +13,7 @@ import tempfile
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 from unittest import mock
 
 from streamdeblur.cli import main
@@ -48,18 +48,42 @@ def run(*arguments: object, cwd: str | Path = ".") -> Completed:
     return Completed(exit_code, stdout.getvalue().encode(), stderr.getvalue())
 
 
-def run_with_files(*arguments: object, input: bytes = b"") -> Completed:
-    """Run a command in this process that reads or writes frames: its stdin and stdout are files, which have descriptors."""
+def run_with_files(
+    *arguments: object, input: bytes | BinaryIO = b"", output: BinaryIO | None = None, encoding: str = "utf-8"
+) -> Completed:
+    """Run a command in this process that reads or writes frames: its stdin and stdout are files, which have descriptors.
+
+    Args:
+        arguments: Of the command line.
+        input: The bytes of stdin, or an open file for it.
+        output: An open file for stdout, such as the end of a pipe; `Completed.output` is empty then.
+        encoding: Of the text on stdout.
+    """
     stderr = io.StringIO()
-    with tempfile.TemporaryFile() as given, tempfile.TemporaryFile() as taken:
-        given.write(input)
-        given.seek(0)
-        stdin, stdout = io.TextIOWrapper(given), io.TextIOWrapper(taken, "utf-8")
+    with contextlib.ExitStack() as files:
+        if isinstance(input, bytes):
+            given = files.enter_context(tempfile.TemporaryFile())
+            given.write(input)
+            given.seek(0)
+        else:
+            given = input
+        taken = files.enter_context(tempfile.TemporaryFile()) if output is None else output
+        stdin, stdout = io.TextIOWrapper(given), io.TextIOWrapper(taken, encoding)
         with mock.patch("sys.stdin", stdin), contextlib.redirect_stdout(stdout), contextlib.redirect_stderr(stderr):
             exit_code = _exit_code(arguments)
-        stdout.flush()
+        stdin.detach()
+        stdout.detach()
+        if output is not None:
+            return Completed(exit_code, b"", stderr.getvalue())
         taken.seek(0)
         return Completed(exit_code, taken.read(), stderr.getvalue())
+
+
+def pipe_without_reader() -> BinaryIO:
+    """The end to write to of a pipe whose reader has ended."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    return open(writing, "wb")
 
 
 def _exit_code(arguments: Iterable[object]) -> int:
