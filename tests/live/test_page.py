@@ -19,7 +19,7 @@ from streamdeblur.faces.detect import open_detector
 pytest.importorskip("aiortc", reason="aiortc comes with the extra live")
 
 from streamdeblur.live.serve import camera
-from support.browsers import CHROMIUM, page
+from support.browsers import CHROMIUM, browser, page
 from support.media.videos import VideoSpec, write_video
 from support.servers import served
 
@@ -30,7 +30,7 @@ pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not instal
 def blurry_frames(photograph):
     """A shaken view of faces: blurry frames, and their sharp counterparts."""
     middle = np.ascontiguousarray(photograph[120:520, 340:860])
-    return list(zip(*HandheldCamera(middle, 640, 480, shutter=1.0).frames(20), strict=True))
+    return list(zip(*HandheldCamera(middle, 320, 240, shutter=1.0).frames(12), strict=True))
 
 
 @pytest.fixture(scope="module")
@@ -43,11 +43,25 @@ def camera_file(tmp_path_factory, blurry_frames):
 
     pictures = blurry_frames[0]
     with path.open("wb") as file:
-        file.write(b"YUV4MPEG2 W640 H480 F25:1 Ip A1:1 C420jpeg\n")
+        file.write(b"YUV4MPEG2 W320 H240 F10:1 Ip A1:1 C420jpeg\n")
         for picture in [*pictures, *pictures[-2:0:-1]]:
             file.write(b"FRAME\n")
             write_raw(file, av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p"))
     return path
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory, camera_file):
+    """One browser for all tests, since each start costs seconds."""
+    with browser(tmp_path_factory.mktemp("profile"), f"--use-file-for-fake-video-capture={camera_file}") as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def address():
+    """Where the page is served."""
+    with served(RestorationOptions(always=True)) as (opened, _):
+        yield f"http://127.0.0.1:{opened}/"
 
 
 def png(picture):
@@ -78,36 +92,36 @@ WHOLE = """(() => {
 })()"""
 
 
-def test_the_camera_is_restored(camera_file, blurry_frames, tmp_path, monkeypatch):
+def test_the_camera_is_restored(port, address, blurry_frames, monkeypatch):
     detector = open_detector("centerface")
+    # however slow the machine is, no face passes unrestored at first
+    monkeypatch.setattr(camera, "BUDGET", 60.0)
 
     async def use_page():
-        with served(RestorationOptions(always=True)) as (port, _):
-            address = f"http://127.0.0.1:{port}/"
-            async with page(address, tmp_path, f"--use-file-for-fake-video-capture={camera_file}") as opened:
-                await opened.run("document.getElementById('camera').click()")
-                await opened.until("Number(document.getElementById('restored').textContent) > 5", 120)
-                gains = []
-                for _ in range(200):
-                    before, after = np.split(pixels(await opened.run(WHOLE)), 2, axis=1)
-                    boxes = [face.box.astype(int) for face in detector.detect(before)]
-                    if boxes:
-                        was, now = errors(before, after, *blurry_frames, boxes)
-                        # On a machine that is too slow, faces pass through unrestored.
-                        gains += [was - now] if abs(was - now) > 0.01 * was else []
-                    if len(gains) == 5:
-                        break
-                    await asyncio.sleep(0.2)
-                latency = await opened.run("document.getElementById('latency').textContent")
-                monkeypatch.setattr(camera, "BUDGET", 0.0)
-                await opened.until("!document.getElementById('unrestored').hidden")
-                unrestored = await opened.run("document.getElementById('unrestored').textContent")
-                await opened.run("document.getElementById('pause').click()")
-                label = await opened.run("document.getElementById('pause').textContent")
-                await opened.run("document.getElementById('camera').click()")
-                return gains, latency, label, unrestored, opened.requests, opened.errors, address
+        async with page(port, address) as opened:
+            await opened.run("document.getElementById('camera').click()")
+            await opened.until("Number(document.getElementById('restored').textContent) > 5", 120)
+            gains = []
+            for _ in range(200):
+                before, after = np.split(pixels(await opened.run(WHOLE)), 2, axis=1)
+                boxes = [face.box.astype(int) for face in detector.detect(before)]
+                if boxes:
+                    was, now = errors(before, after, *blurry_frames, boxes)
+                    # a picture may be shown before the server has restored the first one
+                    gains += [was - now] if abs(was - now) > 0.01 * was else []
+                if len(gains) == 3:
+                    break
+                await asyncio.sleep(0.2)
+            latency = await opened.run("document.getElementById('latency').textContent")
+            monkeypatch.setattr(camera, "BUDGET", 0.0)
+            await opened.until("!document.getElementById('unrestored').hidden")
+            unrestored = await opened.run("document.getElementById('unrestored').textContent")
+            await opened.run("document.getElementById('pause').click()")
+            label = await opened.run("document.getElementById('pause').textContent")
+            await opened.run("document.getElementById('camera').click()")
+            return gains, latency, label, unrestored, opened.requests, opened.errors
 
-    gains, latency, label, unrestored, requests, errors_shown, address = asyncio.run(use_page())
+    gains, latency, label, unrestored, requests, errors_shown = asyncio.run(use_page())
     assert re.match(r"\d+ % of the blurred faces pass unrestored", unrestored)
     assert errors_shown == []
     assert len(gains) >= 3
@@ -118,14 +132,13 @@ def test_the_camera_is_restored(camera_file, blurry_frames, tmp_path, monkeypatc
     assert [one for one in requests if not one.startswith((address, "blob:", "data:"))] == []
 
 
-def test_a_dropped_picture_is_restored_and_can_be_downloaded(face_picture, tmp_path):
+def test_a_dropped_picture_is_restored_and_can_be_downloaded(port, address, face_picture):
     async def use_page():
-        with served(RestorationOptions(always=True)) as (port, _):
-            async with page(f"http://127.0.0.1:{port}/", tmp_path) as opened:
-                await opened.drop("me & you.png", png(face_picture), "image/png")
-                await opened.until("!document.getElementById('download').hidden && picture.width === 426")
-                shape = await opened.run("[picture.width, picture.height]")
-                return shape, await opened.run(DOWNLOAD), await opened.run(STATUS), opened.errors
+        async with page(port, address) as opened:
+            await opened.drop("me & you.png", png(face_picture), "image/png")
+            await opened.until("!document.getElementById('download').hidden && picture.width === 426")
+            shape = await opened.run("[picture.width, picture.height]")
+            return shape, await opened.run(DOWNLOAD), await opened.run(STATUS), opened.errors
 
     shape, kept, status, errors = asyncio.run(use_page())
     assert errors == []
@@ -166,41 +179,49 @@ async def shown_clips(opened, folder, pictures):
     return shown
 
 
-def test_clips_of_each_type_are_shown_and_broken_files_explained(few_pictures, tmp_path):
+def test_clips_of_each_type_are_shown_and_broken_files_explained(port, address, few_pictures, tmp_path):
     async def use_page():
-        with ExitStack() as server:
-            port, _ = server.enter_context(served(RestorationOptions(always=True)))
-            async with page(f"http://127.0.0.1:{port}/", tmp_path / "profile") as opened:
-                shown = await shown_clips(opened, tmp_path, few_pictures[:4])
-                messages = {}
-                for name, content in BROKEN:
-                    await opened.drop(name, content)
-                    messages[name, content] = await opened.run(STATUS)
-                server.close()
-                await opened.drop("me.jpeg", png(few_pictures[0]), "image/jpeg")
-                return shown, messages, await opened.run(STATUS), opened.errors
+        async with page(port, address) as opened:
+            shown = await shown_clips(opened, tmp_path, few_pictures[:4])
+            messages = {}
+            for name, content in BROKEN:
+                await opened.drop(name, content)
+                messages[name, content] = await opened.run(STATUS)
+            return shown, messages, opened.errors
 
-    shown, messages, without_server, errors = asyncio.run(use_page())
+    shown, messages, errors = asyncio.run(use_page())
     assert [name for name, _ in shown.values()] == ["clip-sharp.mp4", "clip-sharp.mp4", "a clip.of.mine-sharp.webm"]
     assert {message for _, message in shown.values()} == {"4 of 4 faces restored. Drag the line to compare."}
     assert {file: words for file, words in BROKEN.items() if words not in messages[file]} == {}, messages
-    assert "Is streamdeblur still running?" in without_server
+    assert errors == []
+
+
+def test_a_server_that_has_ended_is_told(port, face_picture):
+    async def use_page():
+        with ExitStack() as server:
+            ending, _ = server.enter_context(served(RestorationOptions()))
+            async with page(port, f"http://127.0.0.1:{ending}/") as opened:
+                server.close()
+                await opened.drop("me.jpeg", png(face_picture), "image/jpeg")
+                return await opened.run(STATUS), opened.errors
+
+    status, errors = asyncio.run(use_page())
+    assert "Is streamdeblur still running?" in status
     assert errors == []
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(380, "dark"), (1000, "light")])
-def test_the_page_fits_the_screen_and_is_accessible(tmp_path, width, scheme):
+def test_the_page_fits_the_screen_and_is_accessible(port, address, width, scheme):
     async def use_page():
-        with served(RestorationOptions()) as (port, _):
-            async with page(f"http://127.0.0.1:{port}/", tmp_path, width=width) as opened:
-                await opened.send(
-                    "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 500
-                )
-                await opened.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
-                wide = await opened.run("document.documentElement.scrollWidth")
-                background = await opened.run("getComputedStyle(document.documentElement).colorScheme")
-                tree = (await opened.send("Accessibility.getFullAXTree"))["nodes"]
-                return wide, background, tree
+        async with page(port, address) as opened:
+            await opened.send(
+                "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 500
+            )
+            await opened.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+            wide = await opened.run("document.documentElement.scrollWidth")
+            background = await opened.run("getComputedStyle(document.documentElement).colorScheme")
+            tree = (await opened.send("Accessibility.getFullAXTree"))["nodes"]
+            return wide, background, tree
 
     wide, background, tree = asyncio.run(use_page())
     assert wide <= width

@@ -7,21 +7,24 @@ import base64
 import json
 import shutil
 import subprocess
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, contextmanager
 from itertools import count
 
 import aiohttp
+
+from support.servers import wait_until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
     "--autoplay-policy=no-user-gesture-required", "--remote-debugging-port=0", "--mute-audio",
+    "--window-size=1000,800",
 )  # fmt: skip
 
 
 class Page:
-    """One open page."""
+    """One open page, in a tab of its own."""
 
     def __init__(self, socket):
         self._socket, self._numbers = socket, count(1)
@@ -81,22 +84,27 @@ class Page:
         )
 
 
-@asynccontextmanager
-async def page(address, profile, *flags, width=1000, height=800):
-    """Open an address in a browser of its own."""
-    command = [CHROMIUM, *FLAGS, *flags, f"--user-data-dir={profile}", f"--window-size={width},{height}", "about:blank"]
-    browser = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+@contextmanager
+def browser(profile, *flags):
+    """Run a browser, in which each `page` is a tab; yields the port of its DevTools."""
+    command = [CHROMIUM, *FLAGS, *flags, f"--user-data-dir={profile}", "about:blank"]
+    process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     try:
         port_file = profile / "DevToolsActivePort"
-        for _ in range(1200):
-            if port_file.exists() and port_file.read_text().count("\n"):
-                break
-            await asyncio.sleep(0.05)
-        port = port_file.read_text().splitlines()[0]
-        async with aiohttp.ClientSession() as session:
-            async with session.get(f"http://127.0.0.1:{port}/json") as answer:
-                targets = await answer.json()
-            target = next(one for one in targets if one["type"] == "page")
+        wait_until(lambda: port_file.exists() and "\n" in port_file.read_text())
+        yield int(port_file.read_text().splitlines()[0])
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+@asynccontextmanager
+async def page(port, address):
+    """Open an address in a tab of the browser with this port, and close it at the end."""
+    async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+        async with session.put("/json/new?about:blank") as answer:
+            target = await answer.json()
+        try:
             async with session.ws_connect(target["webSocketDebuggerUrl"], max_msg_size=0) as socket:
                 opened = Page(socket)
                 await opened.send("Network.enable")
@@ -106,6 +114,5 @@ async def page(address, profile, *flags, width=1000, height=800):
                 await opened.send("Page.navigate", url=address)
                 await opened.until("document.readyState === 'complete' && location.href !== 'about:blank'")
                 yield opened
-    finally:
-        browser.terminate()
-        browser.wait(20)
+        finally:
+            await session.get(f"/json/close/{target['id']}")
