@@ -16,6 +16,9 @@ from streamdeblur.setting_messages import explanation
 from streamdeblur.setting_types import LARGEST_SIDE, LONGEST_TIME, Seconds, Size
 from streamdeblur.weights import DEFAULT_NETWORK, network_names
 
+if TYPE_CHECKING:
+    from streamdeblur.network import Network
+
 LONGEST_TEXT = 4096
 """Characters of a text, as paths of Linux."""
 
@@ -247,6 +250,10 @@ class StreamOptions(UserSettings):
     no_subtitles: NoSubtitles = False
     no_data: NoData = False
 
+    def unused(self) -> list[str]:
+        """Return a warning for each setting that is given and has no effect."""
+        return ["the setting audio has no effect: audio is left out"] if self.audio and self.no_audio else []
+
     def keeps(self, kind: str) -> bool:
         """Return whether streams of this kind ('audio', 'subtitle', 'data', ...) are kept."""
         return not {"audio": self.no_audio, "subtitle": self.no_subtitles, "data": self.no_data}.get(kind, False)
@@ -254,6 +261,12 @@ class StreamOptions(UserSettings):
 
 Overwrite = Annotated[bool, Field(description="Replace outputs that exist.")]
 Resume = Annotated[bool, Field(description="Skip outputs that are complete.")]
+
+
+def unused_look_ahead(options: VideoOptions | PipeOptions, network: Network) -> list[str]:
+    """Return a warning if a look-ahead is given for a network without a memory."""
+    given = "look_ahead" in options.model_fields_set and options.look_ahead > 0
+    return ["look_ahead has no effect: the network has no memory"] if given and not network.memory else []
 
 
 class VideoOptions(ComposedSettings):
@@ -292,6 +305,12 @@ class ImageBatchOptions(ComposedSettings):
     resume: Resume = False
 
 
+def unused_overwrite(options: VideoBatchOptions | ImageBatchOptions) -> list[str]:
+    """Return a warning if outputs that exist are to be replaced, and to be skipped."""
+    both = options.overwrite and options.resume
+    return ["overwrite has no effect: resume skips outputs that exist"] if both else []
+
+
 class PipeOptions(ComposedSettings):
     """What the command ``pipe`` needs."""
 
@@ -302,6 +321,14 @@ class PipeOptions(ComposedSettings):
     format: str = Field(default="yuv420p", description="Pixel format of raw frames, by FFmpeg's name.")
     look_ahead: LookAhead = LOOK_AHEAD
     live: bool = Field(default=False, description="Write each frame before the next is read, for the lowest delay.")
+
+    @model_validator(mode="after")
+    def _refuse_unused(self) -> Self:
+        if self.live and "look_ahead" in self.model_fields_set and self.look_ahead:
+            raise ValueError(f"live writes each frame before the next is read, so look_ahead must be 0 (got {self.look_ahead})")
+        if self.size is None and "format" in self.model_fields_set:
+            raise ValueError("format is that of raw frames, and needs a size; YUV4MPEG2, without a size, states its own")
+        return self
 
 
 def _refuse_unusable(text: str) -> None:

@@ -16,7 +16,7 @@ from streamdeblur.errors import OptionError
 from streamdeblur.files import check_target
 from streamdeblur.frames import StreamItem
 from streamdeblur.jobs.summary import JobSummary
-from streamdeblur.options import RestorationOptions, VideoOptions, VideoSettings
+from streamdeblur.options import RestorationOptions, VideoOptions, VideoSettings, unused_look_ahead
 from streamdeblur.video.channel import Channel, Stages
 from streamdeblur.video.copying import beside, copy_frame
 from streamdeblur.video.reader import Item, Reader
@@ -113,7 +113,7 @@ def deblur_video(
         source,
         target,
         deblurrer,
-        [*reader.warnings, *writer.warnings],
+        [*reader.warnings, *writer.warnings, *unused_look_ahead(options, deblurrer.network)],
         frames=frames,
         seconds=round(seconds, 3),
         fps=round(frames / seconds, 2) if seconds else 0.0,

@@ -25,6 +25,7 @@ from streamdeblur.live.status_frame import status_frame
 from streamdeblur.live.summary import LiveSummary
 from streamdeblur.live.timing import TICKS, Latencies, PlayoutDelay
 from streamdeblur.live.unrestored import MOST_SHARE, UnrestoredFaces, share_unrestored
+from streamdeblur.live.unused import unused_settings
 from streamdeblur.live.view import Preview, overlay_lines
 from streamdeblur.live.warning_log import WarningLog
 from streamdeblur.video.source import shown_source
@@ -87,6 +88,8 @@ class LiveLoop:
             self.preview = Preview() if PREVIEW in options.to else None
             cleanup.pop_all()
         realtime = self.capture.realtime
+        for warning in unused_settings(options, realtime=realtime):
+            self._warnings.add(warning)
         self.budget = options.budget / 1000 if options.budget else BUDGET_SHARE / float(self.capture.rate)
         self.restore_worker = RestoreWorker(
             self.capture.frames, self.restorer, budget=self.budget if realtime else None, split=options.view == "split"

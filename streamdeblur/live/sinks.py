@@ -69,15 +69,16 @@ def sink_openers(options: LiveOptions) -> dict[str, SinkOpener]:
     """
     names = [name for name in options.to if name != PREVIEW]
     openers = {name: sink_opener(name, options) for name in names}
-    files = [os.path.realpath(name) for name in names if _is_file(name)]
+    files = [os.path.realpath(name) for name in names if is_file(name)]
     for file in files:
         if files.count(file) > 1:
             raise OptionError(f"{file} is given twice. Give each recording a name of its own.")
     return openers
 
 
-def _is_file(name: str) -> bool:
-    return name not in ("null", STDOUT) and name.partition(":")[0] != "camera" and not is_url(name)
+def is_file(name: str) -> bool:
+    """Return whether a sink of this name is a recording."""
+    return name not in ("null", STDOUT, PREVIEW) and name.partition(":")[0] != "camera" and not is_url(name)
 
 
 def sink_opener(name: str, options: LiveOptions) -> SinkOpener:

@@ -66,7 +66,7 @@ class Writer:
 
         self.target, self.reader = target, reader
         self._encoding, self._streams, self._side_by_side = encoding, streams or StreamOptions(), side_by_side
-        self.warnings: list[str] = []
+        self.warnings: list[str] = self._streams.unused()
         self._last_ticks: int | None = None
         self._moved = 0
         self._others: dict[int, OtherStream] = {}

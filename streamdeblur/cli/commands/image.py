@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -16,10 +17,12 @@ from streamdeblur.cli.output import print_json
 from streamdeblur.cli.parameters import Config, Json, OutFolder, Quiet
 from streamdeblur.errors import OptionError
 from streamdeblur.jobs import batch
-from streamdeblur.options import ImageBatchOptions
+from streamdeblur.options import ImageBatchOptions, unused_overwrite
 
 if TYPE_CHECKING:
     from streamdeblur.jobs.image import ImageSummary
+
+logger = logging.getLogger(__name__)
 
 Paths = Annotated[list[Path], typer.Argument(help="INPUT OUTPUT; or with --out any number of pictures and folders.")]
 
@@ -32,6 +35,10 @@ def command(
         from streamdeblur.jobs.image import SUFFIXES
 
         options = ImageBatchOptions.load(config, **settings)
+        for warning in unused_overwrite(options):
+            logger.warning("%s.", warning)
+        if "detect_every" in options.restoration.model_fields_set:
+            logger.warning("detect_every has no effect: faces are looked for in each picture.")
         if out is not None:
             jobs = batch.plan(paths, out, set(SUFFIXES))
         elif len(paths) == 2:

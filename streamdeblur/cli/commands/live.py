@@ -16,7 +16,7 @@ from streamdeblur.cli.output import print_json
 from streamdeblur.cli.parameters import Config, Json, Quiet, time_option
 from streamdeblur.cli.process import NO_READER
 from streamdeblur.config_files import read_config
-from streamdeblur.errors import OutputError
+from streamdeblur.errors import OptionError, OutputError
 from streamdeblur.live.options import LiveOptions
 from streamdeblur.video.source import shown_source
 
@@ -48,6 +48,10 @@ def command(
         options = LiveOptions.load(config, **settings)
 
         from streamdeblur.live.loop import LiveLoop
+        from streamdeblur.live.sinks import PREVIEW
+
+        if headless and PREVIEW in options.to:
+            raise OptionError("--headless opens no window: leave out the output 'preview'.")
 
         loop = LiveLoop(options)
         capture, targets = loop.capture, ", ".join(map(shown_source, options.to))

@@ -18,7 +18,7 @@ from streamdeblur.cli.parameters import Config, Quiet
 from streamdeblur.cli.process import NO_READER
 from streamdeblur.errors import InputError, OutputError
 from streamdeblur.files import refuse_same_streams
-from streamdeblur.options import PipeOptions
+from streamdeblur.options import PipeOptions, unused_look_ahead
 
 if TYPE_CHECKING:
     import av
@@ -53,6 +53,8 @@ def command(
         refuse_same_streams(source.fileno(), target.fileno())
         began, ended = time.monotonic(), False
         with FaceDeblurrer(options.restoration, throughput=not options.live) as deblurrer:
+            for warning in unused_look_ahead(options, deblurrer.network):
+                logger.warning("%s.", warning)
             try:
                 if y4m:
                     target.write(y4m.header + b"\n")

@@ -17,7 +17,7 @@ from streamdeblur.cli.parameters import Json, OutFolder, Quiet
 from streamdeblur.cli.progress import ProgressLine
 from streamdeblur.errors import OptionError
 from streamdeblur.jobs import batch
-from streamdeblur.options import VideoBatchOptions
+from streamdeblur.options import VideoBatchOptions, unused_overwrite
 
 if TYPE_CHECKING:
     from streamdeblur.jobs.video import VideoSummary
@@ -37,6 +37,8 @@ def command(
 ) -> None:
     with handle_errors(quiet=quiet, json=json):
         options = VideoBatchOptions.load(config, **settings)
+        for warning in unused_overwrite(options):
+            logger.warning("%s.", warning)
         if out is not None:
             _many([Path(path) for path in paths], out, options, quiet=quiet, json=json)
         elif len(paths) == 2:
