@@ -112,13 +112,22 @@ def _check_sizes(model: Any, spec: GraphSpec) -> None:
             shape = output.get_partial_shape()
             if shape.is_dynamic:
                 raise NetworkError(f"the network has a tensor of {shape}, whose size depends on the content of the picture.")
-            sizes = list(shape.to_shape())
+            sizes = _sizes(shape.to_shape())
             check_size("the network", sizes)
             if 0 in sizes and output.get_element_type().is_real() and operation.get_type_name() != "Constant":
                 raise NetworkError(f"the network has an empty tensor, {sizes}.")
-    returned = [list(model.output(name).get_shape()) for name in spec.outputs]
+    returned = [_sizes(model.output(name).get_shape()) for name in spec.outputs]
     if spec.shape is not None and returned != [list(spec.shape)] * len(returned):
         raise NetworkError(f"the network returns {returned} for a crop; {list(spec.shape)} is needed.")
+
+
+def _sizes(shape: Any) -> list[int]:
+    """Return the sizes of an OpenVINO shape.
+
+    To iterate it would throw a C++ exception at its end, of which each takes a millisecond where the process has loaded libunwind,
+    as GStreamer does; a network has thousands of shapes.
+    """
+    return [shape[axis] for axis in range(len(shape))]
 
 
 class OpenVINOGraph:
