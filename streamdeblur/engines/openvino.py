@@ -124,8 +124,8 @@ def _check_sizes(model: Any, spec: GraphSpec) -> None:
 def _sizes(shape: Any) -> list[int]:
     """Return the sizes of an OpenVINO shape.
 
-    To iterate it would throw a C++ exception at its end, of which each takes a millisecond where the process has loaded libunwind,
-    as GStreamer does; a network has thousands of shapes.
+    Iterating it throws a C++ exception at the end, which takes a millisecond where the process has loaded libunwind, as GStreamer
+    does; a network has thousands of shapes.
     """
     return [shape[axis] for axis in range(len(shape))]
 

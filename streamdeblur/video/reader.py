@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 Item = Union["av.VideoFrame", "av.Packet[av.stream.Stream]"]
 
+DECODING_THREADS = 4
+"""Not the number of cores: each thread of most decoders works on another frame, and where one fails, PyAV drops what others
+return with it. So all machines keep the same frames of a damaged file, and few are lost where its end is damaged."""
 MOST_ERRORS = 250
 """Number of consecutive undecodable packets after which reading ends."""
 PREROLL_SECONDS = 10
@@ -73,6 +76,7 @@ class Reader:
         try:
             self.stream = self._video_stream()
             self.stream.thread_type = "AUTO"
+            self.stream.codec_context.thread_count = DECODING_THREADS
             self._length = VideoLength(self.container, self.stream)
             self._continuous = self._continuous_stamps()
             self._rising = FrameStamps()
