@@ -15,7 +15,7 @@ from pydantic import Field, field_validator
 
 from streamdeblur.errors import MethodError, NetworkError
 from streamdeblur.evaluation.cases import Case, Image
-from streamdeblur.evaluation.methods.memory import chosen, memory_tensors
+from streamdeblur.evaluation.methods.memory import RULES, chosen, memory_tensors
 from streamdeblur.evaluation.methods.per_face import PerFaceMethod, files_digest
 from streamdeblur.onnx_session import open_on_cpu
 from streamdeblur.opening import ReopenedAfterFork
@@ -44,7 +44,9 @@ class PictureFormat(Settings):
     past: int | None = Field(
         default=None, ge=0, description="Exposures before the present one that a memory gets, at most; by default all that fit."
     )
-    ahead: int = Field(default=0, ge=0, description="Exposures after the present one that a memory gets, at most.")
+    ahead: int = Field(
+        default=0, ge=0, description="Exposures after the present one that a memory gets, at most, as `look_ahead` of streams."
+    )
 
     @field_validator("range", mode="before")
     @classmethod
@@ -115,8 +117,10 @@ def _options(query: str, **fixed: str) -> PictureFormat:
 
 def _method(name: str, path: Path, picture_format: PictureFormat) -> PerFaceMethod:
     digest = files_digest(_files(path))
-    fingerprint = f"{digest} {picture_format.model_dump_json()}, onnxruntime {version('onnxruntime')}"
-    return PerFaceMethod(name, fingerprint, _Session(name, path, picture_format))
+    session = _Session(name, path, picture_format)
+    rules = f", {RULES}" if session.has_memory else ""
+    fingerprint = f"{digest} {picture_format.model_dump_json()}, onnxruntime {version('onnxruntime')}{rules}"
+    return PerFaceMethod(name, fingerprint, session)
 
 
 def _files(path: Path) -> list[Path]:
@@ -193,7 +197,7 @@ class _Memory:
 
     def tensors(self, case: Case, picture_format: PictureFormat) -> dict[str, NDArray[np.float32]]:
         """Return the inputs that hold the neighbours of a case; without neighbours, none is valid."""
-        crops = chosen(case.neighbours, self.entries, picture_format.past, picture_format.ahead)
+        crops = chosen(case, self.entries, picture_format.past, picture_format.ahead)
         return dict(zip(MEMORY, memory_tensors(crops, self.entries, self.size), strict=True))
 
 
@@ -217,6 +221,11 @@ class _Session:
             raise MethodError(f"{name} has no output '{picture_format.output}'. It has: {', '.join(outputs)}.")
         self._outputs = [picture_format.output] if picture_format.output else outputs
         self._range = picture_format.range or ((0.0, 255.0) if self._input.dtype is np.uint8 else (0.0, 1.0))
+
+    @property
+    def has_memory(self) -> bool:
+        """Whether the network takes neighbours."""
+        return self._memory is not None
 
     def __call__(self, case: Case) -> Image:
         height, width = self._input.size or case.blurry.shape[:2]
