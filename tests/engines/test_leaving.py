@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -86,6 +87,40 @@ def test_a_program_that_leaves_faces_in_flight_ends_as_any_other(engine, ending)
     command = [sys.executable, "-c", BEGINNING + ending, engine]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+CLOSING = """
+import os, sys
+from streamdeblur.opening import close_at_exit
+
+class Opened:
+    def __init__(self, name):
+        self.name = name
+        close_at_exit(self)
+
+    def close(self):
+        print(self.name, flush=True)
+        if self.name == "broken":
+            raise RuntimeError("The device is lost.")
+
+kept = [Opened(name) for name in ("first", "broken", "last")]
+Opened("collected")
+if hasattr(os, "fork"):
+    child = os.fork()
+    if child == 0:
+        own = Opened("of the child")
+        sys.exit(0)
+    os.waitpid(child, 0)
+print("end", flush=True)
+"""
+
+
+def test_what_is_open_is_closed_at_the_end_by_the_process_that_opened_it():
+    done = subprocess.run([sys.executable, "-c", CLOSING], capture_output=True, text=True, check=False, timeout=60)
+    assert (done.returncode, done.stderr) == (0, "")
+    child, _, own = done.stdout.partition("end\n")
+    assert child.split("\n")[:-1] == (["of the child"] if hasattr(os, "fork") else [])
+    assert sorted(own.split()) == ["broken", "first", "last"]
 
 
 def items(pictures):

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 import pytest
 
-from streamdeblur import FaceDeblurrer
+from streamdeblur import FaceDeblurrer, opening
 from streamdeblur.caches import read_cached, write_cached
 from streamdeblur.engines import FrameFaces, open_engine
 from streamdeblur.engines.fallback import FallbackEngine
@@ -337,6 +337,28 @@ def test_a_frame_that_is_late_is_unchanged(machine, network):
     assert not pasted.in_time.any()
     assert [bytes(plane) for plane in frame.planes] == before
     assert works(engine)
+    engine.close()
+
+
+def test_faces_that_are_given_up_free_their_memory_when_the_device_is_done(machine, network):
+    engine = open_tensorrt(network)
+    frame = random_frame("yuv420p")
+    before = [bytes(plane) for plane in frame.planes]
+    for _ in range(3):
+        engine.submit(FrameFaces.read(frame_planes(frame), WINDOWS, [1.0] * 3)).discard()
+    assert works(engine)
+    engine._thread.call(lambda: None)
+    blocks = len(engine._staging._free)
+    engine.submit(FrameFaces.read(frame_planes(frame), WINDOWS, [1.0] * 3)).discard()
+    engine._thread.call(lambda: None)
+    assert len(engine._staging._free) == blocks
+    assert [bytes(plane) for plane in frame.planes] == before
+    engine.close()
+
+
+def test_an_engine_is_closed_at_the_end_of_the_interpreter(machine, network):
+    engine = open_tensorrt(network)
+    assert engine in opening._open
     engine.close()
 
 
