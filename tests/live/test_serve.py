@@ -77,6 +77,13 @@ def test_the_page_loads_nothing_from_other_sites(port):
         assert [a for a in addresses if a != b"http://www.w3.org/2000/svg"] == []
 
 
+def test_the_page_begins_with_the_strength_of_the_server(inverting_options):
+    with served(inverting_options.changed(strength=0.37)) as (opened, _):
+        page = request(opened, "GET", "/", origin=False)[2].decode()
+    assert re.search(r'<input id="strength"[^>]* min="0" max="100" value="37"', page)
+    assert ">37 %</output>" in page
+
+
 @pytest.mark.parametrize("origin", ["http://evil.example", "null", "http://127.0.0.1:1", "http://localhost.evil.example"])
 def test_requests_of_other_web_sites_are_refused(port, origin):
     for method, path in (("GET", "/"), ("POST", "/offer"), ("POST", "/restore")):

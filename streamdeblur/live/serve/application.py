@@ -45,6 +45,8 @@ class ServerState:
 
     def __init__(self, options: RestorationOptions, access: Access, folder: Path, restorer: Restorer | None) -> None:
         self.access, self.folder = access, folder
+        self.percent = round(100 * options.strength)
+        """The strength that the page begins with."""
         self.cameras = CameraSessions(options, restorer)
         self.uploads = 0
         """Number of uploads that arrive, wait, are restored or sent back."""
@@ -78,7 +80,7 @@ async def _page(request: web.Request) -> web.Response:
     name, kind = PAGE[request.path]
     text = (files("streamdeblur.live.serve") / "page" / name).read_text(encoding="utf-8")
     if kind == "text/html":
-        text = Template(text).substitute(uploads.limits())
+        text = Template(text).substitute(uploads.limits(), strength=request.app[STATE].percent)
     return web.Response(text=text, content_type=kind, charset="utf-8")
 
 
