@@ -15,7 +15,7 @@ from streamdeblur.errors import EngineError, NetworkError
 from streamdeblur.faces.window import FaceWindow, RestoredCrop, crop, paste
 from streamdeblur.network import Network
 from streamdeblur.video.planes import array_planes
-from streamdeblur.weights import default_network
+from streamdeblur.weights import network_names, network_path
 from support.fakes.cuda_on_host import compiler
 from support.fakes.gpu import fake_gpu
 from support.fakes.machine import Machine
@@ -46,7 +46,7 @@ def engine(request, tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch, fake_gpu(Machine(name)) if name in FAKED else nullcontext() as machine:
         if machine:
             patch.setenv("STREAMDEBLUR_CACHE", str(tmp_path_factory.mktemp("cache")))
-        opened = open_engine("tensorrt" if machine else name, Network.read(default_network()), throughput=throughput)
+        opened = open_engine("tensorrt" if machine else name, Network.read(network_path("lite")), throughput=throughput)
         yield opened
         opened.close()
 
@@ -56,7 +56,7 @@ def expected(crops):
     """The network as ONNX Runtime computes it in float32."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(default_network()), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(str(network_path("lite")), providers=["CPUExecutionProvider"])
     tensor = crops.transpose(0, 3, 1, 2).astype(np.float32) / 255
     return np.rint(session.run(["restored"], {"blurry": tensor})[0].transpose(0, 2, 3, 1) * 255).astype(int)
 
@@ -112,7 +112,7 @@ def test_what_is_not_ready_by_the_deadline_is_as_it_came(engine, photograph, cro
 
 @pytest.mark.parametrize("name", ENGINES)
 def test_an_engine_that_is_closed_frees_its_memory(name, crops):
-    opened = open_engine(name, Network.read(default_network()))
+    opened = open_engine(name, Network.read(network_path("lite")))
     opened.infer(crops[:1])
     opened.close()
     graph = weakref.ref(opened._graph)
@@ -165,8 +165,9 @@ def test_a_provider_that_is_not_installed_is_refused(tmp_path):
         open_engine("onnxruntime:cuda", network)
 
 
-def test_the_network_tells_what_the_runtime_needs():
-    network = Network.read(default_network())
+@pytest.mark.parametrize("name", network_names())
+def test_a_shipped_network_tells_what_the_runtime_needs(name):
+    network = Network.read(network_path(name))
     assert (network.crop_size, network.window_scale) == (256, 1.7)
     assert network.training != "not stated"
     assert network.licence != "not stated"

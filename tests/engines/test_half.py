@@ -10,12 +10,12 @@ from onnx import TensorProto, helper, numpy_helper
 from streamdeblur.engines.half import EXACT_MODULE, EXACT_OPERATIONS, compute_in_half
 from streamdeblur.faces.window import FaceWindow, crop
 from streamdeblur.video.planes import array_planes
-from streamdeblur.weights import default_network
+from streamdeblur.weights import network_path
 
 
 @pytest.fixture(scope="module")
 def whole():
-    return default_network().read_bytes()
+    return network_path("lite").read_bytes()
 
 
 @pytest.fixture(scope="module")
