@@ -35,9 +35,14 @@ AHEAD = 1
 """Exposures of a run after the present one."""
 DUTY = (0.3, 1.0)
 """Range of the fraction of a frame interval with an open shutter, of synthetic blur."""
-DRIFT = np.array([2.0, 2.0, 0.012, 0.01])
-"""What a tracker leaves between two exposures of a still: standard deviations of x and y in pixels, of the angle in radians, and
-of the logarithm of the scale."""
+DRIFT = np.array([0.8, 0.7, 0.004, 0.004])
+"""What a tracker leaves from one exposure of a still to the next: standard deviations of x and y in pixels, of the angle in
+radians, and of the logarithm of the scale. Steps add up.
+
+In crops of 256 px whose windows the tracker of this package placed in ten public videos of people who talk and walk, features
+of the face move by 0.7, 0.5, 0.003 and 0.003 from one frame to the next (1.48 times the median of absolute values, 1,305 pairs
+of frames), by 1.0, 0.9, 0.006 and 0.006 over two frames, and by 1.3, 1.2, 0.007 and 0.007 over three.
+"""
 
 
 @dataclass(frozen=True)
@@ -85,8 +90,8 @@ class RunMaker:
             return
         face = still.open()
         random = self.maker.random(still.name, "drift")
-        drift = np.clip(random.standard_normal((self.length, 4)), -3.0, 3.0) * DRIFT
-        drift[self.present] = 0.0
+        drift = np.cumsum(np.clip(random.standard_normal((self.length, 4)), -3.0, 3.0) * DRIFT, 0)
+        drift -= drift[self.present]
         crops = [_moved(face.crop, *own.tolist()) for own in drift]
         landmarks = [face.landmarks if n == self.present else None for n in range(self.length)]
         exposures = self._shaken(still.name, crops, landmarks)

@@ -45,8 +45,12 @@ class SequenceSettings(Settings):
     stopped: float = Field(default=0.12, ge=0, le=1, description="Fraction of earlier exposures with a camera at rest.")
     lost: float = Field(default=0.15, ge=0, le=1, description="Fraction of sequences that begin, or were cut, in their memory.")
     spread: tuple[float, float, float, float] = Field(
-        default=(2.0, 2.0, 0.006, 0.005),
-        description="What the tracker leaves: standard deviation of x and y in pixels, angle in radians, logarithm of the scale.",
+        default=(0.8, 0.7, 0.004, 0.004),
+        description="What the tracker leaves from one exposure to the next: standard deviation of x and y in pixels, angle in "
+        "radians, logarithm of the scale. Steps add up.",
+    )
+    spread_factors: tuple[float, float] = Field(
+        default=(0.3, 3.0), description="Range of a factor of these steps, which is one for each sequence."
     )
     strong_drift: float = Field(default=0.1, ge=0, le=1, description="Fraction of earlier exposures with a larger difference.")
     strong_spread: tuple[float, float, float, float] = Field(default=(6.0, 6.0, 0.15, 0.1), description="The larger difference.")

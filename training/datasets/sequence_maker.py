@@ -104,10 +104,13 @@ class SequenceMaker(PairMaker):
         """What the tracker leaves of each exposure: a little, and now and then as much as a turning head or a wrong box."""
         settings, exposures = self.settings, self.exposures
         strong = random.random(exposures) < settings.strong_drift
-        spread = np.where(strong[:, None], settings.strong_spread, settings.spread)
-        drift = random.normal(0.0, 1.0, (exposures, 4)) * spread
-        drift[-1] = 0.0
-        return np.clip(drift, -3.0 * spread, 3.0 * spread)
+        strong[-1] = False
+        lowest, highest = settings.spread_factors
+        factor = lowest * (highest / lowest) ** random.random()
+        steps, jumps = np.clip(random.normal(0.0, 1.0, (2, exposures, 4)), -3.0, 3.0)
+        drift = np.cumsum(steps * np.multiply(factor, settings.spread), 0) + jumps * settings.strong_spread * strong[:, None]
+        # the present one is what the others differ from
+        return np.asarray(drift - drift[-1])
 
     # From clips
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from concurrent.futures import ThreadPoolExecutor
 
+import cv2
 import numpy as np
 import pytest
 
@@ -92,6 +93,21 @@ def test_the_window_follows_a_face_that_moves(clips):
     for sequence in whole:
         inner = (slice(None), slice(60, 196), slice(60, 196))
         assert psnr(sequence.blurry[inner][0], sequence.blurry[inner][2]) > 25
+
+
+def test_what_the_tracker_leaves_adds_up_towards_earlier_exposures(stills):
+    """As a head that turns slowly, or a window that comes to rest, does."""
+    drifting = STEADY | {"spread": (2.0, 0.0, 0.0, 0.0), "spread_factors": (1.0, 1.0)}
+    maker = SequenceMaker(stills, [], recipe("sharp", **drifting), memory=3)
+    window = cv2.createHanningWindow((64, 64), cv2.CV_32F)
+    shifts = []
+    for n in range(48):
+        grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) for picture in maker.sequence(n, size=64).blurry]
+        shifts.append([cv2.phaseCorrelate(grey[-1], picture, window)[0] for picture in grey])
+    across, down = np.median(np.abs(shifts), 0).T
+    assert across[0] > 1.25 * across[2] > 0.8
+    assert across[3] == pytest.approx(0.0, abs=1e-3)
+    assert down.max() < 0.3
 
 
 def test_noise_differs_between_the_exposures(stills):
