@@ -17,6 +17,7 @@ from streamdeblur.faces.window import FaceWindow, RestoredCrop, crop, paste
 from streamdeblur.kernels.window import paste_component
 from streamdeblur.video.planes import array_planes
 from streamdeblur.warmup import compile_kernels
+from support.models.networks import write_network
 
 CODE = """
 import numpy as np
@@ -28,16 +29,6 @@ with FaceDeblurrer() as deblurrer:
     out = deblurrer(picture, faces=[[60, 60, 140, 140]])
 assert out.shape == picture.shape
 print("done")
-"""
-
-QUIET = """
-import os, sys
-forks = []
-os.register_at_fork(before=lambda: forks.append(True))
-def told(event, arguments):
-    if event == "socket.connect" or event == "socket.getaddrinfo":
-        print("reached for the network:", arguments)
-sys.addaudithook(told)
 """
 
 KERNEL = """
@@ -52,13 +43,14 @@ print("done")
 
 FORKING = """
 import multiprocessing
+import sys
 import numpy as np
 from streamdeblur import FaceDeblurrer
 from streamdeblur.warmup import compile_kernels
 
 def work(seed):
     picture = np.random.default_rng(seed).integers(0, 255, (200, 200, 3)).astype(np.uint8)
-    with FaceDeblurrer() as deblurrer:
+    with FaceDeblurrer(network=sys.argv[1]) as deblurrer:
         return int(deblurrer(picture, faces=[[60, 60, 140, 140]]).sum())
 
 if __name__ == "__main__":
@@ -97,13 +89,6 @@ def test_a_read_only_installation_without_a_home(tmp_path):
     assert (place / "streamdeblur" / "kernels" / "__pycache__").is_file()
 
 
-def test_a_read_only_installation_caches_in_the_users_folder(tmp_path):
-    environment = dict(os.environ) | {"STREAMDEBLUR_CACHE": str(tmp_path / "cache")}
-    code = CODE.format(place="/")
-    assert run(code, environment, tmp_path).stdout == "done\n"
-    assert any((tmp_path / "cache" / "openvino").iterdir())
-
-
 @pytest.mark.parametrize("damage", ["cut off", "no room"])
 def test_a_damaged_or_unwritable_kernel_cache_is_done_without(tmp_path, damage):
     place = tmp_path / "site"
@@ -129,17 +114,10 @@ def test_a_damaged_or_unwritable_kernel_cache_is_done_without(tmp_path, damage):
 def test_forked_workers(tmp_path):
     script = tmp_path / "forking.py"
     script.write_text(FORKING)
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, check=False, timeout=200)
+    network = write_network(tmp_path / "invert.onnx", "invert")
+    command = [sys.executable, str(script), str(network)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=200)
     assert done.stdout == "done\n", done.stderr
-
-
-@pytest.mark.parametrize("engine", ["openvino", "onnxruntime"])
-def test_nothing_is_told_to_anybody(engine):
-    """OpenVINO counts its imports by itself, in a process of its own."""
-    code = QUIET + CODE.replace("FaceDeblurrer()", f"FaceDeblurrer(engine='{engine}')")
-    code += "assert not forks, forks\nassert 'openvino_telemetry' not in sys.modules\n"
-    done = subprocess.run([sys.executable, "-c", code.format(place="")], capture_output=True, text=True, check=False, timeout=240)
-    assert (done.returncode, done.stdout) == (0, "done\n"), done.stderr
 
 
 def test_windows_that_overlap_need_no_kernel_that_was_not_compiled_ahead():

@@ -12,6 +12,7 @@ import pytest
 
 from support.disks import namespace_command
 from support.media.videos import write_video
+from support.models.networks import write_network
 
 
 @pytest.fixture(scope="module")
@@ -20,6 +21,7 @@ def outcomes(tmp_path_factory, face_picture, faces_folder, few_pictures):
     command, folder = namespace_command(), tmp_path_factory.mktemp("full")
     (folder / "disk").mkdir()
     cv2.imwrite(str(folder / "face.png"), cv2.blur(face_picture, (13, 1))[..., ::-1])
+    write_network(folder / "invert.onnx", "invert")
     write_video(folder / "face.mp4", few_pictures)
     write_video(folder / "blurred.mp4", [cv2.blur(picture, (9, 1)) for picture in few_pictures])
     (folder / "faces").symlink_to(faces_folder)

@@ -21,10 +21,12 @@ OLD = b"what stood there before"
 def commands(disk: Path, inputs: Path) -> Iterator[tuple[str, list[object], list[Path], int]]:
     """Name, arguments, the files that it would replace, and the bytes that are free, of each command."""
     picture, video, faces = inputs / "face.png", inputs / "face.mp4", inputs / "faces"
+    # it opens more quickly than the shipped one
+    network = ["--network", inputs / "invert.onnx", "--overwrite"]
     for suffix in ("png", "jpg", "webp"):
         target = disk / f"sharp.{suffix}"
-        yield f"image {suffix}", ["image", picture, target, "--overwrite"], [target], 8192
-    yield "video", ["video", video, disk / "sharp.mp4", "--overwrite"], [disk / "sharp.mp4"], 8192
+        yield f"image {suffix}", ["image", picture, target, *network], [target], 8192
+    yield "video", ["video", video, disk / "sharp.mp4", *network], [disk / "sharp.mp4"], 8192
     pairs = [disk / "pairs.mp4", disk / "pairs.sharp.mp4", disk / "pairs.json"]
     yield "blur to videos", ["blur", video, pairs[0], "--scheme", "pravg:3", "--overwrite"], pairs, 8192
     folder = [disk / "pairs" / "pairs.json"]
