@@ -21,7 +21,7 @@ from streamdeblur.errors import InputError, NetworkError
 from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE
 from streamdeblur.files import refuse_inputs
 from streamdeblur.onnx_session import open_on_cpu
-from streamdeblur.partial_file import write_file
+from streamdeblur.partial_file import PartialFile, writing
 from streamdeblur.training.checkpoint import State, read_checkpoint
 from streamdeblur.training.config import TrainingConfig
 from streamdeblur.training.networks.blocks import ResnetLayer
@@ -72,24 +72,27 @@ def export(
         OutputError: `out` cannot be written, or is a file of the run or the card.
     """
     refuse_inputs(out, run / CHECKPOINT, run / CONFIG, *([card] if card else []))
-    network, metadata = open_trained(run)
-    if card is not None:
-        metadata["model_card"] = _read_card(card)
-    for module in network.modules():
-        if isinstance(module, ResnetLayer):
-            module.fold()
-    model = to_onnx(network)
-    metadata["shared_weights"] = json.dumps(_shared_weights(network, model))
-    if precision == "fp16-stored":
-        _store_at_half_precision(model)
-    helper.set_model_props(model, {**metadata, "licence": licence})
-    content = model.SerializeToString()
-    if precision == "fp16":
-        content = compute_in_half(content)
-    difference = _difference(network, content)
-    if not difference <= TOLERANCE[precision]:
-        raise NetworkError(f"The exported network differs from the trained one by {difference:.2g}; nothing was written.")
-    write_file(out, content)
+    # what cannot be written is refused before the network is built
+    with PartialFile(out) as partial:
+        network, metadata = open_trained(run)
+        if card is not None:
+            metadata["model_card"] = _read_card(card)
+        for module in network.modules():
+            if isinstance(module, ResnetLayer):
+                module.fold()
+        model = to_onnx(network)
+        metadata["shared_weights"] = json.dumps(_shared_weights(network, model))
+        if precision == "fp16-stored":
+            _store_at_half_precision(model)
+        helper.set_model_props(model, {**metadata, "licence": licence})
+        content = model.SerializeToString()
+        if precision == "fp16":
+            content = compute_in_half(content)
+        difference = _difference(network, content)
+        if not difference <= TOLERANCE[precision]:
+            raise NetworkError(f"The exported network differs from the trained one by {difference:.2g}; nothing was written.")
+        with writing(out):
+            partial.write_bytes(content)
     return ExportResult(out, sum(p.numel() for p in network.parameters()), len(content), difference)
 
 

@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.stats import norm
-from scipy.stats import t as student
+from scipy.special import ndtr, stdtrit
 
 Values = NDArray[np.float64]
 
@@ -182,6 +181,7 @@ def _resampled(sums: Values, counts: Values, seed: int) -> Values:
 def _percentiles(means: Values, groups: int) -> tuple[float, float]:
     """The 95 % interval of resampled means, expanded as Student's t is (Hesterberg 2015, "What teachers should know about the
     bootstrap"): in a simulation with 20 groups, plain percentiles contained the true mean in 90 % of cases, these in 93 %."""
-    tail = norm.cdf(np.sqrt(groups / (groups - 1)) * student.ppf((1 - LEVEL) / 2, groups - 1))
+    # scipy.stats, which would be imported for a second, calls these functions for the normal and Student's t distribution
+    tail = ndtr(np.sqrt(groups / (groups - 1)) * stdtrit(groups - 1, (1 - LEVEL) / 2))
     low, high = np.quantile(means, [tail, 1 - tail])
     return float(low), float(high)

@@ -32,9 +32,11 @@ def run(request, tmp_path_factory, faces):
 
 @pytest.fixture(scope="module")
 def exports(run, tmp_path_factory):
-    """The export of each precision, made when it is first used."""
+    """The export of each precision with a model card, made when it is first used."""
     folder = tmp_path_factory.mktemp("exports")
-    return lru_cache(lambda precision: export(run, folder / f"{precision}.onnx", precision=precision))
+    card = folder / "card.md"
+    card.write_text("# A card\n")
+    return lru_cache(lambda precision: export(run, folder / f"{precision}.onnx", precision=precision, card=card, licence="CC0"))
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [("fp32", 1e-5), ("fp16-stored", 5e-3), ("fp16", 1e-2)])
@@ -75,17 +77,15 @@ def test_a_network_at_half_precision_can_be_trained_on(exports):
     assert all(np.allclose(whole[name], half[name], rtol=1e-3, atol=1e-4) for name in whole)
 
 
-def test_the_runtime_reads_its_metadata_and_runs_it(tmp_path, run, faces):
-    card = tmp_path / "card.md"
-    card.write_text("# A card\n")
-    export(run, tmp_path / "network.onnx", card=card, licence="CC0")
-    network = Network.read(tmp_path / "network.onnx")
+def test_the_runtime_reads_its_metadata_and_runs_it(exports, faces):
+    path = exports("fp32").path
+    network = Network.read(path)
     assert (network.crop_size, network.window_scale, network.licence) == (256, 1.7, "CC0")
     assert network.training == f"cgan: {8 if network.preset == 'lite' else 4} images"
-    metadata = {item.key: item.value for item in onnx.load(str(tmp_path / "network.onnx")).metadata_props}
+    metadata = {item.key: item.value for item in onnx.load(str(path)).metadata_props}
     assert metadata["model_card"] == "# A card\n"
     assert json.loads(metadata["config"])["network"]["name"] == network.preset
-    with FaceDeblurrer(network=tmp_path / "network.onnx") as deblurrer:
+    with FaceDeblurrer(network=path) as deblurrer:
         assert deblurrer.restore(np.stack(faces[:1])).shape == (1, 256, 256, 3)
 
 

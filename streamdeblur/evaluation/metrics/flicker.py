@@ -14,7 +14,6 @@ from itertools import pairwise
 import cv2
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import savgol_filter
 
 from streamdeblur.evaluation.cases import Image, Points, Run
 from streamdeblur.evaluation.metrics.temporal import aligned, flow_targets
@@ -104,6 +103,9 @@ def smoothed(track: Track) -> Track:
     frames = min(TRACK_FRAMES, len(track) - 1 + len(track) % 2)
     if frames <= TRACK_DEGREE:
         return track
+    # imported here, because it takes most of a second
+    from scipy.signal import savgol_filter
+
     return np.asarray(savgol_filter(track, frames, TRACK_DEGREE, axis=0, mode="interp"), np.float64)
 
 
