@@ -20,7 +20,8 @@ import pytest
 from streamdeblur import FaceDeblurrer, deblur_video
 from streamdeblur.errors import InputError, NetworkError, OptionError, OutputError
 from streamdeblur.video.reader import Reader
-from support.cli import run_process, start
+from support.cli import run, start
+from support.disks import files_of_at_most
 from support.media.videos import VideoSpec, read_frames, write_video
 from support.models.networks import write_network
 
@@ -215,14 +216,16 @@ def test_settings_that_cannot_be_used_are_refused(tmp_path, source):
     refuse(source, tmp_path / "out.mp4", NetworkError, "none.onnx", network=tmp_path / "none.onnx")
 
 
-def test_a_full_disk_ends_with_a_message_and_leaves_nothing(tmp_path, blurry_video):
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """Options of a network that opens quickly."""
+    return ["--network", write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert")]
+
+
+def test_a_full_disk_ends_with_a_message_and_leaves_nothing(tmp_path, blurry_video, quick):
     """A limit on the size of files stands for a full disk: writing fails half-way in the same place."""
-
-    def limit():
-        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
-        resource.setrlimit(resource.RLIMIT_FSIZE, (60_000, 60_000))
-
-    done = run_process("video", blurry_video, tmp_path / "out.mkv", "--codec", "ffv1", preexec_fn=limit)
+    with files_of_at_most(60_000):
+        done = run("video", blurry_video, tmp_path / "out.mkv", "--codec", "ffv1", *quick)
     assert done.exit_code == 2, done.stderr
     assert "No space left" in done.stderr
     assert "Traceback" not in done.stderr
@@ -246,7 +249,7 @@ def test_an_interrupt_ends_cleanly(tmp_path, blurry_video, number):
 
 
 @pytest.mark.skipif(shutil.which("mount") is None or os.geteuid() != 0, reason="needs root to mount a small file system")
-def test_a_file_system_without_space(tmp_path, blurry_video):
+def test_a_file_system_without_space(tmp_path, blurry_video, quick):
     disk = tmp_path / "disk"
     disk.mkdir()
     if subprocess.run(
@@ -254,7 +257,7 @@ def test_a_file_system_without_space(tmp_path, blurry_video):
     ).returncode:
         pytest.skip("this system does not let tests mount a file system")
     try:
-        done = run_process("video", blurry_video, disk / "out.mkv", "--codec", "ffv1")
+        done = run("video", blurry_video, disk / "out.mkv", "--codec", "ffv1", *quick)
         assert done.exit_code == 2, done.stderr
         assert "No space left" in done.stderr
         assert left(disk) == []

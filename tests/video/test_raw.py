@@ -21,6 +21,7 @@ from streamdeblur.video.y4m import Y4MReader, write_y4m
 from support.cli import run_with_files, start
 from support.media.frames import plane_bytes, random_frame
 from support.media.videos import VideoSpec, read_frames, write_video
+from support.models.networks import write_network
 
 
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "nv12", "yuyv422", "rgb24", "bgr24", "yuv422p10le", "gray", "p010le"])
@@ -102,6 +103,12 @@ def test_damaged_y4m_is_an_error(data, message):
         list(Y4MReader(io.BytesIO(data)))
 
 
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """Options of a network that opens quickly, for processes."""
+    return ["--network", write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert")]
+
+
 def pipe(data, *options):
     return run_with_files("pipe", *options, input=data)
 
@@ -149,10 +156,10 @@ def test_complete_frames_are_written_though_the_next_one_is_cut_off(few_pictures
     assert len(done.output) == len(whole) - (len(b"FRAME\n") + 320 * 240 * 3 // 2)
 
 
-def test_a_reader_that_closes_its_end_ends_the_stream(few_pictures):
+def test_a_reader_that_closes_its_end_ends_the_stream(few_pictures, quick):
     frame = av.VideoFrame.from_ndarray(few_pictures[0]).reformat(format="yuv420p").to_ndarray().tobytes()
     pipes = dict.fromkeys(("stdin", "stdout", "stderr"), subprocess.PIPE)
-    process = start("pipe", "--size", "320x240", **pipes)
+    process = start("pipe", "--size", "320x240", *quick, **pipes)
 
     def write():
         with contextlib.suppress(BrokenPipeError):
@@ -174,7 +181,7 @@ def test_a_reader_that_closes_its_end_ends_the_stream(few_pictures):
     ("pixel_format", "kind"),
     [("yuv420p", "raw"), pytest.param("yuv420p", "y4m", marks=pytest.mark.slow), ("rgb24", "raw"), ("yuv422p10le", "y4m")],
 )
-def test_between_two_ffmpegs_all_but_the_face_is_exact(few_pictures, tmp_path, pixel_format, kind):
+def test_between_two_ffmpegs_all_but_the_face_is_exact(few_pictures, tmp_path, quick, pixel_format, kind):
     """FFmpeg reads a lossless file, its frames go through the pipe, and FFmpeg writes a lossless file."""
     ffmpeg = pytest.importorskip("imageio_ffmpeg", reason="imageio-ffmpeg carries the ffmpeg of this test").get_ffmpeg_exe()
     source = tmp_path / "in.nut"
@@ -187,7 +194,7 @@ def test_between_two_ffmpegs_all_but_the_face_is_exact(few_pictures, tmp_path, p
         written, piped, read = ["-strict", "-1", "-f", "yuv4mpegpipe", "-pix_fmt", pixel_format], [], ["-f", "yuv4mpegpipe"]
     result = tmp_path / "out.nut"
     first = subprocess.Popen([*quiet, "-i", str(source), *written, "-"], stdout=subprocess.PIPE)
-    second = start("pipe", "--quiet", "--always", *piped, stdin=first.stdout, stdout=subprocess.PIPE)
+    second = start("pipe", "--quiet", "--always", *quick, *piped, stdin=first.stdout, stdout=subprocess.PIPE)
     subprocess.run([*quiet, *read, "-i", "-", "-c:v", "rawvideo", str(result)], stdin=second.stdout, check=True, timeout=100)
     assert (first.wait(20), second.wait(20)) == (0, 0)
     before, after = ([frame.reformat(format=pixel_format) for frame in read_frames(path)] for path in (source, result))
