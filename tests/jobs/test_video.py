@@ -279,13 +279,12 @@ def test_side_by_side_shows_the_input_at_the_left(tmp_path, few_pictures, invert
         assert not np.array_equal(both[:, 320:], old)
 
 
-def test_strength_scales_the_change(tmp_path, few_pictures, deblurrer):
+def test_strength_scales_the_change(tmp_path, few_pictures):
     source = write_video(tmp_path / "in.mkv", few_pictures[:4], VideoSpec(codec="ffv1", **LOSSLESS))
-    from streamdeblur import FaceDeblurrer
-
+    network = write_network(tmp_path / "invert.onnx", "invert")
     changes = []
     for strength in (0.0, 0.5, 1.0):
-        with FaceDeblurrer(strength=strength, throughput=True) as opened:
+        with FaceDeblurrer(network=network, strength=strength, always=True, throughput=True) as opened:
             target = tmp_path / f"{strength}.mkv"
             deblur_video(source, target, deblurrer=opened)
         pairs = zip(read_frames(source), read_frames(target), strict=True)
