@@ -15,6 +15,7 @@ from streamdeblur.video.conversion import to_editable_format
 from streamdeblur.video.description import codec_tag
 from streamdeblur.video.length import VideoLength
 from streamdeblur.video.source import MAX_PIXELS, open_source
+from streamdeblur.video.tail import Tail
 from streamdeblur.video.timestamps import ContinuousStamps, DecodingStamps, FrameStamps
 
 if TYPE_CHECKING:
@@ -26,7 +27,7 @@ Item = Union["av.VideoFrame", "av.Packet[av.stream.Stream]"]
 
 DECODING_THREADS = 4
 """Not the number of cores: each thread of most decoders works on another frame, and where one fails, PyAV drops what others
-return with it. So all machines keep the same frames of a damaged file, and few are lost where its end is damaged."""
+return with it. So all machines keep the same frames of a damaged file, and few must be decoded again at its end (`Tail`)."""
 MOST_ERRORS = 250
 """Number of consecutive undecodable packets after which reading ends."""
 PREROLL_SECONDS = 10
@@ -77,6 +78,7 @@ class Reader:
             self.stream = self._video_stream()
             self.stream.thread_type = "AUTO"
             self.stream.codec_context.thread_count = DECODING_THREADS
+            self._tail = Tail(self.stream, {"max_pixels": str(max_pixels)})
             self._length = VideoLength(self.container, self.stream)
             self._continuous = self._continuous_stamps()
             self._rising = FrameStamps()
@@ -292,11 +294,19 @@ class Reader:
         yield packet
 
     def _decode(self, packet: av.Packet[av.stream.Stream]) -> tuple[list[av.VideoFrame], bool]:
-        import av
-
         if not packet.size and packet.dts is not None:
             # a frame that shows the one before again (AVI): for the decoder it would be the end of the stream
             return [], False
+        if packet.size:
+            self._tail.note(packet)
+        frames, damaged = self._tried(packet)
+        self._tail.came_out(frames)
+        return (frames if packet.size else [*frames, *self._tail.lost()]), damaged
+
+    def _tried(self, packet: av.Packet[av.stream.Stream]) -> tuple[list[av.VideoFrame], bool]:
+        """The frames that come out of the decoder with a packet, and whether it failed."""
+        import av
+
         try:
             frames = [frame for frame in packet.decode() if isinstance(frame, av.VideoFrame)]
         except (av.FFmpegError, OSError) as error:

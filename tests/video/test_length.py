@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from fractions import Fraction
 
 import av
@@ -137,6 +138,24 @@ def test_a_file_that_lacks_little_says_so(tmp_path, few_pictures, suffix):
     for size in (len(whole) * 9 // 10, len(whole) - 2):
         source.write_bytes(whole[:size])
         assert [warning for warning in read(source)[2] if "ends early" in warning], size
+
+
+@pytest.mark.parametrize("lacking", [0.1, 2])
+@pytest.mark.parametrize("codec", ["libx264", "libx265", "mpeg4"])
+def test_the_end_of_a_cut_file_does_not_depend_on_the_number_of_threads(tmp_path, few_pictures, monkeypatch, codec, lacking):
+    quiet = {"x265-params": "log-level=none"} if codec == "libx265" else {}
+    source = write_video(tmp_path / "in.mp4", few_pictures, VideoSpec(codec, options=quiet))
+    remuxed(source, movflags="faststart")
+    whole = source.read_bytes()
+    source.write_bytes(whole[: -lacking if lacking > 1 else int(len(whole) * (1 - lacking))])
+    found = []
+    for threads in (1, 2, 3, 4, 16):
+        monkeypatch.setattr("streamdeblur.video.reader.DECODING_THREADS", threads)
+        with closing(Reader(source)) as reader:
+            frames = [item for item in reader if isinstance(item, av.VideoFrame)]
+        found.append([(frame.pts, int(frame.colorspace), frame.to_ndarray().tobytes()) for frame in frames])
+    assert found[0]
+    assert all(one == found[0] for one in found)
 
 
 def remuxed(path, **options):
