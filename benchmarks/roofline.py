@@ -19,7 +19,7 @@ import onnx
 from onnx import helper
 
 from streamdeblur.engines.half import compute_in_half
-from streamdeblur.weights import default_network
+from streamdeblur.weights import network_path
 
 LAUNCH = 3e-6
 """Typical seconds from one kernel to the next in a stream."""
@@ -125,7 +125,7 @@ def paper_network() -> bytes:
 def networks_table() -> str:
     heads = ["network", "batch", "GFLOP per crop", "of it float32", "MB per crop", "kernels", *(gpu.name for gpu in GPUS)]
     lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
-    for name, model in (("lite", default_network().read_bytes()), ("paper", paper_network())):
+    for name, model in (("lite", network_path("lite").read_bytes()), ("paper", paper_network())):
         half = compute_in_half(model, outputs=["restored"])
         for batch in (1, 8):
             found = operations(half, batch)

@@ -14,7 +14,7 @@ from streamdeblur.configs import VIDEO
 from streamdeblur.errors import OptionError
 from streamdeblur.setting_messages import explanation
 from streamdeblur.setting_types import LARGEST_SIDE, LONGEST_TIME, Seconds, Size
-from streamdeblur.weights import DEFAULT_NETWORK, network_names
+from streamdeblur.weights import DEFAULT_NETWORK, REAL_TIME_NETWORK, network_names
 
 if TYPE_CHECKING:
     from streamdeblur.network import Network
@@ -151,7 +151,7 @@ class ComposedSettings(UserSettings):
         return composed
 
 
-LOOK_AHEAD, LARGEST_LOOK_AHEAD = 1, 5
+LOOK_AHEAD, LARGEST_LOOK_AHEAD = 2, 5
 """Later frames from which a face of a file takes neighbours, by default and at most: as far as they help."""
 LookAhead = Annotated[
     int,
@@ -211,8 +211,13 @@ class RestorationOptions(UserSettings):
     )
     network: Path = Field(
         default=Path(DEFAULT_NETWORK),
-        description=f"Name of a shipped network ({', '.join(network_names())}), or an ONNX file that streamdeblur exported.",
+        description=f"Name of a shipped network ({', '.join(network_names())}), or an ONNX file that streamdeblur exported; "
+        f"{REAL_TIME_NETWORK} by default where frames are restored in real time.",
     )
+
+    def in_real_time(self) -> RestorationOptions:
+        """Return the options for a stream in real time: another network is the default."""
+        return self if "network" in self.model_fields_set else self.changed(network=Path(REAL_TIME_NETWORK))
 
     if TYPE_CHECKING:
         # Editors and type checkers complete and check the settings by name, which the base class takes as any.

@@ -38,13 +38,14 @@ class Restorer:
         """Open the deblurrer.
 
         Args:
-            options: Settings of the restoration.
+            options: Settings of the restoration; without a network, that for real time is taken.
             opener: Opens a deblurrer with these settings, now and after each failure.
             on_warning: Called with a message for the user when the engine or the detector fails.
 
         Raises:
             OptionError, NetworkError, EngineError, DetectorError: A setting cannot be used here; the message states why.
         """
+        options = options.in_real_time()
         self._options, self._opener, self._warn = options, opener, on_warning
         self._deblurrer: FaceDeblurrer | None = opener(options)
         self._closed = False

@@ -18,7 +18,7 @@ from gi.repository import GLib, GObject, Gst, GstBase, GstVideo  # noqa: E402
 
 from streamdeblur.errors import StreamDeblurError  # noqa: E402
 from streamdeblur.video.layouts import layout_of  # noqa: E402
-from streamdeblur.weights import DEFAULT_NETWORK  # noqa: E402
+from streamdeblur.weights import REAL_TIME_NETWORK  # noqa: E402
 
 if TYPE_CHECKING:
     from streamdeblur.deblurrer import FaceDeblurrer
@@ -58,7 +58,7 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
     engine = GObject.Property(type=str, default="auto", flags=AT_START, blurb="auto, openvino, onnxruntime, onnxruntime:cuda ...")
     detector = GObject.Property(type=str, default="centerface", flags=AT_START, blurb="centerface, scrfd:FILE.onnx, scrfd:PACK")
     network = GObject.Property(
-        type=str, default=DEFAULT_NETWORK, flags=AT_START, blurb="Name of a shipped network, or an ONNX file of streamdeblur"
+        type=str, default=REAL_TIME_NETWORK, flags=AT_START, blurb="Name of a shipped network, or an ONNX file of streamdeblur"
     )
 
     def __init__(self) -> None:

@@ -162,9 +162,9 @@ def test_the_doctor_says_what_will_be_used():
     assert [engine["name"] for engine in found["engines"] if engine["chosen"]] == ["openvino"]
     assert "libx264" in found["encoders"]
     assert found["cpu"]["cores"] >= 1
-    assert found["network"]["memory"] == 0
+    assert (found["network"]["file"], found["network"]["memory"]) == ("stream.onnx", 4)
     text = run("doctor").stdout
-    assert "each crop alone" in text
+    assert "a memory of 4 crops" in text
     assert "used by 'auto'" in text
     assert "centerface" in text
 

@@ -310,7 +310,7 @@ def test_frames_of_a_file_are_restored_with_those_around_them(tmp_path, few_pict
     with FaceDeblurrer(network=network, always=True, engine="onnxruntime") as deblurrer, recorded(deblurrer) as submitted:
         deblur_video(source, tmp_path / "out.mkv", deblurrer=deblurrer, codec="ffv1", **settings)
     crops = [faces.crops[0] for faces in submitted]
-    first, last = ([], [4, 3]) if look_ahead == 0 else ([1] if look_ahead is None else [1, 2], [4, 3])
+    first, last = ([], [4, 3]) if look_ahead == 0 else ([1, 2], [4, 3])
     middle = [2, 1] if look_ahead == 0 else [2, 4]
     seen = [numbers(faces.neighbours[0], crops) for faces in submitted]
     assert (seen[0], seen[3], seen[5]) == (first, middle, last)

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-import numpy as np
+from pathlib import Path
 
+import numpy as np
+import pytest
+
+from streamdeblur.live.options import LiveOptions
 from streamdeblur.live.restorer import Restorer
 from streamdeblur.options import RestorationOptions
+from streamdeblur.weights import DEFAULT_NETWORK, REAL_TIME_NETWORK
 from support.media.frames import plane_bytes
 from support.media.videos import VideoSpec, rgb_to_frame
 from support.memory_streams import recorded
@@ -25,4 +30,13 @@ def test_live_frames_wait_for_no_later_ones_and_nothing_is_remembered_over_a_pau
             # a face without neighbours comes back as it is
             assert changed == (number in (1, 2, 6, 7))
     assert [len(near) for faces in submitted for near in faces.neighbours] == [0, 1, 2, 0, 1, 2]
+    restorer.close()
+
+
+@pytest.mark.parametrize(("named", "taken"), [(None, REAL_TIME_NETWORK), (DEFAULT_NETWORK, DEFAULT_NETWORK)])
+def test_without_a_name_a_live_stream_takes_the_network_for_real_time(named, taken):
+    options = LiveOptions.load(None, network=named)
+    assert options.restoration.in_real_time().network == Path(taken)
+    restorer = Restorer(options.restoration)
+    assert restorer._deblurrer.network.preset == taken
     restorer.close()

@@ -52,7 +52,8 @@ def command(
         y4m = None if raw else Y4MReader(source)
         refuse_same_streams(source.fileno(), target.fileno())
         began, ended = time.monotonic(), False
-        with FaceDeblurrer(options.restoration, throughput=not options.live) as deblurrer:
+        restoration = options.restoration.in_real_time() if options.live else options.restoration
+        with FaceDeblurrer(restoration, throughput=not options.live) as deblurrer:
             for warning in unused_look_ahead(options, deblurrer.network):
                 logger.warning("%s.", warning)
             try:
