@@ -7,12 +7,13 @@ that calls back into an interpreter that is ending aborts the process.
 from __future__ import annotations
 
 import atexit
+import ctypes
 import logging
 import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import Generic, Protocol, TypeVar
+from typing import Any, Generic, Protocol, TypeVar
 from weakref import WeakSet
 
 from streamdeblur.errors import EngineError
@@ -59,20 +60,15 @@ def _close_all() -> None:
             logging.getLogger(__name__).debug("Closing %s: %s", opened, error)
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_new_lock)
-    os.register_at_fork(after_in_child=_open.clear)
-
-
 class ReopenedAfterFork(Generic[Opened]):
     """An object with threads of its own, which is opened again in each forked process that uses it."""
 
     def __init__(self, open_it: Callable[[], Opened]) -> None:
         """Open the object, one thread at a time."""
         self._open = open_it
-        self._inherited: list[Opened] = []
         with one_at_a_time():
             self._opened, self._process = open_it(), os.getpid()
+        _reopened.add(self)
 
     @property
     def current(self) -> Opened:
@@ -92,11 +88,23 @@ class ReopenedAfterFork(Generic[Opened]):
         except Exception as error:
             # each runtime raises types of its own where its device cannot be used after a fork
             raise EngineError(f"{error}. This process was forked; start processes by 'spawn' instead.") from error
-        # what was inherited is kept: to free it would be to wait for its threads
-        self._inherited.append(self._opened)
         self._opened, self._process = opened, os.getpid()
 
     @property
     def inherited(self) -> bool:
         """Whether the object belongs to the process that this one was forked from, and has not been opened again."""
         return self._process != os.getpid()
+
+
+_reopened: WeakSet[ReopenedAfterFork[Any]] = WeakSet()
+
+
+def _keep_inherited() -> None:
+    """Let a forked process never free what its parent has opened: to free it would be to wait for the parent's threads."""
+    for inherited in list(_reopened):
+        ctypes.pythonapi.Py_IncRef(ctypes.py_object(inherited._opened))
+
+
+if hasattr(os, "register_at_fork"):
+    for renew in (_new_lock, _open.clear, _keep_inherited):
+        os.register_at_fork(after_in_child=renew)
