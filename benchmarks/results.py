@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from harness import markdown
 from streamdeblur.evaluation.columns import COLUMNS
 from streamdeblur.evaluation.summary import LOWER, UNRANKED
 
@@ -129,12 +130,8 @@ def _place(method: str, costs: Mapping[str, float]) -> int:
 def _table(title: str, summaries: list[Summary], cell: Callable[[int, str], str]) -> str:
     methods = list(dict.fromkeys(row["method"] for summary in summaries for row in summary["rows"]))
     head = ["method", *(f"{summary['protocol']} ({summary['faces']})" for summary in summaries)]
-    lines = [f"{title}:", "", "| " + " | ".join(head) + " |", "|" + " --- |" * len(head)]
-    for method in methods:
-        cells = [cell(number, method) for number in range(len(summaries))]
-        if any(cells):
-            lines.append("| " + " | ".join([f"`{method}`", *cells]) + " |")
-    return "\n".join(lines)
+    cells = {method: [cell(number, method) for number in range(len(summaries))] for method in methods}
+    return f"{title}:\n\n" + markdown(head, [[f"`{method}`", *row] for method, row in cells.items() if any(row)])
 
 
 if __name__ == "__main__":

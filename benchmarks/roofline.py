@@ -18,6 +18,7 @@ import numpy as np
 import onnx
 from onnx import helper
 
+from harness import markdown
 from streamdeblur.engines.half import compute_in_half
 from streamdeblur.weights import network_path
 
@@ -124,7 +125,7 @@ def paper_network() -> bytes:
 
 def networks_table() -> str:
     heads = ["network", "batch", "GFLOP per crop", "of it float32", "MB per crop", "kernels", *(gpu.name for gpu in GPUS)]
-    lines = [f"| {' | '.join(heads)} |", "| --- " * len(heads) + "|"]
+    rows = []
     for name, model in (("lite", network_path("lite").read_bytes()), ("paper", paper_network())):
         half = compute_in_half(model, outputs=["restored"])
         for batch in (1, 8):
@@ -133,9 +134,8 @@ def networks_table() -> str:
             whole = sum(o.flops for o in found if not o.half) / batch / 1e9
             launches = sum(o.kind not in FUSED for o in found)
             times = [f"{1e3 * t / batch:.2f} to {1e3 * u / batch:.2f} ms" for t, u in (seconds(found, gpu) for gpu in GPUS)]
-            cells = [name, str(batch), f"{flops:.1f}", f"{whole:.2f}", f"{moved:.0f}", str(launches), *times]
-            lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+            rows.append([name, str(batch), f"{flops:.1f}", f"{whole:.2f}", f"{moved:.0f}", str(launches), *times])
+    return markdown(heads, rows)
 
 
 def frame_table(side: int = 400, width: int = 1280) -> str:
@@ -145,14 +145,12 @@ def frame_table(side: int = 400, width: int = 1280) -> str:
     crop = (256 * 256 * (taps * 8.0), side * side * 1.5 + 256 * 256 * 3 * 2)
     residual = (256 * 256 * 30.0, 256 * 256 * 3 * (2 + 2 + 4))
     paste = (side * side * 1.5 * 16 * 8.0, 256 * 256 * 3 * 4 + side * side * 1.5 * 2)
-    rows = [f"| stage | {' | '.join(g.name for g in GPUS)} |", "| --- " * (1 + len(GPUS)) + "|"]
-    travel = " | ".join(f"{1e6 * lines / gpu.bus:.0f} us" for gpu in GPUS)
-    rows.append(f"| lines to the device ({lines / 1e6:.2f} MB) | {travel} |")
+    travel = [f"{1e6 * lines / gpu.bus:.0f} us" for gpu in GPUS]
+    rows = [[f"lines to the device ({lines / 1e6:.2f} MB)", *travel]]
     for name, (flops, moved) in (("crop", crop), ("residual", residual), ("paste", paste)):
         times = [max(flops / g.single, moved / g.bandwidth) + LAUNCH for g in GPUS]
-        rows.append(f"| {name} | " + " | ".join(f"{1e6 * t:.0f} us" for t in times) + " |")
-    rows.append(f"| lines to the host | {travel} |")
-    return "\n".join(rows)
+        rows.append([name, *(f"{1e6 * t:.0f} us" for t in times)])
+    return markdown(["stage", *(gpu.name for gpu in GPUS)], [*rows, ["lines to the host", *travel]])
 
 
 def registers_table(architectures: tuple[str, ...] = ("75", "80", "86", "89", "90", "100")) -> str:
@@ -169,9 +167,7 @@ def registers_table(architectures: tuple[str, ...] = ("75", "80", "86", "89", "9
             assert not any(int(count) for count in re.findall(r"(\d+) bytes spill", report)), report
             for name, registers in re.findall(r"entry function '(\w+)'.*?Used (\d+) registers", report, re.DOTALL):
                 used.setdefault(name, []).append(registers)
-    rows = ["| kernel | " + " | ".join(f"sm_{a}" for a in architectures) + " |", "| --- " * (1 + len(architectures)) + "|"]
-    rows += [f"| {name} | " + " | ".join(values) + " |" for name, values in sorted(used.items())]
-    return "\n".join(rows)
+    return markdown(["kernel", *(f"sm_{a}" for a in architectures)], [[name, *values] for name, values in sorted(used.items())])
 
 
 def find_ptxas() -> str:
