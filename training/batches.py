@@ -18,8 +18,10 @@ from streamdeblur.training.blur.sequences import ExposureSequence
 from streamdeblur.training.blur.trajectories import SIZE
 from streamdeblur.training.networks.deconvolution import Memory, half_luma
 
-MakeSample = Callable[[int, float, int], Pair | ExposureSequence]
-"""Makes the pair or the sequence of an index, at a severity in [0, 1] and a size in pixels; it depends on nothing else."""
+Sample = Pair | ExposureSequence
+MakeSample = Callable[[int, float, int, int], Sample]
+"""Makes the pair or the sequence of an index, at a severity in [0, 1]: the part of a size in pixels of a crop of another size. It
+depends on nothing else."""
 
 PREFETCHED_BATCHES = 4
 WORKERS = 2
@@ -48,7 +50,7 @@ def _images(arrays: Sequence[NDArray[np.uint8]]) -> Tensor:
     return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).float().div_(255)
 
 
-def collate(samples: Sequence[Pair | ExposureSequence]) -> Batch:
+def collate(samples: Sequence[Sample]) -> Batch:
     """Collect pairs of one size, or sequences of one size and length, in a batch on the CPU."""
     if isinstance(samples[0], ExposureSequence):
         return _collate_sequences(cast(Sequence[ExposureSequence], samples))
@@ -86,7 +88,8 @@ class BatchLoader:
         make: MakeSample,
         *,
         size: int,
-        crop: int,
+        part: int,
+        crop: Callable[[int], int],
         severity: Callable[[int], float],
         first: int = 0,
         rank: int = 0,
@@ -96,7 +99,8 @@ class BatchLoader:
         Args:
             make: Makes one pair; called in several threads.
             size: Pairs per batch, over all processes.
-            crop: Side of the pairs in pixels.
+            part: Side of the pairs in pixels, where they are parts of a crop that is larger.
+            crop: Side of the crops of whole faces in pixels, of a batch by its number.
             severity: Severity of a batch in [0, 1] by its number.
             first: Number of the first batch.
             rank: Number of this process.
@@ -107,7 +111,7 @@ class BatchLoader:
         """
         if size % processes:
             raise ValueError(f"A batch of {size} cannot be shared by {processes} processes.")
-        self._make, self._size, self._crop, self._severity = make, size, crop, severity
+        self._make, self._size, self._part, self._crop, self._severity = make, size, part, crop, severity
         self._rank, self._processes = rank, processes
         self._next = first
         self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="pairs")
@@ -123,7 +127,8 @@ class BatchLoader:
     def batch(self, number: int) -> Batch:
         """Return this process's part of one batch."""
         indices = range(number * self._size + self._rank, (number + 1) * self._size, self._processes)
-        return collate([self._make(index, self._severity(number), self._crop) for index in indices])
+        severity, crop = self._severity(number), self._crop(number)
+        return collate([self._make(index, severity, min(self._part, crop), crop) for index in indices])
 
     def close(self) -> None:
         """End the background threads."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
+import numpy as np
 from pydantic import Field
 
 from streamdeblur.config_files import read_config
@@ -21,8 +22,13 @@ MOST_BASES = 8
 """Files that a configuration may build on, so that one that names itself ends."""
 
 
+GOLDEN_RATIO = 0.6180339887498949
+"""Multiples of it, modulo 1, are spread evenly, however many there are."""
+
 Decay = Annotated[float, Field(ge=0, lt=1)]
 LossWeight = Annotated[float, Field(ge=0, le=1e9)]
+CropSide = Annotated[int, Field(ge=64, le=256, multiple_of=16)]
+Share = Annotated[float, Field(gt=0, le=1e9)]
 
 
 class OptimiserSettings(Settings):
@@ -47,6 +53,12 @@ class StepSettings(Settings):
     images: int = Field(default=1_000_000, ge=1, le=LARGEST_COUNT, description="Number of images to train on.")
     batch: int = Field(default=32, ge=1, le=65_536, description="Images per step, over all processes.")
     crop: int = Field(default=256, ge=64, le=256, multiple_of=16, description="Side in pixels of the squares to train on.")
+    face_crops: dict[CropSide, Share] = Field(
+        default={256: 1.0},
+        min_length=1,
+        description="Sides in pixels of the crops of whole faces, with the share of the batches of each. Squares are parts of "
+        "them, and the extents of blur, which are those of 256 px, shrink with them.",
+    )
     precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(
         default="bf16-mixed", description="Precision, as Lightning Fabric names it."
     )
@@ -70,6 +82,12 @@ class StepSettings(Settings):
         until = self.severity_until * self.steps
         progress = min(1.0, step / until) if until else 1.0
         return self.severity_from + (1.0 - self.severity_from) * progress
+
+    def face_crop(self, step: int) -> int:
+        """Return the side in pixels of the crops of whole faces of a step; the shares hold for any run of steps."""
+        bounds = np.cumsum(list(self.face_crops.values()))
+        place = step * GOLDEN_RATIO % 1.0 * bounds[-1]
+        return list(self.face_crops)[int(np.searchsorted(bounds, place, side="right"))]
 
 
 class HourglassSettings(StepSettings):

@@ -110,7 +110,7 @@ class TrainingLoop:
             KeyboardInterrupt: The process was told to stop; the step was finished and saved.
         """
         settings = self._settings
-        validation = Validation(data.held_out, settings.validate_pairs) if self._run.writes else None
+        validation = Validation(data.held_out, settings.validate_pairs, list(settings.face_crops)) if self._run.writes else None
         batches = self._load(data.training)
         try:
             with StopRequest() as stop:
@@ -142,7 +142,8 @@ class TrainingLoop:
         return BatchLoader(
             make,
             size=self._settings.batch,
-            crop=self._settings.crop,
+            part=self._settings.crop,
+            crop=self._settings.face_crop,
             severity=self._settings.severity,
             first=self._step,
             rank=self._fabric.global_rank,

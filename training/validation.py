@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 
-from streamdeblur.faces.window import CROP_SIZE
-from streamdeblur.training.batches import MakeSample, collate
+from streamdeblur.training.batches import MakeSample, Sample, collate
 
 BATCH_SIZE = 8
 PANEL_ROWS = 4
@@ -22,13 +22,14 @@ def psnr(images: Tensor, targets: Tensor) -> Tensor:
 class Validation:
     """Measures a network on a fixed set of pairs, the same at every validation of a run."""
 
-    def __init__(self, make: MakeSample, count: int) -> None:
+    def __init__(self, make: MakeSample, count: int, crops: Sequence[int]) -> None:
         """
         Args:
             make: Makes the pairs, or the sequences.
-            count: Their number.
+            count: Their number, for each size.
+            crops: Sides in pixels of the crops of whole faces.
         """
-        self._samples = [make(index, 1.0, CROP_SIZE) for index in range(count)]
+        self._samples = {crop: [make(index, 1.0, crop, crop) for index in range(count)] for crop in crops}
 
     @torch.no_grad()
     def __call__(self, network: nn.Module) -> tuple[dict[str, float], Tensor]:
@@ -39,14 +40,24 @@ class Validation:
                 [N, 3, H, W] in [0, 1].
 
         Returns:
-            PSNR and gain over the blurry input in dB, by blur scheme; and a panel of the first pairs, float [3, H, W] in [0, 1],
-            each row of which shows the blurry, the coarse, the restored and the sharp image.
+            PSNR and gain over the blurry input in dB, by blur scheme, and by the side of the crops where there are several; and a
+            panel of the first pairs of the first size, float [3, H, W] in [0, 1], each row of which shows the blurry, the
+            coarse, the restored and the sharp image.
         """
+        values: dict[str, float] = {}
+        panels = []
+        for crop, samples in self._samples.items():
+            measured, panel = self._measure(network, samples)
+            values |= {f"{name}/{crop}" if len(self._samples) > 1 else name: value for name, value in measured.items()}
+            panels.append(panel)
+        return values, panels[0]
+
+    def _measure(self, network: nn.Module, of_one_size: Sequence[Sample]) -> tuple[dict[str, float], Tensor]:
         device = next(network.parameters()).device
         values: dict[str, list[float]] = defaultdict(list)
         rows: list[Tensor] = []
-        for start in range(0, len(self._samples), BATCH_SIZE):
-            samples = self._samples[start : start + BATCH_SIZE]
+        for start in range(0, len(of_one_size), BATCH_SIZE):
+            samples = of_one_size[start : start + BATCH_SIZE]
             batch = collate(samples).to(device)
             restored, coarse = (images.float() for images in network(batch.blurry, *(batch.memory or ()))[:2])
             before, after = psnr(batch.blurry, batch.sharp), psnr(restored, batch.sharp)

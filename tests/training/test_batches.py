@@ -12,14 +12,14 @@ from streamdeblur.training.batches import BatchLoader
 from streamdeblur.training.blur.exposures import Pair
 
 
-def make(index, severity, size):
+def make(index, severity, size, crop):
     """A pair whose values are its own number and severity."""
     return Pair(np.full((size, size, 3), round(100 * severity), np.uint8), np.full((size, size, 3), index, np.uint8), None, {})
 
 
 def loader(**changes):
-    settings = {"size": 4, "crop": 64, "severity": lambda number: number / 10}
-    return BatchLoader(make, **(settings | changes))
+    settings = {"size": 4, "part": 64, "crop": lambda number: 256, "severity": lambda number: number / 10}
+    return BatchLoader(**({"make": make} | settings | changes))
 
 
 def first(count, **changes):
@@ -42,6 +42,11 @@ def test_batches_come_in_order_with_their_severity():
     assert row[0].blurry.is_contiguous(memory_format=torch.channels_last)
 
 
+def test_small_crops_are_whole_where_large_ones_are_parts():
+    sides = [batch.blurry.shape[-1] for batch in first(3, part=96, crop=lambda number: (256, 64, 128)[number])]
+    assert sides == [96, 64, 96]
+
+
 def test_a_batch_does_not_depend_on_those_before():
     late, early = first(1, first=2)[0], first(3)[2]
     assert torch.equal(late.sharp, early.sharp)
@@ -59,10 +64,10 @@ def test_processes_share_the_batches_of_one_process():
 
 
 def test_an_error_in_the_background_is_raised():
-    def fail(index, severity, size):
+    def fail(index, severity, size, crop):
         raise OSError("no such clip")
 
-    batches = BatchLoader(fail, size=2, crop=64, severity=lambda number: 0.0)
+    batches = loader(make=fail)
     with pytest.raises(OSError, match="no such clip"):
         next(iter(batches))
     batches.close()

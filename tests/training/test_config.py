@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -33,6 +34,20 @@ def test_a_part_can_be_left_out(tmp_path):
 def test_a_part_of_the_wrong_type_is_refused(tmp_path):
     with pytest.raises(OptionError, match=r"mine\.yaml.*network"):
         load(tmp_path, "base: lite\nnetwork: 3\n")
+
+
+def test_crops_of_each_size_have_their_share_of_any_run_of_steps(tmp_path):
+    settings = load(tmp_path, "base: lite\ncgan: {face_crops: {256: 2, 192: 1, 128: 1}}\n").cgan
+    for begin in (0, 1000):
+        counts = Counter(settings.face_crop(step) for step in range(begin, begin + 40))
+        assert counts == pytest.approx({256: 20, 192: 10, 128: 10}, abs=1)
+    assert {TrainingConfig.load(Path("lite")).cgan.face_crop(step) for step in range(9)} == {256}
+
+
+@pytest.mark.parametrize("sides", ["{}", "{100: 1}", "{512: 1}", "{256: 0}", "[256]"])
+def test_crops_of_impossible_sizes_are_refused(tmp_path, sides):
+    with pytest.raises(OptionError, match="face_crops"):
+        load(tmp_path, f"base: lite\ncgan: {{face_crops: {sides}}}\n")
 
 
 @pytest.mark.parametrize("module", ["config", "progress", "allocator", "networks.presets"])

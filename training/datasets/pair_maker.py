@@ -34,6 +34,9 @@ class Order:
     scheme: BlurScheme
     severity: float
     size: int
+    """Side in pixels of what is made: of a part of the crop, or of the whole crop."""
+    crop: int
+    """Side in pixels of the crop of a whole face."""
     degradations: Degradations
     response: Response
 
@@ -103,22 +106,23 @@ class PairMaker:
         with ThreadPoolExecutor(workers) as pool:
             list(pool.map(self._plan, range(len(self.clips))))
 
-    def pair(self, index: int, severity: float = 1.0, size: int = CROP) -> Pair:
+    def pair(self, index: int, severity: float = 1.0, size: int = CROP, crop: int = CROP) -> Pair:
         """Make a pair.
 
         Args:
             index: Number of the pair.
             severity: In [0, 1], scales the recipe's: 0 is clean, with extents up to the middle of their ranges.
-            size: Side in pixels; of one below 256, even, only a random part of the crop is made.
+            size: Side in pixels, even; of one below `crop`, only a random part of the crop is made.
+            crop: Side in pixels of the crop of a whole face. Extents of blur, which are those of 256 px, shrink with it.
         """
         random = np.random.default_rng((self.seed, index))
-        order, flipped = self._order(random, severity, size)
+        order, flipped = self._order(random, severity, min(size, crop), crop)
         make = self._from_clip if order.scheme.averages else self._from_still
         pair = make(random, order)
         pair.record.update(order.record(), flipped=flipped)
         return pair.mirrored() if flipped else pair
 
-    def _order(self, random: np.random.Generator, severity: float, size: int) -> tuple[Order, bool]:
+    def _order(self, random: np.random.Generator, severity: float, size: int, crop: int) -> tuple[Order, bool]:
         """Sample what is known before a picture is chosen, and whether left and right are exchanged."""
         scheme = self._schemes[int(np.searchsorted(self._bounds, random.random(), side="right"))]
         sharp = scheme.kind == "sharp"
@@ -127,46 +131,49 @@ class PairMaker:
         degradations = self.recipe.sensor.sample(random, degraded)
         flipped = bool(random.random() < 0.5)
         response = self._responses[int(random.integers(len(self._responses)))]
-        return Order(scheme, severity, size, degradations, response), flipped
+        return Order(scheme, severity, size, crop, degradations, response), flipped
 
     def _extent(self, random: np.random.Generator, order: Order) -> float:
-        """Sample the extent of the blur that a camera causes; 1 where it does not move."""
+        """Sample the extent of the blur that a camera causes, in pixels of the crop; 1 where it does not move."""
         scheme, recipe = order.scheme, self.recipe
         if scheme.averages and not scheme.camera:
             return 1.0
         extents = {"synthetic": recipe.extents, "mild": recipe.mild_extents, "sharp": (1.0, 1.0)}
-        return _sample_extent(random, extents.get(scheme.kind, recipe.camera_extents), recipe.spread, order.severity)
+        extent = _sample_extent(random, extents.get(scheme.kind, recipe.camera_extents), recipe.spread, order.severity)
+        return 1.0 + (extent - 1.0) * (order.crop / CROP)
 
     # From stills
 
     def _from_still(self, random: np.random.Generator, order: Order) -> Pair:
         extent = self._extent(random, order)
         kernel = sample_kernel(random, extent)
-        image, crop, record = self._still(random)
+        image, crop, record = self._still(random, order.crop)
         view = random_part(random, crop, order.size)
         motion = None if order.scheme.kind == "sharp" else trimmed(kernel)
         pair = expose([image], None, order.response, motion, view=view, degradations=order.degradations)
         record["extent"] = round(extent, 2)
         return replace(pair, kernel=with_defocus(kernel, order.degradations), record=record)
 
-    def _still(self, random: np.random.Generator) -> tuple[Image, View, dict[str, Any]]:
+    def _still(self, random: np.random.Generator, crop: int) -> tuple[Image, View, dict[str, Any]]:
         """Choose a picture; return it with the view of the crop in it and where it is from."""
         if not len(self.stills):
             number = int(random.integers(len(self.clips)))
             clip = self.clips[number]
             frame = int(random.integers(len(clip.frames)))
-            image = face_view(random, clip, frame).pixels(clip.frames[frame], self._responses[0])
+            image = face_view(random, clip, frame, crop).pixels(clip.frames[frame], self._responses[0])
             return image, View.of(image), {"clip": number, "frame": frame}
         number = int(random.integers(len(self.stills)))
         image = self.stills[number]
         chance, share, at_x, at_y = random.random(4)
         record: dict[str, Any] = {"still": number}
+        scale = crop / CROP
         if chance < STILL_JITTER:
-            scale = STILL_SCALES[0] * (STILL_SCALES[1] / STILL_SCALES[0]) ** share
+            scale *= STILL_SCALES[0] * (STILL_SCALES[1] / STILL_SCALES[0]) ** share
+        if scale != 1.0:
             record["scale"] = round(float(scale), 3)
-            image = scaled(image, scale)
+            image = scaled(image, scale, crop)
         height, width = image.shape[:2]
-        return image, View.square(int(at_x * (width - CROP + 1)), int(at_y * (height - CROP + 1)), CROP, CROP), record
+        return image, View.square(int(at_x * (width - crop + 1)), int(at_y * (height - crop + 1)), crop, crop), record
 
     # From clips
 
@@ -176,7 +183,7 @@ class PairMaker:
         length = int(random.choice(self.recipe.lengths))
         window = self._window(random, number, order.scheme, order.scheme.length or length)
         clip = self.clips[number]
-        view = random_part(random, face_view(random, clip, window.middle), order.size)
+        view = random_part(random, face_view(random, clip, window.middle, order.crop), order.size)
         path = None
         if order.scheme.camera:
             # the extent is one of the crop's pixels

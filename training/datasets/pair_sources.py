@@ -19,7 +19,7 @@ from streamdeblur.training.blur.exposures import Pair
 from streamdeblur.training.blur.view import View
 from streamdeblur.training.datasets.pair_maker import PairMaker
 from streamdeblur.training.datasets.random_access import open_clips, open_pairs, open_stills
-from streamdeblur.training.datasets.random_crops import random_part
+from streamdeblur.training.datasets.random_crops import random_part, scaled
 from streamdeblur.training.datasets.recipe import Recipe
 from streamdeblur.training.datasets.sequence_maker import SequenceMaker
 
@@ -52,15 +52,16 @@ class Concatenation(Sequence[Item], Generic[Item]):
 
 
 class PairSource(Protocol):
-    """An endless, numbered sequence of pairs; each depends on its number and the severity alone."""
+    """An endless, numbered sequence of pairs; each depends on its number, the severity and the sizes alone."""
 
-    def pair(self, index: int, severity: float = 1.0, size: int = CROP_SIZE) -> Pair:
+    def pair(self, index: int, severity: float = 1.0, size: int = CROP_SIZE, crop: int = CROP_SIZE) -> Pair:
         """Return a pair.
 
         Args:
             index: Number of the pair.
             severity: In [0, 1], scales blur and degradations where pairs are made on demand.
-            size: Side in pixels; a random part of the pair where it is less than 256.
+            size: Side in pixels; a random part of the crop where it is less than `crop`.
+            crop: Side in pixels of the crop of a whole face.
         """
         ...
 
@@ -90,14 +91,17 @@ class StoredPairs:
     def _shuffled(self, epoch: int) -> NDArray[np.int64]:
         return np.random.default_rng((self._seed, epoch)).permutation(self._chosen)
 
-    def pair(self, index: int, severity: float = 1.0, size: int = CROP_SIZE) -> Pair:
-        """Return a pair, see `PairSource.pair`; stored pairs keep their severity."""
+    def pair(self, index: int, severity: float = 1.0, size: int = CROP_SIZE, crop: int = CROP_SIZE) -> Pair:
+        """Return a pair, see `PairSource.pair`; stored pairs keep their severity, and are resampled for smaller crops."""
         epoch, place = divmod(index, len(self._chosen))
         blurry, sharp, record = self._pairs[int(self._order(epoch)[place])]
         random = np.random.default_rng((self._seed, index))
         if random.random() < 0.5:
             blurry, sharp = blurry[:, ::-1], sharp[:, ::-1]
-        part = random_part(random, View.square(0, 0, CROP_SIZE, CROP_SIZE), size)
+        if crop < CROP_SIZE:
+            blurry, sharp = (scaled(np.ascontiguousarray(image), crop / CROP_SIZE, crop) for image in (blurry, sharp))
+        size = min(size, crop)
+        part = random_part(random, View.square(0, 0, crop, crop), size)
         blurry, sharp = (image[part.top : part.top + size, part.left : part.left + size] for image in (blurry, sharp))
         return Pair(blurry, sharp, None, record)
 

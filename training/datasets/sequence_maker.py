@@ -41,16 +41,17 @@ class SequenceMaker(PairMaker):
         super().__init__(stills, clips, recipe, seed)
         self.settings, self.exposures = self.recipe.sequences, memory + 1
 
-    def sequence(self, index: int, severity: float = 1.0, size: int = CROP) -> ExposureSequence:
+    def sequence(self, index: int, severity: float = 1.0, size: int = CROP, crop: int = CROP) -> ExposureSequence:
         """Make a sequence.
 
         Args:
             index: Number of the sequence.
             severity: In [0, 1], scales the recipe's; see `PairMaker.pair`.
-            size: Side in pixels; of one below 256, even, only a random part of the crop is made.
+            size: Side in pixels, even; of one below `crop`, only a random part of the crop is made.
+            crop: Side in pixels of the crop of a whole face; see `PairMaker.pair`.
         """
         random = np.random.default_rng((self.seed, index))
-        order, flipped = self._order(random, severity, size)
+        order, flipped = self._order(random, severity, min(size, crop), crop)
         make = self._sequence_of_clip if order.scheme.averages else self._sequence_of_still
         sequence = make(random, order)
         forgotten = self._forgotten(random)
@@ -77,10 +78,10 @@ class SequenceMaker(PairMaker):
         shake = Shake.sample(random, exposures, extent, duty)
         stopped = random.random(exposures) < settings.stopped
         stopped[-1] = False
-        image, crop, record = self._still(random)
+        image, crop, record = self._still(random, order.crop)
         view = random_part(random, crop, order.size)
         motion = self._motion(random, exposures) if order.scheme.kind == "synthetic" else FaceMotion.still(exposures + 1)
-        course = Course(shake.stopped(stopped), motion, duty, self._drift(random))
+        course = Course(shake.stopped(stopped), motion, duty, self._drift(random, order.crop))
         sequence = expose_still(image, crop, view, course, order.response, order.degradations)
         sequence.record.update(record, extent=round(extent, 2), duty=round(duty, 2))
         return sequence
@@ -100,7 +101,7 @@ class SequenceMaker(PairMaker):
         motion = FaceMotion.of_clip(flows, centre, view.width, clip.frames.shape[2])
         return motion.scaled(slowest * (fastest / slowest) ** float(speed))
 
-    def _drift(self, random: np.random.Generator) -> NDArray[np.float64]:
+    def _drift(self, random: np.random.Generator, crop: int) -> NDArray[np.float64]:
         """What the tracker leaves of each exposure: a little, and now and then as much as a turning head or a wrong box."""
         settings, exposures = self.settings, self.exposures
         strong = random.random(exposures) < settings.strong_drift
@@ -109,8 +110,8 @@ class SequenceMaker(PairMaker):
         factor = lowest * (highest / lowest) ** random.random()
         steps, jumps = np.clip(random.normal(0.0, 1.0, (2, exposures, 4)), -3.0, 3.0)
         drift = np.cumsum(steps * np.multiply(factor, settings.spread), 0) + jumps * settings.strong_spread * strong[:, None]
-        # the present one is what the others differ from
-        return np.asarray(drift - drift[-1])
+        # the present one is what the others differ from; shifts are those of 256 px
+        return np.asarray((drift - drift[-1]) * (crop / CROP, crop / CROP, 1.0, 1.0))
 
     # From clips
 
@@ -122,7 +123,7 @@ class SequenceMaker(PairMaker):
         present = self._window(random, number, order.scheme, order.scheme.length or length)
         gap = int(random.integers(0, 1 + round(present.length * (1.0 / self.settings.duty[0] - 1.0) / 2)))
         windows = self._earlier(number, present, present.length + gap)
-        views = self._views(random, number, [window or present for window in windows], order.size)
+        views = self._views(random, number, [window or present for window in windows], order)
         paths = self._paths(random, views[-1], present.length, extent) if order.scheme.camera else [None] * exposures
         pictures: dict[int, Pair] = {}
         for k, (window, view, path) in enumerate(zip(windows, views, paths, strict=True)):
@@ -153,10 +154,10 @@ class SequenceMaker(PairMaker):
             windows.insert(0, pravg(plan.distinct, begun, length) if uncut and length >= 3 else None)
         return windows
 
-    def _views(self, random: np.random.Generator, number: int, windows: list[Window], size: int) -> list[View]:
+    def _views(self, random: np.random.Generator, number: int, windows: list[Window], order: Order) -> list[View]:
         """The views of the exposures: that of the present one follows the face, as the window of a tracker does."""
         clip = self.clips[number]
-        present = random_part(random, face_view(random, clip, windows[-1].middle), size)
+        present = random_part(random, face_view(random, clip, windows[-1].middle, order.crop), order.size)
         if clip.boxes is None:
             return [present] * len(windows)
         return present.following(np.stack([clip.boxes[window.middle] for window in windows]), -1)

@@ -150,6 +150,36 @@ def test_a_part_of_a_crop_is_blurred_as_the_whole(stills, clips):
         assert len(places) > 3
 
 
+@pytest.mark.parametrize("scheme", ["synthetic", "pravg+camera"])
+@pytest.mark.parametrize("crop", [128, 192])
+def test_a_small_crop_shows_the_same_face_under_a_blur_as_much_smaller(stills, clips, scheme, crop):
+    maker = PairMaker(stills, clips, recipe(scheme))
+    for n in range(6):
+        whole, small = maker.pair(n), maker.pair(n, crop=crop)
+        assert small.blurry.shape == small.sharp.shape == (crop, crop, 3)
+        assert small.record["extent"] - 1 == pytest.approx((whole.record["extent"] - 1) * crop / 256, abs=0.02)
+        for large, image in ((whole.sharp, small.sharp), (whole.blurry, small.blurry)):
+            resampled = cv2.resize(large, (crop, crop), interpolation=cv2.INTER_AREA)
+            # places in the picture are whole pixels in both
+            aligned = cv2.matchTemplate(resampled, image[8:-8, 8:-8], cv2.TM_SQDIFF).min() / image[8:-8, 8:-8].size
+            assert aligned < 60
+
+
+def test_the_kernel_of_a_small_crop_is_its_blur(stills):
+    maker = PairMaker(stills, [], recipe("synthetic"))
+    for n in range(4):
+        pair = maker.pair(n, crop=128)
+        again = blur_image(pair.sharp, pair.kernel, srgb())
+        inside = slice(12, -12)
+        assert np.median(np.abs(pair.blurry[inside, inside].astype(int) - again[inside, inside])) <= 1
+
+
+def test_a_small_crop_has_parts_as_well(stills, clips):
+    for scheme in SCHEMES:
+        pair = PairMaker(stills, clips, recipe(scheme)).pair(1, size=96, crop=128)
+        assert pair.blurry.shape == pair.sharp.shape == (96, 96, 3)
+
+
 @pytest.mark.parametrize("scheme", SCHEMES)
 def test_a_part_has_its_size_whatever_is_done_to_it(stills, clips, scheme):
     always = {name: 1.0 for name, field in Sensor.model_fields.items() if field.annotation is float}

@@ -63,6 +63,19 @@ def test_sequences_have_one_size(stills, clips, scheme):
         assert sequence.validity[-1]
 
 
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_small_crop_shows_the_same_face_at_half_of_the_scale(stills, clips, scheme):
+    maker = SequenceMaker(stills, clips, recipe(scheme, **STEADY | {"moving": 1.0}), memory=2)
+    whole, small = maker.sequence(3), maker.sequence(3, crop=128)
+    assert small.blurry.shape == (3, 128, 128, 3)
+    assert small.sharp.shape == (128, 128, 3)
+    halved = np.stack([cv2.resize(picture, (128, 128), interpolation=cv2.INTER_AREA) for picture in whole.blurry])
+    assert psnr(halved[:, 16:-16, 16:-16], small.blurry[:, 16:-16, 16:-16]) > 24
+    if whole.kernels.any((1, 2)).all():
+        reach = [np.abs(np.argwhere(one.kernels[0] > 1e-3) - 20).max() for one in (whole, small)]
+        assert reach[1] <= reach[0] / 2 + 2
+
+
 def test_what_was_lost_is_a_beginning_and_has_no_kernel(stills):
     maker = SequenceMaker(stills, [], recipe("synthetic", lost=1.0), memory=3)
     counts = set()
