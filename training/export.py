@@ -16,6 +16,7 @@ import torch
 from onnx import helper, numpy_helper
 from torch import Tensor, nn
 
+from streamdeblur.crop_sizes import SIZES, differing_constants, for_crops_of, name_matrices
 from streamdeblur.engines.half import compute_in_half
 from streamdeblur.errors import InputError, NetworkError
 from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE
@@ -80,15 +81,17 @@ def export(
         for module in network.modules():
             if isinstance(module, ResnetLayer):
                 module.fold()
-        model = to_onnx(network)
+        model, trained_sizes = to_onnx(network), json.loads(metadata["trained_sizes"])
+        sizes = {size: differing_constants(model, to_onnx(network, size)) for size in trained_sizes if size != CROP_SIZE}
         metadata["shared_weights"] = json.dumps(_shared_weights(network, model))
+        metadata[SIZES] = json.dumps(sizes)
         if precision == "fp16-stored":
             _store_at_half_precision(model)
         helper.set_model_props(model, {**metadata, "licence": licence})
         content = model.SerializeToString()
         if precision == "fp16":
             content = compute_in_half(content)
-        difference = _difference(network, content)
+        difference = max(_difference(network, content), *(_difference(network, content, size) for size in sizes), 0.0)
         if not difference <= TOLERANCE[precision]:
             raise NetworkError(f"The exported network differs from the trained one by {difference:.2g}; nothing was written.")
         with writing(out):
@@ -122,9 +125,11 @@ def open_trained(run: Path) -> tuple[TwoStepNetwork, dict[str, str]]:
         raise InputError(f"{run} is not the folder of a run. Give one that 'streamdeblur train' made.") from None
     state = read_checkpoint(run / CHECKPOINT)
     network = _restore(saved["step"], config, state).eval().requires_grad_(False)
+    step = config.hourglass if saved["step"] == "hourglass" else config.cgan
     metadata = {
         "preset": config.network.name,
         "crop_size": str(CROP_SIZE),
+        "trained_sizes": json.dumps(list(step.face_crops)),
         "window_scale": str(WINDOW_SCALE),
         "input_range": "0..1 RGB",
         "memory": str(network.memory),
@@ -151,7 +156,7 @@ def _restore(step: str, config: TrainingConfig, state: State) -> TwoStepNetwork:
     return TwoStepNetwork(hourglass, generator, draft)
 
 
-def to_onnx(network: TwoStepNetwork) -> onnx.ModelProto:
+def to_onnx(network: TwoStepNetwork, size: int = CROP_SIZE) -> onnx.ModelProto:
     """Trace a network as an ONNX graph with the outputs "restored", "coarse" and, where the network says it, "confidence" [N].
 
     Its inputs are "blurry" and, with a memory, "memory" [N, M, H / 2, W / 2] and "validity" [N, M].
@@ -162,7 +167,7 @@ def to_onnx(network: TwoStepNetwork) -> onnx.ModelProto:
     with warnings.catch_warnings():
         # the exporter by tracing needs no further package and keeps the names of weights
         warnings.simplefilter("ignore")
-        inputs, outputs = _example(network, 1), ["restored", "coarse"]
+        inputs, outputs = _example(network, 1, size), ["restored", "coarse"]
         if network.generator is not None and network.generator.confidence is not None:
             outputs.append("confidence")
         torch.onnx.export(
@@ -179,14 +184,15 @@ def to_onnx(network: TwoStepNetwork) -> onnx.ModelProto:
         )
     model = onnx.load_model_from_string(file.getvalue())
     _gather_constants(model)
+    name_matrices(model, size // 2)
     return model
 
 
-def _example(network: TwoStepNetwork, count: int, random: torch.Generator | None = None) -> dict[str, Tensor]:
-    """Random inputs of a network by their names in the graph."""
-    inputs = {"blurry": torch.rand(count, 3, CROP_SIZE, CROP_SIZE, generator=random)}
+def _example(network: TwoStepNetwork, count: int, size: int, random: torch.Generator | None = None) -> dict[str, Tensor]:
+    """Random inputs of a network by their names in the graph, for crops [size, size]."""
+    inputs = {"blurry": torch.rand(count, 3, size, size, generator=random)}
     if network.memory:
-        inputs["memory"] = torch.rand(count, network.memory, CROP_SIZE // 2, CROP_SIZE // 2, generator=random)
+        inputs["memory"] = torch.rand(count, network.memory, size // 2, size // 2, generator=random)
         inputs["validity"] = torch.randint(0, 2, (count, network.memory), generator=random).float()
     return inputs
 
@@ -241,14 +247,16 @@ def _store_at_half_precision(model: onnx.ModelProto) -> None:
     model.graph.node.extend([*casts, *rest])
 
 
-def _difference(network: TwoStepNetwork, content: bytes) -> float:
-    """The largest difference between the outputs of ONNX Runtime and of torch, over batches of one and of two."""
+def _difference(network: TwoStepNetwork, content: bytes, size: int = CROP_SIZE) -> float:
+    """The largest difference between the outputs of ONNX Runtime and of torch for crops of a size, over batches of one and two."""
     logging.getLogger("onnxruntime").setLevel(logging.ERROR)
+    if size != CROP_SIZE:
+        content = for_crops_of(onnx.load_model_from_string(content), size).SerializeToString()
     session = open_on_cpu(content)
     random = torch.Generator().manual_seed(0)
     largest = 0.0
     for count in (1, 2):
-        inputs = _example(network, count, random)
+        inputs = _example(network, count, size, random)
         images = session.run(None, {name: tensor.numpy() for name, tensor in inputs.items()})
         for image, expected in zip(images, network(*inputs.values()), strict=True):
             largest = max(largest, float(np.abs(image - expected.numpy()).max()))

@@ -8,6 +8,7 @@ import torch
 
 from streamdeblur.errors import OptionError
 from streamdeblur.training.blur.trajectories import sample_kernel
+from streamdeblur.fourier_matrices import KERNEL_SIDE
 from streamdeblur.training.networks.deconvolution import (
     ROOT_OFFSET,
     Deconvolution,
@@ -18,7 +19,7 @@ from streamdeblur.training.networks.deconvolution import (
     invert_responses,
     laplacian,
 )
-from streamdeblur.training.networks.fourier import KERNEL_SIDE, fourier, times
+from streamdeblur.training.networks.fourier import fourier, times
 from streamdeblur.training.networks.generator import TwoPathGenerator
 from streamdeblur.training.networks.presets import DeconvolutionPreset, GeneratorPreset
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from streamdeblur.training.networks.fourier import KERNEL_SIDE, MARGIN, conjugate_times, fourier, power, times
+from streamdeblur.fourier_matrices import KERNEL_SIDE, MARGIN
+from streamdeblur.training.networks.fourier import conjugate_times, fourier, power, times
 
 CPU = torch.device("cpu")
 

@@ -20,9 +20,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from streamdeblur.fourier_matrices import BANDS, KERNEL_SIDE
 from streamdeblur.kernels.luma import BLUE, GREEN, RED
 from streamdeblur.training.networks.blocks import PatchConv, zero_initialised
-from streamdeblur.training.networks.fourier import BANDS, KERNEL_SIDE, Fourier, conjugate_times, fourier, power, times
+from streamdeblur.training.networks.fourier import Fourier, conjugate_times, fourier, power, times
 from streamdeblur.training.networks.presets import DeconvolutionPreset
 
 RESPONSES = 2

@@ -1,0 +1,72 @@
+"""One file for crops of several sizes: what it becomes for each size computes what the trained network does."""
+
+from __future__ import annotations
+
+import json
+
+import numpy as np
+import onnx
+import pytest
+import torch
+
+from streamdeblur.crop_sizes import SIZES, differing_constants, for_crops_of, sizes_of
+from streamdeblur.errors import NetworkError
+from streamdeblur.fourier_matrices import fourier_matrices
+from streamdeblur.network import Network
+from streamdeblur.onnx_session import open_on_cpu
+from streamdeblur.training.cgan import train_cgan
+from streamdeblur.training.export import export, open_trained, to_onnx
+from streamdeblur.training.hourglass import train_hourglass
+from support.models.trainings import TINY_LITE, data_for, load
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory, faces):
+    folder = tmp_path_factory.mktemp("run")
+    config = load(
+        folder / "config.yaml", "lite", TINY_LITE, {step: {"face_crops": {256: 1, 128: 1}} for step in ("hourglass", "cgan")}
+    )
+    train_hourglass(config, data_for(config, "hourglass", faces), folder / "hourglass")
+    train_cgan(config, data_for(config, "cgan", faces), folder / "cgan", folder / "hourglass")
+    return folder / "cgan"
+
+
+@pytest.fixture(scope="module", params=["fp32", "fp16-stored"])
+def exported(run, tmp_path_factory, request):
+    return export(run, tmp_path_factory.mktemp("exports") / "network.onnx", precision=request.param)
+
+
+def test_each_size_computes_what_torch_does(run, exported):
+    assert exported.difference < 5e-3
+    model = onnx.load(str(exported.path))
+    assert sizes_of({item.key: item.value for item in model.metadata_props}) == [128]
+    network, _ = open_trained(run)
+    crops = np.random.default_rng(0).random((2, 3, 128, 128), np.float32)
+    (got,) = open_on_cpu(for_crops_of(model, 128).SerializeToString()).run(["restored"], {"blurry": crops})
+    assert np.abs(got - network(torch.from_numpy(crops))[0].numpy()).max() < 5e-3
+
+
+def test_the_file_itself_is_the_network_of_256_px(exported):
+    assert Network.read(exported.path).crop_size == 256
+
+
+def test_a_size_costs_a_list_of_small_constants(exported):
+    model = onnx.load(str(exported.path))
+    listed = next(item.value for item in model.metadata_props if item.key == SIZES)
+    assert 0 < len(json.loads(listed)["128"]) < 100
+    assert len(listed) < 8_000
+
+
+def test_matrices_are_found_by_their_content(exported):
+    """Under a wrong matrix, a network of another size would still run, and return wrong images."""
+    model = onnx.load(str(exported.path))
+    named = {tensor.name.removeprefix("fourier.") for tensor in model.graph.initializer if tensor.name.startswith("fourier.")}
+    assert named == set(fourier_matrices(8)) - {"bands"}
+
+
+def test_graphs_that_differ_in_more_than_constants_are_refused(run):
+    network, _ = open_trained(run)
+    model = to_onnx(network)
+    del model.graph.node[-1]
+    with pytest.raises(NetworkError, match="another way"):
+        differing_constants(to_onnx(network), model)
