@@ -16,12 +16,18 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 
 from streamdeblur.errors import NetworkError
+from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.fourier_matrices import fourier_matrices
+from streamdeblur.known_names import shown
 
 SIZES = "sizes"
 """Key in the metadata: for each further size of crops, its constants by their names."""
 FOURIER = "fourier."
 """Beginning of the names of the initializers that `fourier_matrices` gives."""
+SMALLEST_SIZE, STEP = 64, 16
+"""Crops have sides of at least 64 px, in multiples of 16: networks halve them several times, and memories once more."""
+LONGEST_LISTING = 1 << 20
+"""Characters of the list of constants, which has a few hundred."""
 
 
 def name_matrices(model: onnx.ModelProto, size: int) -> None:
@@ -74,12 +80,27 @@ def _constants(model: onnx.ModelProto) -> Iterator[tuple[str, onnx.TensorProto]]
 
 
 def sizes_of(metadata: Mapping[str, str]) -> list[int]:
-    """Return the further sizes of crops that a network's metadata list.
+    """Return the further sizes of crops that a network's metadata list, largest first.
 
     Raises:
-        ValueError: They cannot be read.
+        ValueError: The list cannot be read, or has a size that crops do not have.
     """
-    return sorted((int(size) for size in json.loads(metadata.get(SIZES, "{}"))), reverse=True)
+    listing = metadata.get(SIZES, "{}")
+    if len(listing) > LONGEST_LISTING:
+        raise ValueError(f"the list of sizes has {len(listing)} characters")
+    try:
+        listed = json.loads(listing)
+    except RecursionError:
+        raise ValueError("the list of sizes is nested too deeply") from None
+    if not isinstance(listed, dict) or not all(isinstance(constants, dict) for constants in listed.values()):
+        raise ValueError("the sizes are not a list of constants for each size")
+    possible = {str(size): size for size in range(SMALLEST_SIZE, CROP_SIZE, STEP)}
+    for size in listed:
+        if size not in possible:
+            raise ValueError(
+                f"{shown(size)} is no size of crops beside {CROP_SIZE}, such as the multiples of {STEP} from {SMALLEST_SIZE} on"
+            )
+    return sorted((possible[size] for size in listed), reverse=True)
 
 
 def for_crops_of(model: onnx.ModelProto, size: int) -> onnx.ModelProto:
@@ -88,6 +109,9 @@ def for_crops_of(model: onnx.ModelProto, size: int) -> onnx.ModelProto:
     Args:
         model: The network for crops of 256 px.
         size: Side of the crops.
+
+    Raises:
+        ValueError: The list has a constant that the network does not have, or values that it cannot have.
     """
     resized = onnx.ModelProto()
     resized.CopyFrom(model)
@@ -95,9 +119,11 @@ def for_crops_of(model: onnx.ModelProto, size: int) -> onnx.ModelProto:
     constants: dict[str, Any] = json.loads(metadata[SIZES])[str(size)]
     matrices = {FOURIER + name: matrix for name, matrix in fourier_matrices(size // 2).items()}
     for name, tensor in _constants(resized):
-        values = matrices.get(name, constants.get(name))
+        values = matrices[name] if name in matrices else constants.pop(name, None)
         if values is not None:
             _set(tensor, values)
+    if constants:
+        raise ValueError(f"the network has no constant {shown(next(iter(constants)))}")
     for value in (*resized.graph.input, *resized.graph.output):
         _resize(value, size / int(metadata["crop_size"]))
     del resized.graph.value_info[:]

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamdeblur.errors import NetworkError
-from streamdeblur.faces.neighbours import HALF_SIZE
 from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE
-from streamdeblur.onnx_file import read_onnx
+from streamdeblur.onnx_file import check_model, read_onnx
 
 if TYPE_CHECKING:
     import onnx
@@ -37,6 +37,8 @@ class Network:
     A network with a memory of M crops also takes ``memory``, float32 [N, M, crop_size / 2, crop_size / 2], the luma (Rec. 601, of
     code values in [0, 1]) of neighbouring crops of the same face at half resolution, and ``validity``, float32 [N, M], 1 where an
     entry holds a crop and 0 where it holds none. Without a valid entry its result is that for a lone crop.
+
+    A file may serve crops of several sizes (`crop_sizes`); `model_for` gives the network for each of them.
     """
 
     path: Path
@@ -50,14 +52,28 @@ class Network:
     licence: str = "not stated"
     memory: int = 0
     """Number of neighbouring crops that it takes; 0 for a network that restores each crop alone."""
+    resized: Mapping[int, bytes] = field(default_factory=dict, repr=False)
+    """The network in ONNX for each further size of crops, by their side in pixels."""
+
+    @property
+    def crop_sizes(self) -> tuple[int, ...]:
+        """Sides in pixels of the crops that it takes, smallest first."""
+        return tuple(sorted((self.crop_size, *self.resized)))
+
+    def model_for(self, size: int) -> bytes:
+        """Return the network in ONNX for crops of one of the `crop_sizes`."""
+        return self.model if size == self.crop_size else self.resized[size]
 
     @classmethod
     def read(cls, path: Path) -> Network:
         """Read and check a network.
 
         Raises:
-            NetworkError: The file cannot be read, is not ONNX, or has other inputs and outputs than those above.
+            NetworkError: The file cannot be read, is not ONNX, or has other inputs and outputs than those above, for any size of
+                crops.
         """
+        from streamdeblur.crop_sizes import sizes_of
+
         content, model = read_onnx(path)
         metadata = {item.key: item.value for item in model.metadata_props}
         if not all(isinstance(text, str) for text in (*metadata, *metadata.values())):
@@ -65,7 +81,7 @@ class Network:
             raise NetworkError(f"{path} has metadata that is not UTF-8.")
         try:
             crop_size, memory = int(metadata.get("crop_size", CROP_SIZE)), int(metadata.get("memory", 0))
-            scale = float(metadata.get("window_scale", WINDOW_SCALE))
+            scale, sizes = float(metadata.get("window_scale", WINDOW_SCALE)), sizes_of(metadata)
         except ValueError as error:
             raise NetworkError(f"{path} has metadata that cannot be read: {str(error)[:LONGEST_TEXT]}.") from None
         if not SMALLEST_SCALE <= scale <= LARGEST_SCALE:
@@ -73,6 +89,8 @@ class Network:
         if not 0 <= memory <= LARGEST_MEMORY:
             raise NetworkError(f"{path} has a memory of {_text(str(memory))} crops; it must be 0 to {LARGEST_MEMORY}.")
         _check_interface(path, model.graph, crop_size, memory)
+        if crop_size != CROP_SIZE:
+            raise NetworkError(f"{path} takes crops of {crop_size} px; streamdeblur needs {CROP_SIZE}.")
         return cls(
             path,
             content,
@@ -82,7 +100,26 @@ class Network:
             _text(metadata.get("training", "not stated")),
             _text(metadata.get("licence", "not stated")),
             memory,
+            {size: _resized(path, model, size, memory) for size in sizes},
         )
+
+
+def _resized(path: Path, model: onnx.ModelProto, size: int, memory: int) -> bytes:
+    """The network for crops of another size, which is checked as if it were a file of its own."""
+    from streamdeblur.crop_sizes import SIZES, for_crops_of
+
+    try:
+        resized = for_crops_of(model, size)
+    except Exception as error:
+        # guards against values of unknown origin, for which NumPy and onnx raise unrelated types
+        raise NetworkError(f"{path} cannot be used for crops of {size} px: {_text(str(error))}.") from None
+    try:
+        check_model(path, resized)
+        _check_interface(path, resized.graph, size, memory)
+    except NetworkError as error:
+        raise NetworkError(f"For crops of {size} px, which its metadata list under '{SIZES}': {error}") from None
+    content: bytes = resized.SerializeToString()
+    return content
 
 
 def _text(value: str) -> str:
@@ -103,7 +140,7 @@ def _check_interface(path: Path, graph: onnx.GraphProto, crop_size: int, memory:
     image = [3, crop_size, crop_size]
     needed = {"blurry": image}
     if memory:
-        needed |= {"memory": [memory, HALF_SIZE, HALF_SIZE], "validity": [memory]}
+        needed |= {"memory": [memory, crop_size // 2, crop_size // 2], "validity": [memory]}
     fits = {name: shape[1:] for name, shape in inputs.items()} == needed and _may_be(outputs.get("restored"), image)
     if not fits:
         wanted = ", ".join(f"'{name}' [N, {', '.join(map(str, shape))}]" for name, shape in needed.items())
@@ -122,8 +159,6 @@ def _check_interface(path: Path, graph: onnx.GraphProto, crop_size: int, memory:
             raise NetworkError(f"{path} takes '{name}' in a type that is not float32.")
         if isinstance(inputs[name][0], int) and inputs[name][0] != 1:
             raise NetworkError(f"{path} takes batches of exactly {inputs[name][0]} crops; export it with a free batch size.")
-    if crop_size != CROP_SIZE:
-        raise NetworkError(f"{path} takes crops of {crop_size} px; streamdeblur needs {CROP_SIZE}.")
 
 
 def _declared(value: onnx.ValueInfoProto) -> list[int | str]:

@@ -41,13 +41,22 @@ def read_onnx(path: Path) -> tuple[bytes, onnx.ModelProto]:
     """
     content = _read(path)
     model = _parse(path, content)
+    check_model(path, model)
+    return content, model
+
+
+def check_model(path: Path, model: onnx.ModelProto) -> None:
+    """Check the network in the file `path`, or what was made of it.
+
+    Raises:
+        NetworkError: As for `read_onnx`.
+    """
     _check_versions(path, model)
     _refuse_external_data(path, model)
     _refuse_control_flow(path, model)
     _refuse_sizes_below_zero(path, model)
     _check_sizes(path, model)
     _refuse_sizes_from_content(path, model)
-    return content, model
 
 
 def _read(path: Path) -> bytes:

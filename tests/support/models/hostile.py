@@ -139,6 +139,17 @@ def _remembering(metadata="2", memory=("N", 2, 128, 128), validity=("N", 2), kin
     return _identity(inputs=inputs, metadata={} if metadata is None else {"memory": metadata})
 
 
+def _sized(sizes, make=_identity):
+    """A network that lists further sizes of crops."""
+    model = make()
+    helper.set_model_props(model, {"preset": "test", "crop_size": "256", "sizes": sizes})
+    return model
+
+
+def _tiled():
+    return _reshaped("Tile", [1, 1, 1, 1], shape=["a", "b", "c", "d"])
+
+
 REFUSED = {
     "one channel": _sliced,
     "four images": lambda: _reshaped("Tile", [4, 1, 1, 1]),
@@ -209,6 +220,27 @@ REFUSED = {
     "memory in half precision": lambda: _remembering(kind=HALF),
     "memory that it does not use": _remembering,
     "validity of another size": lambda: _remembering(validity=["N", 3]),
+    "sizes of words": lambda: _sized("large"),
+    "sizes in a row": lambda: _sized("[128]"),
+    "sizes without constants": lambda: _sized('{"128": 1}'),
+    "sizes without end": lambda: _sized('{"128": ' + "[" * 200_000),
+    "sizes of megabytes": lambda: _sized('{"128": {"values": [' + "1," * 1_000_000 + "1]}}"),
+    "a size of 48": lambda: _sized('{"48": {}}'),
+    "a size of 256": lambda: _sized('{"256": {}}'),
+    "a size of 512": lambda: _sized('{"512": {}}'),
+    "a size of 100": lambda: _sized('{"100": {}}'),
+    "a size below zero": lambda: _sized('{"-128": {}}'),
+    "a size with a blank": lambda: _sized('{"128 ": {}}'),
+    "a size of digits": lambda: _sized('{"' + "9" * 5000 + '": {}}'),
+    "a constant that is not there": lambda: _sized('{"128": {"values": [1]}}'),
+    "a constant of words": lambda: _sized('{"128": {"values": ["a"]}}', _tiled),
+    "a constant of anything": lambda: _sized('{"128": {"values": {"a": null}}}', _tiled),
+    "a constant in steps": lambda: _sized('{"128": {"values": [1, [1, 1]]}}', _tiled),
+    "a constant without end": lambda: _sized('{"128": {"values": [1e999, 1, 1, 1]}}', _tiled),
+    "a constant of another length": lambda: _sized('{"128": {"values": [1, 1]}}', _tiled),
+    "a constant that makes a size huge": lambda: _sized('{"128": {"values": [1048576, 1, 1, 1]}}', _tiled),
+    "a constant that makes a size empty": lambda: _sized('{"128": {"values": [1, 0, 1, 1]}}', _tiled),
+    "a size that is none of its own": lambda: _sized('{"128": {}}', lambda: _reshaped("Reshape", [-1, 3, 256, 256])),
     "no bytes": lambda: b"",
     "a picture": lambda: b"\x89PNG\r\n\x1a\n" + bytes(1000),
     "half a network": lambda: _short_weight().SerializeToString()[:60],
@@ -222,6 +254,8 @@ ACCEPTED = {
         [numpy_helper.from_array(np.float32(2), "two")],
     ),
     "infinite": lambda: _model([_node("Div", "blurry", "none")], [numpy_helper.from_array(np.float32(0), "none")]),
+    "further sizes": lambda: _sized('{"128": {}, "64": {}}'),
+    "a constant of a further size": lambda: _sized('{"128": {"values": [1, 1, 1, 1]}}', _tiled),
     "shapes left open": lambda: _identity(shape=["a", "b", "c", "d"]),
     "control characters": lambda: _identity(metadata={"preset": "\x1b[2J\nevil", "training": "x" * 100_000}),
 }
