@@ -46,6 +46,10 @@ class _PendingFrame:
 
     faces: PendingFaces
     began: float
+    sizes: list[int]
+    """Sides of the crops."""
+    costs: NDArray[np.float64]
+    """Of each face, in units of a face of 256 px."""
 
 
 @dataclass(eq=False)
@@ -147,13 +151,19 @@ class FaceDeblurrer:
         self._selector.reset(keep_statistics=keep_statistics)
 
     def warm_up(self, width: int, height: int) -> None:
-        """Compile what frames of this size need and measure the time per face, so that the first frames are not late; resets."""
+        """Compile what frames of this size need and measure the time per face, so that the first frames are not late; resets.
+
+        Raises:
+            EngineError, NetworkError: The engine failed, or cannot run crops of a size that the network lists.
+        """
+        self._check_open()
+        self.engine.warm_up()
         gray = np.full((height, width, 3), 128, np.uint8)
         for _ in range(2):
             self(gray)
             self.detector.detect(np.full((LOCAL_SIZE, LOCAL_SIZE, 3), 128, np.uint8))
             began = time.monotonic()
-            self.restore(np.full((1, CROP_SIZE, CROP_SIZE, 3), 128, np.uint8))
+            self.engine.infer(np.full((1, CROP_SIZE, CROP_SIZE, 3), 128, np.uint8))
             self.scheduler.seconds_per_face = time.monotonic() - began
         self.reset()
 
@@ -256,8 +266,8 @@ class FaceDeblurrer:
         """Restore crops, each a square about 1.7 times its face, alone or together with neighbouring crops of the same face.
 
         Args:
-            crops: uint8 RGB [N, 256, 256, 3].
-            memory: Neighbours of each crop, blurred or sharp, nearest in time first: uint8 RGB [N, M, 256, 256, 3], M >= 0. The
+            crops: uint8 RGB [N, S, S, 3]. S is 256, or another one of ``network.crop_sizes``.
+            memory: Neighbours of each crop, blurred or sharp, nearest in time first: uint8 RGB [N, M, S, S, 3], M >= 0. The
                 first valid ones are used, as many as the network has a memory for (``network.memory``, which may be 0). Without
                 them a crop is restored alone.
             validity: [N, M]: True or 1 where `memory` holds a crop, False or 0 where it holds none; by default all are valid.
@@ -266,12 +276,12 @@ class FaceDeblurrer:
             The restored crops, of the same shape; a crop for which the network returned NaN is returned unchanged.
 
         Raises:
-            ValueError: Arrays of another type or shape.
+            ValueError: Arrays of another type or shape; TensorRT takes crops of 256 px only.
             EngineError: The engine failed.
         """
         self._check_open()
-        crops = checked_crops(crops)
-        return self.engine.infer(crops, neighbours_of_crops(len(crops), memory, validity, self.network.memory))
+        crops = checked_crops(crops, self.network.crop_sizes)
+        return self.engine.infer(crops, neighbours_of_crops(crops, memory, validity, self.network.memory))
 
     @overload
     def stream(
@@ -323,10 +333,9 @@ class FaceDeblurrer:
 
     def _restored(self, items: Iterable[Any], waiting: deque[_InFlight], *, bgr: bool, look_ahead: int) -> Iterator[Any]:
         """Yield the items of a stream in order; `waiting` are those that were read and not yielded yet."""
-        settings = replace(self._settings(), look_ahead=look_ahead)
         unsubmitted = deque[_InFlight]()
         for item in items:
-            entry = self._enter(item, settings, bgr=bgr)
+            entry = self._enter(item, replace(self._settings(), look_ahead=look_ahead), bgr=bgr)
             waiting.append(entry)
             if entry.item.frame is not None:
                 unsubmitted.append(entry)
@@ -378,7 +387,8 @@ class FaceDeblurrer:
         strength = self.options.strength if strength is None else strength
         if not 0.0 <= strength <= 1.0:
             raise ValueError(f"A strength is 0 to 1 (got {strength:g}).")
-        return FrameSettings(strength, self.options.always if always is None else always, deadline)
+        always = self.options.always if always is None else always
+        return FrameSettings(strength, always, deadline, crop_sizes=self.engine.crop_sizes)
 
     def _check_open(self) -> None:
         if self._closed:
@@ -394,18 +404,21 @@ class FaceDeblurrer:
         submitted = FrameFaces(
             planes,
             [face.window for face in faces],
-            np.stack([face.crop for face in faces]),
+            [face.crop for face in faces],
             [face.weight * settings.strength for face in faces],
             [face.neighbours.find() if face.neighbours else () for face in faces],
         )
-        return _PendingFrame(self.engine.submit(submitted), time.monotonic())
+        sizes, costs = [face.crop_size for face in faces], np.array([face.cost for face in faces])
+        return _PendingFrame(self.engine.submit(submitted), time.monotonic(), sizes, costs)
 
     def _finish(self, planes: Planes, pending: _PendingFrame | None, deadline: float | None = None) -> None:
         """Wait for the faces of a frame, or until the deadline, and paste them."""
         if pending is None:
             return
         outcome = pending.faces.paste(planes, deadline)
-        self.scheduler.update(int(outcome.in_time.sum()), len(outcome.in_time), time.monotonic() - pending.began)
-        self.statistics.restored += int((outcome.finite & outcome.in_time).sum())
+        ready = float(pending.costs[outcome.in_time].sum())
+        self.scheduler.update(ready, float(pending.costs.sum()), time.monotonic() - pending.began)
+        for n in np.flatnonzero(outcome.finite & outcome.in_time):
+            self.statistics.add_restored(pending.sizes[n])
         self.statistics.failed += int((~outcome.finite).sum())
         self.statistics.passed_through += int((~outcome.in_time).sum())

@@ -50,6 +50,8 @@ class EmbeddedNetwork:
     licence: str
     memory: int
     """Number of neighbouring crops that it takes."""
+    crop_sizes: tuple[int, ...]
+    """Sides in pixels of the crops that it takes, smallest first."""
 
 
 @dataclass(frozen=True)
@@ -127,7 +129,9 @@ def _network() -> EmbeddedNetwork:
 
     network = Network.read(default_network())
     megabytes = round(len(network.model) / 1e6, 1)
-    return EmbeddedNetwork(network.path.name, network.preset, megabytes, network.training, network.licence, network.memory)
+    return EmbeddedNetwork(
+        network.path.name, network.preset, megabytes, network.training, network.licence, network.memory, network.crop_sizes
+    )
 
 
 def _detectors() -> dict[str, str]:

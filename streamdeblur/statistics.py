@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 
 @dataclass
@@ -19,3 +21,27 @@ class RestorationStatistics:
     """Faces for which the network returned NaN: passed through unrestored."""
     passed_through: int = 0
     """Blurred faces for which there was no time before the deadline."""
+    restored_by_size: dict[int, int] = field(default_factory=dict)
+    """Restored faces by the side of their crops in pixels."""
+
+    def __add__(self, other: RestorationStatistics) -> RestorationStatistics:
+        """Return the counts of both together."""
+        before, after = dict(vars(self)), dict(vars(other))
+        sizes = Counter(before.pop("restored_by_size")) + Counter(after.pop("restored_by_size"))
+        return RestorationStatistics(
+            **{name: count + after[name] for name, count in before.items()}, restored_by_size=dict(sizes)
+        )
+
+    def add_restored(self, size: int) -> None:
+        """Count a restored face, whose crop has `size` px."""
+        self.restored += 1
+        self.restored_by_size[size] = self.restored_by_size.get(size, 0) + 1
+
+
+def shown_sizes(restored_by_size: Mapping[int, int]) -> str:
+    """Return what a line of text adds to the number of restored faces: that of each size, if there is any but 256 px."""
+    from streamdeblur.faces.window import CROP_SIZE
+
+    if set(restored_by_size) <= {CROP_SIZE}:
+        return ""
+    return f" ({', '.join(f'{count} at {size} px' for size, count in sorted(restored_by_size.items()))})"

@@ -16,6 +16,7 @@ from streamdeblur.evaluation.cases import Case, Neighbours
 from support.media.motion import panned, steady
 from support.media.videos import VideoSpec, write_video
 from support.metrics import psnr
+from support.models.networks import SIZES, write_network
 
 BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
@@ -164,3 +165,11 @@ def test_names_of_networks_become_methods():
     assert runs.method_of("lite") == "onnx:lite"
     assert runs.method_of("n.onnx?ahead=1") == "onnx:n.onnx?ahead=1"
     assert runs.method_of("average:lite") == "average:onnx:lite"
+
+
+def test_each_size_of_crops_is_measured(tmp_path):
+    rows = script("engine").measure(1, write_network(tmp_path / "sizes.onnx", "invert", metadata={"sizes": SIZES}))
+    sizes = (128, 192, 256)
+    names = [f"one crop of {size} px {how}" for how in ("alone", "of many in flight") for size in sizes]
+    assert [row.name.partition(" (")[0] for row in rows] == names
+    assert all(row.value.startswith("openvino") and row.against.startswith("onnxruntime") for row in rows)

@@ -248,7 +248,7 @@ def _store_at_half_precision(model: onnx.ModelProto) -> None:
 
 
 def _difference(network: TwoStepNetwork, content: bytes, size: int = CROP_SIZE) -> float:
-    """The largest difference between the outputs of ONNX Runtime and of torch for crops of a size, over batches of one and two."""
+    """The largest difference between the outputs of ONNX Runtime and of torch for crops of a size, in batches of one and two."""
     logging.getLogger("onnxruntime").setLevel(logging.ERROR)
     if size != CROP_SIZE:
         content = for_crops_of(onnx.load_model_from_string(content), size).SerializeToString()

@@ -1,4 +1,4 @@
-"""The `Engine` protocol, and the engine that any compiled graph of the deblurring network becomes."""
+"""The `Engine` protocol, and the engine that compiled graphs of the deblurring network become."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.engines.graph import Graph, Tensors
+from streamdeblur.engines.graph import Tensors
+from streamdeblur.engines.sized_graphs import SizedGraphs
 from streamdeblur.errors import EngineError
 from streamdeblur.faces.neighbours import Neighbours
 from streamdeblur.faces.window import CROP_SIZE, FaceWindow, RestoredCrop, crop, paste
@@ -20,9 +21,7 @@ from streamdeblur.kernels.tensors import quantise
 from streamdeblur.video.planes import Planes
 
 Crops = NDArray[np.uint8]
-"""uint8 RGB [N, 256, 256, 3]."""
-IMAGE_SHAPE = (1, 3, CROP_SIZE, CROP_SIZE)
-"""Shape of what the network returns for a crop."""
+"""uint8 RGB [N, S, S, 3], of a size that the engine takes."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -31,8 +30,9 @@ class FrameFaces:
 
     planes: Planes
     windows: Sequence[FaceWindow]
-    crops: Crops = field(repr=False)
-    """uint8 RGB [N, 256, 256, 3], read from `windows`; not to be changed until the faces are pasted."""
+    crops: Sequence[NDArray[np.uint8]] = field(repr=False)
+    """uint8 RGB [S, S, 3] of each face, read from `windows`, each of a size that the engine takes; not to be changed until the
+    faces are pasted."""
     strengths: Sequence[float]
     """Share of each restoration that is added, 0 to 1."""
     neighbours: Sequence[Neighbours] = field(default=(), repr=False)
@@ -40,11 +40,8 @@ class FrameFaces:
 
     @classmethod
     def read(cls, planes: Planes, windows: Sequence[FaceWindow], strengths: Sequence[float]) -> FrameFaces:
-        """Read the crops of `windows` from a frame."""
-        crops = np.empty((len(windows), CROP_SIZE, CROP_SIZE, 3), np.uint8)
-        for n, window in enumerate(windows):
-            crops[n] = crop(planes, window)
-        return cls(planes, windows, crops, strengths)
+        """Read the crops of `windows`, of 256 px, from a frame."""
+        return cls(planes, windows, [crop(planes, window) for window in windows], strengths)
 
 
 @dataclass(frozen=True, eq=False)
@@ -86,11 +83,22 @@ class Engine(Protocol):
     def reason(self) -> str:
         """Why this engine was chosen, and the device it runs on."""
 
+    @property
+    def crop_sizes(self) -> tuple[int, ...]:
+        """Sides in pixels of the crops that it takes, smallest first; 256 is one of them."""
+
+    def warm_up(self) -> None:
+        """Open everything that would else be opened for the first crop of a size, which would then be late.
+
+        Raises:
+            EngineError, NetworkError: The engine cannot run crops of a size.
+        """
+
     def infer(self, crops: Crops, neighbours: Sequence[Neighbours] = ()) -> Crops:
         """Restore crops and wait for them.
 
         Args:
-            crops: uint8 RGB [N, 256, 256, 3], N >= 0.
+            crops: uint8 RGB [N, S, S, 3], N >= 0, of one of `crop_sizes`.
             neighbours: Of each crop, for a network with a memory; () where no crop has any.
 
         Returns:
@@ -98,81 +106,97 @@ class Engine(Protocol):
 
         Raises:
             ValueError: Crops of another type or shape.
-            EngineError: The engine failed.
+            EngineError, NetworkError: The engine failed, or cannot run crops of this size.
         """
 
     def submit(self, faces: FrameFaces) -> PendingFaces:
         """Start on the faces of a frame; those of several frames may be in flight.
 
         Raises:
-            EngineError: The engine failed.
+            ValueError: Crops of another type or shape.
+            EngineError, NetworkError: The engine failed, or cannot run crops of a size.
         """
 
     def close(self) -> None:
         """Wait for what is in flight and free the device; what is submitted later is refused. Closing again does nothing."""
 
 
-@dataclass(frozen=True, eq=False)
-class RestoredBatch:
-    """Crops as the network returned them."""
-
-    crops: Crops
-    """uint8 RGB [N, 256, 256, 3]; unchanged where `finite` or `in_time` is False."""
-    finite: NDArray[np.bool_]
-    """bool [N]: False where the network returned NaN or infinity."""
-    in_time: NDArray[np.bool_]
-    """bool [N]: False where a crop was not ready by the deadline."""
+def image_shape(size: int) -> tuple[int, ...]:
+    """Return the shape of what the network returns for a crop of a size."""
+    return 1, 3, size, size
 
 
-def checked_crops(crops: NDArray[Any]) -> Crops:
+def checked_crops(crops: NDArray[Any], sizes: Sequence[int] = (CROP_SIZE,)) -> Crops:
     """Return the crops C-contiguous.
 
+    Args:
+        crops: The crops.
+        sizes: Sides that they may have.
+
     Raises:
-        ValueError: They are not uint8 [N, 256, 256, 3].
+        ValueError: They are not uint8 [N, S, S, 3].
     """
     if not isinstance(crops, np.ndarray):
-        raise ValueError(f"Crops are an array, uint8 [N, {CROP_SIZE}, {CROP_SIZE}, 3] (got {type(crops).__name__}).")
-    if crops.ndim != 4 or crops.shape[1:] != (CROP_SIZE, CROP_SIZE, 3) or crops.dtype != np.uint8:
-        raise ValueError(f"Crops are uint8 [N, {CROP_SIZE}, {CROP_SIZE}, 3] (got {crops.dtype} {list(crops.shape)}).")
+        raise ValueError(f"Crops are an array, uint8 {_shapes(sizes)} (got {type(crops).__name__}).")
+    if crops.ndim != 4 or crops.dtype != np.uint8 or crops.shape[1] not in sizes or crops.shape[2:] != (crops.shape[1], 3):
+        raise ValueError(f"Crops are uint8 {_shapes(sizes)} (got {crops.dtype} {list(crops.shape)}).")
     return np.ascontiguousarray(crops)
 
 
-class GraphEngine:
-    """An engine on any `Graph`: crops are read and pasted on the CPU, one inference per crop."""
+def _shapes(sizes: Sequence[int]) -> str:
+    return " or ".join(f"[N, {size}, {size}, 3]" for size in sizes)
 
-    def __init__(self, name: str, reason: str, graph: Graph) -> None:
+
+class GraphEngine:
+    """An engine on graphs, one for each size of crops, which are read and pasted on the CPU; one inference per crop."""
+
+    def __init__(self, name: str, reason: str, graphs: SizedGraphs) -> None:
         self.name = name
-        self.reason = f"{reason} ({graph.description})"
-        self._graph = graph
+        self.reason = f"{reason} ({graphs.description})"
+        self.crop_sizes = graphs.sizes
+        self._graphs = graphs
 
     def __repr__(self) -> str:
-        return f"GraphEngine({self.name!r}, {self._graph.description!r})"
+        return f"GraphEngine({self.name!r}, {self._graphs.description!r})"
+
+    def warm_up(self) -> None:
+        self._graphs.open_all()
 
     def infer(self, crops: Crops, neighbours: Sequence[Neighbours] = ()) -> Crops:
-        return self._submit(checked_crops(crops), neighbours).result().crops
+        crops = checked_crops(crops, self.crop_sizes)
+        restored = np.empty_like(crops)
+        self._submit(list(crops), neighbours).write(list(restored))
+        return restored
 
     def submit(self, faces: FrameFaces) -> PendingFaces:
-        return _PendingCrops(faces, self._submit(checked_crops(faces.crops), faces.neighbours))
+        crops = [checked_crops(one[None], self.crop_sizes)[0] for one in faces.crops]
+        return _PendingCrops(faces, crops, self._submit(crops, faces.neighbours))
 
-    def _submit(self, crops: Crops, neighbours: Sequence[Neighbours] = ()) -> _PendingBatch:
+    def _submit(self, crops: Sequence[NDArray[np.uint8]], neighbours: Sequence[Neighbours]) -> _PendingBatch:
         pairs = zip(crops, neighbours or [()] * len(crops), strict=True)
-        return _PendingBatch(crops, [self._graph.submit(crop, near) for crop, near in pairs])
+        return _PendingBatch(crops, [self._graphs.submit(crop, near) for crop, near in pairs])
 
     def close(self) -> None:
-        self._graph.close()
+        self._graphs.close()
 
 
 class _PendingBatch:
     """The crops of a batch in flight, one future each."""
 
-    def __init__(self, crops: Crops, futures: Sequence[Future[Tensors]]) -> None:
+    def __init__(self, crops: Sequence[NDArray[np.uint8]], futures: Sequence[Future[Tensors]]) -> None:
         self._crops, self._futures, self._process = crops, futures, os.getpid()
 
-    def result(self, deadline: float | None = None) -> RestoredBatch:
+    def write(self, restored: Sequence[NDArray[np.uint8]], deadline: float | None = None) -> PasteOutcome:
+        """Wait for the crops and write them; one that is not finite is written unchanged, one that is late not at all.
+
+        Args:
+            restored: uint8 RGB [S, S, 3] for each crop.
+            deadline: Time (`time.monotonic`) after which those that are not ready are late.
+        """
         if self._process != os.getpid():
             # the threads that would finish them are in the other process
             raise EngineError("This process was forked while faces were being restored; they belong to the process before.")
-        restored, finite, in_time = self._crops.copy(), *np.ones((2, len(self._crops)), np.bool_)
+        finite, in_time = np.ones((2, len(self._crops)), np.bool_)
         for n, future in enumerate(self._futures):
             try:
                 images = future.result(None if deadline is None else max(0.0, deadline - time.monotonic()))[0]
@@ -182,16 +206,17 @@ class _PendingBatch:
             except Exception as error:
                 # Each runtime raises types of its own when its device fails; callers handle one.
                 raise EngineError(f"The engine failed on a crop: {error}") from error
-            if images.shape != IMAGE_SHAPE:
+            needed = image_shape(len(self._crops[n]))
+            if images.shape != needed:
                 # The kernels index without bounds, and a file may leave the shape of its output open.
                 raise EngineError(
-                    f"The network returned {list(images.shape)} for a crop; {list(IMAGE_SHAPE)} is needed. "
+                    f"The network returned {list(images.shape)} for a crop; {list(needed)} is needed. "
                     "Give --network a network exported by streamdeblur."
                 )
-            quantise(images, restored[n : n + 1], finite[n : n + 1])
+            quantise(images, restored[n][None], finite[n : n + 1])
             if not finite[n]:
-                restored[n] = self._crops[n]
-        return RestoredBatch(restored, finite, in_time)
+                restored[n][:] = self._crops[n]
+        return PasteOutcome(finite, in_time)
 
     def cancel(self) -> None:
         for future in self._futures:
@@ -201,15 +226,15 @@ class _PendingBatch:
 class _PendingCrops:
     """The faces of a frame whose crops are in flight."""
 
-    def __init__(self, faces: FrameFaces, batch: _PendingBatch) -> None:
-        self._faces, self._batch = faces, batch
+    def __init__(self, faces: FrameFaces, crops: Sequence[NDArray[np.uint8]], batch: _PendingBatch) -> None:
+        self._faces, self._crops, self._batch = faces, crops, batch
 
     def paste(self, planes: Planes, deadline: float | None = None) -> PasteOutcome:
-        batch, faces = self._batch.result(deadline), self._faces
-        usable = map(int, np.flatnonzero(batch.finite & batch.in_time))
-        restored = [RestoredCrop(faces.windows[n], faces.crops[n], batch.crops[n], faces.strengths[n]) for n in usable]
-        paste(planes, restored)
-        return PasteOutcome(batch.finite, batch.in_time)
+        crops, faces, restored = self._crops, self._faces, [np.empty_like(one) for one in self._crops]
+        outcome = self._batch.write(restored, deadline)
+        usable = map(int, np.flatnonzero(outcome.finite & outcome.in_time))
+        paste(planes, [RestoredCrop(faces.windows[n], crops[n], restored[n], faces.strengths[n]) for n in usable])
+        return outcome
 
     def discard(self) -> None:
         self._batch.cancel()

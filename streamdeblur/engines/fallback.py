@@ -69,8 +69,17 @@ class FallbackEngine:
     def reason(self) -> str:
         return f"{self.current.reason}; {self._state}" if self._state else self.current.reason
 
+    @property
+    def crop_sizes(self) -> tuple[int, ...]:
+        return self.current.crop_sizes
+
+    def warm_up(self) -> None:
+        self.first.warm_up()
+
     def infer(self, crops: Crops, neighbours: Sequence[Neighbours] = ()) -> Crops:
         engine = self.current
+        if crops.shape[1] not in engine.crop_sizes:
+            engine = self.first
         try:
             return engine.infer(crops, neighbours)
         except EngineError as error:

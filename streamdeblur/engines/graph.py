@@ -35,6 +35,10 @@ class GraphSpec:
     """Number of neighbouring crops that the network takes."""
     throughput: bool = False
     """Keep several pictures in flight, for files; otherwise each picture has all cores, for the lowest latency."""
+    one_core: bool = False
+    """Give a picture one core, where that is not for throughput: splitting a small network costs more than it gains."""
+    takes_turns: bool = False
+    """Other graphs compute on the same cores while this one does not."""
 
 
 class ReopenedGraph:
@@ -46,6 +50,10 @@ class ReopenedGraph:
     @property
     def description(self) -> str:
         return self._graph.current.description
+
+    @property
+    def parallel(self) -> int:
+        return self._graph.current.parallel
 
     def submit(self, image: NDArray[np.uint8], neighbours: Neighbours = ()) -> Future[Tensors]:
         return self._graph.current.submit(image, neighbours)
@@ -61,6 +69,10 @@ class Graph(Protocol):
     @property
     def description(self) -> str:
         """Device and precision, for messages."""
+
+    @property
+    def parallel(self) -> int:
+        """Number of pictures that it computes at the same time, each on an equal share of the cores."""
 
     def submit(self, image: NDArray[np.uint8], neighbours: Neighbours = ()) -> Future[Tensors]:
         """Start on one picture.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from streamdeblur.caches import cache_folder, record_digests, remove_damaged
 from streamdeblur.engines.graph import GraphSpec, Tensors
 from streamdeblur.errors import EngineError
-from streamdeblur.faces.neighbours import HALF_SIZE, Neighbours, write_memory
+from streamdeblur.faces.neighbours import Neighbours, write_memory
 from streamdeblur.onnx_session import quiet_options
 
 GPU_PROVIDERS = {
@@ -57,6 +57,8 @@ def _settings(provider: str) -> dict[str, str]:
 class OnnxRuntimeGraph:
     """A graph on one of ONNX Runtime's providers; operations that the provider lacks run on the CPU."""
 
+    parallel = 1
+
     def __init__(self, spec: GraphSpec, provider: str = "cpu") -> None:
         """Compile the network.
 
@@ -73,6 +75,9 @@ class OnnxRuntimeGraph:
             raise EngineError(f"ONNX Runtime has no provider '{provider}' here. Installed: {', '.join(installed_providers())}.")
         options = quiet_options()
         options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+        if spec.takes_turns:
+            # threads that spin after a run would take the cores from the next graph
+            options.add_session_config_entry("session.force_spinning_stop", "1")
         if provider in ("cuda", "tensorrt") and hasattr(onnxruntime, "preload_dlls"):
             # CUDA and cuDNN may be installed as packages, outside the loader's search path.
             onnxruntime.preload_dlls()
@@ -83,7 +88,7 @@ class OnnxRuntimeGraph:
         if self._session.get_providers()[0] != PROVIDERS[provider]:
             raise EngineError(f"ONNX Runtime's provider '{provider}' found no device that it can use.")
         self._spec = spec
-        self._memory = np.zeros((1, spec.memory, HALF_SIZE, HALF_SIZE), np.float32)
+        self._memory = np.zeros((1, spec.memory, spec.height // 2, spec.width // 2), np.float32)
         self._validity = np.zeros((1, spec.memory), np.float32)
         self._worker = ThreadPoolExecutor(1, "onnxruntime")
         self.description = f"{provider.upper()}, {'f16' if provider == 'cuda' else 'f32'}"

@@ -19,15 +19,12 @@ from numpy.typing import NDArray
 from streamdeblur.caches import cache_folder, record_digests, remove_damaged
 from streamdeblur.engines.graph import GraphSpec, Tensors
 from streamdeblur.errors import EngineError, NetworkError
-from streamdeblur.faces.neighbours import HALF_SIZE, Neighbours, write_memory
+from streamdeblur.faces.neighbours import Neighbours, write_memory
 from streamdeblur.onnx_file import check_size
 from streamdeblur.opening import close_at_exit, one_at_a_time
 
 REQUESTS = 4
 """Largest number of pictures in flight: two on the cores, two ready to follow."""
-
-SMALL_PIXELS = 128 * 128
-"""Largest picture that runs on one core: for smaller ones, splitting costs more than it gains."""
 
 
 def import_openvino() -> Any:
@@ -142,7 +139,7 @@ class OpenVINOGraph:
         model = openvino.Model([whole.output(name).node for name in spec.outputs], whole.get_parameters())
         shapes = {spec.input_name: [1, 3, spec.height, spec.width]}
         if spec.memory:
-            shapes |= {"memory": [1, spec.memory, HALF_SIZE, HALF_SIZE], "validity": [1, spec.memory]}
+            shapes |= {"memory": [1, spec.memory, spec.height // 2, spec.width // 2], "validity": [1, spec.memory]}
         model.reshape(shapes)
         _check_sizes(model, spec)
         steps = PrePostProcessor(model)
@@ -155,13 +152,14 @@ class OpenVINOGraph:
         if spec.throughput:
             # Streams that share no barrier lose less to the decoder and encoder that run beside them.
             settings |= {"PERFORMANCE_HINT": "THROUGHPUT", "ENABLE_CPU_PINNING": False}
-        elif spec.height * spec.width <= SMALL_PIXELS:
+        elif spec.one_core:
             settings["INFERENCE_NUM_THREADS"] = 1
         compiled = _compile(steps.build(), spec, settings)
+        self.parallel: int = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         self._image = compiled.input(spec.input_name)
         self._outputs = [compiled.output(name) for name in spec.outputs]
         self._requests = [compiled.create_infer_request() for _ in range(REQUESTS)]
-        self._memories = [_memory_of(request, spec.memory) for request in self._requests] if spec.memory else []
+        self._memories = [_memory_of(request, spec) for request in self._requests] if spec.memory else []
         self._free = list(range(REQUESTS))
         self._available = threading.Semaphore(REQUESTS)
         self._starting, self._closed = threading.Lock(), False
@@ -206,11 +204,11 @@ class OpenVINOGraph:
                 request.wait()
 
 
-def _memory_of(request: Any, entries: int) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+def _memory_of(request: Any, spec: GraphSpec) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
     """Give a request arrays that it reads its memory from, without a copy; return `write_memory`'s views of them."""
     openvino = import_openvino()
-    memory = np.zeros((1, entries, HALF_SIZE, HALF_SIZE), np.float32)
-    validity = np.zeros((1, entries), np.float32)
+    memory = np.zeros((1, spec.memory, spec.height // 2, spec.width // 2), np.float32)
+    validity = np.zeros((1, spec.memory), np.float32)
     request.set_tensor("memory", openvino.Tensor(memory, shared_memory=True))
     request.set_tensor("validity", openvino.Tensor(validity, shared_memory=True))
     return memory[0], validity[0]

@@ -7,9 +7,10 @@ import threading
 from dataclasses import dataclass
 from importlib.util import find_spec
 
-from streamdeblur.engines.engine import IMAGE_SHAPE, Engine, GraphEngine
+from streamdeblur.engines.engine import Engine, GraphEngine, image_shape
 from streamdeblur.engines.fallback import FallbackEngine
 from streamdeblur.engines.graph import Graph, GraphSpec, ReopenedGraph
+from streamdeblur.engines.sized_graphs import SizedGraphs
 from streamdeblur.errors import EngineError, NetworkError
 from streamdeblur.installation import install_command
 from streamdeblur.known_names import shown, suggestion
@@ -167,16 +168,20 @@ def _open(choice: EngineChoice, network: Network, throughput: bool, cancelled: t
         from streamdeblur.engines.tensorrt.opening import open_tensorrt
 
         return open_tensorrt(network, cancelled=cancelled)
-    model = network.model
-    if choice.name in HALF_PRECISION:
-        from streamdeblur.engines.half import compute_in_half
 
-        model = compute_in_half(model, outputs=["restored"])
-    spec = GraphSpec(
-        model, ("restored",), network.crop_size, network.crop_size, 255.0, shape=IMAGE_SHAPE, memory=network.memory,
-        throughput=throughput,
-    )  # fmt: skip
-    return GraphEngine(choice.name, choice.reason, open_graph(choice.name, spec))
+    def open_size(size: int) -> Graph:
+        model = network.model_for(size)
+        if choice.name in HALF_PRECISION:
+            from streamdeblur.engines.half import compute_in_half
+
+            model = compute_in_half(model, outputs=["restored"])
+        spec = GraphSpec(
+            model, ("restored",), size, size, 255.0, shape=image_shape(size), memory=network.memory, throughput=throughput,
+            takes_turns=len(network.crop_sizes) > 1,
+        )  # fmt: skip
+        return open_graph(choice.name, spec)
+
+    return GraphEngine(choice.name, choice.reason, SizedGraphs(network.crop_sizes, open_size))
 
 
 def _slow_to_open(choice: EngineChoice, network: Network) -> bool:

@@ -7,8 +7,8 @@ from numpy.typing import NDArray
 
 from streamdeblur.kernels.sharpness import blur_effect, reduced_luma
 
-FACE_BEGIN, FACE_END = 48, 208
-"""The part of a crop that the face fills; around it a blurred background would count as a blurred face."""
+FACE_BEGIN, FACE_END = 3, 13
+"""The part of a crop that the face fills, in sixteenths; around it a blurred background would count as a blurred face."""
 
 NOISE_ALLOWANCE = 0.06
 """How much lower the measure is at half resolution for the same sharp face (median of 150 portraits)."""
@@ -30,7 +30,7 @@ def blur_of(crop: NDArray[np.uint8], side: float) -> float:
     It is measured at the resolution of the source, where fine blur shows, and at half of it, where noise does not hide long blur.
 
     Args:
-        crop: uint8 RGB [256, 256, 3].
+        crop: uint8 RGB [S, S, 3].
         side: Side in pixels of the window that the crop was read from.
 
     Returns:
@@ -38,9 +38,10 @@ def blur_of(crop: NDArray[np.uint8], side: float) -> float:
     """
     if side < SMALLEST_SIDE:
         return 1.0
-    factor = max(1, round(crop.shape[0] / side))
-    fine = blur_effect(reduced_luma(crop, FACE_BEGIN, FACE_END, factor))
-    coarse = blur_effect(reduced_luma(crop, FACE_BEGIN, FACE_END, 2 * factor))
+    size = crop.shape[0]
+    factor, begin, end = max(1, round(size / side)), FACE_BEGIN * size // 16, FACE_END * size // 16
+    fine = blur_effect(reduced_luma(crop, begin, end, factor))
+    coarse = blur_effect(reduced_luma(crop, begin, end, 2 * factor))
     return float(max(fine - NOISE_ALLOWANCE, coarse))
 
 

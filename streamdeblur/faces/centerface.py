@@ -26,6 +26,8 @@ CHANNELS = (1, 2, 2, 10)
 THRESHOLD = 0.4
 OVERLAP = 0.3
 """Boxes with a larger IoU are one face; the value of the authors' code."""
+SMALL_PIXELS = 128 * 128
+"""Largest picture that runs on one core."""
 COMPILED_SIZES = 8
 """Input sizes that stay compiled: the full and the local view of a stream, and those of a few other streams."""
 
@@ -81,7 +83,8 @@ class CenterFace:
         if (height, width) in self._graphs:
             self._graphs.move_to_end((height, width))
         else:
-            spec = GraphSpec(self._model, OUTPUTS, height, width, input_name="input.1")
+            one_core = height * width <= SMALL_PIXELS
+            spec = GraphSpec(self._model, OUTPUTS, height, width, input_name="input.1", one_core=one_core)
             self._graphs[height, width] = open_graph(self._engine, spec)
             if len(self._graphs) > COMPILED_SIZES:
                 self._graphs.popitem(last=False)[1].close()

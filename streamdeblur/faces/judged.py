@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.faces.memory import LONGEST_GAP, SIDE_RATIO, FaceNeighbours
-from streamdeblur.faces.window import FaceWindow, crop
+from streamdeblur.faces.window import CROP_SIZE, FaceWindow, crop
 from streamdeblur.video.planes import Planes, SampleArray
 
 SAMPLED_LINES = 16
@@ -25,7 +25,7 @@ class JudgedFace:
 
     window: FaceWindow
     crop: NDArray[np.uint8] = field(repr=False)
-    """uint8 RGB [256, 256, 3]."""
+    """uint8 RGB [S, S, 3]."""
     weight: float
     """Of its restoration, 0 to 1: faces fade in and out, and sharp ones are left as they are."""
     priority: float
@@ -33,6 +33,16 @@ class JudgedFace:
     track_id: int | None
     neighbours: FaceNeighbours | None = field(default=None, repr=False)
     """Of its crop; None where nothing is remembered of the face."""
+
+    @property
+    def crop_size(self) -> int:
+        """Side of its crop in pixels."""
+        return int(self.crop.shape[0])
+
+    @property
+    def cost(self) -> float:
+        """Time that its restoration takes, in units of that of a crop of 256 px."""
+        return float((self.crop_size / CROP_SIZE) ** 2)
 
 
 @dataclass(eq=False)
@@ -45,7 +55,10 @@ class _LastFace:
 
 
 class LastFaces:
-    """The faces of a stream as they were judged last, by their tracks. They tell a copy of a frame from a new exposure."""
+    """The faces of a stream as they were judged last, by their tracks.
+
+    They tell a copy of a frame from a new exposure, and a face between two sizes of crops keeps the one that it had.
+    """
 
     def __init__(self) -> None:
         self._frame = 0
@@ -74,11 +87,16 @@ class LastFaces:
             return None
         before = last.face
         if not np.array_equal(_lines(planes, before.window), last.lines) or not np.array_equal(
-            crop(planes, before.window), before.crop
+            crop(planes, before.window, before.crop_size), before.crop
         ):
             return None
         last.frame = self._frame
         return before
+
+    def crop_size(self, track: Hashable | None) -> int | None:
+        """Return the size of the last crop of a face; None if nothing is known of it."""
+        last = self._faces.get(track)
+        return None if last is None else last.face.crop_size
 
     def keep(self, track: Hashable | None, planes: Planes, face: JudgedFace, *, always: bool) -> None:
         """Keep a face of this frame; one without a track cannot be told again."""

@@ -35,7 +35,7 @@ one above the limit counts as a neighbour, which does no harm."""
 
 @dataclass(frozen=True, eq=False)
 class RememberedCrop:
-    """A crop of a face as the memory keeps it: 64 KiB and 256 bytes."""
+    """A crop of a face as the memory keeps it: 64 KiB and 256 bytes, or less for a crop of less than 256 px."""
 
     frame: int
     """Number of the frame, of copies the first: a copy shows no later moment."""
@@ -47,7 +47,7 @@ class RememberedCrop:
 
     @classmethod
     def of(cls, frame: int, side: float, crop: NDArray[np.uint8]) -> RememberedCrop:
-        """Reduce a crop, uint8 RGB [256, 256, 3], of a window of `side` pixels."""
+        """Reduce a crop, uint8 RGB [S, S, 3], of a window of `side` pixels."""
         luma, small = half_luma_of(crop), np.empty((SMALL_SIZE, SMALL_SIZE), np.float32)
         block_means(luma, small)
         return cls(frame, side, luma, small)
@@ -59,11 +59,13 @@ class RememberedCrop:
     def repeats(self, other: RememberedCrop) -> bool:
         """Return whether the crops are nearly the same, so that one tells nothing new about the other."""
         # the means of blocks differ by no more than the pixels do, and mostly settle it
-        return mean_difference(self.small, other.small) < REPEATED and mean_difference(self.luma, other.luma) < REPEATED
+        small = self.luma.shape == other.luma.shape and mean_difference(self.small, other.small) < REPEATED
+        return small and mean_difference(self.luma, other.luma) < REPEATED
 
     def helps(self, other: RememberedCrop) -> bool:
-        """Return whether this crop shows the face of `other` in another exposure, nearly in the same place."""
-        near = 0 < abs(self.frame - other.frame) <= LONGEST_GAP
+        """Return whether this crop shows the face of `other` in another exposure, nearly in the same place, and has its size: a
+        network takes neighbours of the size of the crop, and a face changes its size rarely."""
+        near = 0 < abs(self.frame - other.frame) <= LONGEST_GAP and self.luma.shape == other.luma.shape
         alike = near and 1 / SIDE_RATIO < self.side / other.side < SIDE_RATIO
         return alike and correlation(self.small, other.small) >= SAME_FACE and not self.repeats(other)
 
@@ -145,7 +147,7 @@ class FaceMemory:
         Args:
             track: What tells the face from others.
             side: Side of its window.
-            crop: uint8 RGB [256, 256, 3].
+            crop: uint8 RGB [S, S, 3].
             look_ahead: Number of later frames from which a face takes neighbours, too.
 
         Returns:

@@ -12,17 +12,17 @@ from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.kernels.luma import half_luma
 
 HALF_SIZE = CROP_SIZE // 2
-"""Side of a `HalfLuma`."""
+"""Side of the `HalfLuma` of a crop of `CROP_SIZE`."""
 
 HalfLuma = NDArray[np.float32]
-"""float32 [128, 128]: the luma of a crop in [0, 1] at half of its resolution, 64 KiB; not changed once it is made."""
+"""float32 [S / 2, S / 2]: the luma of a crop in [0, 1] at half of its resolution, 64 KiB at most; not changed once it is made."""
 Neighbours = Sequence[HalfLuma]
 """Those of the crops nearest in time, nearest first; a network takes as many as it has a memory for, or fewer."""
 
 
 def half_luma_of(crop: NDArray[np.uint8]) -> HalfLuma:
-    """Return the half luma of a crop, uint8 RGB [256, 256, 3]."""
-    out = np.empty((HALF_SIZE, HALF_SIZE), np.float32)
+    """Return the half luma of a crop, uint8 RGB [S, S, 3]."""
+    out = np.empty((crop.shape[0] // 2, crop.shape[1] // 2), np.float32)
     half_luma(crop, out)
     return out
 
@@ -31,10 +31,12 @@ def write_memory(neighbours: Neighbours, memory: NDArray[Any], validity: NDArray
     """Write the inputs of a network for one crop.
 
     Args:
-        neighbours: The first M of them are written.
-        memory: [M, 128, 128] of any type of float, written; zero where there is no neighbour.
+        neighbours: The first M of them are written; those of crops of another size are left out.
+        memory: [M, S / 2, S / 2] of any type of float, written; zero where there is no neighbour.
         validity: [M], written: 1 where there is a neighbour, else 0.
     """
+    # one engine may take over from another that takes crops of other sizes
+    neighbours = [neighbour for neighbour in neighbours if neighbour.shape == memory.shape[1:]]
     entries = min(len(neighbours), len(memory))
     for entry, neighbour in zip(memory, neighbours, strict=False):
         entry[:] = neighbour
@@ -44,14 +46,17 @@ def write_memory(neighbours: Neighbours, memory: NDArray[Any], validity: NDArray
 
 
 def neighbours_of_crops(
-    count: int, memory: NDArray[np.uint8] | None, validity: NDArray[np.bool_ | np.number[Any]] | None, entries: int
+    crops: NDArray[np.uint8],
+    memory: NDArray[np.uint8] | None,
+    validity: NDArray[np.bool_ | np.number[Any]] | None,
+    entries: int,
 ) -> list[Neighbours]:
     """Return the first valid neighbours of each crop.
 
     Args:
-        count: Number of crops.
-        memory: uint8 RGB [count, M, 256, 256, 3]; None for no neighbours.
-        validity: [count, M], 0 or 1; None where all of `memory` is valid.
+        crops: uint8 RGB [N, S, S, 3].
+        memory: uint8 RGB [N, M, S, S, 3]; None for no neighbours.
+        validity: [N, M], 0 or 1; None where all of `memory` is valid.
         entries: The most neighbours of a crop.
 
     Returns:
@@ -64,17 +69,14 @@ def neighbours_of_crops(
         if validity is not None:
             raise ValueError("A validity needs the memory that it is about.")
         return []
+    count, *shape = crops.shape
+    needed = f"uint8 [{count}, M, {', '.join(map(str, shape))}]"
     if not isinstance(memory, np.ndarray):
-        raise ValueError(
-            f"The memory of crops is an array, uint8 [{count}, M, {CROP_SIZE}, {CROP_SIZE}, 3] (got {type(memory).__name__})."
-        )
-    if memory.dtype != np.uint8 or memory.ndim != 5 or memory.shape[0] != count or memory.shape[2:] != (CROP_SIZE, CROP_SIZE, 3):
-        raise ValueError(
-            f"The memory of {count} crops is uint8 [{count}, M, {CROP_SIZE}, {CROP_SIZE}, 3] (got {memory.dtype} "
-            f"{list(memory.shape)})."
-        )
+        raise ValueError(f"The memory of crops is an array, {needed} (got {type(memory).__name__}).")
+    if memory.dtype != np.uint8 or memory.ndim != 5 or memory.shape[0] != count or list(memory.shape[2:]) != shape:
+        raise ValueError(f"The memory of {count} crops is {needed} (got {memory.dtype} {list(memory.shape)}).")
     valid = np.ones(memory.shape[:2], np.bool_) if validity is None else np.asarray(validity)
     if valid.shape != memory.shape[:2] or not np.isin(valid, (0, 1)).all():
         raise ValueError(f"A validity is 0 or 1, {list(memory.shape[:2])} (got {valid.dtype} {list(valid.shape)}).")
     chosen = (np.flatnonzero(row)[:entries] for row in valid)
-    return [[half_luma_of(np.ascontiguousarray(crops[n])) for n in row] for crops, row in zip(memory, chosen, strict=True)]
+    return [[half_luma_of(np.ascontiguousarray(near[n])) for n in row] for near, row in zip(memory, chosen, strict=True)]

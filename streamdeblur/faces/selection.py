@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Hashable
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from streamdeblur.faces.blur import BlurHysteresis, blur_of
+from streamdeblur.faces.crop_size import smallest_fitting
 from streamdeblur.faces.detect import Detector
 from streamdeblur.faces.external import Detections, TrackHysteresis, external_faces
 from streamdeblur.faces.find import FaceFinder
 from streamdeblur.faces.judged import JudgedFace, LastFaces
 from streamdeblur.faces.memory import FaceMemory
 from streamdeblur.faces.scheduler import FaceScheduler
-from streamdeblur.faces.window import FaceWindow, crop
+from streamdeblur.faces.window import CROP_SIZE, FaceWindow, crop
 from streamdeblur.known_names import shown
 from streamdeblur.options import LARGEST_LOOK_AHEAD
 from streamdeblur.statistics import RestorationStatistics
@@ -37,6 +38,8 @@ class FrameSettings:
     """Time (`time.monotonic`) by which the frame is done; None for no limit."""
     look_ahead: int = 0
     """Later frames from which its faces take neighbours."""
+    crop_sizes: Sequence[int] = (CROP_SIZE,)
+    """Sides of the crops that the engine takes, smallest first."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,7 +110,8 @@ class FaceSelector:
         detected = self._detected(planes, faces, detection_limit)
         blurred = self._blurred(planes, detected, judging_limit, settings)
         priorities, track_ids = [face.priority for face in blurred], [face.track_id for face in blurred]
-        selected = [blurred[n] for n in self.scheduler.select(priorities, track_ids, settings.deadline)]
+        costs = [face.cost for face in blurred]
+        selected = [blurred[n] for n in self.scheduler.select(priorities, track_ids, settings.deadline, costs)]
         self.statistics.passed_through += len(blurred) - len(selected)
         return selected
 
@@ -154,20 +158,21 @@ class FaceSelector:
     def _judged(self, planes: Planes, face: _DetectedFace, settings: FrameSettings) -> JudgedFace:
         """Read the crop of a face, weigh its restoration by its blur, and remember it, sharp or not.
 
-        In a copy of the frame before, everything is as it was, the window as well, so that the two come out alike.
+        In a copy of the frame before, everything is as it was, window and size of the crop as well: the two come out alike.
         """
-        track = face.remembered_as
+        track, side = face.remembered_as, face.window.side
         repeated = self._last.repeated(track, planes, face.window, always=settings.always)
-        if repeated is not None:
+        # an engine that took over may not take crops of this size
+        if repeated is not None and repeated.crop_size in settings.crop_sizes:
             self.memory.seen_again(track)
             return repeated
-        read = crop(planes, face.window)
+        read = crop(planes, face.window, smallest_fitting(side, settings.crop_sizes, self._last.crop_size(track)))
         if settings.always:
             face.hysteresis.blur = weight = 1.0
         else:
-            weight = face.hysteresis.update(blur_of(read, face.window.side))
-        neighbours = self.memory.remember(track, face.window.side, read, settings.look_ahead)
-        judged = JudgedFace(face.window, read, weight, face.hysteresis.blur * face.window.side, face.track_id, neighbours)
+            weight = face.hysteresis.update(blur_of(read, side))
+        neighbours = self.memory.remember(track, side, read, settings.look_ahead)
+        judged = JudgedFace(face.window, read, weight, face.hysteresis.blur * side, face.track_id, neighbours)
         self._last.keep(track, planes, judged, always=settings.always)
         return judged
 

@@ -12,7 +12,7 @@ from streamdeblur.kernels.window import crop_components, paste_component, residu
 from streamdeblur.video.planes import Planes
 
 CROP_SIZE = 256
-"""Side of a crop in pixels, the input size of the networks (paper, Sec. 3: all images are 256 x 256)."""
+"""Side of a crop in pixels that every network takes (paper, Sec. 3: all images are 256 x 256); some take smaller ones, too."""
 
 WINDOW_SCALE = 1.7
 """Side of the window around a face in units of its box, as in the training of this project's networks."""
@@ -86,19 +86,19 @@ def _sampling_grid(planes: Planes, left: float, top: float, across: float, down:
 
 
 def crop_grid(planes: Planes, window: FaceWindow) -> NDArray[np.float64]:
-    """Return where the crop of `window` begins in each component, and the samples per pixel of the crop: float64 [3, 4]."""
+    """Return where a crop of `CROP_SIZE` begins in each component, and the samples per pixel of the crop: float64 [3, 4]."""
     unit = window.side / CROP_SIZE
     return _sampling_grid(planes, window.left, window.top, unit, unit)
 
 
 def paste_grid(planes: Planes, window: FaceWindow) -> NDArray[np.float64]:
-    """Return where sample (0, 0) of each component lies in the crop of `window`, and the pixels per sample: float64 [3, 4]."""
+    """Return where sample (0, 0) of each component lies in a crop of `CROP_SIZE`, and the pixels per sample: float64 [3, 4]."""
     return _window_grid(planes, window) * CROP_SIZE
 
 
-def crop(planes: Planes, window: FaceWindow) -> NDArray[np.uint8]:
-    """Read the crop of `window`, uint8 RGB [256, 256, 3]."""
-    out = np.empty((CROP_SIZE, CROP_SIZE, 3), np.uint8)
+def crop(planes: Planes, window: FaceWindow, size: int = CROP_SIZE) -> NDArray[np.uint8]:
+    """Read the crop of `window`, uint8 RGB [size, size, 3]."""
+    out = np.empty((size, size, 3), np.uint8)
     return crop_region(planes, window.left, window.top, window.side, window.side, out)
 
 
@@ -108,9 +108,9 @@ class RestoredCrop:
 
     window: FaceWindow
     crop: NDArray[np.uint8]
-    """uint8 RGB [256, 256, 3], as read from the frame."""
+    """uint8 RGB [S, S, 3], as read from the frame."""
     restored: NDArray[np.uint8]
-    """uint8 RGB [256, 256, 3], as the network returned it."""
+    """uint8 RGB [S, S, 3], as the network returned it."""
     strength: float = 1.0
     """Share of the residual that is added."""
 

@@ -30,6 +30,8 @@ class JobSummary:
     """Faces for which the network returned NaN: left unrestored."""
     engine: str
     detector: str
+    restored_by_size: dict[int, int] = field(default_factory=dict)
+    """Restored faces by the side of their crops in pixels."""
     warnings: list[str] = field(default_factory=list)
 
     @classmethod
@@ -57,6 +59,7 @@ class JobSummary:
             failed=counts.failed,
             engine=deblurrer.engine.name,
             detector=deblurrer.detector.name,
+            restored_by_size=dict(counts.restored_by_size),
             warnings=warnings,
             **figures,
         )

@@ -174,6 +174,7 @@ class LiveLoop:
             dropped=stale + sum(worker.dropped for worker in self.sink_workers),
             passed_through=faces.passed_through,
             restored=faces.restored,
+            restored_by_size=faces.restored_by_size,
             skipped_sharp=faces.skipped_sharp,
             failed=faces.failed,
             latency_ms=self.latencies.milliseconds(),

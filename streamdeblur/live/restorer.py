@@ -47,7 +47,7 @@ class Restorer:
         """
         options = options.in_real_time()
         self._options, self._opener, self._warn = options, opener, on_warning
-        self._deblurrer: FaceDeblurrer | None = opener(options)
+        self._deblurrer: FaceDeblurrer | None = _opened(opener, options)
         self._closed = False
         self._earlier_statistics = RestorationStatistics()
         self._backoff = Backoff()
@@ -70,8 +70,7 @@ class Restorer:
     def statistics(self) -> RestorationStatistics:
         """Counts since the start, including those of engines that failed."""
         current = self._deblurrer.statistics if self._deblurrer else RestorationStatistics()
-        pairs = zip(vars(self._earlier_statistics).values(), vars(current).values(), strict=True)
-        return RestorationStatistics(*(earlier + now for earlier, now in pairs))
+        return self._earlier_statistics + current
 
     @property
     def seconds_per_face(self) -> float:
@@ -137,7 +136,7 @@ class Restorer:
 
     def _open(self) -> None:
         try:
-            deblurrer = self._opener(self._options)
+            deblurrer = _opened(self._opener, self._options)
             deblurrer.warm_up(*self._size)
             self._deblurrer = deblurrer
             if self._closed:
@@ -169,6 +168,18 @@ class Restorer:
         self._closed = True
         if self._deblurrer is not None:
             _close_quietly(self._deblurrer)
+
+
+def _opened(opener: DeblurrerOpener, options: RestorationOptions) -> FaceDeblurrer:
+    """A deblurrer that has opened what any face may need, so that none of them is late."""
+    deblurrer = opener(options)
+    try:
+        deblurrer.engine.warm_up()
+    except BaseException:
+        # the engine may hold a GPU: it is freed whatever ends the opening, interrupts included
+        _close_quietly(deblurrer)
+        raise
+    return deblurrer
 
 
 def _close_quietly(deblurrer: FaceDeblurrer) -> None:

@@ -19,6 +19,8 @@ class LiveSummary:
     """Blurred faces that were left unrestored for lack of time."""
     restored: int = 0
     """Restored faces, one per face and frame."""
+    restored_by_size: dict[int, int] = field(default_factory=dict)
+    """Restored faces by the side of their crops in pixels."""
     skipped_sharp: int = 0
     """Faces that were sharp already."""
     failed: int = 0

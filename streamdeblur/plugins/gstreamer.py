@@ -82,10 +82,12 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
                 strength=self.strength, always=self.always, min_face=self.min_face, engine=self.engine, detector=self.detector,
                 network=self.network,
             )  # fmt: skip
+            self._deblurrer.engine.warm_up()
         except Exception as error:
             # Guards the pipeline as described above, against errors of any type: those of streamdeblur, and those of the
             # imports, the detector and the engine's runtime.
             self._post_error("facedeblur cannot start", error)
+            self.do_stop()
             return False
         self._earliest_time = self._late_frames = 0
         return True

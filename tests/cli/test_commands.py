@@ -163,8 +163,10 @@ def test_the_doctor_says_what_will_be_used():
     assert "libx264" in found["encoders"]
     assert found["cpu"]["cores"] >= 1
     assert (found["network"]["file"], found["network"]["memory"]) == ("stream.onnx", 4)
+    assert 256 in found["network"]["crop_sizes"]
     text = run("doctor").stdout
     assert "a memory of 4 crops" in text
+    assert re.search(r"crops of [\d, ]*256 px", text)
     assert "used by 'auto'" in text
     assert "centerface" in text
 

@@ -115,7 +115,7 @@ def test_an_engine_that_is_closed_frees_its_memory(name, crops):
     opened = open_engine(name, Network.read(network_path("lite")))
     opened.infer(crops[:1])
     opened.close()
-    graph = weakref.ref(opened._graph)
+    graph = weakref.ref(opened._graphs._graphs[256])
     del opened
     gc.collect()
     assert graph() is None

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from streamdeblur.errors import OptionError
-from streamdeblur.training.blur.trajectories import sample_kernel
 from streamdeblur.fourier_matrices import KERNEL_SIDE
+from streamdeblur.training.blur.trajectories import sample_kernel
 from streamdeblur.training.networks.deconvolution import (
     ROOT_OFFSET,
     Deconvolution,

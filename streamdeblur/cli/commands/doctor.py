@@ -39,7 +39,8 @@ def _print(found: Diagnosis) -> None:
         typer.echo(f"  {engine.name}: {state}; {engine.reason}")
     network = found.network
     kind = f"a memory of {network.memory} crops" if network.memory else "each crop alone"
-    typer.echo(f"Network: {network.file}, preset {network.preset}, {kind}, {network.megabytes} MB; {network.training}")
+    crops = f"crops of {', '.join(map(str, network.crop_sizes))} px"
+    typer.echo(f"Network: {network.file}, preset {network.preset}, {kind}, {crops}, {network.megabytes} MB; {network.training}")
     typer.echo("Detectors:")
     for name, state in found.detectors.items():
         typer.echo(f"  {name}: {state}")

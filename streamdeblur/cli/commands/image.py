@@ -18,6 +18,7 @@ from streamdeblur.cli.parameters import Config, Json, OutFolder, Quiet
 from streamdeblur.errors import OptionError
 from streamdeblur.jobs import batch
 from streamdeblur.options import ImageBatchOptions, unused_overwrite
+from streamdeblur.statistics import shown_sizes
 
 if TYPE_CHECKING:
     from streamdeblur.jobs.image import ImageSummary
@@ -68,4 +69,7 @@ def _report_one(summary: ImageSummary, *, quiet: bool, json: bool) -> None:
     if json:
         print_json(asdict(summary))
     elif not quiet:
-        typer.echo(f"{summary.output}: {summary.faces} faces, {summary.restored} restored, {summary.skipped_sharp} sharp already")
+        typer.echo(
+            f"{summary.output}: {summary.faces} faces, {summary.restored} restored{shown_sizes(summary.restored_by_size)}, "
+            f"{summary.skipped_sharp} sharp already"
+        )

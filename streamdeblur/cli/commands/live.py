@@ -18,6 +18,7 @@ from streamdeblur.cli.process import NO_READER
 from streamdeblur.config_files import read_config
 from streamdeblur.errors import OptionError, OutputError
 from streamdeblur.live.options import LiveOptions
+from streamdeblur.statistics import shown_sizes
 from streamdeblur.video.source import shown_source
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ def _text(summary: LiveSummary) -> str:
     latency = ", ".join(f"{name} {value:g}" for name, value in summary.latency_ms.items() if value is not None)
     return (
         f"{summary.frames} frames in {summary.seconds:.1f} s ({summary.fps:.1f} fps), {summary.dropped} dropped; "
-        f"{summary.restored} faces restored, {summary.passed_through} passed through, {summary.skipped_sharp} sharp already; "
+        f"{summary.restored} faces restored{shown_sizes(summary.restored_by_size)}, "
+        f"{summary.passed_through} passed through, {summary.skipped_sharp} sharp already; "
         f"added latency in ms: {latency or 'none'}; {summary.engine}"
     )

@@ -19,6 +19,7 @@ from streamdeblur.cli.process import NO_READER
 from streamdeblur.errors import InputError, OutputError
 from streamdeblur.files import refuse_same_streams
 from streamdeblur.options import PipeOptions, unused_look_ahead
+from streamdeblur.statistics import shown_sizes
 
 if TYPE_CHECKING:
     import av
@@ -117,12 +118,13 @@ def _write(target: BinaryIO, line: bytes, frame: av.VideoFrame) -> None:
 
 
 def _report(deblurrer: FaceDeblurrer, seconds: float, *, json: bool) -> None:
-    counts = asdict(deblurrer.statistics) | {"seconds": round(seconds, 1), "engine": deblurrer.engine.name}
+    statistics = deblurrer.statistics
+    counts = asdict(statistics) | {"seconds": round(seconds, 1), "engine": deblurrer.engine.name}
     if json:
         print_json(counts, err=True)
     else:
         logger.info(
-            "%d frames in %.1f s (%.1f fps); %d faces, %d restored, %d sharp already; %s",
-            counts["frames"], seconds, counts["frames"] / seconds, counts["faces"], counts["restored"], counts["skipped_sharp"],
-            counts["engine"],
+            "%d frames in %.1f s (%.1f fps); %d faces, %d restored%s, %d sharp already; %s",
+            statistics.frames, seconds, statistics.frames / seconds, statistics.faces, statistics.restored,
+            shown_sizes(statistics.restored_by_size), statistics.skipped_sharp, counts["engine"],
         )  # fmt: skip

@@ -18,6 +18,7 @@ from streamdeblur.cli.progress import ProgressLine
 from streamdeblur.errors import OptionError
 from streamdeblur.jobs import batch
 from streamdeblur.options import VideoBatchOptions, unused_overwrite
+from streamdeblur.statistics import shown_sizes
 
 if TYPE_CHECKING:
     from streamdeblur.jobs.video import VideoSummary
@@ -62,7 +63,8 @@ def _one(source: str, target: Path, options: VideoBatchOptions, *, quiet: bool, 
     elif not quiet:
         typer.echo(
             f"{summary.output}: {summary.frames} frames in {summary.seconds:.1f} s ({summary.fps:.1f} fps); "
-            f"{summary.faces} faces, {summary.restored} restored, {summary.skipped_sharp} sharp already; "
+            f"{summary.faces} faces, {summary.restored} restored{shown_sizes(summary.restored_by_size)}, "
+            f"{summary.skipped_sharp} sharp already; "
             f"{summary.engine}, {summary.detector}"
         )
 

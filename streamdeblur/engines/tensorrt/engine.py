@@ -44,9 +44,13 @@ class _OnDevice:
 
 
 class TensorRTEngine:
-    """Runs the deblurring network with TensorRT, and crops and pastes faces on the device, too."""
+    """Runs the deblurring network with TensorRT, and crops and pastes faces on the device, too.
+
+    All crops have 256 px, whatever other sizes the network has: a GPU has the time.
+    """
 
     name = "tensorrt"
+    crop_sizes = (CROP_SIZE,)
 
     def __init__(self, device: Device, plan: bytes, reason: str, memory: int = 0) -> None:
         """Load the engine and run its largest batch once, so that an error for lack of memory occurs here.
@@ -76,6 +80,9 @@ class TensorRTEngine:
 
     def __repr__(self) -> str:
         return f"TensorRTEngine({self.reason!r})"
+
+    def warm_up(self) -> None:
+        """Do nothing: the largest batch has run already."""
 
     def _open(self, plan: bytes) -> None:
         stream = self._device.cuda.Stream()

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 MEMORY = 2
 """Neighbouring crops that the network 'slots' takes."""
+COLOURS = {256: (255, 0, 0), 192: (0, 255, 0), 128: (0, 0, 255)}
+"""What `write_colours` fills crops with, by their side."""
+SIZES = '{"192": {}, "128": {}}'
+"""Metadata of a network that is the same for crops of three sizes."""
 
 
 def write_network(path, kind, side=256, metadata=None, declared=None):
@@ -38,14 +44,22 @@ def write_network(path, kind, side=256, metadata=None, declared=None):
     return path
 
 
+def write_colours(path):
+    """Write a network for crops of three sizes, whose constants differ: each size gets a colour of its own."""
+    values = {size: [[[[value / 255]] for value in colour]] for size, colour in COLOURS.items()}
+    sizes = {size: {"colour": value} for size, value in values.items() if size != 256}
+    return write_network(path, [value / 255 for value in COLOURS[256]], metadata={"sizes": json.dumps(sizes)})
+
+
 def expected_slots(crop, neighbours):
-    """What 'slots' returns for a crop uint8 [256, 256, 3] and neighbouring crops: float [256, 256, 3] in code values."""
+    """What 'slots' returns for a crop uint8 [S, S, 3] and neighbouring crops: float [S, S, 3] in code values."""
     if not len(neighbours):
         return crop.astype(float)
     lumas = [near @ np.array([0.299, 0.587, 0.114]) for near in neighbours[:MEMORY]]
-    slots = [luma.reshape(128, 2, 128, 2).mean((1, 3)).repeat(2, 0).repeat(2, 1) for luma in lumas]
-    slots += [np.zeros((256, 256))] * (MEMORY - len(slots))
-    return np.stack([*slots, np.full((256, 256), 255 * len(lumas) / MEMORY)], -1)
+    size = len(crop)
+    slots = [luma.reshape(size // 2, 2, size // 2, 2).mean((1, 3)).repeat(2, 0).repeat(2, 1) for luma in lumas]
+    slots += [np.zeros((size, size))] * (MEMORY - len(slots))
+    return np.stack([*slots, np.full((size, size), 255 * len(lumas) / MEMORY)], -1)
 
 
 def _floats(name, value):
