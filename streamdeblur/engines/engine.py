@@ -88,7 +88,7 @@ class Engine(Protocol):
         """Sides in pixels of the crops that it takes, smallest first; 256 is one of them."""
 
     def warm_up(self) -> None:
-        """Open everything that would else be opened for the first crop of a size, which would then be late.
+        """Open and run everything that would else be opened for the first crop of a size, which would then be late.
 
         Raises:
             EngineError, NetworkError: The engine cannot run crops of a size.
@@ -160,7 +160,8 @@ class GraphEngine:
         return f"GraphEngine({self.name!r}, {self._graphs.description!r})"
 
     def warm_up(self) -> None:
-        self._graphs.open_all()
+        for size in self.crop_sizes:
+            self.infer(np.zeros((1, size, size, 3), np.uint8))
 
     def infer(self, crops: Crops, neighbours: Sequence[Neighbours] = ()) -> Crops:
         crops = checked_crops(crops, self.crop_sizes)

@@ -42,15 +42,6 @@ class SizedGraphs:
         """Device and precision, for messages."""
         return self._graphs[self.sizes[-1]].description
 
-    def open_all(self) -> None:
-        """Open the graphs of all sizes.
-
-        Raises:
-            EngineError, NetworkError: One of them cannot be run.
-        """
-        for size in self.sizes:
-            self._graph(size)
-
     def _graph(self, size: int) -> Graph:
         if size not in self._graphs:
             if self._closed:

@@ -35,7 +35,8 @@ def _restore(path, engine):
         planes = array_planes(picture)
         faces = FrameFaces.read(planes, [FaceWindow(60, 80, 90), FaceWindow(110, 90, 80)], [1.0, 0.5])
         opened.submit(faces).paste(planes)
-        opened.infer(faces.crops)
+        opened.infer(np.stack(faces.crops))
+        opened.warm_up()
     except StreamDeblurError as error:
         return REFUSED if str(error).strip() else BROKEN
     return ACCEPTED

@@ -57,6 +57,8 @@ def command(
         with FaceDeblurrer(restoration, throughput=not options.live) as deblurrer:
             for warning in unused_look_ahead(options, deblurrer.network):
                 logger.warning("%s.", warning)
+            if options.live:
+                deblurrer.engine.warm_up()
             try:
                 if y4m:
                     target.write(y4m.header + b"\n")

@@ -120,8 +120,8 @@ def _change_constant(model, random):
 
 def _change_metadata(model, random):
     keys, values = (
-        ["crop_size", "window_scale", "preset", "\0", "training", "memory"],
-        ["", "-1", "nan", "1e999", "9" * 400, "\x1b[31m", "{"],
+        ["crop_size", "window_scale", "preset", "\0", "training", "memory", "sizes"],
+        ["", "-1", "nan", "1e999", "9" * 400, "\x1b[31m", "{", '{"128": {}}'],
     )
     model.metadata_props.add(key=str(_one_of(keys, random)), value=str(_one_of(values, random)))
 
