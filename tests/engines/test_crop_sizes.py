@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gc
 import itertools
+import queue
 import threading
 import weakref
+from concurrent.futures import Future
 
 import numpy as np
 import pytest
 
 from streamdeblur.engines import FrameFaces, engine_choices, open_engine
 from streamdeblur.engines.fallback import FallbackEngine
+from streamdeblur.engines.sized_graphs import SizedGraphs
 from streamdeblur.errors import EngineError
 from streamdeblur.faces.neighbours import half_luma_of
 from streamdeblur.faces.window import CROP_SIZE, FaceWindow, RestoredCrop, crop, paste
@@ -141,6 +144,52 @@ def test_graphs_of_several_sizes_never_compute_on_more_cores_than_there_are(open
         pending.write([after])
         assert np.array_equal(after, 255 - before)
     assert all(count <= parallel for count, parallel in crowds)
+
+
+class Held:
+    """A graph for two crops at a time, whose results come when a test says so."""
+
+    description, parallel = "held", 2
+
+    def __init__(self, size, started):
+        self._size, self._started = size, started
+
+    def submit(self, image, neighbours=()):
+        future = Future()
+        self._started.put((self._size, future))
+        return future
+
+    def close(self):
+        pass
+
+
+def test_a_crop_of_another_size_starts_when_there_are_cores_for_it():
+    started = queue.Queue()
+    graphs = SizedGraphs([128, 256], lambda size: Held(size, started))
+    results = [graphs.submit(one) for one in random_crops([256, 256, 256, 128, 256])]
+
+    def next_of(size):
+        got, future = started.get(timeout=30)
+        assert got == size
+        return future
+
+    def none_starts():
+        with pytest.raises(queue.Empty):
+            started.get(timeout=0.1)
+
+    # crops of one size queue in their graph
+    first, second, third = next_of(256), next_of(256), next_of(256)
+    none_starts()
+    first.set_result([])
+    none_starts()
+    second.set_result([])
+    small = next_of(128)
+    none_starts()
+    small.set_result([])
+    for future in (third, next_of(256)):
+        future.set_result([])
+    assert [result.result(30) for result in results] == [[]] * 5
+    graphs.close()
 
 
 def test_a_size_is_opened_with_its_first_crop_or_before(opened, inverting):

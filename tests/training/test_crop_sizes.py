@@ -10,6 +10,7 @@ import pytest
 import torch
 
 from streamdeblur.crop_sizes import SIZES, differing_constants, for_crops_of, sizes_of
+from streamdeblur.engines import open_engine
 from streamdeblur.errors import NetworkError
 from streamdeblur.fourier_matrices import fourier_matrices
 from streamdeblur.network import Network
@@ -47,7 +48,21 @@ def test_each_size_computes_what_torch_does(run, exported):
 
 
 def test_the_file_itself_is_the_network_of_256_px(exported):
-    assert Network.read(exported.path).crop_size == 256
+    network = Network.read(exported.path)
+    assert (network.crop_size, network.crop_sizes) == (256, (128, 256))
+    assert network.model_for(256) == exported.path.read_bytes()
+
+
+@pytest.mark.parametrize("name", ["openvino", "onnxruntime"])
+def test_engines_compute_what_torch_does_for_each_size(run, exported, name):
+    network, _ = open_trained(run)
+    engine = open_engine(name, Network.read(exported.path))
+    for size in (128, 256):
+        crops = np.random.default_rng(size).integers(0, 256, (2, size, size, 3), np.uint8)
+        expected = network(torch.from_numpy(crops).permute(0, 3, 1, 2).float() / 255)[0].permute(0, 2, 3, 1).numpy() * 255
+        # bf16 has 8 bits
+        assert np.abs(engine.infer(crops) - expected.clip(0, 255)).mean() < 1.5
+    engine.close()
 
 
 def test_a_size_costs_a_list_of_small_constants(exported):
