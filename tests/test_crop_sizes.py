@@ -166,14 +166,14 @@ def test_warming_up_opens_every_size(colours):
 
 
 def test_a_deadline_counts_small_faces_as_less(deblurrer, picture):
-    """In the time of one face of 256 px, four of 128 px are restored."""
+    """In the time of one face of 256 px, three of 128 px are restored."""
     deblurrer.reset()
     deblurrer.scheduler.seconds_per_face = 10.0
     small = {(60 + 90 * n, 100): 60.0 for n in range(8)}
     faces = deblurrer._selector.select(
         array_planes(picture), boxes_of(small), deblurrer._settings(deadline=time.monotonic() + 11.0)
     )
-    assert [len(face.crop) for face in faces] == [128] * 4
+    assert [len(face.crop) for face in faces] == [128] * 3
 
 
 def test_statistics_of_two_engines_are_added():

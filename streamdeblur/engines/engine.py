@@ -174,8 +174,11 @@ class GraphEngine:
         return _PendingCrops(faces, crops, self._submit(crops, faces.neighbours))
 
     def _submit(self, crops: Sequence[NDArray[np.uint8]], neighbours: Sequence[Neighbours]) -> _PendingBatch:
-        pairs = zip(crops, neighbours or [()] * len(crops), strict=True)
-        return _PendingBatch(crops, [self._graphs.submit(crop, near) for crop, near in pairs])
+        neighbours = neighbours or [()] * len(crops)
+        # those of one size after each other, the largest first, so that graphs take turns as rarely as possible
+        order = sorted(range(len(crops)), key=lambda n: -len(crops[n]))
+        futures = {n: self._graphs.submit(crops[n], neighbours[n]) for n in order}
+        return _PendingBatch(crops, [futures[n] for n in range(len(crops))])
 
     def close(self) -> None:
         self._graphs.close()

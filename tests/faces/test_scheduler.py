@@ -71,3 +71,12 @@ def test_if_no_face_fits_one_is_tried_after_a_while():
     tried = [scheduler.select([1.0], [1], in_seconds(0.05)) for _ in range(60)]
     assert tried[0] == []
     assert [0] in tried
+
+
+def test_faces_that_cost_less_leave_time_for_others():
+    scheduler = FaceScheduler()
+    scheduler.seconds_per_face = 0.1
+    assert scheduler.select([4.0, 3.0, 2.0, 1.0], [None] * 4, in_seconds(0.15), [1.0, 1.0, 0.25, 0.25]) == [0, 2]
+    assert scheduler.select([1.0, 2.0], [None] * 2, in_seconds(0.05), [1.0, 0.25]) == [1]
+    scheduler.update(0.25, 0.25, 0.025)
+    assert abs(scheduler.seconds_per_face - 0.1) < 1e-9
