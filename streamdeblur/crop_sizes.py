@@ -125,7 +125,7 @@ def for_crops_of(model: onnx.ModelProto, size: int) -> onnx.ModelProto:
     if constants:
         raise ValueError(f"the network has no constant {shown(next(iter(constants)))}")
     for value in (*resized.graph.input, *resized.graph.output):
-        _resize(value, size / int(metadata["crop_size"]))
+        _resize(value, size / CROP_SIZE)
     del resized.graph.value_info[:]
     return resized
 

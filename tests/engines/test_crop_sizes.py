@@ -8,6 +8,7 @@ import queue
 import threading
 import weakref
 from concurrent.futures import Future
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -289,6 +290,23 @@ def test_tensorrt_takes_crops_of_256_px_and_reads_those_of_faces_itself(invertin
         engine.submit(faces).paste(faces.planes)
         assert np.abs(picture[140, [130, 380, 630]].astype(int) - 215).max() <= 1
         engine.close()
+
+
+@pytest.mark.skipif(compiler() is None, reason="the fake GPU needs a C++ compiler")
+def test_tensorrt_leaves_out_neighbours_of_other_sizes(tmp_path, monkeypatch):
+    """Those that another engine would have taken, before TensorRT was ready."""
+    monkeypatch.setenv("STREAMDEBLUR_CACHE", str(tmp_path))
+    path = write_network(tmp_path / "slots.onnx", "slots", metadata={"sizes": SIZES})
+    picture = np.random.default_rng(0).integers(0, 256, (280, 760, 3), np.uint8)
+    with fake_gpu(Machine()):
+        engine = open_engine("tensorrt", Network.read(path))
+        changed = picture.copy()
+        faces = faces_of(changed, COLOURS)
+        near = [[half_luma_of(np.zeros((size, size, 3), np.uint8))] for size in (256, 192, 128)]
+        engine.submit(replace(faces, neighbours=near)).paste(faces.planes)
+        engine.close()
+    changes = np.abs(changed.astype(int) - picture)
+    assert [int(changes[100:180, x - 40 : x + 40].max()) > 1 for x in (130, 380, 630)] == [True, False, False]
 
 
 def test_an_engine_that_fails_on_one_crop_says_so(inverting):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from copy import deepcopy
 
 import numpy as np
@@ -10,6 +11,7 @@ import pytest
 import torch
 from onnx import TensorProto, helper
 
+from streamdeblur.crop_sizes import SIZES, differing_constants
 from streamdeblur.engines import open_engine
 from streamdeblur.engines.half import EXACT_MODULE, compute_in_half
 from streamdeblur.faces.neighbours import half_luma_of
@@ -39,8 +41,10 @@ def network(tmp_path_factory):
     for weights in generator.parameters():
         if not weights.any():
             torch.nn.init.normal_(weights, 0.0, 0.05)
-    model = to_onnx(built)
-    helper.set_model_props(model, {"preset": "stream", "memory": str(built.memory)})
+    model, small = to_onnx(built), to_onnx(built, 128)
+    listed = json.dumps({128: differing_constants(model, small)})
+    helper.set_model_props(model, {"preset": "stream", "memory": str(built.memory), SIZES: listed})
+    onnx.save(small, str(folder / "small.onnx"))
     onnx.save(model, str(folder / "stream.onnx"))
     return Network.read(folder / "stream.onnx")
 
@@ -77,6 +81,23 @@ def test_neighbours_change_the_result_and_an_empty_memory_has_no_part_in_it(netw
     inputs |= {"memory": np.full((1, empty, 128, 128), 0.7, np.float32), "validity": np.zeros((1, empty), np.float32)}
     expected = open_on_cpu(network.model).run(["restored"], inputs)[0][0].transpose(1, 2, 0) * 255
     assert np.abs(alone - expected).max() <= 1
+
+
+def test_crops_of_another_size_are_restored_with_neighbours_of_that_size(network, photograph):
+    sharp = crop(array_planes(photograph), FaceWindow(796, 412, 130), 128)
+    present, *before = (shaken(sharp, seed) for seed in range(3))
+    near = np.zeros((1, network.memory, 64, 64), np.float32)
+    near[0, : len(before)] = [half_luma_of(one) for one in before]
+    inputs = {"blurry": present[None].transpose(0, 3, 1, 2).astype(np.float32) / 255, "memory": near}
+    inputs["validity"] = np.float32(np.arange(network.memory)[None] < len(before))
+    expected = open_on_cpu(network.path.with_name("small.onnx")).run(["restored"], inputs)[0][0].transpose(1, 2, 0) * 255
+    for name in ("openvino", "onnxruntime"):
+        engine = open_engine(name, network)
+        got = engine.infer(present[None], [[half_luma_of(one) for one in before]])[0]
+        assert np.abs(got - expected.clip(0, 255)).mean() < 1.0
+        engine.close()
+    halved = open_on_cpu(compute_in_half(network.model_for(128), outputs=["restored"])).run(["restored"], inputs)[0]
+    assert np.abs(halved[0].transpose(1, 2, 0) * 255 - expected).mean() < 0.1
 
 
 @pytest.mark.parametrize("half_images", [False, True])
