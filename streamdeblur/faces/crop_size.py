@@ -7,10 +7,10 @@ from collections.abc import Sequence
 SHRUNK = 1.1
 """Largest ratio of a window to a smaller crop that is taken for it.
 
-The next size takes about twice as long, and little is lost: what is added to the frame is a residual, so the frame keeps what the
-crop does not show, and the finest tenth of the frequencies of a blurred face in a compressed frame is mostly noise. Between 1 and
-1.1, a face keeps the size that it had, so that it does not alternate: windows that a tracker smooths change by less from frame to
-frame while a face stays where it is.
+The next size takes half as long again or more, and little is lost: what is added to the frame is a residual, so the frame keeps
+what the crop does not show, and the finest tenth of the frequencies of a blurred face in a compressed frame is mostly noise.
+Between 1 and 1.1, a face keeps the size that it had, so that it does not alternate: windows that a tracker smooths change by less
+from frame to frame while a face stays where it is.
 """
 
 
