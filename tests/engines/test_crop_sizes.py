@@ -25,6 +25,7 @@ from support.fakes.cuda_on_host import compiler
 from support.fakes.gpu import fake_gpu
 from support.fakes.machine import Machine
 from support.models.networks import COLOURS, SIZES, expected_slots, write_colours, write_network
+from support.servers import wait_until
 
 ENGINES = [choice.name for choice in engine_choices() if choice.available]
 SIDES = {128: 90, 192: 150, 256: 240}
@@ -191,6 +192,48 @@ def test_a_crop_of_another_size_starts_when_there_are_cores_for_it():
         future.set_result([])
     assert [result.result(30) for result in results] == [[]] * 5
     graphs.close()
+
+
+def test_a_crop_that_is_given_up_is_left_out_and_holds_up_no_other():
+    started = queue.Queue()
+    graphs = SizedGraphs([128, 256], lambda size: Held(size, started))
+    results = [graphs.submit(one) for one in random_crops([256, 256, 128, 256])]
+    (_, first), (_, second) = (started.get(timeout=30) for _ in range(2))
+    # one that waits for cores, and one that waits in its graph
+    assert results[2].cancel()
+    first.set_result([])
+    size, last = started.get(timeout=30)
+    assert size == 256
+    wait_until(lambda: last._done_callbacks)
+    assert results[3].cancel()
+    assert last.cancelled()
+    # one that is being computed ends for nobody
+    second.set_running_or_notify_cancel()
+    assert results[1].cancel()
+    second.set_exception(RuntimeError("nobody waits for it"))
+    assert results[0].result(30) == []
+    graphs.close()
+    assert started.empty()
+
+
+def test_faces_of_every_size_are_given_up(opened, inverting):
+    engine = opened(inverting)
+    for number in range(4):
+        picture = np.random.default_rng(number).integers(0, 256, (280, 760, 3), np.uint8)
+        engine.submit(faces_of(picture, COLOURS)).discard()
+        assert np.array_equal(picture, np.random.default_rng(number).integers(0, 256, (280, 760, 3), np.uint8))
+    for size in COLOURS:
+        assert (engine.infer(np.zeros((1, size, size, 3), np.uint8)) == 255).all()
+
+
+def test_an_engine_that_is_closed_refuses_every_size(opened, inverting):
+    engine = opened(inverting)
+    engine.infer(np.zeros((1, 128, 128, 3), np.uint8))
+    engine.close()
+    engine.close()
+    for size in COLOURS:
+        with pytest.raises(EngineError, match=r"The engine is closed\."):
+            engine.infer(np.zeros((1, size, size, 3), np.uint8))
 
 
 def test_a_size_is_opened_with_its_first_crop_or_before(opened, inverting):

@@ -14,6 +14,7 @@ from streamdeblur.engines import engine_choices
 from streamdeblur.engines.registry import CPU_ENGINES
 from streamdeblur.errors import EngineError
 from streamdeblur.plugins.stages import Deblur, Sequential
+from support.models.networks import SIZES, write_network
 
 ENGINES = [choice.name for choice in engine_choices() if choice.available and choice.name in CPU_ENGINES]
 BOX = [100.0, 60.0, 200.0, 180.0]
@@ -25,12 +26,12 @@ from streamdeblur import FaceDeblurrer, StreamItem
 from streamdeblur.frames import planes_of
 from streamdeblur.plugins.stages import Deblur, Sequential
 
-settings = {"engine": sys.argv[1], "always": True}
+settings = {"engine": sys.argv[1], "always": True, **({"network": sys.argv[2]} if sys.argv[2:] else {})}
 random = np.random.default_rng(0)
 
 def items():
     while True:
-        yield StreamItem(random.integers(0, 255, (240, 320, 3), np.uint8), np.array([[100, 60, 200, 180], [10, 60, 110, 180.0]]))
+        yield StreamItem(random.integers(0, 255, (240, 320, 3), np.uint8), np.array([[100, 60, 200, 180], [10, 60, 70, 120.0]]))
 
 def leave(stream):
     for number, _ in enumerate(stream):
@@ -65,7 +66,7 @@ def work():
         for _ in FaceDeblurrer(throughput=True, **settings).stream(items()):
             begun.set()
     except Exception as error:
-        assert str(error) == "The engine is closed.", error
+        assert str(error).endswith("The engine is closed."), error
 
 def ending():
     frames = items()
@@ -83,8 +84,10 @@ list(deblurrer.stream(ending()))
 
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
-def test_a_program_that_leaves_faces_in_flight_ends_as_any_other(engine, ending):
-    command = [sys.executable, "-c", BEGINNING + ending, engine]
+@pytest.mark.parametrize("sizes", [False, True], ids=["one size of crops", "three sizes of crops"])
+def test_a_program_that_leaves_faces_in_flight_ends_as_any_other(engine, ending, sizes, tmp_path):
+    networks = [str(write_network(tmp_path / "invert.onnx", "invert", metadata={"sizes": SIZES}))] if sizes else []
+    command = [sys.executable, "-c", BEGINNING + ending, engine, *networks]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
     assert (done.returncode, done.stderr) == (0, "")
 
