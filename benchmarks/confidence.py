@@ -16,9 +16,6 @@ from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
-import cv2
-import numpy as np
-
 from harness import markdown, shown
 from streamdeblur.evaluation.cases import Case, Image, Neighbours
 from streamdeblur.evaluation.methods import open_method
@@ -26,6 +23,7 @@ from streamdeblur.evaluation.metrics.fidelity import psnr
 from streamdeblur.evaluation.protocols import BlurProtocol
 from streamdeblur.evaluation.sources import open_data
 from streamdeblur.evaluation.statistics import Interval, mean_interval
+from streamdeblur.training.blur.broadcast import sharpened, taped
 from streamdeblur.training.blur.compression import down_and_up, h264_stream, jpeg
 
 WORST = 0.05
@@ -50,17 +48,12 @@ def combed(pictures: Pictures) -> Pictures:
     return found
 
 
-def sharpened(picture: Image) -> Image:
-    """Add halos along edges, as broadcast cameras and tape recorders did."""
-    wide = cv2.GaussianBlur(picture, (0, 0), sigmaX=3.0, sigmaY=1.0).astype(np.float32)
-    return np.clip(np.rint(picture + 0.9 * (picture - wide)), 0, 255).astype(np.uint8)
+def halos(picture: Image) -> Image:
+    return sharpened(picture, 0.9)
 
 
-def taped(picture: Image) -> Image:
-    """Let only slow changes of a line through, those of the colours slower still, and sharpen: a video tape."""
-    y, red, blue = cv2.split(cv2.cvtColor(picture, cv2.COLOR_RGB2YCrCb))
-    soft = [cv2.GaussianBlur(plane, (0, 0), sigmaX=sigma, sigmaY=0.8) for plane, sigma in ((y, 1.6), (red, 5.0), (blue, 5.0))]
-    return sharpened(np.asarray(cv2.cvtColor(cv2.merge(soft), cv2.COLOR_YCrCb2RGB), np.uint8))
+def tape(picture: Image) -> Image:
+    return halos(taped(picture, 1.6))
 
 
 def upscaled(factor: float) -> Spoil:
@@ -92,10 +85,10 @@ KINDS: dict[str, Spoil] = {
     "H.264 at 36": h264(36.0),
     "H.264 at 42": h264(42.0),
     "combed": combed,
-    "sharpened": each(sharpened),
-    "tape": each(taped),
+    "sharpened": each(halos),
+    "tape": each(tape),
     "upscaled 2x, H.264 at 34": after(upscaled(2.0), h264(34.0)),
-    "tape, combed, H.264 at 32": after(each(taped), combed, h264(32.0)),
+    "tape, combed, H.264 at 32": after(each(tape), combed, h264(32.0)),
 }
 """By name, how runs are spoiled."""
 

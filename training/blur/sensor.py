@@ -1,7 +1,8 @@
 """Sensor: what cameras and streams do to a picture besides blurring it, each with a probability and a range.
 
 In the order of nature: lights brighter than white are blurred as such and clip only then (`brighten`), the lens is out of
-focus, photons and electronics add noise before the camera's curve; then the code values are scaled and compressed. Averages
+focus, photons and electronics add noise before the camera's curve; then the code values are scaled, put on tape, sharpened,
+woven from two fields and compressed. Averages
 of clean frames alone teach a network little about real blur (RSBlur, Rim et al. 2022: 30.1 dB against 32.1 dB with noise,
 saturation and camera curve).
 """
@@ -19,6 +20,7 @@ from pydantic import Field, model_validator
 from streamdeblur.kernels.intensity import write_codes
 from streamdeblur.kernels.sensor import write_noisy_codes
 from streamdeblur.options import Settings
+from streamdeblur.training.blur.broadcast import combed, sharpened, taped
 from streamdeblur.training.blur.compression import down_and_up, h264, jpeg
 from streamdeblur.training.blur.convolution import convolve
 from streamdeblur.training.blur.response import Response
@@ -72,6 +74,17 @@ class Sensor(Settings):
         default=Degradation(probability=0.15, mild=1.1, severe=2.0),
         description="Factor by which the picture was smaller in between.",
     )
+    tape: Degradation = Field(
+        default=Degradation(probability=0.0, mild=0.6, severe=2.0),
+        description="Softness of a video tape along a line, in px; colours are softer.",
+    )
+    sharpening: Degradation = Field(
+        default=Degradation(probability=0.0, mild=0.2, severe=1.2), description="Strength of the halos of old cameras."
+    )
+    combing: Degradation = Field(
+        default=Degradation(probability=0.0, mild=0.5, severe=8.0),
+        description="Motion in px between the two fields of interlaced video.",
+    )
     jpeg: Degradation = Field(default=Degradation(probability=0.2, mild=95.0, severe=40.0), description="Quality, 1 to 100.")
     h264: Degradation = Field(
         default=Degradation(probability=0.06, mild=20.0, severe=34.0),
@@ -115,17 +128,27 @@ class Degradations:
     defocus: float | None = None
     noise: float | None = None
     scaling: float | None = None
+    tape: float | None = None
+    sharpening: float | None = None
+    combing: float | None = None
     jpeg: float | None = None
     h264: float | None = None
     key: int = 0
     """Seed of the noise."""
     moved: tuple[float, float] = (0.0, 0.0)
-    """Pixels since the frame before, in the H.264 stream."""
+    """Pixels since the frame before, in the H.264 stream; their direction is also that of the motion between two fields."""
 
     @property
     def none(self) -> bool:
         """Whether nothing happens to the picture."""
         return not self.record()
+
+    @property
+    def between_fields(self) -> tuple[float, float]:
+        """Pixels (x, y) by which the picture moves from one field to the other."""
+        length = max(float(np.hypot(*self.moved)), 1e-6)
+        x, y = self.moved
+        return x / length * (self.combing or 0.0), y / length * (self.combing or 0.0)
 
     def record(self) -> dict[str, float]:
         """Return the values of what occurs, by name."""
@@ -177,6 +200,12 @@ def degrade(intensity: NDArray[np.float32], degradations: Degradations, response
         write_codes(intensity, response.full, response.to_code, image)
     if degradations.scaling is not None:
         image = down_and_up(image, degradations.scaling)
+    if degradations.tape is not None:
+        image = taped(image, degradations.tape)
+    if degradations.sharpening is not None:
+        image = sharpened(image, degradations.sharpening)
+    if degradations.combing is not None:
+        image = combed(image, degradations.between_fields)
     if degradations.jpeg is not None:
         image = jpeg(image, degradations.jpeg)
     if degradations.h264 is not None:

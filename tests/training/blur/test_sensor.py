@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from streamdeblur.errors import OptionError
+from streamdeblur.training.blur.broadcast import combed, sharpened, taped
 from streamdeblur.training.blur.compression import down_and_up, h264, jpeg
 from streamdeblur.training.blur.response import intensity_table, srgb
 from streamdeblur.training.blur.sensor import Degradation, Degradations, Sensor, degrade, disc
@@ -59,6 +60,9 @@ def test_without_degradations_light_is_only_developed(intensity, picture):
         ({"noise": 0.5}, {"noise": 12.0}),
         ({"defocus": 0.6}, {"defocus": 2.5}),
         ({"scaling": 1.2}, {"scaling": 2.5}),
+        ({"tape": 0.6}, {"tape": 2.0}),
+        ({"sharpening": 0.2}, {"sharpening": 1.0}),
+        ({"combing": 0.5}, {"combing": 4.0}),
         ({"jpeg": 95.0}, {"jpeg": 30.0}),
         ({"h264": 20.0}, {"h264": 36.0}),
     ],
@@ -98,6 +102,30 @@ def test_a_defocused_point_is_a_disc():
     assert np.array_equal(kernel, kernel.T)
     assert np.array_equal(kernel, kernel[::-1])
     assert (kernel > 0).sum() / (np.pi * 4) == pytest.approx(1.0, abs=0.7)
+
+
+def test_combing_moves_every_second_line(picture):
+    woven = combed(picture, (4.0, 0.0))
+    assert np.array_equal(woven[::2], picture[::2])
+    assert np.array_equal(woven[1::2, :-4], picture[1::2, 4:])
+
+
+def test_a_tape_softens_along_the_lines_and_colours_most(picture):
+    soft = taped(picture, 1.5).astype(float)
+    along, across = (np.abs(np.diff(soft, axis=axis)).mean() / np.abs(np.diff(picture.astype(float), axis=axis)).mean() for axis in (1, 0))
+    assert along < 0.8 * across
+    luma = [image @ (0.299, 0.587, 0.114) for image in (soft, picture)]
+    colour = [image[..., 0] - grey for image, grey in zip((soft, picture), luma, strict=True)]
+    lost = [np.abs(np.diff(planes[0], axis=1)).mean() / np.abs(np.diff(planes[1], axis=1)).mean() for planes in (colour, luma)]
+    assert lost[0] < lost[1]
+
+
+def test_halos_overshoot_beside_edges_and_leave_flat_parts():
+    edge = np.full((32, 32, 3), 100, np.uint8)
+    edge[:, 16:] = 150
+    halo = sharpened(edge, 0.8)
+    assert halo[16, 15, 0] < 100 < 150 < halo[16, 16, 0]
+    assert (halo[:, :4] == 100).all()
 
 
 def test_compression_keeps_size_and_place(picture):
