@@ -16,6 +16,8 @@ from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from pathlib import Path
 
+import numpy as np
+
 from harness import markdown, shown
 from streamdeblur.evaluation.cases import Case, Image, Neighbours
 from streamdeblur.evaluation.methods import open_method

@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.faces.blur import FACE_BEGIN, FACE_END
+from streamdeblur.faces.window import CROP_SIZE
 
-FACE_SIDE = FACE_END - FACE_BEGIN
+FACE_SIDE = (FACE_END - FACE_BEGIN) * CROP_SIZE // 16
 """Pixels of the face that are measured, of a crop of 256 px whose window is 1.7 times the face: its size and a little more."""
 FLOW_SIDE = 80
 """Pixels of the measured face when motion is estimated."""

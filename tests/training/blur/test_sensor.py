@@ -62,7 +62,7 @@ def test_without_degradations_light_is_only_developed(intensity, picture):
         ({"scaling": 1.2}, {"scaling": 2.5}),
         ({"tape": 0.6}, {"tape": 2.0}),
         ({"sharpening": 0.2}, {"sharpening": 1.0}),
-        ({"combing": 0.5}, {"combing": 4.0}),
+        ({"combing": 0.5}, {"combing": 3.0}),
         ({"jpeg": 95.0}, {"jpeg": 30.0}),
         ({"h264": 20.0}, {"h264": 36.0}),
     ],
@@ -112,12 +112,16 @@ def test_combing_moves_every_second_line(picture):
 
 def test_a_tape_softens_along_the_lines_and_colours_most(picture):
     soft = taped(picture, 1.5).astype(float)
-    along, across = (np.abs(np.diff(soft, axis=axis)).mean() / np.abs(np.diff(picture.astype(float), axis=axis)).mean() for axis in (1, 0))
-    assert along < 0.8 * across
-    luma = [image @ (0.299, 0.587, 0.114) for image in (soft, picture)]
-    colour = [image[..., 0] - grey for image, grey in zip((soft, picture), luma, strict=True)]
-    lost = [np.abs(np.diff(planes[0], axis=1)).mean() / np.abs(np.diff(planes[1], axis=1)).mean() for planes in (colour, luma)]
-    assert lost[0] < lost[1]
+    along, across = (
+        np.abs(np.diff(soft, axis=axis)).mean() / np.abs(np.diff(picture.astype(float), axis=axis)).mean() for axis in (1, 0)
+    )
+    assert along < 0.9 * across
+    # two edges of the red channel: one of colour alone, at equal luma, and one of luma alone
+    edges = np.full((32, 96, 3), (200, 60, 60), np.uint8)
+    edges[:, 32:64] = (60, 131, 60)
+    edges[:, 64:] = (111, 182, 111)
+    steps = np.abs(np.diff(taped(edges, 1.5)[16, :, 0].astype(float)))
+    assert steps[20:44].max() / 140 < 0.5 * steps[52:76].max() / 51
 
 
 def test_halos_overshoot_beside_edges_and_leave_flat_parts():

@@ -114,7 +114,7 @@ def test_what_the_tracker_leaves_adds_up_towards_earlier_exposures(stills):
     maker = SequenceMaker(stills, [], recipe("sharp", **drifting), memory=3)
     window = cv2.createHanningWindow((64, 64), cv2.CV_32F)
     shifts = []
-    for n in range(48):
+    for n in range(120):
         grey = [cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).astype(np.float32) for picture in maker.sequence(n, size=64).blurry]
         shifts.append([cv2.phaseCorrelate(grey[-1], picture, window)[0] for picture in grey])
     across, down = np.median(np.abs(shifts), 0).T
