@@ -26,10 +26,10 @@ from streamdeblur.frames import Frame, Image, StreamItem, check_frame, copied, e
 from streamdeblur.network import Network
 from streamdeblur.opening import one_at_a_time
 from streamdeblur.options import LOOK_AHEAD, RestorationOptions, RestorationSettings
+from streamdeblur.speeds import chosen_network
 from streamdeblur.statistics import RestorationStatistics
 from streamdeblur.video.planes import Planes
 from streamdeblur.warmup import compile_kernels
-from streamdeblur.weights import network_path
 
 if TYPE_CHECKING:
     import av
@@ -99,7 +99,7 @@ class FaceDeblurrer:
             )
         self.options = options.changed(**settings) if settings else options
         self._closed = False
-        self.network = Network.read(network_path(self.options.network))
+        self.network = Network.read(chosen_network(self.options.network, self.options.engine, real_time=False))
         with one_at_a_time():
             compile_kernels(memory=self.network.memory > 0)
         self.engine: Engine = open_engine(self.options.engine, self.network, throughput=throughput)

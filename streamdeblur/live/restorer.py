@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from streamdeblur.deblurrer import FaceDeblurrer
 from streamdeblur.live.timing import Backoff
 from streamdeblur.options import RestorationOptions
+from streamdeblur.speeds import real_time_options
 from streamdeblur.statistics import RestorationStatistics
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Restorer:
         Raises:
             OptionError, NetworkError, EngineError, DetectorError: A setting cannot be used here; the message states why.
         """
-        options = options.in_real_time()
+        options = real_time_options(options)
         self._options, self._opener, self._warn = options, opener, on_warning
         self._deblurrer: FaceDeblurrer | None = _opened(opener, options)
         self._closed = False

@@ -58,7 +58,10 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
     engine = GObject.Property(type=str, default="auto", flags=AT_START, blurb="auto, openvino, onnxruntime, onnxruntime:cuda ...")
     detector = GObject.Property(type=str, default="centerface", flags=AT_START, blurb="centerface, scrfd:FILE.onnx, scrfd:PACK")
     network = GObject.Property(
-        type=str, default=REAL_TIME_NETWORK, flags=AT_START, blurb="Name of a shipped network, or an ONNX file of streamdeblur"
+        type=str,
+        default=REAL_TIME_NETWORK,
+        flags=AT_START,
+        blurb="Name of a shipped network, auto, or an ONNX file",
     )
 
     def __init__(self) -> None:
@@ -77,11 +80,14 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
         """Open the detector and the engine."""
         try:
             from streamdeblur.deblurrer import FaceDeblurrer
+            from streamdeblur.options import RestorationOptions
+            from streamdeblur.speeds import real_time_options
 
-            self._deblurrer = FaceDeblurrer(
+            options = RestorationOptions(
                 strength=self.strength, always=self.always, min_face=self.min_face, engine=self.engine, detector=self.detector,
                 network=self.network,
             )  # fmt: skip
+            self._deblurrer = FaceDeblurrer(real_time_options(options))
             self._deblurrer.engine.warm_up()
         except Exception as error:
             # Guards the pipeline as described above, against errors of any type: those of streamdeblur, and those of the

@@ -3,22 +3,48 @@
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
 
 from streamdeblur.errors import NetworkError
 from streamdeblur.known_names import shown, suggestion
 
-DEFAULT_NETWORK = "stream"
-"""Name of the network that restores where none is named; the model card of all networks lies beside them."""
 
-REAL_TIME_NETWORK = "lite"
-"""The same for streams in real time, whose every face it restores in time on two cores with AVX512-BF16."""
+@dataclass(frozen=True)
+class ShippedNetwork:
+    """A network whose file, NAME.onnx, lies in this folder; the model card of all of them lies beside it."""
+
+    name: str
+    summary: str
+    """What it does, for those who choose one."""
+
+
+TABLE = (
+    ShippedNetwork("stream", "restores a face together with the frames around it"),
+    ShippedNetwork("lite", "restores each frame alone, in 0.6 of the time"),
+)
+"""The networks, best first, which is the order of their time as well. One without its file is not offered."""
+
+AUTO = "auto"
+"""In place of a name: the best network that is fast enough on this machine (`streamdeblur/speeds.py`)."""
+
+DEFAULT_NETWORK = "stream"
+"""Name of the network that restores where none is named."""
+
+REAL_TIME_NETWORK = AUTO
+"""The same for streams in real time."""
+
+
+def shipped_networks() -> list[ShippedNetwork]:
+    """Return the networks that can be used by their names, best first."""
+    present = {file.name for file in files(__name__).iterdir()}
+    return [network for network in TABLE if f"{network.name}.onnx" in present]
 
 
 def network_names() -> list[str]:
-    """Return the names of the shipped networks."""
-    return sorted(file.name.removesuffix(".onnx") for file in files(__name__).iterdir() if file.name.endswith(".onnx"))
+    """Return the names of the shipped networks, best first."""
+    return [network.name for network in shipped_networks()]
 
 
 def network_path(network: str | Path) -> Path:
@@ -38,7 +64,7 @@ def network_path(network: str | Path) -> Path:
     if path.suffix or len(path.parts) > 1 or os.path.exists(path):
         return path
     raise NetworkError(
-        f"Unknown network {shown(str(network))}. {suggestion(str(network), names)} Or give the path of an ONNX file."
+        f"Unknown network {shown(str(network))}. {suggestion(str(network), [AUTO, *names])} Or give the path of an ONNX file."
     )
 
 

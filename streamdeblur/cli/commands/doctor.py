@@ -13,14 +13,18 @@ from streamdeblur.cli.output import print_json
 if TYPE_CHECKING:
     from streamdeblur.diagnosis import Diagnosis
 
+Benchmark = Annotated[
+    bool,
+    typer.Option("--benchmark", help="Measure the shipped networks on each engine again, which takes some seconds."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object.")]
 
 
-def command(json: Json = False) -> None:
+def command(benchmark: Benchmark = False, json: Json = False) -> None:
     with handle_errors():
         from streamdeblur.diagnosis import diagnose
 
-        found = diagnose()
+        found = diagnose(benchmark=benchmark) if benchmark else diagnose()
         if json:
             print_json(asdict(found))
         else:
@@ -41,8 +45,22 @@ def _print(found: Diagnosis) -> None:
     kind = f"a memory of {network.memory} crops" if network.memory else "each crop alone"
     crops = f"crops of {', '.join(map(str, network.crop_sizes))} px"
     typer.echo(f"Network: {network.file}, preset {network.preset}, {kind}, {crops}, {network.megabytes} MB; {network.training}")
+    _print_speeds(found)
     typer.echo("Detectors:")
     for name, state in found.detectors.items():
         typer.echo(f"  {name}: {state}")
     typer.echo(f"Video encoders of this FFmpeg (hardware encoders need their device, too): {', '.join(found.encoders)}")
     typer.echo(f"Cache: {found.cache or 'no folder is writable; networks are compiled again in each process'}")
+
+
+def _print_speeds(found: Diagnosis) -> None:
+    """Print the time of each network, and what 'auto' makes of it."""
+    if not found.speeds:
+        typer.echo("Speed of the networks: not measured yet (streamdeblur doctor --benchmark)")
+        return
+    typer.echo("Speed of the networks: engine, network, crop, time per face, faces at 30 fps if nothing else took any time")
+    for one in found.speeds:
+        time = "cannot run it" if one.ms is None else f"{one.ms:6.1f} ms {one.faces_at_30_fps:4d}"
+        typer.echo(f"  {one.engine:<16} {one.network:<8} {one.crop_size} px {time}")
+    if found.auto_network:
+        typer.echo(f"--network auto: {', '.join(f'{name} ({use})' for use, name in found.auto_network.items())}")

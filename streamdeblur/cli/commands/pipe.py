@@ -45,6 +45,7 @@ def command(
         options = PipeOptions.load(config, **settings)
 
         from streamdeblur.deblurrer import FaceDeblurrer
+        from streamdeblur.speeds import real_time_options
         from streamdeblur.video.raw import RawReader, discard_stdout
         from streamdeblur.video.y4m import Y4MReader
 
@@ -53,7 +54,7 @@ def command(
         y4m = None if raw else Y4MReader(source)
         refuse_same_streams(source.fileno(), target.fileno())
         began, ended = time.monotonic(), False
-        restoration = options.restoration.in_real_time() if options.live else options.restoration
+        restoration = real_time_options(options.restoration) if options.live else options.restoration
         with FaceDeblurrer(restoration, throughput=not options.live) as deblurrer:
             for warning in unused_look_ahead(options, deblurrer.network):
                 logger.warning("%s.", warning)

@@ -17,9 +17,10 @@ from streamdeblur.options import RestorationOptions
 def command(quiet: Quiet = False, json: Json = False, **settings: object) -> None:
     with handle_errors(quiet=quiet, json=json):
         from streamdeblur.network import Network
-        from streamdeblur.weights import network_path
+        from streamdeblur.speeds import chosen_network
 
-        network = Network.read(network_path(RestorationOptions.validated(settings).network))
+        chosen = RestorationOptions.validated(settings).network
+        network = Network.read(chosen_network(chosen, "tensorrt", real_time=False))
         with needs_extra("tensorrt", "Building engines"):
             import pycuda.driver  # noqa: F401
             import tensorrt  # noqa: F401

@@ -1,0 +1,241 @@
+"""How fast the shipped networks run on this machine. It is measured once and remembered, and `--network auto` chooses by it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter, ValidationError
+
+import streamdeblur
+from streamdeblur.caches import cache_folder, read_cached, write_cached
+from streamdeblur.diagnosis import cpu_name, package_version, usable_cores
+from streamdeblur.engines import Engine, engine_choices, open_engine
+from streamdeblur.engines.registry import CPU_ENGINES
+from streamdeblur.errors import EngineError, OutputError
+from streamdeblur.faces.window import CROP_SIZE
+from streamdeblur.network import Network
+from streamdeblur.options import RestorationOptions
+from streamdeblur.weights import AUTO, network_names, network_path
+
+logger = logging.getLogger(__name__)
+
+RATE = 30
+"""Frames per second of the streams and files that `auto` has in mind."""
+LIVE_SHARE, FILE_SHARE = 1 / 3, 1.0
+"""Share of the time between two frames that a face of 256 px may take: in real time all else happens in it as well."""
+
+FEWEST_RUNS, MOST_RUNS = 3, 10
+RUN_SECONDS = 0.05
+"""A network is run on a size of crops for this long, or as often as the limits above say."""
+
+
+@dataclass(frozen=True)
+class Speed:
+    """The time that a network takes for one face."""
+
+    engine: str
+    network: str
+    crop_size: int
+    """Side of the crop in pixels."""
+    ms: float | None
+    """Milliseconds for a face alone, with all cores; None where the engine cannot run the network."""
+
+    @property
+    def faces_at_30_fps(self) -> int:
+        """How many faces fit into the time between two frames, if nothing else took any."""
+        return int(1000 / RATE / self.ms) if self.ms else 0
+
+
+_Speeds = TypeAdapter(list[Speed])
+
+
+def chosen_network(network: str | Path, engine: str, *, real_time: bool) -> Path:
+    """Return the file of a network; for 'auto' the best one that is fast enough on this machine.
+
+    Fast enough is what takes at most a third of the time between two frames for a face of 256 px, at 30 frames per second, or
+    all of that time if no frame is waited for. If none is, it is the fastest one.
+
+    Args:
+        network: 'auto', the name of a shipped network, or a file.
+        engine: Name of the engine that will run it.
+        real_time: Whether frames are waited for.
+
+    Raises:
+        NetworkError: Neither a shipped network nor a file has this name.
+        EngineError: The engine is unknown, or none can run the networks.
+    """
+    if str(network) != AUTO:
+        return network_path(network)
+    return network_path(_fast_enough(seconds_of_networks(engine), real_time=real_time))
+
+
+def real_time_options(options: RestorationOptions) -> RestorationOptions:
+    """Return the options for a stream in real time, with the network that 'auto' and the default stand for.
+
+    Raises:
+        EngineError: The engine is unknown, or none can run the networks.
+    """
+    options = options.in_real_time()
+    if str(options.network) != AUTO:
+        return options
+    return options.changed(network=chosen_network(AUTO, options.engine, real_time=True))
+
+
+def known_choice(*, real_time: bool) -> str | None:
+    """Return the name of the network that 'auto' takes with any engine; None before the first measurement, and on a GPU."""
+    known = known_speeds()
+    for choice in engine_choices():
+        if choice.available and not _complete(known, choice.name):
+            return None
+        if choice.available and (found := _seconds_on(choice.name, known)):
+            return _fast_enough(found, real_time=real_time)
+    return None
+
+
+def _fast_enough(seconds: Mapping[tuple[str, int], float], *, real_time: bool) -> str:
+    """The best network that is fast enough, else the fastest one."""
+    names, limit = network_names(), (LIVE_SHARE if real_time else FILE_SHARE) / RATE
+    # a GPU is not measured: each of the networks takes a millisecond or so there
+    fitting = [name for name in names if seconds.get((name, CROP_SIZE), 0.0) <= limit]
+    return fitting[0] if fitting else min(names, key=lambda name: seconds[name, CROP_SIZE])
+
+
+def seconds_of_networks(engine: str) -> dict[tuple[str, int], float]:
+    """Return the seconds that each shipped network takes for a face, by its name and the side of the crop; {} on a GPU.
+
+    What is not known yet is measured, which takes a few tenths of a second, and the time to open the networks.
+
+    Args:
+        engine: Name of an engine, or 'auto'.
+
+    Raises:
+        EngineError: The engine is unknown, or none can run the networks.
+    """
+    available = [choice.name for choice in engine_choices() if choice.available]
+    candidates = available if engine == AUTO else [engine]
+    if candidates and candidates[0] not in CPU_ENGINES:
+        return {}
+    known = known_speeds()
+    for name in candidates:
+        if name not in CPU_ENGINES:
+            continue
+        if not _complete(known, name):
+            logger.info("Measuring how fast the networks run on this machine (the first run only) ...")
+            known = measure([name])
+        if found := _seconds_on(name, known):
+            return found
+    raise EngineError(f"No engine can run the networks here ({engine}).")
+
+
+def measure(engines: Iterable[str]) -> list[Speed]:
+    """Measure the shipped networks on engines, and remember the result.
+
+    Returns:
+        Everything that is known of this machine now.
+    """
+    measured = [speed for engine in engines for name in network_names() for speed in _measured(engine, name)]
+    renewed = {(one.engine, one.network) for one in measured}
+    # read again: another process may have measured in the meantime
+    speeds = [one for one in known_speeds() if (one.engine, one.network) not in renewed] + measured
+    if (path := _cache_path()) is not None:
+        # a full disk costs the cache, and nothing else
+        with suppress(OutputError, OSError):
+            write_cached(path, json.dumps([asdict(one) for one in speeds], indent=1).encode())
+    return speeds
+
+
+def measurable_engines() -> list[str]:
+    """Return the names of the engines that can be opened here without building something for minutes."""
+    return [choice.name for choice in engine_choices() if choice.available and _opens_quickly(choice.name)]
+
+
+def _opens_quickly(engine: str) -> bool:
+    if engine != "tensorrt":
+        return True
+    from streamdeblur.engines.tensorrt.opening import cached
+
+    return all(cached(Network.read(network_path(name))) for name in network_names())
+
+
+def known_speeds() -> list[Speed]:
+    """Return what was measured on this machine, with these versions; [] for nothing."""
+    path = _cache_path()
+    content = read_cached(path) if path is not None else None
+    try:
+        return _Speeds.validate_json(content) if content is not None else []
+    except ValidationError:
+        return []
+
+
+def seconds_by_size(engine: Engine) -> dict[int, float]:
+    """Measure the seconds that an engine takes for a face, by the side of the crop.
+
+    Raises:
+        EngineError, NetworkError: The engine cannot run crops of a size.
+    """
+    return {size: _seconds(engine, size) for size in engine.crop_sizes}
+
+
+def _seconds(engine: Engine, size: int) -> float:
+    """The fastest of a few runs: other programs have disturbed it least."""
+    crops = np.full((1, size, size, 3), 128, np.uint8)
+    engine.infer(crops)
+    times: list[float] = []
+    while len(times) < FEWEST_RUNS or (sum(times) < RUN_SECONDS and len(times) < MOST_RUNS):
+        began = time.perf_counter()
+        engine.infer(crops)
+        times.append(time.perf_counter() - began)
+    return min(times)
+
+
+def _measured(engine: str, name: str) -> list[Speed]:
+    network = Network.read(network_path(name))
+    try:
+        opened = open_engine(engine, network)
+    except EngineError as error:
+        logger.debug("Measuring %s on %s: %s", name, engine, error)
+        return [Speed(engine, name, size, None) for size in network.crop_sizes]
+    try:
+        return [Speed(engine, name, size, round(1000 * seconds, 3)) for size, seconds in seconds_by_size(opened).items()]
+    except EngineError as error:
+        logger.debug("Measuring %s on %s: %s", name, engine, error)
+        return [Speed(engine, name, size, None) for size in network.crop_sizes]
+    finally:
+        opened.close()
+
+
+def _seconds_on(engine: str, speeds: Sequence[Speed]) -> dict[tuple[str, int], float]:
+    """What is known of an engine that runs all networks; {} for another one."""
+    found = {(one.network, one.crop_size): one.ms / 1000 for one in speeds if one.engine == engine and one.ms is not None}
+    return found if all((network, CROP_SIZE) in found for network in network_names()) else {}
+
+
+def _complete(speeds: Sequence[Speed], engine: str) -> bool:
+    return set(network_names()) <= {one.network for one in speeds if one.engine == engine}
+
+
+def _cache_path() -> Path | None:
+    """The file for this CPU, its usable cores, and the versions of everything that the speed depends on."""
+    folder = cache_folder("speeds")
+    return folder / f"{hashlib.sha256(json.dumps(_machine()).encode()).hexdigest()[:32]}.json" if folder else None
+
+
+def _machine() -> Mapping[str, object]:
+    return {
+        "cpu": cpu_name(),
+        "cores": usable_cores(),
+        "streamdeblur": streamdeblur.__version__,
+        "engines": {name: package_version(name) for name in ("openvino", "onnxruntime", "tensorrt")},
+        # with it users restrict the instructions that OpenVINO may use
+        "isa": os.environ.get("ONEDNN_MAX_CPU_ISA", ""),
+        "networks": {name: hashlib.sha256(network_path(name).read_bytes()).hexdigest() for name in network_names()},
+    }
