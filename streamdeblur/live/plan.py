@@ -1,0 +1,206 @@
+"""What a live stream restores with the time that it has: by which network, in crops of which size, how many faces, at which rate.
+
+Nothing here measures, waits or looks at a clock: measured costs and the time come in, a plan comes out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+from streamdeblur.faces.crop_size import smallest_fitting
+
+BUDGET_SHARE = 0.85
+"""Share of the time between two frames that a frame may take; the rest is for pasting and showing."""
+FULL, ROOM = 0.95, 0.75
+"""Share of its budget that a frame may be expected to take by the plan that is followed, and by a better one that replaces it."""
+SMOOTH_FPS, LOWEST_FPS = 24.0, 10.0
+"""Frames per second that are kept before a face is left out, and before all faces are."""
+FIRST_HOLD, LONGEST_HOLD = 2.0, 60.0
+"""Seconds for which a better plan must fit before it replaces the present one; doubled each time when that was too much."""
+OVERLOADS = 2
+"""Successive looks that must find the present plan too slow."""
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What a frame costs on this machine, in this stream."""
+
+    faces: Mapping[tuple[str, int], float]
+    """Seconds for a face, by the network and the side of the crop; networks in the order of their quality, best first."""
+    rest: float
+    """Seconds that a frame takes beside its faces."""
+
+    @cached_property
+    def networks(self) -> list[str]:
+        """The networks, best first."""
+        return list(dict.fromkeys(network for network, _ in self.faces))
+
+    def sizes(self, network: str) -> list[int]:
+        """Return the sides of the crops that a network takes, smallest first."""
+        return sorted(size for name, size in self.faces if name == network)
+
+    def seconds(self, sides: Sequence[float], network: str, largest_crop: int) -> float:
+        """Return the time of a frame in which faces with windows of these sides are restored."""
+        sizes = [size for size in self.sizes(network) if size <= largest_crop]
+        return self.rest + sum(self.faces[network, smallest_fitting(side, sizes)] for side in sides)
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a stream asks for."""
+
+    sides: tuple[float, ...]
+    """Sides in pixels of the windows of the faces to restore, the most important one first."""
+    interval: float
+    """Seconds between two frames."""
+    budget: float | None = None
+    """Seconds that a frame may take, where the user has set it."""
+
+    def limit(self, every: int) -> float:
+        """Return the seconds that a frame may take if every n-th one is restored and shown."""
+        return BUDGET_SHARE * self.interval * every if self.budget is None else min(self.budget, self.interval * every)
+
+    def rates(self, lowest_fps: float) -> range:
+        """Return for which n every n-th frame is at least this rate, or as many as are left with the budget that was set."""
+        slowest = math.floor(1 / (self.interval * lowest_fps) + 1e-9)
+        if self.budget is not None:
+            slowest = max(slowest, math.ceil(self.budget / self.interval - 1e-9))
+        return range(1, max(1, slowest) + 1)
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is restored."""
+
+    network: str
+    largest_crop: int
+    """Side of the largest crop; larger windows are reduced to it."""
+    faces: int
+    """Number of faces at most."""
+    every: int = 1
+    """Every n-th frame is restored and shown; the others are left out."""
+
+    def seconds(self, costs: Costs, wanted: Wanted) -> float:
+        """Return the time that a frame is expected to take."""
+        return costs.seconds(wanted.sides[: self.faces], self.network, self.largest_crop)
+
+    def fits(self, costs: Costs, wanted: Wanted, share: float = FULL) -> bool:
+        """Return whether a frame is expected to take at most a share of its budget."""
+        return not self.faces or self.seconds(costs, wanted) <= share * wanted.limit(self.every)
+
+
+def choose(costs: Costs, wanted: Wanted, share: float = FULL) -> Plan:
+    """Return the first plan of `preferences` that fits, for as many more faces as fit as well."""
+    sides = wanted.sides or (float(max(size for _, size in costs.faces)),)
+    wanted = Wanted(sides, wanted.interval, wanted.budget)
+    plan = next(plan for plan in preferences(costs, wanted) if plan.fits(costs, wanted, share))
+    return Plan(plan.network, plan.largest_crop, _capacity(plan, costs, wanted, share), plan.every)
+
+
+def preferences(costs: Costs, wanted: Wanted) -> Iterator[Plan]:
+    """Yield the plans from the best one to none at all.
+
+    All faces are restored rather than few of them, and each by smaller crops rather than by a worse network. A rate that still
+    looks smooth is given up before a face is, and a lower one before the last face is.
+    """
+    for faces in range(len(wanted.sides), 0, -1):
+        for every in wanted.rates(SMOOTH_FPS):
+            yield from _of_all_networks(costs, faces, every)
+    for every in wanted.rates(LOWEST_FPS):
+        yield from _of_all_networks(costs, 1, every)
+    network = costs.networks[-1]
+    yield Plan(network, costs.sizes(network)[0], 0)
+
+
+def _of_all_networks(costs: Costs, faces: int, every: int) -> Iterator[Plan]:
+    for network in costs.networks:
+        for size in reversed(costs.sizes(network)):
+            yield Plan(network, size, faces, every)
+
+
+def _capacity(plan: Plan, costs: Costs, wanted: Wanted, share: float) -> int:
+    """Number of faces that fit: those of the plan, and more of the mean cost of them."""
+    if plan.faces < len(wanted.sides):
+        return plan.faces
+    spare = share * wanted.limit(plan.every) - plan.seconds(costs, wanted)
+    each = (plan.seconds(costs, wanted) - costs.rest) / plan.faces
+    return plan.faces + (int(spare / each) if each > 0 else plan.faces)
+
+
+class Planner:
+    """Follows a stream with a plan: leaves one that is too slow at once, and takes a better one when it has fitted for a while.
+
+    Attributes:
+        plan: The present one.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        """Begin with a plan, which the first costs that were measured replace."""
+        self.plan = plan
+        self._begun = False
+        self._overloads = 0
+        self._hold = FIRST_HOLD
+        self._better_since: float | None = None
+
+    def __repr__(self) -> str:
+        return f"Planner({self.plan})"
+
+    def update(self, costs: Costs, wanted: Wanted, now: float) -> bool:
+        """Look at what was measured in the last second.
+
+        Args:
+            costs: What a frame costs.
+            wanted: The faces that a frame has.
+            now: The time in seconds.
+
+        Returns:
+            Whether the plan has changed.
+        """
+        if not wanted.sides:
+            return False
+        before, fits = self.plan, self.plan.fits(costs, wanted)
+        self._overloads = 0 if fits else self._overloads + 1
+        better = choose(costs, wanted, ROOM)
+        is_better = _rank(better, costs, wanted) < _rank(self.plan, costs, wanted)
+        if not fits and (not self._begun or self._overloads >= OVERLOADS):
+            self._leave(choose(costs, wanted))
+        elif fits and is_better:
+            self._approach(better, now)
+        else:
+            self._better_since = None
+            if fits:
+                self._keep(choose(costs, wanted))
+        self._begun = True
+        return self.plan != before
+
+    def _leave(self, plan: Plan) -> None:
+        """Take a plan in place of one that is too slow."""
+        if self._begun:
+            self._hold = min(LONGEST_HOLD, 2 * self._hold)
+        self.plan, self._overloads, self._better_since = plan, 0, None
+
+    def _approach(self, better: Plan, now: float) -> None:
+        """Take a better plan if it has fitted for long enough."""
+        if self._better_since is None:
+            self._better_since = now
+        if not self._begun or now - self._better_since >= self._hold:
+            self.plan, self._better_since = better, None
+
+    def _keep(self, fitting: Plan) -> None:
+        """Keep everything that is seen, but take more faces where they fit in the same way."""
+        same = (fitting.network, fitting.largest_crop, fitting.every) == (
+            self.plan.network, self.plan.largest_crop, self.plan.every
+        )  # fmt: skip
+        if same and fitting.faces > self.plan.faces:
+            self.plan = fitting
+
+
+def _rank(plan: Plan, costs: Costs, wanted: Wanted) -> int:
+    """The place of a plan among the preferences, 0 for the best."""
+    faces = min(plan.faces, len(wanted.sides))
+    places = [Plan(one.network, one.largest_crop, one.faces, one.every) for one in preferences(costs, wanted)]
+    alike = Plan(plan.network, plan.largest_crop, faces, plan.every) if faces else places[-1]
+    return places.index(alike) if alike in places else len(places)
