@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 
@@ -40,6 +40,37 @@ FRAMES_IN_FLIGHT = 4
 """Frames of a stream whose faces may be with the engine at the same time."""
 
 
+@dataclass(frozen=True)
+class FaceLimits:
+    """What is restored of the faces of a frame, where there is no time for all of it."""
+
+    most_faces: int | None = None
+    """Number of faces; the largest and most central ones are restored, the same from frame to frame. None for all."""
+    largest_crop: int | None = None
+    """Side in pixels of the largest crop; larger windows are reduced to it. None for the largest one of the network."""
+
+    def sizes(self, sizes: Sequence[int]) -> Sequence[int]:
+        """Return those of the sides of crops that are not too large; the smallest one if all are."""
+        if self.largest_crop is None:
+            return sizes
+        return [size for size in sizes if size <= self.largest_crop] or sizes[:1]
+
+
+NO_LIMITS = FaceLimits()
+
+
+@dataclass(frozen=True)
+class FaceWork:
+    """What the engine did for a frame."""
+
+    sizes: Sequence[int] = ()
+    """Sides of the crops of the faces that it restored."""
+    seconds: float = 0.0
+    """Time from their submission until they were pasted, or given up."""
+    complete: bool = True
+    """Whether all of them were ready in time."""
+
+
 @dataclass(eq=False)
 class _PendingFrame:
     """The faces of one frame while the engine works on them."""
@@ -50,6 +81,7 @@ class _PendingFrame:
     """Sides of the crops."""
     costs: NDArray[np.float64]
     """Of each face, in units of a face of 256 px."""
+    track_ids: list[int | None]
 
 
 @dataclass(eq=False)
@@ -69,6 +101,11 @@ class FaceDeblurrer:
 
     Use it from one thread at a time and for one stream; call `reset` before another stream. Close it, or use it in a ``with``
     statement, to free its memory early; otherwise that happens with the object, or when the interpreter ends.
+
+    Attributes:
+        network: The network that restores.
+        engine: What runs it.
+        work: What the engine did for the last frame.
     """
 
     def __init__(
@@ -98,7 +135,8 @@ class FaceDeblurrer:
                 f"A FaceDeblurrer needs RestorationOptions (got {type(options).__name__}). Pass options.restoration."
             )
         self.options = options.changed(**settings) if settings else options
-        self._closed = False
+        self._closed, self._remembers = False, memory
+        self.work = FaceWork()
         self.network = Network.read(chosen_network(self.options.network, self.options.engine, real_time=False))
         with one_at_a_time():
             compile_kernels(memory=self.network.memory > 0)
@@ -135,6 +173,21 @@ class FaceDeblurrer:
 
     def __exit__(self, *_: object) -> None:
         self.close()
+
+    @property
+    def wanted(self) -> list[float]:
+        """Sides in pixels of the windows of the faces in the last frame that would gain, the most important one first."""
+        return self._selector.wanted
+
+    def exchange(self, network: Network, engine: Engine) -> Engine:
+        """Go on with another network; the faces are followed as before.
+
+        Returns:
+            The engine of the network before, which the caller closes.
+        """
+        before, self.network, self.engine = self.engine, network, engine
+        self._selector.use(window_scale=network.window_scale, memory=network.memory if self._remembers else 0)
+        return before
 
     def close(self) -> None:
         """Wait for the faces that are being restored, and free engine and detector; frames that come later are refused."""
@@ -229,6 +282,7 @@ class FaceDeblurrer:
         deadline: float | None = None,
         strength: float | None = None,
         always: bool | None = None,
+        limits: FaceLimits = NO_LIMITS,
     ) -> None:
         """Restore the faces of the next frame of the stream *in place*.
 
@@ -238,6 +292,7 @@ class FaceDeblurrer:
                 highest priority (blur times size) are restored and the others pass through (`statistics.passed_through`).
             strength: Share of the restoration that is added, 0 to 1; by default that of the options.
             always: Restore sharp faces, too; by default as the options say.
+            limits: What is restored at most.
 
         Raises:
             ValueError: A strength outside 0 to 1.
@@ -248,7 +303,9 @@ class FaceDeblurrer:
             check_frame(frame)
             make_writable(frame)
             frame = planes_of(frame)
-        self._finish(frame, self._begin(frame, None, self._settings(strength, always, deadline)), deadline)
+        settings = self._settings(strength, always, deadline)
+        settings = replace(settings, most_faces=limits.most_faces, crop_sizes=limits.sizes(settings.crop_sizes))
+        self._finish(frame, self._begin(frame, None, settings), deadline)
 
     def catch_up(self) -> None:
         """Run the full-frame detection that `edit` deferred for a deadline.
@@ -409,15 +466,20 @@ class FaceDeblurrer:
             [face.neighbours.find() if face.neighbours else () for face in faces],
         )
         sizes, costs = [face.crop_size for face in faces], np.array([face.cost for face in faces])
-        return _PendingFrame(self.engine.submit(submitted), time.monotonic(), sizes, costs)
+        track_ids = [face.track_id for face in faces]
+        return _PendingFrame(self.engine.submit(submitted), time.monotonic(), sizes, costs, track_ids)
 
     def _finish(self, planes: Planes, pending: _PendingFrame | None, deadline: float | None = None) -> None:
         """Wait for the faces of a frame, or until the deadline, and paste them."""
+        self.work = FaceWork()
         if pending is None:
             return
         outcome = pending.faces.paste(planes, deadline)
-        ready = float(pending.costs[outcome.in_time].sum())
-        self.scheduler.update(ready, float(pending.costs.sum()), time.monotonic() - pending.began)
+        ready, seconds = float(pending.costs[outcome.in_time].sum()), time.monotonic() - pending.began
+        self.scheduler.update(ready, float(pending.costs.sum()), seconds)
+        self.work = FaceWork(pending.sizes, seconds, bool(outcome.in_time.all()))
+        for n in np.flatnonzero(~outcome.in_time):
+            self._selector.missed(pending.track_ids[n])
         for n in np.flatnonzero(outcome.finite & outcome.in_time):
             self.statistics.add_restored(pending.sizes[n])
         self.statistics.failed += int((~outcome.finite).sum())

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from streamdeblur.faces.find import FaceFinder
 from streamdeblur.faces.judged import JudgedFace, LastFaces
 from streamdeblur.faces.memory import FaceMemory
 from streamdeblur.faces.scheduler import FaceScheduler
+from streamdeblur.faces.steady import SteadyFaces, importance
 from streamdeblur.faces.window import CROP_SIZE, FaceWindow, crop
 from streamdeblur.known_names import shown
 from streamdeblur.options import LARGEST_LOOK_AHEAD
@@ -40,6 +41,8 @@ class FrameSettings:
     """Later frames from which its faces take neighbours."""
     crop_sizes: Sequence[int] = (CROP_SIZE,)
     """Sides of the crops that the engine takes, smallest first."""
+    most_faces: int | None = None
+    """Number of faces that may be restored; None for all."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,7 +66,12 @@ def checked_look_ahead(frames: int) -> int:
 
 
 class FaceSelector:
-    """Follows the faces of a stream and selects those to restore; counts them in `statistics`."""
+    """Follows the faces of a stream and selects those to restore; counts them in `statistics`.
+
+    Attributes:
+        wanted: Sides in pixels of the windows of the faces in the last frame that would gain from a restoration, the most
+            important one first.
+    """
 
     def __init__(self, detector: Detector, *, detect_every: int, min_face: float, window_scale: float, memory: int = 0) -> None:
         """Start a stream.
@@ -79,7 +87,8 @@ class FaceSelector:
         self._window_scale = window_scale
         self.scheduler = FaceScheduler()
         self.memory = FaceMemory(memory)
-        self._last = LastFaces()
+        self._last, self._steady = LastFaces(), SteadyFaces()
+        self.wanted: list[float] = []
         self.reset()
 
     def reset(self, *, keep_statistics: bool = False) -> None:
@@ -88,8 +97,14 @@ class FaceSelector:
         self._external = TrackHysteresis()
         self.memory.clear()
         self._last.clear()
+        self._steady.clear()
         if not keep_statistics:
             self.statistics = RestorationStatistics()
+
+    def use(self, *, window_scale: float, memory: int) -> None:
+        """Go on with another network: with its windows, and with an empty memory for it."""
+        self._window_scale, self.memory = window_scale, FaceMemory(memory)
+        self._last.clear()
 
     def catch_up(self) -> None:
         """Run the full-frame detection that was deferred for a deadline."""
@@ -109,11 +124,28 @@ class FaceSelector:
         detection_limit, judging_limit = _limits(settings.deadline)
         detected = self._detected(planes, faces, detection_limit)
         blurred = self._blurred(planes, detected, judging_limit, settings)
-        priorities, track_ids = [face.priority for face in blurred], [face.track_id for face in blurred]
-        costs = [face.cost for face in blurred]
-        selected = [blurred[n] for n in self.scheduler.select(priorities, track_ids, settings.deadline, costs)]
-        self.statistics.passed_through += len(blurred) - len(selected)
-        return selected
+        steady = self._steadily(planes, blurred, settings.most_faces)
+        priorities, track_ids = [face.priority for face in steady], [face.track_id for face in steady]
+        costs = [face.cost for face in steady]
+        fitting = self.scheduler.select(priorities, track_ids, settings.deadline, costs)
+        for n in set(range(len(steady))).difference(fitting):
+            self.missed(steady[n].track_id)
+        self.statistics.passed_through += len(blurred) - len(fitting)
+        return [steady[n] for n in fitting]
+
+    def missed(self, track_id: int | None) -> None:
+        """Take note of a face that was not restored in time, so that it comes back gradually."""
+        self._steady.missed(track_id)
+
+    def _steadily(self, planes: Planes, blurred: Sequence[JudgedFace], most: int | None) -> list[JudgedFace]:
+        """The faces that are restored, the same from frame to frame, with the weights by which they fade in and out."""
+        importances = [importance(face.window, planes.width, planes.height) for face in blurred]
+        self.wanted = [blurred[n].window.side for n in sorted(range(len(blurred)), key=lambda n: -importances[n])]
+        presences = self._steady.choose([face.track_id for face in blurred], importances, most)
+        return [
+            face if presence == 1.0 else replace(face, weight=face.weight * presence)
+            for face, presence in zip(blurred, presences, strict=True) if presence > 0.0
+        ]  # fmt: skip
 
     def _detected(self, planes: Planes, faces: Detections | None, until: float | None) -> list[_DetectedFace]:
         """The caller's faces, or those of the detector, which looks at less after `until`."""
