@@ -110,7 +110,9 @@ def _fast_enough(seconds: Mapping[tuple[str, int], float], *, real_time: bool) -
 
 
 def seconds_of_networks(engine: str) -> dict[tuple[str, int], float]:
-    """Return the seconds that each shipped network takes for a face, by its name and the side of the crop; {} on a GPU.
+    """Return the seconds that each shipped network takes for a face, by its name, best first, and the side of the crop.
+
+    It is {} on a GPU.
 
     What is not known yet is measured, which takes a few tenths of a second, and the time to open the networks.
 
@@ -215,8 +217,11 @@ def _measured(engine: str, name: str) -> list[Speed]:
 
 def _seconds_on(engine: str, speeds: Sequence[Speed]) -> dict[tuple[str, int], float]:
     """What is known of an engine that runs all networks; {} for another one."""
-    found = {(one.network, one.crop_size): one.ms / 1000 for one in speeds if one.engine == engine and one.ms is not None}
-    return found if all((network, CROP_SIZE) in found for network in network_names()) else {}
+    names = network_names()
+    rows = [one for one in speeds if one.engine == engine and one.network in names]
+    rows.sort(key=lambda one: names.index(one.network))
+    found = {(one.network, one.crop_size): one.ms / 1000 for one in rows if one.ms is not None}
+    return found if all((name, CROP_SIZE) in found for name in names) else {}
 
 
 def _complete(speeds: Sequence[Speed], engine: str) -> bool:

@@ -14,21 +14,24 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from streamdeblur.errors import OutputError
+from streamdeblur.live.adaptation import Pace
 from streamdeblur.live.capture import Capture, CapturedFrame
 from streamdeblur.live.options import LiveOptions
+from streamdeblur.live.plan import BUDGET_SHARE
 from streamdeblur.live.restore_worker import RestoreWorker
 from streamdeblur.live.restorer import Restorer
 from streamdeblur.live.sink_worker import OutputFrame, SinkWorker
 from streamdeblur.live.sinks import PREVIEW, STDOUT, sink_openers
 from streamdeblur.live.sources import LiveSource, open_live_source
 from streamdeblur.live.status_frame import status_frame
-from streamdeblur.live.summary import LiveSummary
+from streamdeblur.live.summary import LivePlan, LiveSummary
 from streamdeblur.live.timing import TICKS, Latencies, PlayoutDelay
-from streamdeblur.live.unrestored import MOST_SHARE, UnrestoredFaces, share_unrestored
+from streamdeblur.live.unrestored import MOST_SHARE, UnrestoredFaces, restored_share, share_unrestored
 from streamdeblur.live.unused import unused_settings
 from streamdeblur.live.view import Preview, overlay_lines
 from streamdeblur.live.warning_log import WarningLog
 from streamdeblur.video.source import shown_source
+from streamdeblur.weights import AUTO, network_names
 
 if TYPE_CHECKING:
     import av
@@ -41,8 +44,6 @@ STATUS_SECONDS = 0.2
 """Interval of the frames with the status message."""
 POLL_SECONDS = 0.02
 """Interval at which keys and clocks are checked while no frame arrives."""
-BUDGET_SHARE = 0.85
-"""Default budget of a frame, as a share of the frame interval; the rest is for pasting and showing."""
 SPARE_MS = 10
 """Milliseconds that the budget to advise leaves beside one face."""
 
@@ -55,7 +56,6 @@ class LiveLoop:
         restorer: Restores the faces; its strength and its pause may be changed while the loop runs.
         preview: The preview window, if there is one.
         latencies: Time from the capture of a frame until the first sink has written it.
-        budget: Seconds that a frame may take from its capture until it is restored.
         unrestored: Whether too many faces are left unrestored for lack of time.
     """
 
@@ -90,10 +90,11 @@ class LiveLoop:
         realtime = self.capture.realtime
         for warning in unused_settings(options, realtime=realtime):
             self._warnings.add(warning)
-        self.budget = options.budget / 1000 if options.budget else BUDGET_SHARE / float(self.capture.rate)
-        self.restore_worker = RestoreWorker(
-            self.capture.frames, self.restorer, budget=self.budget if realtime else None, split=options.view == "split"
-        )
+        pace = Pace(1 / float(self.capture.rate), options.budget / 1000 if options.budget else None)
+        self._default_budget = pace.budget or BUDGET_SHARE * pace.interval
+        # what fails here is opened again while the stream runs
+        self.restorer.keep_up(pace if realtime else None)
+        self.restore_worker = RestoreWorker(self.capture.frames, self.restorer, realtime=realtime, split=options.view == "split")
         # Frames and latencies are counted at the first sink.
         self.sink_workers = [
             SinkWorker(
@@ -102,7 +103,7 @@ class LiveLoop:
             for number, (name, opener) in enumerate(openers.items())
         ]
         self.latencies = Latencies()
-        self._delay = PlayoutDelay(self.budget)
+        self._delay = PlayoutDelay()
         self._written = 0
         self._started, self._ended = time.monotonic(), 0.0
         self.unrestored = UnrestoredFaces(self._started)
@@ -111,6 +112,11 @@ class LiveLoop:
 
     def __repr__(self) -> str:
         return f"LiveLoop({self.capture!r}, {self.restorer!r}, to={self.options.to})"
+
+    @property
+    def budget(self) -> float:
+        """Seconds that a frame may take from its capture until it is restored, by the present plan."""
+        return self.restorer.adaptation.limit if self.restorer.adaptation else self._default_budget
 
     @property
     def split(self) -> bool:
@@ -173,13 +179,16 @@ class LiveLoop:
             fps=round(self._written / max(seconds, 1e-9), 2),
             dropped=stale + sum(worker.dropped for worker in self.sink_workers),
             passed_through=faces.passed_through,
+            left_out=self.restore_worker.left_out,
             restored=faces.restored,
+            restored_share=restored_share(faces),
             restored_by_size=faces.restored_by_size,
             skipped_sharp=faces.skipped_sharp,
             failed=faces.failed,
             latency_ms=self.latencies.milliseconds(),
             seconds=round(seconds, 1),
             engine=self.restorer.description,
+            plan=LivePlan.of(self.restorer.adaptation) if self.restorer.adaptation else None,
             warnings=list(self._warnings.messages),
             lost=[] if self.reader_ended else [worker.problem for worker in self.sink_workers if worker.problem],
         )
@@ -217,7 +226,7 @@ class LiveLoop:
         frame, captured_at = restored.frame, restored.captured_at
         seconds = captured_at - self._started
         if self.capture.realtime:
-            self._delay.update(time.monotonic() - captured_at)
+            self._delay.update(time.monotonic() - captured_at, longest=self.budget)
             time.sleep(max(0.0, captured_at + self._delay.seconds - time.monotonic()))
         elif frame.time is not None:
             # A file that is not played in real time keeps its own time stamps.
@@ -278,7 +287,10 @@ class LiveLoop:
         per_face, budget = 1000 * self.restorer.seconds_per_face, 1000 * self.budget
         figures = f": a face takes {per_face:.0f} ms, and a frame may take {budget:.0f} ms" if per_face else ""
         larger = f"--budget {per_face + SPARE_MS:.0f}" if per_face > budget else "a larger --budget"
+        # a network of the user's own is not replaced
+        network = f"--network {AUTO}, " if str(self.options.restoration.network) in network_names() else ""
+        network = network if "network" in self.options.restoration.model_fields_set else ""
         return (
             f"{share:.0%} of the blurred faces pass unrestored, for lack of time{figures}. "
-            f"Choose a smaller --size, a lower --fps, {larger}, or show fewer faces."
+            f"Choose {network}a smaller --size, a lower --fps, {larger}, or show fewer faces."
         )

@@ -20,30 +20,30 @@ class RestoreWorker:
 
     Attributes:
         frames: The slot with the latest restored frame.
+        left_out: Number of frames that were left out by the plan, so that the others are restored.
         split: Whether the left half of each frame stays as it was; may be changed at any time.
         error: What ended the thread early, otherwise None.
     """
 
-    def __init__(
-        self, captured: LatestFrameSlot[CapturedFrame], restorer: Restorer, *, budget: float | None, split: bool
-    ) -> None:
+    def __init__(self, captured: LatestFrameSlot[CapturedFrame], restorer: Restorer, *, realtime: bool, split: bool) -> None:
         """Prepare the thread.
 
         Args:
             captured: The slot to take frames from.
             restorer: Restores them.
-            budget: Seconds after its capture by which a frame has to be finished; None restores all faces of all frames.
+            realtime: Whether frames do not wait; otherwise all faces of all frames are restored.
             split: Initial value of `split`.
         """
-        self.frames = LatestFrameSlot[CapturedFrame](blocking=budget is None)
+        self.frames = LatestFrameSlot[CapturedFrame](blocking=not realtime)
         self.split = split
         self.error: Exception | None = None
-        self._captured, self._restorer, self._budget = captured, restorer, budget
+        self._captured, self._restorer, self._realtime = captured, restorer, realtime
+        self.left_out = self._taken = 0
         self._size: tuple[int, int] | None = None
         self._thread = threading.Thread(target=self._run, name="restore", daemon=True)
 
     def __repr__(self) -> str:
-        return f"RestoreWorker({self._restorer!r}, budget={self._budget}, split={self.split})"
+        return f"RestoreWorker({self._restorer!r}, realtime={self._realtime}, split={self.split})"
 
     def start(self) -> None:
         """Start the thread."""
@@ -59,7 +59,7 @@ class RestoreWorker:
         try:
             while not self._captured.ended:
                 captured = self._captured.take(POLL_SECONDS)
-                if captured is None:
+                if captured is None or self._is_left_out():
                     continue
                 if not self.frames.put(self._restored(captured)):
                     break
@@ -70,11 +70,20 @@ class RestoreWorker:
         finally:
             self.frames.close()
 
+    def _is_left_out(self) -> bool:
+        """Whether a frame that was taken is one of those between two that are restored."""
+        self._taken += 1
+        left_out = self._realtime and self._taken % self._restorer.every != 0
+        self.left_out += left_out
+        return left_out
+
     def _restored(self, captured: CapturedFrame) -> CapturedFrame:
         frame = captured.frame
         if self._size != (frame.width, frame.height):
             self._size = frame.width, frame.height
             self._restorer.reset()
         original = copy_frame(frame) if self.split else None
-        self._restorer.edit(frame, None if self._budget is None else captured.captured_at + self._budget)
+        patience = self._restorer.patience
+        deadline = None if patience is None else captured.captured_at + patience
+        self._restorer.edit(frame, deadline, captured.captured_at)
         return CapturedFrame(split_view(original, frame) if original else frame, captured.captured_at)

@@ -1,18 +1,24 @@
-"""Restorer: deblurs frames until a deadline, and passes them through while the engine is broken."""
+"""Restorer: deblurs frames within the time that there is, and passes them through while the engine is broken."""
 
 from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
-from streamdeblur.deblurrer import FaceDeblurrer
+import numpy as np
+
+from streamdeblur.deblurrer import NO_LIMITS, FaceDeblurrer
+from streamdeblur.live.adaptation import Adaptation, Pace
+from streamdeblur.live.network_switch import NetworkSwitch
 from streamdeblur.live.timing import Backoff
 from streamdeblur.options import RestorationOptions
-from streamdeblur.speeds import real_time_options
+from streamdeblur.speeds import real_time_options, seconds_by_size, seconds_of_networks
 from streamdeblur.statistics import RestorationStatistics
+from streamdeblur.weights import AUTO
 
 if TYPE_CHECKING:
     import av
@@ -25,7 +31,10 @@ DeblurrerOpener = Callable[[RestorationOptions], FaceDeblurrer]
 class Restorer:
     """A `FaceDeblurrer` that is replaced by a new one, opened in the background, after its engine or detector failed.
 
+    With a pace (`keep_up`), what is restored is adapted to the time that there is.
+
     Attributes:
+        adaptation: What is restored in the time that there is; None before `keep_up`, and where there is no limit.
         strength: Strength of the restoration, 0 to 1; may be changed at any time.
         paused: Whether frames are passed through unrestored; may be changed at any time.
     """
@@ -46,8 +55,14 @@ class Restorer:
         Raises:
             OptionError, NetworkError, EngineError, DetectorError: A setting cannot be used here; the message states why.
         """
+        self._chosen_here = str(options.in_real_time().network) == AUTO
         options = real_time_options(options)
         self._options, self._opener, self._warn = options, opener, on_warning
+        self.adaptation: Adaptation | None = None
+        self._pace: Pace | None = None
+        self._seconds: dict[tuple[str, int], float] = {}
+        self._switch = NetworkSwitch(options.engine)
+        self._caught_up_at = self._caught_up_for = 0.0
         self._deblurrer: FaceDeblurrer | None = _opened(opener, options)
         self._closed = False
         self._earlier_statistics = RestorationStatistics()
@@ -78,12 +93,40 @@ class Restorer:
         """Expected time for one face; 0 while there is no engine."""
         return self._deblurrer.scheduler.seconds_per_face if self._deblurrer else 0.0
 
-    def edit(self, frame: av.VideoFrame, deadline: float | None) -> None:
+    @property
+    def every(self) -> int:
+        """Every n-th frame is to be restored and shown, so that there is time for its faces."""
+        return self.adaptation.plan.every if self.adaptation else 1
+
+    @property
+    def patience(self) -> float | None:
+        """Seconds from its arrival by which a frame is finished; None without a pace."""
+        return self.adaptation.patience if self.adaptation else None
+
+    def keep_up(self, pace: Pace | None) -> None:
+        """Begin to adapt what is restored to the time that a stream leaves; None restores everything."""
+        self._pace, self.adaptation = pace, None
+        deblurrer = self._deblurrer
+        if pace is not None and deblurrer is not None:
+            with self._replaced_on_failure(deblurrer):
+                self._begin_to_adapt(deblurrer, pace)
+
+    def _begin_to_adapt(self, deblurrer: FaceDeblurrer, pace: Pace) -> None:
+        name = deblurrer.network.path.stem
+        if not self._seconds:
+            self._seconds = seconds_of_networks(self._options.engine) if self._chosen_here else {}
+        if (name, deblurrer.network.crop_size) not in self._seconds:
+            # a network that is no choice of ours, or an engine that is not measured beforehand
+            self._seconds = {(name, size): time for size, time in seconds_by_size(deblurrer.engine).items()}
+        self.adaptation = Adaptation(pace, self._seconds, name)
+
+    def edit(self, frame: av.VideoFrame, deadline: float | None, arrived_at: float | None = None) -> None:
         """Deblur a frame in place; a frame that cannot be restored stays as it is.
 
         Args:
             frame: The next frame of the stream.
             deadline: Time (`time.monotonic`) by which the frame has to be finished; None for no limit.
+            arrived_at: Time at which the frame arrived; by default now.
         """
         deblurrer = self._deblurrer
         if deblurrer is None:
@@ -98,7 +141,11 @@ class Restorer:
                 # what was seen before says nothing about where the faces are now, nor about how they look
                 deblurrer.reset(keep_statistics=True)
                 self._was_paused = False
-            deblurrer.edit(frame, deadline=deadline, strength=self.strength)
+            self._switch.complete(deblurrer)
+            began = time.monotonic()
+            limits = self.adaptation.limits if self.adaptation else NO_LIMITS
+            deblurrer.edit(frame, deadline=deadline, strength=self.strength, limits=limits)
+            self._adapt(deblurrer, began, began if arrived_at is None else arrived_at)
             self._backoff.succeeded()
 
     def catch_up(self) -> None:
@@ -106,7 +153,35 @@ class Restorer:
         deblurrer = self._deblurrer
         if deblurrer is not None:
             with self._replaced_on_failure(deblurrer):
+                began = time.monotonic()
                 deblurrer.catch_up()
+                self._caught_up_at = time.monotonic()
+                self._caught_up_for = self._caught_up_at - began
+                if self.adaptation is not None and self.adaptation.is_probe_due(self._caught_up_at):
+                    self._probe(deblurrer, self.adaptation)
+
+    def _adapt(self, deblurrer: FaceDeblurrer, began: float, arrived_at: float) -> None:
+        """Measure the frame that was edited, and decide what is restored of the next ones."""
+        adaptation, now = self.adaptation, time.monotonic()
+        if adaptation is None:
+            return
+        # what the frame before left to do keeps this one waiting; a frame that waits since it came too early does not count
+        waited = min(self._caught_up_for, max(0.0, self._caught_up_at - arrived_at))
+        adaptation.exchanged(deblurrer.network.path.stem)
+        adaptation.add(deblurrer.work, deblurrer.wanted, waited + now - began - deblurrer.work.seconds)
+        if adaptation.decide(now):
+            # fewer frames are seen by everybody; of faces that are left out, those are told who have them
+            (self._warn if adaptation.plan.every > 1 else logger.info)(adaptation.description)
+        if adaptation.plan.network != deblurrer.network.path.stem:
+            self._switch.begin(adaptation.plan.network, adaptation.exclude)
+
+    @staticmethod
+    def _probe(deblurrer: FaceDeblurrer, adaptation: Adaptation) -> None:
+        """Measure a face that nobody sees, because none is restored."""
+        size = min(deblurrer.engine.crop_sizes)
+        began = time.monotonic()
+        deblurrer.engine.infer(np.full((1, size, size, 3), 128, np.uint8))
+        adaptation.add_load([size], time.monotonic() - began)
 
     def warm_up(self, width: int, height: int) -> None:
         """Compile what frames of this size need, so that the first one is not late."""
@@ -139,6 +214,8 @@ class Restorer:
         try:
             deblurrer = _opened(self._opener, self._options)
             deblurrer.warm_up(*self._size)
+            if self._pace is not None and self.adaptation is None:
+                self._begin_to_adapt(deblurrer, self._pace)
             self._deblurrer = deblurrer
             if self._closed:
                 self.close()
@@ -160,6 +237,7 @@ class Restorer:
     def restart(self) -> None:
         """Prepare for another stream: forget the tracked faces, the statistics, and the strength and pause that were set."""
         self._earlier_statistics = RestorationStatistics()
+        self._pace = self.adaptation = None
         self.strength, self.paused = self._options.strength, False
         if self._deblurrer is not None:
             self._deblurrer.reset()
@@ -167,6 +245,7 @@ class Restorer:
     def close(self) -> None:
         """Close the engine, and the one that is being opened."""
         self._closed = True
+        self._switch.close()
         if self._deblurrer is not None:
             _close_quietly(self._deblurrer)
 

@@ -4,6 +4,30 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
+from streamdeblur.live.adaptation import Adaptation
+
+
+@dataclass
+class LivePlan:
+    """What is restored of a live stream in the time that it leaves."""
+
+    network: str
+    largest_crop: int
+    """Side in pixels of the largest crop; larger windows are reduced to it."""
+    faces: int
+    """Number of faces that are restored in a frame at most."""
+    fps: float
+    """Frames per second that are restored and shown."""
+    reason: str
+    """The plan and what was measured, in a sentence; empty before the first second."""
+
+    @classmethod
+    def of(cls, adaptation: Adaptation) -> LivePlan:
+        """Return the present plan."""
+        plan = adaptation.plan
+        reason = adaptation.description if adaptation.decided else ""
+        return cls(plan.network, plan.largest_crop, plan.faces, round(adaptation.fps, 2), reason)
+
 
 @dataclass
 class LiveSummary:
@@ -17,8 +41,12 @@ class LiveSummary:
     """Frames that were replaced by newer ones before they were restored or written."""
     passed_through: int = 0
     """Blurred faces that were left unrestored for lack of time."""
+    left_out: int = 0
+    """Frames that were left out by the plan, so that the others could be restored."""
     restored: int = 0
     """Restored faces, one per face and frame."""
+    restored_share: float | None = None
+    """Share of the blurred faces that were restored, 0 to 1; None if there was none."""
     restored_by_size: dict[int, int] = field(default_factory=dict)
     """Restored faces by the side of their crops in pixels."""
     skipped_sharp: int = 0
@@ -31,6 +59,8 @@ class LiveSummary:
     """Duration of the stream so far."""
     engine: str = ""
     """Names of the engine and the detector."""
+    plan: LivePlan | None = None
+    """What is restored in the time that there is; None where frames wait."""
     warnings: list[str] = field(default_factory=list)
     """What was logged as warnings, each once."""
     lost: list[str] = field(default_factory=list)

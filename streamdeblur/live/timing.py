@@ -59,20 +59,19 @@ class PlayoutDelay:
         seconds: The current delay.
     """
 
-    def __init__(self, longest: float) -> None:
-        """Begin without delay; `longest` is the upper limit in seconds."""
+    def __init__(self) -> None:
+        """Begin without delay."""
         self.seconds = 0.0
-        self._longest = longest
         self._recent: deque[float] = deque(maxlen=DELAY_FRAMES)
 
     def __repr__(self) -> str:
         return f"PlayoutDelay({self.seconds:.4f})"
 
-    def update(self, seconds: float) -> None:
-        """Add the time from the capture of a frame until it was ready."""
+    def update(self, seconds: float, *, longest: float) -> None:
+        """Add the time from the capture of a frame until it was ready; the delay is at most the `longest`."""
         self._recent.append(seconds)
         ordered = sorted(self._recent)
-        self.seconds = min(self._longest, ordered[math.ceil(DELAY_QUANTILE * len(ordered)) - 1])
+        self.seconds = min(longest, ordered[math.ceil(DELAY_QUANTILE * len(ordered)) - 1])
 
 
 class Backoff:

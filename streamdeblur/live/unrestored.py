@@ -55,3 +55,10 @@ class UnrestoredFaces:
 def share_unrestored(statistics: RestorationStatistics) -> float:
     """Return the share of all blurred faces that passed unrestored for lack of time, 0 to 1."""
     return statistics.passed_through / max(1, statistics.passed_through + statistics.restored)
+
+
+def restored_share(statistics: RestorationStatistics) -> float | None:
+    """Return the share of all blurred faces that were restored, 0 to 1; None if there was none."""
+    if not statistics.passed_through + statistics.restored:
+        return None
+    return round(1.0 - share_unrestored(statistics), 4)

@@ -78,6 +78,9 @@ def overlay_lines(summary: LiveSummary, unrestored: float | None) -> list[str]:
         f"added latency in ms: {latency or '-'}",
         f"faces: {summary.restored} restored, {summary.passed_through} passed through",
     ]
+    if summary.plan is not None:
+        plan = summary.plan
+        lines.append(f"{plan.network}, crops up to {plan.largest_crop} px, up to {plan.faces} faces, {plan.fps:g} fps")
     if unrestored is not None:
         lines.append(f"Too slow: {unrestored:.0%} of the faces pass unrestored")
     return lines

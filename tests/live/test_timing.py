@@ -60,15 +60,15 @@ def test_latencies_are_those_of_the_sorted_list():
 
 def test_the_playout_delay_is_what_most_frames_take():
     random = np.random.default_rng(1)
-    delay = PlayoutDelay(0.1)
+    delay = PlayoutDelay()
     late = []
     for seconds in random.normal(0.02, 0.002, 3000):
         late.append(seconds > delay.seconds)
-        delay.update(seconds)
+        delay.update(seconds, longest=0.1)
     assert 0.03 < np.mean(late[500:]) < 0.07
     assert delay.seconds < 0.025
     for _ in range(100):
-        delay.update(5.0)
+        delay.update(5.0, longest=0.1)
     assert delay.seconds == 0.1
 
 

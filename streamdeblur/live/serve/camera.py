@@ -16,6 +16,7 @@ from aiortc.jitterbuffer import JitterFrame
 from aiortc.mediastreams import MediaStreamError
 from av.frame import Frame
 
+from streamdeblur.live.adaptation import Pace
 from streamdeblur.live.restorer import Restorer
 from streamdeblur.live.timing import Latencies
 from streamdeblur.live.unrestored import UnrestoredFaces
@@ -25,6 +26,8 @@ BITRATE = 8_000_000
 """Bits per second. The default limits of aiortc are for the internet; these streams stay in the local network."""
 BUDGET = 0.1
 """Seconds that a frame may take. Frames that arrive meanwhile are dropped: a slow machine shows fewer frames, not late ones."""
+RATE = 30
+"""Frames per second that a browser sends; what is restored is chosen so that as many are shown, if that is possible."""
 MAX_PIXELS = 1920 * 1088
 """Upper limit of a frame; the page requests smaller ones. Larger frames are errors of the decoder."""
 
@@ -92,6 +95,7 @@ class BeforeAfter(MediaStreamTrack):
         super().__init__()
         self.received = self.frames = self.dropped = 0
         self._restorer, self._source = restorer, source
+        restorer.keep_up(Pace(1 / RATE, BUDGET))
         self._latencies = Latencies()
         self._unrestored = UnrestoredFaces(time.monotonic())
         self._size: tuple[int, int] | None = None
@@ -135,7 +139,7 @@ class BeforeAfter(MediaStreamTrack):
             self._size = size
             self._restorer.reset()
         restored = copy_frame(frame)
-        self._restorer.edit(restored, arrived_at + BUDGET)
+        self._restorer.edit(restored, arrived_at + BUDGET, arrived_at)
         return beside(frame, restored)
 
     def statistics(self) -> CameraStatistics:

@@ -1,0 +1,78 @@
+"""NetworkSwitch: opens another network in the background, and lets a stream go on with it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable
+
+from streamdeblur.deblurrer import FaceDeblurrer
+from streamdeblur.engines import Engine, open_engine
+from streamdeblur.network import Network
+from streamdeblur.opening import one_at_a_time
+from streamdeblur.warmup import compile_kernels
+from streamdeblur.weights import network_path
+
+logger = logging.getLogger(__name__)
+
+
+class NetworkSwitch:
+    """Another network for a deblurrer: `begin` opens it on a thread of its own, `complete` hands it over between two frames."""
+
+    def __init__(self, engine: str) -> None:
+        """Prepare for an engine, by its name."""
+        self._engine = engine
+        self._lock = threading.Lock()
+        self._opening: threading.Thread | None = None
+        self._opened: tuple[Network, Engine] | None = None
+        self._closed = False
+
+    def begin(self, network: str, on_failure: Callable[[str], object]) -> None:
+        """Start to open a shipped network, unless one is being opened; `on_failure` is called with its name if that fails."""
+        if self._opening is None and self._opened is None and not self._closed:
+            self._opening = threading.Thread(target=self._open, args=[network, on_failure], name="network", daemon=True)
+            self._opening.start()
+
+    def _open(self, name: str, on_failure: Callable[[str], object]) -> None:
+        try:
+            network = Network.read(network_path(name))
+            with one_at_a_time():
+                compile_kernels(memory=network.memory > 0)
+            engine = open_engine(self._engine, network)
+            engine.warm_up()
+        except Exception as error:
+            # Guards the stream against the runtimes, which raise types of their own: it goes on with the network that it has.
+            logger.debug("Opening %s: %s", name, error)
+            on_failure(name)
+        else:
+            with self._lock:
+                if not self._closed:
+                    self._opened = network, engine
+                    return
+            _close_quietly(engine)
+        finally:
+            self._opening = None
+
+    def complete(self, deblurrer: FaceDeblurrer) -> None:
+        """Let a deblurrer go on with the network that has been opened, if there is one."""
+        with self._lock:
+            opened, self._opened = self._opened, None
+        if opened is not None:
+            before = deblurrer.exchange(*opened)
+            threading.Thread(target=_close_quietly, args=[before], daemon=True).start()
+
+    def close(self) -> None:
+        """Close a network that was not handed over; one that is being opened is closed when it is open."""
+        with self._lock:
+            self._closed = True
+            opened, self._opened = self._opened, None
+        if opened is not None:
+            _close_quietly(opened[1])
+
+
+def _close_quietly(engine: Engine) -> None:
+    try:
+        engine.close()
+    except Exception as error:
+        # closing a broken device may raise anything; the stream does not depend on it any more
+        logger.debug("Closing %s: %s", engine.name, error)
