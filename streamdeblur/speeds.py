@@ -33,7 +33,7 @@ RATE = 30
 LIVE_SHARE, FILE_SHARE = 1 / 3, 1.0
 """Share of the time between two frames that a face of 256 px may take: in real time all else happens in it as well."""
 
-FEWEST_RUNS, MOST_RUNS = 3, 10
+FEWEST_RUNS, MOST_RUNS = 2, 10
 RUN_SECONDS = 0.05
 """A network is run on a size of crops for this long, or as often as the limits above say."""
 

@@ -42,6 +42,11 @@ class Costs:
         """Return the sides of the crops that a network takes, smallest first."""
         return sorted(size for name, size in self.faces if name == network)
 
+    def up_to(self, network: str) -> Costs:
+        """Return the costs of a network and of those that are not as good."""
+        names = self.networks[self.networks.index(network) :] if network in self.networks else self.networks
+        return Costs({face: seconds for face, seconds in self.faces.items() if face[0] in names}, self.rest)
+
     def seconds(self, sides: Sequence[float], network: str, largest_crop: int) -> float:
         """Return the time of a frame in which faces with windows of these sides are restored."""
         sizes = [size for size in self.sizes(network) if size <= largest_crop]
@@ -163,30 +168,30 @@ class Planner:
             return False
         before, fits = self.plan, self.plan.fits(costs, wanted)
         self._overloads = 0 if fits else self._overloads + 1
-        better = choose(costs, wanted, ROOM)
-        is_better = _rank(better, costs, wanted) < _rank(self.plan, costs, wanted)
-        if not fits and (not self._begun or self._overloads >= OVERLOADS):
-            self._leave(choose(costs, wanted))
-        elif fits and is_better:
+        # a better network is not opened where it would just fit, and never because the present one is too slow
+        fitting, better = choose(costs.up_to(self.plan.network), wanted), choose(costs, wanted, ROOM)
+        if not self._begun:
+            self.plan, self._begun = min(fitting, better, key=lambda plan: _rank(plan, costs, wanted)), True
+        elif self._overloads >= OVERLOADS:
+            self._leave(fitting)
+        elif fits and _rank(better, costs, wanted) < _rank(self.plan, costs, wanted):
             self._approach(better, now)
         else:
             self._better_since = None
             if fits:
-                self._keep(choose(costs, wanted))
-        self._begun = True
+                self._keep(fitting)
         return self.plan != before
 
     def _leave(self, plan: Plan) -> None:
         """Take a plan in place of one that is too slow."""
-        if self._begun:
-            self._hold = min(LONGEST_HOLD, 2 * self._hold)
+        self._hold = min(LONGEST_HOLD, 2 * self._hold)
         self.plan, self._overloads, self._better_since = plan, 0, None
 
     def _approach(self, better: Plan, now: float) -> None:
         """Take a better plan if it has fitted for long enough."""
         if self._better_since is None:
             self._better_since = now
-        if not self._begun or now - self._better_since >= self._hold:
+        if now - self._better_since >= self._hold:
             self.plan, self._better_since = better, None
 
     def _keep(self, fitting: Plan) -> None:

@@ -60,9 +60,9 @@ def test_the_summary_is_the_last_line_of_stdout(clip, inverting, tmp_path):
     done = live("--source", clip, "--realtime", "--headless", "--json", "--to", tmp_path / "out.mkv", *inverting)
     assert done.exit_code == 0, done.stderr
     summary = done.json
-    assert {"frames", "fps", "dropped", "passed_through", "restored", "latency_ms"} <= set(summary)
+    assert {"frames", "fps", "dropped", "passed_through", "restored", "restored_share", "plan", "latency_ms"} <= set(summary)
     assert set(summary["latency_ms"]) == {"p50", "p95", "p99"}
-    assert summary["frames"] + summary["dropped"] == 12
+    assert summary["frames"] + summary["dropped"] + summary["left_out"] == 12
     assert len(read_frames(tmp_path / "out.mkv")) == summary["frames"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamdeblur.live.plan import LONGEST_HOLD, Costs, Plan, Planner, Wanted, choose
+from streamdeblur.live.plan import LONGEST_HOLD, ROOM, Costs, Plan, Planner, Wanted, choose
 
 SIZES = (128, 192, 256)
 FAST = {("best", 256): 0.003, ("quick", 256): 0.002}
@@ -128,6 +128,19 @@ def test_a_load_at_the_limit_does_not_alternate():
         costs = Costs(AVX2, 0.012 * (0.9 if n % 3 else 1.1))
         changes += planner.update(costs, wanted(ONE), n / 2)
     assert changes <= 3
+
+
+def test_a_better_network_is_taken_only_with_room_to_spare_and_never_because_of_an_overload():
+    planner = Planner(Plan("quick", 256, 1))
+    assert not Plan("best", 256, 1).fits(Costs(MIDDLE, 0.010), wanted(ONE), ROOM)
+    assert looks(planner, Costs(MIDDLE, 0.010), wanted(ONE), 60) == []
+    assert [plan.network for _, plan in looks(planner, Costs(MIDDLE, 0.004), wanted(ONE), 10, 60)] == ["best"]
+    sizes = {("best", 128): 0.005, ("best", 256): 0.020, ("quick", 128): 0.004, ("quick", 256): 0.016}
+    planner = Planner(Plan("quick", 256, 1))
+    planner.update(Costs(sizes, 0.009), wanted(ONE), 0.0)
+    assert planner.plan == Plan("quick", 256, 1)
+    changes = looks(planner, Costs(sizes, 0.016), wanted(ONE), 10, 1.0)
+    assert changes[0] == (1.5, Plan("quick", 128, 1, 1))
 
 
 def test_faces_that_come_are_restored_as_soon_as_they_fit():

@@ -63,7 +63,7 @@ def test_a_source_that_is_lost_is_reopened_and_meanwhile_a_status_is_shown(optio
     assert "The cable is out. Retrying in 0.5 s." in messages("WARNING")
     assert "Reconnected to fake source." in messages("INFO")
     # Frames that are dropped before the loop starts do not count.
-    assert 12 < summary.frames + summary.dropped <= 24
+    assert 12 < summary.frames + summary.dropped + summary.left_out <= 24
     assert len(opened) == 2
 
 
@@ -74,7 +74,7 @@ def test_a_sink_that_is_lost_is_opened_again(options, few_pictures, messages):
     assert "The reader is gone. Retrying in 0.5 s." in messages("WARNING")
     assert "Reopened null." in messages("INFO")
     assert 3 < len(shown) == summary.frames < source.count
-    assert summary.frames + summary.dropped <= source.count
+    assert summary.frames + summary.dropped + summary.left_out <= source.count
 
 
 def lose_engine(deblurrer):
@@ -119,7 +119,7 @@ def test_while_the_deblurrer_is_replaced_faces_pass_through(options, few_picture
     assert 0 < summary.restored < source.count
     # An exception in a log record would keep the lost engine in memory.
     assert not any(isinstance(value, BaseException) for record in caplog.records for value in record.args)
-    assert summary.frames + summary.dropped == source.count
+    assert summary.frames + summary.dropped + summary.left_out == source.count
 
 
 def test_a_recording_is_complete_although_the_engine_cannot_be_closed(options, clip, tmp_path):
