@@ -107,9 +107,16 @@ def rows(faces: int, seconds: float) -> list[Row]:
         Row(f"{stream}, added latency", f"{latency} ms", disturbed, target=f"p99 <= {P99[faces]} ms"),
         Row(f"{stream}, its median by quarters", f"{', '.join(medians)} ms", target="no growth"),
         Row(f"{stream}, frames dropped", f"{100 * share:.2f} % of {summary.frames + summary.dropped}", target="<= 0.1 %"),
+        Row(f"{stream}, restored", _plan(summary), f"{summary.left_out} frames left out"),
         Row(f"{stream}, faces passed through", f"{100 * passed:.1f} % of {summary.passed_through + summary.restored}"),
         Row(f"{stream}, memory at the end", f"{last:.0f} MiB", f"second quarter {first:.0f} MiB", last / first, "flat"),
     ]
+
+
+def _plan(summary: LiveSummary) -> str:
+    """What was restored by the plan at the end."""
+    plan = summary.plan
+    return f"{plan.network}, crops up to {plan.largest_crop} px, up to {plan.faces} faces, {plan.fps:g} fps" if plan else ""
 
 
 def measure(seconds: float) -> list[Row]:

@@ -45,7 +45,7 @@ STATUS_SECONDS = 0.2
 POLL_SECONDS = 0.02
 """Interval at which keys and clocks are checked while no frame arrives."""
 SPARE_MS = 10
-"""Milliseconds that the budget to advise leaves beside one face."""
+"""Milliseconds that the budget to advise leaves beside what one face and the rest of its frame take."""
 
 
 class LiveLoop:
@@ -286,7 +286,8 @@ class LiveLoop:
     def _advice(self, share: float) -> str:
         per_face, budget = 1000 * self.restorer.seconds_per_face, 1000 * self.budget
         figures = f": a face takes {per_face:.0f} ms, and a frame may take {budget:.0f} ms" if per_face else ""
-        larger = f"--budget {per_face + SPARE_MS:.0f}" if per_face > budget else "a larger --budget"
+        needed = per_face + 1000 * self.restorer.rest_seconds
+        larger = f"--budget {needed + SPARE_MS:.0f}" if needed > budget else "a larger --budget"
         # a network of the user's own is not replaced
         network = f"--network {AUTO}, " if str(self.options.restoration.network) in network_names() else ""
         network = network if "network" in self.options.restoration.model_fields_set else ""

@@ -94,6 +94,11 @@ class Restorer:
         return self._deblurrer.scheduler.seconds_per_face if self._deblurrer else 0.0
 
     @property
+    def rest_seconds(self) -> float:
+        """Expected time of a frame beside its faces, as far as it is known."""
+        return self.adaptation.costs.rest if self.adaptation else 0.0
+
+    @property
     def every(self) -> int:
         """Every n-th frame is to be restored and shown, so that there is time for its faces."""
         return self.adaptation.plan.every if self.adaptation else 1
