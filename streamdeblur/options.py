@@ -173,6 +173,7 @@ class RestorationSettings(TypedDict, total=False):
     detect_every: int
     engine: str
     network: str | Path
+    cores: int | None
 
 
 class VideoSettings(RestorationSettings, total=False):
@@ -213,6 +214,12 @@ class RestorationOptions(UserSettings):
         default=Path(DEFAULT_NETWORK),
         description=f"Name of a shipped network ({', '.join(network_names())}), {AUTO} (the best one that is fast enough on this "
         f"machine; the default where frames are restored in real time), or an ONNX file that streamdeblur exported.",
+    )
+    cores: int | None = Field(
+        default=None,
+        ge=1,
+        le=4096,
+        description="Cores to share out among the stages, at most; by default all that the process may use.",
     )
 
     def in_real_time(self) -> RestorationOptions:

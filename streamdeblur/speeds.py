@@ -17,7 +17,8 @@ from pydantic import TypeAdapter, ValidationError
 
 import streamdeblur
 from streamdeblur.caches import cache_folder, read_cached, write_cached
-from streamdeblur.diagnosis import cpu_name, package_version, usable_cores
+from streamdeblur.cores import usable_cores
+from streamdeblur.diagnosis import cpu_name, package_version
 from streamdeblur.engines import Engine, engine_choices, open_engine
 from streamdeblur.engines.registry import CPU_ENGINES
 from streamdeblur.errors import EngineError, OutputError

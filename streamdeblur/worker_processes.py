@@ -11,6 +11,8 @@ from contextlib import contextmanager
 from multiprocessing import get_context, parent_process, resource_tracker
 from typing import Any
 
+from streamdeblur.cores import work_beside
+
 
 def open_pool(count: int, prepare: Callable[..., object] | None = None, *arguments: Any) -> ProcessPoolExecutor:
     """Start a pool of worker processes.
@@ -22,7 +24,7 @@ def open_pool(count: int, prepare: Callable[..., object] | None = None, *argumen
     """
     _start_tracker()
     # Spawned, not forked: the threads of OpenCV and the engines do not survive a fork.
-    pool = ProcessPoolExecutor(count, get_context("spawn"), _begin, (prepare, *arguments))
+    pool = ProcessPoolExecutor(count, get_context("spawn"), _begin, (count, prepare, *arguments))
     with _interrupts_blocked():
         for _ in range(count):
             # each task starts a process, as long as none is idle
@@ -54,10 +56,11 @@ def _interrupts_blocked() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-def _begin(prepare: Callable[..., object] | None, *arguments: Any) -> None:
+def _begin(processes: int, prepare: Callable[..., object] | None, *arguments: Any) -> None:
     # Where signals cannot be blocked, this is soon enough for most.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+    work_beside(processes)
     if prepare is not None:
         prepare(*arguments)
 

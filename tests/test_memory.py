@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 
 from streamdeblur import FaceDeblurrer, StreamItem
-from streamdeblur.deblurrer import FRAMES_IN_FLIGHT
 from streamdeblur.engines import engine_choices
 from streamdeblur.faces.memory import LONGEST_GAP
 from streamdeblur.faces.selection import FrameSettings
@@ -293,7 +292,7 @@ def test_a_stream_reads_no_more_frames_than_it_says(deblurrer, frames, exposures
         order.append(item.payload)
         most = max(most, len(read) - sum(payload != "packet" for payload in order[:-1]))
     assert order == [payload for number in range(12) for payload in (number, "packet")]
-    assert most <= FRAMES_IN_FLIGHT + 3 + 1
+    assert most <= deblurrer.threads.frames_in_flight + 3 + 1
 
 
 def test_frames_without_faces_do_not_wait_for_later_ones(deblurrer, frames):

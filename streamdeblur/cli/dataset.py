@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
 import shlex
 import time
 from collections import Counter
@@ -16,6 +15,7 @@ import typer
 from streamdeblur.cli.output import print_json
 from streamdeblur.cli.progress import ProgressLine
 from streamdeblur.cli.resuming import goes_on_with_the_same_command
+from streamdeblur.cores import usable_cores
 
 logger = logging.getLogger(__name__)
 
@@ -53,7 +53,7 @@ def run_build(
     began = time.monotonic()
     with goes_on_with_the_same_command(out), ProgressLine(out.name, quiet=quiet) as line:
         summary = work(
-            workers=workers or os.cpu_count() or 1,
+            workers=workers or usable_cores(),
             shard_bytes=shard_mb * 1_000_000,
             overwrite=overwrite,
             on_progress=line.show_step,

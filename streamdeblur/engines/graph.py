@@ -10,6 +10,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeblur.cores import GraphThreads
 from streamdeblur.faces.neighbours import Neighbours
 from streamdeblur.opening import ReopenedAfterFork
 
@@ -26,6 +27,8 @@ class GraphSpec:
     """Names of the outputs to return, in order."""
     height: int
     width: int
+    threads: GraphThreads
+    """What it computes with; several pictures are in flight where they are computed at the same time."""
     divisor: float = 1.0
     """Divisor of the pixels: 255 for a network that takes [0, 1]."""
     input_name: str = "blurry"
@@ -33,10 +36,6 @@ class GraphSpec:
     """Shape that each output must have; None for any."""
     memory: int = 0
     """Number of neighbouring crops that the network takes."""
-    throughput: bool = False
-    """Keep several pictures in flight, for files; otherwise each picture has all cores, for the lowest latency."""
-    one_core: bool = False
-    """Give a picture one core, where that is not for throughput: splitting a small network costs more than it gains."""
     takes_turns: bool = False
     """Other graphs compute on the same cores while this one does not."""
 
@@ -72,7 +71,7 @@ class Graph(Protocol):
 
     @property
     def parallel(self) -> int:
-        """Number of pictures that it computes at the same time, each on an equal share of the cores."""
+        """Number of pictures that it computes at the same time, each on an equal share of its threads."""
 
     def submit(self, image: NDArray[np.uint8], neighbours: Neighbours = ()) -> Future[Tensors]:
         """Start on one picture.

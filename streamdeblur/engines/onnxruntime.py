@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -74,7 +73,7 @@ class OnnxRuntimeGraph:
         if provider not in installed_providers():
             raise EngineError(f"ONNX Runtime has no provider '{provider}' here. Installed: {', '.join(installed_providers())}.")
         options = quiet_options()
-        options.intra_op_num_threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 0
+        options.intra_op_num_threads = spec.threads.total
         if spec.takes_turns:
             # threads that spin after a run would take the cores from the next graph
             options.add_session_config_entry("session.force_spinning_stop", "1")

@@ -17,14 +17,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.caches import cache_folder, record_digests, remove_damaged
+from streamdeblur.cores import GraphThreads
 from streamdeblur.engines.graph import GraphSpec, Tensors
 from streamdeblur.errors import EngineError, NetworkError
 from streamdeblur.faces.neighbours import Neighbours, write_memory
 from streamdeblur.onnx_file import check_size
 from streamdeblur.opening import close_at_exit, one_at_a_time
 
-REQUESTS = 4
-"""Largest number of pictures in flight: two on the cores, two ready to follow."""
+FEWEST_REQUESTS = 4
+"""Pictures that may be in flight at least; otherwise one is ready to follow each one that is computed."""
 
 
 def import_openvino() -> Any:
@@ -127,6 +128,18 @@ def _sizes(shape: Any) -> list[int]:
     return [shape[axis] for axis in range(len(shape))]
 
 
+def thread_settings(threads: GraphThreads) -> dict[str, Any]:
+    """Return OpenVINO's settings for the threads of a graph; it takes fewer where the affinity of the process allows fewer."""
+    alone = threads.pictures > 1 and threads.each == 1
+    return {
+        "PERFORMANCE_HINT": "THROUGHPUT" if alone else "LATENCY",
+        "NUM_STREAMS": threads.pictures,
+        "INFERENCE_NUM_THREADS": threads.total,
+        # threads of two processes would be kept on the same cores
+        "ENABLE_CPU_PINNING": threads.pinned,
+    }
+
+
 class OpenVINOGraph:
     """A graph on the CPU. Pictures run one by one: batches gain nothing on a CPU, and the number of faces stays free."""
 
@@ -148,20 +161,15 @@ class OpenVINOGraph:
         image.model().set_layout(openvino.Layout("NCHW"))
         image.preprocess().convert_element_type(openvino.Type.f32).scale(spec.divisor)
         self.description = f"CPU, {precision()}"
-        settings: dict[str, Any] = {"INFERENCE_PRECISION_HINT": precision(), "PERFORMANCE_HINT": "LATENCY"}
-        if spec.throughput:
-            # Streams that share no barrier lose less to the decoder and encoder that run beside them.
-            settings |= {"PERFORMANCE_HINT": "THROUGHPUT", "ENABLE_CPU_PINNING": False}
-        elif spec.one_core:
-            settings["INFERENCE_NUM_THREADS"] = 1
-        compiled = _compile(steps.build(), spec, settings)
+        compiled = _compile(steps.build(), spec, {"INFERENCE_PRECISION_HINT": precision(), **thread_settings(spec.threads)})
         self.parallel: int = compiled.get_property("OPTIMAL_NUMBER_OF_INFER_REQUESTS")
         self._image = compiled.input(spec.input_name)
         self._outputs = [compiled.output(name) for name in spec.outputs]
-        self._requests = [compiled.create_infer_request() for _ in range(REQUESTS)]
+        count = max(FEWEST_REQUESTS, 2 * spec.threads.pictures)
+        self._requests = [compiled.create_infer_request() for _ in range(count)]
         self._memories = [_memory_of(request, spec) for request in self._requests] if spec.memory else []
-        self._free = list(range(REQUESTS))
-        self._available = threading.Semaphore(REQUESTS)
+        self._free = list(range(count))
+        self._available = threading.Semaphore(count)
         self._starting, self._closed = threading.Lock(), False
         close_at_exit(self)
 

@@ -7,6 +7,7 @@ import threading
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from streamdeblur.cores import GraphThreads, plan_threads
 from streamdeblur.engines.engine import Engine, GraphEngine, image_shape
 from streamdeblur.engines.fallback import FallbackEngine
 from streamdeblur.engines.graph import Graph, GraphSpec, ReopenedGraph
@@ -113,13 +114,14 @@ def open_graph(name: str, spec: GraphSpec) -> Graph:
     return ReopenedGraph(compile_graph)
 
 
-def open_engine(name: str, network: Network, *, throughput: bool = False) -> Engine:
+def open_engine(name: str, network: Network, *, throughput: bool = False, cores: int | None = None) -> Engine:
     """Open an engine.
 
     Args:
         name: Name of an engine, or 'auto' for the fastest one that works here.
         network: The network to run.
-        throughput: Keep several crops in flight, for files; otherwise each crop has all cores, for the lowest latency.
+        throughput: Compute several crops at the same time, for files; otherwise each crop has many cores, for the lowest latency.
+        cores: Cores that the whole job may use (`plan_threads`); by default all that this process may use.
 
     Returns:
         The engine. With 'auto', where a better one has to be built first, a `FallbackEngine` that switches to it.
@@ -128,6 +130,7 @@ def open_engine(name: str, network: Network, *, throughput: bool = False) -> Eng
         EngineError: The engine is unknown, or none works; the message states why each failed.
         NetworkError: The network needs absurd memory, or memory that depends on the picture.
     """
+    threads = plan_threads("file" if throughput else "live", cores).network
     choices = engine_choices()
     if name != "auto" and name not in {choice.name for choice in choices}:
         known = ["auto", *(choice.name for choice in choices)]
@@ -149,7 +152,7 @@ def open_engine(name: str, network: Network, *, throughput: bool = False) -> Eng
             if name == "auto" and _slow_to_open(choice, network):
                 better = better or choice
                 continue
-            engine = _open(choice, network, throughput)
+            engine = _open(choice, network, threads)
         except NetworkError as error:
             # what one engine refuses must not be tried on another
             raise NetworkError(f"{network.path}: {error}") from None
@@ -157,13 +160,13 @@ def open_engine(name: str, network: Network, *, throughput: bool = False) -> Eng
             # A driver that is missing shows as whatever its runtime raises; the next engine may work.
             failures.append(f"{choice.name}: {error}")
             continue
-        return _with_better(engine, better, network, throughput)
+        return _with_better(engine, better, network, threads)
     if better is not None:
-        return _open(better, network, throughput)
+        return _open(better, network, threads)
     raise EngineError(f"No engine can run {network.path.name} here. " + "; ".join(failures))
 
 
-def _open(choice: EngineChoice, network: Network, throughput: bool, cancelled: threading.Event | None = None) -> Engine:
+def _open(choice: EngineChoice, network: Network, threads: GraphThreads, cancelled: threading.Event | None = None) -> Engine:
     if choice.name == "tensorrt":
         from streamdeblur.engines.tensorrt.opening import open_tensorrt
 
@@ -176,7 +179,7 @@ def _open(choice: EngineChoice, network: Network, throughput: bool, cancelled: t
 
             model = compute_in_half(model, outputs=["restored"])
         spec = GraphSpec(
-            model, ("restored",), size, size, 255.0, shape=image_shape(size), memory=network.memory, throughput=throughput,
+            model, ("restored",), size, size, threads, 255.0, shape=image_shape(size), memory=network.memory,
             takes_turns=len(network.crop_sizes) > 1,
         )  # fmt: skip
         return open_graph(choice.name, spec)
@@ -193,7 +196,7 @@ def _slow_to_open(choice: EngineChoice, network: Network) -> bool:
     return False
 
 
-def _with_better(engine: Engine, better: EngineChoice | None, network: Network, throughput: bool) -> Engine:
+def _with_better(engine: Engine, better: EngineChoice | None, network: Network, threads: GraphThreads) -> Engine:
     """Return the engine, or a fallback engine that switches to a better one when that has been built."""
     if better is None:
         return engine
@@ -202,4 +205,4 @@ def _with_better(engine: Engine, better: EngineChoice | None, network: Network, 
         better.name,
         engine.name,
     )
-    return FallbackEngine(engine, better.name, lambda cancelled: _open(better, network, throughput, cancelled))
+    return FallbackEngine(engine, better.name, lambda cancelled: _open(better, network, threads, cancelled))

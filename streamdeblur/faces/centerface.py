@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from dataclasses import replace
 from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeblur.cores import GraphThreads, plan_threads
 from streamdeblur.engines.graph import Graph, GraphSpec, Tensors
 from streamdeblur.engines.registry import CPU_ENGINES, engine_choices, open_graph
 from streamdeblur.errors import DetectorError
@@ -27,7 +29,7 @@ THRESHOLD = 0.4
 OVERLAP = 0.3
 """Boxes with a larger IoU are one face; the value of the authors' code."""
 SMALL_PIXELS = 128 * 128
-"""Largest picture that runs on one core."""
+"""Largest picture that one thread computes: splitting a small network costs more than it gains."""
 COMPILED_SIZES = 8
 """Input sizes that stay compiled: the full and the local view of a stream, and those of a few other streams."""
 
@@ -60,11 +62,12 @@ class CenterFace:
     name = "centerface"
     smallest_face = 15.0
 
-    def __init__(self, engine: str = "auto") -> None:
+    def __init__(self, engine: str = "auto", threads: GraphThreads | None = None) -> None:
         """Load the weights.
 
         Args:
             engine: 'openvino', 'onnxruntime', or another name for the faster of them.
+            threads: For pictures larger than a local view; by default those of a live stream.
 
         Raises:
             DetectorError: The weights are missing, or neither engine is installed.
@@ -73,6 +76,7 @@ class CenterFace:
         if not cpu:
             raise DetectorError("CenterFace needs OpenVINO or ONNX Runtime: pip install openvino")
         self._engine = engine if engine in cpu else cpu[0]
+        self._threads = threads or plan_threads("live").detector
         self._model = _weights()
         self._graphs: OrderedDict[tuple[int, int], Graph] = OrderedDict()
 
@@ -83,8 +87,8 @@ class CenterFace:
         if (height, width) in self._graphs:
             self._graphs.move_to_end((height, width))
         else:
-            one_core = height * width <= SMALL_PIXELS
-            spec = GraphSpec(self._model, OUTPUTS, height, width, input_name="input.1", one_core=one_core)
+            threads = replace(self._threads, each=1) if height * width <= SMALL_PIXELS else self._threads
+            spec = GraphSpec(self._model, OUTPUTS, height, width, threads, input_name="input.1")
             self._graphs[height, width] = open_graph(self._engine, spec)
             if len(self._graphs) > COMPILED_SIZES:
                 self._graphs.popitem(last=False)[1].close()

@@ -8,6 +8,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeblur.cores import GraphThreads
 from streamdeblur.errors import DetectorError
 from streamdeblur.faces.face import Face
 from streamdeblur.known_names import shown, suggestion
@@ -38,12 +39,13 @@ class Detector(Protocol):
         """Free the networks. Closing again does nothing."""
 
 
-def open_detector(name: str, engine: str = "auto") -> Detector:
+def open_detector(name: str, engine: str = "auto", threads: GraphThreads | None = None) -> Detector:
     """Open a face detector.
 
     Args:
         name: 'centerface' (embedded), 'scrfd:FILE.onnx', or 'scrfd:PACK' (an InsightFace model pack, downloaded once).
         engine: What runs CenterFace: 'openvino', 'onnxruntime', or 'auto' for the faster of them.
+        threads: What pictures as large as a full frame are computed with; by default those of a live stream.
 
     Raises:
         DetectorError: The name is unknown, or the weights cannot be loaded.
@@ -52,15 +54,15 @@ def open_detector(name: str, engine: str = "auto") -> Detector:
     if name == "centerface":
         from streamdeblur.faces.centerface import CenterFace
 
-        return CenterFace(engine)
+        return CenterFace(engine, threads)
     if family == "scrfd" and source:
         from streamdeblur.faces.scrfd import Scrfd
 
-        return Scrfd(source)
+        return Scrfd(source, threads)
     if Path(name).suffix == ".onnx":
         from streamdeblur.faces.scrfd import Scrfd
 
-        return Scrfd(name)
+        return Scrfd(name, threads)
     raise DetectorError(
         f"Unknown detector {shown(name)}. {suggestion(name, ('centerface', 'scrfd:FILE.onnx', 'scrfd:PACK'))} "
         "centerface is embedded; a PACK is a model pack of InsightFace, such as scrfd:buffalo_s."

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeblur.cores import GraphThreads, plan_threads
 from streamdeblur.errors import DetectorError
 from streamdeblur.faces.face import Face, plausible
 from streamdeblur.onnx_file import read_onnx
@@ -26,19 +27,20 @@ class Scrfd:
 
     smallest_face = 12.0
 
-    def __init__(self, source: str) -> None:
+    def __init__(self, source: str, threads: GraphThreads | None = None) -> None:
         """Load the network.
 
         Args:
             source: An ONNX file, or the name of an InsightFace model pack ('buffalo_s'), which is downloaded on first use.
+            threads: What a picture is computed with; by default those of a live stream.
 
         Raises:
             DetectorError: The file does not exist or is not an SCRFD network, or the download failed.
         """
         self.name = f"scrfd:{Path(source).name}"
-        path = _weights(source)
+        path, count = _weights(source), (threads or plan_threads("live").detector).total
         try:
-            self._model = ReopenedAfterFork(lambda: _load(path))
+            self._model = ReopenedAfterFork(lambda: _load(path, count))
         except Exception as error:
             # InsightFace fails assertions and ONNX Runtime raises types of its own; all mean that this is no SCRFD network.
             raise DetectorError(f"{path} is not an SCRFD network with landmarks that InsightFace can load: {error}") from error
@@ -84,7 +86,7 @@ def _weights(source: str) -> Path:
         ) from error
 
 
-def _load(path: Path) -> Any:
+def _load(path: Path, threads: int) -> Any:
     """Load the model with a dynamic input size: exported files are often frozen at 640 x 640."""
     import onnxruntime
     from insightface.model_zoo import SCRFD, get_model
@@ -102,4 +104,4 @@ def _load(path: Path) -> Any:
     for output in model.graph.output:
         if len(output.type.tensor_type.shape.dim) == 3:
             output.type.tensor_type.shape.dim[1].dim_param = f"{output.name}_anchors"
-    return SCRFD(model_file=None, session=open_on_cpu(model.SerializeToString()))
+    return SCRFD(model_file=None, session=open_on_cpu(model.SerializeToString(), threads))

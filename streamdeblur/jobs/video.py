@@ -11,6 +11,7 @@ from typing import Any, Unpack
 
 import av
 
+from streamdeblur.cores import plan_threads
 from streamdeblur.deblurrer import FaceDeblurrer
 from streamdeblur.errors import OptionError
 from streamdeblur.files import check_target
@@ -93,6 +94,7 @@ def deblur_video(
     options = options.changed(**settings)
     if deblurrer is not None:
         _refuse_other_restoration(options.restoration, deblurrer)
+    threads = deblurrer.threads if deblurrer is not None else plan_threads("file", options.restoration.cores)
     target = Path(target)
     check_source(source, allow_network=options.allow_network)
     check_target(source, target, overwrite=options.overwrite)
@@ -103,7 +105,9 @@ def deblur_video(
     with ExitStack() as opened:
         opened.callback(reader.close)
         # Everything that can be refused is refused before the networks are loaded.
-        with Writer(target, reader, options.encoding, options.streams, side_by_side=options.side_by_side) as writer:
+        with Writer(
+            target, reader, options.encoding, options.streams, side_by_side=options.side_by_side, threads=threads.encoder
+        ) as writer:
             deblurrer = deblurrer or opened.enter_context(FaceDeblurrer(options.restoration, throughput=True))
             deblurrer.reset()
             began = time.monotonic()

@@ -10,6 +10,7 @@ from streamdeblur.errors import OutputError
 from streamdeblur.live.encoded_video import EncodedVideo, even_size
 from streamdeblur.live.timing import TICKS
 from streamdeblur.video.description import StreamTags, describe
+from streamdeblur.video.encoders import set_threads
 from streamdeblur.video.muxer import Muxer
 from streamdeblur.video.source import shown_source, without_protocol
 
@@ -31,8 +32,10 @@ class NetworkStream:
     capacity = 1
     reopenable = True
 
-    def __init__(self, url: str, container_format: str, frame: av.VideoFrame, rate: Fraction, tags: StreamTags | None) -> None:
-        """Connect, for frames like this one.
+    def __init__(
+        self, url: str, container_format: str, frame: av.VideoFrame, rate: Fraction, tags: StreamTags | None, threads: int
+    ) -> None:
+        """Connect, for frames like this one, with an encoder of this many threads.
 
         Raises:
             OutputError: The URL cannot be opened.
@@ -42,7 +45,7 @@ class NetworkStream:
         self._shown = shown_source(url)
         try:
             container = av.open(url, "w", format=container_format, timeout=TIMEOUT_SECONDS)
-            self._video = EncodedVideo(Muxer(container), _sent_stream(container, frame, rate, tags))
+            self._video = EncodedVideo(Muxer(container), _sent_stream(container, frame, rate, tags, threads))
             self._video.start()
         except (av.FFmpegError, OSError) as error:
             if isinstance(error, av.ProtocolNotFoundError):
@@ -69,7 +72,7 @@ class NetworkStream:
 
 
 def _sent_stream(
-    container: av.container.OutputContainer, frame: av.VideoFrame, rate: Fraction, tags: StreamTags | None
+    container: av.container.OutputContainer, frame: av.VideoFrame, rate: Fraction, tags: StreamTags | None, threads: int
 ) -> av.VideoStream:
     stream = container.add_stream("libx264", rate=rate)
     context = stream.codec_context
@@ -78,5 +81,6 @@ def _sent_stream(
     context.gop_size = round(KEYFRAME_SECONDS * rate)
     context.time_base = Fraction(1, TICKS)
     context.options = STREAM_ENCODER
+    set_threads(context, threads)
     describe(stream, frame, tags)
     return stream

@@ -19,9 +19,9 @@ logger = logging.getLogger(__name__)
 class NetworkSwitch:
     """Another network for a deblurrer: `begin` opens it on a thread of its own, `complete` hands it over between two frames."""
 
-    def __init__(self, engine: str) -> None:
-        """Prepare for an engine, by its name."""
-        self._engine = engine
+    def __init__(self, engine: str, cores: int | None = None) -> None:
+        """Prepare for an engine, by its name, and the cores that it may use (all by default)."""
+        self._engine, self._cores = engine, cores
         self._lock = threading.Lock()
         self._opening: threading.Thread | None = None
         self._opened: tuple[Network, Engine] | None = None
@@ -38,7 +38,7 @@ class NetworkSwitch:
             network = Network.read(network_path(name))
             with one_at_a_time():
                 compile_kernels(memory=network.memory > 0)
-            engine = open_engine(self._engine, network)
+            engine = open_engine(self._engine, network, cores=self._cores)
             engine.warm_up()
         except Exception as error:
             # Guards the stream against the runtimes, which raise types of their own: it goes on with the network that it has.

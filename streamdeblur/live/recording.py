@@ -13,7 +13,7 @@ from streamdeblur.live.recording_file import RecordingFile
 from streamdeblur.live.timing import TICKS
 from streamdeblur.options import EncodingOptions
 from streamdeblur.video.description import StreamTags, describe
-from streamdeblur.video.encoders import choose_encoder, choose_pixel_format, configure
+from streamdeblur.video.encoders import choose_encoder, choose_pixel_format, configure, set_threads
 from streamdeblur.video.muxer import Muxer
 from streamdeblur.video.scheduling import scheduling_kept
 
@@ -42,9 +42,15 @@ class Recording:
     reopenable = True
 
     def __init__(
-        self, file: RecordingFile, frame: av.VideoFrame, rate: Fraction, tags: StreamTags | None, encoding: EncodingOptions
+        self,
+        file: RecordingFile,
+        frame: av.VideoFrame,
+        rate: Fraction,
+        tags: StreamTags | None,
+        encoding: EncodingOptions,
+        threads: int,
     ) -> None:
-        """Open the encoder for frames like this one; nothing is written yet.
+        """Open the encoder, with this many threads, for frames like this one; nothing is written yet.
 
         Raises:
             OptionError: There is no such encoder, or it cannot encode such frames.
@@ -55,7 +61,7 @@ class Recording:
         with ExitStack() as cleanup:
             cleanup.callback(file.remove)
             container = av.open(file, "w", container_options=_container_options(Path(file.name)))
-            stream = _recorded_stream(container, frame, rate, tags, encoding)
+            stream = _recorded_stream(container, frame, rate, tags, encoding, threads)
             self._video = EncodedVideo(Muxer(container, file), stream)
             cleanup.pop_all()
 
@@ -111,6 +117,7 @@ def _recorded_stream(
     rate: Fraction,
     tags: StreamTags | None,
     encoding: EncodingOptions,
+    threads: int,
 ) -> av.VideoStream:
     import av
 
@@ -122,6 +129,7 @@ def _recorded_stream(
     context.time_base = Fraction(1, TICKS)
     configure(context, codec.name, encoding.quality, encoding.preset or ("ultrafast" if codec.name == "libx264" else None))
     context.options = {**context.options, **LOW_DELAY.get(codec.name, {})}
+    set_threads(context, threads)
     describe(stream, frame, tags)
     try:
         with scheduling_kept():

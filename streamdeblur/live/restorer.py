@@ -61,7 +61,7 @@ class Restorer:
         self.adaptation: Adaptation | None = None
         self._pace: Pace | None = None
         self._seconds: dict[tuple[str, int], float] = {}
-        self._switch = NetworkSwitch(options.engine)
+        self._switch = NetworkSwitch(options.engine, options.cores)
         self._caught_up_at = self._caught_up_for = 0.0
         self._deblurrer: FaceDeblurrer | None = _opened(opener, options)
         self._closed = False

@@ -9,6 +9,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from streamdeblur.cores import plan_threads
 from streamdeblur.errors import NoReaderError, OptionError, OutputError
 from streamdeblur.files import refuse_existing, refuse_inputs
 from streamdeblur.known_names import shown, suggestion
@@ -89,6 +90,7 @@ def sink_opener(name: str, options: LiveOptions) -> SinkOpener:
         OutputError: A file of this name exists, or is the source.
     """
     family, _, argument = name.partition(":")
+    threads = plan_threads("live", options.restoration.cores).encoder
     if name == "null":
         return lambda frame, rate, tags: NullSink()
     if name == STDOUT:
@@ -98,9 +100,9 @@ def sink_opener(name: str, options: LiveOptions) -> SinkOpener:
     if is_url(name):
         if family not in STREAM_FORMATS:
             raise OptionError(f"Cannot send to {shown_source(name)}. Supported protocols: {', '.join(STREAM_FORMATS)}.")
-        return lambda frame, rate, tags: NetworkStream(name, STREAM_FORMATS[family], frame, rate, tags)
+        return lambda frame, rate, tags: NetworkStream(name, STREAM_FORMATS[family], frame, rate, tags, threads)
     files = RecordingFiles(_recording_file(name, options), overwrite=options.overwrite)
-    return lambda frame, rate, tags: Recording(files.open(), frame, rate, tags, options.encoding)
+    return lambda frame, rate, tags: Recording(files.open(), frame, rate, tags, options.encoding, threads)
 
 
 def _recording_file(name: str, options: LiveOptions) -> Path:

@@ -8,6 +8,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
+from streamdeblur.cores import plan_threads
 from streamdeblur.errors import InputError, OptionError
 from streamdeblur.live.cameras import open_camera
 from streamdeblur.live.options import LiveOptions
@@ -65,8 +66,9 @@ def open_live_source(options: LiveOptions) -> LiveSource:
         InputError: It cannot be opened.
         OptionError: Options contradict one another, or one is missing.
     """
+    threads = plan_threads("live", options.restoration.cores).decoder
     if options.source is None:
-        return ContainerSource(f"camera {options.camera or 0}", open_camera(options))
+        return ContainerSource(f"camera {options.camera or 0}", open_camera(options), threads)
     if options.camera is not None:
         raise OptionError("Give a camera or a source, not both.")
     if options.source == PATTERN:
@@ -74,13 +76,13 @@ def open_live_source(options: LiveOptions) -> LiveSource:
     if options.source == STDIN:
         return RawSource(options)
     if is_url(options.source):
-        return ContainerSource(shown_source(options.source), _open_stream(options.source))
+        return ContainerSource(shown_source(options.source), _open_stream(options.source), threads)
     file = Path(options.source)
     if file.is_dir():
         raise InputError(f"{file} is a folder. Give a video file.")
     if options.realtime or options.loop:
-        return FileSource(file, realtime=options.realtime, loop=options.loop)
-    return ContainerSource(file.name, open_source(file), realtime=False, finite=True)
+        return FileSource(file, threads, realtime=options.realtime, loop=options.loop)
+    return ContainerSource(file.name, open_source(file), threads, realtime=False, finite=True)
 
 
 def _open_stream(url: str) -> av.container.InputContainer:
@@ -98,8 +100,10 @@ def _open_stream(url: str) -> av.container.InputContainer:
 class ContainerSource:
     """The video stream of an open container: a camera, a network stream, or a file."""
 
-    def __init__(self, name: str, container: av.container.InputContainer, *, realtime: bool = True, finite: bool = False) -> None:
-        """Take the first video stream; InputError if there is none."""
+    def __init__(
+        self, name: str, container: av.container.InputContainer, threads: int, *, realtime: bool = True, finite: bool = False
+    ) -> None:
+        """Take the first video stream, decoded by this many threads; InputError if there is none."""
         if not container.streams.video:
             container.close()
             raise InputError(f"{name} has no video stream.")
@@ -108,7 +112,7 @@ class ContainerSource:
         self._damaged = 0
         self._stream = container.streams.video[0]
         # Frame threading would hold back as many frames as there are threads.
-        self._stream.thread_type = "SLICE"
+        self._stream.thread_type, self._stream.codec_context.thread_count = "SLICE", threads
         self.rate = Fraction(self._stream.average_rate or self._stream.guessed_rate or DEFAULT_RATE)
         self.tags: StreamTags | None = StreamTags.of(self._stream)
 
@@ -150,11 +154,14 @@ class FileSource:
 
     finite = True
 
-    def __init__(self, file: Path, *, realtime: bool, loop: bool) -> None:
-        """Open the file; InputError if it cannot be opened or has no video stream."""
-        self._file, self._loop = file, loop
-        self._opened = ContainerSource(file.name, open_source(file), finite=True)
+    def __init__(self, file: Path, threads: int, *, realtime: bool, loop: bool) -> None:
+        """Open the file, decoded by this many threads; InputError if it cannot be opened or has no video stream."""
+        self._file, self._threads, self._loop = file, threads, loop
+        self._opened = self._open()
         self.name, self.rate, self.realtime, self.tags = file.name, self._opened.rate, realtime, self._opened.tags
+
+    def _open(self) -> ContainerSource:
+        return ContainerSource(self._file.name, open_source(self._file), self._threads, finite=True)
 
     def frames(self) -> Iterator[av.VideoFrame]:
         """Yield the frames of the file, each at its time if it is played in real time."""
@@ -163,7 +170,7 @@ class FileSource:
             if not self._loop:
                 return
             self._opened.close()
-            self._opened = ContainerSource(self._file.name, open_source(self._file), finite=True)
+            self._opened = self._open()
 
     def close(self) -> None:
         """Close the file."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -106,6 +107,10 @@ PROFILES = {
 
 PARAMETERS = {"libx265": "x265-params", "libx264": "x264-params", "libsvtav1": "svtav1-params"}
 """The option of an encoder that takes parameters of its own library."""
+
+
+AV1_LEVELS = (1, 2, 5, 11, 23)
+"""Most cores for which SVT-AV1 (from 3.0 on) itself chooses each of its levels of parallelism, 1 to 5; the last one is 6."""
 
 
 def open_codec(name: str) -> av.codec.Codec:
@@ -242,6 +247,17 @@ def add_parameters(context: av.VideoCodecContext, parameters: Sequence[str]) -> 
         options = dict(context.options)
         options[option] = ":".join([*filter(None, [options.get(option)]), *parameters])
         context.options = options
+
+
+def set_threads(context: av.VideoCodecContext, count: int) -> None:
+    """Let an encoder that is not open yet compute with `count` threads, as far as it can be told."""
+    if context.name == "libx265":
+        # FFmpeg's count is that of frames, by which x265 waits for the threads of its pool
+        add_parameters(context, [f"pools={count}"])
+    elif context.name == "libsvtav1":
+        add_parameters(context, [f"lp={1 + bisect_left(AV1_LEVELS, count)}"])
+    else:
+        context.thread_count = count
 
 
 def _check_preset(context: av.VideoCodecContext, name: str, option: str, preset: str) -> None:

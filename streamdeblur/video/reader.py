@@ -10,6 +10,7 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
+from streamdeblur.cores import DECODING_THREADS
 from streamdeblur.errors import InputError
 from streamdeblur.video.conversion import to_editable_format
 from streamdeblur.video.description import codec_tag
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 Item = Union["av.VideoFrame", "av.Packet[av.stream.Stream]"]
 
-DECODING_THREADS = 4
-"""Not the number of cores: each thread of most decoders works on another frame, and where one fails, PyAV drops what others
-return with it. So all machines keep the same frames of a damaged file, and few must be decoded again at its end (`Tail`)."""
 MOST_ERRORS = 250
 """Number of consecutive undecodable packets after which reading ends."""
 PREROLL_SECONDS = 10

@@ -10,12 +10,13 @@ from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamdeblur.cores import plan_threads
 from streamdeblur.errors import OptionError, OutputError
 from streamdeblur.options import EncodingOptions, StreamOptions
 from streamdeblur.partial_file import NO_SPACE, PartialFile, cannot_write
 from streamdeblur.video.conversion import fitted
 from streamdeblur.video.description import StreamTags, describe, interlacing_warning
-from streamdeblur.video.encoders import SUFFIXES, choose_encoder, choose_pixel_format, configure
+from streamdeblur.video.encoders import SUFFIXES, choose_encoder, choose_pixel_format, configure, set_threads
 from streamdeblur.video.hdr import dynamic_metadata
 from streamdeblur.video.metadata import describe_file, time_scales
 from streamdeblur.video.muxer import Muxer
@@ -48,6 +49,7 @@ class Writer:
         streams: StreamOptions | None = None,
         *,
         side_by_side: bool = False,
+        threads: int | None = None,
     ) -> None:
         """Choose the encoder and pixel format, and open the file; nothing is encoded yet.
 
@@ -57,6 +59,7 @@ class Writer:
             encoding: Encoder, quality and preset.
             streams: What happens to the streams beside the video; None for the defaults.
             side_by_side: The frames to write are twice as wide as those of the source.
+            threads: Threads of the encoder; by default those of a job that may use all cores of the process.
 
         Raises:
             OptionError: The encoder, quality or preset cannot be used.
@@ -66,6 +69,7 @@ class Writer:
 
         self.target, self.reader = target, reader
         self._encoding, self._streams, self._side_by_side = encoding, streams or StreamOptions(), side_by_side
+        self._threads = plan_threads("file").encoder if threads is None else threads
         self.warnings: list[str] = self._streams.unused()
         self._last_ticks: int | None = None
         self._moved = 0
@@ -111,6 +115,7 @@ class Writer:
         context.flags |= FRAME_DURATION
         context.thread_type = "AUTO"
         configure(context, codec.name, self._encoding.quality, self._encoding.preset)
+        set_threads(context, self._threads)
         describe(stream, frame, StreamTags.of(source))
         if frame.interlaced_frame:
             self.warnings.append(interlacing_warning(codec.name))

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.caches import cache_folder
+from streamdeblur.cores import usable_cores
 from streamdeblur.errors import InputError, OutputError
 from streamdeblur.files import fitting_name
 from streamdeblur.partial_folder import PartialFolder
@@ -190,7 +191,7 @@ def _decode(target: Path, samples: Callable[[], Iterator[Sample]], kind: SampleK
         except InputError as error:
             bad[sample.key] = str(error)
 
-    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+    with ThreadPoolExecutor(usable_cores()) as pool:
         for _ in pool.map(work, samples()):
             pass
     pixels.flush()

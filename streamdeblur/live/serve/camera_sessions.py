@@ -6,6 +6,7 @@ import asyncio
 
 from aiortc import RTCSessionDescription
 
+from streamdeblur.cores import ENOUGH, share_of, usable_cores
 from streamdeblur.errors import InputError, StreamDeblurError
 from streamdeblur.live.restorer import Restorer
 from streamdeblur.live.serve.failures import CannotRestoreError
@@ -14,6 +15,13 @@ from streamdeblur.options import RestorationOptions
 
 MAX_CAMERAS = 2
 """Simultaneous cameras; each needs most of two cores."""
+
+
+def with_share(options: RestorationOptions) -> RestorationOptions:
+    """Return the options with a share of the cores, where there are enough for all cameras and uploads at the same time."""
+    cores = usable_cores() if options.cores is None else options.cores
+    share = share_of(cores, MAX_CAMERAS + 1)
+    return options.changed(cores=share) if share >= ENOUGH else options
 
 
 class CamerasBusyError(StreamDeblurError):

@@ -22,6 +22,7 @@ from streamdeblur.live.restorer import Restorer
 from streamdeblur.live.serve import uploads
 from streamdeblur.live.serve.access import Access
 from streamdeblur.live.serve.application import application
+from streamdeblur.live.serve.camera_sessions import with_share
 from streamdeblur.live.serve.connections import REQUEST_SECONDS, Listener
 from streamdeblur.options import RestorationOptions
 
@@ -58,6 +59,7 @@ def serve(
         NetworkError, EngineError, DetectorError: What restores cannot be opened; no client has to find out.
     """
     tls = tls_context(certificate, key)
+    options = with_share(options)
     restorer = Restorer(options)
     with uploads.folder() as folder:
 

@@ -13,6 +13,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+from streamdeblur.cores import usable_cores
 from streamdeblur.deblurrer import FaceDeblurrer
 from streamdeblur.errors import DetectorError, EngineError, InputError, NetworkError, StreamDeblurError
 from streamdeblur.live.serve import uploads
@@ -92,7 +93,7 @@ def limit_resources() -> None:
     except ImportError:
         # Windows
         return
-    memory = MEMORY + MEMORY_PER_CORE * (os.cpu_count() or 1)
+    memory = MEMORY + MEMORY_PER_CORE * usable_cores()
     for kind, limit in ((resource.RLIMIT_DATA, memory), (resource.RLIMIT_FSIZE, RESULT_BYTES)):
         hard = resource.getrlimit(kind)[1]
         resource.setrlimit(kind, (limit if hard == resource.RLIM_INFINITY else min(limit, hard), hard))

@@ -1,0 +1,200 @@
+"""Which cores a process may use, and the threads that each stage gets."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+
+import pytest
+
+from streamdeblur.cores import (
+    DECODER_CORE,
+    DECODING_THREADS,
+    SEPARATE,
+    cpu_quota,
+    file_plan,
+    live_plan,
+    plan_threads,
+    share_of,
+    usable_cores,
+)
+from streamdeblur.engines.openvino import thread_settings
+from streamdeblur.errors import OptionError
+from streamdeblur.options import RestorationOptions
+from support.media.videos import write_video
+from support.models.networks import write_network
+
+FILE = {
+    1: (1, 1, 1), 2: (2, 2, 2), 3: (2, 2, 2), 4: (3, 2, 2), 6: (4, 2, 3), 8: (4, 1, 3), 10: (5, 1, 4), 12: (6, 1, 4),
+    16: (8, 2, 5), 24: (12, 3, 8), 32: (16, 4, 11), 64: (16, 4, 16),
+}  # fmt: skip
+"""Cores -> threads of the network (one for each crop), of the detector and of the encoder."""
+LIVE = {
+    1: (1, 1, 1, 1), 2: (1, 2, 2, 2), 3: (1, 3, 2, 2), 4: (1, 3, 1, 1), 6: (1, 5, 1, 1), 8: (1, 6, 1, 1), 12: (2, 5, 1, 1),
+    16: (3, 4, 1, 2), 32: (7, 4, 2, 2), 64: (8, 6, 2, 3),
+}  # fmt: skip
+"""Cores -> crops at the same time, threads for each, threads of the decoder and of the encoder."""
+
+
+@pytest.mark.parametrize("cores", FILE)
+def test_threads_of_a_file(cores):
+    plan = file_plan(cores)
+    assert (plan.network.pictures, plan.detector.each, plan.encoder) == FILE[cores]
+    assert (plan.network.each, plan.detector.pictures, plan.decoder) == (1, 1, DECODING_THREADS)
+
+
+@pytest.mark.parametrize("cores", LIVE)
+def test_threads_of_a_live_stream(cores):
+    plan = live_plan(cores)
+    assert (plan.network.pictures, plan.network.each, plan.decoder, plan.encoder) == LIVE[cores]
+
+
+def test_there_are_never_more_threads_than_cores():
+    for cores in range(1, 257):
+        file, live = file_plan(cores), live_plan(cores)
+        for plan in (file, live):
+            assert 1 <= max(plan.network.total, plan.detector.total, plan.encoder) <= cores
+        # those that are kept on cores have all of them
+        assert not live.network.pinned or live.network.total == cores
+        assert live.decoder <= cores
+        if cores >= 4:
+            # but one for decoder and encoder together on four to seven, a core for each thread
+            assert live.network.total + max(live.decoder, live.encoder) <= cores
+        if cores >= 8:
+            assert live.network.total + live.decoder + live.encoder <= cores
+        if cores >= SEPARATE:
+            # the thread that crops and pastes waits while a full frame is searched
+            assert file.network.total + file.detector.total + file.encoder <= cores - (cores >= DECODER_CORE)
+
+
+def test_more_cores_are_never_fewer_threads():
+    for plan in (file_plan, live_plan):
+        for cores in range(1, 256):
+            fewer, more = plan(cores), plan(cores + 1)
+            assert fewer.encoder <= more.encoder or (plan, cores) == (live_plan, 3), (
+                "from four on, its codec has cores of its own"
+            )
+            # a live stream gives its codec one more where the cores have doubled, or cannot be divided
+            assert fewer.network.total <= more.network.total + (0 if plan is file_plan else 2)
+            assert fewer.frames_in_flight <= more.frames_in_flight
+
+
+def test_several_jobs_share_the_cores():
+    for cores in range(1, 65):
+        for jobs in range(1, cores + 1):
+            plan = file_plan(share_of(cores, jobs))
+            assert jobs * max(plan.network.total, plan.encoder) <= cores
+            stream = live_plan(share_of(cores, jobs))
+            assert jobs * stream.network.total <= cores
+            # threads of two jobs are not kept on the same cores
+            assert jobs == 1 or not stream.network.pinned or share_of(cores, jobs) < 4
+
+
+def test_openvino_is_told_all_of_it():
+    assert thread_settings(file_plan(8).network) == {
+        "PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": 4, "INFERENCE_NUM_THREADS": 4, "ENABLE_CPU_PINNING": False,
+    }  # fmt: skip
+    assert thread_settings(live_plan(16).network) == {
+        "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 3, "INFERENCE_NUM_THREADS": 12, "ENABLE_CPU_PINNING": False,
+    }  # fmt: skip
+
+
+def test_cores_of_the_options_are_an_upper_limit():
+    assert plan_threads("file", 1) == file_plan(1)
+    assert plan_threads("live", 4096) == plan_threads("live") == live_plan(usable_cores())
+    with pytest.raises(OptionError, match="cores"):
+        RestorationOptions(cores=0)
+
+
+QUOTAS = {
+    "version 2": ("0::/a/b\n", {"a/b/cpu.max": "250000 100000"}, 2.5),
+    "version 2, a group above": ("0::/a/b\n", {"a/b/cpu.max": "max 100000", "a/cpu.max": "50000 100000"}, 0.5),
+    "version 2, no limit": ("0::/a\n", {"a/cpu.max": "max 100000"}, None),
+    "version 2 in a container": ("0::/../../outside\n", {"cpu.max": "400000 100000"}, 4.0),
+    "version 1": (
+        "3:cpuset:/\n2:cpu,cpuacct:/a\n1:name=systemd:/\n",
+        {"cpu,cpuacct/a/cpu.cfs_quota_us": "300000", "cpu,cpuacct/a/cpu.cfs_period_us": "100000"},
+        3.0,
+    ),
+    "version 1 in a container": (
+        "4:cpu:/docker/1234\n0::/\n", {"cpu/cpu.cfs_quota_us": "150000\n", "cpu/cpu.cfs_period_us": "50000\n"}, 3.0,
+    ),
+    "version 1, no limit": ("4:cpu:/\n", {"cpu/cpu.cfs_quota_us": "-1", "cpu/cpu.cfs_period_us": "100000"}, None),
+    "both, the lower one": (
+        "4:cpu:/\n0::/\n",
+        {"cpu/cpu.cfs_quota_us": "600000", "cpu/cpu.cfs_period_us": "100000", "unified/cpu.max": "200000 100000"},
+        2.0,
+    ),
+    "nonsense": ("0::/\n4:cpu:/\n", {"cpu.max": "many", "cpu/cpu.cfs_quota_us": ""}, None),
+    "no groups": ("", {}, None),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", QUOTAS)
+def test_the_quota_of_a_container(tmp_path, kind):
+    lines, files, expected = QUOTAS[kind]
+    (tmp_path / "groups").write_text(lines)
+    for name, content in files.items():
+        path = tmp_path / "mount" / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(content)
+    assert cpu_quota(tmp_path / "groups", tmp_path / "mount") == expected
+
+
+def test_systems_without_control_groups_have_no_quota(tmp_path):
+    assert cpu_quota(tmp_path / "missing", tmp_path) is None
+
+
+JOB = """
+import json, os, sys, threading
+from pathlib import Path
+os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:int(sys.argv[1])]))
+def threads(): return len(os.listdir("/proc/self/task"))
+import streamdeblur.video.writer as writers
+from streamdeblur import FaceDeblurrer, deblur_video
+from streamdeblur.engines.openvino import OpenVINOGraph
+opened = []
+init = OpenVINOGraph.__init__
+def noted(self, spec):
+    before = threads()
+    init(self, spec)
+    opened.append((spec.height, spec.threads.total, self.parallel, threads() - before))
+OpenVINOGraph.__init__ = noted
+encoders = []
+class Writer(writers.Writer):
+    def __exit__(self, *error):
+        encoders.append(self.stream.codec_context.thread_count)
+        return super().__exit__(*error)
+import streamdeblur.jobs.video as jobs
+jobs.Writer = Writer
+most = 0
+def count(_):
+    global most
+    most = max(most, threads())
+with FaceDeblurrer(throughput=True, always=True, network=sys.argv[2]) as deblurrer:
+    deblur_video(sys.argv[3], sys.argv[4], deblurrer=deblurrer, codec="libx264", on_progress=count)
+    network = next(one for one in opened if one[0] == 256)
+    detectors, restored = [one for one in opened if one != network], deblurrer.statistics.restored
+    print(json.dumps({"cores": deblurrer.threads.cores, "network": network, "detectors": detectors,
+                      "encoder": encoders[0], "threads": most, "faces": restored}))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs the affinity of Linux")
+@pytest.mark.parametrize("cores", [1, 2])
+def test_a_job_keeps_to_its_cores(tmp_path, few_pictures, cores):
+    if len(os.sched_getaffinity(0)) < cores:
+        pytest.skip(f"needs {cores} cores")
+    source, network = write_video(tmp_path / "in.mp4", few_pictures), write_network(tmp_path / "identity.onnx", "identity")
+    command = [sys.executable, "-c", JOB, str(cores), str(network), str(source), str(tmp_path / "out.mp4")]
+    found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
+    assert found["cores"] == cores
+    assert found["faces"] > 0
+    assert found["encoder"] == cores
+    _, total, parallel, started = found["network"]
+    assert (total, parallel) == (cores, cores)
+    # and one that waits for them
+    assert started <= cores + 1
+    assert all(total <= cores for _, total, _, _ in found["detectors"])
