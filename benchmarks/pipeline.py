@@ -1,4 +1,4 @@
-"""A model of the pipeline of a file: what the threads that each stage gets are worth on machines with more cores than this one.
+"""A model of the pipeline: what the threads that each stage gets are worth on machines with more cores than this one.
 
 python benchmarks/pipeline.py                       # measures the stages, tests the model on the cores of this machine
 python benchmarks/pipeline.py --network lite --faces 4
@@ -8,6 +8,9 @@ The time of each stage is measured alone, on one core, while the same work keeps
 memory, and often arithmetic units. The model runs the stages of `streamdeblur.jobs.video` with the threads of
 `streamdeblur.cores`, its queues and its limits; threads that compute get equal shares of the cores. What it predicts for the
 cores of this machine is compared with whole transcodes on as many.
+
+In a live stream, one stage follows the other: the latency of a frame is their sum. How much faster a crop is on several threads
+follows from its times on one and on two (Amdahl's law).
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+import statistics
 import subprocess
 import sys
 import time
@@ -23,15 +27,18 @@ from collections.abc import Callable, Generator
 from contextlib import ExitStack
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import av
+import numpy as np
 from live import busy_seconds
 
 from clips import WORK, faces_clip
 from harness import machine, markdown
 from streamdeblur import FaceDeblurrer, deblur_video
-from streamdeblur.cores import ThreadPlan, file_plan
+from streamdeblur.cores import ThreadPlan, file_plan, live_plan
 from streamdeblur.faces.centerface import SMALL_PIXELS
+from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.frames import make_writable, planes_of
 from streamdeblur.jobs.video import QUEUED
 from streamdeblur.options import EncodingOptions
@@ -40,6 +47,8 @@ from streamdeblur.video.writer import Writer
 
 FRAMES = 400
 """Frames that the model runs; the first quarter fills the queues and is not counted."""
+MODES = ("all", "stages", "whole", "pair", "neighbour")
+"""What a process does: everything, or a part of it on cores of its own."""
 SHOWN = (1, 2, 4, 8, 16, 32, 64)
 """Cores for which predictions are shown."""
 ALLOWED = 0.15
@@ -51,23 +60,24 @@ class StageTimes:
     """Processor time of each stage in seconds, on one core while the others are busy."""
 
     decode: float
-    """Per frame, as all of these but `crop`."""
+    """Per frame."""
     select: float
-    """Local detection, tracking, reading and judging crops: in one thread."""
+    """Per face: local detection, tracking, reading and judging its crop, all in one thread."""
     detect: float
-    """Detection on the full frame, in so many threads as the plan has: its mean over all frames."""
+    """Per frame: detection on the full frame, its mean over all frames."""
     crop: float
-    """The network, per crop."""
+    """Per face: the network."""
     paste: float
-    """Submitting and pasting: in the thread that selects."""
+    """Per face: submitting and pasting, in the thread that selects."""
     encode: float
+    """Per frame."""
     faces: float
     """Faces that are restored in a frame, on average."""
 
     @property
     def total(self) -> float:
         """Processor time of a frame."""
-        return self.decode + self.select + self.detect + self.faces * self.crop + self.paste + self.encode
+        return self.decode + self.detect + self.encode + self.faces * (self.select + self.crop + self.paste)
 
 
 @dataclass(frozen=True)
@@ -79,6 +89,20 @@ class Prediction:
     """Cores that compute, on average."""
     wanted: float
     """Threads that compute or wait for a core, on average."""
+
+
+def live_latency(times: StageTimes, plan: ThreadPlan, faces: int, pair: float) -> float:
+    """Seconds from a decoded frame to a restored one, in a stream that searches full frames between two frames.
+
+    Args:
+        times: Of the stages.
+        plan: The threads.
+        faces: Faces in the frame, all of them blurred.
+        pair: Seconds that a crop takes alone, on two threads.
+    """
+    parallel = min(1.0, 2 * (1 - pair / times.crop))
+    crop = times.crop * (1 - parallel + parallel / plan.network.each)
+    return faces * (times.select + times.paste) + -(-faces // plan.network.pictures) * crop
 
 
 Process = Generator[float | Callable[[], object], None, None]
@@ -161,7 +185,7 @@ class Pipeline:
         while True:
             yield lambda: self._decoded
             number = self._decoded.popleft()
-            yield self._times.select + self._times.paste
+            yield self._times.faces * (self._times.select + self._times.paste)
             yield from self._detect()
             # a fraction of a face is a face in so many frames
             due = int((number + 1) * self._times.faces + 1e-9) - submitted
@@ -242,15 +266,9 @@ def measure_stages(network: str, clip: Path, frames: int) -> StageTimes:
             crop, paste = crop + time.process_time() - began - here, paste + here
         restored, detect = deblurrer.statistics.restored, full.seconds
     encode = _encoding(decoded, reader)
-    count = len(decoded)
+    count, faces = len(decoded), max(1, restored)
     return StageTimes(
-        decode,
-        (select - detect) / count,
-        detect / count,
-        crop / max(1, restored),
-        paste / count,
-        encode / count,
-        restored / count,
+        decode, (select - detect) / faces, detect / count, crop / faces, paste / faces, encode / count, restored / count
     )
 
 
@@ -296,6 +314,18 @@ def measure_whole(network: str, clip: Path) -> dict[str, float]:
     return {"fps": fps, "busy": own / seconds, "others": max(0.0, (busy_seconds() - busy - own) / seconds)}
 
 
+def measure_pair(network: str) -> float:
+    """Seconds that a crop takes alone, on the two cores that this process has."""
+    with FaceDeblurrer(network=network) as deblurrer:
+        crop = np.full((1, CROP_SIZE, CROP_SIZE, 3), 128, np.uint8)
+        seconds = []
+        for _ in range(40):
+            began = time.perf_counter()
+            deblurrer.engine.infer(crop)
+            seconds.append(time.perf_counter() - began)
+    return statistics.median(seconds)
+
+
 def keep_busy(network: str, clip: Path) -> None:
     """Do the work of all stages, until this process is killed."""
     while True:
@@ -313,7 +343,7 @@ def child(mode: str, cores: list[int], arguments: argparse.Namespace) -> subproc
     )
 
 
-def result(process: subprocess.Popen[str]) -> dict[str, float]:
+def result(process: subprocess.Popen[str]) -> Any:
     """What a measurement printed at its end."""
     out, _ = process.communicate()
     if process.returncode:
@@ -332,18 +362,27 @@ def measure(arguments: argparse.Namespace) -> dict:
         times = result(child("stages", cores[:1], arguments))
     counts = sorted({1, len(cores)})
     whole = {count: [result(child("whole", cores[:count], arguments)) for _ in range(arguments.rounds)] for count in counts}
-    return {"machine": machine(), "network": arguments.network, "times": times, "whole": whole}
+    pair = result(child("pair", cores[:2], arguments)) if len(cores) > 1 else None
+    return {"machine": machine(), "network": arguments.network, "times": times, "whole": whole, "pair": pair}
+
+
+def live_table(times: StageTimes, pair: float) -> str:
+    """The latency of live streams."""
+    rows = []
+    for cores in SHOWN:
+        plan = live_plan(cores)
+        threads = f"{plan.network.pictures} x {plan.network.each}, {plan.decoder}, {plan.encoder}"
+        rows.append([str(cores), threads, *(f"{1000 * live_latency(times, plan, faces, pair):.0f} ms" for faces in (1, 3, 6))])
+    return markdown(("cores", "threads: network, decoder, encoder", "1 face", "3 faces", "6 faces"), rows)
 
 
 def report(measured: dict) -> tuple[str, bool]:
     """The tables, and whether the model is as exact as it has to be."""
     times = StageTimes(**measured["times"])
-    stages = [[name, f"{1000 * value:.2f} ms"] for name, value in asdict(times).items() if name != "faces"]
+    stages = [[name, f"{1000 * value:.1f} ms"] for name, value in asdict(times).items() if name != "faces"]
     compared, exact = [], True
     for cores, runs in measured["whole"].items():
-        # what other processes take of the cores is not there for this one
-        fps = sorted(run["fps"] for run in runs)[len(runs) // 2]
-        others = sorted(run["others"] for run in runs)[len(runs) // 2]
+        fps, others = (statistics.median(run[name] for run in runs) for name in ("fps", "others"))
         predicted = predict(times, file_plan(int(cores))).fps
         error = predicted / fps - 1
         exact &= abs(error) <= ALLOWED
@@ -356,18 +395,20 @@ def report(measured: dict) -> tuple[str, bool]:
         threads = f"{plan.network.pictures}, {plan.encoder}, {plan.detector.each}"
         rows.append([str(cores), threads, *(f"{one.fps:.0f} fps, {one.busy:.1f}, {one.wanted:.1f}" for one in cells)])
     heads = [f"{faces:.3g} faces: fps, busy cores, threads that want one" for faces in loads]
+    pair = measured.get("pair")
     text = "\n\n".join([
         f"{measured['machine']}; {measured['network']}",
         markdown(("stage", "processor time"), stages),
         markdown(("cores", "measured", "model", "error", "cores kept busy by others"), compared),
         markdown(("cores", "threads: network, encoder, detector", *heads), rows),
+        live_table(times, pair) if pair else "Live streams are shown where two cores were measured.",
     ])  # fmt: skip
     return text, exact
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("mode", nargs="?", choices=["all", "stages", "whole", "neighbour"], default="all", help=argparse.SUPPRESS)
+    parser.add_argument("mode", nargs="?", choices=MODES, default="all", help=argparse.SUPPRESS)
     parser.add_argument("--on", help=argparse.SUPPRESS)
     parser.add_argument("--network", default="stream")
     parser.add_argument("--faces", type=int, default=1, help="in the clip that is measured")
@@ -380,13 +421,12 @@ def main() -> None:
     clip = faces_clip(arguments.faces, 4)
     if arguments.mode == "neighbour":
         keep_busy(arguments.network, clip)
-    elif arguments.mode != "all":
-        measured = (
-            measure_whole(arguments.network, clip)
-            if arguments.mode == "whole"
-            else asdict(measure_stages(arguments.network, clip, 60))
-        )
-        print(json.dumps(measured))
+    elif arguments.mode == "stages":
+        print(json.dumps(asdict(measure_stages(arguments.network, clip, 60))))
+    elif arguments.mode == "whole":
+        print(json.dumps(measure_whole(arguments.network, clip)))
+    elif arguments.mode == "pair":
+        print(json.dumps(measure_pair(arguments.network)))
     else:
         measured = json.loads(arguments.times.read_text()) if arguments.times else measure(arguments)
         if arguments.json:

@@ -23,8 +23,8 @@ ENCODER_SHARE = 0.4
 MOST_STREAMS = MOST_ENCODING_THREADS = 16
 """The one thread that detects, crops and pastes does not feed more of them: to use more cores is to work on several files."""
 FEWEST_IN_FLIGHT = 4
-CROP_THREADS = 4
-"""Threads from which on a live stream restores two faces at the same time: more of them hardly make one face faster."""
+CROP_THREADS = 3
+"""Threads for each face of a live stream, from six on: with more of them for one face, several are restored later."""
 ENOUGH = 4
 """Cores that a job needs at least before the machine is divided among jobs that seldom run at the same time."""
 

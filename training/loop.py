@@ -14,6 +14,7 @@ from lightning_fabric import Fabric
 from lightning_fabric.strategies.ddp import DDPStrategy
 from torch import Tensor, nn
 
+from streamdeblur.cores import usable_cores, work_beside
 from streamdeblur.errors import TrainingError
 from streamdeblur.training.allocator import keep_freed_memory
 from streamdeblur.training.batches import Batch, BatchLoader, MakeSample
@@ -56,6 +57,9 @@ def launch_fabric(settings: StepSettings, seed: int) -> Fabric:
     keep_freed_memory()
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     local_processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    work_beside(local_processes)
+    # PyTorch knows the affinity of a process, and not the limits of a container
+    torch.set_num_threads(min(torch.get_num_threads(), usable_cores()))
     # networks without batch statistics have nothing to broadcast, the others keep those of each process
     strategy = DDPStrategy(broadcast_buffers=False) if processes > 1 else "auto"
     fabric = Fabric(

@@ -63,6 +63,9 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
         flags=AT_START,
         blurb="Name of a shipped network, auto, or an ONNX file",
     )
+    cores = GObject.Property(
+        type=int, default=0, minimum=0, maximum=4096, flags=AT_START, blurb="Cores to share out, at most; 0 for all"
+    )
 
     def __init__(self) -> None:
         super().__init__()
@@ -85,7 +88,7 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
 
             options = RestorationOptions(
                 strength=self.strength, always=self.always, min_face=self.min_face, engine=self.engine, detector=self.detector,
-                network=self.network,
+                network=self.network, cores=self.cores or None,
             )  # fmt: skip
             self._deblurrer = FaceDeblurrer(real_time_options(options))
             self._deblurrer.engine.warm_up()

@@ -11,6 +11,7 @@ from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.output import print_json
 
 if TYPE_CHECKING:
+    from streamdeblur.cores import ThreadPlan
     from streamdeblur.diagnosis import Diagnosis
 
 Benchmark = Annotated[
@@ -31,12 +32,19 @@ def command(benchmark: Benchmark = False, json: Json = False) -> None:
             _print(found)
 
 
+def _threads(plan: ThreadPlan) -> str:
+    crops = f"{plan.network.pictures} crop{'s' if plan.network.pictures > 1 else ''} at the same time"
+    each = f" on {plan.network.each} threads each" if plan.network.each > 1 else ""
+    return f"{crops}{each}, {plan.detector.total} to detect faces, {plan.decoder} to decode, {plan.encoder} to encode"
+
+
 def _print(found: Diagnosis) -> None:
     typer.echo(f"streamdeblur {found.streamdeblur}, Python {found.python}, {found.system}")
     packages = ", ".join(f"{name} {version or '(absent)'}" for name, version in found.packages.items())
     typer.echo(f"Packages: {packages}")
     features = ", ".join(found.cpu.features) or "no vector extensions known to matter"
     typer.echo(f"CPU: {found.cpu.name}, {found.cpu.cores} cores, {features}")
+    typer.echo(f"Threads: for a file, {_threads(found.threads.file)}; for a live stream, {_threads(found.threads.live)}")
     typer.echo("Engines, fastest first:")
     for engine in found.engines:
         state = "used by 'auto'" if engine.chosen else "available" if engine.available else "absent"

@@ -16,6 +16,7 @@ from aiortc.jitterbuffer import JitterFrame
 from aiortc.mediastreams import MediaStreamError
 from av.frame import Frame
 
+from streamdeblur.cores import plan_threads, usable_cores
 from streamdeblur.live.adaptation import Pace
 from streamdeblur.live.restorer import Restorer
 from streamdeblur.live.timing import Latencies
@@ -51,10 +52,19 @@ class LimitedH264Decoder(h264.H264Decoder):
 
     def __init__(self) -> None:
         super().__init__()
-        self.codec.options = {"max_pixels": str(MAX_PIXELS)}
+        self.codec.options, self.codec.thread_count = {"max_pixels": str(MAX_PIXELS)}, plan_threads("live").decoder
+
+
+_threads_for_size = vpx.number_of_threads
+
+
+def _vp8_threads(pixels: int, _: int) -> int:
+    """Threads of the encoder of VP8: as many as aiortc takes for the size, on the cores that this process may use."""
+    return min(_threads_for_size(pixels, usable_cores()), plan_threads("live").encoder)
 
 
 # aiortc has no settings for these.
+setattr(vpx, "number_of_threads", _vp8_threads)  # noqa: B010
 for codec in (vpx, h264):
     for limit in ("DEFAULT_BITRATE", "MAX_BITRATE"):
         setattr(codec, limit, BITRATE)
