@@ -9,6 +9,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
 import pytest
 
 from streamdeblur.cores import (
@@ -25,6 +26,7 @@ from streamdeblur.cores import (
 from streamdeblur.engines.openvino import thread_settings
 from streamdeblur.errors import OptionError
 from streamdeblur.options import RestorationOptions
+from streamdeblur.video.encoders import configure, set_threads
 from support.media.videos import write_video
 from support.models.networks import write_network
 
@@ -107,6 +109,29 @@ def test_cores_of_the_options_are_an_upper_limit():
     assert plan_threads("live", 4096) == plan_threads("live") == live_plan(usable_cores())
     with pytest.raises(OptionError, match="cores"):
         RestorationOptions(cores=0)
+
+
+@pytest.mark.parametrize("count", [1, 4, 16, 64])
+def test_encoders_are_told_in_their_own_words(count):
+    found = {}
+    for name in ("libx264", "libx265", "libsvtav1", "ffv1"):
+        context = av.CodecContext.create(name, "w")
+        configure(context, name, None, None)
+        set_threads(context, count)
+        found[name] = context.thread_count, context.options
+    assert found["libx264"][0] == found["ffv1"][0] == count
+    assert found["libx265"][1]["x265-params"] == f"log-level=error:pools={count}"
+    assert found["libsvtav1"][1]["svtav1-params"] == f"lp={ {1: 1, 4: 3, 16: 5, 64: 6}[count] }"
+
+
+def test_cameras_and_uploads_divide_many_cores(monkeypatch):
+    pytest.importorskip("aiortc")
+    from streamdeblur.live.serve.camera_sessions import with_share
+
+    for cores, expected in ((2, None), (8, None), (12, 4), (48, 16)):
+        monkeypatch.setattr("streamdeblur.live.serve.camera_sessions.usable_cores", lambda cores=cores: cores)
+        assert with_share(RestorationOptions()).cores == expected
+    assert with_share(RestorationOptions(cores=3)).cores == 3
 
 
 QUOTAS = {

@@ -10,8 +10,11 @@ import time
 
 import pytest
 
+from streamdeblur.cores import share_of, usable_cores
+
 PROGRAM = """
 import os, sys, time
+from streamdeblur.cores import usable_cores
 from streamdeblur.worker_processes import open_pool
 
 if __name__ == "__main__":
@@ -19,6 +22,7 @@ if __name__ == "__main__":
     try:
         print("started", flush=True)
         print(*{pool.submit(os.getpid).result() for _ in range(20)}, flush=True)
+        print(pool.submit(usable_cores).result(), flush=True)
         pool.submit(time.sleep, 60).result()
     except KeyboardInterrupt:
         print("interrupted", flush=True)
@@ -48,6 +52,7 @@ def test_an_interrupt_of_the_whole_group_reaches_the_main_process_only(program, 
     program.stdout.readline()
     if when == "working":
         program.stdout.readline()
+        assert int(program.stdout.readline()) == share_of(usable_cores(), 2), "each of two workers has half of the cores"
     os.killpg(program.pid, signal.SIGINT)
     said, errors = program.communicate(timeout=60)
     assert program.returncode == 130

@@ -13,6 +13,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from streamdeblur.cores import usable_cores
 from streamdeblur.training.blur.exposures import Pair
 from streamdeblur.training.blur.sequences import ExposureSequence
 from streamdeblur.training.blur.trajectories import SIZE
@@ -114,7 +115,7 @@ class BatchLoader:
         self._make, self._size, self._part, self._crop, self._severity = make, size, part, crop, severity
         self._rank, self._processes = rank, processes
         self._next = first
-        self._pool = ThreadPoolExecutor(WORKERS, thread_name_prefix="pairs")
+        self._pool = ThreadPoolExecutor(min(WORKERS, usable_cores()), thread_name_prefix="pairs")
         self._pending: deque[Future[Batch]] = deque()
 
     def __iter__(self) -> Iterator[Batch]:
