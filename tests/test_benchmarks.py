@@ -12,6 +12,7 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
+from streamdeblur.cores import file_plan
 from streamdeblur.evaluation.cases import Case, Neighbours
 from support.media.motion import panned, steady
 from support.media.videos import VideoSpec, write_video
@@ -173,3 +174,42 @@ def test_each_size_of_crops_is_measured(tmp_path):
     names = [f"one crop of {size} px {how}" for how in ("alone", "of many in flight") for size in sizes]
     assert [row.name.partition(" (")[0] for row in rows] == names
     assert all(row.value.startswith("openvino") and row.against.startswith("onnxruntime") for row in rows)
+
+
+@pytest.fixture(scope="module")
+def pipeline():
+    return script("pipeline")
+
+
+MEASURED = {"decode": 4.9, "select": 3.4, "detect": 1.8, "crop": 22.8, "paste": 1.2, "encode": 23.5}
+"""Milliseconds of docs/benchmarks.md, where transcodes had 16.5 and 32.3 frames per second on one and two cores."""
+
+
+def stage_times(pipeline, faces=1.0, **milliseconds):
+    times = dict.fromkeys(MEASURED, 1e-3) | milliseconds
+    return pipeline.StageTimes(**{name: value / 1000 for name, value in times.items()}, faces=faces)
+
+
+@pytest.mark.parametrize(("cores", "fps"), [(1, 16.5), (2, 32.3)])
+def test_the_model_of_the_pipeline_agrees_with_transcodes(pipeline, cores, fps):
+    assert pipeline.predict(stage_times(pipeline, **MEASURED), file_plan(cores)).fps == pytest.approx(fps, rel=pipeline.ALLOWED)
+
+
+def test_the_slowest_stage_of_the_model_sets_its_speed(pipeline):
+    plan = file_plan(16)
+    for stage, threads in (("decode", 1), ("select", 1), ("crop", plan.network.pictures), ("encode", plan.encoder)):
+        found = pipeline.predict(stage_times(pipeline, **{stage: 20.0}), plan)
+        assert found.fps == pytest.approx(threads / 0.02, rel=0.05), stage
+        assert found.busy == pytest.approx(threads, rel=0.05)
+
+
+def test_threads_of_the_model_share_cores_where_there_are_too_few(pipeline):
+    times = stage_times(pipeline, **MEASURED)
+    for cores in (1, 2, 4):
+        found = pipeline.predict(times, file_plan(cores))
+        assert found.fps == pytest.approx(cores / times.total, rel=0.02)
+        assert found.busy == pytest.approx(cores, rel=0.02)
+    # from eight on, no thread waits for a core, whatever a frame takes most time for
+    for load in (MEASURED, MEASURED | {"crop": 70.0}):
+        for faces in (1.0, 2.0):
+            assert pipeline.predict(stage_times(pipeline, faces, **load), file_plan(8)).wanted <= 8.01
