@@ -24,7 +24,7 @@ MOST_STREAMS = MOST_ENCODING_THREADS = 16
 """The one thread that detects, crops and pastes does not feed more of them: to use more cores is to work on several files."""
 FEWEST_IN_FLIGHT = 4
 CROP_THREADS = 3
-"""Threads for each face of a live stream, from six on: with more of them for one face, several are restored later."""
+"""Threads for each face of a live stream, where there are enough for several: one face hardly gains from more of them."""
 ENOUGH = 4
 """Cores that a job needs at least before the machine is divided among jobs that seldom run at the same time."""
 
@@ -69,7 +69,7 @@ def plan_threads(kind: Kind, cores: int | None = None) -> ThreadPlan:
     """
     usable = usable_cores()
     cores = usable if cores is None else min(cores, usable)
-    return file_plan(cores) if kind == "file" else live_plan(cores)
+    return file_plan(cores) if kind == "file" else live_plan(cores, alone=cores == _allowed())
 
 
 def file_plan(cores: int) -> ThreadPlan:
@@ -93,19 +93,23 @@ def file_plan(cores: int) -> ThreadPlan:
     return ThreadPlan(cores, GraphThreads(streams), GraphThreads(each=detector), DECODING_THREADS, encoder, in_flight)
 
 
-def live_plan(cores: int) -> ThreadPlan:
+def live_plan(cores: int, *, alone: bool = True) -> ThreadPlan:
     """Share cores out for one stream in real time.
 
     The threads of a crop wait for one another, so that one whose core is taken by an encoder delays all: from four cores on,
     decoder and encoder have cores of their own.
+
+    Args:
+        cores: The cores.
+        alone: These are all cores that there are, and no part of them.
     """
     codec = max(0, cores.bit_length() - 2)
     network = cores - codec
     crops = min(8, max(1, network // CROP_THREADS))
     each = network if crops == 1 else min(network // crops, CROP_THREADS + 2)
-    threads = GraphThreads(crops, each, pinned=codec == 0)
+    threads = GraphThreads(crops, each, pinned=alone and codec == 0)
     # the full frame is searched when the faces have been restored
-    detector = GraphThreads(each=min(network, 8), pinned=codec == 0)
+    detector = GraphThreads(each=min(network, 8), pinned=alone and codec == 0)
     decoder = max(1, codec // 2) if codec else min(2, cores)
     encoder = max(1, codec - decoder) if codec else min(2, cores)
     return ThreadPlan(cores, threads, detector, decoder, encoder, _in_flight(crops))

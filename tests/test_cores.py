@@ -89,10 +89,10 @@ def test_several_jobs_share_the_cores():
         for jobs in range(1, cores + 1):
             plan = file_plan(share_of(cores, jobs))
             assert jobs * max(plan.network.total, plan.encoder) <= cores
-            stream = live_plan(share_of(cores, jobs))
+            stream = live_plan(share_of(cores, jobs), alone=jobs == 1)
             assert jobs * stream.network.total <= cores
-            # threads of two jobs are not kept on the same cores
-            assert jobs == 1 or not stream.network.pinned or share_of(cores, jobs) < 4
+            # else threads of all jobs would be kept on the same cores
+            assert jobs == 1 or not stream.network.pinned
 
 
 def test_openvino_is_told_all_of_it():
@@ -106,7 +106,8 @@ def test_openvino_is_told_all_of_it():
 
 def test_cores_of_the_options_are_an_upper_limit():
     assert plan_threads("file", 1) == file_plan(1)
-    assert plan_threads("live", 4096) == plan_threads("live") == live_plan(usable_cores())
+    assert plan_threads("live", 4096) == plan_threads("live")
+    assert not plan_threads("live", 1).network.pinned or usable_cores() == 1
     with pytest.raises(OptionError, match="cores"):
         RestorationOptions(cores=0)
 
