@@ -19,7 +19,7 @@ from streamdeblur.opening import ReopenedAfterFork
 class SizedGraphs:
     """One graph for each size of crops. That of the largest is opened at once, each other one with its first crop.
 
-    Each graph has threads for all cores. So that no more of them work than there are cores, crops of one size queue in their
+    Each graph has as many threads as the plan gives to networks. So that no more of them work, crops of one size queue in their
     graph, and a crop of another size starts when enough cores are free.
     """
 
