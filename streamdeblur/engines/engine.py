@@ -87,6 +87,10 @@ class Engine(Protocol):
     def crop_sizes(self) -> tuple[int, ...]:
         """Sides in pixels of the crops that it takes, smallest first; 256 is one of them."""
 
+    @property
+    def parallel(self) -> int:
+        """Number of crops that it computes at the same time, each in the time of one."""
+
     def warm_up(self) -> None:
         """Open and run everything that would else be opened for the first crop of a size, which would then be late.
 
@@ -153,7 +157,7 @@ class GraphEngine:
     def __init__(self, name: str, reason: str, graphs: SizedGraphs) -> None:
         self.name = name
         self.reason = f"{reason} ({graphs.description})"
-        self.crop_sizes = graphs.sizes
+        self.crop_sizes, self.parallel = graphs.sizes, graphs.parallel
         self._graphs = graphs
 
     def __repr__(self) -> str:

@@ -73,6 +73,10 @@ class FallbackEngine:
     def crop_sizes(self) -> tuple[int, ...]:
         return self.current.crop_sizes
 
+    @property
+    def parallel(self) -> int:
+        return self.current.parallel
+
     def warm_up(self) -> None:
         self.first.warm_up()
 

@@ -42,6 +42,11 @@ class SizedGraphs:
         """Device and precision, for messages."""
         return self._graphs[self.sizes[-1]].description
 
+    @property
+    def parallel(self) -> int:
+        """Number of crops of one size that are computed at the same time."""
+        return self._graphs[self.sizes[-1]].parallel
+
     def _graph(self, size: int) -> Graph:
         if size not in self._graphs:
             if self._closed:

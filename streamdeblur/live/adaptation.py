@@ -5,10 +5,10 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from streamdeblur.deblurrer import FaceLimits, FaceWork
-from streamdeblur.live.plan import Costs, Plan, Planner, Wanted, choose
+from streamdeblur.live.plan import Costs, Plan, Planner, Wanted, choose, time_together
 
 FIRST_SECONDS, LOOK_SECONDS = 1.0, 0.5
 """Time that is measured before the first decision, and between two decisions."""
@@ -47,16 +47,17 @@ class Adaptation:
         decided: Whether anything has been measured.
     """
 
-    def __init__(self, pace: Pace, seconds: Mapping[tuple[str, int], float], network: str) -> None:
+    def __init__(self, pace: Pace, seconds: Mapping[tuple[str, int], float], network: str, parallel: int = 1) -> None:
         """Begin with a network.
 
         Args:
             pace: The time that there is.
             seconds: What a face takes when nothing else runs, by network, best first, and side of the crop.
             network: The network that is running.
+            parallel: Faces that are restored at the same time.
         """
         self.pace, self.decided = pace, False
-        self._alone, self._running = dict(seconds), network
+        self._alone, self._running, self._parallel = dict(seconds), network, parallel
         self._loads, self._rests = deque[float](maxlen=RECENT_FRAMES), deque[float](maxlen=RECENT_FRAMES)
         self._sides = deque[tuple[float, ...]](maxlen=RECENT_FRAMES)
         self._began: float | None = None
@@ -128,7 +129,7 @@ class Adaptation:
 
     def add_load(self, sizes: Sequence[int], seconds: float) -> None:
         """Add the seconds that crops of these sides took."""
-        self._loads.append(seconds / sum(self._alone[self._running, size] for size in sizes))
+        self._loads.append(seconds / time_together((self._alone[self._running, size] for size in sizes), self._parallel))
 
     def decide(self, now: float) -> bool:
         """Decide if it is time to; returns whether something was decided for the first time, or otherwise than before."""
@@ -158,7 +159,7 @@ class Adaptation:
         """What a frame costs in this stream."""
         load = _quantile(self._loads, LOAD_QUANTILE) if self._loads else 1.0
         rest = _quantile(self._rests, REST_QUANTILE) if self._rests else FIRST_REST * self.pace.interval
-        return Costs({face: load * seconds for face, seconds in self._alone.items()}, rest)
+        return Costs({face: load * seconds for face, seconds in self._alone.items()}, rest, self._parallel)
 
     @property
     def face_seconds(self) -> float:
@@ -191,7 +192,7 @@ class Adaptation:
     def _best_of_running(self) -> Plan:
         costs = self.costs
         faces = {face: seconds for face, seconds in costs.faces.items() if face[0] == self._running}
-        return choose(Costs(faces, costs.rest), self._wanted)
+        return choose(replace(costs, faces=faces), self._wanted)
 
 
 def _quantile(values: Iterable[float], share: float) -> float:

@@ -6,8 +6,8 @@ Nothing here measures, waits or looks at a clock: measured costs and the time co
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from streamdeblur.faces.crop_size import smallest_fitting
@@ -32,6 +32,8 @@ class Costs:
     """Seconds for a face, by the network and the side of the crop; networks in the order of their quality, best first."""
     rest: float
     """Seconds that a frame takes beside its faces."""
+    parallel: int = 1
+    """Faces that are restored at the same time, each in the time of one."""
 
     @cached_property
     def networks(self) -> list[str]:
@@ -45,12 +47,20 @@ class Costs:
     def up_to(self, network: str) -> Costs:
         """Return the costs of a network and of those that are not as good."""
         names = self.networks[self.networks.index(network) :] if network in self.networks else self.networks
-        return Costs({face: seconds for face, seconds in self.faces.items() if face[0] in names}, self.rest)
+        return replace(self, faces={face: seconds for face, seconds in self.faces.items() if face[0] in names})
 
     def seconds(self, sides: Sequence[float], network: str, largest_crop: int) -> float:
         """Return the time of a frame in which faces with windows of these sides are restored."""
         sizes = [size for size in self.sizes(network) if size <= largest_crop]
-        return self.rest + sum(self.faces[network, smallest_fitting(side, sizes)] for side in sides)
+        return self.rest + time_together((self.faces[network, smallest_fitting(side, sizes)] for side in sides), self.parallel)
+
+
+def time_together(seconds: Iterable[float], parallel: int) -> float:
+    """Return the time of pieces of work of which several are done at the same time, the longest ones first."""
+    ends = [0.0] * parallel
+    for piece in sorted(seconds, reverse=True):
+        ends[ends.index(min(ends))] += piece
+    return max(ends)
 
 
 @dataclass(frozen=True)

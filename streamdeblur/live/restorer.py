@@ -123,7 +123,7 @@ class Restorer:
         if (name, deblurrer.network.crop_size) not in self._seconds:
             # a network that is no choice of ours, or an engine that is not measured beforehand
             self._seconds = {(name, size): time for size, time in seconds_by_size(deblurrer.engine).items()}
-        self.adaptation = Adaptation(pace, self._seconds, name)
+        self.adaptation = Adaptation(pace, self._seconds, name, deblurrer.engine.parallel)
 
     def edit(self, frame: av.VideoFrame, deadline: float | None, arrived_at: float | None = None) -> None:
         """Deblur a frame in place; a frame that cannot be restored stays as it is.

@@ -299,7 +299,7 @@ def test_an_engine_that_is_closed_frees_its_memory(name, inverting):
 class OfOneSize:
     """A better engine that takes crops of 256 px only."""
 
-    name, reason, crop_sizes = "better", "a test", (CROP_SIZE,)
+    name, reason, crop_sizes, parallel = "better", "a test", (CROP_SIZE,), 1
 
     def infer(self, crops, neighbours=()):
         assert crops.shape[1] == CROP_SIZE

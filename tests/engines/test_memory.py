@@ -112,7 +112,7 @@ def test_a_network_without_a_memory_does_not_look_at_neighbours(tmp_path, name, 
 class Broken:
     """A better engine that fails."""
 
-    name, reason, crop_sizes = "broken", "a test", (256,)
+    name, reason, crop_sizes, parallel = "broken", "a test", (256,), 1
 
     def infer(self, crops, neighbours=()):
         raise EngineError("It failed.")

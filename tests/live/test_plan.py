@@ -78,6 +78,15 @@ def test_every_plan_fits_and_more_time_never_gives_less(machine, rest, fps):
         before = min(plan.faces, 3)
 
 
+@pytest.mark.parametrize(("parallel", "faces"), [(1, 2), (2, 4), (4, 8)])
+def test_faces_that_are_restored_at_the_same_time_take_the_time_of_one(parallel, faces):
+    costs = Costs({("quick", 256): 0.0115}, rest=0.002, parallel=parallel)
+    assert choose(costs, wanted(SIX)).faces == min(6, faces)
+    assert costs.seconds((240.0,) * faces, "quick", 256) == pytest.approx(0.025)
+    # three faces on two: one of them begins when another one is ready
+    assert Costs(AVX2, 0.0, 2).seconds((100.0, 100.0, 240.0), "quick", 256) == pytest.approx(0.0254)
+
+
 def looks(planner, costs, stream, seconds, start=0.0):
     """The plans that a planner changes to while it looks twice a second."""
     changes = []

@@ -62,7 +62,7 @@ class UnreliableEngine:
     def __init__(self, engine, chance):
         self._engine, self._chance = engine, chance
         self.name, self.reason, self.infer, self.close = engine.name, engine.reason, engine.infer, engine.close
-        self.crop_sizes, self.warm_up = engine.crop_sizes, engine.warm_up
+        self.crop_sizes, self.parallel, self.warm_up = engine.crop_sizes, engine.parallel, engine.warm_up
 
     def submit(self, faces):
         if self._chance.random() < 0.004:

@@ -51,6 +51,7 @@ class TensorRTEngine:
 
     name = "tensorrt"
     crop_sizes = (CROP_SIZE,)
+    parallel = 1
 
     def __init__(self, device: Device, plan: bytes, reason: str, memory: int = 0) -> None:
         """Load the engine and run its largest batch once, so that an error for lack of memory occurs here.

@@ -62,7 +62,7 @@ class LostEngine:
 
     def __init__(self, engine):
         self.name, self.reason, self.infer, self.close = engine.name, engine.reason, engine.infer, engine.close
-        self.crop_sizes, self.warm_up = engine.crop_sizes, engine.warm_up
+        self.crop_sizes, self.parallel, self.warm_up = engine.crop_sizes, engine.parallel, engine.warm_up
 
     def submit(self, faces):
         raise EngineError("The device is lost.")

@@ -19,6 +19,8 @@ class SlowEngine:
         submitted: The windows and strengths of each frame that has faces, in order.
     """
 
+    parallel = 1
+
     def __init__(self, engine, seconds):
         self.name, self.reason, self.close, self.crop_sizes = engine.name, engine.reason, engine.close, engine.crop_sizes
         self.warm_up = engine.warm_up
