@@ -16,17 +16,18 @@ SIZE = (1280, 720)
 FPS = 25
 
 
-def faces_clip(faces: int, seconds: float, fps: int = FPS) -> Path:
-    """A 720p clip with this many blurred faces of about 140 px (0 to 6), in H.264, made once."""
+def faces_clip(faces: int, seconds: float, fps: int = FPS, size: tuple[int, int] = SIZE) -> Path:
+    """A clip with this many blurred faces (0 to 6), of about 140 px in 720p, in H.264, made once."""
     WORK.mkdir(exist_ok=True)
-    path = WORK / f"faces_{faces}_{seconds:.3g}s_{fps}fps.mp4"
+    shape = "" if size == SIZE else f"_{size[0]}x{size[1]}"
+    path = WORK / f"faces_{faces}_{seconds:.3g}s_{fps}fps{shape}.mp4"
     if path.is_file():
         return path
     partial = path.with_suffix(".partial.mp4")
     with av.open(str(partial), "w") as container:
         stream = container.add_stream("libx264", rate=fps, options={"crf": "18", "preset": "veryfast"})
-        stream.width, stream.height, stream.pix_fmt = *SIZE, "yuv420p"
-        for number, picture in enumerate(_pictures(faces, round(seconds * fps), fps)):
+        stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
+        for number, picture in enumerate(_pictures(faces, round(seconds * fps), fps, size)):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p", dst_colorspace="itu709")
             frame.pts, frame.time_base = number, Fraction(1, fps)
             container.mux(stream.encode(frame))
@@ -35,14 +36,14 @@ def faces_clip(faces: int, seconds: float, fps: int = FPS) -> Path:
     return path
 
 
-def _pictures(faces: int, count: int, fps: int):
+def _pictures(faces: int, count: int, fps: int, size: tuple[int, int]):
     """The camera's frames, forwards and then backwards; the faces that are not wanted are blurred away."""
     photograph = group_photograph()
     centres = [(796, 412), (320, 207), (517, 337), (113, 329), (1178, 332), (954, 134)]
     for x, y in centres[faces:]:
         patch = photograph[max(0, y - 110) : y + 110, max(0, x - 90) : x + 90]
         patch[:] = cv2.GaussianBlur(patch, (0, 0), 25)
-    camera = HandheldCamera(photograph, *SIZE, fps=fps, shutter=0.6, subframes=7)
+    camera = HandheldCamera(photograph, *size, fps=fps, shutter=0.6, subframes=7)
     period = [blurry for blurry, _ in camera.frames(min(count, 50))]
     cycle = period + period[-2:0:-1]
     for number in range(count):

@@ -159,6 +159,35 @@ def crop_components(planes: tuple[Array, Array, Array], layout: Array, grid: Arr
         _mix_line(lines, to_rgb, rgb, out[y])
 
 
+def _window_of_component(plane: Array, layout: Array, grid: Array, out: Array) -> None:
+    if not out.size:
+        raise ValueError("'out' must have a pixel.")
+    _check_layout("layout", layout.tolist(), plane)
+    for count, origin, step in zip(out.shape[::-1], grid[::2].tolist(), grid[1::2].tolist(), strict=True):
+        check_cells(count, origin, step)
+
+
+@checked(
+    _window_of_component, plane=SAMPLES, layout="int64 [5]", grid="float64 [4]", out="float32 [height, width], written",
+)  # fmt: skip
+@kernel
+def sample_component(plane: Array, layout: Array, grid: Array, out: Array) -> None:
+    """Resample a window of one component, as `crop_components` does.
+
+    Args:
+        plane: uint8 or uint16 [rows, samples].
+        layout: int64 [5].
+        grid: float64 [4], where output pixel (0, 0) begins, and how many samples an output pixel covers.
+        out: float32 [height, width] in samples, written.
+    """
+    height, width = out.shape
+    first_x, weights_x = make_taps(width, grid[0], grid[1])
+    first_y, weights_y = make_taps(height, grid[2], grid[3])
+    row = np.empty(first_x[width - 1] - first_x[0] + weights_x.shape[1], np.float32)
+    for y in range(height):
+        _sample_line(plane, layout, first_y[y], weights_y[y], first_x, weights_x, row, out[y])
+
+
 @checked(position="float", width="float > 0")
 @kernel
 def feather(position: float, width: float) -> float:

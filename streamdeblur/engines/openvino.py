@@ -27,6 +27,9 @@ from streamdeblur.opening import close_at_exit, one_at_a_time
 FEWEST_REQUESTS = 4
 """Pictures that may be in flight at least; otherwise one is ready to follow each one that is computed."""
 
+WITHOUT_BF16 = ("SSE41", "AVX", "AVX2", "AVX2_VNNI", "AVX2_VNNI_2", "AVX512_CORE", "AVX512_CORE_VNNI")
+"""Values of ONEDNN_MAX_CPU_ISA, by which users restrict oneDNN, that leave no instructions for bf16."""
+
 
 def import_openvino() -> Any:
     """Import `openvino` without its telemetry, which reports every import to Google Analytics from a forked process."""
@@ -81,7 +84,10 @@ if hasattr(os, "register_at_fork"):
 
 
 def precision() -> str:
-    """Return 'bf16' where the CPU computes in it (AMX or AVX512-BF16), else 'f32'."""
+    """Return 'bf16' where the CPU computes in it (AMX or AVX512-BF16) and may, else 'f32'."""
+    if os.environ.get("ONEDNN_MAX_CPU_ISA", "").upper() in WITHOUT_BF16:
+        # OpenVINO lists what the CPU has all the same, and then fails to compile networks
+        return "f32"
     return "bf16" if "BF16" in core().get_property("CPU", "OPTIMIZATION_CAPABILITIES") else "f32"
 
 

@@ -114,12 +114,12 @@ class CenterFace:
 @np.errstate(over="ignore", invalid="ignore")
 def _decode(maps: Tensors) -> list[Face]:
     heatmap, size, offset, landmarks = (tensor[0] for tensor in maps)
-    faces = []
-    for row, column in zip(*np.nonzero(heatmap[0] > THRESHOLD), strict=True):
-        high, wide = np.exp(size[:, row, column]) * STRIDE
-        y = (row + offset[0, row, column] + 0.5) * STRIDE - high / 2
-        x = (column + offset[1, row, column] + 0.5) * STRIDE - wide / 2
-        points = landmarks[:, row, column].reshape(5, 2)[:, ::-1] * [wide, high] + [x, y]
-        box = np.array([x, y, x + wide, y + high], np.float32)
-        faces.append(Face(box, float(heatmap[0, row, column]), points.astype(np.float32)))
-    return faces
+    rows, columns = np.nonzero(heatmap[0] > THRESHOLD)
+    sizes = np.exp(size[:, rows, columns]) * STRIDE
+    ends = (np.stack([rows, columns]) + offset[:, rows, columns] + 0.5) * STRIDE - sizes / 2
+    # y comes before x in the maps
+    corners, sizes = ends[::-1].T, sizes[::-1].T
+    boxes = np.concatenate([corners, corners + sizes], axis=1).astype(np.float32)
+    points = landmarks[:, rows, columns].T.reshape(-1, 5, 2)[..., ::-1] * sizes[:, None] + corners[:, None]
+    scores = heatmap[0, rows, columns].tolist()
+    return [Face(*one) for one in zip(boxes, scores, points.astype(np.float32), strict=True)]

@@ -19,6 +19,8 @@ LOCAL_REACH = 2.5
 """Side of the local view in face sizes: it still holds a whole face that moved by half its width."""
 LOCAL_SIZE = 96
 """Side of the local view in pixels: the face takes about 40 of them."""
+LOCAL_EVERY = 3
+"""Frames between two local views of a face that is followed by its flow; others are looked at in every frame."""
 LOCAL_VIEWS = 4
 """Largest number of local views per frame; with more faces, those detected longest ago come first, the others are predicted."""
 COARSE_SIDE = 320
@@ -87,6 +89,7 @@ class FaceFinder:
         self._tracker.reset()
         self._cuts = SceneCuts()
         self._since_full = self._detect_every
+        self._frame = 0
         self._deferred: list[_View] = []
         self.cuts = 0
 
@@ -109,7 +112,7 @@ class FaceFinder:
             self._since_full = self._detect_every
         self._tracker.predict()
         self._since_full += 1
-        all_viewed = self._detect_locally(planes, until)
+        all_viewed = self._follow(planes, until)
         newly_lost = all_viewed and any(track.missed == 1 for track in self._tracker.tracks)
         if self._since_full >= self._detect_every or (newly_lost and self._since_full > 1):
             self._since_full = 0
@@ -126,13 +129,27 @@ class FaceFinder:
             lost = [track for track in self._tracker.tracks if track.missed]
             self._tracker.correct(self._detect_everywhere(views), lost, start=True)
 
-    def _detect_locally(self, planes: Planes, until: float | None) -> bool:
-        """Correct the tracks by detection around their predictions, longest undetected first; return whether all had their view.
+    def _follow(self, planes: Planes, until: float | None) -> bool:
+        """Correct the tracks by their flow and by local detection; return whether all that were due had their view."""
+        self._frame += 1
+        for track in self._tracker.tracks:
+            track.follow(planes)
+        all_viewed = self._detect_locally(planes, [track for track in self._tracker.tracks if self._due(track)], until)
+        for track in self._tracker.tracks:
+            track.see(planes)
+        return all_viewed
+
+    def _due(self, track: Track) -> bool:
+        """Whether a track is detected in this frame; where several are steady, they take turns."""
+        return not (track.flowing and track.steady) or (self._frame + track.track_id) % LOCAL_EVERY == 0
+
+    def _detect_locally(self, planes: Planes, tracks: list[Track], until: float | None) -> bool:
+        """Correct tracks by detection around their predictions, longest undetected first; return whether all had their view.
 
         Tracks are always corrected from local views: a full view places the same face slightly elsewhere, which would show as a
         wobble.
         """
-        waiting = sorted(self._tracker.tracks, key=lambda track: -track.missed)[:LOCAL_VIEWS]
+        waiting = sorted(tracks, key=lambda track: -track.undetected)[:LOCAL_VIEWS]
         view = np.empty((LOCAL_SIZE, LOCAL_SIZE, 3), np.uint8)
         for number, track in enumerate(waiting, 1):
             side = LOCAL_REACH * track.size
@@ -141,10 +158,12 @@ class FaceFinder:
             scale = LOCAL_SIZE / side
             faces = [face.moved(scale, left, top) for face in self._detector.detect(view)]
             self._tracker.correct(faces, [track], start=False)
+            if track.undetected:
+                track.miss()
             if until is not None and time.monotonic() >= until:
                 waiting = waiting[:number]
                 break
-        return len(waiting) == len(self._tracker.tracks)
+        return len(waiting) == len(tracks)
 
     def _views(self, planes: Planes) -> list[_View]:
         """Return a view that shows the smallest faces, and where it is large, a coarse one for the largest faces."""

@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 
 from streamdeblur.faces.blur import BlurHysteresis
 from streamdeblur.faces.face import Face, intersection_over_union
+from streamdeblur.faces.flow import FaceFlow
 from streamdeblur.faces.window import FaceWindow
+from streamdeblur.video.planes import Planes
 
 STILL_GAIN = 0.06
 """Share of a small innovation that is followed: detections of a still face jitter by about 1 % of its size."""
@@ -36,9 +38,16 @@ def _followed(innovation: float, jitter: float, motion: float) -> float:
     return STILL_GAIN + (1.0 - STILL_GAIN) * t * t * (3.0 - 2.0 * t)
 
 
+SETTLED = 6
+"""Detections after which the flow of a face is relied on in between."""
+
+
 @dataclass(eq=False)
 class Track:
-    """A face over time: a constant-velocity filter whose gain grows with the innovation."""
+    """A face over time: it is moved by its flow from frame to frame, and corrected by detections.
+
+    Where there is no flow, a constant velocity is assumed. The gain of a correction grows with the innovation.
+    """
 
     track_id: int
     centre: NDArray[np.float64]
@@ -50,9 +59,16 @@ class Track:
     velocity: NDArray[np.float64] = field(default_factory=lambda: np.zeros(2))
     """Pixels per frame."""
     missed: int = 0
+    """Looks since the last detection that did not find the face."""
+    undetected: int = 0
     """Frames since the last detection."""
     corrections: int = 0
     """Detections taken in: the first ones are averaged, so that a poor first box is soon forgotten."""
+    flow: FaceFlow = field(default_factory=FaceFlow, repr=False)
+    flowing: bool = False
+    """Whether its flow is known in this frame."""
+    steady: bool = False
+    """Whether the last detection was about where the flow had led."""
     hysteresis: BlurHysteresis = field(default_factory=BlurHysteresis, repr=False)
 
     @classmethod
@@ -74,20 +90,44 @@ class Track:
         """Move on by one frame."""
         self.centre = self.centre + self.velocity
         self.velocity = self.velocity * VELOCITY_DECAY
+        self.undetected += 1
+
+    def follow(self, planes: Planes) -> None:
+        """Move from the prediction to where the face of the last frame is found in this one."""
+        before = self.centre - self.velocity / VELOCITY_DECAY
+        found = self.flow.find(planes, self.centre)
+        self.flowing = found is not None
+        if found is not None:
+            self.centre, growth = found
+            self.size *= growth
+            self.velocity = self.centre - before
+
+    def see(self, planes: Planes) -> None:
+        """Keep what the face looks like in this frame, if it was seen."""
+        if self.flowing or not self.undetected:
+            self.flow.keep(planes, self.centre, self.size)
+        else:
+            self.flow.forget()
+
+    def miss(self) -> None:
+        """Note a look that did not find the face: it is looked for in each frame from now on."""
         self.missed += 1
+        self.steady = False
 
     def correct(self, face: Face) -> None:
         """Take in the detection of this frame."""
         self.corrections += 1
         average = 1.0 / self.corrections
         innovation = _centre(face) - self.centre
-        gain = max(average, _followed(float(np.hypot(*innovation)) / self.size, JITTER, MOTION))
+        apart = float(np.hypot(*innovation)) / self.size
+        gain = max(average, _followed(apart, JITTER, MOTION))
         self.centre = self.centre + gain * innovation
-        if self.corrections > 2:
+        self.steady = self.flowing and self.corrections >= SETTLED and apart < 2 * JITTER
+        if self.corrections > 2 and not self.flowing:
             self.velocity = self.velocity + VELOCITY_GAIN * (gain - STILL_GAIN) / (1 - STILL_GAIN) * innovation
         growth = float(np.log(face.size / self.size))
         self.size *= float(np.exp(max(average, _followed(abs(growth), SIZE_JITTER, SIZE_MOTION)) * growth))
-        self.missed = 0
+        self.missed = self.undetected = 0
 
     def distance(self, face: Face) -> float:
         """How far a detection is from the prediction, in face sizes; infinite where it cannot be the same face."""
@@ -147,7 +187,7 @@ class FaceTracker:
         """End tracks that were lost, left the frame, or follow the same face as an older one."""
         kept: list[Track] = []
         for track in self.tracks:
-            followed = track.missed <= self._patience and track.window(1.0).inside(width, height)
+            followed = track.undetected <= self._patience and track.window(1.0).inside(width, height)
             if followed and all(intersection_over_union(track.box, other.box) < SAME_FACE for other in kept):
                 kept.append(track)
         self.tracks = kept
