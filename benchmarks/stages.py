@@ -39,14 +39,14 @@ ROUNDS = 3
 """Times that the clip is played and measured, after a first one."""
 
 STAGES = {
-    "scene cuts": ["faces.find:SceneCuts.__call__"],
-    "views for the detector": ["faces.find:crop_region"],
-    "detection, full view": ["faces.find:FaceFinder._detect_everywhere"],
-    "detection, local view, and tracking": ["faces.find:FaceFinder._detect_locally"],
-    "compare with the frame before": ["faces.judged:LastFaces.repeated", "faces.judged:LastFaces.keep"],
+    "changes of the picture": ["faces.find:FrameChanges.__call__", "faces.find:FrameChanges.newcomers"],
+    "search for new faces": ["faces.search:Region.read", "faces.find:FaceFinder._detect_everywhere"],
+    "flow of known faces": ["faces.track:Track.follow", "faces.track:Track.see"],
+    "detection around known faces": ["faces.find:FaceFinder._detect_locally"],
+    "comparison with the frame before": ["faces.judged:LastFaces.repeated", "faces.judged:LastFaces.keep"],
     "crop": ["faces.selection:crop"],
     "judge": ["faces.selection:blur_of"],
-    "memory": ["faces.memory:FaceMemory.remember", "faces.memory:FaceNeighbours.find"],
+    "memory of the network": ["faces.memory:FaceMemory.remember", "faces.memory:FaceNeighbours.find"],
     "network": ["engines.engine:GraphEngine._submit", "engines.engine:_PendingBatch.write"],
     "paste": ["engines.engine:paste"],
     "the rest": ["deblurrer:FaceDeblurrer.edit", "deblurrer:FaceDeblurrer.catch_up"],

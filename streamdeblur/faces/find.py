@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from collections import deque
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.faces.detect import Detector
 from streamdeblur.faces.face import Face
+from streamdeblur.faces.search import FullSearch, Region, View
 from streamdeblur.faces.track import FaceTracker, Track
-from streamdeblur.faces.window import crop_region
+from streamdeblur.faces.window import FaceWindow, crop_region
 from streamdeblur.video.planes import Planes
 
 LOCAL_REACH = 2.5
@@ -23,59 +25,73 @@ LOCAL_EVERY = 3
 """Frames between two local views of a face that is followed by its flow; others are looked at in every frame."""
 LOCAL_VIEWS = 4
 """Largest number of local views per frame; with more faces, those detected longest ago come first, the others are predicted."""
-COARSE_SIDE = 320
-"""Longer side of the second full view, for faces too large for a view that shows the smallest ones."""
-LARGEST_VIEW = 1280
-"""Longer side of a full view at most."""
 
 
-class SceneCuts:
-    """Detects the first frame of a new shot from its luma."""
+class FrameChanges:
+    """Compares frames by some samples of their luma: detects the first frame of a new shot, and what comes into a still picture."""
 
     COLUMNS, LINES, LEVELS = 96, 54, 32
     DIFFERENCE, HISTOGRAM = 0.10, 0.35
     """A cut changes the samples by a tenth of their range on average, and a third of them change their level."""
+    CHANGED, FEWEST, STILL = 3, 12, 0.2
+    """Levels by which noise does not change a sample; number of samples that the smallest face changes; share of the samples that
+    change from frame to frame while the camera is still."""
 
     def __init__(self) -> None:
-        self._previous: NDArray[np.int64] | None = None
+        self._previous: NDArray[np.int16] | None = None
+        self._searched: NDArray[np.int16] | None = None
+        self._moving = False
+        self._every = 1, 1
 
     def __call__(self, planes: Planes) -> bool:
         """Return whether this frame begins a new shot; False for the first frame."""
         samples = self._samples(planes)
         previous, self._previous = self._previous, samples
         if previous is None or previous.shape != samples.shape:
+            self._searched = None
             return previous is not None
-        if np.abs(samples - previous).mean() < self.DIFFERENCE * self.LEVELS:
+        differences = np.abs(samples - previous)
+        self._moving = np.count_nonzero(differences >= self.CHANGED) > self.STILL * samples.size
+        if differences.mean() < self.DIFFERENCE * self.LEVELS:
             return False
         counts = [np.bincount(s.ravel(), minlength=self.LEVELS) for s in (samples, previous)]
         return bool(np.abs(counts[0] - counts[1]).sum() / 2 > self.HISTOGRAM * samples.size)
 
-    def _samples(self, planes: Planes) -> NDArray[np.int64]:
-        offset, stride, width, height, shift = planes.memory[0]
-        every_x, every_y = max(1, width // self.COLUMNS), max(1, height // self.LINES)
+    def searched(self) -> None:
+        """Note that the whole of this frame is searched for faces."""
+        self._searched = self._previous
+
+    def newcomers(self, faces: Sequence[FaceWindow]) -> bool:
+        """Return whether somebody may have come in since the whole frame was searched, beside the people with these faces.
+
+        Where the camera moves everything changes, and nothing is known.
+        """
+        if self._previous is None or self._searched is None or self._moving:
+            return False
+        changed = np.abs(self._previous - self._searched) >= self.CHANGED
+        across, down = self._every
+        for face in faces:
+            # a person: three faces wide, from the hair to the lower border
+            left, right, top = face.centre_x - 1.5 * face.side, face.centre_x + 1.5 * face.side, face.centre_y - face.side
+            changed[max(0, int(top / down)) :, max(0, int(left / across)) : max(0, int(right / across) + 1)] = False
+        return bool(np.count_nonzero(changed) >= self.FEWEST)
+
+    def _samples(self, planes: Planes) -> NDArray[np.int16]:
+        offset, stride, width, height, shift = map(int, planes.memory[0])
+        every_x, every_y = self._every = max(1, width // self.COLUMNS), max(1, height // self.LINES)
         lines = planes.channels[0][:height:every_y]
-        values = lines[:, offset : offset + stride * width : stride * every_x].astype(np.int64)
-        values >>= planes.layout.depth + int(shift) - int(math.log2(self.LEVELS))
+        values = lines[:, offset : offset + stride * width : stride * every_x]
+        levels = (values >> (planes.layout.depth + shift - int(math.log2(self.LEVELS)))).astype(np.int16)
         # raw frames may have samples beyond the depth that they declare
-        return values.clip(max=self.LEVELS - 1)
-
-
-@dataclass(frozen=True, eq=False)
-class _View:
-    """A whole frame, reduced."""
-
-    picture: NDArray[np.uint8]
-    """uint8 RGB [H, W, 3]."""
-    scale: float
-
-    @property
-    def longest(self) -> float:
-        """Longer side of the frame in pixels."""
-        return float(max(self.picture.shape[:2]) / self.scale)
+        return np.minimum(levels, self.LEVELS - 1, out=levels)
 
 
 class FaceFinder:
-    """Detects on the full frame every `detect_every` frames and when a face was lost, and around each face in between."""
+    """Follows known faces by their flow and by detection around them, and searches the frame for others.
+
+    The search takes place every `detect_every` frames, and when a face was lost. It is of the whole frame where there is no face,
+    where one was lost, or where something came into a picture that is still otherwise; else it looks at less, in turns.
+    """
 
     def __init__(self, detector: Detector, *, detect_every: int = 5, min_face: float = 48.0) -> None:
         self._detector = detector
@@ -87,10 +103,12 @@ class FaceFinder:
     def reset(self) -> None:
         """Forget the stream so far."""
         self._tracker.reset()
-        self._cuts = SceneCuts()
+        self._changes = FrameChanges()
+        self._search = FullSearch(self._detector.smallest_face, self._min_face)
         self._since_full = self._detect_every
+        self._waiting: deque[list[Region]] = deque()
         self._frame = 0
-        self._deferred: list[_View] = []
+        self._deferred: list[View] = []
         self.cuts = 0
 
     def update(self, planes: Planes, until: float | None = None) -> list[Track]:
@@ -106,7 +124,7 @@ class FaceFinder:
             The tracks of the faces of at least `min_face` pixels.
         """
         self.catch_up()
-        if self._cuts(planes):
+        if self._changes(planes):
             self.cuts += 1
             self._tracker.reset()
             self._since_full = self._detect_every
@@ -116,11 +134,24 @@ class FaceFinder:
         newly_lost = all_viewed and any(track.missed == 1 for track in self._tracker.tracks)
         if self._since_full >= self._detect_every or (newly_lost and self._since_full > 1):
             self._since_full = 0
-            self._deferred = self._views(planes)
-        if until is None or not self._tracker.tracks:
-            self.catch_up()
+            self._waiting = deque(self._regions(planes, tiles=until is not None))
+        put_off = until is not None and len(self._tracker.tracks) > 0
+        while self._waiting and not self._deferred:
+            self._deferred = [region.read(planes) for region in self._waiting.popleft()]
+            if not put_off:
+                self.catch_up()
         self._tracker.prune(planes.width, planes.height)
         return [track for track in self._tracker.tracks if track.size >= 0.9 * self._min_face]
+
+    def _regions(self, planes: Planes, *, tiles: bool) -> list[list[Region]]:
+        """What is searched for new faces, in this frame and those after it: everything at once, unless all known faces are followed
+        and nothing shows that others came in."""
+        tracks = self._tracker.tracks
+        lost = not tracks or any(track.missed for track in tracks)
+        if lost or self._changes.newcomers([track.window(1.0) for track in tracks]):
+            self._changes.searched()
+            return [self._search.whole(planes.width, planes.height)]
+        return [[region] for region in self._search.turn(planes.width, planes.height, tiles=tiles)]
 
     def catch_up(self) -> None:
         """Run the full-frame detection that was deferred; its faces are followed from the next frame on."""
@@ -165,21 +196,8 @@ class FaceFinder:
                 break
         return len(waiting) == len(tracks)
 
-    def _views(self, planes: Planes) -> list[_View]:
-        """Return a view that shows the smallest faces, and where it is large, a coarse one for the largest faces."""
-        longest = max(planes.width, planes.height)
-        fine = min(1.0, self._detector.smallest_face / self._min_face, LARGEST_VIEW / longest)
-        scales = [fine, COARSE_SIDE / longest] if fine * longest > 2 * COARSE_SIDE else [fine]
-        return [_view(planes, scale) for scale in scales]
-
-    def _detect_everywhere(self, views: list[_View]) -> list[Face]:
-        faces, *coarse = ([face.moved(view.scale, 0, 0) for face in self._detector.detect(view.picture)] for view in views)
+    def _detect_everywhere(self, views: list[View]) -> list[Face]:
+        faces, *coarse = ([view.in_frame(face) for face in self._detector.detect(view.picture)] for view in views)
         # In the fine view a large face may be detected as several small ones: the coarse view is the better one for it.
         large = [face for found in coarse for face in found if face.size > views[0].longest / 6]
         return [face for face in [*large, *faces] if face.size >= 0.75 * self._min_face]
-
-
-def _view(planes: Planes, scale: float) -> _View:
-    width, height = (max(1, math.ceil(side * scale)) for side in (planes.width, planes.height))
-    picture = np.empty((height, width, 3), np.uint8)
-    return _View(crop_region(planes, 0, 0, width / scale, height / scale, picture), scale)

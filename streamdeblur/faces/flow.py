@@ -25,7 +25,7 @@ GROWTH = 1.1
 
 @dataclass(eq=False)
 class FaceFlow:
-    """The picture of a face in the last frame, in which it was seen."""
+    """The picture of a face in the last frame."""
 
     _template: NDArray[np.float32] | None = None
     _side: float = 0.0
@@ -33,7 +33,7 @@ class FaceFlow:
     _picture: NDArray[np.float32] = field(default_factory=lambda: np.empty((PICTURE, PICTURE), np.float32))
     _place: NDArray[np.float64] = field(default_factory=lambda: np.empty(3))
 
-    def find(self, planes: Planes, centre: NDArray[np.float64]) -> tuple[NDArray[np.float64], float] | None:
+    def find(self, planes: Planes, centre: NDArray[np.float64]) -> NDArray[np.float64] | None:
         """Find the face in this frame.
 
         Args:
@@ -41,7 +41,8 @@ class FaceFlow:
             centre: float64 [2], where it is expected.
 
         Returns:
-            Its centre, float64 [2], and how much it has grown; None where nothing looks like it.
+            Its centre, float64 [2]; None where nothing looks like it. How much it has grown is not told: where blur comes and goes,
+            detections know its size better.
         """
         if self._template is None:
             return None
@@ -53,7 +54,7 @@ class FaceFlow:
         # comparisons with NaN are false
         if not (alike >= SAME and inside and 1 / GROWTH < scale < GROWTH):
             return None
-        return centre + unit * self._place[:2], float(scale)
+        return centre + unit * self._place[:2]
 
     def keep(self, planes: Planes, centre: NDArray[np.float64], size: float) -> None:
         """Keep the picture of a face of `size` pixels in this frame."""

@@ -98,9 +98,7 @@ class Track:
         found = self.flow.find(planes, self.centre)
         self.flowing = found is not None
         if found is not None:
-            self.centre, growth = found
-            self.size *= growth
-            self.velocity = self.centre - before
+            self.centre, self.velocity = found, found - before
 
     def see(self, planes: Planes) -> None:
         """Keep what the face looks like in this frame, if it was seen."""
@@ -180,8 +178,11 @@ class FaceTracker:
                     self._next_id += 1
 
     def _known(self, face: Face) -> bool:
-        """Whether a track of this frame follows the face already."""
-        return any(track.distance(face) < 0.5 and track.missed == 0 for track in self.tracks)
+        """Whether a track of this frame follows the face already, or one that this is a part of."""
+        return any(
+            track.missed == 0 and (track.distance(face) < 0.5 or bool((np.abs(_centre(face) - track.centre) < track.size / 3).all()))
+            for track in self.tracks
+        )
 
     def prune(self, width: int, height: int) -> None:
         """End tracks that were lost, left the frame, or follow the same face as an older one."""

@@ -10,7 +10,7 @@ import pytest
 
 from streamdeblur.faces.detect import open_detector
 from streamdeblur.faces.face import Face
-from streamdeblur.faces.find import FaceFinder, SceneCuts
+from streamdeblur.faces.find import FaceFinder, FrameChanges
 from streamdeblur.faces.track import FaceTracker, Track
 from streamdeblur.video.planes import array_planes
 
@@ -131,7 +131,7 @@ def test_a_scene_cut_starts_new_tracks_in_its_first_frame(detector, portrait, ph
 
 
 def test_motion_noise_and_a_change_of_exposure_are_no_cuts(portrait):
-    cuts = SceneCuts()
+    cuts = FrameChanges()
     frames = [scene(portrait, 300 + 40 * n, 300, seed=n) for n in range(5)]
     dimmed = [array_planes((frames[4].arrays[0].reshape(720, 1280, 3) * (1 - 0.05 * n)).astype(np.uint8)) for n in range(5)]
     assert not any(cuts(planes) for planes in frames + dimmed)

@@ -125,7 +125,7 @@ def survey(path: Path, detector: Detector, min_face: float) -> Survey:
         tracked = {
             track.track_id: track.box
             for track in finder.update(planes)
-            if track.missed <= MISSED and is_whole(track.box, width, height)
+            if track.undetected <= MISSED and is_whole(track.box, width, height)
         }
         done += [open_runs.pop(track) for track in list(open_runs) if track not in tracked]
         for track, box in tracked.items():

@@ -123,7 +123,7 @@ def find_faces(
 
 
 def _is_visible(frames: SynchronisedFrames, track: Track) -> bool:
-    return track.missed <= MISSED and is_whole(track.box, frames.sharp.width, frames.sharp.height)
+    return track.undetected <= MISSED and is_whole(track.box, frames.sharp.width, frames.sharp.height)
 
 
 def _detection(frames: SynchronisedFrames, track: Track) -> DetectedFace:
