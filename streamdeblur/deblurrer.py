@@ -17,7 +17,6 @@ from streamdeblur.engines.engine import checked_crops
 from streamdeblur.errors import EngineError, OptionError
 from streamdeblur.faces.detect import Detector, open_detector
 from streamdeblur.faces.external import Detections
-from streamdeblur.faces.find import LOCAL_SIZE
 from streamdeblur.faces.judged import JudgedFace
 from streamdeblur.faces.neighbours import neighbours_of_crops
 from streamdeblur.faces.scheduler import FaceScheduler
@@ -212,9 +211,9 @@ class FaceDeblurrer:
         self._check_open()
         self.engine.warm_up()
         gray = np.full((height, width, 3), 128, np.uint8)
+        self._selector.warm_up(width, height)
         for _ in range(2):
             self(gray)
-            self.detector.detect(np.full((LOCAL_SIZE, LOCAL_SIZE, 3), 128, np.uint8))
             began = time.monotonic()
             self.engine.infer(np.full((1, CROP_SIZE, CROP_SIZE, 3), 128, np.uint8))
             self.scheduler.seconds_per_face = time.monotonic() - began

@@ -30,8 +30,8 @@ OVERLAP = 0.3
 """Boxes with a larger IoU are one face; the value of the authors' code."""
 SMALL_PIXELS = 128 * 128
 """Largest picture that one thread computes: splitting a small network costs more than it gains."""
-COMPILED_SIZES = 8
-"""Input sizes that stay compiled: the full and the local view of a stream, and those of a few other streams."""
+COMPILED_SIZES = 16
+"""Input sizes that stay compiled: up to seven for the views of a stream, and those of another stream."""
 
 
 @lru_cache(maxsize=1)

@@ -21,7 +21,9 @@ LOCAL_REACH = 2.5
 """Side of the local view in face sizes: it still holds a whole face that moved by half its width."""
 LOCAL_SIZE = 96
 """Side of the local view in pixels: the face takes about 40 of them."""
-LOCAL_EVERY = 3
+STEADY_SIZE = 64
+"""The same of a face that is followed by its flow: it is at the same scale, and less is seen around it."""
+LOCAL_EVERY = 4
 """Frames between two local views of a face that is followed by its flow; others are looked at in every frame."""
 LOCAL_VIEWS = 4
 """Largest number of local views per frame; with more faces, those detected longest ago come first, the others are predicted."""
@@ -111,6 +113,13 @@ class FaceFinder:
         self._deferred: list[View] = []
         self.cuts = 0
 
+    def warm_up(self, width: int, height: int) -> None:
+        """Detect once on views of all sizes that frames of a size are looked at in, since detectors compile for each."""
+        search = FullSearch(self._detector.smallest_face, self._min_face)
+        shapes = {(LOCAL_SIZE, LOCAL_SIZE), (STEADY_SIZE, STEADY_SIZE)} | search.shapes(width, height)
+        for rows, columns in sorted(shapes):
+            self._detector.detect(np.full((rows, columns, 3), 128, np.uint8))
+
     def update(self, planes: Planes, until: float | None = None) -> list[Track]:
         """Update the tracks with the next frame of the stream.
 
@@ -181,13 +190,12 @@ class FaceFinder:
         wobble.
         """
         waiting = sorted(tracks, key=lambda track: -track.undetected)[:LOCAL_VIEWS]
-        view = np.empty((LOCAL_SIZE, LOCAL_SIZE, 3), np.uint8)
         for number, track in enumerate(waiting, 1):
-            side = LOCAL_REACH * track.size
+            pixels = STEADY_SIZE if track.flowing and track.steady else LOCAL_SIZE
+            side = LOCAL_REACH * track.size * pixels / LOCAL_SIZE
             left, top = track.centre - side / 2
-            crop_region(planes, left, top, side, side, view)
-            scale = LOCAL_SIZE / side
-            faces = [face.moved(scale, left, top) for face in self._detector.detect(view)]
+            view = crop_region(planes, left, top, side, side, np.empty((pixels, pixels, 3), np.uint8))
+            faces = [face.moved(pixels / side, left, top) for face in self._detector.detect(view)]
             self._tracker.correct(faces, [track], start=False)
             if track.undetected:
                 track.miss()

@@ -22,7 +22,7 @@ TURNS = (2, 1, 2, 1, 2, 1, 2, 1, 2, 0)
 smallest size are found within 5 frames, of twice that size within 10, and all others within 50."""
 SMALLEST_VIEW = 64
 """Longer side of a view at least."""
-TILE_WIDTH, TILE_HEIGHT, TILE_OVERLAP = 256, 192, 40
+TILE_WIDTH, TILE_HEIGHT, TILE_OVERLAP = 288, 192, 40
 """Largest sides of the tiles of a fine view, and what neighbours share: a face that is larger is found in the coarser views."""
 MULTIPLE, LEAST_SCALE = 32, 0.94
 """Detectors pad their input to multiples of this; a partial view is shrunk by so much at most if that saves padding."""
@@ -76,7 +76,7 @@ class FullSearch:
             smallest_face: Size in pixels of the smallest face that the detector finds.
             min_face: That of the smallest face in the frame that is wanted.
         """
-        self._reduction = smallest_face / min_face
+        self._smallest_face, self._min_face = smallest_face, min_face
         self._turn = 0
 
     def whole(self, width: int, height: int) -> list[Region]:
@@ -103,8 +103,14 @@ class FullSearch:
         view = _all_of(_fitted(scale, width, height), width, height)
         return list(_tiles(view)) if tiles else [view]
 
+    def shapes(self, width: int, height: int) -> set[tuple[int, int]]:
+        """Return the lines and columns of all views of frames of a size, in real time."""
+        turns = FullSearch(self._smallest_face, self._min_face)
+        regions = turns.whole(width, height) + [region for _ in TURNS for region in turns.turn(width, height, tiles=True)]
+        return {(math.ceil(region.height), math.ceil(region.width)) for region in regions}
+
     def _finest(self, longest: int) -> float:
-        return min(1.0, self._reduction, LARGEST_VIEW / longest)
+        return min(1.0, self._smallest_face / self._min_face, LARGEST_VIEW / longest)
 
 
 def _all_of(scale: float, width: int, height: int) -> Region:

@@ -106,6 +106,10 @@ class FaceSelector:
         self._window_scale, self.memory = window_scale, FaceMemory(memory)
         self._last.clear()
 
+    def warm_up(self, width: int, height: int) -> None:
+        """Prepare the detector for frames of a size."""
+        self._finder.warm_up(width, height)
+
     def catch_up(self) -> None:
         """Run the full-frame detection that was deferred for a deadline."""
         self._finder.catch_up()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 
@@ -108,6 +109,7 @@ _NAMED = {
 }
 
 
+@lru_cache(maxsize=512)
 def layout_of(name: str) -> Layout | None:
     """Return the layout of FFmpeg's pixel format `name`; None where its samples cannot be edited in place."""
     return _NAMED.get(name) or _planar(name) or _planar_rgb(name) or _gray(name)

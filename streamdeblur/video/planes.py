@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -44,7 +44,7 @@ class Planes:
     def __repr__(self) -> str:
         return f"Planes({self.width}x{self.height}, {self.layout.family}, {self.layout.depth} bits)"
 
-    @property
+    @cached_property
     def memory(self) -> NDArray[np.int64]:
         """(offset, stride, width, height, shift) of each component: int64 [3, 5]; gray repeats its only one."""
         return _memory(self.layout, self.width, self.height)
@@ -61,7 +61,13 @@ class Planes:
         Returns:
             float64 [3, 4]: x, samples per luma column, y, samples per luma line.
         """
-        return _siting(self.layout) * (left, 1.0, top, 1.0) + _offsets(self.layout, self.centred_chroma)
+        siting, offsets = self._sampling
+        return siting * (left, 1.0, top, 1.0) + offsets
+
+    @cached_property
+    def _sampling(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """What `component_grid` computes with, found once per frame."""
+        return _siting(self.layout), _offsets(self.layout, self.centred_chroma)
 
 
 @lru_cache(maxsize=64)
