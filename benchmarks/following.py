@@ -67,13 +67,29 @@ def measure(path: Path) -> list[str]:
     centred = settled[:, :3] - settled[:, :3].mean(0)
     place = np.hypot(*centred[:, :2].T)
     return [
-        f"{len(errors)}", f"{np.sqrt((place**2).mean()):.2f} px", f"{place.max():.1f} px", f"{np.diff(centred[:, :2], axis=0).std():.2f} px",
-        f"{centred[:, 2].std():.2f} %", f"{np.abs(centred[:, 2]).max():.1f} %", f"{settled[:, 3].mean():.1f}", f"{1000 * seconds / FRAMES:.1f} ms",
+        f"{len(errors)}",
+        f"{np.sqrt((place**2).mean()):.2f} px",
+        f"{place.max():.1f} px",
+        f"{np.diff(centred[:, :2], axis=0).std():.2f} px",
+        f"{centred[:, 2].std():.2f} %",
+        f"{np.abs(centred[:, 2]).max():.1f} %",
+        f"{settled[:, 3].mean():.1f}",
+        f"{1000 * seconds / FRAMES:.1f} ms",
     ]
 
 
 def main() -> None:
-    heads = ("motion", "frames", "place, rms", "largest", "from frame to frame", "size, rms", "largest", "faces", "time per frame")
+    heads = (
+        "motion",
+        "frames",
+        "place, rms",
+        "largest",
+        "from frame to frame",
+        "size, rms",
+        "largest",
+        "faces",
+        "time per frame",
+    )
     print(markdown(heads, [[name, *measure(path)] for name, path in PATHS.items()]))
 
 

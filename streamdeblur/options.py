@@ -205,7 +205,7 @@ class RestorationOptions(UserSettings):
     detector: str = Field(
         default="centerface", description="centerface, scrfd:FILE.onnx or scrfd:PACK (an InsightFace model pack)."
     )
-    detect_every: int = Field(default=5, ge=1, le=120, description="Frames between two detections on the full frame.")
+    detect_every: int = Field(default=5, ge=1, le=120, description="Frames between two searches for new faces.")
     engine: str = Field(
         default="auto",
         description="auto, tensorrt, openvino, onnxruntime or onnxruntime:PROVIDER (cuda, tensorrt, coreml, directml).",

@@ -83,9 +83,12 @@ def _boxes(faces: Sequence[Face]) -> NDArray[np.float64]:
 
 def _overlaps(box: NDArray[np.float64], others: NDArray[np.float64]) -> NDArray[np.float64]:
     """IoU of a box with others, [N, 4]; 0 where they share nothing."""
-    shared = np.maximum(np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2]), 0.0).prod(axis=1)
+    shared: NDArray[np.float64] = np.maximum(np.minimum(box[2:], others[:, 2:]) - np.maximum(box[:2], others[:, :2]), 0.0).prod(
+        axis=1
+    )
     areas = (others[:, 2:] - others[:, :2]).prod(axis=1)
-    return shared / ((box[2:] - box[:2]).prod() + areas - shared)
+    overlaps: NDArray[np.float64] = shared / ((box[2:] - box[:2]).prod() + areas - shared)
+    return overlaps
 
 
 def _mean(group: Sequence[Face]) -> Face:

@@ -30,7 +30,7 @@ LOCAL_VIEWS = 4
 
 
 class FrameChanges:
-    """Compares frames by some samples of their luma: detects the first frame of a new shot, and what comes into a still picture."""
+    """Compares frames by some samples of their luma: tells the first frame of a new shot, and what comes into a still picture."""
 
     COLUMNS, LINES, LEVELS = 96, 54, 32
     DIFFERENCE, HISTOGRAM = 0.10, 0.35
@@ -53,7 +53,7 @@ class FrameChanges:
             self._searched = None
             return previous is not None
         differences = np.abs(samples - previous)
-        self._moving = np.count_nonzero(differences >= self.CHANGED) > self.STILL * samples.size
+        self._moving = bool(np.count_nonzero(differences >= self.CHANGED) > self.STILL * samples.size)
         if differences.mean() < self.DIFFERENCE * self.LEVELS:
             return False
         counts = [np.bincount(s.ravel(), minlength=self.LEVELS) for s in (samples, previous)]
@@ -153,8 +153,10 @@ class FaceFinder:
         return [track for track in self._tracker.tracks if track.size >= 0.9 * self._min_face]
 
     def _regions(self, planes: Planes, *, tiles: bool) -> list[list[Region]]:
-        """What is searched for new faces, in this frame and those after it: everything at once, unless all known faces are followed
-        and nothing shows that others came in."""
+        """What is searched for new faces, in this frame and those after it.
+
+        It is everything, at once, unless all known faces are followed and nothing shows that others came in.
+        """
         tracks = self._tracker.tracks
         lost = not tracks or any(track.missed for track in tracks)
         if lost or self._changes.newcomers([track.window(1.0) for track in tracks]):

@@ -1,4 +1,4 @@
-"""How a face has moved since the frame before, by its picture: in a twentieth of the time of a detection, and to a tenth of a pixel."""
+"""How a face has moved since the frame before, by its picture: much faster than a detection, and to a tenth of a pixel."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class FaceFlow:
             centre: float64 [2], where it is expected.
 
         Returns:
-            Its centre, float64 [2]; None where nothing looks like it. How much it has grown is not told: where blur comes and goes,
-            detections know its size better.
+            Its centre, float64 [2]; None where nothing looks like it. How much it has grown is not told: where blur comes and
+            goes, detections know its size better.
         """
         if self._template is None:
             return None

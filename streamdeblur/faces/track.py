@@ -180,7 +180,8 @@ class FaceTracker:
     def _known(self, face: Face) -> bool:
         """Whether a track of this frame follows the face already, or one that this is a part of."""
         return any(
-            track.missed == 0 and (track.distance(face) < 0.5 or bool((np.abs(_centre(face) - track.centre) < track.size / 3).all()))
+            track.missed == 0
+            and (track.distance(face) < 0.5 or bool((np.abs(_centre(face) - track.centre) < track.size / 3).all()))
             for track in self.tracks
         )
 

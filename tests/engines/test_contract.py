@@ -204,3 +204,12 @@ def test_an_output_of_another_shape_than_an_image_never_reaches_a_kernel(tmp_pat
         pending.paste(array_planes(copied))
     assert np.array_equal(copied, photograph)
     engine.close()
+
+
+def test_openvino_computes_in_float32_where_bf16_is_forbidden(monkeypatch):
+    """As when a newer CPU stands for one with AVX2; OpenVINO lists bf16 all the same, and fails to compile with it."""
+    from streamdeblur.engines.openvino import WITHOUT_BF16, precision
+
+    for name in WITHOUT_BF16:
+        monkeypatch.setenv("ONEDNN_MAX_CPU_ISA", name.lower())
+        assert precision() == "f32"

@@ -41,6 +41,7 @@ def valid_arguments():
     layout = np.array([[0, 1, 16, 12, 0]] * 3)
     inside = np.array([[[1.0, 0.0, 2.0], [0.0, 1.0, 2.0]]])
     return {
+        "alignment.align": [_zeros(number, 9, 9), _zeros(number, 12, 12), _zeros(double, 3)],
         "averaging.add_intensity": [_zeros(byte, 8, 9, 3), -1, 2, _zeros(np.int32, 256), _zeros(np.int32, 6, 7, 3)],
         "averaging.mean_codes": [_zeros(np.int32, 6, 7, 3), 3, _zeros(byte, 300), _zeros(byte, 6, 7, 3)],
         "convolution.convolve_taps": [
@@ -80,6 +81,7 @@ def valid_arguments():
             planes, layout, np.array([[1.0, 0.5, 1.0, 0.5]] * 3), _zeros(number, 3, 4), _zeros(byte, 6, 7, 3),
         ],
         "window.feather": [0.3, 0.15],
+        "window.sample_component": [planes[0], layout[0], np.array([1.0, 1.5, 2.0, 1.5]), _zeros(number, 4, 5)],
         "window.paste_component": [
             planes[0], layout[0], np.array([-2.0, 1.5, -2.0, 1.5]), _zeros(number, 8, 8), 0.15, _zeros(double, 1, 4), 255,
         ],
