@@ -133,6 +133,10 @@ class Track:
         apart = float(np.hypot(*(_centre(face) - self.centre))) / self.size
         return apart if apart < REACH and 1 / SIZE_RATIO < ratio < SIZE_RATIO else float("inf")
 
+    def holds(self, face: Face) -> bool:
+        """Return whether a detection lies in the middle of this face, which it is then a part of."""
+        return bool((np.abs(_centre(face) - self.centre) < self.size / 3).all())
+
 
 def _centre(face: Face) -> NDArray[np.float64]:
     return (face.box[:2] + face.box[2:]).astype(np.float64) / 2
@@ -179,11 +183,7 @@ class FaceTracker:
 
     def _known(self, face: Face) -> bool:
         """Whether a track of this frame follows the face already, or one that this is a part of."""
-        return any(
-            track.missed == 0
-            and (track.distance(face) < 0.5 or bool((np.abs(_centre(face) - track.centre) < track.size / 3).all()))
-            for track in self.tracks
-        )
+        return any(track.missed == 0 and (track.distance(face) < 0.5 or track.holds(face)) for track in self.tracks)
 
     def prune(self, width: int, height: int) -> None:
         """End tracks that were lost, left the frame, or follow the same face as an older one."""

@@ -24,9 +24,7 @@ def square(picture, size, x=0.0, y=0.0, scale=1.0):
     return cv2.warpAffine(picture, matrix, (size, size), flags=cv2.INTER_CUBIC, borderMode=cv2.BORDER_REPLICATE)
 
 
-@pytest.mark.parametrize(
-    ("x", "y", "scale"), [(0, 0, 1.0), (0.4, -0.3, 1.0), (4.5, 3.0, 1.0), (-5.0, 2.0, 0.97), (1.0, -5.5, 1.04)]
-)
+@pytest.mark.parametrize(("x", "y", "scale"), [(0, 0, 1), (0.4, -0.3, 1), (4.5, 3, 1), (-5, 2, 0.97), (1, -5.5, 1.04)])
 def test_motion_and_growth_are_found_in_noise_and_other_light(face, x, y, scale):
     noise = np.random.default_rng(0).normal(0, 3, (48, 48))
     seen = (0.7 * square(face, 48, x, y, scale) + 25 + noise).astype(np.float32)
