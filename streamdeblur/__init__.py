@@ -7,7 +7,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from streamdeblur.deblurrer import FaceDeblurrer
+    from streamdeblur.deblurrer import FaceDeblurrer, FaceLimits
     from streamdeblur.errors import StreamDeblurError
     from streamdeblur.faces.face import Face
     from streamdeblur.frames import StreamItem
@@ -25,6 +25,7 @@ __all__ = [
     "EncodingOptions",
     "Face",
     "FaceDeblurrer",
+    "FaceLimits",
     "ImageSummary",
     "Progress",
     "RestorationOptions",
@@ -42,6 +43,7 @@ _MODULES = {
     "EncodingOptions": "options",
     "Face": "faces.face",
     "FaceDeblurrer": "deblurrer",
+    "FaceLimits": "deblurrer",
     "ImageSummary": "jobs.image",
     "Progress": "jobs.video",
     "RestorationOptions": "options",

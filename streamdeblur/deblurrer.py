@@ -42,7 +42,8 @@ class FaceLimits:
     """What is restored of the faces of a frame, where there is no time for all of it."""
 
     most_faces: int | None = None
-    """Number of faces; the largest and most central ones are restored, the same from frame to frame. None for all."""
+    """Number of faces; the largest and most central ones are restored, the same from frame to frame. None for all that fit before
+    the deadline."""
     largest_crop: int | None = None
     """Side in pixels of the largest crop; larger windows are reduced to it. None for the largest one of the network."""
 

@@ -11,11 +11,12 @@ import numpy as np
 import pytest
 
 import streamdeblur
-from streamdeblur import Face, FaceDeblurrer, StreamItem
+from streamdeblur import Face, FaceDeblurrer, FaceLimits, StreamItem
 from streamdeblur.errors import InputError
 from streamdeblur.video.planes import array_planes
 from streamdeblur.weights import DEFAULT_NETWORK
 from support.media.frames import plane_bytes
+from support.models.networks import SIZES, write_network
 
 
 @pytest.fixture(scope="module")
@@ -165,6 +166,25 @@ def test_the_strength_of_a_frame_is_an_argument(inverting, photograph):
     assert np.array_equal(none, photograph)
     assert not np.array_equal(half, photograph)
     assert inverting.options.strength == 1.0
+
+
+def test_limits_leave_the_less_important_faces_and_the_larger_crops_out(tmp_path, photograph):
+    network = write_network(tmp_path / "three.onnx", "invert", metadata={"sizes": SIZES})
+    with FaceDeblurrer(network=network, always=True, engine="onnxruntime") as deblurrer:
+        for limits, faces, largest in (
+            (FaceLimits(), 6, 256),
+            (FaceLimits(largest_crop=192), 6, 192),
+            (FaceLimits(most_faces=2, largest_crop=192), 2, 192),
+            (FaceLimits(largest_crop=128), 6, 128),
+            (FaceLimits(most_faces=1, largest_crop=10), 1, 128),
+            (FaceLimits(most_faces=0), 0, 0),
+        ):
+            deblurrer.reset()
+            deblurrer.edit(array_planes(photograph.copy()), limits=limits)
+            assert (deblurrer.statistics.restored, deblurrer.statistics.passed_through) == (faces, 6 - faces)
+            assert set(deblurrer.statistics.restored_by_size) == set(deblurrer.work.sizes)
+            assert max(deblurrer.work.sizes, default=0) == largest
+            assert len(deblurrer.wanted) == 6
 
 
 def test_with_a_deadline_faces_that_have_no_time_stay_as_they_are(inverting, photograph):

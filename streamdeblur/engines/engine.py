@@ -210,6 +210,8 @@ class _PendingBatch:
                 images = future.result(None if deadline is None else max(0.0, deadline - time.monotonic()))[0]
             except TimeoutError:
                 in_time[n] = False
+                # where it has not begun, it does not keep the next frame waiting
+                future.cancel()
                 continue
             except Exception as error:
                 # Each runtime raises types of its own when its device fails; callers handle one.

@@ -42,7 +42,7 @@ class FrameSettings:
     crop_sizes: Sequence[int] = (CROP_SIZE,)
     """Sides of the crops that the engine takes, smallest first."""
     most_faces: int | None = None
-    """Number of faces that may be restored; None for all."""
+    """Number of faces that may be restored; None for all that fit before the deadline."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,13 +129,19 @@ class FaceSelector:
         detected = self._detected(planes, faces, detection_limit)
         blurred = self._blurred(planes, detected, judging_limit, settings)
         steady = self._steadily(planes, blurred, settings.most_faces)
-        priorities, track_ids = [face.priority for face in steady], [face.track_id for face in steady]
-        costs = [face.cost for face in steady]
-        fitting = self.scheduler.select(priorities, track_ids, settings.deadline, costs)
+        fitting = self._fitting(steady, settings)
         for n in set(range(len(steady))).difference(fitting):
             self.missed(steady[n].track_id)
         self.statistics.passed_through += len(blurred) - len(fitting)
         return [steady[n] for n in fitting]
+
+    def _fitting(self, faces: Sequence[JudgedFace], settings: FrameSettings) -> list[int]:
+        """Indices of the faces for which there is time before the deadline, if it is not known already for how many there is."""
+        if settings.most_faces is not None:
+            too_late = settings.deadline is not None and time.monotonic() >= settings.deadline
+            return [] if too_late else list(range(len(faces)))
+        priorities, track_ids = [face.priority for face in faces], [face.track_id for face in faces]
+        return self.scheduler.select(priorities, track_ids, settings.deadline, [face.cost for face in faces])
 
     def missed(self, track_id: int | None) -> None:
         """Take note of a face that was not restored in time, so that it comes back gradually."""

@@ -91,17 +91,12 @@ class Adaptation:
     @property
     def limit(self) -> float:
         """Seconds that a frame may take by the plan."""
-        return self._wanted.limit(self.plan.every)
+        return Wanted((), self.pace.interval, self.pace.budget).limit(self.plan.every)
 
     @property
     def fps(self) -> float:
         """Frames per second that are restored and shown."""
         return 1 / (self.pace.interval * self.plan.every)
-
-    @property
-    def wanted_faces(self) -> int:
-        """Number of faces that a frame has."""
-        return len(self._wanted.sides)
 
     def exchanged(self, network: str) -> None:
         """Take note of another network that is running now."""
@@ -157,8 +152,10 @@ class Adaptation:
     @property
     def costs(self) -> Costs:
         """What a frame costs in this stream."""
-        load = _quantile(self._loads, LOAD_QUANTILE) if self._loads else 1.0
-        rest = _quantile(self._rests, REST_QUANTILE) if self._rests else FIRST_REST * self.pace.interval
+        # copies: the thread that restores adds to them while another one shows what is planned
+        loads, rests = list(self._loads), list(self._rests)
+        load = _quantile(loads, LOAD_QUANTILE) if loads else 1.0
+        rest = _quantile(rests, REST_QUANTILE) if rests else FIRST_REST * self.pace.interval
         return Costs({face: load * seconds for face, seconds in self._alone.items()}, rest, self._parallel)
 
     @property
@@ -184,9 +181,10 @@ class Adaptation:
 
     @property
     def _wanted(self) -> Wanted:
-        counts = sorted(map(len, self._sides), reverse=True)
+        recent = list(self._sides)
+        counts = sorted(map(len, recent), reverse=True)
         usual = counts[int(WANTED_SHARE * len(counts))] if counts else 0
-        sides = next((sides[:usual] for sides in reversed(self._sides) if len(sides) >= usual), ())
+        sides = next((sides[:usual] for sides in reversed(recent) if len(sides) >= usual), ())
         return Wanted(sides, self.pace.interval, self.pace.budget)
 
     def _best_of_running(self) -> Plan:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from streamdeblur import FaceDeblurrer
+from streamdeblur.errors import EngineError
+from streamdeblur.live.network_switch import NetworkSwitch
 from streamdeblur.live.options import LiveOptions
 from streamdeblur.live.restorer import Restorer
 from streamdeblur.options import RestorationOptions
@@ -41,3 +45,58 @@ def test_without_a_name_a_live_stream_takes_the_network_that_is_fast_enough(name
     restorer = Restorer(options.restoration)
     assert restorer._deblurrer.network.preset == (named or known_choice(real_time=True))
     restorer.close()
+
+
+def test_another_network_takes_over_between_two_frames_and_the_faces_stay_the_same(tmp_path, few_pictures, inverting_network):
+    frames = [rgb_to_frame(picture, VideoSpec()) for picture in few_pictures]
+    network = write_network(tmp_path / "slots.onnx", "slots")
+    with FaceDeblurrer(network=network, always=True, engine="onnxruntime") as deblurrer:
+        switch, failed, ids = NetworkSwitch("onnxruntime"), [], []
+        for number, frame in enumerate(frames[:6]):
+            if number == 3:
+                switch.begin(inverting_network, failed.append)
+                switch.begin(inverting_network, failed.append)
+                while switch._opening is not None:
+                    time.sleep(0.01)
+            switch.complete(deblurrer)
+            before = frame.to_ndarray(format="gray").astype(int)
+            deblurrer.edit(frame)
+            (track,) = deblurrer._selector._finder._tracker.tracks
+            x, y = map(round, track.centre)
+            face = (slice(y - 10, y + 10), slice(x - 10, x + 10))
+            both = before[face] + frame.to_ndarray(format="gray")[face]
+            # white and black make 255 together in a negative
+            assert (np.abs(both - 255).max() < 12) == (number >= 3)
+            ids.append(track.track_id)
+        assert deblurrer.network.path == inverting_network
+        assert failed == []
+        assert len(set(ids)) == 1
+
+
+def test_a_network_that_cannot_be_opened_is_given_up_and_the_stream_goes_on(tmp_path, inverting_options, few_pictures):
+    (tmp_path / "broken.onnx").write_bytes(b"no network")
+    switch, failed = NetworkSwitch("onnxruntime"), []
+    switch.begin(tmp_path / "broken.onnx", failed.append)
+    while switch._opening is not None:
+        time.sleep(0.01)
+    assert failed == [tmp_path / "broken.onnx"]
+    with FaceDeblurrer(inverting_options, engine="onnxruntime") as deblurrer:
+        before = deblurrer.engine
+        switch.complete(deblurrer)
+        assert deblurrer.engine is before
+
+
+@pytest.mark.parametrize("moment", ["before it is open", "before it is handed over"])
+def test_a_network_that_nobody_needs_any_more_is_closed(inverting_network, moment):
+    switch = NetworkSwitch("onnxruntime")
+    switch.begin(inverting_network, pytest.fail)
+    while moment == "before it is handed over" and switch._opening is not None:
+        time.sleep(0.01)
+    engine = switch._opened[1] if switch._opened else None
+    switch.close()
+    while switch._opening is not None:
+        time.sleep(0.01)
+    assert switch._opened is None
+    if engine is not None:
+        with pytest.raises(EngineError, match="closed"):
+            engine.infer(np.zeros((1, 256, 256, 3), np.uint8))

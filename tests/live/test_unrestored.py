@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streamdeblur.live.summary import LiveSummary
+from streamdeblur.live.summary import LivePlan, LiveSummary
 from streamdeblur.live.unrestored import FEWEST_FACES, FIRST_SECONDS, LONGEST_SECONDS, UnrestoredFaces, share_unrestored
 from streamdeblur.live.view import overlay_lines
 from streamdeblur.statistics import RestorationStatistics
@@ -57,4 +57,6 @@ def test_the_share_of_a_whole_stream():
 
 def test_the_overlay_shows_it():
     assert overlay_lines(LiveSummary(), None) == [line for line in overlay_lines(LiveSummary(), 0.4) if "40%" not in line]
+    plan = LivePlan("lite", 192, 2, 15.0, "")
+    assert overlay_lines(LiveSummary(plan=plan), None)[-1] == "lite, crops up to 192 px, up to 2 faces, 15 fps"
     assert overlay_lines(LiveSummary(), 0.4)[-1] == "Too slow: 40% of the faces pass unrestored"

@@ -17,6 +17,7 @@ class SlowEngine:
     Attributes:
         seconds: For a crop of 256 px; others take the share of their area.
         submitted: The windows and strengths of each frame that has faces, in order.
+        late: Number of frames whose faces were not ready in time.
     """
 
     parallel = 1
@@ -24,7 +25,7 @@ class SlowEngine:
     def __init__(self, engine, seconds):
         self.name, self.reason, self.close, self.crop_sizes = engine.name, engine.reason, engine.close, engine.crop_sizes
         self.warm_up = engine.warm_up
-        self.seconds, self.submitted = seconds, []
+        self.seconds, self.submitted, self.late = seconds, [], 0
         self._engine = engine
 
     def takes(self, sizes):
@@ -37,12 +38,12 @@ class SlowEngine:
     def submit(self, faces):
         self.submitted.append((list(faces.windows), list(faces.strengths)))
         ready_at = time.monotonic() + self.takes([len(crop) for crop in faces.crops])
-        return _SlowFaces(self._engine.submit(faces), ready_at, len(faces.windows))
+        return _SlowFaces(self, self._engine.submit(faces), ready_at, len(faces.windows))
 
 
 class _SlowFaces:
-    def __init__(self, pending, ready_at, count):
-        self._pending, self._ready_at, self._count = pending, ready_at, count
+    def __init__(self, engine, pending, ready_at, count):
+        self._engine, self._pending, self._ready_at, self._count = engine, pending, ready_at, count
 
     def paste(self, planes, deadline=None):
         in_time = deadline is None or self._ready_at <= deadline
@@ -50,6 +51,7 @@ class _SlowFaces:
         if in_time:
             return self._pending.paste(planes)
         self._pending.discard()
+        self._engine.late += 1
         return PasteOutcome(np.ones(self._count, np.bool_), np.zeros(self._count, np.bool_))
 
     def discard(self):
