@@ -109,9 +109,13 @@ def diagnose(*, benchmark: bool = False) -> Diagnosis:
     """
     from streamdeblur.caches import cache_folder
     from streamdeblur.engines import engine_choices
+    from streamdeblur.speeds import as_measured
 
     folder = cache_folder("openvino")
     choices = engine_choices()
+    speeds = _speeds(benchmark=benchmark)
+    order = as_measured([choice.name for choice in choices])
+    choices.sort(key=lambda choice: order.index(choice.name))
     best = next((choice.name for choice in choices if choice.available), None)
     return Diagnosis(
         streamdeblur=streamdeblur.__version__,
@@ -122,7 +126,7 @@ def diagnose(*, benchmark: bool = False) -> Diagnosis:
         threads=Threads(plan_threads("file"), plan_threads("live")),
         engines=[FoundEngine(choice.name, choice.available, choice.reason, choice.name == best) for choice in choices],
         network=_network(),
-        speeds=_speeds(benchmark=benchmark),
+        speeds=speeds,
         auto_network=_auto_network(),
         detectors=_detectors(),
         encoders=_encoders(),

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,8 @@ RATE = 30
 LIVE_SHARE, FILE_SHARE = 1 / 3, 1.0
 """Share of the time between two frames that a face of 256 px may take: in real time all else happens in it as well."""
 
+FASTER = 0.9
+"""Share of the time of an engine that another one must take to be preferred to it: a measurement varies by less."""
 FEWEST_RUNS, MOST_RUNS = 2, 10
 RUN_SECONDS = 0.05
 """A network is run on a size of crops for this long, or as often as the limits above say."""
@@ -48,12 +51,14 @@ class Speed:
     crop_size: int
     """Side of the crop in pixels."""
     ms: float | None
-    """Milliseconds for a face alone, with all cores; None where the engine cannot run the network."""
+    """Milliseconds for a face in real time; None where the engine cannot run the network."""
+    parallel: int = 1
+    """Faces that are restored at the same time, each in this time."""
 
     @property
     def faces_at_30_fps(self) -> int:
         """How many faces fit into the time between two frames, if nothing else took any."""
-        return int(1000 / RATE / self.ms) if self.ms else 0
+        return self.parallel * int(1000 / RATE / self.ms) if self.ms else 0
 
 
 _Speeds = TypeAdapter(list[Speed])
@@ -94,10 +99,10 @@ def real_time_options(options: RestorationOptions) -> RestorationOptions:
 def known_choice(*, real_time: bool) -> str | None:
     """Return the name of the network that 'auto' takes with any engine; None before the first measurement, and on a GPU."""
     known = known_speeds()
-    for choice in engine_choices():
-        if choice.available and not _complete(known, choice.name):
+    for name in _available(known):
+        if not _complete(known, name):
             return None
-        if choice.available and (found := _seconds_on(choice.name, known)):
+        if found := _seconds_on(name, known):
             return _fast_enough(found, real_time=real_time)
     return None
 
@@ -123,11 +128,10 @@ def seconds_of_networks(engine: str) -> dict[tuple[str, int], float]:
     Raises:
         EngineError: The engine is unknown, or none can run the networks.
     """
-    available = [choice.name for choice in engine_choices() if choice.available]
-    candidates = available if engine == AUTO else [engine]
+    known = known_speeds()
+    candidates = _available(known) if engine == AUTO else [engine]
     if candidates and candidates[0] not in CPU_ENGINES:
         return {}
-    known = known_speeds()
     for name in candidates:
         if name not in CPU_ENGINES:
             continue
@@ -137,6 +141,33 @@ def seconds_of_networks(engine: str) -> dict[tuple[str, int], float]:
         if found := _seconds_on(name, known):
             return found
     raise EngineError(f"No engine can run the networks here ({engine}).")
+
+
+def _available(known: Sequence[Speed]) -> list[str]:
+    """The engines that can be used here, in the order in which 'auto' tries them."""
+    return as_measured([choice.name for choice in engine_choices() if choice.available], known)
+
+
+def as_measured(engines: Sequence[str], known: Sequence[Speed] | None = None) -> list[str]:
+    """Return the names of engines with the CPU's own in the order of what was measured here.
+
+    One takes the place of another one if it takes less time by a tenth or more, over the networks that both can run; what was not
+    measured keeps its place.
+
+    Args:
+        engines: Names, those that are expected to be faster first.
+        known: What was measured; by default what is remembered.
+    """
+    known = known_speeds() if known is None else known
+    first, second = CPU_ENGINES
+    if first not in engines or second not in engines:
+        return list(engines)
+    times = [{(one.network, one.crop_size): one.ms for one in known if one.engine == name and one.ms} for name in CPU_ENGINES]
+    both = times[0].keys() & times[1].keys()
+    if not both or sum(times[1][face] for face in both) >= FASTER * sum(times[0][face] for face in both):
+        return list(engines)
+    swapped = {first: second, second: first}
+    return [swapped.get(name, name) for name in engines]
 
 
 def measure(engines: Iterable[str]) -> list[Speed]:
@@ -208,7 +239,8 @@ def _measured(engine: str, name: str) -> list[Speed]:
         logger.debug("Measuring %s on %s: %s", name, engine, error)
         return [Speed(engine, name, size, None) for size in network.crop_sizes]
     try:
-        return [Speed(engine, name, size, round(1000 * seconds, 3)) for size, seconds in seconds_by_size(opened).items()]
+        seconds = seconds_by_size(opened)
+        return [Speed(engine, name, size, round(1000 * time, 3), opened.parallel) for size, time in seconds.items()]
     except EngineError as error:
         logger.debug("Measuring %s on %s: %s", name, engine, error)
         return [Speed(engine, name, size, None) for size in network.crop_sizes]
@@ -243,5 +275,16 @@ def _machine() -> Mapping[str, object]:
         "engines": {name: package_version(name) for name in ("openvino", "onnxruntime", "tensorrt")},
         # with it users restrict the instructions that OpenVINO may use
         "isa": os.environ.get("ONEDNN_MAX_CPU_ISA", ""),
-        "networks": {name: hashlib.sha256(network_path(name).read_bytes()).hexdigest() for name in network_names()},
+        "networks": {name: _digest(network_path(name)) for name in network_names()},
     }
+
+
+def _digest(path: Path) -> str:
+    found = path.stat()
+    return _digest_of(path, found.st_size, found.st_mtime_ns)
+
+
+@lru_cache(maxsize=16)
+def _digest_of(path: Path, _size: int, _modified: int) -> str:
+    """The digest of a file; read once while its size and time stay the same."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -32,6 +32,7 @@ def shipped(tmp_path, monkeypatch):
     rows = tuple(weights.ShippedNetwork(name, "") for name in ("best", "quick", "absent"))
     monkeypatch.setattr(weights, "TABLE", rows)
     monkeypatch.setattr(weights, "files", lambda _: folder)
+    monkeypatch.setattr(weights, "DEFAULT_NETWORK", "best")
     monkeypatch.setenv("STREAMDEBLUR_CACHE", str(tmp_path / "cache"))
     return folder
 
@@ -95,6 +96,35 @@ def test_another_engine_is_measured_where_the_first_cannot_run_the_networks(ship
     assert chosen_network("auto", "auto", real_time=True).stem == "quick"
 
 
+@pytest.mark.parametrize(
+    ("openvino", "onnxruntime", "first"),
+    [
+        ((10, 5), (20, 10), "openvino"),
+        ((10, 5), (10, 5), "openvino"),
+        ((10, 5), (9, 4.8), "openvino"),
+        ((10, 5), (8, 5), "onnxruntime"),
+        # what one of them cannot run is not compared
+        ((10, None), (8, 500), "onnxruntime"),
+        ((10, 5), (None, None), "openvino"),
+        (None, (1, 1), "openvino"),
+    ],
+)
+def test_the_engine_that_was_measured_as_faster_is_taken(shipped, openvino, onnxruntime, first):
+    measured = {"openvino": openvino, "onnxruntime": onnxruntime}
+    rows = [
+        {"engine": engine, "network": name, "crop_size": 256, "ms": ms}
+        for engine, times in measured.items() if times for name, ms in zip(("best", "quick"), times, strict=True)
+    ]  # fmt: skip
+    write_cached(speeds._cache_path(), json.dumps(rows).encode())
+    second = "onnxruntime" if first == "openvino" else "openvino"
+    assert speeds.as_measured(["tensorrt", "openvino", "onnxruntime"]) == ["tensorrt", first, second]
+    assert speeds.as_measured(["onnxruntime"]) == ["onnxruntime"]
+    with FaceDeblurrer(network="quick") as deblurrer:
+        assert deblurrer.engine.name == first
+    found = run("doctor", "--json").json["engines"]
+    assert [one["name"] for one in found if one["chosen"]] == [first]
+
+
 def test_the_first_run_measures_and_the_next_ones_remember(shipped, caplog):
     caplog.set_level("INFO")
     for _ in range(2):
@@ -152,15 +182,14 @@ def test_without_a_cache_it_is_measured_in_each_run(shipped, monkeypatch):
     assert known_speeds() == []
 
 
-def test_the_doctor_shows_what_is_known_and_measures_when_it_is_asked_to(shipped, monkeypatch):
-    monkeypatch.setattr(weights, "DEFAULT_NETWORK", "best")
+def test_the_doctor_shows_what_is_known_and_measures_when_it_is_asked_to(shipped):
     assert "not measured yet" in run("doctor").stdout
     found = run("doctor", "--benchmark", "--json").json
     assert {row["engine"] for row in found["speeds"]} == {one["name"] for one in found["engines"] if one["available"]}
     assert {(row["network"], row["crop_size"]) for row in found["speeds"]} == {
         ("best", 256), *(("quick", size) for size in (128, 192, 256))
     }  # fmt: skip
-    assert all(row["faces_at_30_fps"] == int(1000 / 30 / row["ms"]) for row in found["speeds"])
+    assert all(row["faces_at_30_fps"] >= int(1000 / 30 / row["ms"]) for row in found["speeds"])
     assert set(found["auto_network"]) == {"files", "real time"}
     text = run("doctor").stdout
     assert "onnxruntime      quick    128 px" in text

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
@@ -142,7 +143,7 @@ def open_engine(name: str, network: Network, *, throughput: bool = False, cores:
         raise EngineError(f"Unknown engine {shown(name)}. {suggestion(name, dict.fromkeys([*known, *GPU_NAMES]))}")
     failures: list[str] = []
     better: EngineChoice | None = None
-    for choice in choices:
+    for choice in _as_measured(choices) if name == "auto" else choices:
         if name not in ("auto", choice.name):
             continue
         if not choice.available:
@@ -164,6 +165,14 @@ def open_engine(name: str, network: Network, *, throughput: bool = False, cores:
     if better is not None:
         return _open(better, network, threads)
     raise EngineError(f"No engine can run {network.path.name} here. " + "; ".join(failures))
+
+
+def _as_measured(choices: Sequence[EngineChoice]) -> list[EngineChoice]:
+    """The engines, those of the CPU in the order that was measured on this machine, if they were."""
+    from streamdeblur.speeds import as_measured
+
+    by_name = {choice.name: choice for choice in choices}
+    return [by_name[name] for name in as_measured(list(by_name))]
 
 
 def _open(choice: EngineChoice, network: Network, threads: GraphThreads, cancelled: threading.Event | None = None) -> Engine:
