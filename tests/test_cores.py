@@ -99,6 +99,8 @@ def test_openvino_is_told_all_of_it():
     assert thread_settings(file_plan(8).network) == {
         "PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": 4, "INFERENCE_NUM_THREADS": 4, "ENABLE_CPU_PINNING": False,
     }  # fmt: skip
+    assert "ENABLE_CPU_PINNING" not in thread_settings(live_plan(2).network)
+    assert "ENABLE_CPU_PINNING" in thread_settings(live_plan(2, alone=False).network)
     assert thread_settings(live_plan(16).network) == {
         "PERFORMANCE_HINT": "LATENCY", "NUM_STREAMS": 4, "INFERENCE_NUM_THREADS": 12, "ENABLE_CPU_PINNING": False,
     }  # fmt: skip
@@ -210,8 +212,25 @@ with FaceDeblurrer(throughput=True, always=True, network=sys.argv[2]) as deblurr
     deblur_video(sys.argv[3], sys.argv[4], deblurrer=deblurrer, codec="libx264")
     network = next(one for one in opened if one[0] == 256)
     detectors, restored = [one for one in opened if one != network], deblurrer.statistics.restored
-    print(json.dumps({"cores": deblurrer.threads.cores, "network": network, "detectors": detectors,
-                      "encoder": encoders[0], "faces": restored}))
+    file = {"cores": deblurrer.threads.cores, "network": network, "detectors": detectors, "encoder": encoders[0]}
+from streamdeblur.live import recording, sources
+from streamdeblur.live.loop import LiveLoop
+from streamdeblur.live.options import LiveOptions
+init_source, set_threads = sources.ContainerSource.__init__, recording.set_threads
+def noted_source(self, *arguments, **settings):
+    init_source(self, *arguments, **settings)
+    decoders.append(self._stream.codec_context.thread_count)
+def noted_threads(context, count):
+    set_threads(context, count)
+    encoders.append(context.thread_count)
+opened.clear(), encoders.clear()
+decoders = []
+sources.ContainerSource.__init__, recording.set_threads = noted_source, noted_threads
+target = sys.argv[4].replace(".mp4", ".mkv")
+summary = LiveLoop(LiveOptions(source=sys.argv[3], to=(target,), network=sys.argv[2], always=True)).run()
+restored = [restored, summary.restored]
+live = {"graphs": opened, "encoders": encoders, "decoders": decoders}
+print(json.dumps({"file": file, "live": live, "restored": restored}))
 """
 
 
@@ -220,13 +239,16 @@ with FaceDeblurrer(throughput=True, always=True, network=sys.argv[2]) as deblurr
 def test_a_job_keeps_to_its_cores(tmp_path, few_pictures, cores):
     if len(os.sched_getaffinity(0)) < cores:
         pytest.skip(f"needs {cores} cores")
-    source, network = write_video(tmp_path / "in.mp4", few_pictures), write_network(tmp_path / "identity.onnx", "identity")
+    source, network = write_video(tmp_path / "in.mp4", few_pictures[:6]), write_network(tmp_path / "identity.onnx", "identity")
     command = [sys.executable, "-c", JOB, str(cores), str(network), str(source), str(tmp_path / "out.mp4")]
     found = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout.splitlines()[-1])
-    assert found["cores"] == cores
-    assert found["faces"] > 0
-    assert found["encoder"] == cores
+    assert min(found["restored"]) > 0
+    file, live = found["file"], found["live"]
+    assert (file["cores"], file["encoder"]) == (cores, cores)
     # of the threads, and of the pictures that OpenVINO says it computes at the same time
-    assert found["network"][1:] == [cores, cores]
-    assert found["detectors"]
-    assert all(total <= cores for _, total, _ in found["detectors"])
+    assert file["network"][1:] == [cores, cores]
+    assert file["detectors"]
+    assert all(total <= cores for _, total, _ in file["detectors"])
+    assert live["encoders"] == live["decoders"] == [cores]
+    assert [256, cores, 1] in live["graphs"]
+    assert all(total <= cores and parallel == 1 for _, total, parallel in live["graphs"])

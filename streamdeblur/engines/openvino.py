@@ -137,13 +137,10 @@ def _sizes(shape: Any) -> list[int]:
 def thread_settings(threads: GraphThreads) -> dict[str, Any]:
     """Return OpenVINO's settings for the threads of a graph; it takes fewer where the affinity of the process allows fewer."""
     alone = threads.pictures > 1 and threads.each == 1
-    return {
-        "PERFORMANCE_HINT": "THROUGHPUT" if alone else "LATENCY",
-        "NUM_STREAMS": threads.pictures,
-        "INFERENCE_NUM_THREADS": threads.total,
-        # threads of two processes would be kept on the same cores
-        "ENABLE_CPU_PINNING": threads.pinned,
-    }
+    hint = "THROUGHPUT" if alone else "LATENCY"
+    settings = {"PERFORMANCE_HINT": hint, "NUM_STREAMS": threads.pictures, "INFERENCE_NUM_THREADS": threads.total}
+    # OpenVINO itself pins threads on some systems; those of two processes would be kept on the same cores
+    return settings if threads.pinned else {**settings, "ENABLE_CPU_PINNING": False}
 
 
 class OpenVINOGraph:
