@@ -43,7 +43,7 @@ class Adaptation:
     """What is restored of a stream; decided after the first second, and again when the times or the faces change.
 
     Attributes:
-        pace: The time that there is.
+        pace: The time that there is; may be replaced while the stream runs.
         decided: Whether anything has been measured.
     """
 

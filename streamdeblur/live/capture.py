@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from streamdeblur.errors import InputError, StreamDeblurError
 from streamdeblur.live.latest_frame import LatestFrameSlot
 from streamdeblur.live.sources import LiveSource
-from streamdeblur.live.timing import Backoff
+from streamdeblur.live.timing import Backoff, FrameInterval
 from streamdeblur.video.conversion import to_editable_format
 
 if TYPE_CHECKING:
@@ -41,6 +41,7 @@ class Capture:
         name: Name of the source for messages.
         rate: Frames per second, as far as the source states it.
         realtime: Whether frames arrive at their own times, so that those not taken in time are stale.
+        interval: Time between two frames, as stated or as measured.
         frames: The slot with the latest frame.
         first: The first frame of the source.
         tags: What the source says about its video, and its frames do not.
@@ -61,6 +62,7 @@ class Capture:
         self._source = opener()
         self.name, self.rate, self.realtime = self._source.name, self._source.rate, self._source.realtime
         self.tags = self._source.tags
+        self.interval = FrameInterval(1 / float(self.rate))
         self.problem: str | None = None
         self.frames = LatestFrameSlot[CapturedFrame](blocking=not self.realtime)
         self._running = True
@@ -119,7 +121,9 @@ class Capture:
         self.frames.close()
 
     def _put(self, frame: av.VideoFrame) -> bool:
-        return self.frames.put(CapturedFrame(frame, time.monotonic()))
+        now = time.monotonic()
+        self.interval.add(now)
+        return self.frames.put(CapturedFrame(frame, now))
 
     def _report(self, error: Exception, pause: float) -> None:
         if self.problem is None:

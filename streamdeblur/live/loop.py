@@ -90,7 +90,7 @@ class LiveLoop:
         realtime = self.capture.realtime
         for warning in unused_settings(options, realtime=realtime):
             self._warnings.add(warning)
-        pace = Pace(1 / float(self.capture.rate), options.budget / 1000 if options.budget else None)
+        pace = Pace(self.capture.interval.seconds, options.budget / 1000 if options.budget else None)
         self._default_budget = pace.budget or BUDGET_SHARE * pace.interval
         # what fails here is opened again while the stream runs
         self.restorer.keep_up(pace if realtime else None)
@@ -226,6 +226,7 @@ class LiveLoop:
         frame, captured_at = restored.frame, restored.captured_at
         seconds = captured_at - self._started
         if self.capture.realtime:
+            self.restorer.frames_come(self.capture.interval.seconds)
             self._delay.update(time.monotonic() - captured_at, longest=self.budget)
             time.sleep(max(0.0, captured_at + self._delay.seconds - time.monotonic()))
         elif frame.time is not None:

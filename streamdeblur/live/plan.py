@@ -18,6 +18,8 @@ FULL, ROOM = 0.95, 0.75
 """Share of its budget that a frame may be expected to take by the plan that is followed, and by a better one that replaces it."""
 SMOOTH_FPS, LOWEST_FPS = 24.0, 10.0
 """Frames per second that are kept before a face is left out, and before all faces are."""
+MOST_LEFT_OUT = 60
+"""Largest n of which every n-th frame is shown."""
 FIRST_HOLD, LONGEST_HOLD = 2.0, 60.0
 """Seconds for which a better plan must fit before it replaces the present one; doubled each time when that was too much."""
 OVERLOADS = 2
@@ -83,7 +85,7 @@ class Wanted:
         slowest = math.floor(1 / (self.interval * lowest_fps) + 1e-9)
         if self.budget is not None:
             slowest = max(slowest, math.ceil(self.budget / self.interval - 1e-9))
-        return range(1, max(1, slowest) + 1)
+        return range(1, min(max(1, slowest), MOST_LEFT_OUT) + 1)
 
 
 @dataclass(frozen=True)

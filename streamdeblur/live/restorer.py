@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -115,6 +116,13 @@ class Restorer:
         if pace is not None and deblurrer is not None:
             with self._replaced_on_failure(deblurrer):
                 self._begin_to_adapt(deblurrer, pace)
+
+    def frames_come(self, interval: float) -> None:
+        """Go on at another pace, if the frames come at other intervals than before."""
+        if self._pace is not None and self._pace.interval != interval:
+            self._pace = replace(self._pace, interval=interval)
+            if self.adaptation is not None:
+                self.adaptation.pace = self._pace
 
     def _begin_to_adapt(self, deblurrer: FaceDeblurrer, pace: Pace) -> None:
         name = deblurrer.network.path.stem

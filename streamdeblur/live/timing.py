@@ -18,6 +18,10 @@ DELAY_FRAMES = 100
 """Number of recent frames that the playout delay is computed from."""
 DELAY_QUANTILE = 0.95
 """Share of the recent frames that are ready by the playout delay."""
+ARRIVALS = 31
+"""Number of recent frames that the rate of a source is measured by."""
+OTHER_RATE = 1.25
+"""Ratio by which a rate differs from the stated one before it is another one: cameras and networks deliver unevenly."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
 """Seconds between two attempts to reconnect: at first, and at most."""
 
@@ -72,6 +76,30 @@ class PlayoutDelay:
         self._recent.append(seconds)
         ordered = sorted(self._recent)
         self.seconds = min(longest, ordered[math.ceil(DELAY_QUANTILE * len(ordered)) - 1])
+
+
+class FrameInterval:
+    """The time between two frames of a source: as it states, unless they come at another rate, as from cameras in dim light.
+
+    Attributes:
+        seconds: The time.
+    """
+
+    def __init__(self, stated: float) -> None:
+        """Begin with the time that the source states, in seconds."""
+        self.seconds = self._stated = stated
+        self._arrivals: deque[float] = deque(maxlen=ARRIVALS)
+
+    def __repr__(self) -> str:
+        return f"FrameInterval({self.seconds:.4f}, stated={self._stated:.4f})"
+
+    def add(self, arrived_at: float) -> None:
+        """Add the time at which a frame arrived."""
+        self._arrivals.append(arrived_at)
+        if len(self._arrivals) == ARRIVALS:
+            usual = float(np.median(np.diff(self._arrivals)))
+            differs = not 1 / OTHER_RATE < usual / self._stated < OTHER_RATE
+            self.seconds = usual if differs and usual > 0 else self._stated
 
 
 class Backoff:

@@ -216,6 +216,17 @@ def test_another_network_takes_over_when_it_is_open():
     assert stream.adaptation.costs.networks == ["quick"]
 
 
+def test_a_camera_that_delivers_fewer_frames_leaves_more_time_for_each():
+    stream = Stream(AVX2, Pace(1 / 30))
+    stream.play(10, (300.0,) * 3)
+    assert stream.adaptation.plan == Plan("quick", 128, 2)
+    stream.adaptation.pace = stream.pace = Pace(1 / 15)
+    stream.play(20, (300.0,) * 3)
+    assert stream.adaptation.plan.faces >= 3
+    assert stream.adaptation.limit == pytest.approx(0.85 / 15)
+    assert stream.adaptation.fps == pytest.approx(15)
+
+
 def test_the_budget_of_the_user_is_kept():
     within = Adaptation(Pace(1 / 30, budget=0.02), AVX2, "quick")
     assert (within.patience, within.limit, within.plan) == (0.02, 0.02, Plan("quick", 128, 1))

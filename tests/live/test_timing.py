@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from streamdeblur.live.latest_frame import LatestFrameSlot
-from streamdeblur.live.timing import FIRST_PAUSE, LONGEST_PAUSE, Backoff, Latencies, PlayoutDelay
+from streamdeblur.live.timing import ARRIVALS, FIRST_PAUSE, LONGEST_PAUSE, Backoff, FrameInterval, Latencies, PlayoutDelay
 
 
 def test_a_new_item_replaces_a_stale_one_which_is_counted():
@@ -70,6 +70,27 @@ def test_the_playout_delay_is_what_most_frames_take():
     for _ in range(100):
         delay.update(5.0, longest=0.1)
     assert delay.seconds == 0.1
+
+
+@pytest.mark.parametrize(
+    ("stated", "really", "taken"), [(30, 30, 30), (30, 27, 30), (30, 15, 15), (25, 60, 60), (15, 12.5, 15), (30, 7.5, 7.5)]
+)
+def test_the_interval_of_a_source_is_measured_where_it_is_not_as_stated(stated, really, taken):
+    interval, random, now = FrameInterval(1 / stated), np.random.default_rng(2), 100.0
+    for number in range(200):
+        assert number >= ARRIVALS or interval.seconds == 1 / stated
+        now += 1 / really
+        # frames arrive unevenly, and one in ten is lost
+        if random.random() > 0.1:
+            interval.add(now + random.normal(0.0, 0.05 / really))
+    assert interval.seconds == pytest.approx(1 / taken, rel=0.05)
+
+
+def test_frames_at_the_same_time_say_nothing():
+    interval = FrameInterval(0.04)
+    for _ in range(2 * ARRIVALS):
+        interval.add(5.0)
+    assert interval.seconds == 0.04
 
 
 def test_pauses_grow_until_an_attempt_succeeds():
