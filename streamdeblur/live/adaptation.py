@@ -91,7 +91,7 @@ class Adaptation:
     @property
     def limit(self) -> float:
         """Seconds that a frame may take by the plan."""
-        return Wanted((), self.pace.interval, self.pace.budget).limit(self.plan.every)
+        return self.plan.limit(Wanted((), self.pace.interval, self.pace.budget))
 
     @property
     def fps(self) -> float:

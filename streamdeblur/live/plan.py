@@ -16,6 +16,9 @@ BUDGET_SHARE = 0.85
 """Share of the time between two frames that a frame may take; the rest is for pasting and showing."""
 FULL, ROOM = 0.95, 0.75
 """Share of its budget that a frame may be expected to take by the plan that is followed, and by a better one that replaces it."""
+TIGHT = 1.3
+"""How much more than that a frame with one face may take, before the rate falls below a smooth one: its frames come later, and
+faster than they go on average."""
 SMOOTH_FPS, LOWEST_FPS = 24.0, 10.0
 """Frames per second that are kept before a face is left out, and before all faces are."""
 MOST_LEFT_OUT = 60
@@ -99,6 +102,8 @@ class Plan:
     """Number of faces at most."""
     every: int = 1
     """Every n-th frame is restored and shown; the others are left out."""
+    tight: bool = False
+    """Whether frames may take more of their time than usual; never more than the user has set."""
 
     def seconds(self, costs: Costs, wanted: Wanted) -> float:
         """Return the time that a frame is expected to take."""
@@ -106,7 +111,11 @@ class Plan:
 
     def fits(self, costs: Costs, wanted: Wanted, share: float = FULL) -> bool:
         """Return whether a frame is expected to take at most a share of its budget."""
-        return not self.faces or self.seconds(costs, wanted) <= share * wanted.limit(self.every)
+        return not self.faces or self.seconds(costs, wanted) <= share * self.limit(wanted)
+
+    def limit(self, wanted: Wanted) -> float:
+        """Return the seconds that a frame may take."""
+        return wanted.limit(self.every) * (TIGHT if self.tight and wanted.budget is None else 1.0)
 
 
 def choose(costs: Costs, wanted: Wanted, share: float = FULL) -> Plan:
@@ -114,18 +123,20 @@ def choose(costs: Costs, wanted: Wanted, share: float = FULL) -> Plan:
     sides = wanted.sides or (float(max(size for _, size in costs.faces)),)
     wanted = Wanted(sides, wanted.interval, wanted.budget)
     plan = next(plan for plan in preferences(costs, wanted) if plan.fits(costs, wanted, share))
-    return Plan(plan.network, plan.largest_crop, _capacity(plan, costs, wanted, share), plan.every)
+    return replace(plan, faces=_capacity(plan, costs, wanted, share))
 
 
 def preferences(costs: Costs, wanted: Wanted) -> Iterator[Plan]:
     """Yield the plans from the best one to none at all.
 
     All faces are restored rather than few of them, and each by smaller crops rather than by a worse network. A rate that still
-    looks smooth is given up before a face is, and a lower one before the last face is.
+    looks smooth is given up before a face is, and a lower one before the last face is; before that, its frames may come late.
     """
     for faces in range(len(wanted.sides), 0, -1):
         for every in wanted.rates(SMOOTH_FPS):
             yield from _of_all_networks(costs, faces, every)
+    for every in wanted.rates(SMOOTH_FPS):
+        yield from (replace(plan, tight=True) for plan in _of_all_networks(costs, 1, every))
     for every in wanted.rates(LOWEST_FPS):
         yield from _of_all_networks(costs, 1, every)
     network = costs.networks[-1]
@@ -140,7 +151,7 @@ def _of_all_networks(costs: Costs, faces: int, every: int) -> Iterator[Plan]:
 
 def _capacity(plan: Plan, costs: Costs, wanted: Wanted, share: float) -> int:
     """Number of faces that fit: those of the plan, and more of the mean cost of them."""
-    if plan.faces < len(wanted.sides):
+    if plan.faces < len(wanted.sides) or plan.tight:
         return plan.faces
     spare = share * wanted.limit(plan.every) - plan.seconds(costs, wanted)
     each = (plan.seconds(costs, wanted) - costs.rest) / plan.faces
@@ -208,16 +219,12 @@ class Planner:
 
     def _keep(self, fitting: Plan) -> None:
         """Keep everything that is seen, but take more faces where they fit in the same way."""
-        same = (fitting.network, fitting.largest_crop, fitting.every) == (
-            self.plan.network, self.plan.largest_crop, self.plan.every
-        )  # fmt: skip
-        if same and fitting.faces > self.plan.faces:
+        if fitting.faces > self.plan.faces and replace(fitting, faces=self.plan.faces) == self.plan:
             self.plan = fitting
 
 
 def _rank(plan: Plan, costs: Costs, wanted: Wanted) -> int:
     """The place of a plan among the preferences, 0 for the best."""
-    faces = min(plan.faces, len(wanted.sides))
-    places = [Plan(one.network, one.largest_crop, one.faces, one.every) for one in preferences(costs, wanted)]
-    alike = Plan(plan.network, plan.largest_crop, faces, plan.every) if faces else places[-1]
+    places = list(preferences(costs, wanted))
+    alike = replace(plan, faces=min(plan.faces, len(wanted.sides))) if plan.faces else places[-1]
     return places.index(alike) if alike in places else len(places)

@@ -14,6 +14,8 @@ MIDDLE = {("best", 256): 0.013, ("quick", 256): 0.008}
 AVX2 = {("quick", 128): 0.0082, ("quick", 192): 0.0141, ("quick", 256): 0.0254}
 """Two cores without bf16; a network of three sizes."""
 WITH_NANO = AVX2 | {("nano", 128): 0.0025, ("nano", 192): 0.0045, ("nano", 256): 0.008}
+TIGHT = {("quick", 256): 0.025}
+"""Two cores without bf16; a network of one size."""
 SLOW = {("quick", 256): 0.040}
 HOPELESS = {("quick", 256): 0.2}
 ONE, TWO, THREE, SIX = (240.0,), (240.0, 200.0), (240.0, 200.0, 120.0), (240.0,) * 6
@@ -47,6 +49,9 @@ def wanted(sides, fps=30, budget=None):
         (AVX2, wanted(TWO, fps=60), "quick", 128, 2, 2),
         (FAST, wanted(SIX, fps=60), "best", 256, 6, 2),
         (MIDDLE, wanted(SIX, fps=120), "quick", 256, 3, 5),
+        # and frames that come late for one face before that; not if the user has set how late
+        (TIGHT, wanted(SIX), "quick", 256, 1, 1),
+        (TIGHT, wanted(ONE, budget=0.028), "quick", 256, 0, 1),
         # a rate that is not smooth comes before no face
         (SLOW, wanted(SIX), "quick", 256, 1, 2),
         (HOPELESS, wanted(ONE), "quick", 256, 0, 1),
@@ -60,7 +65,9 @@ def wanted(sides, fps=30, budget=None):
     ],
 )
 def test_the_plan_for_a_machine_and_a_stream(machine, stream, network, largest_crop, faces, every):
-    assert choose(Costs(machine, rest=0.006), stream) == Plan(network, largest_crop, faces, every)
+    assert choose(Costs(machine, rest=0.006), stream) == Plan(
+        network, largest_crop, faces, every, tight=machine is TIGHT and faces
+    )
 
 
 @pytest.mark.parametrize("machine", [FAST, MIDDLE, AVX2, WITH_NANO, SLOW, HOPELESS])
@@ -127,6 +134,18 @@ def test_a_better_plan_waits_until_it_has_fitted_for_a_while_and_longer_each_tim
     assert waited[0] == 2
     assert waited == sorted(waited)
     assert waited[-1] == LONGEST_HOLD
+
+
+def test_a_tight_plan_is_left_for_a_better_one_and_taken_again():
+    planner = Planner(Plan("quick", 256, 1))
+    assert looks(planner, Costs(TIGHT, 0.007), wanted(ONE), 10) == [(0.0, Plan("quick", 256, 1, tight=True))]
+    half = {face: seconds / 2 for face, seconds in TIGHT.items()}
+    ((moment, plan),) = looks(planner, Costs(half, 0.007), wanted(ONE), 10, 10)
+    assert (moment, plan) == (12.0, Plan("quick", 256, 1))
+    ((moment, plan),) = looks(planner, Costs(TIGHT, 0.007), wanted(ONE), 10, 20)
+    assert (moment, plan) == (20.5, Plan("quick", 256, 1, tight=True))
+    ((moment, plan),) = looks(planner, Costs(TIGHT, 0.02), wanted(ONE), 10, 30)
+    assert plan == Plan("quick", 256, 1, every=2)
 
 
 def test_a_load_at_the_limit_does_not_alternate():
