@@ -18,6 +18,12 @@ class LivePlan:
     """Number of faces that are restored in a frame at most."""
     fps: float
     """Frames per second that are restored and shown."""
+    face_ms: float
+    """Milliseconds for a face, measured in this stream, or expected before the first second."""
+    rest_ms: float
+    """The same for everything else of a frame."""
+    limit_ms: float
+    """Milliseconds that a frame may take."""
     reason: str
     """The plan and what was measured, in a sentence; empty before the first second."""
 
@@ -25,8 +31,16 @@ class LivePlan:
     def of(cls, adaptation: Adaptation) -> LivePlan:
         """Return the present plan."""
         plan = adaptation.plan
-        reason = adaptation.description if adaptation.decided else ""
-        return cls(plan.network, plan.largest_crop, plan.faces, round(adaptation.fps, 2), reason)
+        return cls(
+            plan.network,
+            plan.largest_crop,
+            plan.faces,
+            round(adaptation.fps, 2),
+            round(1000 * adaptation.face_seconds, 1),
+            round(1000 * adaptation.costs.rest, 1),
+            round(1000 * adaptation.limit, 1),
+            adaptation.description if adaptation.decided else "",
+        )
 
 
 @dataclass

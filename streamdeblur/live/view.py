@@ -80,7 +80,8 @@ def overlay_lines(summary: LiveSummary, unrestored: float | None) -> list[str]:
     ]
     if summary.plan is not None:
         plan = summary.plan
-        lines.append(f"{plan.network}, crops up to {plan.largest_crop} px, up to {plan.faces} faces, {plan.fps:g} fps")
+        lines.append(f"{plan.network}, crops up to {plan.largest_crop} px, up to {plan.faces} faces, {plan.fps:g} fps:")
+        lines.append(f"a face takes {plan.face_ms:.0f} ms, the rest {plan.rest_ms:.0f} ms, of {plan.limit_ms:.0f} ms")
     if unrestored is not None:
         lines.append(f"Too slow: {unrestored:.0%} of the faces pass unrestored")
     return lines
