@@ -20,6 +20,8 @@ DELAY_QUANTILE = 0.95
 """Share of the recent frames that are ready by the playout delay."""
 ARRIVALS = 31
 """Number of recent frames that the rate of a source is measured by."""
+BREAK_SECONDS = 1.0
+"""Time without a frame that is a break of the stream, and no interval."""
 OTHER_RATE = 1.25
 """Ratio by which a rate differs from the stated one before it is another one: cameras and networks deliver unevenly."""
 FIRST_PAUSE, LONGEST_PAUSE = 0.5, 8.0
@@ -95,6 +97,8 @@ class FrameInterval:
 
     def add(self, arrived_at: float) -> None:
         """Add the time at which a frame arrived."""
+        if self._arrivals and arrived_at - self._arrivals[-1] > BREAK_SECONDS:
+            self._arrivals.clear()
         self._arrivals.append(arrived_at)
         if len(self._arrivals) == ARRIVALS:
             usual = float(np.median(np.diff(self._arrivals)))

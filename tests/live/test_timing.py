@@ -93,6 +93,15 @@ def test_frames_at_the_same_time_say_nothing():
     assert interval.seconds == 0.04
 
 
+def test_breaks_of_a_stream_are_no_intervals():
+    interval, now = FrameInterval(1 / 30), 0.0
+    for _ in range(4 * ARRIVALS):
+        for step in (8.0, 1 / 30, 1 / 30):
+            now += step
+            interval.add(now)
+    assert interval.seconds == 1 / 30
+
+
 def test_pauses_grow_until_an_attempt_succeeds():
     backoff = Backoff()
     assert backoff.due()
