@@ -26,6 +26,7 @@ from streamdeblur.frames import Frame, Image, StreamItem, check_frame, copied, e
 from streamdeblur.network import Network
 from streamdeblur.opening import one_at_a_time
 from streamdeblur.options import LOOK_AHEAD, RestorationOptions, RestorationSettings
+from streamdeblur.setting_types import Threshold, checked_threshold
 from streamdeblur.speeds import chosen_network
 from streamdeblur.statistics import RestorationStatistics
 from streamdeblur.video.planes import Planes
@@ -164,6 +165,12 @@ class FaceDeblurrer:
         return self._selector.statistics
 
     @property
+    def judged_faces(self) -> list[JudgedFace]:
+        """The faces of the last frame that were judged, each with the gain in dB that is expected of its restoration (``gain``)
+        and how much of it is added (``weight``, 0 where it was left as it is)."""
+        return list(self._selector.judged)
+
+    @property
     def scheduler(self) -> FaceScheduler:
         """What selects the faces that fit before a deadline."""
         return self._selector.scheduler
@@ -283,19 +290,21 @@ class FaceDeblurrer:
         strength: float | None = None,
         always: bool | None = None,
         limits: FaceLimits = NO_LIMITS,
+        threshold: Threshold | None = None,
     ) -> None:
         """Restore the faces of the next frame of the stream *in place*.
 
         Args:
             frame: The frame, or its planes.
             deadline: Time (`time.monotonic`) by which the frame is done. Where there is no time for all faces, those with the
-                highest priority (blur times size) are restored and the others pass through (`statistics.passed_through`).
+                highest priority (expected gain times size) are restored, the others pass through (`statistics.passed_through`).
             strength: Share of the restoration that is added, 0 to 1; by default that of the options.
-            always: Restore sharp faces, too; by default as the options say.
+            always: Restore all faces, whatever the threshold; by default as the options say.
             limits: What is restored at most.
+            threshold: Gain to be expected from which a face is restored, by name or in dB; by default that of the options.
 
         Raises:
-            ValueError: A strength outside 0 to 1.
+            ValueError: A strength outside 0 to 1, or no threshold.
             InputError: A pixel format that cannot be edited; the frame is as it was.
             EngineError: The engine failed; the frame is as it was.
         """
@@ -303,7 +312,7 @@ class FaceDeblurrer:
             check_frame(frame)
             make_writable(frame)
             frame = planes_of(frame)
-        settings = self._settings(strength, always, deadline)
+        settings = self._settings(strength, always, deadline, threshold)
         settings = replace(settings, most_faces=limits.most_faces, crop_sizes=limits.sizes(settings.crop_sizes))
         self._finish(frame, self._begin(frame, None, settings), deadline)
 
@@ -438,7 +447,11 @@ class FaceDeblurrer:
         return frame if entry.bare else entry.item
 
     def _settings(
-        self, strength: float | None = None, always: bool | None = None, deadline: float | None = None
+        self,
+        strength: float | None = None,
+        always: bool | None = None,
+        deadline: float | None = None,
+        threshold: Threshold | None = None,
     ) -> FrameSettings:
         """The settings of a frame: those that are given, else those of the options."""
         self._check_open()
@@ -446,7 +459,9 @@ class FaceDeblurrer:
         if not 0.0 <= strength <= 1.0:
             raise ValueError(f"A strength is 0 to 1 (got {strength:g}).")
         always = self.options.always if always is None else always
-        return FrameSettings(strength, always, deadline, crop_sizes=self.engine.crop_sizes)
+        setting = self.options.threshold if threshold is None else checked_threshold(threshold)
+        gain = self._selector.estimator.threshold("always" if always else setting)
+        return FrameSettings(strength, gain, deadline, crop_sizes=self.engine.crop_sizes)
 
     def _check_open(self) -> None:
         if self._closed:

@@ -13,7 +13,7 @@ from streamdeblur.config_files import read_config
 from streamdeblur.configs import VIDEO
 from streamdeblur.errors import OptionError
 from streamdeblur.setting_messages import explanation
-from streamdeblur.setting_types import LARGEST_SIDE, LONGEST_TIME, Seconds, Size
+from streamdeblur.setting_types import LARGEST_SIDE, LONGEST_TIME, Seconds, Size, Threshold
 from streamdeblur.weights import AUTO, DEFAULT_NETWORK, REAL_TIME_NETWORK, network_names
 
 if TYPE_CHECKING:
@@ -168,6 +168,7 @@ class RestorationSettings(TypedDict, total=False):
 
     strength: float
     min_face: float
+    threshold: Literal["gentle", "normal", "always"] | float
     always: bool
     detector: str
     detect_every: int
@@ -201,7 +202,12 @@ class RestorationOptions(UserSettings):
     min_face: float = Field(
         default=48.0, ge=12.0, le=LARGEST_SIDE, description="Size in pixels of the smallest face that is looked for."
     )
-    always: bool = Field(default=False, description="Restore faces that measure as sharp, too.")
+    threshold: Threshold = Field(
+        default="normal",
+        description="Gain to be expected from which a face is restored: gentle (clearly blurred ones), normal (in doubt, too), "
+        "always, or a number of dB.",
+    )
+    always: bool = Field(default=False, description="Restore all faces, sharp ones, too: --threshold always.")
     detector: str = Field(
         default="centerface", description="centerface, scrfd:FILE.onnx or scrfd:PACK (an InsightFace model pack)."
     )

@@ -6,10 +6,12 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-from pydantic import Field, GetCoreSchemaHandler
+from pydantic import Field, GetCoreSchemaHandler, PlainValidator
 from pydantic_core import CoreSchema, core_schema
+
+from streamdeblur.known_names import shown
 
 LONGEST_TIME = 1e8
 """Seconds, about three years."""
@@ -71,8 +73,46 @@ def parse_size(value: Any) -> Any:
     return int(size[1]), int(size[2])
 
 
+LARGEST_GAIN = 20.0
+"""dB; no face gains more."""
+
+
+def parse_threshold(value: Any) -> Any:
+    """Convert a threshold: 'gentle', 'normal' and 'always' stay as they are, other text is a number.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if isinstance(value, bool):
+        raise ValueError("no threshold")
+    if isinstance(value, str) and value.strip().lower() not in ("gentle", "normal", "always"):
+        return float(value)
+    return value.strip().lower() if isinstance(value, str) else value
+
+
+def checked_threshold(value: Any) -> Any:
+    """Return a threshold as settings hold it.
+
+    Raises:
+        ValueError: It is none.
+    """
+    try:
+        threshold = parse_threshold(value)
+        if isinstance(threshold, str) or 0.0 <= threshold <= LARGEST_GAIN:
+            return threshold
+    except (TypeError, ValueError):
+        pass  # told below, with the others
+    raise ValueError(f"A threshold is {THRESHOLD.words} (got {shown(value)}).")
+
+
 TIME = Spelling("a time: seconds, or [HH:]MM:SS such as 1:30", "TIME", parse_seconds)
 SIZE = Spelling(f"WIDTHxHEIGHT, such as 1280x720, with sides of 1 to {LARGEST_SIDE} px", "WIDTHxHEIGHT", parse_size)
+
+THRESHOLD = Spelling(f"one of gentle, normal, always, or a gain of 0 to {LARGEST_GAIN:g} dB", "THRESHOLD", parse_threshold)
+
+# with one validator for both, a wrong value has one error
+Threshold = Annotated[Literal["gentle", "normal", "always"] | float, PlainValidator(checked_threshold), THRESHOLD]
+"""The gain to be expected from which a face is restored: by name, or in dB."""
 
 Seconds = Annotated[float, TIME]
 """A time in seconds, also written as ``1:30`` or ``00:01:30.5``."""

@@ -16,11 +16,15 @@ class RestorationStatistics:
     """Faces detected, one per face and frame."""
     restored: int = 0
     skipped_sharp: int = 0
-    """Faces that measured as sharp and were left as they were."""
+    """Faces of which too little gain was expected, mostly sharp ones: left as they were."""
     failed: int = 0
     """Faces for which the network returned NaN: passed through unrestored."""
     passed_through: int = 0
-    """Blurred faces for which there was no time before the deadline."""
+    """Faces for which there was no time before the deadline."""
+    judged: int = 0
+    """Faces whose gain was estimated."""
+    gain_sum: float = 0.0
+    """Sum of these estimates in dB."""
     restored_by_size: dict[int, int] = field(default_factory=dict)
     """Restored faces by the side of their crops in pixels."""
 
@@ -31,6 +35,16 @@ class RestorationStatistics:
         return RestorationStatistics(
             **{name: count + after[name] for name, count in before.items()}, restored_by_size=dict(sizes)
         )
+
+    @property
+    def expected_gain(self) -> float | None:
+        """Mean gain in dB of PSNR that was expected of a face; None without any."""
+        return round(self.gain_sum / self.judged, 2) if self.judged else None
+
+    def add_gain(self, gain: float) -> None:
+        """Count a face of which this gain in dB is expected."""
+        self.judged += 1
+        self.gain_sum += gain
 
     def add_restored(self, size: int) -> None:
         """Count a restored face, whose crop has `size` px."""

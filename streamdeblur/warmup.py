@@ -8,7 +8,7 @@ import threading
 import numba
 import numpy as np
 
-from streamdeblur.faces.blur import blur_of
+from streamdeblur.faces.gain import described
 from streamdeblur.faces.memory import RememberedCrop
 from streamdeblur.faces.window import CROP_SIZE, FaceWindow, RestoredCrop, crop, paste
 from streamdeblur.kernels.interrupts import interrupts_held
@@ -50,7 +50,7 @@ def _run_all() -> None:
     cropped = crop(planes, window)
     paste(planes, [RestoredCrop(window, cropped, cropped)])
     quantise(np.zeros((1, 3, CROP_SIZE, CROP_SIZE), np.float32), np.empty_like(cropped)[None], np.ones(1, np.bool_))
-    blur_of(cropped, window.side)
+    described(cropped, window.side)
 
 
 def _remember() -> None:

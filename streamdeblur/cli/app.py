@@ -44,6 +44,7 @@ GROUPS = {
         {
             "hourglass": "Train step 1: the hourglass, which restores low and middle frequencies.",
             "cgan": "Train step 2: the conditional GAN, which restores high frequencies. The hourglass is not changed.",
+            "gain": "Fit the estimate of what a network gains, by which faces are chosen.",
             "measure": "Measure the figures of a model card on held-out people, as a table in Markdown.",
         },
     ),

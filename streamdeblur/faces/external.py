@@ -10,8 +10,8 @@ from typing import Protocol, TypeAlias, cast, runtime_checkable
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.faces.blur import BlurHysteresis
 from streamdeblur.faces.face import Face, faces_from_boxes
+from streamdeblur.faces.hysteresis import GainHysteresis
 from streamdeblur.known_names import shown
 
 REMEMBERED_TRACKS = 256
@@ -105,16 +105,16 @@ def _box_around(detection: PointDetection | TrackedPoints) -> NDArray[np.float32
 
 
 class TrackHysteresis:
-    """The blur hysteresis of each track of a tracker outside."""
+    """The hysteresis of each track of a tracker outside."""
 
     def __init__(self) -> None:
-        self._by_track: OrderedDict[int, BlurHysteresis] = OrderedDict()
+        self._by_track: OrderedDict[int, GainHysteresis] = OrderedDict()
 
-    def of(self, track_id: int | None) -> BlurHysteresis:
+    def of(self, track_id: int | None) -> GainHysteresis:
         """Return the state of a track; a new one for a face without."""
         if track_id is None:
-            return BlurHysteresis()
-        hysteresis = self._by_track.setdefault(track_id, BlurHysteresis())
+            return GainHysteresis()
+        hysteresis = self._by_track.setdefault(track_id, GainHysteresis())
         self._by_track.move_to_end(track_id)
         if len(self._by_track) > REMEMBERED_TRACKS:
             self._by_track.popitem(last=False)

@@ -1,4 +1,4 @@
-"""Faces whose blur is judged, and those that a copy of a frame shows again."""
+"""Faces whose gain is estimated, and those that a copy of a frame shows again."""
 
 from __future__ import annotations
 
@@ -33,8 +33,10 @@ class JudgedFace:
     """uint8 RGB [S, S, 3]."""
     weight: float
     """Of its restoration, 0 to 1: faces fade in and out, and sharp ones are left as they are."""
+    gain: float
+    """dB of PSNR that its restoration is expected to bring."""
     priority: float
-    """Blur times size: larger for what a viewer notices more."""
+    """Gain times size: larger for what a viewer notices more."""
     track_id: int | None
     neighbours: FaceNeighbours | None = field(default=None, repr=False)
     """Of its crop; None where nothing is remembered of the face."""
@@ -54,7 +56,7 @@ class JudgedFace:
 class _LastFace:
     face: JudgedFace
     lines: SampleArray
-    always: bool
+    threshold: float
     frame: int
     """Number of the last frame with this face."""
 
@@ -78,17 +80,17 @@ class LastFaces:
         self._frame += 1
         self._faces = {track: last for track, last in self._faces.items() if self._frame - last.frame <= LONGEST_GAP}
 
-    def repeated(self, track: Hashable | None, planes: Planes, window: FaceWindow, *, always: bool) -> JudgedFace | None:
+    def repeated(self, track: Hashable | None, planes: Planes, window: FaceWindow, *, threshold: float) -> JudgedFace | None:
         """Return what was found of a face last, if this frame shows it again without any change; else None.
 
         Args:
             track: What tells the face from others; None if nothing does.
             planes: The frame.
             window: Where the face is expected.
-            always: Whether sharp faces are restored, too.
+            threshold: Gain in dB above which faces are restored.
         """
         last = self._faces.get(track)
-        if last is None or last.always != always or not _same_place(last.face.window, window):
+        if last is None or last.threshold != threshold or not _same_place(last.face.window, window):
             return None
         before = last.face
         if not np.array_equal(_lines(planes, before.window), last.lines) or not np.array_equal(
@@ -103,10 +105,10 @@ class LastFaces:
         last = self._faces.get(track)
         return None if last is None else last.face.crop_size
 
-    def keep(self, track: Hashable | None, planes: Planes, face: JudgedFace, *, always: bool) -> None:
+    def keep(self, track: Hashable | None, planes: Planes, face: JudgedFace, *, threshold: float) -> None:
         """Keep a face of this frame; one without a track cannot be told again."""
         if track is not None:
-            self._faces[track] = _LastFace(face, _lines(planes, face.window).copy(), always, self._frame)
+            self._faces[track] = _LastFace(face, _lines(planes, face.window).copy(), threshold, self._frame)
 
 
 def _same_place(one: FaceWindow, other: FaceWindow) -> bool:

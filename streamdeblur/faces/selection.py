@@ -1,4 +1,4 @@
-"""FaceSelector: which faces of a frame are restored. They are detected, their blur is judged, and those that fit are selected."""
+"""FaceSelector: which faces of a frame are restored. They are detected and judged, and those that fit are selected."""
 
 from __future__ import annotations
 
@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from streamdeblur.faces.blur import BlurHysteresis, blur_of
 from streamdeblur.faces.crop_size import smallest_fitting
 from streamdeblur.faces.detect import Detector
 from streamdeblur.faces.external import Detections, TrackHysteresis, external_faces
 from streamdeblur.faces.find import FaceFinder
+from streamdeblur.faces.gain import ALWAYS, GainEstimator
+from streamdeblur.faces.hysteresis import GainHysteresis
 from streamdeblur.faces.judged import JudgedFace, LastFaces
 from streamdeblur.faces.memory import FaceMemory
 from streamdeblur.faces.scheduler import FaceScheduler
@@ -26,6 +27,9 @@ from streamdeblur.video.planes import Planes
 DETECTION_SHARE, JUDGING_SHARE = 0.1, 0.5
 """Shares of the time until a deadline after which no more faces are detected, and judged; the rest is for restoring them."""
 
+NEW_FACE, LEAST_WORTH = 3.0, 0.05
+"""Gains in dB: the largest that is estimated, and one below which faces that are restored in any case differ by their size."""
+
 
 @dataclass(frozen=True)
 class FrameSettings:
@@ -33,8 +37,8 @@ class FrameSettings:
 
     strength: float
     """Share of the restoration that is added, 0 to 1."""
-    always: bool
-    """Restore sharp faces, too."""
+    threshold: float
+    """Gain in dB that is to be expected of a face that is restored; `ALWAYS` for any face."""
     deadline: float | None = None
     """Time (`time.monotonic`) by which the frame is done; None for no limit."""
     look_ahead: int = 0
@@ -48,7 +52,7 @@ class FrameSettings:
 @dataclass(frozen=True, eq=False)
 class _DetectedFace:
     window: FaceWindow
-    hysteresis: BlurHysteresis
+    hysteresis: GainHysteresis
     track_id: int | None
     remembered_as: Hashable | None
     """What tells the face from others in the memory: the ids of the caller's tracker may be those of the built-in one."""
@@ -73,7 +77,15 @@ class FaceSelector:
             important one first.
     """
 
-    def __init__(self, detector: Detector, *, detect_every: int, min_face: float, window_scale: float, memory: int = 0) -> None:
+    def __init__(
+        self,
+        detector: Detector,
+        *,
+        detect_every: int,
+        min_face: float,
+        window_scale: float,
+        memory: int = 0,
+    ) -> None:
         """Start a stream.
 
         Args:
@@ -91,6 +103,11 @@ class FaceSelector:
         self.wanted: list[float] = []
         self.reset()
 
+    @property
+    def estimator(self) -> GainEstimator:
+        """What estimates the gain of restoring a face with this network."""
+        return GainEstimator.shipped("memory" if self.memory.entries else "alone")
+
     def reset(self, *, keep_statistics: bool = False) -> None:
         """Forget the stream so far; its counts as well, unless they are kept."""
         self._finder.reset()
@@ -98,11 +115,13 @@ class FaceSelector:
         self.memory.clear()
         self._last.clear()
         self._steady.clear()
+        self.judged: list[JudgedFace] = []
+        """The faces of the last frame that were judged, restored or not."""
         if not keep_statistics:
             self.statistics = RestorationStatistics()
 
     def use(self, *, window_scale: float, memory: int) -> None:
-        """Go on with another network: with its windows, and with an empty memory for it."""
+        """Go on with another network: with its windows, the gain that is expected of it, and an empty memory for it."""
         self._window_scale, self.memory = window_scale, FaceMemory(memory)
         self._last.clear()
 
@@ -120,19 +139,19 @@ class FaceSelector:
         Args:
             planes: The frame.
             faces: Faces of the caller's own tracker; None detects them.
-            settings: Deadline of the frame, and whether sharp faces are restored.
+            settings: Deadline of the frame, and the threshold of the gain.
         """
         self.statistics.frames += 1
         self.memory.next_frame()
         self._last.next_frame()
         detection_limit, judging_limit = _limits(settings.deadline)
         detected = self._detected(planes, faces, detection_limit)
-        blurred = self._blurred(planes, detected, judging_limit, settings)
-        steady = self._steadily(planes, blurred, settings.most_faces)
+        gaining = self._gaining(planes, detected, judging_limit, settings)
+        steady = self._steadily(planes, gaining, settings.most_faces)
         fitting = self._fitting(steady, settings)
         for n in set(range(len(steady))).difference(fitting):
             self.missed(steady[n].track_id)
-        self.statistics.passed_through += len(blurred) - len(fitting)
+        self.statistics.passed_through += len(gaining) - len(fitting)
         return [steady[n] for n in fitting]
 
     def _fitting(self, faces: Sequence[JudgedFace], settings: FrameSettings) -> list[int]:
@@ -147,14 +166,14 @@ class FaceSelector:
         """Take note of a face that was not restored in time, so that it comes back gradually."""
         self._steady.missed(track_id)
 
-    def _steadily(self, planes: Planes, blurred: Sequence[JudgedFace], most: int | None) -> list[JudgedFace]:
+    def _steadily(self, planes: Planes, gaining: Sequence[JudgedFace], most: int | None) -> list[JudgedFace]:
         """The faces that are restored, the same from frame to frame, with the weights by which they fade in and out."""
-        importances = [importance(face.window, planes.width, planes.height) for face in blurred]
-        self.wanted = [blurred[n].window.side for n in sorted(range(len(blurred)), key=lambda n: -importances[n])]
-        presences = self._steady.choose([face.track_id for face in blurred], importances, most)
+        importances = [importance(face.window, planes.width, planes.height) for face in gaining]
+        self.wanted = [gaining[n].window.side for n in sorted(range(len(gaining)), key=lambda n: -importances[n])]
+        presences = self._steady.choose([face.track_id for face in gaining], importances, most)
         return [
             face if presence == 1.0 else replace(face, weight=face.weight * presence)
-            for face, presence in zip(blurred, presences, strict=True) if presence > 0.0
+            for face, presence in zip(gaining, presences, strict=True) if presence > 0.0
         ]  # fmt: skip
 
     def _detected(self, planes: Planes, faces: Detections | None, until: float | None) -> list[_DetectedFace]:
@@ -178,45 +197,53 @@ class FaceSelector:
             ]
         return [face for face in detected if face.window.inside(planes.width, planes.height)]
 
-    def _blurred(
+    def _gaining(
         self, planes: Planes, faces: list[_DetectedFace], until: float | None, settings: FrameSettings
     ) -> list[JudgedFace]:
-        """The faces that are not sharp; with a time limit, of those that are judged by then, at least one."""
+        """The faces that are expected to gain enough; with a time limit, of those that are judged by then, at least one."""
         self.statistics.faces += len(faces)
         if until is not None:
-            faces = sorted(faces, key=lambda face: -face.window.side * face.hysteresis.blur)
-        blurred = []
+            faces = sorted(faces, key=lambda face: -face.window.side * _worth(face.hysteresis.gain))
+        gaining, self.judged = [], []
         for number, face in enumerate(faces):
             if until is not None and number and time.monotonic() >= until:
                 self.statistics.passed_through += len(faces) - number
                 break
             judged = self._judged(planes, face, settings)
+            self.judged.append(judged)
+            self.statistics.add_gain(judged.gain)
             if judged.weight > 0.0:
-                blurred.append(judged)
+                gaining.append(judged)
             else:
                 self.statistics.skipped_sharp += 1
-        return blurred
+        return gaining
 
     def _judged(self, planes: Planes, face: _DetectedFace, settings: FrameSettings) -> JudgedFace:
-        """Read the crop of a face, weigh its restoration by its blur, and remember it, sharp or not.
+        """Read the crop of a face, weigh its restoration by the gain to be expected, and remember it, restored or not.
 
         In a copy of the frame before, everything is as it was, window and size of the crop as well: the two come out alike.
         """
         track, side = face.remembered_as, face.window.side
-        repeated = self._last.repeated(track, planes, face.window, always=settings.always)
+        repeated = self._last.repeated(track, planes, face.window, threshold=settings.threshold)
         # an engine that took over may not take crops of this size
         if repeated is not None and repeated.crop_size in settings.crop_sizes:
             self.memory.seen_again(track)
             return repeated
         read = crop(planes, face.window, smallest_fitting(side, settings.crop_sizes, self._last.crop_size(track)))
-        if settings.always:
-            face.hysteresis.blur = weight = 1.0
-        else:
-            weight = face.hysteresis.update(blur_of(read, side))
+        gain = self.estimator(read, side)
+        weight = face.hysteresis.update(gain, settings.threshold)
+        weight = 1.0 if settings.threshold == ALWAYS else weight
         neighbours = self.memory.remember(track, side, read, settings.look_ahead)
-        judged = JudgedFace(face.window, read, weight, face.hysteresis.blur * side, face.track_id, neighbours)
-        self._last.keep(track, planes, judged, always=settings.always)
+        judged = JudgedFace(
+            face.window, read, weight, gain, _worth(face.hysteresis.gain) * side, face.track_id, neighbours
+        )  # fmt: skip
+        self._last.keep(track, planes, judged, threshold=settings.threshold)
         return judged
+
+
+def _worth(gain: float | None) -> float:
+    """What a face weighs for its gain: a new one as much as any, and one that gains nothing still something."""
+    return NEW_FACE if gain is None else max(gain, LEAST_WORTH)
 
 
 def _limits(deadline: float | None) -> tuple[float | None, float | None]:

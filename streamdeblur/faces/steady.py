@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
-from streamdeblur.faces.blur import FADE_FRAMES
+from streamdeblur.faces.hysteresis import FADE_FRAMES
 from streamdeblur.faces.window import FaceWindow
 
 STEP = 1.0 / FADE_FRAMES

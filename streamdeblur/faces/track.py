@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.faces.blur import BlurHysteresis
 from streamdeblur.faces.face import Face, intersection_over_union
 from streamdeblur.faces.flow import FaceFlow
+from streamdeblur.faces.hysteresis import GainHysteresis
 from streamdeblur.faces.window import FaceWindow
 from streamdeblur.video.planes import Planes
 
@@ -69,7 +69,7 @@ class Track:
     """Whether its flow is known in this frame."""
     steady: bool = False
     """Whether the last detection was about where the flow had led."""
-    hysteresis: BlurHysteresis = field(default_factory=BlurHysteresis, repr=False)
+    hysteresis: GainHysteresis = field(default_factory=GainHysteresis, repr=False)
 
     @classmethod
     def start(cls, track_id: int, face: Face) -> Track:

@@ -25,11 +25,13 @@ class JobSummary:
     """Faces detected, one per face and frame."""
     restored: int
     skipped_sharp: int
-    """Faces that measured as sharp and were left as they were."""
+    """Faces of which too little gain was expected, mostly sharp ones: left as they were."""
     failed: int
     """Faces for which the network returned NaN: left unrestored."""
     engine: str
     detector: str
+    expected_gain: float | None = None
+    """Mean gain in dB of PSNR that was expected of a face, restored or not; None without any."""
     restored_by_size: dict[int, int] = field(default_factory=dict)
     """Restored faces by the side of their crops in pixels."""
     warnings: list[str] = field(default_factory=list)
@@ -59,6 +61,7 @@ class JobSummary:
             failed=counts.failed,
             engine=deblurrer.engine.name,
             detector=deblurrer.detector.name,
+            expected_gain=counts.expected_gain,
             restored_by_size=dict(counts.restored_by_size),
             warnings=warnings,
             **figures,

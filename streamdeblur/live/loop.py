@@ -184,6 +184,7 @@ class LiveLoop:
             restored_share=restored_share(faces),
             restored_by_size=faces.restored_by_size,
             skipped_sharp=faces.skipped_sharp,
+            expected_gain=faces.expected_gain,
             failed=faces.failed,
             latency_ms=self.latencies.milliseconds(),
             seconds=round(seconds, 1),
@@ -252,7 +253,9 @@ class LiveLoop:
                 self._count_written(output)
 
     def _overlay(self) -> list[str]:
-        return overlay_lines(self.summary(), self.unrestored.share if self.unrestored.too_many else None)
+        return overlay_lines(
+            self.summary(), self.unrestored.share if self.unrestored.too_many else None, self.restorer.expected_gains
+        )
 
     def _stamped(self, frame: av.VideoFrame, seconds: float) -> av.VideoFrame:
         """The frame with its time in the stream as its time stamp, which is larger than that of the frame before it."""

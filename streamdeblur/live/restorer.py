@@ -90,6 +90,11 @@ class Restorer:
         return self._earlier_statistics + current
 
     @property
+    def expected_gains(self) -> list[float]:
+        """What is expected of the restoration of each face of the last frame, in dB."""
+        return [face.gain for face in self._deblurrer.judged_faces] if self._deblurrer else []
+
+    @property
     def seconds_per_face(self) -> float:
         """Expected time for one face; 0 while there is no engine."""
         return self._deblurrer.scheduler.seconds_per_face if self._deblurrer else 0.0

@@ -54,7 +54,7 @@ class LiveSummary:
     dropped: int = 0
     """Frames that were replaced by newer ones before they were restored or written."""
     passed_through: int = 0
-    """Blurred faces that were left unrestored for lack of time."""
+    """Faces that were left unrestored for lack of time."""
     left_out: int = 0
     """Frames that were left out by the plan, so that the others could be restored."""
     restored: int = 0
@@ -64,7 +64,9 @@ class LiveSummary:
     restored_by_size: dict[int, int] = field(default_factory=dict)
     """Restored faces by the side of their crops in pixels."""
     skipped_sharp: int = 0
-    """Faces that were sharp already."""
+    """Faces of which too little gain was expected, mostly sharp ones."""
+    expected_gain: float | None = None
+    """Mean gain in dB of PSNR that was expected of a face, restored or not; None without any."""
     failed: int = 0
     """Faces that were left unrestored because the network returned NaN."""
     latency_ms: dict[str, float | None] = field(default_factory=dict)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import cv2
@@ -20,6 +21,8 @@ TITLE = "streamdeblur"
 FONT = cv2.FONT_HERSHEY_SIMPLEX
 NO_SCREEN = "There is no display for a preview. Choose another sink: --to camera, --to FILE.mkv or --to null."
 WHITE = (255, 255, 255)
+MOST_GAINS = 6
+"""Faces whose gain is shown."""
 
 
 class Preview:
@@ -65,12 +68,13 @@ class Preview:
             cv2.destroyWindow(TITLE)
 
 
-def overlay_lines(summary: LiveSummary, unrestored: float | None) -> list[str]:
+def overlay_lines(summary: LiveSummary, unrestored: float | None, gains: Sequence[float] = ()) -> list[str]:
     """Return the lines of the overlay.
 
     Args:
         summary: The statistics to show.
         unrestored: Share of the faces that pass unrestored, to warn of; None if it is small.
+        gains: What is expected of the faces of the last frame, in dB.
     """
     latency = "  ".join(f"{name} {value:g}" for name, value in summary.latency_ms.items() if value is not None)
     lines = [
@@ -82,6 +86,8 @@ def overlay_lines(summary: LiveSummary, unrestored: float | None) -> list[str]:
         plan = summary.plan
         lines.append(f"{plan.network}, crops up to {plan.largest_crop} px, up to {plan.faces} faces, {plan.fps:g} fps:")
         lines.append(f"a face takes {plan.face_ms:.0f} ms, the rest {plan.rest_ms:.0f} ms, of {plan.limit_ms:.0f} ms")
+    if gains:
+        lines.append(f"gain to be expected in dB: {', '.join(f'{gain:.1f}' for gain in gains[:MOST_GAINS])}")
     if unrestored is not None:
         lines.append(f"Too slow: {unrestored:.0%} of the faces pass unrestored")
     return lines

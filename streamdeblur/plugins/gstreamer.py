@@ -51,7 +51,10 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
     strength = GObject.Property(
         type=float, default=1.0, minimum=0.0, maximum=1.0, flags=ANY_TIME, blurb="Share of the restoration that is added"
     )
-    always = GObject.Property(type=bool, default=False, flags=ANY_TIME, blurb="Restore faces that measure as sharp, too")
+    threshold = GObject.Property(
+        type=str, default="normal", flags=ANY_TIME, blurb="Gain to be expected of a restored face: gentle, normal, always, or dB"
+    )
+    always = GObject.Property(type=bool, default=False, flags=ANY_TIME, blurb="Restore all faces, as threshold=always does")
     min_face = GObject.Property(
         type=float, default=48.0, minimum=12.0, maximum=4096.0, flags=AT_START, blurb="Smallest face to detect, in pixels"
     )
@@ -87,8 +90,8 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
             from streamdeblur.speeds import real_time_options
 
             options = RestorationOptions(
-                strength=self.strength, always=self.always, min_face=self.min_face, engine=self.engine, detector=self.detector,
-                network=self.network, cores=self.cores or None,
+                strength=self.strength, threshold=self.threshold, always=self.always, min_face=self.min_face,
+                engine=self.engine, detector=self.detector, network=self.network, cores=self.cores or None,
             )  # fmt: skip
             self._deblurrer = FaceDeblurrer(real_time_options(options))
             self._deblurrer.engine.warm_up()
@@ -150,7 +153,9 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
         deblurrer = self._deblurrer
         assert deblurrer is not None, "GStreamer sent a frame to an element that has not been started"
         with buffer.map(Gst.MapFlags.READ | Gst.MapFlags.WRITE) as mapped:
-            deblurrer.edit(self._planes(buffer, mapped.data), strength=self.strength, always=self.always)
+            deblurrer.edit(
+                self._planes(buffer, mapped.data), strength=self.strength, threshold=self.threshold, always=self.always
+            )
 
     def _planes(self, buffer: Gst.Buffer, memory: memoryview) -> Planes:
         """The planes of the frame in the memory of the buffer."""

@@ -7,9 +7,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from streamdeblur.faces.blur import BLURRED_ABOVE, FADE_FRAMES, SHARP_BELOW
 from streamdeblur.faces.external import REMEMBERED_TRACKS, TrackHysteresis, external_faces
 from streamdeblur.faces.face import Face
+from streamdeblur.faces.hysteresis import FADE_FRAMES
 
 BOX = [10.0, 20.0, 60.0, 90.0]
 
@@ -72,10 +72,10 @@ def test_a_single_point_is_no_face():
 
 def test_each_track_fades_by_itself():
     tracks = TrackHysteresis()
-    assert tracks.of(1).update(SHARP_BELOW - 0.1) == 0.0
-    assert tracks.of(2).update(BLURRED_ABOVE + 0.1) == 1.0
-    assert tracks.of(1).update(BLURRED_ABOVE + 0.1) == 1 / FADE_FRAMES
-    assert tracks.of(None).update(BLURRED_ABOVE + 0.1) == 1.0
+    assert tracks.of(1).update(0.1, threshold=0.2) == 0.0
+    assert tracks.of(2).update(0.3, threshold=0.2) == 1.0
+    assert tracks.of(1).update(0.3, threshold=0.2) == 1 / FADE_FRAMES
+    assert tracks.of(None).update(0.3, threshold=0.2) == 1.0
 
 
 def test_tracks_of_long_ago_are_forgotten():
@@ -86,7 +86,7 @@ def test_tracks_of_long_ago_are_forgotten():
     assert tracks.of(0) is first
     tracks.of(REMEMBERED_TRACKS)
     assert tracks.of(0) is first
-    assert tracks.of(1).update(SHARP_BELOW - 0.1) == 0.0
+    assert tracks.of(1).update(0.1, threshold=0.2) == 0.0
 
 
 @pytest.mark.parametrize("number", ["x", 1.2, float("nan"), (1, 2)])

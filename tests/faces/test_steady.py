@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from streamdeblur.faces.blur import FADE_FRAMES
+from streamdeblur.faces.hysteresis import FADE_FRAMES
 from streamdeblur.faces.steady import CHALLENGE_FRAMES, FORGOTTEN_FRAMES, SteadyFaces, importance
 from streamdeblur.faces.window import FaceWindow
 

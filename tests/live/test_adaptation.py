@@ -15,7 +15,7 @@ from streamdeblur import speeds, weights
 from streamdeblur.caches import write_cached
 from streamdeblur.deblurrer import FaceWork
 from streamdeblur.engines import engine_choices
-from streamdeblur.faces.blur import FADE_FRAMES
+from streamdeblur.faces.hysteresis import FADE_FRAMES
 from streamdeblur.live import adaptation
 from streamdeblur.live.adaptation import FEWEST_FRAMES, PROBE_SECONDS, Adaptation, Pace
 from streamdeblur.live.options import LiveOptions

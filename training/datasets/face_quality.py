@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.faces.blur import FACE_BEGIN, FACE_END
+from streamdeblur.faces.gain import FACE_BEGIN, FACE_END
 from streamdeblur.faces.window import CROP_SIZE
 
 FACE_SIDE = (FACE_END - FACE_BEGIN) * CROP_SIZE // 16

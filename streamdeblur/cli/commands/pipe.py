@@ -122,7 +122,8 @@ def _write(target: BinaryIO, line: bytes, frame: av.VideoFrame) -> None:
 
 def _report(deblurrer: FaceDeblurrer, seconds: float, *, json: bool) -> None:
     statistics = deblurrer.statistics
-    counts = asdict(statistics) | {"seconds": round(seconds, 1), "engine": deblurrer.engine.name}
+    counts = asdict(statistics) | {"expected_gain": statistics.expected_gain}
+    counts |= {"seconds": round(seconds, 1), "engine": deblurrer.engine.name}
     if json:
         print_json(counts, err=True)
     else:

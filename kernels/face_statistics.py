@@ -1,0 +1,196 @@
+"""Statistics of a face from which the gain of restoring it is estimated: how it varies over lengths and directions."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from streamdeblur.kernels.checked import checked
+from streamdeblur.kernels.jit import Array, kernel
+from streamdeblur.kernels.sharpness import _square_inside
+
+LAGS = (1, 2, 3, 5, 8)
+"""Distances in samples over which differences are taken."""
+DIRECTIONS = ((0, 1), (1, 1), (1, 0), (1, -1))
+"""Lines and columns from one sample to the other, at a distance of 1."""
+BLOCK = 8
+"""Side in samples of the blocks in which noise and edges are measured."""
+SHARES = (0.05, 0.25, 0.5, 0.75, 0.95, 1.0)
+"""Blocks are sorted, and those at these shares are taken: the flattest show the noise, the richest the edges."""
+STEEPEST = (0.05, 0.15, 0.4)
+"""Shares of the blocks with the highest contrast, of which the steepness of edges is taken."""
+CONTRAST_FLOOR = 2.0
+"""Added to the contrast of a block, in code values, so that noise on flat skin is no edge."""
+NAMES = (
+    *(f"{name} at {lag}" for lag in LAGS for name in ("least", "most", "mean", "weakest", "peaks", "mean peaks", "most peaks")),
+    *(f"{name} of {share:.0%}" for name in ("noise", "edges") for share in SHARES),
+    "contrast", "brightness",
+    *(f"{name} of {share:.0%}" for share in STEEPEST for name in ("steepness, less", "steepness, more", "steepest")),
+    "contrast of blocks",
+)  # fmt: skip
+"""What the statistics are, in their order."""
+SMALLEST = 24
+"""Side in samples of the smallest face: with fewer, the longest differences are of hardly anything."""
+
+DIFFERENCE_FLOOR, ENERGY_FLOOR = 0.05, 0.02
+"""Added to squares of code values before their logarithm: less than rounding to code values adds."""
+
+
+def _face_inside(crop: Array, begin: int, end: int, factor: int) -> None:
+    _square_inside(crop, begin, end, factor)
+    if (end - begin) // factor < SMALLEST:
+        raise ValueError(f"A face needs {SMALLEST} samples along each side (got {(end - begin) // factor}).")
+
+
+@kernel
+def _green(crop: Array, begin: int, size: int, factor: int) -> Array:
+    """Means of green over `factor` x `factor` pixels: float32 [size, size]."""
+    out = np.zeros((size, size), np.float32)
+    if factor == 1:
+        for y in range(size):
+            for x in range(size):
+                out[y, x] = crop[begin + y, begin + x, 1]
+        return out
+    share = np.float32(1.0 / (factor * factor))
+    for y in range(size):
+        for down in range(factor):
+            line = begin + y * factor + down
+            for x in range(size):
+                for right in range(factor):
+                    out[y, x] += np.float32(crop[line, begin + x * factor + right, 1])
+        for x in range(size):
+            out[y, x] *= share
+    return out
+
+
+@kernel
+def _moments(luma: Array, down: int, right: int) -> tuple[float, float]:
+    """Mean square, and mean fourth power, of the differences between samples at a distance."""
+    lines, columns = luma.shape[0] - down, luma.shape[1] - abs(right)
+    here, there = max(0, -right), max(0, right)
+    second, fourth = 0.0, 0.0
+    for y in range(lines):
+        squares, powers = np.float32(0), np.float32(0)
+        for x in range(columns):
+            change = luma[y + down, x + there] - luma[y, x + here]
+            square = change * change
+            squares += square
+            powers += square * square
+        second += float(squares)
+        fourth += float(powers)
+    return second / (lines * columns), fourth / (lines * columns)
+
+
+@kernel
+def _block_energies(luma: Array, noise: Array, edges: Array) -> None:
+    """Mean square in each block of a mask that smooth pictures vanish under (Immerkaer 1996), and of the gradient."""
+    count = (luma.shape[0] - 2) // BLOCK
+    for row in range(count):
+        for column in range(count):
+            fine, coarse = np.float32(0), np.float32(0)
+            for y in range(row * BLOCK + 1, row * BLOCK + BLOCK + 1):
+                for x in range(column * BLOCK + 1, column * BLOCK + BLOCK + 1):
+                    above = luma[y - 1, x - 1] - np.float32(2) * luma[y - 1, x] + luma[y - 1, x + 1]
+                    middle = luma[y, x - 1] - np.float32(2) * luma[y, x] + luma[y, x + 1]
+                    below = luma[y + 1, x - 1] - np.float32(2) * luma[y + 1, x] + luma[y + 1, x + 1]
+                    masked = above - np.float32(2) * middle + below
+                    across, along = luma[y, x + 1] - luma[y, x - 1], luma[y + 1, x] - luma[y - 1, x]
+                    fine += masked * masked
+                    coarse += across * across + along * along
+            noise[row * count + column] = fine / np.float32(36 * BLOCK * BLOCK)
+            edges[row * count + column] = coarse / np.float32(BLOCK * BLOCK)
+
+
+@kernel
+def _spread(luma: Array, out: Array) -> None:
+    """Differences along each direction over each lag: how large they are, and by how much the largest of them stand out."""
+    sizes, peaks = np.empty((len(LAGS), 4)), np.empty((len(LAGS), 4))
+    for i in range(len(LAGS)):
+        for j in range(4):
+            second, fourth = _moments(luma, DIRECTIONS[j][0] * LAGS[i], DIRECTIONS[j][1] * LAGS[i])
+            sizes[i, j] = math.log2(second + DIFFERENCE_FLOOR)
+            peaks[i, j] = math.log2(fourth + DIFFERENCE_FLOOR * DIFFERENCE_FLOOR) - 2.0 * sizes[i, j]
+    # the direction of the blur is that in which samples two apart differ least
+    weakest = sizes[1].argmin()
+    for i in range(len(LAGS)):
+        least = sizes[i].argmin()
+        out[7 * i], out[7 * i + 1], out[7 * i + 2] = sizes[i, least], sizes[i].max(), sizes[i].mean()
+        out[7 * i + 3] = sizes[i, weakest]
+        out[7 * i + 4], out[7 * i + 5], out[7 * i + 6] = peaks[i, least], peaks[i].mean(), peaks[i].max()
+
+
+@kernel
+def _sorted_energies(energies: Array, out: Array) -> None:
+    ordered = np.sort(energies)
+    for n in range(len(SHARES)):
+        out[n] = math.log2(ordered[int(SHARES[n] * (ordered.size - 1))] + ENERGY_FLOOR)
+
+
+@kernel
+def _block_edges(luma: Array, contrast: Array, steepness: Array) -> None:
+    """The range of the samples in each block, and the largest step along columns and along lines as a share of it."""
+    count = luma.shape[0] // BLOCK
+    for row in range(count):
+        for column in range(count):
+            least = most = luma[row * BLOCK, column * BLOCK]
+            down, right = np.float32(0), np.float32(0)
+            for y in range(row * BLOCK, (row + 1) * BLOCK):
+                for x in range(column * BLOCK, (column + 1) * BLOCK):
+                    least, most = min(least, luma[y, x]), max(most, luma[y, x])
+                for x in range(column * BLOCK + 1, (column + 1) * BLOCK):
+                    right = max(right, abs(luma[y, x] - luma[y, x - 1]))
+            for y in range(row * BLOCK + 1, (row + 1) * BLOCK):
+                for x in range(column * BLOCK, (column + 1) * BLOCK):
+                    down = max(down, abs(luma[y, x] - luma[y - 1, x]))
+            block = row * count + column
+            contrast[block] = most - least
+            steepness[block, 0] = down / (most - least + np.float32(CONTRAST_FLOOR))
+            steepness[block, 1] = right / (most - least + np.float32(CONTRAST_FLOOR))
+
+
+@kernel
+def _edges(luma: Array, out: Array) -> None:
+    """How steep the edges of the blocks with the highest contrast are, along both axes."""
+    count = (luma.shape[0] // BLOCK) ** 2
+    contrast, steepness = np.empty(count, np.float32), np.empty((count, 2), np.float32)
+    _block_edges(luma, contrast, steepness)
+    order = np.argsort(-contrast, kind="mergesort")
+    for n in range(len(STEEPEST)):
+        taken = max(1, int(STEEPEST[n] * count))
+        down, right, most = 0.0, 0.0, 0.0
+        for block in order[:taken]:
+            down += steepness[block, 0]
+            right += steepness[block, 1]
+            most = max(most, steepness[block, 0], steepness[block, 1])
+        out[3 * n], out[3 * n + 1], out[3 * n + 2] = min(down, right) / taken, max(down, right) / taken, most
+    out[3 * len(STEEPEST)] = math.log2(contrast[order[int(0.05 * count)]] + 1.0)
+
+
+@checked(_face_inside, crop="uint8 [H, W, 3], strided", begin="int >= 0", end="int >= 0", factor="int >= 1")
+@kernel
+def face_statistics(crop: Array, begin: int, end: int, factor: int) -> Array:
+    """Measure the green of the face in a crop.
+
+    Args:
+        crop: uint8 RGB [H, W, 3].
+        begin: First line and column of the face.
+        end: Line and column after its last.
+        factor: Pixels per side of a sample, whose mean is taken.
+
+    Returns:
+        The statistics that `NAMES` lists, float64: logarithms to base 2 of squares of code values, and shares.
+    """
+    luma = _green(crop, begin, (end - begin) // factor, factor)
+    out = np.empty(len(NAMES))
+    _spread(luma, out)
+    place = 7 * len(LAGS)
+    blocks = (luma.shape[0] - 2) // BLOCK
+    noise, edges = np.empty(blocks * blocks, np.float32), np.empty(blocks * blocks, np.float32)
+    _block_energies(luma, noise, edges)
+    _sorted_energies(noise, out[place:])
+    _sorted_energies(edges, out[place + len(SHARES) :])
+    place += 2 * len(SHARES)
+    out[place], out[place + 1] = math.log2(luma.std() + 0.1), math.log2(luma.mean() + 1.0)
+    _edges(luma, out[place + 2 :])
+    return out
