@@ -45,7 +45,7 @@ STAGES = {
     "detection around known faces": ["faces.find:FaceFinder._detect_locally"],
     "comparison with the frame before": ["faces.judged:LastFaces.repeated", "faces.judged:LastFaces.keep"],
     "crop": ["faces.selection:crop"],
-    "judge": ["faces.selection:blur_of"],
+    "judge": ["faces.gain:GainEstimator.__call__"],
     "memory of the network": ["faces.memory:FaceMemory.remember", "faces.memory:FaceNeighbours.find"],
     "network": ["engines.engine:GraphEngine._submit", "engines.engine:_PendingBatch.write"],
     "paste": ["engines.engine:paste"],
