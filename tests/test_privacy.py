@@ -224,6 +224,15 @@ def cases(inputs, out):
             [inputs / "lite.yaml", *stills, "--hourglass", out / "hourglass", "--out", out / "cgan"], takes_long=True
         ),
         "export": Case([out / "cgan", out / "trained.onnx"], takes_long=True),
+        "train gain": Case(
+            [
+                "--out",
+                out / "gain",
+                *("--stills", inputs / "faces", "--held-out-stills", inputs / "faces"),
+                *("--clips", out / "absent", "--held-out-clips", out / "absent"),
+            ],
+            exit_code=2,
+        ),
         "train measure": Case([out / "trained.onnx", "--held-out-stills", inputs / "faces"], takes_long=True),
         "engine build": Case([], exit_code=2),
         "engine list": Case([]),

@@ -6,6 +6,8 @@ import pytest
 
 from support.cli import run
 
+GAIN = ("--stills", "absent", "--clips", "absent", "--held-out-stills", "absent", "--held-out-clips", "absent")
+
 
 @pytest.mark.parametrize(
     ("arguments", "words"),
@@ -16,6 +18,8 @@ from support.cli import run
         (("train", "hourglass", "wrong.yaml", "--out", "run", "--stills", "."), "did you mean 'batch'?"),
         (("train", "hourglass", "lite", "--out", "run", "--stills", "empty"), "holds nothing to train with"),
         (("train", "hourglass", "lite", "--out", "run", "--clips", "absent"), "absent"),
+        (("train", "gain", "--out", "run", "--network", "lite", *GAIN), "one without a memory, and one with"),
+        (("train", "gain", "--out", "run", *GAIN), "absent"),
         (("train", "measure", "absent.onnx"), "Nothing to measure on"),
         (("export", "empty", "out.onnx"), "not the folder of a run"),
     ],

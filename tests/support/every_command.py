@@ -33,6 +33,7 @@ ARGUMENTS = [
     ["dataset", "stats", "absent"],
     ["train", "hourglass", "lite", "--out", "run"],
     ["train", "cgan", "lite", "--out", "run"],
+    ["train", "gain", "--out", "run", "--stills", "a", "--clips", "b", "--held-out-stills", "c", "--held-out-clips", "d"],
     ["train", "measure", "absent.onnx"],
     ["engine", "list"],
     ["engine", "clear", "--quiet"],

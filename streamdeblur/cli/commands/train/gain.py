@@ -45,17 +45,18 @@ def command(
         from streamdeblur.faces.gain import FITTED
         from streamdeblur.partial_file import write_file
 
-        def measured(name: str, stills: list[Path], clips: list[Path], count: int) -> Measurements:
+        def faces_of(name: str, stills: list[Path], clips: list[Path], count: int) -> Measurements:
             file = out / f"{name}.npz"
             if not file.exists():
                 networks = open_networks(network)
                 maker = FaceMaker.open(stills, clips, seed, networks[-1].network.memory)
-                measure(networks, maker, count).save(file)
+                measured = measure(networks, maker, count)
+                out.mkdir(parents=True, exist_ok=True)
+                measured.save(file)
             return Measurements.load(file)
 
-        out.mkdir(parents=True, exist_ok=True)
-        fitted = fit(measured("fitted_to", stills, clips, faces), seed)
+        fitted = fit(faces_of("fitted_to", stills, clips, faces), seed)
         write_file(out / FITTED, json.dumps(fitted) + "\n")
-        for line in tables(fitted, measured("held_out", [held_out_stills], [held_out_clips], held_out_faces)):
+        for line in tables(fitted, faces_of("held_out", [held_out_stills], [held_out_clips], held_out_faces)):
             typer.echo(line)
         logger.info("%s is what streamdeblur/weights/%s of a release is made of.", out / FITTED, FITTED)
