@@ -35,7 +35,7 @@ def name_matrices(model: onnx.ModelProto, size: int) -> None:
 
     Args:
         model: A graph of one size, whose initializers are in float32; changed.
-        size: Side of its planes, half of that of its crops.
+        size: Side of its planes, half of that of its crops, or less.
     """
     named = {matrix.tobytes(): name for name, matrix in fourier_matrices(size).items()}
     for initializer in model.graph.initializer:
@@ -117,7 +117,7 @@ def for_crops_of(model: onnx.ModelProto, size: int) -> onnx.ModelProto:
     resized.CopyFrom(model)
     metadata = {item.key: item.value for item in model.metadata_props}
     constants: dict[str, Any] = json.loads(metadata[SIZES])[str(size)]
-    matrices = {FOURIER + name: matrix for name, matrix in fourier_matrices(size // 2).items()}
+    matrices = {FOURIER + name: matrix for name, matrix in fourier_matrices(_planes(model) * size // CROP_SIZE).items()}
     for name, tensor in _constants(resized):
         values = matrices[name] if name in matrices else constants.pop(name, None)
         if values is not None:
@@ -128,6 +128,12 @@ def for_crops_of(model: onnx.ModelProto, size: int) -> onnx.ModelProto:
         _resize(value, size / CROP_SIZE)
     del resized.graph.value_info[:]
     return resized
+
+
+def _planes(model: onnx.ModelProto) -> int:
+    """Side of the planes that the network for crops of 256 px transforms."""
+    sides = (tensor.dims[0] for tensor in model.graph.initializer if tensor.name == FOURIER + "planes.rows")
+    return next(sides, CROP_SIZE // 2)
 
 
 def _set(tensor: onnx.TensorProto, values: NDArray[np.float32] | Sequence[Any]) -> None:

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from streamdeblur.errors import OptionError
-from streamdeblur.training.config import TrainingConfig
+from streamdeblur.training.config import CganSettings, TrainingConfig
 from streamdeblur.training.ema import EMA
 from streamdeblur.training.feature_extractor import open_extractor
 from streamdeblur.training.loop import Stateful, TrainingData, TrainingLoop, launch_fabric
@@ -25,6 +25,7 @@ from streamdeblur.training.networks.pathways import BothPathways, PathwayOutputs
 from streamdeblur.training.networks.two_step import TwoStepNetwork
 from streamdeblur.training.objectives import discriminator_objective, generator_losses
 from streamdeblur.training.run import CHECKPOINT, TrainingRun
+from streamdeblur.training.teacher import Teacher, open_teacher
 from streamdeblur.training.trainer import Trainer
 from streamdeblur.training.weights import load_weights
 
@@ -36,6 +37,7 @@ def train_cgan(
     hourglass: Path | None = None,
     init: Path | None = None,
     identity: str = "",
+    teacher: Path | None = None,
 ) -> None:
     """Train G_bl, G_s and D (Sec. 3.2 and 3.3, eq. 7) on ``config.cgan.images`` images, or resume the run in `folder`.
 
@@ -47,6 +49,7 @@ def train_cgan(
             a draft, whose generator is in it.
         init: Initial weights of the generator, in the same forms.
         identity: Network of the identity term, see `open_extractor`; not read if the weight of the term is zero.
+        teacher: The exported network of the term of a teacher; not read if its weight is zero.
 
     Raises:
         OptionError: `folder` holds another run, or the configuration needs a network that was not given.
@@ -58,6 +61,7 @@ def train_cgan(
     fabric = launch_fabric(settings, config.seed)
     pathways = build_pathways(config, hourglass, init, resuming=(folder / CHECKPOINT).exists())
     extractor = open_extractor(identity, fabric.device) if settings.weights.identity else None
+    taught_by = _open_teacher(settings, teacher, fabric.device)
     trainer = Trainer(fabric, pathways, settings.optimiser, settings.steps, part=pathways.trained)
     discriminator = Discriminator(config.network.discriminator)
     discriminator_trainer = Trainer(fabric, discriminator, settings.discriminator_optimiser, settings.steps)
@@ -77,11 +81,20 @@ def train_cgan(
                 loop.record({"discriminator": loss})
                 discriminator_trainer.step(loss, step)
             with fabric.autocast(), frozen(discriminator):
-                terms = generator_losses(settings, batch, outputs, discriminator, extractor)
+                terms = generator_losses(settings, batch, outputs, discriminator, extractor, taught_by)
             total = torch.stack([term.float() for term in terms.values()]).sum()
             loop.record({"total": total, **terms})
             trainer.step(total, step)
             ema.update(pathways.trained)
+
+
+def _open_teacher(settings: CganSettings, path: Path | None, device: torch.device) -> Teacher | None:
+    """The teacher, if the settings ask for one."""
+    if not settings.weights.teacher:
+        return None
+    if path is None:
+        raise OptionError("This configuration trains with a teacher: give --teacher FILE.onnx, an exported network.")
+    return open_teacher(path, device)
 
 
 @contextmanager

@@ -108,6 +108,7 @@ class LossWeights(Settings):
     deconvolved: LossWeight = Field(default=1.0, description="Loss of the deconvolved image.")
     confidence: LossWeight = Field(default=0.5, description="Loss of the images as far as they are trusted.")
     identity: LossWeight = Field(default=0.0, description="Loss of face recognition features (Sec. 5.3); 0 disables it.")
+    teacher: LossWeight = Field(default=0.0, description="First term of eq. 4, to what a teacher restores; 0 disables it.")
 
     @property
     def needs_discriminator(self) -> bool:

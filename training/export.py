@@ -184,7 +184,7 @@ def to_onnx(network: TwoStepNetwork, size: int = CROP_SIZE) -> onnx.ModelProto:
         )
     model = onnx.load_model_from_string(file.getvalue())
     _gather_constants(model)
-    name_matrices(model, size // 2)
+    name_matrices(model, size // network.reduction)
     return model
 
 

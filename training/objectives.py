@@ -17,8 +17,9 @@ from streamdeblur.training.losses import (
     projection_loss,
     relative_charbonnier,
 )
-from streamdeblur.training.networks.deconvolution import DeconvolutionOutputs, half_luma, half_resolution_kernels
+from streamdeblur.training.networks.deconvolution import DeconvolutionOutputs, reduced_kernels, reduced_luma
 from streamdeblur.training.networks.pathways import PathwayOutputs
+from streamdeblur.training.teacher import Teacher
 
 
 def hourglass_loss(settings: HourglassSettings, coarse: Tensor, sharp: Tensor, blurry: Tensor) -> Tensor:
@@ -53,9 +54,14 @@ def discriminator_objective(discriminator: nn.Module, batch: Batch, restored: Te
 
 
 def generator_losses(
-    settings: CganSettings, batch: Batch, outputs: PathwayOutputs, discriminator: nn.Module, extractor: Extractor | None
+    settings: CganSettings,
+    batch: Batch,
+    outputs: PathwayOutputs,
+    discriminator: nn.Module,
+    extractor: Extractor | None,
+    teacher: Teacher | None = None,
 ) -> dict[str, Tensor]:
-    """Return the terms of eq. 7, those of the deconvolution, and the identity term of Sec. 5.3.
+    """Return the terms of eq. 7, those of the deconvolution and of a teacher, and the identity term of Sec. 5.3.
 
     Args:
         settings: Of step 2; terms whose weight is zero are left out.
@@ -63,15 +69,16 @@ def generator_losses(
         outputs: Of both pathways for this batch.
         discriminator: D, with frozen weights.
         extractor: Features of the identity term, if there is one.
+        teacher: Restores what the restored images are compared with beside the sharp ones, if there is one.
 
     Returns:
         Weighted scalars by the name of their term.
     """
     weights, restored = settings.weights, outputs.restored.images
-    terms = {"content": weights.content * _content(settings, batch, restored)}
+    terms = {"content": weights.content * _content(settings, batch, restored, batch.sharp)}
     if outputs.restored.confidence is not None:
         trusted = outputs.restored._replace(images=restored.detach()).trusted(batch.blurry)
-        terms["confidence"] = weights.confidence * _content(settings, batch, trusted)
+        terms["confidence"] = weights.confidence * _content(settings, batch, trusted, batch.sharp)
     if weights.gradient:
         terms["gradient"] = weights.gradient * gradient_l1(restored, batch.sharp)
     if outputs.reconstructed is not None and weights.reconstruction:
@@ -82,14 +89,16 @@ def generator_losses(
         terms |= _deconvolution_losses(weights, batch, outputs.restored.deconvolved)
     if extractor is not None and weights.identity:
         terms["identity"] = weights.identity * l1(extractor(restored), extractor(batch.sharp).detach())
+    if teacher is not None and weights.teacher:
+        terms["teacher"] = weights.teacher * _content(settings, batch, restored, teacher(batch.blurry))
     return terms
 
 
-def _content(settings: CganSettings, batch: Batch, restored: Tensor) -> Tensor:
+def _content(settings: CganSettings, batch: Batch, restored: Tensor, targets: Tensor) -> Tensor:
     """The first term of eq. 4."""
     if settings.content_loss == "l1":
-        return l1(restored, batch.sharp)
-    return relative_charbonnier(restored, batch.sharp, batch.blurry)
+        return l1(restored, targets)
+    return relative_charbonnier(restored, targets, batch.blurry)
 
 
 def _adversarial_losses(weights: LossWeights, batch: Batch, restored: Tensor, discriminator: nn.Module) -> dict[str, Tensor]:
@@ -106,8 +115,9 @@ def _adversarial_losses(weights: LossWeights, batch: Batch, restored: Tensor, di
 
 def _deconvolution_losses(weights: LossWeights, batch: Batch, deconvolved: DeconvolutionOutputs) -> dict[str, Tensor]:
     """The terms that train the deconvolution, which hardly learns to find kernels from the restored image alone."""
-    sharp, blurry = half_luma(batch.sharp), half_luma(batch.blurry)
+    factor = int(batch.sharp.shape[-1]) // int(deconvolved.planes.shape[-1])
+    sharp, blurry = reduced_luma(batch.sharp, factor), reduced_luma(batch.blurry, factor)
     return {
-        "kernel": weights.kernel * kernel_loss(deconvolved.kernels, half_resolution_kernels(batch.kernels)),
+        "kernel": weights.kernel * kernel_loss(deconvolved.kernels, reduced_kernels(batch.kernels, factor)),
         "deconvolved": weights.deconvolved * deconvolution_loss(deconvolved.planes, sharp, blurry),
     }

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from streamdeblur.engines.half import HALF_SUFFIX
 from streamdeblur.errors import InputError, NetworkError
 from streamdeblur.training.checkpoint import State, read_checkpoint
+from streamdeblur.training.networks.unet import for_larger_patches
 from streamdeblur.training.onnx_module import read_onnx
 from streamdeblur.training.run import CHECKPOINT
 
@@ -22,7 +23,10 @@ confidence."""
 
 
 def load_weights(network: nn.Module, path: Path, part: str) -> None:
-    """Load trained weights into a network; of a run, those of its EMA. The sharp pathway, which is not exported, may be missing.
+    """Load trained weights into a network; of a run, those of its EMA.
+
+    The sharp pathway, which is not exported, may be missing. Weights for patches of 4 px also fit a network that takes patches
+    of 8 px, see `for_larger_patches`.
 
     Args:
         network: An `Hourglass` or a `TwoPathGenerator`.
@@ -35,6 +39,7 @@ def load_weights(network: nn.Module, path: Path, part: str) -> None:
     """
     weights = read_exported_weights(path, part) if path.suffix == ".onnx" else read_run_weights(path)
     own = network.state_dict()
+    weights = for_larger_patches(weights, own)
     for module_name, module in network.named_modules():
         if isinstance(module, nn.BatchNorm2d) and f"{module_name}.weight" not in weights:
             weights |= _identity_normalisation(module_name, module)

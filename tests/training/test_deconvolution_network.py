@@ -15,9 +15,9 @@ from streamdeblur.training.networks.deconvolution import (
     Memory,
     apply_responses,
     half_luma,
-    half_resolution_kernels,
     invert_responses,
     laplacian,
+    reduced_kernels,
 )
 from streamdeblur.training.networks.fourier import fourier, times
 from streamdeblur.training.networks.generator import TwoPathGenerator
@@ -56,7 +56,7 @@ def test_the_laplacian_is_that_of_the_transforms():
 
 def test_half_resolution_keeps_a_kernels_sum_and_centre():
     kernel = torch.from_numpy(sample_kernel(np.random.default_rng(3), 20.0))[None]
-    small = half_resolution_kernels(kernel[None])
+    small = reduced_kernels(kernel[None], 2)
     assert small.shape == (1, 1, KERNEL_SIDE, KERNEL_SIDE)
     assert small.sum().item() == pytest.approx(1.0, abs=0.01)
     places = torch.arange(41.0) - 20
@@ -65,12 +65,12 @@ def test_half_resolution_keeps_a_kernels_sum_and_centre():
 
 def test_a_known_kernel_is_undone(luma):
     """Least squares recover the kernel from a picture and its blurred version, and the Wiener filter inverts it."""
-    deconvolution = Deconvolution(TINY).eval()
+    deconvolution = Deconvolution(TINY, 2).eval()
     with torch.no_grad():
         deconvolution.ridges.fill_(-7.0)
         deconvolution.noise[:, 0] = -9.0
     transforms = fourier(luma.shape[-1], CPU)
-    kernel = half_resolution_kernels(torch.from_numpy(sample_kernel(np.random.default_rng(5), 16.0))[None, None])
+    kernel = reduced_kernels(torch.from_numpy(sample_kernel(np.random.default_rng(5), 16.0))[None, None], 2)
     sharp = apply_responses(luma)
     blurred = times(transforms.kernel_spectrum(kernel), transforms.spectrum(sharp))
     found = deconvolution._least_squares(transforms, blurred[:, None], transforms.spectrum(laplacian(sharp))).squeeze(1)
@@ -84,7 +84,7 @@ def test_a_known_kernel_is_undone(luma):
 
 
 def test_the_kernel_is_not_negative_and_of_sum_one_for_any_input():
-    planes, kernel = Deconvolution(TINY)(torch.rand(3, 3, 64, 64), torch.rand(3, 3, 64, 64))
+    planes, kernel = Deconvolution(TINY, 2)(torch.rand(3, 3, 64, 64), torch.rand(3, 3, 64, 64))
     assert planes.shape == (3, 2, 32, 32)
     assert kernel.shape == (3, 1, KERNEL_SIDE, KERNEL_SIDE)
     assert kernel.min() >= 0
@@ -94,7 +94,7 @@ def test_the_kernel_is_not_negative_and_of_sum_one_for_any_input():
 def test_flat_crops_give_finite_outputs():
     for value in (0.0, 1.0):
         flat = torch.full((1, 3, 64, 64), value)
-        planes, kernel = Deconvolution(TINY)(flat, flat)
+        planes, kernel = Deconvolution(TINY, 2)(flat, flat)
         assert torch.isfinite(planes).all()
         assert torch.isfinite(kernel).all()
         assert torch.allclose(planes, torch.full_like(planes, value), atol=0.02)
@@ -125,7 +125,7 @@ MEMORY = TINY.model_copy(update={"memory": 2})
 @pytest.fixture
 def joint():
     """A deconvolution with a memory whose weights are not the initial ones."""
-    deconvolution = Deconvolution(MEMORY).eval()
+    deconvolution = Deconvolution(MEMORY, 2).eval()
     for weights in deconvolution.parameters():
         if not weights.any():
             torch.nn.init.normal_(weights, 0.0, 0.1)
@@ -148,7 +148,7 @@ def test_the_order_of_a_memory_does_not_matter(joint):
 
 def test_another_exposure_restores_what_the_present_one_destroyed(luma):
     """Blur along x destroys what blur along y has kept."""
-    deconvolution = Deconvolution(MEMORY).eval()
+    deconvolution = Deconvolution(MEMORY, 2).eval()
     with torch.no_grad():
         deconvolution.noise[:, 0] = -9.0
     kernels = torch.zeros(1, 2, 1, KERNEL_SIDE, KERNEL_SIDE)
@@ -167,7 +167,7 @@ def test_another_exposure_restores_what_the_present_one_destroyed(luma):
 
 
 def test_an_exposure_that_its_kernel_does_not_explain_gets_little_trust(luma):
-    deconvolution = Deconvolution(MEMORY).eval()
+    deconvolution = Deconvolution(MEMORY, 2).eval()
     transforms, sharp = fourier(luma.shape[-1], CPU), transforms_of(luma)
     same, foreign = 0.01 * sharp, sharp - transforms.spectrum(apply_responses(luma.flip(-1)))
     trust = deconvolution._trust(transforms, torch.stack([same, same, foreign], 1), torch.ones(1, 2))
@@ -177,7 +177,7 @@ def test_an_exposure_that_its_kernel_does_not_explain_gets_little_trust(luma):
 
 
 def test_a_neighbour_that_agrees_at_low_frequencies_is_trusted_there(luma):
-    deconvolution = Deconvolution(MEMORY).eval()
+    deconvolution = Deconvolution(MEMORY, 2).eval()
     transforms, sharp = fourier(luma.shape[-1], CPU), transforms_of(luma)
     worse = sharp * torch.where(transforms.frequency > 0.25, 0.1, 0.01)
     trust = deconvolution._trust(transforms, torch.stack([0.01 * sharp, worse], 1), torch.ones(1, 1))[0, 0, 0, :, 0]

@@ -17,10 +17,10 @@ class BlurCode(nn.Module):
     The statistics are computed in float32 also under reduced precision.
     """
 
-    def __init__(self, size: int) -> None:
+    def __init__(self, size: int, patch: int) -> None:
         super().__init__()
         self.layers = nn.Sequential(
-            PatchConv(3, 48, 4),
+            PatchConv(3, 48, patch),
             nn.ReLU(),
             PatchConv(48, 64, 2),
             nn.ReLU(),
@@ -35,7 +35,7 @@ class BlurCode(nn.Module):
         """Predict the codes of images.
 
         Args:
-            blurry: float [N, 3, H, W], RGB in [0, 1], H and W multiples of 16.
+            blurry: float [N, 3, H, W], RGB in [0, 1], H and W multiples of four patches.
 
         Returns:
             float [N, size] in [-1, 1].

@@ -3,8 +3,9 @@
 Plain convolutions cannot undo a kernel that is different for every crop; one division in the frequency domain can. Edges of the
 coarse image and of the blurry one give the kernel by least squares (S. Cho & S. Lee, "Fast motion deblurring", 2009, eq. 7; with
 learned edges: C. Schuler et al., "Learning to deblur", 2016). A small network cleans it, and a Wiener filter restores what the
-coarse image lacks. This is done at half of the resolution, where it is cheap and noise is low, and for two camera responses in
-parallel: the exposure may have been averaged in code values or in linear intensity.
+coarse image lacks. This is done at half of the resolution (or a quarter, in networks that take patches of 8 px), where it is
+cheap and noise is low, and for two camera responses in parallel: the exposure may have been averaged in code values or in linear
+intensity.
 
 Neighbouring exposures of the same face were blurred by other kernels: a frequency that one has destroyed another one has kept. So
 the Wiener filter is one over all exposures: the sum of ``conj(K_i) (B_i - K_i X)``, divided by the sum of ``|K_i|^2`` and the
@@ -59,23 +60,29 @@ class DeconvolutionOutputs(NamedTuple):
     """Outputs of a `Deconvolution`."""
 
     planes: Tensor
-    """float32 [N, 2, H / 2, W / 2]: deconvolved luma in code values, one plane for each response."""
+    """float32 [N, 2, H / 2, W / 2], or a quarter: deconvolved luma in code values, one plane for each response."""
     kernels: Tensor
     """float32 [N, 1 + M, KERNEL_SIDE, KERNEL_SIDE], not negative and of sum 1, at the resolution of the planes: those of the
     present crop, and of the M in the memory relative to it."""
 
 
 def half_luma(images: Tensor) -> Tensor:
-    """Return the luma at half of the resolution.
+    """Return the `reduced_luma` at half of the resolution, as neighbours are given."""
+    return reduced_luma(images, 2)
+
+
+def reduced_luma(images: Tensor, factor: int) -> Tensor:
+    """Return the luma at a fraction of the resolution.
 
     Args:
         images: float32 [N, 3, H, W], RGB.
+        factor: Pixels of a side that become one.
 
     Returns:
-        float32 [N, 1, H / 2, W / 2], each value the mean luma of 2 x 2 pixels.
+        float32 [N, 1, H / factor, W / factor], each value the mean luma of a square of pixels.
     """
-    weights = images.new_tensor((RED, GREEN, BLUE))[None, :, None, None] / 4
-    return F.conv2d(images, weights.expand(1, 3, 2, 2), stride=2)
+    weights = images.new_tensor((RED, GREEN, BLUE))[None, :, None, None] / factor**2
+    return F.conv2d(images, weights.expand(1, 3, factor, factor), stride=factor)
 
 
 def apply_responses(luma: Tensor) -> Tensor:
@@ -104,8 +111,14 @@ def _response_masks(planes: Tensor) -> tuple[Tensor, Tensor]:
 class Deconvolution(nn.Module):
     """Estimates one blur kernel per crop and deconvolves the crop with it."""
 
-    def __init__(self, preset: DeconvolutionPreset) -> None:
+    def __init__(self, preset: DeconvolutionPreset, factor: int) -> None:
+        """
+        Args:
+            preset: Shape of the networks.
+            factor: By which crops are reduced before: 2 or 4.
+        """
         super().__init__()
+        self.factor = factor
         self.edges = EdgePrediction(preset.channels)
         self.cleaning = KernelCleaning(RESPONSES * len(INITIAL_RIDGES), preset.kernel_channels, preset.kernel_blocks)
         self.ridges = nn.Parameter(torch.tensor(INITIAL_RIDGES).log())
@@ -118,12 +131,13 @@ class Deconvolution(nn.Module):
         """Deconvolve crops.
 
         Args:
-            blurry: float [N, 3, S, S] in [0, 1], S a multiple of 4.
+            blurry: float [N, 3, S, S] in [0, 1], S a multiple of twice the factor.
             coarse: Output of the hourglass for them, in the same form.
             memory: Neighbours; without valid ones, the result is that without a memory.
         """
         with _full_precision(blurry):
-            present, coarse_luma = half_luma(blurry.float()), half_luma(coarse.float()).clamp(0.0, 1.0)
+            present = reduced_luma(blurry.float(), self.factor)
+            coarse_luma = reduced_luma(coarse.float(), self.factor).clamp(0.0, 1.0)
         weights, corrections = self.edges(torch.cat([present, coarse_luma], 1))
         with _full_precision(blurry):
             transforms = fourier(int(present.shape[-1]), present.device)
@@ -266,15 +280,19 @@ class DilatedBlock(nn.Module):
         return features + branch
 
 
-def half_resolution_kernels(kernels: Tensor) -> Tensor:
-    """Return the kernels of crops at the resolution of `half_luma`.
+def reduced_kernels(kernels: Tensor, factor: int) -> Tensor:
+    """Return the kernels of crops at the resolution of `reduced_luma`.
 
     Args:
         kernels: [N, F, 41, 41], in pixels of the crop.
+        factor: 2 or 4.
 
     Returns:
         [N, F, KERNEL_SIDE, KERNEL_SIDE], of about the same sum.
     """
     tent = kernels.new_tensor([0.25, 0.5, 0.25])
-    smooth = F.conv2d(kernels.flatten(0, 1)[:, None], torch.outer(tent, tent)[None, None], padding=1)
-    return 4 * torch.unflatten(smooth[:, 0, ::2, ::2], 0, kernels.shape[:2])
+    planes = kernels.flatten(0, 1)[:, None]
+    for _ in range(factor // 2):
+        planes = 4 * F.conv2d(planes, torch.outer(tent, tent)[None, None], padding=1)[..., ::2, ::2]
+    border = (KERNEL_SIDE - int(planes.shape[-1])) // 2
+    return torch.unflatten(F.pad(planes, (border,) * 4)[:, 0], 0, kernels.shape[:2])

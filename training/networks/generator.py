@@ -14,7 +14,7 @@ from streamdeblur.training.networks.deconvolution import RESPONSES, Deconvolutio
 from streamdeblur.training.networks.hourglass import Hourglass
 from streamdeblur.training.networks.presets import GeneratorPreset
 from streamdeblur.training.networks.table3 import Table3Decoder, Table3Encoder
-from streamdeblur.training.networks.unet import STRIDE, UnetDecoder, UnetEncoder, copy_into_wider, image_stem
+from streamdeblur.training.networks.unet import UnetDecoder, UnetEncoder, copy_into_wider, image_stem
 
 
 class Restored(NamedTuple):
@@ -26,7 +26,7 @@ class Restored(NamedTuple):
     """float32 [N, 1, 1, 1] in (0, 1): how far the images are to be trusted; None where the generator does not say."""
     deconvolved: DeconvolutionOutputs | None = None
     deep: Tensor | None = None
-    """Features at 1/16 of the resolution (kind "unet"), for a second generator."""
+    """Features of the third level (kind "unet"), for a second generator."""
 
     def trusted(self, blurry: Tensor) -> Tensor:
         """Return the images as far as they are trusted: between the blurry ones, [N, 3, H, W], and the restored ones."""
@@ -39,7 +39,7 @@ class Reference(NamedTuple):
     images: Tensor
     """The coarse ones, or those of a draft in [0, 1]: float [N, 3, H, W]."""
     deep: Tensor | None = None
-    """Features of the draft's generator at 1/16 of the resolution."""
+    """Features of the third level of the draft's generator."""
 
 
 LOW_PASS = 8
@@ -63,19 +63,20 @@ class TwoPathGenerator(nn.Module):
         super().__init__()
         self.preset = preset
         images = 2 if preset.conditioned else 1
-        self.deconvolution = None if preset.deconvolution is None else Deconvolution(preset.deconvolution)
+        self.deconvolution = None if preset.deconvolution is None else Deconvolution(preset.deconvolution, preset.patch // 2)
         if preset.kind == "table3":
             self.blurry_encoder: nn.Module = Table3Encoder(3 * images, preset.width)
             self.sharp_encoder: nn.Module | None = Table3Encoder(3, preset.width)
             self.decoder: nn.Module = Table3Decoder(preset.width)
         else:
-            stems = [image_stem(preset.widths[0]) for _ in range(images)]
+            stems = [image_stem(preset.widths[0], preset.patch) for _ in range(images)]
             if self.deconvolution is not None:
-                stems.append(PatchConv(RESPONSES, preset.widths[0], STRIDE // 2))
+                stems.append(PatchConv(RESPONSES, preset.widths[0], 2))
             levels = 2 if preset.deep_features == "draft" else 3
             self.blurry_encoder = UnetEncoder(stems, preset.widths, preset.encoder_blocks, code, levels=levels)
-            self.sharp_encoder = UnetEncoder([image_stem(preset.widths[0])], preset.widths, preset.encoder_blocks, code)
-            self.decoder = UnetDecoder(preset.widths, preset.decoder_blocks, code)
+            stem = image_stem(preset.widths[0], preset.patch)
+            self.sharp_encoder = UnetEncoder([stem], preset.widths, preset.encoder_blocks, code)
+            self.decoder = UnetDecoder(preset.widths, preset.decoder_blocks, code, preset.patch)
         self.confidence = Confidence(sum(preset.widths[1:]), code) if preset.confidence and preset.kind == "unet" else None
         if not preset.sharp_pathway:
             self.sharp_encoder = None
@@ -86,7 +87,8 @@ class TwoPathGenerator(nn.Module):
         """Restore blurry images (G_bl), as far as the restoration is to be trusted.
 
         Args:
-            blurry: float [N, 3, H, W] in [0, 1]. H and W are 256 (table3) or multiples of 16 (unet); equal for a deconvolution.
+            blurry: float [N, 3, H, W] in [0, 1]. H and W are 256 (table3), or multiples of four patches
+                (unet); equal for a deconvolution.
             coarse: Output of the hourglass, in the same form.
             code: Blur code of the hourglass [N, code]; None in the kind "table3".
             memory: Neighbouring crops of the same faces, for a deconvolution that has a memory.

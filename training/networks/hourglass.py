@@ -12,7 +12,7 @@ from streamdeblur.training.networks.unet import UnetDecoder, UnetEncoder, image_
 
 
 class Hourglass(nn.Module):
-    """H: predicts a correction at a quarter of the resolution and adds it to the blurry image.
+    """H: predicts a correction, at a quarter of the resolution or less, and adds it to the blurry image.
 
     In the kind "modulated" the blur code scales the channels of every block; the generator gets the same code.
     """
@@ -24,15 +24,16 @@ class Hourglass(nn.Module):
         if preset.kind == "newell":
             self.body: nn.Module = Newell(preset.width, preset.depth)
         else:
-            self.code = BlurCode(preset.code)
-            self.encoder = UnetEncoder([image_stem(preset.widths[0])], preset.widths, preset.encoder_blocks, preset.code)
-            self.decoder = UnetDecoder(preset.widths, preset.decoder_blocks, preset.code)
+            self.code = BlurCode(preset.code, preset.patch)
+            stem = image_stem(preset.widths[0], preset.patch)
+            self.encoder = UnetEncoder([stem], preset.widths, preset.encoder_blocks, preset.code)
+            self.decoder = UnetDecoder(preset.widths, preset.decoder_blocks, preset.code, preset.patch)
 
     def forward(self, blurry: Tensor) -> tuple[Tensor, Tensor | None]:
         """Restore blurry images coarsely.
 
         Args:
-            blurry: float [N, 3, H, W] in [0, 1]; H and W are multiples of 16 (modulated) or of 4 * 2**depth (newell).
+            blurry: float [N, 3, H, W] in [0, 1]; H and W are multiples of four patches (modulated) or of 4 * 2**depth (newell).
 
         Returns:
             The coarse images, float [N, 3, H, W], not clamped; and the blur code [N, code], or None in the kind "newell".

@@ -11,6 +11,9 @@ from streamdeblur.options import Settings
 
 Channels = Annotated[int, Field(ge=1, le=4096)]
 Blocks = Annotated[int, Field(ge=0, le=64)]
+Patch = Literal[4, 8]
+"""Side of the patches that a modulated hourglass and a unet begin with: their levels are at 1/P, 1/2P and 1/4P of the
+resolution, and the deconvolution is at 2/P."""
 
 
 class HourglassPreset(Settings):
@@ -20,13 +23,16 @@ class HourglassPreset(Settings):
     width: int = Field(default=256, ge=4, le=4096, description="newell: channels everywhere.")
     depth: int = Field(default=4, ge=1, le=6, description="newell: halvings below a quarter of the resolution.")
     widths: tuple[Channels, Channels, Channels] = Field(
-        default=(32, 64, 128), description="modulated: channels at 1/4, 1/8 and 1/16."
+        default=(32, 64, 128), description="modulated: channels at 1/4, 1/8 and 1/16 for patches of 4 px."
     )
     encoder_blocks: tuple[Blocks, Blocks, Blocks] = Field(
         default=(1, 1, 2), description="modulated: blocks at each level of the encoder."
     )
-    decoder_blocks: tuple[Blocks, Blocks] = Field(default=(1, 1), description="modulated: blocks at 1/4 and 1/8 of the decoder.")
+    decoder_blocks: tuple[Blocks, Blocks] = Field(
+        default=(1, 1), description="modulated: blocks of the decoder at the first two levels."
+    )
     code: int = Field(default=96, ge=1, le=4096, description="modulated: size of the blur code.")
+    patch: Patch = Field(default=4, description="modulated: side in pixels of the patches that the first layer takes.")
 
 
 class DeconvolutionPreset(Settings):
@@ -49,16 +55,20 @@ class GeneratorPreset(Settings):
     conditioned: bool = Field(default=True, description="Whether G_bl gets the coarse image beside the blurry one.")
     sharp_pathway: bool = Field(default=True, description="Whether to train G_s, the auto-encoder of sharp images, with G_bl.")
     width: float = Field(default=1.0, gt=0, le=1, description="table3: number of filters relative to Table 3.")
-    widths: tuple[Channels, Channels, Channels] = Field(default=(48, 80, 160), description="unet: channels at 1/4, 1/8 and 1/16.")
+    widths: tuple[Channels, Channels, Channels] = Field(
+        default=(48, 80, 160), description="unet: channels at 1/4, 1/8 and 1/16 for patches of 4 px."
+    )
     encoder_blocks: tuple[Blocks, Blocks, Blocks] = Field(
         default=(1, 1, 2), description="unet: blocks at each level of the encoder."
     )
-    decoder_blocks: tuple[Blocks, Blocks] = Field(default=(1, 1), description="unet: blocks at 1/4 and 1/8 of the decoder.")
+    decoder_blocks: tuple[Blocks, Blocks] = Field(
+        default=(1, 1), description="unet: blocks of the decoder at the first two levels."
+    )
     deep_features: Literal["own", "draft"] = Field(
         default="own", description="unet: whether the features at 1/16 are its own or those of the draft's generator."
     )
     deconvolution: DeconvolutionPreset | None = Field(default=None, description="unet: G_bl also gets a deconvolved image.")
-
+    patch: Patch = Field(default=4, description="unet: side in pixels of the patches that the first layer takes.")
     confidence: bool = Field(default=False, description="unet: whether G_bl says how far each restoration is to be trusted.")
 
     @property
@@ -75,6 +85,8 @@ class GeneratorPreset(Settings):
     def _check_deconvolution(self) -> Self:
         if self.deconvolution is not None and (self.kind != "unet" or not self.conditioned):
             raise ValueError("the deconvolution needs a coarse image and the kind 'unet'")
+        if self.memory and self.patch != 4:
+            raise ValueError("neighbours are given at half of the resolution, which is that of patches of 4 px")
         return self
 
 
@@ -113,4 +125,7 @@ class NetworkPreset(Settings):
             same = (first.encoder_blocks, first.decoder_blocks) == (second.encoder_blocks, second.decoder_blocks)
             if first.kind != "modulated" or not same or any(a > b for a, b in zip(first.widths, second.widths, strict=True)):
                 raise ValueError("a unet generator begins as a modulated hourglass: it has its blocks, and no fewer channels")
+            drafts = [self.draft.patch] if self.draft is not None else []
+            if {first.patch, *drafts} != {second.patch}:
+                raise ValueError("the hourglass, the draft and the generator take patches of one size")
         return self

@@ -29,6 +29,11 @@ class TwoStepNetwork(nn.Module):
         """Number of neighbouring crops that the network gets beside the present one."""
         return 0 if self.generator is None else self.generator.preset.memory
 
+    @property
+    def reduction(self) -> int:
+        """By how much crops are reduced before they are deconvolved, if they are."""
+        return 2 if self.generator is None else self.generator.preset.patch // 2
+
     def forward(self, blurry: Tensor, neighbours: Tensor | None = None, validity: Tensor | None = None) -> tuple[Tensor, ...]:
         """Restore blurry crops.
 

@@ -29,6 +29,7 @@ Hourglass = Annotated[Path | None, typer.Option(help="Step 1: its run, a checkpo
 Identity = Annotated[
     str, typer.Option(help="Face recognition network of the identity loss: FILE.onnx or vgg16:FILE.safetensors.")
 ]
+Teacher = Annotated[Path | None, typer.Option(help="Exported network from whose restorations this one learns, too.")]
 
 
 def command(
@@ -42,6 +43,7 @@ def command(
     held_out_clips: HeldOutClips = None,
     init: Init = None,
     identity: Identity = "",
+    teacher: Teacher = None,
 ) -> None:
     with handle_errors(quiet=is_helper_process()):
         folders = DataFolders(stills, clips, pairs, held_out_stills, held_out_clips)
@@ -52,5 +54,5 @@ def command(
         loaded = TrainingConfig.load(config)
         data = folders.open(loaded, loaded.cgan)
         with goes_on_with_the_same_command(run / CHECKPOINT):
-            train_cgan(loaded, data, run, hourglass, init, identity)
+            train_cgan(loaded, data, run, hourglass, init, identity, teacher)
         tell_next(run, "cgan", config, folders)

@@ -1,0 +1,122 @@
+"""Networks that take patches of 8 px: they begin as those of 4 px on crops of half the size, and learn from a teacher."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F  # noqa: N812
+
+from streamdeblur.errors import InputError, NetworkError, OptionError
+from streamdeblur.training.cgan import train_cgan
+from streamdeblur.training.config import TrainingConfig
+from streamdeblur.training.export import export, open_trained
+from streamdeblur.training.hourglass import train_hourglass
+from streamdeblur.training.networks.generator import TwoPathGenerator
+from streamdeblur.training.networks.hourglass import Hourglass
+from streamdeblur.training.networks.presets import NetworkPreset
+from streamdeblur.training.networks.two_step import TwoStepNetwork
+from streamdeblur.training.teacher import open_teacher
+from streamdeblur.training.weights import load_weights
+from support.models.networks import write_network
+from support.models.trainings import TINY_LITE, data_for, load
+
+CPU = torch.device("cpu")
+PATCHES = {"network": {"hourglass": {"patch": 8}, "generator": {"patch": 8}}}
+
+
+@pytest.fixture(scope="module")
+def config(tmp_path_factory):
+    return load(tmp_path_factory.mktemp("config") / "config.yaml", "lite", TINY_LITE)
+
+
+@pytest.fixture(scope="module")
+def runs(tmp_path_factory, config, faces):
+    folder = tmp_path_factory.mktemp("run")
+    train_hourglass(config, data_for(config, "hourglass", faces), folder / "hourglass")
+    train_cgan(config, data_for(config, "cgan", faces), folder / "cgan", folder / "hourglass")
+    export(folder / "cgan", folder / "teacher.onnx")
+    return folder
+
+
+def small_network(runs, folder):
+    """The network with larger patches, with the weights of the teacher."""
+    config = load(folder / "config.yaml", "lite", TINY_LITE, PATCHES)
+    hourglass = Hourglass(config.network.hourglass)
+    generator = TwoPathGenerator(config.network.generator, config.network.hourglass.code)
+    load_weights(hourglass, runs / "teacher.onnx", "hourglass")
+    load_weights(generator, runs / "teacher.onnx", "generator")
+    return TwoStepNetwork(hourglass, generator).eval()
+
+
+@torch.no_grad()
+def test_weights_for_smaller_patches_do_the_same_at_half_of_the_size(runs, tmp_path):
+    """What is added to a crop is what the other network adds to the crop of half the size, each pixel four times."""
+    network, other = small_network(runs, tmp_path), open_trained(runs / "cgan")[0]
+    smooth = F.interpolate(0.3 + 0.4 * torch.rand(2, 3, 16, 16), scale_factor=8, mode="bilinear")
+    reduced = F.avg_pool2d(smooth, 2)
+    added, expected = network(smooth)[0] - smooth, other(reduced)[0] - reduced
+    assert expected.abs().max() > 1e-4
+    assert torch.allclose(added, F.interpolate(expected, scale_factor=2.0), atol=1e-6)
+
+
+def test_it_trains_from_them_and_is_exported(runs, faces, tmp_path):
+    distilled = {"cgan": {"weights": {"teacher": 1.0}, "face_crops": {256: 1, 128: 1}}}
+    config = load(tmp_path / "config.yaml", "lite", TINY_LITE, PATCHES, distilled)
+    teacher = runs / "teacher.onnx"
+    train_hourglass(config, data_for(config, "hourglass", faces), tmp_path / "hourglass", runs / "hourglass")
+    train_cgan(config, data_for(config, "cgan", faces), tmp_path / "cgan", tmp_path / "hourglass", teacher, teacher=teacher)
+    assert export(tmp_path / "cgan", tmp_path / "network.onnx").difference < 1e-4
+
+
+def test_a_teacher_restores_as_its_file_does(runs):
+    crops = torch.rand(1, 3, 128, 128)
+    assert torch.equal(open_teacher(runs / "teacher.onnx", CPU)(crops), open_trained(runs / "cgan")[0](crops)[0])
+
+
+def test_a_teacher_pulls_what_is_learned_towards_it(runs, config, faces, tmp_path):
+    """With the weight of the teacher far above that of the sharp images, the network ends nearer to the teacher."""
+    crops = torch.from_numpy(np.stack([pair.blurry for pair in map(data_for(config, "cgan", faces).training, *_orders(4))]))
+    crops = crops.permute(0, 3, 1, 2).float() / 255
+    teacher = open_teacher(runs / "teacher.onnx", CPU)
+    distances = []
+    for weight in (0.0, 1000.0):
+        own = load(tmp_path / f"{weight}.yaml", "lite", TINY_LITE, {"cgan": {"weights": {"teacher": weight}, "images": 32}})
+        folder = tmp_path / f"run{weight}"
+        train_cgan(own, data_for(own, "cgan", faces), folder, runs / "hourglass", teacher=runs / "teacher.onnx")
+        distances.append((open_trained(folder)[0](crops)[0] - teacher(crops)).abs().mean().item())
+    assert distances[1] < distances[0]
+
+
+def _orders(count):
+    return range(count), [1.0] * count, [128] * count, [128] * count
+
+
+def test_a_teacher_that_is_none_is_refused(runs, faces, tmp_path):
+    config = load(tmp_path / "config.yaml", "lite", TINY_LITE, {"cgan": {"weights": {"teacher": 1.0}}})
+    with pytest.raises(OptionError, match="--teacher"):
+        train_cgan(config, data_for(config, "cgan", faces), tmp_path / "run", runs / "hourglass")
+    with pytest.raises(InputError, match="export"):
+        open_teacher(write_network(tmp_path / "other.onnx", "identity"), CPU)
+
+
+def test_parts_with_different_patches_are_refused():
+    modulated = {"kind": "modulated"}
+    with pytest.raises(OptionError, match="patches of one size"):
+        NetworkPreset(hourglass=modulated | {"patch": 8}, generator={"kind": "unet", "widths": (32, 64, 128)})
+    with pytest.raises(OptionError, match="half of the resolution"):
+        NetworkPreset(hourglass=modulated | {"patch": 8}, generator={"kind": "unet", "patch": 8, "deconvolution": {"memory": 2}})
+
+
+def test_weights_for_larger_patches_do_not_fit_smaller_ones(runs, config, faces, tmp_path):
+    small = load(tmp_path / "config.yaml", "lite", TINY_LITE, PATCHES)
+    train_hourglass(small, data_for(small, "hourglass", faces), tmp_path / "hourglass")
+    with pytest.raises(NetworkError, match="shape"):
+        load_weights(Hourglass(config.network.hourglass), tmp_path / "hourglass", "hourglass")
+
+
+def test_the_shipped_configuration_is_one_of_them():
+    network = TrainingConfig.load(Path("nano")).network
+    assert (network.hourglass.patch, network.generator.patch, network.generator.memory) == (8, 8, 0)
