@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from streamdeblur.errors import InputError
-from streamdeblur.training.config import TrainingConfig
 from streamdeblur.training.networks.generator import TwoPathGenerator
 from streamdeblur.training.networks.hourglass import Hourglass
+from streamdeblur.training.networks.presets import NetworkPreset
 from streamdeblur.training.networks.two_step import TwoStepNetwork
 from streamdeblur.training.onnx_module import read_onnx
 from streamdeblur.training.weights import load_weights
@@ -47,7 +47,8 @@ def open_teacher(path: Path, device: torch.device) -> Teacher:
     """
     metadata = {item.key: item.value for item in read_onnx(path).metadata_props}
     try:
-        preset = TrainingConfig(**json.loads(metadata["config"])).network
+        # only the shapes: files of former versions have other settings beside them
+        preset = NetworkPreset(**json.loads(metadata["config"])["network"])
     except (KeyError, ValueError, TypeError):
         raise InputError(f"{path} is no network that 'streamdeblur export' wrote; a teacher is one.") from None
     hourglass = Hourglass(preset.hourglass)

@@ -9,6 +9,7 @@ import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
+import streamdeblur
 from streamdeblur.errors import InputError, NetworkError, OptionError
 from streamdeblur.training.cgan import train_cgan
 from streamdeblur.training.config import TrainingConfig
@@ -115,6 +116,12 @@ def test_weights_for_larger_patches_do_not_fit_smaller_ones(runs, config, faces,
     train_hourglass(small, data_for(small, "hourglass", faces), tmp_path / "hourglass")
     with pytest.raises(NetworkError, match="shape"):
         load_weights(Hourglass(config.network.hourglass), tmp_path / "hourglass", "hourglass")
+
+
+@pytest.mark.parametrize("name", ["lite", "stream"])
+def test_shipped_networks_can_teach(name):
+    crops = torch.rand(1, 3, 64, 64)
+    assert open_teacher(Path(streamdeblur.__file__).parent / f"weights/{name}.onnx", CPU)(crops).shape == crops.shape
 
 
 def test_the_shipped_configuration_is_one_of_them():
