@@ -47,12 +47,20 @@ class FaceLimits:
     the deadline."""
     largest_crop: int | None = None
     """Side in pixels of the largest crop; larger windows are reduced to it. None for the largest one of the network."""
+    smallest_crop: int | None = None
+    """Side of the smallest crop, to which smaller windows are enlarged: the same face is restored the better, the larger it is in
+    the crop. None for what the option `small_crops` says: the smallest one of the network, or the largest that is allowed."""
 
-    def sizes(self, sizes: Sequence[int]) -> Sequence[int]:
-        """Return those of the sides of crops that are not too large; the smallest one if all are."""
-        if self.largest_crop is None:
-            return sizes
-        return [size for size in sizes if size <= self.largest_crop] or sizes[:1]
+    def sizes(self, sizes: Sequence[int], options: RestorationOptions) -> Sequence[int]:
+        """Return the sides of crops to choose from, smallest first.
+
+        Args:
+            sizes: All sides that the engine takes, smallest first.
+            options: Those of the deblurrer.
+        """
+        allowed = [size for size in sizes if self.largest_crop is None or size <= self.largest_crop] or sizes[:1]
+        smallest = self.smallest_crop if self.smallest_crop is not None else 0 if options.small_crops else allowed[-1]
+        return [size for size in allowed if size >= smallest] or allowed[-1:]
 
 
 NO_LIMITS = FaceLimits()
@@ -312,8 +320,7 @@ class FaceDeblurrer:
             check_frame(frame)
             make_writable(frame)
             frame = planes_of(frame)
-        settings = self._settings(strength, always, deadline, threshold)
-        settings = replace(settings, most_faces=limits.most_faces, crop_sizes=limits.sizes(settings.crop_sizes))
+        settings = self._settings(strength, always, deadline, threshold, limits)
         self._finish(frame, self._begin(frame, None, settings), deadline)
 
     def catch_up(self) -> None:
@@ -452,6 +459,7 @@ class FaceDeblurrer:
         always: bool | None = None,
         deadline: float | None = None,
         threshold: Threshold | None = None,
+        limits: FaceLimits = NO_LIMITS,
     ) -> FrameSettings:
         """The settings of a frame: those that are given, else those of the options."""
         self._check_open()
@@ -461,7 +469,8 @@ class FaceDeblurrer:
         always = self.options.always if always is None else always
         setting = self.options.threshold if threshold is None else checked_threshold(threshold)
         gain = self._selector.estimator.threshold("always" if always else setting)
-        return FrameSettings(strength, gain, deadline, crop_sizes=self.engine.crop_sizes)
+        sizes = limits.sizes(self.engine.crop_sizes, self.options)
+        return FrameSettings(strength, gain, deadline, crop_sizes=sizes, most_faces=limits.most_faces)
 
     def _check_open(self) -> None:
         if self._closed:

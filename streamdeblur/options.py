@@ -174,6 +174,7 @@ class RestorationSettings(TypedDict, total=False):
     detect_every: int
     engine: str
     network: str | Path
+    small_crops: bool
     cores: int | None
 
 
@@ -220,6 +221,11 @@ class RestorationOptions(UserSettings):
         default=Path(DEFAULT_NETWORK),
         description=f"Name of a shipped network ({', '.join(network_names())}), {AUTO} (the best one that is fast enough on this "
         f"machine; the default where frames are restored in real time), or an ONNX file that streamdeblur exported.",
+    )
+    small_crops: bool = Field(
+        default=False,
+        description="Restore faces that are small in a frame in smaller crops, where the network has them: faster, but less is "
+        "restored.",
     )
     cores: int | None = Field(
         default=None,

@@ -37,6 +37,12 @@ class Pace:
     """Seconds between two frames."""
     budget: float | None = None
     """Seconds from the arrival of a frame until it is restored, where the user has set it."""
+    small_crops: bool = False
+    """Whether small faces are restored in smaller crops even where there is time for large ones."""
+
+    def wanted(self, sides: tuple[float, ...]) -> Wanted:
+        """Return what the stream asks for with faces whose windows have these sides."""
+        return Wanted(sides, self.interval, self.budget, self.small_crops)
 
 
 class Adaptation:
@@ -81,7 +87,7 @@ class Adaptation:
     def limits(self) -> FaceLimits:
         """What is restored of the next frame."""
         plan = self.running_plan
-        return FaceLimits(plan.faces, plan.largest_crop)
+        return FaceLimits(plan.faces, plan.largest_crop, plan.smallest_crop)
 
     @property
     def patience(self) -> float:
@@ -91,7 +97,7 @@ class Adaptation:
     @property
     def limit(self) -> float:
         """Seconds that a frame may take by the plan."""
-        return self.plan.limit(Wanted((), self.pace.interval, self.pace.budget))
+        return self.plan.limit(self.pace.wanted(()))
 
     @property
     def fps(self) -> float:
@@ -136,7 +142,7 @@ class Adaptation:
         first, self.decided = not self.decided, True
         before = self.plan
         self._planner.update(self.costs, self._wanted, now)
-        if self.plan.faces and self.plan.largest_crop != before.largest_crop:
+        if self.plan.faces and (self.plan.smallest_crop, self.plan.largest_crop) != (before.smallest_crop, before.largest_crop):
             # other crops are measured anew; where none is restored any more, what was measured last stays known
             self._loads.clear()
         return first or self.plan != before
@@ -162,7 +168,8 @@ class Adaptation:
     def face_seconds(self) -> float:
         """Seconds that a face takes by the plan."""
         plan, costs = self.running_plan, self.costs
-        return costs.seconds(self._wanted.sides[:1] or (float(plan.largest_crop),), plan.network, plan.largest_crop) - costs.rest
+        sides = self._wanted.sides[:1] or (float(plan.largest_crop),)
+        return costs.seconds(sides, plan.network, plan.smallest_crop, plan.largest_crop) - costs.rest
 
     @property
     def description(self) -> str:
@@ -175,7 +182,9 @@ class Adaptation:
         if not plan.faces:
             return f"No face is restored, even by {plan.network} in crops of {plan.largest_crop} px: {why}"
         faces = "all faces" if plan.faces >= len(wanted.sides) else f"{plan.faces} of {len(wanted.sides)} faces"
-        crops = f" in crops of at most {plan.largest_crop} px" if plan.largest_crop < max(costs.sizes(plan.network)) else ""
+        sizes = costs.sizes(plan.network)
+        crops = f" in crops of at most {plan.largest_crop} px" if plan.largest_crop < max(sizes) else ""
+        crops += ", small faces in smaller ones" if plan.smallest_crop < plan.largest_crop else ""
         rate = f", {self.fps:.3g} of {1 / self.pace.interval:.3g} frames per second" if plan.every > 1 else ""
         return f"Restored by {plan.network}{crops}: {faces}{rate}; {why}"
 
@@ -185,7 +194,7 @@ class Adaptation:
         counts = sorted(map(len, recent), reverse=True)
         usual = counts[int(WANTED_SHARE * len(counts))] if counts else 0
         sides = next((sides[:usual] for sides in reversed(recent) if len(sides) >= usual), ())
-        return Wanted(sides, self.pace.interval, self.pace.budget)
+        return self.pace.wanted(sides)
 
     def _best_of_running(self) -> Plan:
         costs = self.costs

@@ -54,9 +54,9 @@ class Costs:
         names = self.networks[self.networks.index(network) :] if network in self.networks else self.networks
         return replace(self, faces={face: seconds for face, seconds in self.faces.items() if face[0] in names})
 
-    def seconds(self, sides: Sequence[float], network: str, largest_crop: int) -> float:
+    def seconds(self, sides: Sequence[float], network: str, smallest_crop: int, largest_crop: int) -> float:
         """Return the time of a frame in which faces with windows of these sides are restored."""
-        sizes = [size for size in self.sizes(network) if size <= largest_crop]
+        sizes = [size for size in self.sizes(network) if smallest_crop <= size <= largest_crop]
         return self.rest + time_together((self.faces[network, smallest_fitting(side, sizes)] for side in sides), self.parallel)
 
 
@@ -78,6 +78,8 @@ class Wanted:
     """Seconds between two frames."""
     budget: float | None = None
     """Seconds that a frame may take, where the user has set it."""
+    small_crops: bool = False
+    """Whether small faces are restored in smaller crops even where there is time for large ones."""
 
     def limit(self, every: int) -> float:
         """Return the seconds that a frame may take if every n-th one is restored and shown."""
@@ -104,10 +106,17 @@ class Plan:
     """Every n-th frame is restored and shown; the others are left out."""
     tight: bool = False
     """Whether frames may take more of their time than usual; never more than the user has set."""
+    smallest_crop: int = 0
+    """Side of the smallest crop, to which smaller windows are enlarged. By default that of the largest: the network restores the
+    same face the better, the larger it is in the crop."""
+
+    def __post_init__(self) -> None:
+        if not self.smallest_crop:
+            object.__setattr__(self, "smallest_crop", self.largest_crop)
 
     def seconds(self, costs: Costs, wanted: Wanted) -> float:
         """Return the time that a frame is expected to take."""
-        return costs.seconds(wanted.sides[: self.faces], self.network, self.largest_crop)
+        return costs.seconds(wanted.sides[: self.faces], self.network, self.smallest_crop, self.largest_crop)
 
     def fits(self, costs: Costs, wanted: Wanted, share: float = FULL) -> bool:
         """Return whether a frame is expected to take at most a share of its budget."""
@@ -121,7 +130,7 @@ class Plan:
 def choose(costs: Costs, wanted: Wanted, share: float = FULL) -> Plan:
     """Return the first plan of `preferences` that fits, for as many more faces as fit as well."""
     sides = wanted.sides or (float(max(size for _, size in costs.faces)),)
-    wanted = Wanted(sides, wanted.interval, wanted.budget)
+    wanted = replace(wanted, sides=sides)
     plan = next(plan for plan in preferences(costs, wanted) if plan.fits(costs, wanted, share))
     return replace(plan, faces=_capacity(plan, costs, wanted, share))
 
@@ -129,24 +138,28 @@ def choose(costs: Costs, wanted: Wanted, share: float = FULL) -> Plan:
 def preferences(costs: Costs, wanted: Wanted) -> Iterator[Plan]:
     """Yield the plans from the best one to none at all.
 
-    All faces are restored rather than few of them, and each by smaller crops rather than by a worse network. A rate that still
-    looks smooth is given up before a face is, and a lower one before the last face is; before that, its frames may come late.
+    All faces are restored rather than few of them, and each by smaller crops rather than by a worse network; small faces get
+    smaller crops first, as long as they fit into them. A rate that still looks smooth is given up before a face is, and a lower
+    one before the last face is; before that, its frames may come late.
     """
     for faces in range(len(wanted.sides), 0, -1):
         for every in wanted.rates(SMOOTH_FPS):
-            yield from _of_all_networks(costs, faces, every)
+            yield from _of_all_networks(costs, faces, every, wanted.small_crops)
     for every in wanted.rates(SMOOTH_FPS):
-        yield from (replace(plan, tight=True) for plan in _of_all_networks(costs, 1, every))
+        yield from (replace(plan, tight=True) for plan in _of_all_networks(costs, 1, every, wanted.small_crops))
     for every in wanted.rates(LOWEST_FPS):
-        yield from _of_all_networks(costs, 1, every)
+        yield from _of_all_networks(costs, 1, every, wanted.small_crops)
     network = costs.networks[-1]
     yield Plan(network, costs.sizes(network)[0], 0)
 
 
-def _of_all_networks(costs: Costs, faces: int, every: int) -> Iterator[Plan]:
+def _of_all_networks(costs: Costs, faces: int, every: int, small_crops: bool) -> Iterator[Plan]:
     for network in costs.networks:
-        for size in reversed(costs.sizes(network)):
-            yield Plan(network, size, faces, every)
+        sizes = costs.sizes(network)
+        # small faces lose more by a smaller crop than large ones do by not having a larger one
+        for smallest in sizes[:1] if small_crops else reversed(sizes):
+            for largest in reversed(sizes[sizes.index(smallest) :]):
+                yield Plan(network, largest, faces, every, smallest)
 
 
 def _capacity(plan: Plan, costs: Costs, wanted: Wanted, share: float) -> int:

@@ -136,6 +136,7 @@ class Restorer:
         if (name, deblurrer.network.crop_size) not in self._seconds:
             # a network that is no choice of ours, or an engine that is not measured beforehand
             self._seconds = {(name, size): time for size, time in seconds_by_size(deblurrer.engine).items()}
+        pace = replace(pace, small_crops=self._options.small_crops)
         self.adaptation = Adaptation(pace, self._seconds, name, deblurrer.engine.parallel)
 
     def edit(self, frame: av.VideoFrame, deadline: float | None, arrived_at: float | None = None) -> None:

@@ -40,7 +40,7 @@ def wanted(sides, fps=30, budget=None):
         (WITH_NANO, wanted(TWO), "quick", 128, 2, 1),
         # a cheaper network comes before fewer faces
         (MIDDLE, wanted(TWO), "quick", 256, 2, 1),
-        (WITH_NANO, wanted(THREE), "nano", 256, 4, 1),
+        (WITH_NANO, wanted(THREE), "nano", 256, 3, 1),
         (WITH_NANO, wanted(SIX), "nano", 128, 8, 1),
         # fewer faces come before a rate that is not smooth
         (AVX2, wanted(THREE), "quick", 128, 2, 1),
@@ -65,9 +65,33 @@ def wanted(sides, fps=30, budget=None):
     ],
 )
 def test_the_plan_for_a_machine_and_a_stream(machine, stream, network, largest_crop, faces, every):
-    assert choose(Costs(machine, rest=0.006), stream) == Plan(
-        network, largest_crop, faces, every, tight=machine is TIGHT and faces
-    )
+    plan = choose(Costs(machine, rest=0.006), stream)
+    assert (plan.network, plan.largest_crop, plan.faces, plan.every) == (network, largest_crop, faces, every)
+    assert plan.tight is (machine is TIGHT and faces > 0)
+
+
+@pytest.mark.parametrize(
+    ("sides", "rest", "smallest", "largest"),
+    [
+        ((100.0,), 0.001, 256, 256),
+        ((180.0,), 0.004, 192, 256),
+        ((100.0,), 0.004, 192, 256),
+        ((240.0,), 0.004, 192, 192),
+        ((240.0, 120.0), 0.004, 128, 192),
+        ((120.0, 120.0), 0.004, 128, 256),
+        ((240.0, 240.0), 0.004, 128, 128),
+    ],
+)
+def test_small_faces_get_smaller_crops_only_where_time_is_short(sides, rest, smallest, largest):
+    plan = choose(Costs(AVX2, rest), wanted(sides))
+    assert (plan.smallest_crop, plan.largest_crop) == (smallest, largest)
+
+
+def test_small_crops_may_be_asked_for():
+    costs = Costs({face: seconds / 10 for face, seconds in AVX2.items()}, rest=0.004)
+    assert choose(costs, wanted((100.0,))) == Plan("quick", 256, 9)
+    asked = Wanted((100.0,), 1 / 30, small_crops=True)
+    assert choose(costs, asked) == Plan("quick", 256, 27, smallest_crop=128)
 
 
 @pytest.mark.parametrize("machine", [FAST, MIDDLE, AVX2, WITH_NANO, SLOW, HOPELESS])
@@ -89,9 +113,9 @@ def test_every_plan_fits_and_more_time_never_gives_less(machine, rest, fps):
 def test_faces_that_are_restored_at_the_same_time_take_the_time_of_one(parallel, faces):
     costs = Costs({("quick", 256): 0.0115}, rest=0.002, parallel=parallel)
     assert choose(costs, wanted(SIX)).faces == min(6, faces)
-    assert costs.seconds((240.0,) * faces, "quick", 256) == pytest.approx(0.025)
+    assert costs.seconds((240.0,) * faces, "quick", 256, 256) == pytest.approx(0.025)
     # three faces on two: one of them begins when another one is ready
-    assert Costs(AVX2, 0.0, 2).seconds((100.0, 100.0, 240.0), "quick", 256) == pytest.approx(0.0254)
+    assert Costs(AVX2, 0.0, 2).seconds((100.0, 100.0, 240.0), "quick", 128, 256) == pytest.approx(0.0254)
 
 
 def looks(planner, costs, stream, seconds, start=0.0):
