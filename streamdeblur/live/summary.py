@@ -12,6 +12,8 @@ class LivePlan:
     """What is restored of a live stream in the time that it leaves."""
 
     network: str
+    smallest_crop: int
+    """Side in pixels of the smallest crop; smaller windows are enlarged to it."""
     largest_crop: int
     """Side in pixels of the largest crop; larger windows are reduced to it."""
     faces: int
@@ -33,6 +35,7 @@ class LivePlan:
         plan = adaptation.plan
         return cls(
             plan.network,
+            plan.smallest_crop,
             plan.largest_crop,
             plan.faces,
             round(adaptation.fps, 2),

@@ -57,7 +57,7 @@ def test_the_share_of_a_whole_stream():
 
 def test_the_overlay_shows_it():
     assert overlay_lines(LiveSummary(), None) == [line for line in overlay_lines(LiveSummary(), 0.4) if "40%" not in line]
-    plan = LivePlan("lite", 192, 2, 15.0, 14.2, 9.0, 56.7, "")
+    plan = LivePlan("lite", 128, 192, 2, 15.0, 14.2, 9.0, 56.7, "")
     assert overlay_lines(LiveSummary(plan=plan), None)[-2:] == [
         "lite, crops up to 192 px, up to 2 faces, 15 fps:",
         "a face takes 14 ms, the rest 9 ms, of 57 ms",
