@@ -159,7 +159,7 @@ def _of_all_networks(costs: Costs, faces: int, every: int, small_crops: bool) ->
         # small faces lose more by a smaller crop than large ones do by not having a larger one
         for smallest in sizes[:1] if small_crops else reversed(sizes):
             for largest in reversed(sizes[sizes.index(smallest) :]):
-                yield Plan(network, largest, faces, every, smallest)
+                yield Plan(network, largest, faces, every, smallest_crop=smallest)
 
 
 def _capacity(plan: Plan, costs: Costs, wanted: Wanted, share: float) -> int:
