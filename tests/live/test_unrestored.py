@@ -6,7 +6,7 @@ import pytest
 
 from streamdeblur.live.summary import LivePlan, LiveSummary
 from streamdeblur.live.unrestored import FEWEST_FACES, FIRST_SECONDS, LONGEST_SECONDS, UnrestoredFaces, share_unrestored
-from streamdeblur.live.view import overlay_lines
+from streamdeblur.live.view import MOST_GAINS, overlay_lines
 from streamdeblur.statistics import RestorationStatistics
 
 
@@ -63,3 +63,5 @@ def test_the_overlay_shows_it():
         "a face takes 14 ms, the rest 9 ms, of 57 ms",
     ]
     assert overlay_lines(LiveSummary(), 0.4)[-1] == "Too slow: 40% of the faces pass unrestored"
+    assert overlay_lines(LiveSummary(), None, [1.31, 0.04])[-1] == "gain to be expected in dB: 1.3, 0.0"
+    assert overlay_lines(LiveSummary(), None, [1.0] * 20)[-1].count("1.0") == MOST_GAINS
