@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     import av
 
 Payload = TypeVar("Payload")
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,8 @@ class FaceDeblurrer:
                 f"A FaceDeblurrer needs RestorationOptions (got {type(options).__name__}). Pass options.restoration."
             )
         self.options = options.changed(**settings) if settings else options
+        if self.options.always and self.options.threshold not in ("always", "normal"):
+            logger.warning("threshold has no effect: always restores all faces.")
         self._closed, self._remembers = False, memory
         self.work = FaceWork()
         self.threads = plan_threads("file" if throughput else "live", self.options.cores)

@@ -99,6 +99,12 @@ def test_thresholds_are_settings(face_picture):
             RestorationOptions(threshold=wrong)
 
 
+def test_a_threshold_beside_always_has_no_effect_and_that_is_said(caplog):
+    with FaceDeblurrer(network="lite", threshold="gentle", always=True) as deblurrer:
+        assert deblurrer._settings().threshold == ALWAYS
+    assert "threshold has no effect" in caplog.text
+
+
 def test_the_threshold_decides_and_the_score_is_told(face_picture):
     blurred = cv2.blur(face_picture, (9, 1))
     with FaceDeblurrer(network="lite", threshold=20.0) as deblurrer:
