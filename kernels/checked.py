@@ -140,8 +140,32 @@ def _parse(declared: str | tuple[str, ...]) -> Declaration:
     return ArrayDeclaration.parse(declared) if "[" in declared else NumberDeclaration.parse(declared)
 
 
+def _described(arguments: tuple[Any, ...]) -> tuple[Any, ...]:
+    """All that the check of arrays depends on: their types, shapes, strides and whether they are writable; None of all else."""
+    return tuple(
+        (one.dtype, one.shape, one.strides, one.flags.writeable)
+        if type(one) is np.ndarray
+        else _described(one)
+        if type(one) is tuple
+        else None
+        for one in arguments
+    )
+
+
+def _is_whole(described: Any) -> bool:
+    """Whether nothing is missing in a description."""
+    return described is not None and all(one is not None for one in described)
+
+
+KNOWN_CALLS = 256
+"""Combinations of types and shapes that a kernel has seen and need not check again."""
+
+
 class CheckedKernel:
-    """A compiled loop whose arguments are checked where Python calls it, and not where another kernel does."""
+    """A compiled loop whose arguments are checked where Python calls it, and not where another kernel does.
+
+    The types and shapes of arrays are checked once for each combination, numbers and what indices are computed from in each call.
+    """
 
     def __init__(self, loop: Any, declarations: dict[str, Declaration], requires: Callable[..., None] | None) -> None:
         self.loop = loop
@@ -149,21 +173,42 @@ class CheckedKernel:
         self.declarations = declarations
         """What each argument must be, in order."""
         self._requires = requires
+        self._numbers = [
+            (n, name, one) for n, (name, one) in enumerate(declarations.items()) if isinstance(one, NumberDeclaration)
+        ]
+        self._accepted: set[tuple[Any, ...]] = set()
         update_wrapper(self, getattr(loop, "py_func", loop))
         self._signature = inspect.signature(self)
 
     def __call__(self, *arguments: Any, **named: Any) -> Any:
         if named or len(arguments) != len(self.declarations):
             arguments = self._signature.bind(*arguments, **named).args
-        bound: Bound = {}
         try:
-            for (name, declaration), argument in zip(self.declarations.items(), arguments, strict=True):
-                declaration.check(name, argument, bound)
+            described = _described(arguments)
+            if described in self._accepted:
+                for n, name, number in self._numbers:
+                    number.check(name, arguments[n], {})
+            else:
+                self._check(arguments)
+                self._accept(described)
             if self._requires is not None:
                 self._requires(*arguments)
         except (TypeError, ValueError) as error:
             raise type(error)(f"{self.__name__}: {error}") from None  # type: ignore[attr-defined]  # set by update_wrapper
         return self.loop(*arguments)
+
+    def _check(self, arguments: tuple[Any, ...]) -> None:
+        bound: Bound = {}
+        for (name, declaration), argument in zip(self.declarations.items(), arguments, strict=True):
+            declaration.check(name, argument, bound)
+
+    def _accept(self, described: tuple[Any, ...]) -> None:
+        """Note arrays that have passed the check; not those of classes of their own, of which nothing was described."""
+        arrays = [n for n, declared in enumerate(self.declarations.values()) if not isinstance(declared, NumberDeclaration)]
+        if all(_is_whole(described[n]) for n in arrays):
+            if len(self._accepted) >= KNOWN_CALLS:
+                self._accepted.clear()
+            self._accepted.add(described)
 
     @property
     def _numba_type_(self) -> Any:

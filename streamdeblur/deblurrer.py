@@ -101,6 +101,8 @@ class _InFlight:
     item: StreamItem[Any]
     bare: bool
     """The caller gave a frame alone and gets a frame alone."""
+    planes: Planes | None = None
+    """Of its frame, until that is made writable."""
     faces: list[JudgedFace] = field(default_factory=list)
     """Its faces while they wait for later frames."""
     pending: _PendingFrame | None = None
@@ -419,10 +421,10 @@ class FaceDeblurrer:
             if entry.item.frame is not None:
                 unsubmitted.append(entry)
             if len(unsubmitted) > look_ahead:
-                self._submit_later(unsubmitted.popleft(), bgr=bgr)
+                self._submit_later(unsubmitted.popleft())
             yield from self._ready(waiting, self.threads.frames_in_flight, bgr=bgr)
         for entry in unsubmitted:
-            self._submit_later(entry, bgr=bgr)
+            self._submit_later(entry)
             yield from self._ready(waiting, self.threads.frames_in_flight, bgr=bgr)
         yield from self._ready(waiting, 0, bgr=bgr)
 
@@ -432,16 +434,21 @@ class FaceDeblurrer:
         item: StreamItem[Any] = incoming if isinstance(incoming, StreamItem) else StreamItem(incoming)
         if item.frame is None:
             return _InFlight(item, bare)
-        check_frame(item.frame)
-        frame = editable(item.frame)
-        faces = self._selector.select(planes_of(frame, bgr=bgr), item.faces, settings)
-        return _InFlight(replace(item, frame=frame), bare, faces)
+        frame = item.frame
+        if not hasattr(frame, "planes"):
+            # what is wrong with an av.VideoFrame is found where its planes are
+            check_frame(frame)
+            frame = editable(frame)
+        planes = planes_of(frame, bgr=bgr)
+        faces = self._selector.select(planes, item.faces, settings)
+        return _InFlight(replace(item, frame=frame), bare, planes, faces)
 
-    def _submit_later(self, entry: _InFlight, *, bgr: bool) -> None:
+    def _submit_later(self, entry: _InFlight) -> None:
         """Submit the faces of an item, for which the frames after it have been read."""
         faces, entry.faces = entry.faces, []
-        if faces and entry.item.frame is not None:
-            entry.pending = self._submit(planes_of(entry.item.frame, bgr=bgr), faces, self._settings())
+        if faces and entry.planes is not None:
+            entry.pending = self._submit(entry.planes, faces, self._settings())
+        entry.planes = None
 
     def _ready(self, waiting: deque[_InFlight], in_flight: int, *, bgr: bool) -> Iterator[Any]:
         """Yield the first items of a stream: those that wait for no faces, and those that make more than `in_flight` frames."""

@@ -72,6 +72,20 @@ def test_arguments_of_another_kind_are_refused(name):
         kernel(*arguments, 1)
 
 
+def test_arrays_of_a_class_of_their_own_are_checked_each_time():
+    class Own(np.ndarray):
+        pass
+
+    small, picture = np.zeros((8, 8), np.float32), np.zeros((8, 8), np.float32)
+    own = picture.view(Own)
+    for _ in range(2):
+        KERNELS["luma.correlation"](small, own)
+        with pytest.raises(ValueError, match="correlation"):
+            KERNELS["luma.correlation"](small, own[:4])
+    with pytest.raises(TypeError, match="correlation"):
+        KERNELS["luma.correlation"](small, None)
+
+
 def _layout(**changes):
     layout = {"offset": 0, "stride": 1, "width": 16, "height": 12, "shift": 0} | changes
     return np.array(list(layout.values()))
