@@ -16,10 +16,13 @@ SIZE = (1280, 720)
 FPS = 25
 
 
-def faces_clip(faces: int, seconds: float, fps: int = FPS, size: tuple[int, int] = SIZE) -> Path:
-    """A clip with this many blurred faces (0 to 6), of about 140 px in 720p, in H.264, made once."""
+def faces_clip(faces: int, seconds: float, fps: int = FPS, size: tuple[int, int] = SIZE, *, covered: bool = False) -> Path:
+    """A clip with this many blurred faces (0 to 6), of about 140 px in 720p, in H.264, made once.
+
+    The other faces of the photograph are blurred so much that detectors find few of them; `covered` leaves nothing to find.
+    """
     WORK.mkdir(exist_ok=True)
-    shape = "" if size == SIZE else f"_{size[0]}x{size[1]}"
+    shape = ("" if size == SIZE else f"_{size[0]}x{size[1]}") + ("_covered" if covered else "")
     path = WORK / f"faces_{faces}_{seconds:.3g}s_{fps}fps{shape}.mp4"
     if path.is_file():
         return path
@@ -27,7 +30,7 @@ def faces_clip(faces: int, seconds: float, fps: int = FPS, size: tuple[int, int]
     with av.open(str(partial), "w") as container:
         stream = container.add_stream("libx264", rate=fps, options={"crf": "18", "preset": "veryfast"})
         stream.width, stream.height, stream.pix_fmt = *size, "yuv420p"
-        for number, picture in enumerate(_pictures(faces, round(seconds * fps), fps, size)):
+        for number, picture in enumerate(_pictures(faces, round(seconds * fps), fps, size, covered)):
             frame = av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p", dst_colorspace="itu709")
             frame.pts, frame.time_base = number, Fraction(1, fps)
             container.mux(stream.encode(frame))
@@ -36,13 +39,13 @@ def faces_clip(faces: int, seconds: float, fps: int = FPS, size: tuple[int, int]
     return path
 
 
-def _pictures(faces: int, count: int, fps: int, size: tuple[int, int]):
+def _pictures(faces: int, count: int, fps: int, size: tuple[int, int], covered: bool):
     """The camera's frames, forwards and then backwards; the faces that are not wanted are blurred away."""
     photograph = group_photograph()
     centres = [(796, 412), (320, 207), (517, 337), (113, 329), (1178, 332), (954, 134)]
     for x, y in centres[faces:]:
         patch = photograph[max(0, y - 110) : y + 110, max(0, x - 90) : x + 90]
-        patch[:] = cv2.GaussianBlur(patch, (0, 0), 25)
+        patch[:] = patch.mean((0, 1)) if covered else cv2.GaussianBlur(patch, (0, 0), 25)
     camera = HandheldCamera(photograph, *size, fps=fps, shutter=0.6, subframes=7)
     period = [blurry for blurry, _ in camera.frames(min(count, 50))]
     cycle = period + period[-2:0:-1]

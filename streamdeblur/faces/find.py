@@ -35,9 +35,9 @@ class FrameChanges:
     COLUMNS, LINES, LEVELS = 96, 54, 32
     DIFFERENCE, HISTOGRAM = 0.10, 0.35
     """A cut changes the samples by a tenth of their range on average, and a third of them change their level."""
-    CHANGED, FEWEST, STILL = 3, 12, 0.2
-    """Levels by which noise does not change a sample; number of samples that the smallest face changes; share of the samples that
-    change from frame to frame while the camera is still."""
+    CHANGED, FEWEST, STILL, MOVED = 3, 12, 0.2, 0.1
+    """Levels by which noise does not change a sample; number of samples that the smallest face changes; shares of the samples that
+    change from frame to frame, and since a search, while the camera is still."""
 
     def __init__(self) -> None:
         self._previous: NDArray[np.int16] | None = None
@@ -66,11 +66,14 @@ class FrameChanges:
     def newcomers(self, faces: Sequence[FaceWindow]) -> bool:
         """Return whether somebody may have come in since the whole frame was searched, beside the people with these faces.
 
-        Where the camera moves everything changes, and nothing is known.
+        Where the camera moves everything changes, and nothing is known; then frames are compared with this one from now on.
         """
         if self._previous is None or self._searched is None or self._moving:
             return False
         changed = np.abs(self._previous - self._searched) >= self.CHANGED
+        if np.count_nonzero(changed) > self.MOVED * changed.size:
+            self._searched = self._previous
+            return False
         across, down = self._every
         for face in faces:
             # a person: three faces wide, from the hair to the lower border
@@ -140,7 +143,7 @@ class FaceFinder:
         self._tracker.predict()
         self._since_full += 1
         all_viewed = self._follow(planes, until)
-        newly_lost = all_viewed and any(track.missed == 1 for track in self._tracker.tracks)
+        newly_lost = all_viewed and any(track.missed == 1 and track.known for track in self._tracker.tracks)
         if self._since_full >= self._detect_every or (newly_lost and self._since_full > 1):
             self._since_full = 0
             self._waiting = deque(self._regions(planes, tiles=until is not None))
@@ -158,7 +161,7 @@ class FaceFinder:
         It is everything, at once, unless all known faces are followed and nothing shows that others came in.
         """
         tracks = self._tracker.tracks
-        lost = not tracks or any(track.missed for track in tracks)
+        lost = not tracks or any(track.missed and track.known for track in tracks)
         if lost or self._changes.newcomers([track.window(1.0) for track in tracks]):
             self._changes.searched()
             return [self._search.whole(planes.width, planes.height)]

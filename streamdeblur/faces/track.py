@@ -82,6 +82,11 @@ class Track:
         half = self.size * self.aspect / 2
         return np.concatenate([self.centre - half, self.centre + half])
 
+    @property
+    def known(self) -> bool:
+        """Whether it was detected more than twice: what is detected once or twice and then no more is rarely a face."""
+        return self.corrections > 2
+
     def window(self, scale: float) -> FaceWindow:
         """The square window, `scale` times the face."""
         return FaceWindow(float(self.centre[0]), float(self.centre[1]), scale * self.size)
