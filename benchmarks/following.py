@@ -20,6 +20,8 @@ from streamdeblur.video.planes import array_planes
 
 FACE, SIZE = (796, 412), 137.0
 """Centre and size in pixels of the face in the photograph of the demonstration."""
+OTHERS = [(320, 207), (517, 337), (113, 329), (1178, 332), (954, 134)]
+"""Centres of the other faces, which are painted over."""
 FRAMES, SETTLED = 60, 15
 NOISE = 4.0
 
@@ -38,6 +40,9 @@ PATHS: dict[str, Path] = {
 def frames(path: Path) -> Iterator[NDArray[np.uint8]]:
     """The frames, 720p: the face is blurred along its way, as in an exposure of half of the interval."""
     photograph = group_photograph()
+    for x, y in OTHERS:
+        patch = photograph[max(0, y - 110) : y + 110, max(0, x - 90) : x + 90]
+        patch[:] = patch.mean((0, 1))
     for number in range(FRAMES):
         views = [_view(photograph, *path(number + part)) for part in (-0.25, -0.125, 0.0, 0.125, 0.25)]
         cv2.setRNGSeed(number)

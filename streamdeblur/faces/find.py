@@ -35,7 +35,7 @@ class FrameChanges:
     COLUMNS, LINES, LEVELS = 96, 54, 32
     DIFFERENCE, HISTOGRAM = 0.10, 0.35
     """A cut changes the samples by a tenth of their range on average, and a third of them change their level."""
-    CHANGED, FEWEST, STILL, MOVED = 3, 12, 0.2, 0.1
+    CHANGED, FEWEST, STILL, MOVED = 3, 12, 0.2, 0.25
     """Levels by which noise does not change a sample; number of samples that the smallest face changes; shares of the samples
     that change from frame to frame, and since a search, while the camera is still."""
 
