@@ -112,7 +112,7 @@ class FaceFinder:
         self._search = FullSearch(self._detector.smallest_face, self._min_face)
         self._since_full = self._detect_every
         self._waiting: deque[list[Region]] = deque()
-        self._frame = 0
+        self._frame, self._first_id = 0, self._tracker.next_id
         self._deferred: list[View] = []
         self.cuts = 0
 
@@ -185,8 +185,8 @@ class FaceFinder:
         return all_viewed
 
     def _due(self, track: Track) -> bool:
-        """Whether a track is detected in this frame; where several are steady, they take turns."""
-        return not (track.flowing and track.steady) or (self._frame + track.track_id) % LOCAL_EVERY == 0
+        """Whether a track is detected in this frame; where several are steady, they take turns, the same in every stream."""
+        return not (track.flowing and track.steady) or (self._frame + track.track_id - self._first_id) % LOCAL_EVERY == 0
 
     def _detect_locally(self, planes: Planes, tracks: list[Track], until: float | None) -> bool:
         """Correct tracks by detection around their predictions, longest undetected first; return whether all had their view.

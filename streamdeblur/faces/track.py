@@ -148,13 +148,18 @@ def _centre(face: Face) -> NDArray[np.float64]:
 
 
 class FaceTracker:
-    """Keeps the tracks of a stream. Each frame: `predict`, then `correct` with what was detected."""
+    """Keeps the tracks of a stream. Each frame: `predict`, then `correct` with what was detected.
+
+    Attributes:
+        tracks: The present ones.
+        next_id: Id of the track that begins next.
+    """
 
     def __init__(self, patience: int = 12) -> None:
         """`patience`: frames without detection after which a track ends."""
         self.tracks: list[Track] = []
         self._patience = patience
-        self._next_id = 1
+        self.next_id = 1
 
     def reset(self) -> None:
         """Forget all tracks (a scene cut); track ids are not used again."""
@@ -183,8 +188,8 @@ class FaceTracker:
         if start:
             for f, face in enumerate(faces):
                 if f not in taken_faces and not self._known(face):
-                    self.tracks.append(Track.start(self._next_id, face))
-                    self._next_id += 1
+                    self.tracks.append(Track.start(self.next_id, face))
+                    self.next_id += 1
 
     def _known(self, face: Face) -> bool:
         """Whether a track of this frame follows the face already, or one that this is a part of."""
