@@ -32,7 +32,7 @@ PATHS: dict[str, Path] = {
     "steady, 20 px per frame": lambda n: (-500.0 + 20.0 * n if n < 50 else 480.0, 0.0, 1.0),
     "hand-held": lambda n: (20 * np.sin(n / 3.1) + 8 * np.sin(n / 1.3), 14 * np.sin(n / 2.3) + 6 * np.cos(n / 1.1), 1.0),
     "coming nearer, 1 % per frame": lambda n: (0.0, 0.0, 1.01**n),
-    "jumps by half its width each second": lambda n: (68.0 * (n // 25 % 2), 0.0, 1.0),
+    "jumps by half its width each second": lambda n: (68.0 * (round(n) // 25 % 2), 0.0, 1.0),
 }
 """Where the face is in each frame: x and y in pixels from the middle, and its size in units of `SIZE`."""
 
