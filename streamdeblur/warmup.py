@@ -8,6 +8,7 @@ import threading
 import numba
 import numpy as np
 
+from streamdeblur.faces.flow import FaceFlow
 from streamdeblur.faces.gain import described
 from streamdeblur.faces.memory import RememberedCrop
 from streamdeblur.faces.window import CROP_SIZE, FaceWindow, RestoredCrop, crop, paste
@@ -49,6 +50,9 @@ def _run_all() -> None:
     window = FaceWindow(16, 16, 128)
     cropped = crop(planes, window)
     paste(planes, [RestoredCrop(window, cropped, cropped)])
+    flow, centre = FaceFlow(), np.array([16.0, 16.0])
+    flow.keep(planes, centre, 16.0)
+    flow.find(planes, centre)
     quantise(np.zeros((1, 3, CROP_SIZE, CROP_SIZE), np.float32), np.empty_like(cropped)[None], np.ones(1, np.bool_))
     described(cropped, window.side)
 
