@@ -94,8 +94,8 @@ class FrameChanges:
 class FaceFinder:
     """Follows known faces by their flow and by detection around them, and searches the frame for others.
 
-    The search takes place every `detect_every` frames, and when a face was lost. It is of the whole frame where there is no face,
-    where one was lost, or where something came into a picture that is still otherwise; else it looks at less, in turns.
+    The search takes place every `detect_every` frames, and when a face was lost. It is of the whole frame. Only in real time, while
+    all known faces are followed and nothing came into a picture that is still otherwise, it looks at less, in turns.
     """
 
     def __init__(self, detector: Detector, *, detect_every: int = 5, min_face: float = 48.0) -> None:
@@ -146,7 +146,7 @@ class FaceFinder:
         newly_lost = all_viewed and any(track.missed == 1 and track.known for track in self._tracker.tracks)
         if self._since_full >= self._detect_every or (newly_lost and self._since_full > 1):
             self._since_full = 0
-            self._waiting = deque(self._regions(planes, tiles=until is not None))
+            self._waiting = deque(self._regions(planes, in_real_time=until is not None))
         put_off = until is not None and len(self._tracker.tracks) > 0
         while self._waiting and not self._deferred:
             self._deferred = [region.read(planes) for region in self._waiting.popleft()]
@@ -155,17 +155,17 @@ class FaceFinder:
         self._tracker.prune(planes.width, planes.height)
         return [track for track in self._tracker.tracks if track.size >= 0.9 * self._min_face]
 
-    def _regions(self, planes: Planes, *, tiles: bool) -> list[list[Region]]:
+    def _regions(self, planes: Planes, *, in_real_time: bool) -> list[list[Region]]:
         """What is searched for new faces, in this frame and those after it.
 
-        It is everything, at once, unless all known faces are followed and nothing shows that others came in.
+        It is everything, at once, unless time is short, all known faces are followed and nothing shows that others came in.
         """
         tracks = self._tracker.tracks
         lost = not tracks or any(track.missed and track.known for track in tracks)
-        if lost or self._changes.newcomers([track.window(1.0) for track in tracks]):
+        if not in_real_time or lost or self._changes.newcomers([track.window(1.0) for track in tracks]):
             self._changes.searched()
             return [self._search.whole(planes.width, planes.height)]
-        return [[region] for region in self._search.turn(planes.width, planes.height, tiles=tiles)]
+        return [[region] for region in self._search.turn(planes.width, planes.height)]
 
     def catch_up(self) -> None:
         """Run the full-frame detection that was deferred; its faces are followed from the next frame on."""

@@ -87,26 +87,19 @@ class FullSearch:
         scales = [fine, COARSE_SIDE / longest] if fine * longest > 2 * COARSE_SIDE else [fine]
         return [_all_of(scale, width, height) for scale in scales]
 
-    def turn(self, width: int, height: int, *, tiles: bool) -> list[Region]:
-        """Return what is searched next while all known faces are followed.
-
-        Args:
-            width: Of the frame in pixels.
-            height: Of the frame in pixels.
-            tiles: Cut a fine view into parts, of which none takes long.
-        """
+    def turn(self, width: int, height: int) -> list[Region]:
+        """Return what is searched next while all known faces are followed; a fine view in parts, of which none takes long."""
         halvings, longest = TURNS[self._turn % len(TURNS)], max(width, height)
         self._turn += 1
         scale = self._finest(longest)
         while halvings and scale * longest >= 2 * SMALLEST_VIEW:
             scale, halvings = scale / 2, halvings - 1
-        view = _all_of(_fitted(scale, width, height), width, height)
-        return list(_tiles(view)) if tiles else [view]
+        return list(_tiles(_all_of(_fitted(scale, width, height), width, height)))
 
     def shapes(self, width: int, height: int) -> set[tuple[int, int]]:
         """Return the lines and columns of all views of frames of a size, in real time."""
         turns = FullSearch(self._smallest_face, self._min_face)
-        regions = turns.whole(width, height) + [region for _ in TURNS for region in turns.turn(width, height, tiles=True)]
+        regions = turns.whole(width, height) + [region for _ in TURNS for region in turns.turn(width, height)]
         return {(math.ceil(region.height), math.ceil(region.width)) for region in regions}
 
     def _finest(self, longest: int) -> float:
