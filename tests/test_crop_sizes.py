@@ -34,7 +34,7 @@ def remembering(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def deblurrer(colours):
-    with FaceDeblurrer(network=colours, always=True) as opened:
+    with FaceDeblurrer(network=colours, always=True, small_crops=True) as opened:
         yield opened
 
 
@@ -130,7 +130,7 @@ def test_large_faces_are_restored_as_by_a_network_of_one_size(tmp_path, blurry_p
     results = []
     for sizes in ("{}", SIZES):
         path = write_network(tmp_path / "invert.onnx", "invert", metadata={"sizes": sizes})
-        with FaceDeblurrer(network=path, always=True) as deblurrer:
+        with FaceDeblurrer(network=path, always=True, small_crops=True) as deblurrer:
             frames = [np.repeat(np.repeat(frame, 3, 0), 3, 1) for frame in blurry_pictures[:4]]
             results.append([deblurrer(frame) for frame in frames])
             assert set(deblurrer.statistics.restored_by_size) == {256}
@@ -149,7 +149,7 @@ def test_neighbours_have_the_size_of_the_crop(remembering):
 
 def test_a_face_that_changes_its_size_begins_a_new_memory(remembering, photograph):
     """Windows of 139 and 142 px of the same face nearly show the same."""
-    with FaceDeblurrer(network=remembering, always=True, engine="onnxruntime") as deblurrer, recorded(deblurrer) as submitted:
+    with FaceDeblurrer(network=remembering, always=True, small_crops=True, engine="onnxruntime") as deblurrer, recorded(deblurrer) as submitted:
         frames = [np.roll(photograph, shift, 1) for shift in range(5)]
         for frame, side in zip(frames, (139, 140, 142, 143, 142), strict=True):
             deblurrer(frame, Tracked(boxes_of({(796, 412): float(side)}), np.array([7])))
@@ -159,7 +159,7 @@ def test_a_face_that_changes_its_size_begins_a_new_memory(remembering, photograp
 
 
 def test_warming_up_opens_every_size(colours):
-    with FaceDeblurrer(network=colours, always=True) as deblurrer:
+    with FaceDeblurrer(network=colours, always=True, small_crops=True) as deblurrer:
         deblurrer.warm_up(320, 240)
         assert sorted(deblurrer.engine._graphs._graphs) == [128, 192, 256]
         assert deblurrer.statistics == RestorationStatistics()
@@ -192,7 +192,7 @@ def test_commands_count_the_faces_of_each_size(tmp_path, colours, photograph):
     import cv2
 
     cv2.imwrite(str(tmp_path / "in.png"), photograph[..., ::-1])
-    options = ("image", tmp_path / "in.png", tmp_path / "out.png", "--network", colours, "--always", "--overwrite")
+    options = ("image", tmp_path / "in.png", tmp_path / "out.png", "--network", colours, "--always", "--small-crops", "--overwrite")
     counts = json.loads(run(*options, "--json").stdout)
     assert sum(counts["restored_by_size"].values()) == counts["restored"] > 0
     assert set(counts["restored_by_size"]) <= {"128", "192", "256"}

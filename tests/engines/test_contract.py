@@ -123,7 +123,7 @@ def test_an_engine_that_is_closed_frees_its_memory(name, crops):
 
 def test_other_shapes_are_refused(engine):
     for wrong in (
-        np.zeros((1, 128, 128, 3), np.uint8),
+        np.zeros((1, 160, 160, 3), np.uint8),
         np.zeros((256, 256, 3), np.uint8),
         np.zeros((1, 256, 256, 3), np.float32),
     ):
