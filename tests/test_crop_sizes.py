@@ -10,7 +10,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from streamdeblur import FaceDeblurrer
+from streamdeblur import FaceDeblurrer, RestorationOptions
 from streamdeblur.faces.window import FaceWindow, RestoredCrop, crop, paste
 from streamdeblur.statistics import RestorationStatistics, shown_sizes
 from streamdeblur.video.planes import array_planes
@@ -149,7 +149,8 @@ def test_neighbours_have_the_size_of_the_crop(remembering):
 
 def test_a_face_that_changes_its_size_begins_a_new_memory(remembering, photograph):
     """Windows of 139 and 142 px of the same face nearly show the same."""
-    with FaceDeblurrer(network=remembering, always=True, small_crops=True, engine="onnxruntime") as deblurrer, recorded(deblurrer) as submitted:
+    options = RestorationOptions(network=remembering, always=True, small_crops=True, engine="onnxruntime")
+    with FaceDeblurrer(options) as deblurrer, recorded(deblurrer) as submitted:
         frames = [np.roll(photograph, shift, 1) for shift in range(5)]
         for frame, side in zip(frames, (139, 140, 142, 143, 142), strict=True):
             deblurrer(frame, Tracked(boxes_of({(796, 412): float(side)}), np.array([7])))
@@ -192,7 +193,8 @@ def test_commands_count_the_faces_of_each_size(tmp_path, colours, photograph):
     import cv2
 
     cv2.imwrite(str(tmp_path / "in.png"), photograph[..., ::-1])
-    options = ("image", tmp_path / "in.png", tmp_path / "out.png", "--network", colours, "--always", "--small-crops", "--overwrite")
+    files = tmp_path / "in.png", tmp_path / "out.png"
+    options = ("image", *files, "--network", colours, "--always", "--small-crops", "--overwrite")
     counts = json.loads(run(*options, "--json").stdout)
     assert sum(counts["restored_by_size"].values()) == counts["restored"] > 0
     assert set(counts["restored_by_size"]) <= {"128", "192", "256"}

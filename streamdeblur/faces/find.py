@@ -94,8 +94,8 @@ class FrameChanges:
 class FaceFinder:
     """Follows known faces by their flow and by detection around them, and searches the frame for others.
 
-    The search takes place every `detect_every` frames, and when a face was lost. It is of the whole frame. Only in real time, while
-    all known faces are followed and nothing came into a picture that is still otherwise, it looks at less, in turns.
+    The search takes place every `detect_every` frames, and when a face was lost. It is of the whole frame. Only in real time,
+    while all known faces are followed and nothing came into a picture that is still otherwise, it looks at less, in turns.
     """
 
     def __init__(self, detector: Detector, *, detect_every: int = 5, min_face: float = 48.0) -> None:

@@ -13,7 +13,6 @@ from numpy.typing import NDArray
 
 from streamdeblur.deblurrer import FaceDeblurrer
 from streamdeblur.errors import OptionError
-from streamdeblur.faces.crop_size import smallest_fitting
 from streamdeblur.faces.gain import FACE_BEGIN, FACE_END, described
 from streamdeblur.faces.window import FaceWindow, RestoredCrop, crop, paste
 from streamdeblur.partial_file import PartialFile
@@ -122,8 +121,7 @@ def _restored(network: FaceDeblurrer, exposures: ExposureSequence) -> tuple[NDAr
     frame = exposures.blurry[-1].copy()
     side = frame.shape[0]
     window = FaceWindow(side / 2, side / 2, side)
-    size = smallest_fitting(side, network.network.crop_sizes)
-    read = [crop(array_planes(np.ascontiguousarray(one)), window, size) for one in exposures.blurry[::-1]]
+    read = [crop(array_planes(np.ascontiguousarray(one)), window) for one in exposures.blurry[::-1]]
     if network.network.memory:
         restored = network.restore(read[0][None], np.stack(read[1:])[None], exposures.validity[-2::-1][None])
     else:

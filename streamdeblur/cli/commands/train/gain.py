@@ -11,7 +11,6 @@ import typer
 
 from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.extras import needs_extra
-from streamdeblur.weights import DEFAULT_NETWORK, REAL_TIME_NETWORK
 
 Folder = Annotated[Path, typer.Option("--out", help="Folder for gain.json and the measurements, which are not made again.")]
 TrainingStills = Annotated[list[Path], typer.Option("--stills", help="Sharp faces of people to fit to.")]
@@ -32,7 +31,7 @@ def command(
     clips: TrainingClips,
     held_out_stills: OtherStills,
     held_out_clips: OtherClips,
-    network: Networks = [REAL_TIME_NETWORK, DEFAULT_NETWORK],  # noqa: B006  # typer copies it
+    network: Networks = ["lite", "stream"],  # noqa: B006  # typer copies it
     faces: Faces = 3000,
     held_out_faces: HeldOutFaces = 1000,
     seed: Seed = 0,
