@@ -4,21 +4,24 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F  # noqa: N812
 
 import streamdeblur
 from streamdeblur.errors import InputError, NetworkError, OptionError
+from streamdeblur.training.batches import Batch
 from streamdeblur.training.cgan import train_cgan
 from streamdeblur.training.config import TrainingConfig
 from streamdeblur.training.export import export, open_trained
 from streamdeblur.training.hourglass import train_hourglass
-from streamdeblur.training.networks.generator import TwoPathGenerator
+from streamdeblur.training.losses import relative_charbonnier
+from streamdeblur.training.networks.generator import Restored, TwoPathGenerator
 from streamdeblur.training.networks.hourglass import Hourglass
+from streamdeblur.training.networks.pathways import PathwayOutputs
 from streamdeblur.training.networks.presets import NetworkPreset
 from streamdeblur.training.networks.two_step import TwoStepNetwork
+from streamdeblur.training.objectives import generator_losses
 from streamdeblur.training.teacher import open_teacher
 from streamdeblur.training.weights import load_weights
 from support.models.networks import write_network
@@ -77,22 +80,20 @@ def test_a_teacher_restores_as_its_file_does(runs):
     assert torch.equal(open_teacher(runs / "teacher.onnx", CPU)(crops), open_trained(runs / "cgan")[0](crops)[0])
 
 
-def test_a_teacher_pulls_what_is_learned_towards_it(runs, config, faces, tmp_path):
-    """With the weight of the teacher far above that of the sharp images, the network ends nearer to the teacher."""
-    crops = torch.from_numpy(np.stack([pair.blurry for pair in map(data_for(config, "cgan", faces).training, *_orders(4))]))
-    crops = crops.permute(0, 3, 1, 2).float() / 255
-    teacher = open_teacher(runs / "teacher.onnx", CPU)
-    distances = []
-    for weight in (0.0, 1000.0):
-        own = load(tmp_path / f"{weight}.yaml", "lite", TINY_LITE, {"cgan": {"weights": {"teacher": weight}, "images": 32}})
-        folder = tmp_path / f"run{weight}"
-        train_cgan(own, data_for(own, "cgan", faces), folder, runs / "hourglass", teacher=runs / "teacher.onnx")
-        distances.append((open_trained(folder)[0](crops)[0] - teacher(crops)).abs().mean().item())
-    assert distances[1] < distances[0]
+def test_what_a_teacher_restores_is_a_target_beside_the_sharp_images(runs, tmp_path):
+    config = load(tmp_path / "config.yaml", "lite", TINY_LITE, {"cgan": {"weights": {"teacher": 2.0}}})
+    teacher, crops = open_teacher(runs / "teacher.onnx", CPU), torch.rand(1, 3, 64, 64)
+    batch, taught = Batch(crops, crops.flip(3), torch.zeros(1, 1, 41, 41)), teacher(crops)
 
+    def terms(images):
+        outputs = PathwayOutputs(Restored(images), None)
+        return generator_losses(config.cgan, batch, outputs, torch.nn.Identity(), None, teacher)
 
-def _orders(count):
-    return range(count), [1.0] * count, [128] * count, [128] * count
+    assert terms(taught)["teacher"].item() == 0.0
+    assert terms(taught)["content"].item() > 0.0
+    expected = 2.0 * relative_charbonnier(batch.sharp, taught, crops)
+    assert terms(batch.sharp)["teacher"].item() == pytest.approx(expected.item())
+    assert terms(batch.sharp)["content"].item() == 0.0
 
 
 def test_a_teacher_that_is_none_is_refused(runs, faces, tmp_path):
