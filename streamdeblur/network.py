@@ -14,6 +14,8 @@ from streamdeblur.onnx_file import check_model, read_onnx
 if TYPE_CHECKING:
     import onnx
 
+    from streamdeblur.eight_bits import Ranges
+
 FLOAT = 1
 """ONNX's number of float32 (TensorProto.DataType)."""
 FLOATS = (FLOAT, 10)
@@ -54,6 +56,8 @@ class Network:
     """Number of neighbouring crops that it takes; 0 for a network that restores each crop alone."""
     resized: Mapping[int, bytes] = field(default_factory=dict, repr=False)
     """The network in ONNX for each further size of crops, by their side in pixels."""
+    ranges: Ranges = field(default_factory=dict, repr=False)
+    """Ranges of the inputs of the convolutions that may compute in eight bits; {} where none may."""
 
     @property
     def crop_sizes(self) -> tuple[int, ...]:
@@ -64,6 +68,26 @@ class Network:
         """Return the network in ONNX for crops of one of the `crop_sizes`."""
         return self.model if size == self.crop_size else self.resized[size]
 
+    def model_in_eight_bits(self, size: int) -> bytes:
+        """Return the network in ONNX for crops of one of the `crop_sizes`, with convolutions in eight bits.
+
+        Raises:
+            NetworkError: The file lists no ranges, or ones that do not fit the network.
+        """
+        import onnx
+
+        from streamdeblur.eight_bits import in_eight_bits
+
+        if not self.ranges:
+            raise NetworkError(f"{self.path.name} does not say how it computes in eight bits.")
+        try:
+            converted = in_eight_bits(onnx.load_model_from_string(self.model_for(size)), self.ranges)
+        except ValueError as error:
+            raise NetworkError(f"{self.path} cannot compute in eight bits: {_text(str(error))}.") from None
+        check_model(self.path, converted)
+        content: bytes = converted.SerializeToString()
+        return content
+
     @classmethod
     def read(cls, path: Path) -> Network:
         """Read and check a network.
@@ -73,6 +97,7 @@ class Network:
                 crops.
         """
         from streamdeblur.crop_sizes import sizes_of
+        from streamdeblur.eight_bits import ranges_of
 
         content, model = read_onnx(path)
         metadata = {item.key: item.value for item in model.metadata_props}
@@ -82,6 +107,7 @@ class Network:
         try:
             crop_size, memory = int(metadata.get("crop_size", CROP_SIZE)), int(metadata.get("memory", 0))
             scale, sizes = float(metadata.get("window_scale", WINDOW_SCALE)), sizes_of(metadata)
+            ranges = ranges_of(metadata)
         except ValueError as error:
             raise NetworkError(f"{path} has metadata that cannot be read: {str(error)[:LONGEST_TEXT]}.") from None
         if not SMALLEST_SCALE <= scale <= LARGEST_SCALE:
@@ -101,6 +127,7 @@ class Network:
             _text(metadata.get("licence", "not stated")),
             memory,
             {size: _resized(path, model, size, memory) for size in sizes},
+            ranges,
         )
 
 

@@ -21,7 +21,7 @@ from streamdeblur.caches import cache_folder, read_cached, write_cached
 from streamdeblur.cores import usable_cores
 from streamdeblur.diagnosis import cpu_name, package_version
 from streamdeblur.engines import Engine, engine_choices, open_engine
-from streamdeblur.engines.registry import CPU_ENGINES
+from streamdeblur.engines.registry import EIGHT_BITS
 from streamdeblur.errors import EngineError, OutputError
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.network import Network
@@ -37,6 +37,10 @@ LIVE_SHARE, FILE_SHARE = 1 / 3, 1.0
 
 FASTER = 0.9
 """Share of the time of an engine that another one must take to be preferred to it: a measurement varies by less."""
+MUCH_FASTER = 0.7
+"""The same for eight bits, which cost a little quality."""
+MEASURED = ("openvino", EIGHT_BITS, "onnxruntime")
+"""Engines whose speed is measured before a network or one of them is chosen, those that are expected to be faster first."""
 FEWEST_RUNS, MOST_RUNS = 2, 10
 RUN_SECONDS = 0.05
 """A network is run on a size of crops for this long, or as often as the limits above say."""
@@ -130,17 +134,28 @@ def seconds_of_networks(engine: str) -> dict[tuple[str, int], float]:
     """
     known = known_speeds()
     candidates = _available(known) if engine == AUTO else [engine]
-    if candidates and candidates[0] not in CPU_ENGINES:
+    if candidates and candidates[0] not in MEASURED:
         return {}
+    if len(candidates) > 1:
+        # which of the two is faster is not known before
+        known = _measured_once([name for name in MEASURED[:2] if name in candidates], known)
+        candidates = _available(known)
     for name in candidates:
-        if name not in CPU_ENGINES:
+        if name not in MEASURED:
             continue
-        if not _complete(known, name):
-            logger.info("Measuring how fast the networks run on this machine (the first run only) ...")
-            known = measure([name])
+        known = _measured_once([name], known)
         if found := _seconds_on(name, known):
             return found
     raise EngineError(f"No engine can run the networks here ({engine}).")
+
+
+def _measured_once(engines: Sequence[str], known: list[Speed]) -> list[Speed]:
+    """What is known when engines that were not measured have been."""
+    unknown = [name for name in engines if not _complete(known, name)]
+    if not unknown:
+        return known
+    logger.info("Measuring how fast the networks run on this machine (the first run only) ...")
+    return measure(unknown)
 
 
 def _available(known: Sequence[Speed]) -> list[str]:
@@ -151,23 +166,30 @@ def _available(known: Sequence[Speed]) -> list[str]:
 def as_measured(engines: Sequence[str], known: Sequence[Speed] | None = None) -> list[str]:
     """Return the names of engines with the CPU's own in the order of what was measured here.
 
-    One takes the place of another one if it takes less time by a tenth or more, over the networks that both can run; what was not
-    measured keeps its place.
+    One precedes another one if it takes less time by a tenth or more, over the networks that both can run, or by three tenths
+    with eight bits; what was not measured keeps its place.
 
     Args:
         engines: Names, those that are expected to be faster first.
         known: What was measured; by default what is remembered.
     """
     known = known_speeds() if known is None else known
-    first, second = CPU_ENGINES
-    if first not in engines or second not in engines:
-        return list(engines)
-    times = [{(one.network, one.crop_size): one.ms for one in known if one.engine == name and one.ms} for name in CPU_ENGINES]
-    both = times[0].keys() & times[1].keys()
-    if not both or sum(times[1][face] for face in both) >= FASTER * sum(times[0][face] for face in both):
-        return list(engines)
-    swapped = {first: second, second: first}
-    return [swapped.get(name, name) for name in engines]
+    order: list[str] = []
+    for name in (name for name in engines if name in MEASURED):
+        place = next((place for place, other in enumerate(order) if _faster(name, other, known)), len(order))
+        order.insert(place, name)
+    ordered = iter(order)
+    return [next(ordered) if name in MEASURED else name for name in engines]
+
+
+def _faster(engine: str, other: str, known: Sequence[Speed]) -> bool:
+    """Whether an engine was measured to be so much faster than another one that it is preferred."""
+    first, second = (
+        {(one.network, one.crop_size): one.ms for one in known if one.engine == name and one.ms} for name in (engine, other)
+    )
+    both = first.keys() & second.keys()
+    share = MUCH_FASTER if engine == EIGHT_BITS else FASTER
+    return bool(both) and sum(first[face] for face in both) < share * sum(second[face] for face in both)
 
 
 def measure(engines: Iterable[str]) -> list[Speed]:
