@@ -11,17 +11,15 @@ import numpy as np
 import pytest
 
 from streamdeblur import FaceDeblurrer, StreamItem
-from streamdeblur.engines import engine_choices
 from streamdeblur.faces.memory import LONGEST_GAP
 from streamdeblur.faces.selection import FrameSettings
 from streamdeblur.faces.window import FaceWindow, crop
 from streamdeblur.plugins.stages import Deblur
 from streamdeblur.video.planes import array_planes
+from support.engines import ENGINES
 from support.media.motion import shaken
 from support.memory_streams import INSIDE, WITHIN_CROP, Tracked, frame_of, numbers, recorded, tracked
 from support.models.networks import expected_slots, write_network
-
-ENGINES = [choice.name for choice in engine_choices() if choice.available]
 
 
 @pytest.fixture(scope="module")

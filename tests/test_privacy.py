@@ -15,7 +15,7 @@ import cv2
 import pytest
 
 from streamdeblur.cli.app import COMMANDS, GROUPS
-from streamdeblur.engines import engine_choices
+from support.engines import ENGINES
 from support.inventory import installed_packages, markers_in, markers_of
 from support.isolation import FOREIGN, run_isolated, why_not
 from support.media.datasets import shot
@@ -26,7 +26,6 @@ from support.models.trainings import TINY_LITE, write_config
 TESTS = Path(__file__).parent
 TELEMETRY_SECONDS = 30
 """ONNX Runtime's telemetry, where it is on, is sent within 20 s."""
-ENGINES = [choice.name for choice in engine_choices() if choice.available]
 
 RESTORE = """
 import os, sys, time

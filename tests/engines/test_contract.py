@@ -10,18 +10,18 @@ from contextlib import nullcontext
 import numpy as np
 import pytest
 
-from streamdeblur.engines import FrameFaces, engine_choices, open_engine
+from streamdeblur.engines import FrameFaces, open_engine
 from streamdeblur.errors import EngineError, NetworkError
 from streamdeblur.faces.window import FaceWindow, RestoredCrop, crop, paste
 from streamdeblur.network import Network
 from streamdeblur.video.planes import array_planes
 from streamdeblur.weights import network_names, network_path
+from support.engines import ENGINES
 from support.fakes.cuda_on_host import compiler
 from support.fakes.gpu import fake_gpu
 from support.fakes.machine import Machine
 from support.models.networks import write_network
 
-ENGINES = [choice.name for choice in engine_choices() if choice.available]
 FAKED = ["10.7.0", "11.4.0"] if compiler() else []
 """Versions of TensorRT on the fake GPU, which needs a C++ compiler for the kernels."""
 

@@ -13,7 +13,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from streamdeblur.engines import FrameFaces, engine_choices, open_engine
+from streamdeblur.engines import FrameFaces, open_engine
 from streamdeblur.engines.fallback import FallbackEngine
 from streamdeblur.engines.sized_graphs import SizedGraphs
 from streamdeblur.errors import EngineError
@@ -21,13 +21,13 @@ from streamdeblur.faces.neighbours import half_luma_of
 from streamdeblur.faces.window import CROP_SIZE, FaceWindow, RestoredCrop, crop, paste
 from streamdeblur.network import Network
 from streamdeblur.video.planes import array_planes
+from support.engines import ENGINES
 from support.fakes.cuda_on_host import compiler
 from support.fakes.gpu import fake_gpu
 from support.fakes.machine import Machine
 from support.models.networks import COLOURS, SIZES, expected_slots, write_colours, write_network
 from support.servers import wait_until
 
-ENGINES = [choice.name for choice in engine_choices() if choice.available]
 SIDES = {128: 90, 192: 150, 256: 240}
 """Sides of windows of faces, by the sizes of their crops."""
 

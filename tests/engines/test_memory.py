@@ -8,19 +8,19 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from streamdeblur.engines import FrameFaces, engine_choices, open_engine
+from streamdeblur.engines import FrameFaces, open_engine
 from streamdeblur.engines.fallback import FallbackEngine
 from streamdeblur.errors import EngineError
 from streamdeblur.faces.neighbours import half_luma_of
 from streamdeblur.faces.window import FaceWindow, RestoredCrop, crop, paste
 from streamdeblur.network import Network
 from streamdeblur.video.planes import array_planes
+from support.engines import ENGINES
 from support.fakes.cuda_on_host import compiler
 from support.fakes.gpu import fake_gpu
 from support.fakes.machine import Machine
 from support.models.networks import expected_slots, write_network
 
-ENGINES = [choice.name for choice in engine_choices() if choice.available]
 OPENED = [(name, throughput) for name in ENGINES for throughput in (False, True)]
 OPENED += [("fake", False)] if compiler() else []
 COUNTS = [2, 0, 1, 3, 2, 1, 0, 2, 1, 1, 2]
