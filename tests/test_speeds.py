@@ -189,7 +189,7 @@ def test_the_doctor_shows_what_is_known_and_measures_when_it_is_asked_to(shipped
     assert {(row["network"], row["crop_size"]) for row in found["speeds"]} == {
         ("best", 256), *(("quick", size) for size in (128, 192, 256))
     }  # fmt: skip
-    assert all(row["faces_at_30_fps"] >= int(1000 / 30 / row["ms"]) for row in found["speeds"])
+    assert all(row["faces_at_30_fps"] >= int(1000 / 30 / row["ms"]) for row in found["speeds"] if row["ms"])
     assert set(found["auto_network"]) == {"files", "real time"}
     text = run("doctor").stdout
     assert "onnxruntime      quick    128 px" in text
