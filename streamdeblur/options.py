@@ -215,7 +215,8 @@ class RestorationOptions(UserSettings):
     detect_every: int = Field(default=5, ge=1, le=120, description="Frames between two searches for new faces.")
     engine: str = Field(
         default="auto",
-        description="auto, tensorrt, openvino, onnxruntime or onnxruntime:PROVIDER (cuda, tensorrt, coreml, directml).",
+        description="auto, tensorrt, openvino, openvino:int8, onnxruntime or onnxruntime:PROVIDER "
+        "(cuda, tensorrt, coreml, directml).",
     )
     network: Path = Field(
         default=Path(DEFAULT_NETWORK),
