@@ -106,7 +106,7 @@ def known_choice(*, real_time: bool) -> str | None:
     for name in _available(known):
         if not _complete(known, name):
             return None
-        if found := _seconds_on(name, known):
+        if found := _seconds_on(name, known, alone=False):
             return _fast_enough(found, real_time=real_time)
     return None
 
@@ -144,7 +144,7 @@ def seconds_of_networks(engine: str) -> dict[tuple[str, int], float]:
         if name not in MEASURED:
             continue
         known = _measured_once([name], known)
-        if found := _seconds_on(name, known):
+        if found := _seconds_on(name, known, alone=engine != AUTO):
             return found
     raise EngineError(f"No engine can run the networks here ({engine}).")
 
@@ -270,12 +270,17 @@ def _measured(engine: str, name: str) -> list[Speed]:
         opened.close()
 
 
-def _seconds_on(engine: str, speeds: Sequence[Speed]) -> dict[tuple[str, int], float]:
-    """What is known of an engine that runs all networks; {} for another one."""
+def _seconds_on(engine: str, speeds: Sequence[Speed], *, alone: bool) -> dict[tuple[str, int], float]:
+    """What is known of an engine that runs all networks; {} for another one.
+
+    Unless it is `alone`, networks without eight bits are run in floating point where others are not.
+    """
     names = network_names()
     rows = [one for one in speeds if one.engine == engine and one.network in names]
     rows.sort(key=lambda one: names.index(one.network))
     found = {(one.network, one.crop_size): one.ms / 1000 for one in rows if one.ms is not None}
+    if engine == EIGHT_BITS and found and not alone:
+        found = _seconds_on(MEASURED[0], speeds, alone=True) | found
     return found if all((name, CROP_SIZE) in found for name in names) else {}
 
 

@@ -62,7 +62,10 @@ def test_a_convolution_is_that_of_its_rounded_weights(tmp_path, crops, half):
         one.close()
 
 
-@pytest.mark.parametrize("name", network_names())
+PREPARED = [name for name in network_names() if Network.read(network_path(name)).ranges]
+
+
+@pytest.mark.parametrize("name", PREPARED)
 def test_the_shipped_networks_compute_nearly_the_same_in_both_runtimes(name, crops):
     network = Network.read(network_path(name))
     model = onnx.load_model_from_string(network.model_in_eight_bits(256))
@@ -150,6 +153,19 @@ def test_they_are_chosen_where_they_were_measured_to_be_much_faster(tmp_path, mo
             assert deblurrer.engine.name == expected
     if eight is not None and first == ENGINE:
         assert speeds.seconds_of_networks("auto") == {("one", 256): eight / 1000}
+
+
+def test_a_network_without_eight_bits_counts_in_floating_point(tmp_path, monkeypatch):
+    write_convolution(tmp_path / "best.onnx", ranges=None)
+    write_convolution(tmp_path / "quick.onnx")
+    monkeypatch.setattr(weights, "TABLE", tuple(weights.ShippedNetwork(name, "") for name in ("best", "quick")))
+    monkeypatch.setattr(weights, "files", lambda _: tmp_path)
+    monkeypatch.setenv("STREAMDEBLUR_CACHE", str(tmp_path / "cache"))
+    times = {("openvino", "best"): 40, ("openvino", "quick"): 20, (ENGINE, "best"): None, (ENGINE, "quick"): 10}
+    rows = [{"engine": engine, "network": name, "crop_size": 256, "ms": ms} for (engine, name), ms in times.items()]
+    write_cached(speeds._cache_path(), json.dumps(rows).encode())
+    assert speeds.seconds_of_networks("auto") == {("best", 256): 0.04, ("quick", 256): 0.01}
+    assert (speeds.known_choice(real_time=True), speeds.chosen_network("auto", "auto", real_time=True).stem) == ("quick", "quick")
 
 
 def test_auto_measures_both_before_it_chooses(tmp_path, monkeypatch):
