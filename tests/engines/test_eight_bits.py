@@ -7,11 +7,11 @@ import json
 import numpy as np
 import onnx
 import pytest
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, numpy_helper
 
 from streamdeblur import FaceDeblurrer, speeds, weights
 from streamdeblur.caches import write_cached
-from streamdeblur.eight_bits import EIGHT_BITS, LARGEST_WEIGHT, in_eight_bits
+from streamdeblur.eight_bits import LARGEST_WEIGHT, in_eight_bits
 from streamdeblur.engines import open_engine, registry
 from streamdeblur.errors import EngineError, NetworkError
 from streamdeblur.faces.window import FaceWindow, crop
@@ -19,27 +19,9 @@ from streamdeblur.network import Network
 from streamdeblur.onnx_session import open_on_cpu
 from streamdeblur.video.planes import array_planes
 from streamdeblur.weights import network_names, network_path
+from support.models.convolution import write_convolution
 
 ENGINE = registry.EIGHT_BITS
-RANGES = '{"convolution": [0, 1]}'
-
-
-def write_convolution(path, ranges=RANGES, sizes=None, half=False):
-    """Write a network that averages 3 x 3 pixels, with unequal weights."""
-    kernel = np.zeros((3, 3, 3, 3), np.float32)
-    for channel in range(3):
-        kernel[channel, channel] = np.outer([1, 2, 1], [1, 2, 1]) / 16 * (1 - 0.3 * channel)
-    kernel = kernel.astype(np.float16) if half else kernel
-    shape = ["N", 3, 256, 256]
-    nodes = [helper.make_node("Cast", ["weights"], ["used"], to=TensorProto.FLOAT)] if half else []
-    nodes.append(helper.make_node("Conv", ["blurry", "used" if half else "weights"], ["restored"], "convolution", pads=[1] * 4))
-    tensors = [helper.make_tensor_value_info(name, TensorProto.FLOAT, shape) for name in ("blurry", "restored")]
-    graph = helper.make_graph(nodes, "test", tensors[:1], tensors[1:], [numpy_helper.from_array(kernel, "weights")])
-    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-    metadata = {"crop_size": "256", EIGHT_BITS: ranges, "sizes": sizes}
-    helper.set_model_props(model, {key: value for key, value in metadata.items() if value is not None})
-    onnx.save(model, str(path))
-    return path
 
 
 @pytest.fixture(scope="module")
