@@ -77,15 +77,20 @@ def test_a_shaken_face_is_followed_to_a_pixel_and_rarely_detected(scene, detecto
     assert detector.shapes[LOCAL_SIZE, LOCAL_SIZE] <= 8
 
 
-@pytest.mark.parametrize("live", [False, True])
-def test_who_comes_into_a_still_picture_is_found_by_the_next_search(scene, detector, live):
-    finder = FaceFinder(detector)
+def counter(finder, live):
+    """A function that returns the number of faces that are followed in the next frame."""
 
-    def faces(planes):
+    def count(planes):
         found = finder.update(planes, until=1e12 if live else None)
         finder.catch_up()
         return len(found)
 
+    return count
+
+
+@pytest.mark.parametrize("live", [False, True])
+def test_who_comes_into_a_still_picture_is_found_by_the_next_search(scene, detector, live):
+    faces = counter(FaceFinder(detector), live)
     for _ in range(12):
         assert faces(scene((150, 240))) == 1
     counts = [faces(scene((150, 240), (450, 240))) for _ in range(7)]
@@ -95,13 +100,7 @@ def test_who_comes_into_a_still_picture_is_found_by_the_next_search(scene, detec
 @pytest.mark.parametrize(("live", "frames"), [(False, 5), (True, 11)])
 def test_who_comes_in_while_the_camera_moves_is_found_within_the_stated_time(scene, detector, live, frames):
     """Its face is larger than twice the smallest size. In real time, what is found is followed from the next frame on."""
-    finder = FaceFinder(detector)
-
-    def faces(planes):
-        found = finder.update(planes, until=1e12 if live else None)
-        finder.catch_up()
-        return len(found)
-
+    faces = counter(FaceFinder(detector), live)
     for n in range(10):
         faces(scene((150, 240), camera=20 * n))
     detector.shapes.clear()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +19,7 @@ from support.media.frames import plane_bytes
 from support.media.videos import VideoSpec, rgb_to_frame
 from support.memory_streams import recorded
 from support.models.networks import write_network
+from support.servers import wait_until
 
 
 def test_live_frames_wait_for_no_later_ones_and_nothing_is_remembered_over_a_pause(tmp_path, few_pictures):
@@ -56,8 +56,7 @@ def test_another_network_takes_over_between_two_frames_and_the_faces_stay_the_sa
             if number == 3:
                 switch.begin(inverting_network, failed.append)
                 switch.begin(inverting_network, failed.append)
-                while switch._opening is not None:
-                    time.sleep(0.01)
+                wait_until(lambda: switch._opening is None)
             switch.complete(deblurrer)
             before = frame.to_ndarray(format="gray").astype(int)
             deblurrer.edit(frame)
@@ -77,8 +76,7 @@ def test_a_network_that_cannot_be_opened_is_given_up_and_the_stream_goes_on(tmp_
     (tmp_path / "broken.onnx").write_bytes(b"no network")
     switch, failed = NetworkSwitch("onnxruntime"), []
     switch.begin(tmp_path / "broken.onnx", failed.append)
-    while switch._opening is not None:
-        time.sleep(0.01)
+    wait_until(lambda: switch._opening is None)
     assert failed == [tmp_path / "broken.onnx"]
     with FaceDeblurrer(inverting_options, engine="onnxruntime") as deblurrer:
         before = deblurrer.engine
@@ -90,12 +88,11 @@ def test_a_network_that_cannot_be_opened_is_given_up_and_the_stream_goes_on(tmp_
 def test_a_network_that_nobody_needs_any_more_is_closed(inverting_network, moment):
     switch = NetworkSwitch("onnxruntime")
     switch.begin(inverting_network, pytest.fail)
-    while moment == "before it is handed over" and switch._opening is not None:
-        time.sleep(0.01)
+    if moment == "before it is handed over":
+        wait_until(lambda: switch._opening is None)
     engine = switch._opened[1] if switch._opened else None
     switch.close()
-    while switch._opening is not None:
-        time.sleep(0.01)
+    wait_until(lambda: switch._opening is None)
     assert switch._opened is None
     if engine is not None:
         with pytest.raises(EngineError, match="closed"):
