@@ -287,6 +287,7 @@ class _TimedDetection:
                 if picture.shape[0] * picture.shape[1] > SMALL_PIXELS:
                     self.seconds += time.process_time() - began
 
+        # of this one detector, which the deblurrer has opened
         deblurrer.detector.detect = timed  # type: ignore[method-assign]
 
 

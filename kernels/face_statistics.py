@@ -8,7 +8,7 @@ import numpy as np
 
 from streamdeblur.kernels.checked import checked
 from streamdeblur.kernels.jit import Array, kernel
-from streamdeblur.kernels.sharpness import _square_inside
+from streamdeblur.kernels.sharpness import _sums_of_green, square_inside
 
 LAGS = (1, 2, 3, 5, 8)
 """Distances in samples over which differences are taken."""
@@ -38,30 +38,9 @@ DIFFERENCE_FLOOR, ENERGY_FLOOR = 0.05, 0.02
 
 
 def _face_inside(crop: Array, begin: int, end: int, factor: int) -> None:
-    _square_inside(crop, begin, end, factor)
+    square_inside(crop, begin, end, factor)
     if (end - begin) // factor < SMALLEST:
         raise ValueError(f"A face needs {SMALLEST} samples along each side (got {(end - begin) // factor}).")
-
-
-@kernel
-def _green(crop: Array, begin: int, size: int, factor: int) -> Array:
-    """Means of green over `factor` x `factor` pixels: float32 [size, size]."""
-    out = np.zeros((size, size), np.float32)
-    if factor == 1:
-        for y in range(size):
-            for x in range(size):
-                out[y, x] = crop[begin + y, begin + x, 1]
-        return out
-    share = np.float32(1.0 / (factor * factor))
-    for y in range(size):
-        for down in range(factor):
-            line = begin + y * factor + down
-            for x in range(size):
-                for right in range(factor):
-                    out[y, x] += np.float32(crop[line, begin + x * factor + right, 1])
-        for x in range(size):
-            out[y, x] *= share
-    return out
 
 
 @kernel
@@ -181,7 +160,8 @@ def face_statistics(crop: Array, begin: int, end: int, factor: int) -> Array:
     Returns:
         The statistics that `NAMES` lists, float64: logarithms to base 2 of squares of code values, and shares.
     """
-    luma = _green(crop, begin, (end - begin) // factor, factor)
+    # means, as code values
+    luma = _sums_of_green(crop, begin, (end - begin) // factor, factor) * np.float32(1.0 / (factor * factor))
     out = np.empty(len(NAMES))
     _spread(luma, out)
     place = 7 * len(LAGS)

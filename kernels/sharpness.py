@@ -11,12 +11,26 @@ BOX = 9
 """Length in samples of the box filter of Crete et al. 2007."""
 
 
-def _square_inside(crop: Array, begin: int, end: int, factor: int) -> None:
+def square_inside(crop: Array, begin: int, end: int, factor: int) -> None:
+    """Raise ValueError where a square is not within a crop."""
     if not begin <= end <= min(crop.shape[:2]):
         raise ValueError(f"'begin' and 'end' must lie within the crop, {list(crop.shape)} (got {begin} and {end}).")
 
 
-@checked(_square_inside, crop="uint8 [H, W, 3], strided", begin="int >= 0", end="int >= 0", factor="int >= 1")
+@kernel
+def _sums_of_green(crop: Array, begin: int, size: int, factor: int) -> Array:
+    """Sums of green over `factor` x `factor` pixels: float32 [size, size], which holds them exactly."""
+    sums = np.zeros((size, size), np.float32)
+    for y in range(size):
+        for down in range(factor):
+            line = begin + y * factor + down
+            for x in range(size):
+                for right in range(factor):
+                    sums[y, x] += np.float32(crop[line, begin + x * factor + right, 1])
+    return sums
+
+
+@checked(square_inside, crop="uint8 [H, W, 3], strided", begin="int >= 0", end="int >= 0", factor="int >= 1")
 @kernel
 def reduced_luma(crop: Array, begin: int, end: int, factor: int) -> Array:
     """Reduce the green of a square of a crop by sums over ``factor`` x ``factor`` pixels.
@@ -30,12 +44,7 @@ def reduced_luma(crop: Array, begin: int, end: int, factor: int) -> Array:
     Returns:
         float32 [h, h], h = (end - begin) // factor. The scale does not matter to `blur_effect`.
     """
-    size = (end - begin) // factor
-    luma = np.zeros((size, size), np.float32)
-    for y in range(size * factor):
-        for x in range(size * factor):
-            luma[y // factor, x // factor] += crop[begin + y, begin + x, 1]
-    return luma
+    return _sums_of_green(crop, begin, (end - begin) // factor, factor)
 
 
 @kernel

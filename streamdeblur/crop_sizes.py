@@ -19,6 +19,7 @@ from streamdeblur.errors import NetworkError
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.fourier_matrices import fourier_matrices
 from streamdeblur.known_names import shown
+from streamdeblur.onnx_file import listed
 
 SIZES = "sizes"
 """Key in the metadata: for each further size of crops, its constants by their names."""
@@ -26,8 +27,6 @@ FOURIER = "fourier."
 """Beginning of the names of the initializers that `fourier_matrices` gives."""
 SMALLEST_SIZE, STEP = 64, 16
 """Crops have sides of at least 64 px, in multiples of 16: networks halve them several times, and memories once more."""
-LONGEST_LISTING = 1 << 20
-"""Characters of the list of constants, which has a few hundred."""
 
 
 def name_matrices(model: onnx.ModelProto, size: int) -> None:
@@ -85,22 +84,16 @@ def sizes_of(metadata: Mapping[str, str]) -> list[int]:
     Raises:
         ValueError: The list cannot be read, or has a size that crops do not have.
     """
-    listing = metadata.get(SIZES, "{}")
-    if len(listing) > LONGEST_LISTING:
-        raise ValueError(f"the list of sizes has {len(listing)} characters")
-    try:
-        listed = json.loads(listing)
-    except RecursionError:
-        raise ValueError("the list of sizes is nested too deeply") from None
-    if not isinstance(listed, dict) or not all(isinstance(constants, dict) for constants in listed.values()):
+    sizes = listed(metadata, SIZES, "sizes")
+    if not isinstance(sizes, dict) or not all(isinstance(constants, dict) for constants in sizes.values()):
         raise ValueError("the sizes are not a list of constants for each size")
     possible = {str(size): size for size in range(SMALLEST_SIZE, CROP_SIZE, STEP)}
-    for size in listed:
+    for size in sizes:
         if size not in possible:
             raise ValueError(
                 f"{shown(size)} is no size of crops beside {CROP_SIZE}, such as the multiples of {STEP} from {SMALLEST_SIZE} on"
             )
-    return sorted((possible[size] for size in listed), reverse=True)
+    return sorted((possible[size] for size in sizes), reverse=True)
 
 
 def for_crops_of(model: onnx.ModelProto, size: int) -> onnx.ModelProto:

@@ -7,7 +7,6 @@ each output channel: CPUs without VNNI add pairs of products in 16 bits, which 8
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping
 from typing import Any
@@ -18,14 +17,13 @@ from numpy.typing import NDArray
 from onnx import helper, numpy_helper
 
 from streamdeblur.known_names import shown
+from streamdeblur.onnx_file import listed
 
 EIGHT_BITS = "eight_bits"
 """Key in the metadata: the lowest and the highest input of convolutions, by the names of their nodes."""
 LARGEST_WEIGHT = 64
 """Two products of such weights and 255 have a sum that 16 bits hold."""
 LEVELS = 255
-LONGEST_LISTING = 1 << 20
-"""Characters of the list, which has a hundred convolutions at most."""
 
 Ranges = Mapping[str, tuple[float, float]]
 """Lowest and highest input of convolutions by the names of their nodes; 0 lies within."""
@@ -37,16 +35,10 @@ def ranges_of(metadata: Mapping[str, str]) -> Ranges:
     Raises:
         ValueError: The list cannot be read, or has ranges that cannot be.
     """
-    listing = metadata.get(EIGHT_BITS, "{}")
-    if len(listing) > LONGEST_LISTING:
-        raise ValueError(f"the list of ranges has {len(listing)} characters")
-    try:
-        listed = json.loads(listing)
-    except RecursionError:
-        raise ValueError("the list of ranges is nested too deeply") from None
-    if not isinstance(listed, dict):
+    ranges = listed(metadata, EIGHT_BITS, "ranges")
+    if not isinstance(ranges, dict):
         raise ValueError("the ranges are not a list of convolutions")
-    return {name: _checked(name, limits) for name, limits in listed.items()}
+    return {name: _checked(name, limits) for name, limits in ranges.items()}
 
 
 def _checked(name: str, limits: object) -> tuple[float, float]:

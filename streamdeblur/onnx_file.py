@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import math
 import stat
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from streamdeblur.errors import NetworkError
 
@@ -21,12 +22,34 @@ UNKNOWN = "streamdeblur.unknown"
 """Domain of operations of which nothing is known."""
 LARGEST_VERSION = 100
 """Of operations of other domains."""
+LONGEST_LISTING = 1 << 20
+"""Characters of a list in the metadata, which has a few hundred entries."""
 FIRST_SIZE_INPUT = {
     "Compress": 0, "ConstantOfShape": 0, "NonZero": 0, "Range": 0, "Unique": 0, "Expand": 1, "OneHot": 1, "Pad": 1, "Reshape": 1,
     "Resize": 1, "Slice": 1, "Split": 1, "Squeeze": 1, "Tile": 1, "TopK": 1, "Unsqueeze": 1, "Upsample": 1, "CenterCropPad": 1,
     "Col2Im": 1, "MaxUnpool": 1,
 }  # fmt: skip
 """Operations whose inputs from this one on decide about the size of the result."""
+
+
+def listed(metadata: Mapping[str, str], key: str, what: str) -> Any:
+    """Return what a network's metadata list under a key, as JSON; {} for nothing.
+
+    Args:
+        metadata: Of the network.
+        key: Name of the entry.
+        what: What is listed, for errors.
+
+    Raises:
+        ValueError: The list cannot be read.
+    """
+    listing = metadata.get(key, "{}")
+    if len(listing) > LONGEST_LISTING:
+        raise ValueError(f"the list of {what} has {len(listing)} characters")
+    try:
+        return json.loads(listing)
+    except RecursionError:
+        raise ValueError(f"the list of {what} is nested too deeply") from None
 
 
 def read_onnx(path: Path) -> tuple[bytes, onnx.ModelProto]:

@@ -8,7 +8,7 @@ import logging
 import os
 import time
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -256,18 +256,12 @@ def _seconds(engine: Engine, size: int) -> float:
 def _measured(engine: str, name: str) -> list[Speed]:
     network = Network.read(network_path(name))
     try:
-        opened = open_engine(engine, network)
+        with closing(open_engine(engine, network)) as opened:
+            seconds = seconds_by_size(opened)
+            return [Speed(engine, name, size, round(1000 * time, 3), opened.parallel) for size, time in seconds.items()]
     except EngineError as error:
         logger.debug("Measuring %s on %s: %s", name, engine, error)
         return [Speed(engine, name, size, None) for size in network.crop_sizes]
-    try:
-        seconds = seconds_by_size(opened)
-        return [Speed(engine, name, size, round(1000 * time, 3), opened.parallel) for size, time in seconds.items()]
-    except EngineError as error:
-        logger.debug("Measuring %s on %s: %s", name, engine, error)
-        return [Speed(engine, name, size, None) for size in network.crop_sizes]
-    finally:
-        opened.close()
 
 
 def _seconds_on(engine: str, speeds: Sequence[Speed], *, alone: bool) -> dict[tuple[str, int], float]:
