@@ -11,6 +11,7 @@ from typing import Any, TypeVar, cast
 
 import numba
 from numba.core.caching import IndexDataCacheFile
+from numba.core.runtime.nrt import rtsys
 from numpy.typing import NDArray
 
 from streamdeblur.kernels.interrupts import interrupts_held
@@ -82,11 +83,13 @@ def _check_cache(cache: Any) -> None:
     """Make a dispatcher's cache check its files, and tolerate those that cannot be written (full disk) or read (another LLVM)."""
     known = cache._cache_file
     cache._cache_file = _CheckedFiles(known._cache_path, cache._impl.filename_base, known._source_stamp)
-    load, save = cache.load_overload, cache.save_overload
+    save = cache.save_overload
 
-    def load_or_compile(*arguments: Any) -> Any:
+    def load_or_compile(signature: Any, context: Any) -> Any:
         try:
-            return load(*arguments)
+            # Numba's own method imports what only a compilation needs, which does it again where it comes to one
+            rtsys.initialize(context)
+            return cache._load_overload(signature, context)
         except Exception:
             # pickle and LLVM raise almost any type on a file of another version, and compiling again is right after all of them
             return None

@@ -235,7 +235,7 @@ print(json.dumps({"file": file, "live": live, "restored": restored}))
 
 
 @pytest.mark.skipif(not hasattr(os, "sched_setaffinity"), reason="needs the affinity of Linux")
-@pytest.mark.parametrize("cores", [1, 2])
+@pytest.mark.parametrize("cores", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_a_job_keeps_to_its_cores(tmp_path, few_pictures, cores):
     if len(os.sched_getaffinity(0)) < cores:
         pytest.skip(f"needs {cores} cores")

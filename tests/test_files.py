@@ -12,6 +12,7 @@ from streamdeblur.files import fitting_name
 from streamdeblur.live.recording_file import RecordingFiles
 from support.cli import run
 from support.media.videos import write_video
+from support.models.networks import write_network
 
 EMOJI = "\N{GRINNING FACE}"
 
@@ -43,8 +44,9 @@ def long_names(tmp_path, face_picture, few_pictures):
 
 
 def test_pictures_and_videos_with_long_names(long_names):
+    network = write_network(long_names / "invert.onnx", "invert")
     for command in ("image", "video"):
-        done = run(command, long_names, "--out", long_names / command)
+        done = run(command, long_names, "--out", long_names / command, "--network", network, "--engine", "onnxruntime")
         assert done.exit_code == 0, done.stderr
     assert os.listdir(long_names / "image") == [EMOJI * 61 + ".png"]
     assert os.listdir(long_names / "video") == ["n" * 251 + ".mp4"]

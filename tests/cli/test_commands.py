@@ -22,8 +22,9 @@ from support.models.networks import write_network
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory):
-    """Options for tests that do not look at the restoration: the shipped network takes longer to open."""
-    return ["--network", write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert")]
+    """Options for tests that do not look at the restoration: the shipped network and the default engine take longer to open."""
+    network = write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert")
+    return ["--network", network, "--engine", "onnxruntime"]
 
 
 @pytest.fixture
@@ -41,8 +42,8 @@ def test_one_file_with_json_on_the_last_line(tmp_path, source):
     assert len(read_frames(tmp_path / "sharp.mp4")) == 12
 
 
-def test_quiet_says_nothing(tmp_path, source):
-    done = run_process("video", source, tmp_path / "sharp.mp4", "--quiet")
+def test_quiet_says_nothing(tmp_path, source, quick):
+    done = run_process("video", source, tmp_path / "sharp.mp4", "--quiet", *quick)
     assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")
 
 
@@ -127,7 +128,7 @@ def test_pictures(tmp_path, face_picture, quick):
     blurred = cv2.blur(face_picture, (11, 1))
     for name in ("a.png", "b.jpg", "c.webp"):
         cv2.imwrite(str(tmp_path / name), blurred[..., ::-1])
-    done = run("image", tmp_path / "a.png", tmp_path / "sharp.png", "--json")
+    done = run("image", tmp_path / "a.png", tmp_path / "sharp.png", "--json", *quick)
     assert done.exit_code == 0, done.stderr
     assert done.json["restored"] >= 1
     sharp = cv2.imread(str(tmp_path / "sharp.png"))[..., ::-1]
@@ -239,9 +240,9 @@ def test_the_output_folder_is_not_an_input_folder(tmp_path, face_picture):
 
 
 @pytest.mark.parametrize(("name", "words"), [("folder", "is a folder"), ("empty.png", "is empty")])
-def test_a_picture_that_is_none_is_refused(tmp_path, name, words):
+def test_a_picture_that_is_none_is_refused(tmp_path, quick, name, words):
     (tmp_path / "folder").mkdir()
     (tmp_path / "empty.png").touch()
-    done = run("image", tmp_path / name, tmp_path / "out.png")
+    done = run("image", tmp_path / name, tmp_path / "out.png", *quick)
     assert done.exit_code == 2
     assert words in done.stderr

@@ -42,8 +42,8 @@ def begin():
 
 @pytest.fixture(scope="module")
 def clip(tmp_path_factory, few_pictures):
-    """24 seconds, which take some time to restore."""
-    return write_video(tmp_path_factory.mktemp("clips") / "blurry.mp4", few_pictures * 50)
+    """12 seconds, which take some time to restore."""
+    return write_video(tmp_path_factory.mktemp("clips") / "blurry.mp4", few_pictures * 25)
 
 
 @pytest.fixture(scope="module")

@@ -77,7 +77,7 @@ def test_raw_frames_on_stdout_are_alone_there(clip, inverting):
 
 
 def test_raw_frames_on_stdin_and_an_end_while_nothing_comes(started, clip, inverting):
-    process = started("--source", "-", "--size", "320x240", "--headless", "--json", "--seconds", "2", *inverting)
+    process = started("--source", "-", "--size", "320x240", "--headless", "--json", "--seconds", "1", *inverting)
     for frame in read_frames(clip)[:3]:
         process.stdin.write(frame.to_ndarray().tobytes())
         process.stdin.flush()
@@ -185,17 +185,17 @@ def test_keys_in_the_terminal(started, inverting):
         (["--source", "-", "--size", "320x240"], "no frames"),
     ],
 )
-def test_what_cannot_be_is_said_in_words(arguments, words):
-    done = live(*arguments, "--headless")
+def test_what_cannot_be_is_said_in_words(inverting, arguments, words):
+    done = live(*arguments, "--headless", *inverting)
     assert done.exit_code == 2
     assert words in done.stderr
     assert "Traceback" not in done.stderr
 
 
 @pytest.mark.skipif(not sys.platform.startswith("linux"), reason="other systems always have a screen")
-def test_without_a_screen_the_preview_says_what_to_do(clip, monkeypatch):
+def test_without_a_screen_the_preview_says_what_to_do(clip, inverting, monkeypatch):
     monkeypatch.setenv("DISPLAY", "")
     monkeypatch.setenv("WAYLAND_DISPLAY", "")
-    done = live("--source", clip)
+    done = live("--source", clip, *inverting)
     assert done.exit_code == 2
     assert "--to camera" in done.stderr

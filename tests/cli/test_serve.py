@@ -19,20 +19,27 @@ pytest.importorskip("aiortc", reason="aiortc comes with the extra live")
 from support.servers import head, server_process, wait_until
 
 
+@pytest.fixture(scope="module")
+def quick(tmp_path_factory):
+    """Options of a network and an engine that open quickly."""
+    network = write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert")
+    return ["--network", str(network), "--engine", "onnxruntime"]
+
+
 def refused(*arguments):
     done = run("serve", *arguments)
     assert done.exit_code == 2
     return done.stderr
 
 
-def test_what_cannot_be_served_is_said():
+def test_what_cannot_be_served_is_said(quick):
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
-        assert "Try another --port" in refused("--port", str(taken.getsockname()[1]))
-    assert "certificate" in refused("--certificate", "nowhere.pem")
-    assert "--certificate" in refused("--key", "nowhere.pem")
-    assert "Cannot serve on 203.0.113.9" in refused("--host", "203.0.113.9")
+        assert "Try another --port" in refused("--port", str(taken.getsockname()[1]), *quick)
+    assert "certificate" in refused("--certificate", "nowhere.pem", *quick)
+    assert "--certificate" in refused("--key", "nowhere.pem", *quick)
+    assert "Cannot serve on 203.0.113.9" in refused("--host", "203.0.113.9", *quick)
     assert "strength" in refused("--strength", "2")
 
 
@@ -54,7 +61,7 @@ def test_what_cannot_restore_is_said_before_the_page_is_open(tmp_path):
 
 def long_clip(path, pictures):
     """A clip that takes many seconds to restore."""
-    return write_video(path, pictures * 40).read_bytes()
+    return write_video(path, pictures * 15).read_bytes()
 
 
 def restoring(folder):
@@ -69,7 +76,7 @@ def test_it_ends_at_once_in_the_midst_of_a_clip(name, tmp_path, few_pictures):
     clip = long_clip(tmp_path / "clip.mp4", few_pictures)
     folder = tmp_path / "temporary"
     folder.mkdir()
-    with server_process(folder, "--always") as server:
+    with server_process(folder, "--always", "--network", "stream") as server:
         threading.Thread(target=upload, args=(server.port, clip), daemon=True).start()
         wait_until(lambda: restoring(folder))
         began = time.monotonic()
@@ -86,7 +93,7 @@ def test_the_work_for_a_client_that_left_ends_and_so_does_that_of_a_server_that_
     clip = long_clip(tmp_path / "clip.mp4", few_pictures)
     folder = tmp_path / "temporary"
     folder.mkdir()
-    with server_process(folder, "--always") as server:
+    with server_process(folder, "--always", "--network", "stream") as server:
         with socket.create_connection(("127.0.0.1", server.port)) as client:
             client.sendall(head(server.port, b"POST", b"/restore", b"X-Name: clip.mp4", b"Content-Length: %d" % len(clip)))
             client.sendall(clip)

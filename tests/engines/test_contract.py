@@ -20,6 +20,7 @@ from support.engines import ENGINES
 from support.fakes.cuda_on_host import compiler
 from support.fakes.gpu import fake_gpu
 from support.fakes.machine import Machine
+from support.models.convolution import write_convolution
 from support.models.networks import write_network
 
 FAKED = ["10.7.0", "11.4.0"] if compiler() else []
@@ -36,27 +37,33 @@ def crops(photograph):
     return np.stack([crop(planes, window) for window in WINDOWS])
 
 
+@pytest.fixture(scope="module")
+def network(tmp_path_factory):
+    """A network that opens quickly, and takes its time for a crop."""
+    return Network.read(write_convolution(tmp_path_factory.mktemp("networks") / "wide.onnx", ranges=None, reach=8))
+
+
 @pytest.fixture(
     scope="module",
     params=[(name, throughput) for name in ENGINES for throughput in (False, True)] + [(name, False) for name in FAKED],
     ids=lambda param: f"{param[0]}{'-throughput' if param[1] else ''}",
 )
-def engine(request, tmp_path_factory):
+def engine(request, network, tmp_path_factory):
     name, throughput = request.param
     with pytest.MonkeyPatch.context() as patch, fake_gpu(Machine(name)) if name in FAKED else nullcontext() as machine:
         if machine:
             patch.setenv("STREAMDEBLUR_CACHE", str(tmp_path_factory.mktemp("cache")))
-        opened = open_engine("tensorrt" if machine else name, Network.read(network_path("lite")), throughput=throughput)
+        opened = open_engine("tensorrt" if machine else name, network, throughput=throughput)
         yield opened
         opened.close()
 
 
 @pytest.fixture(scope="module")
-def expected(crops):
+def expected(network, crops):
     """The network as ONNX Runtime computes it in float32."""
     import onnxruntime
 
-    session = onnxruntime.InferenceSession(str(network_path("lite")), providers=["CPUExecutionProvider"])
+    session = onnxruntime.InferenceSession(network.model_for(256), providers=["CPUExecutionProvider"])
     tensor = crops.transpose(0, 3, 1, 2).astype(np.float32) / 255
     return np.rint(session.run(["restored"], {"blurry": tensor})[0].transpose(0, 2, 3, 1) * 255).astype(int)
 
@@ -111,8 +118,8 @@ def test_what_is_not_ready_by_the_deadline_is_as_it_came(engine, photograph, cro
 
 
 @pytest.mark.parametrize("name", ENGINES)
-def test_an_engine_that_is_closed_frees_its_memory(name, crops):
-    opened = open_engine(name, Network.read(network_path("lite")))
+def test_an_engine_that_is_closed_frees_its_memory(name, network, crops):
+    opened = open_engine(name, network)
     opened.infer(crops[:1])
     opened.close()
     graph = weakref.ref(opened._graphs._graphs[256])

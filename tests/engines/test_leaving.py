@@ -14,7 +14,8 @@ from streamdeblur.engines import engine_choices
 from streamdeblur.engines.registry import CPU_ENGINES
 from streamdeblur.errors import EngineError
 from streamdeblur.plugins.stages import Deblur, Sequential
-from support.models.networks import SIZES, write_network
+from support.models.convolution import write_convolution
+from support.models.networks import SIZES
 
 ENGINES = [choice.name for choice in engine_choices() if choice.available and choice.name in CPU_ENGINES]
 BOX = [100.0, 60.0, 200.0, 180.0]
@@ -26,7 +27,7 @@ from streamdeblur import FaceDeblurrer, StreamItem
 from streamdeblur.frames import planes_of
 from streamdeblur.plugins.stages import Deblur, Sequential
 
-settings = {"engine": sys.argv[1], "always": True, **({"network": sys.argv[2]} if sys.argv[2:] else {})}
+settings = {"engine": sys.argv[1], "always": True, "network": sys.argv[2]}
 random = np.random.default_rng(0)
 
 def items():
@@ -82,12 +83,20 @@ list(deblurrer.stream(ending()))
 }
 
 
-@pytest.mark.parametrize("engine", ENGINES)
+LEFT = [
+    pytest.param(engine, sizes, marks=[pytest.mark.slow] if sizes and engine != ENGINES[0] else [])
+    for engine in ENGINES
+    for sizes in (None, SIZES)
+]
+"""Engines, and the sizes of crops of the network besides 256 px."""
+
+
+@pytest.mark.parametrize(("engine", "sizes"), LEFT)
 @pytest.mark.parametrize("ending", ENDINGS.values(), ids=ENDINGS)
-@pytest.mark.parametrize("sizes", [False, True], ids=["one size of crops", "three sizes of crops"])
-def test_a_program_that_leaves_faces_in_flight_ends_as_any_other(engine, ending, sizes, tmp_path):
-    networks = [str(write_network(tmp_path / "invert.onnx", "invert", metadata={"sizes": SIZES}))] if sizes else []
-    command = [sys.executable, "-c", BEGINNING + ending, engine, *networks]
+def test_a_program_that_leaves_faces_in_flight_ends_as_any_other(engine, sizes, ending, tmp_path):
+    # it opens quickly, and is still at work when the program leaves its faces
+    network = write_convolution(tmp_path / "wide.onnx", sizes=sizes, reach=10)
+    command = [sys.executable, "-c", BEGINNING + ending, engine, str(network)]
     done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=100)
     assert (done.returncode, done.stderr) == (0, "")
 
@@ -159,8 +168,9 @@ class NotedFaces:
 
 
 @pytest.fixture(params=ENGINES)
-def noted(request):
-    with FaceDeblurrer(engine=request.param, always=True, throughput=True) as deblurrer:
+def noted(request, tmp_path):
+    network = write_convolution(tmp_path / "wide.onnx", reach=10)
+    with FaceDeblurrer(engine=request.param, network=network, always=True, throughput=True) as deblurrer:
         deblurrer.engine = Noted(deblurrer.engine)
         yield deblurrer
 
@@ -188,8 +198,9 @@ def test_a_stream_that_is_read_to_its_end_gives_nothing_up(noted, few_pictures):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_what_is_closed_says_so_and_may_be_closed_again(engine, few_pictures):
-    with Deblur(engine=engine) as stage, Sequential(stage, iter) as stages:
+def test_what_is_closed_says_so_and_may_be_closed_again(engine, few_pictures, tmp_path):
+    network = write_convolution(tmp_path / "convolution.onnx")
+    with Deblur(engine=engine, network=network) as stage, Sequential(stage, iter) as stages:
         assert len(list(stages(items(few_pictures[:2])))) == 2
     stage.close()
     deblurrer, picture = stage.deblurrer, few_pictures[0].copy()

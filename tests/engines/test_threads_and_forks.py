@@ -101,7 +101,10 @@ def test_the_first_use_may_be_that_of_several_threads(tmp_path):
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork on this system")
-@pytest.mark.parametrize(("engine", "sizes"), [("openvino", "{}"), ("onnxruntime", "{}"), ("openvino", SIZES)])
+@pytest.mark.parametrize(
+    ("engine", "sizes"),
+    [("openvino", "{}"), ("onnxruntime", "{}"), pytest.param("openvino", SIZES, marks=pytest.mark.slow)],
+)
 def test_a_forked_process_opens_the_engine_again(tmp_path, engine, sizes):
     """It does so after several threads of the process before have used it, and while another is opening one."""
     forked = "This process was forked while faces were being restored"

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 from skimage.metrics import structural_similarity
 
-from streamdeblur.evaluation.evaluate import SEQUENCE_LENGTH, ProtocolResults, evaluate
+from streamdeblur.evaluation.evaluate import ProtocolResults, evaluate
 from streamdeblur.evaluation.options import EvaluationOptions
 from streamdeblur.evaluation.report.tables import notes
 from streamdeblur.evaluation.report.write import write_report
@@ -25,6 +25,8 @@ from support.metrics import psnr
 
 METHODS = ("blurred", "coarse", "unsharp", "ours", "oracle")
 BOUNDS = ("blurred", "oracle")
+SEQUENCE_LENGTH = 4
+"""Consecutive frames that temporal stability is measured on here; they are more in general, which takes longer."""
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +47,9 @@ def report(tmp_path_factory, photograph):
         runs=2,
     )
     folder = tmp_path_factory.mktemp("report")
-    found = list(evaluate(data, options, folder))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("streamdeblur.evaluation.evaluate.SEQUENCE_LENGTH", SEQUENCE_LENGTH)
+        found = list(evaluate(data, options, folder))
     write_report(folder, {"data": "<films>"}, found, [summarise(one) for one in found])
     return folder
 

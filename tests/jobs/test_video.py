@@ -26,9 +26,9 @@ def test_every_pixel_outside_the_windows_is_bit_identical(tmp_path, few_pictures
     source = tmp_path / "in.nut" if codec == "rawvideo" else tmp_path / "in.mkv"
     target = source.with_stem("out")
     recipe = VideoSpec(codec=codec, pixel_format=pixel_format, **LOSSLESS)
-    write_video(source, few_pictures, recipe)
+    write_video(source, few_pictures[:3], recipe)
     summary = deblur_video(source, target, deblurrer=inverting, codec=codec)
-    assert summary.restored == len(few_pictures)
+    assert summary.restored == 3
     for before, after in zip(read_frames(source), read_frames(target), strict=True):
         assert after.format.name == before.format.name
         faces = inverting.detector.detect(before.to_ndarray(format="rgb24"))
@@ -42,11 +42,11 @@ def test_every_pixel_outside_the_windows_is_bit_identical(tmp_path, few_pictures
             assert np.abs(columns - (x0 + x1) / 2).max() < reach / before.width
 
 
-def test_a_video_without_faces_comes_out_bit_identical(tmp_path, deblurrer):
+def test_a_video_without_faces_comes_out_bit_identical(tmp_path, inverting):
     random = np.random.default_rng(0)
     pictures = [random.integers(0, 255, (96, 128, 3)).astype(np.uint8) for _ in range(6)]
     source = write_video(tmp_path / "in.mkv", pictures, VideoSpec(codec="ffv1", **LOSSLESS))
-    summary = deblur_video(source, tmp_path / "out.mkv", deblurrer=deblurrer)
+    summary = deblur_video(source, tmp_path / "out.mkv", deblurrer=inverting)
     assert (summary.frames, summary.faces) == (6, 0)
     for before, after in zip(read_frames(source), read_frames(tmp_path / "out.mkv"), strict=True):
         assert all(np.array_equal(a, b) for a, b in zip(plane_bytes(before), plane_bytes(after), strict=True))
@@ -93,21 +93,21 @@ VARIABLE = (0, 40, 80, 130, 150, 240, 270, 300, 410, 420, 500, 555)
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv", "mov"])
-def test_variable_frame_rate_and_a_late_first_frame_keep_every_time_stamp(tmp_path, few_pictures, deblurrer, suffix):
+def test_variable_frame_rate_and_a_late_first_frame_keep_every_time_stamp(tmp_path, few_pictures, inverting, suffix):
     pts = tuple(1000 + p for p in VARIABLE)
     recipe = VideoSpec(time_base=Fraction(1, 1000), pts=pts, options={"preset": "ultrafast", "bf": "2"}, audio="aac")
     source = write_video(tmp_path / f"in.{suffix}", few_pictures, recipe)
     target = tmp_path / f"out.{suffix}"
-    summary = deblur_video(source, target, deblurrer=deblurrer)
+    summary = deblur_video(source, target, deblurrer=inverting)
     assert summary.warnings == []
     assert [t for t, _ in stamps(target)[0]] == [t for t, _ in stamps(source)[0]]
     assert stamps(target)[1] == stamps(source)[1]
     assert float(stamps(target)[0][0][0]) == 1.0
 
 
-def test_b_frames_audio_and_durations_are_kept(tmp_path, blurry_video, deblurrer):
+def test_b_frames_audio_and_durations_are_kept(tmp_path, blurry_video, inverting):
     target = tmp_path / "out.mp4"
-    deblur_video(blurry_video, target, deblurrer=deblurrer)
+    deblur_video(blurry_video, target, deblurrer=inverting)
     assert stamps(target) == stamps(blurry_video)
     assert payloads(target, "audio") == payloads(blurry_video, "audio")
     with av.open(str(target)) as container:
@@ -116,7 +116,7 @@ def test_b_frames_audio_and_durations_are_kept(tmp_path, blurry_video, deblurrer
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "mp4"])
-def test_subtitles_chapters_metadata_and_attachments_are_kept(tmp_path, few_pictures, deblurrer, suffix):
+def test_subtitles_chapters_metadata_and_attachments_are_kept(tmp_path, few_pictures, inverting, suffix):
     chapters = (
         {"id": 1, "start": 0, "end": 200, "time_base": Fraction(1, 1000), "metadata": {"title": "Begin"}},
         {"id": 2, "start": 200, "end": 480, "time_base": Fraction(1, 1000), "metadata": {"title": "End"}},
@@ -127,7 +127,7 @@ def test_subtitles_chapters_metadata_and_attachments_are_kept(tmp_path, few_pict
     )  # fmt: skip
     source = write_video(tmp_path / f"in.{suffix}", few_pictures, recipe)
     target = tmp_path / f"out.{suffix}"
-    assert deblur_video(source, target, deblurrer=deblurrer).warnings == []
+    assert deblur_video(source, target, deblurrer=inverting).warnings == []
     with av.open(str(source)) as before, av.open(str(target)) as after:
         assert [s.type for s in after.streams] == [s.type for s in before.streams]
         assert [s.language for s in after.streams] == [s.language for s in before.streams]
@@ -147,16 +147,16 @@ def test_subtitles_chapters_metadata_and_attachments_are_kept(tmp_path, few_pict
     assert len(texts(source)) == 2
 
 
-def test_text_subtitles_are_rewritten_for_the_other_container(tmp_path, few_pictures, deblurrer):
+def test_text_subtitles_are_rewritten_for_the_other_container(tmp_path, few_pictures, inverting):
     source = write_video(tmp_path / "in.mkv", few_pictures, VideoSpec(subtitles=True))
-    summary = deblur_video(source, tmp_path / "out.mp4", deblurrer=deblurrer)
+    summary = deblur_video(source, tmp_path / "out.mp4", deblurrer=inverting)
     assert any("converted from subrip to mov_text" in warning for warning in summary.warnings)
     assert any(b"Hello" in payload for payload in payloads(tmp_path / "out.mp4", "subtitle"))
 
 
-def test_audio_is_converted_where_the_container_does_not_take_it(tmp_path, few_pictures, deblurrer):
+def test_audio_is_converted_where_the_container_does_not_take_it(tmp_path, few_pictures, inverting):
     source = write_video(tmp_path / "in.mp4", few_pictures, VideoSpec(audio="aac"))
-    summary = deblur_video(source, tmp_path / "out.webm", deblurrer=deblurrer, preset="8")
+    summary = deblur_video(source, tmp_path / "out.webm", deblurrer=inverting, preset="8")
     assert any("converted from aac to" in warning for warning in summary.warnings)
     with av.open(str(tmp_path / "out.webm")) as container:
         assert container.streams.audio[0].codec_context.name in ("opus", "libopus")
@@ -179,29 +179,29 @@ def test_audio_is_converted_where_the_container_does_not_take_it(tmp_path, few_p
         ("in.mkv", "ffv1", "ffv1"),
     ],
 )
-def test_the_codec_family_of_the_source_is_kept(tmp_path, few_pictures, deblurrer, source, codec, family):
+def test_the_codec_family_of_the_source_is_kept(tmp_path, few_pictures, inverting, source, codec, family):
     pixel_format = {"prores_ks": "yuv422p10le", "mjpeg": "yuvj420p"}.get(codec, "yuv420p")
     options = {"preset": "10"} if codec == "libsvtav1" else {}
     recipe = VideoSpec(codec=codec, pixel_format=pixel_format, options=options, color_range=2 if codec == "mjpeg" else 1)
-    write_video(tmp_path / source, few_pictures, recipe)
+    write_video(tmp_path / source, few_pictures[:6], recipe)
     target = tmp_path / ("out." + source.partition(".")[2])
-    summary = deblur_video(tmp_path / source, target, deblurrer=deblurrer)
+    summary = deblur_video(tmp_path / source, target, deblurrer=inverting)
     frames = read_frames(target)
-    assert (summary.frames, len(frames)) == (12, 12)
+    assert (summary.frames, len(frames)) == (6, 6)
     with av.open(str(target)) as container:
         assert container.streams.video[0].codec_context.codec.canonical_name == family
     before = read_frames(tmp_path / source)
     assert frames[5].format.name == before[5].format.name
     assert [f.pts * f.time_base for f in frames] == [f.pts * f.time_base for f in before]
-    corner = np.s_[:60, :60]
+    corner = np.s_[:20, :20]
     difference = frames[5].to_ndarray(format="rgb24")[corner].astype(int) - before[5].to_ndarray(format="rgb24")[corner]
     assert np.abs(difference).mean() < 4
 
 
-def test_rotation_aspect_and_colour_tags_are_kept(tmp_path, few_pictures, deblurrer):
+def test_rotation_aspect_and_colour_tags_are_kept(tmp_path, few_pictures, inverting):
     recipe = VideoSpec(rotation=90, aspect=Fraction(4, 3), colorspace=6, color_range=1)
     source = write_video(tmp_path / "in.mp4", few_pictures, recipe)
-    deblur_video(source, tmp_path / "out.mp4", deblurrer=deblurrer)
+    deblur_video(source, tmp_path / "out.mp4", deblurrer=inverting)
     before, after = (read_frames(path)[0] for path in (source, tmp_path / "out.mp4"))
     assert before.rotation != 0
     assert after.rotation == before.rotation
@@ -210,14 +210,14 @@ def test_rotation_aspect_and_colour_tags_are_kept(tmp_path, few_pictures, deblur
         assert container.streams.video[0].sample_aspect_ratio == Fraction(4, 3)
 
 
-def test_hdr_metadata_of_ten_bit_video_is_kept(tmp_path, few_pictures, deblurrer):
+def test_hdr_metadata_of_ten_bit_video_is_kept(tmp_path, few_pictures, inverting):
     display = "G(13250,34500)B(7500,3000)R(34000,16000)WP(15635,16450)L(10000000,50)"
     parameters = f"log-level=error:master-display={display}:max-cll=1000,400"
     recipe = VideoSpec(
         codec="libx265", pixel_format="yuv420p10le", options={"preset": "ultrafast", "x265-params": parameters}, colorspace=9
     )  # fmt: skip
     source = write_video(tmp_path / "in.mkv", few_pictures, recipe)
-    deblur_video(source, tmp_path / "out.mkv", deblurrer=deblurrer, preset="ultrafast")
+    deblur_video(source, tmp_path / "out.mkv", deblurrer=inverting, preset="ultrafast")
 
     def light(path):
         frame = read_frames(path)[0]
@@ -228,33 +228,33 @@ def test_hdr_metadata_of_ten_bit_video_is_kept(tmp_path, few_pictures, deblurrer
     assert light(tmp_path / "out.mkv") == light(source)
 
 
-def test_interlaced_video_stays_interlaced_and_says_so(tmp_path, few_pictures, deblurrer):
+def test_interlaced_video_stays_interlaced_and_says_so(tmp_path, few_pictures, inverting):
     recipe = VideoSpec(fields="tff", options={"preset": "ultrafast"})
     source = write_video(tmp_path / "in.mkv", few_pictures, recipe)
     assert read_frames(source)[0].interlaced_frame
-    summary = deblur_video(source, tmp_path / "out.mkv", deblurrer=deblurrer)
+    summary = deblur_video(source, tmp_path / "out.mkv", deblurrer=inverting)
     assert any("interlaced" in warning for warning in summary.warnings)
     assert read_frames(tmp_path / "out.mkv")[0].interlaced_frame
 
 
-def test_odd_sizes_are_padded_for_h264_and_kept_for_ffv1(tmp_path, few_pictures, deblurrer):
+def test_odd_sizes_are_padded_for_h264_and_kept_for_ffv1(tmp_path, few_pictures, inverting):
     pictures = [picture[:239, :319] for picture in few_pictures]
     source = write_video(tmp_path / "in.mkv", pictures, VideoSpec(codec="ffv1", **LOSSLESS))
-    summary = deblur_video(source, tmp_path / "out.mp4", deblurrer=deblurrer, codec="libx264")
+    summary = deblur_video(source, tmp_path / "out.mp4", deblurrer=inverting, codec="libx264")
     assert any("padded" in warning for warning in summary.warnings)
     assert read_frames(tmp_path / "out.mp4")[0].width == 320
-    deblur_video(source, tmp_path / "same.mkv", deblurrer=deblurrer)
+    deblur_video(source, tmp_path / "same.mkv", deblurrer=inverting)
     assert (read_frames(tmp_path / "same.mkv")[0].width, read_frames(tmp_path / "same.mkv")[0].height) == (319, 239)
 
 
-def test_very_small_video_and_alpha_do_something_sensible(tmp_path, few_pictures, deblurrer):
+def test_very_small_video_and_alpha_do_something_sensible(tmp_path, few_pictures, inverting):
     small = [np.ascontiguousarray(picture[:16, :16]) for picture in few_pictures]
     source = write_video(tmp_path / "small.mp4", small)
-    assert deblur_video(source, tmp_path / "small.out.mp4", deblurrer=deblurrer).frames == 12
+    assert deblur_video(source, tmp_path / "small.out.mp4", deblurrer=inverting).frames == 12
     source = write_video(tmp_path / "alpha.mkv", few_pictures, VideoSpec(codec="ffv1", pixel_format="yuva420p", **LOSSLESS))
-    assert deblur_video(source, tmp_path / "kept.mkv", deblurrer=deblurrer).warnings == []
+    assert deblur_video(source, tmp_path / "kept.mkv", deblurrer=inverting).warnings == []
     assert read_frames(tmp_path / "kept.mkv")[0].format.name == "yuva420p"
-    summary = deblur_video(source, tmp_path / "lost.mp4", deblurrer=deblurrer, codec="libx264")
+    summary = deblur_video(source, tmp_path / "lost.mp4", deblurrer=inverting, codec="libx264")
     assert any("alpha is lost" in warning for warning in summary.warnings)
 
 
@@ -293,10 +293,10 @@ def test_strength_scales_the_change(tmp_path, few_pictures):
     assert changes[1] == pytest.approx(changes[2] / 2, rel=0.15)
 
 
-def test_progress_is_told_for_each_frame(tmp_path, few_pictures, deblurrer):
+def test_progress_is_told_for_each_frame(tmp_path, few_pictures, inverting):
     source = write_video(tmp_path / "in.mp4", few_pictures)
     told = []
-    deblur_video(source, tmp_path / "out.mp4", deblurrer=deblurrer, on_progress=told.append)
+    deblur_video(source, tmp_path / "out.mp4", deblurrer=inverting, on_progress=told.append)
     assert [progress.frames for progress in told] == list(range(1, 13))
     assert {progress.total_frames for progress in told} == {12}
     assert "frame 12/12" in str(told[-1])

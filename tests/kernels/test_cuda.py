@@ -40,9 +40,17 @@ def find_ptxas():
     return shutil.which("ptxas")
 
 
+OFTEN = ("yuv420p", "nv12", "yuv422p10le", "rgb24", "bgra64le")
+"""Pixel formats for which each run of the tests tries all windows; of the others it tries some that overlap."""
+PLACES = [
+    pytest.param(pixel_format, name, marks=[] if pixel_format in OFTEN or name == "overlapping" else [pytest.mark.slow])
+    for pixel_format in PIXEL_FORMATS + RARE_PIXEL_FORMATS
+    for name in WINDOWS
+]
+
+
 @needs_compiler
-@pytest.mark.parametrize("name", WINDOWS)
-@pytest.mark.parametrize("pixel_format", PIXEL_FORMATS + RARE_PIXEL_FORMATS)
+@pytest.mark.parametrize(("pixel_format", "name"), PLACES)
 def test_crops_and_pasted_frames_are_those_of_the_cpu(pixel_format, name):
     windows, strengths = WINDOWS[name], STRENGTHS[: len(WINDOWS[name])]
     frame, on_cpu = (random_frame(pixel_format, 320, 240) for _ in range(2))

@@ -85,6 +85,7 @@ def test_a_slow_machine_restores_the_same_faces_in_small_crops_from_frame_to_fra
         assert engine.late or max(steps, default=0.0) <= 1 / FADE_FRAMES + 1e-6
 
 
+@pytest.mark.slow
 def test_a_hopeless_machine_shows_the_frames_and_says_what_would_help(stream):
     summary, _ = stream(1.5, sizes="{}")
     assert summary.plan.faces == 0

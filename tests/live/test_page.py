@@ -60,7 +60,7 @@ def port(tmp_path_factory, camera_file):
 @pytest.fixture(scope="module")
 def address():
     """Where the page is served."""
-    with served(RestorationOptions(always=True)) as (opened, _):
+    with served(RestorationOptions(always=True, network="lite")) as (opened, _):
         yield f"http://127.0.0.1:{opened}/"
 
 
@@ -199,7 +199,7 @@ def test_clips_of_each_type_are_shown_and_broken_files_explained(port, address, 
 def test_a_server_that_has_ended_is_told(port, face_picture):
     async def use_page():
         with ExitStack() as server:
-            ending, _ = server.enter_context(served(RestorationOptions()))
+            ending, _ = server.enter_context(served(RestorationOptions(network="lite")))
             async with page(port, f"http://127.0.0.1:{ending}/") as opened:
                 server.close()
                 await opened.drop("me.jpeg", png(face_picture), "image/jpeg")

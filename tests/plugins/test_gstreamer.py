@@ -170,7 +170,10 @@ def test_a_file_comes_out_with_a_sharper_face(gstreamer, folder, video):
 
 @pytest.mark.parametrize(
     ("setting", "message"),
-    [("engine=warp", "Unknown engine 'warp'"), ("network=/nowhere.onnx", "/nowhere.onnx")],
+    [
+        ("engine=warp", "Unknown engine 'warp'"),
+        pytest.param("network=/nowhere.onnx", "/nowhere.onnx", marks=pytest.mark.slow),
+    ],
 )
 def test_an_invalid_setting_ends_the_pipeline_with_a_message(gstreamer, video, setting, message):
     exit_code, output = gstreamer.launch(f"filesrc location={video} ! decodebin ! videoconvert ! facedeblur {setting} ! fakesink")

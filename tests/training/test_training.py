@@ -149,15 +149,14 @@ def test_a_run_starts_from_exported_weights(tmp_path, faces, hourglass_run):
     ids=["int", "term", "hup"],
 )
 def test_a_stopped_run_is_saved_and_says_how_it_goes_on(tmp_path, faces_folder, number):
-    long = {"hourglass": {"images": 400_000, "checkpoint_minutes": 10}}
+    long = {"hourglass": {"images": 400_000, "checkpoint_minutes": 10, "validate_images": 4}}
     path = write_config(tmp_path / "config.yaml", "lite", TINY_LITE, long)
     command = ("train", "hourglass", path, "--stills", faces_folder, "--out", tmp_path / "run dir")
     running = start(*command, stderr=subprocess.PIPE, text=True)
-    events = tmp_path / "run dir" / "config.json"
-    while not events.exists():
+    # the first validation comes after the first step
+    while not (tmp_path / "run dir" / "log.jsonl").exists():
         assert running.poll() is None, "the training ended before it could be stopped"
         time.sleep(0.05)
-    time.sleep(1.5)
     running.send_signal(number)
     _, told = running.communicate(timeout=60)
     assert running.returncode == 130

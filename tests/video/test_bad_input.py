@@ -89,10 +89,10 @@ def test_an_input_that_cannot_be_read_is_refused_by_name(tmp_path, blurry_video,
     assert left(tmp_path) == before
 
 
-def test_a_playlist_is_followed_when_that_is_allowed(tmp_path, few_pictures, deblurrer):
+def test_a_playlist_is_followed_when_that_is_allowed(tmp_path, few_pictures, inverting):
     write_video(tmp_path / "part.ts", few_pictures)
     (tmp_path / "list.m3u8").write_text("#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:0.48,\npart.ts\n#EXT-X-ENDLIST\n")
-    summary = deblur_video(tmp_path / "list.m3u8", tmp_path / "out.mp4", deblurrer=deblurrer, allow_network=True)
+    summary = deblur_video(tmp_path / "list.m3u8", tmp_path / "out.mp4", deblurrer=inverting, allow_network=True)
     assert summary.frames == 12
 
 
@@ -110,42 +110,42 @@ def mp4_with_index(path, pictures, movflags):
 
 
 @pytest.mark.parametrize("movflags", ["frag_keyframe+empty_moov", "faststart"])
-def test_a_file_cut_off_in_its_data_gives_what_decodes_and_a_count(tmp_path, blurry_pictures, deblurrer, movflags):
+def test_a_file_cut_off_in_its_data_gives_what_decodes_and_a_count(tmp_path, blurry_pictures, inverting, movflags):
     whole = mp4_with_index(tmp_path / "whole.mp4", blurry_pictures, movflags).read_bytes()
     # within the frames of a fragment, not within its index
     end = len(whole) * 6 // 10 if movflags == "faststart" else whole.index(b"mdat", len(whole) * 6 // 10) + 100
     (tmp_path / "cut.mp4").write_bytes(whole[:end])
-    summary = deblur_video(tmp_path / "cut.mp4", tmp_path / "out.mp4", deblurrer=deblurrer)
+    summary = deblur_video(tmp_path / "cut.mp4", tmp_path / "out.mp4", deblurrer=inverting)
     assert 10 < summary.frames < 50
     assert len(read_frames(tmp_path / "out.mp4")) == summary.frames
     if movflags == "faststart":
         assert any(f"{summary.frames} of 50 frames" in warning for warning in summary.warnings)
 
 
-def test_a_matroska_file_that_is_cut_off_is_reported(tmp_path, blurry_pictures, deblurrer):
+def test_a_matroska_file_that_is_cut_off_is_reported(tmp_path, blurry_pictures, inverting):
     whole = write_video(tmp_path / "whole.mkv", blurry_pictures, VideoSpec(audio="aac")).read_bytes()
     (tmp_path / "cut.mkv").write_bytes(whole[: len(whole) // 2])
-    summary = deblur_video(tmp_path / "cut.mkv", tmp_path / "out.mkv", deblurrer=deblurrer)
+    summary = deblur_video(tmp_path / "cut.mkv", tmp_path / "out.mkv", deblurrer=inverting)
     assert 5 < summary.frames < 45
     assert any("ends early" in warning for warning in summary.warnings)
 
 
-def test_transport_streams_keep_the_codec_and_report_what_they_cannot_hold(tmp_path, few_pictures, deblurrer):
+def test_transport_streams_keep_the_codec_and_report_what_they_cannot_hold(tmp_path, few_pictures, inverting):
     source = write_video(tmp_path / "in.mkv", few_pictures, VideoSpec(audio="aac", subtitles=True))
-    summary = deblur_video(source, tmp_path / "out.ts", deblurrer=deblurrer)
+    summary = deblur_video(source, tmp_path / "out.ts", deblurrer=inverting)
     with av.open(str(tmp_path / "out.ts")) as container:
         assert [s.codec_context.name for s in container.streams] == ["h264", "aac"]
     assert any("subtitle" in warning and "left out" in warning for warning in summary.warnings)
 
 
-def test_a_frame_that_does_not_decode_is_skipped_and_counted(tmp_path, few_pictures, deblurrer):
+def test_a_frame_that_does_not_decode_is_skipped_and_counted(tmp_path, few_pictures, inverting):
     source = write_video(tmp_path / "in.mov", few_pictures, VideoSpec(codec="png", pixel_format="rgb24", options={}))
     content = bytearray(source.read_bytes())
     with av.open(str(source)) as container:
         position = content.index(b"IDAT", [packet.pos for packet in container.demux(video=0) if packet.size][6])
     content[position + 8 : position + 400] = bytes(392)
     source.write_bytes(content)
-    summary = deblur_video(source, tmp_path / "out.mov", deblurrer=deblurrer)
+    summary = deblur_video(source, tmp_path / "out.mov", deblurrer=inverting)
     assert summary.frames == 11
     assert any("1 damaged packet" in warning for warning in summary.warnings)
 
@@ -180,12 +180,12 @@ def test_outputs_that_cannot_be_written_are_refused(tmp_path, source):
     refuse(source, link, OutputError, "is the input itself", overwrite=True)
 
 
-def test_an_existing_target_is_only_replaced_when_asked(tmp_path, source, deblurrer):
+def test_an_existing_target_is_only_replaced_when_asked(tmp_path, source, inverting):
     target = tmp_path / "out.mp4"
     target.write_bytes(b"precious")
     refuse(source, target, OutputError, "--overwrite")
     assert target.read_bytes() == b"precious"
-    deblur_video(source, target, deblurrer=deblurrer, overwrite=True)
+    deblur_video(source, target, deblurrer=inverting, overwrite=True)
     assert len(read_frames(target)) == 12
 
 
@@ -200,14 +200,15 @@ def test_a_target_that_fails_half_way_leaves_the_old_one(tmp_path, few_pictures,
 
 
 def test_settings_that_cannot_be_used_are_refused(tmp_path, source):
-    refuse(source, tmp_path / "out.mp4", OptionError, "Unknown video encoder 'libx999'", codec="libx999")
-    refuse(source, tmp_path / "out.webm", OptionError, "cannot hold h264", codec="libx264")
+    quick = {"network": write_network(tmp_path / "invert.onnx", "invert")}
+    refuse(source, tmp_path / "out.mp4", OptionError, "Unknown video encoder 'libx999'", codec="libx999", **quick)
+    refuse(source, tmp_path / "out.webm", OptionError, "cannot hold h264", codec="libx264", **quick)
     refuse(source, tmp_path / "out.mp4", Exception, "Unknown engine 'warp'", engine="warp")
     refuse(source, tmp_path / "out.mp4", Exception, "onnxruntime-gpu", engine="onnxruntime:cuda")
-    refuse(source, tmp_path / "out.mp4", OptionError, "its device", codec="h264_nvenc")
-    refuse(source, tmp_path / "out.mp4", Exception, "Unknown detector 'eyes'", detector="eyes")
-    refuse(source, tmp_path / "out.mp4", OptionError, "preset", preset="warp speed")
-    refuse(source, tmp_path / "out.mp4", InputError, "beyond the end", start=20.0)
+    refuse(source, tmp_path / "out.mp4", OptionError, "its device", codec="h264_nvenc", **quick)
+    refuse(source, tmp_path / "out.mp4", Exception, "Unknown detector 'eyes'", detector="eyes", **quick)
+    refuse(source, tmp_path / "out.mp4", OptionError, "preset", preset="warp speed", **quick)
+    refuse(source, tmp_path / "out.mp4", InputError, "beyond the end", start=20.0, **quick)
     refuse(source, tmp_path / "out.mp4", OptionError, "strength", strength=3.0)
     (tmp_path / "text.onnx").write_text("not a network")
     refuse(source, tmp_path / "out.mp4", NetworkError, "not an ONNX file", network=tmp_path / "text.onnx")
@@ -218,8 +219,9 @@ def test_settings_that_cannot_be_used_are_refused(tmp_path, source):
 
 @pytest.fixture(scope="module")
 def quick(tmp_path_factory):
-    """Options of a network that opens quickly."""
-    return ["--network", write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert")]
+    """Options of a network and an engine that open quickly."""
+    network = write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert")
+    return ["--network", network, "--engine", "onnxruntime"]
 
 
 def test_a_full_disk_ends_with_a_message_and_leaves_nothing(tmp_path, blurry_video, quick):
@@ -233,8 +235,8 @@ def test_a_full_disk_ends_with_a_message_and_leaves_nothing(tmp_path, blurry_vid
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
-def test_an_interrupt_ends_cleanly(tmp_path, blurry_video, number):
-    slow = ("--codec", "libx265", "--preset", "veryslow")
+def test_an_interrupt_ends_cleanly(tmp_path, blurry_video, quick, number):
+    slow = ("--codec", "libx265", "--preset", "veryslow", *quick)
     process = start("video", blurry_video, tmp_path / "out.mkv", *slow, stderr=subprocess.PIPE, text=True)
     deadline = time.monotonic() + 60
     while not left(tmp_path) and time.monotonic() < deadline:

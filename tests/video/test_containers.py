@@ -75,11 +75,11 @@ def described(path):
 
 
 @pytest.mark.parametrize("kind", KINDS, ids=str)
-def test_a_file_becomes_one_of_the_same_kind(tmp_path, few_pictures, deblurrer, kind):
+def test_a_file_becomes_one_of_the_same_kind(tmp_path, few_pictures, inverting, kind):
     pictures = few_pictures[:3] if kind.codec == "dvvideo" else few_pictures[:6]
     source = kind.write(tmp_path, pictures)
     target = tmp_path / f"out.{kind.suffix}"
-    summary = deblur_video(source, target, deblurrer=deblurrer)
+    summary = deblur_video(source, target, deblurrer=inverting)
     assert summary.frames == len(read_frames(target)) == len(pictures)
     assert not any("left out" in warning or "ends early" in warning for warning in summary.warnings)
     family, tag, profile, streams = described(source)
@@ -97,15 +97,15 @@ def test_a_file_becomes_one_of_the_same_kind(tmp_path, few_pictures, deblurrer, 
         assert described(target)[2] == profile
 
 
-def test_hevc_is_labelled_for_apples_players_whatever_the_source_is(tmp_path, few_pictures, deblurrer):
+def test_hevc_is_labelled_for_apples_players_whatever_the_source_is(tmp_path, few_pictures, inverting):
     source = write_video(tmp_path / "in.mkv", few_pictures[:3], VideoSpec(time_base=Fraction(1, 25)))
     for suffix in ("mp4", "m4v", "mov"):
-        deblur_video(source, tmp_path / f"out.{suffix}", deblurrer=deblurrer, codec="libx265", preset="ultrafast")
+        deblur_video(source, tmp_path / f"out.{suffix}", deblurrer=inverting, codec="libx265", preset="ultrafast")
         assert described(tmp_path / f"out.{suffix}")[1] == "hvc1"
 
 
-def test_motion_jpeg_takes_video_of_limited_range(tmp_path, few_pictures, deblurrer):
+def test_motion_jpeg_takes_video_of_limited_range(tmp_path, few_pictures, inverting):
     source = write_video(tmp_path / "in.mp4", few_pictures[:3], VideoSpec())
-    deblur_video(source, tmp_path / "out.avi", deblurrer=deblurrer, codec="mjpeg")
+    deblur_video(source, tmp_path / "out.avi", deblurrer=inverting, codec="mjpeg")
     frames = read_frames(tmp_path / "out.avi")
     assert [int(frame.color_range) for frame in frames] == [1] * 3

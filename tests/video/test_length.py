@@ -52,11 +52,11 @@ def test_a_file_that_starts_late_is_whole(tmp_path, few_pictures, suffix):
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mov"])
-def test_what_an_edit_list_hides_is_not_missing(tmp_path, few_pictures, suffix, deblurrer):
+def test_what_an_edit_list_hides_is_not_missing(tmp_path, few_pictures, suffix, inverting):
     source = write_video(tmp_path / "whole.mp4", few_pictures, VideoSpec(options=B_FRAMES, audio="aac"))
     edited = copied(source, tmp_path / f"edited.{suffix}", later=Fraction(-1, 5))
     assert read(edited) == (7, 7, [])
-    assert deblur_video(edited, tmp_path / f"out.{suffix}", deblurrer=deblurrer).warnings == []
+    assert deblur_video(edited, tmp_path / f"out.{suffix}", deblurrer=inverting).warnings == []
 
 
 def test_frames_before_the_first_key_frame_of_an_open_group_are_not_damage(tmp_path, few_pictures):

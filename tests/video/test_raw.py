@@ -114,10 +114,10 @@ def pipe(data, *options):
 
 
 @pytest.mark.parametrize("live", [[], ["--live"]])
-def test_the_pipe_restores_faces_and_leaves_the_rest(few_pictures, live):
+def test_the_pipe_restores_faces_and_leaves_the_rest(few_pictures, quick, live):
     frames = [av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format="yuv420p") for picture in few_pictures[:3]]
     whole = y4m(b"YUV4MPEG2 W320 H240 F25:1 C420", frames)
-    done = pipe(whole, "--always", "--json", *live)
+    done = pipe(whole, "--always", "--json", *quick, *live)
     assert done.exit_code == 0, done.stderr
     counts = json.loads(done.stderr.splitlines()[-1])
     assert (counts["frames"], counts["restored"]) == (3, 3)
@@ -131,7 +131,7 @@ def test_the_pipe_restores_faces_and_leaves_the_rest(few_pictures, live):
         assert not outside_the_face(frame[line:][: 320 * 240].reshape(240, 320)).any()
 
 
-def test_raw_pipes_need_the_right_size(few_pictures):
+def test_raw_pipes_need_the_right_size(few_pictures, quick):
     frame = av.VideoFrame.from_ndarray(few_pictures[0], format="rgb24")
     stream = io.BytesIO()
     write_raw(stream, frame)
@@ -141,15 +141,15 @@ def test_raw_pipes_need_the_right_size(few_pictures):
         (["--size", "300x200", "--format", "rgb24"], "end within frame 2"),
         (["--size", "big"], "WIDTHxHEIGHT"),
     ):
-        failed = pipe(stream.getvalue(), *options)
+        failed = pipe(stream.getvalue(), *options, *quick)
         assert failed.exit_code == 2
         assert message in failed.stderr
         assert "Traceback" not in failed.stderr
 
 
-def test_complete_frames_are_written_though_the_next_one_is_cut_off(few_pictures):
+def test_complete_frames_are_written_though_the_next_one_is_cut_off(few_pictures, quick):
     whole = y4m(b"YUV4MPEG2 W320 H240 F25:1 C420", [av.VideoFrame.from_ndarray(few_pictures[0]).reformat(format="yuv420p")] * 3)
-    done = pipe(whole[:-1000], "--json")
+    done = pipe(whole[:-1000], "--json", *quick)
     assert done.exit_code == 2
     assert "end within frame 3" in done.stderr
     assert json.loads(done.stderr.splitlines()[-1])["exit_code"] == 2
@@ -179,7 +179,11 @@ def test_a_reader_that_closes_its_end_ends_the_stream(few_pictures, quick):
 
 @pytest.mark.parametrize(
     ("pixel_format", "kind"),
-    [("yuv420p", "raw"), pytest.param("yuv420p", "y4m", marks=pytest.mark.slow), ("rgb24", "raw"), ("yuv422p10le", "y4m")],
+    [
+        *(pytest.param("yuv420p", kind, marks=pytest.mark.slow) for kind in ("raw", "y4m")),
+        ("rgb24", "raw"),
+        ("yuv422p10le", "y4m"),
+    ],
 )
 def test_between_two_ffmpegs_all_but_the_face_is_exact(few_pictures, tmp_path, quick, pixel_format, kind):
     """FFmpeg reads a lossless file, its frames go through the pipe, and FFmpeg writes a lossless file."""

@@ -190,10 +190,10 @@ def steps(path):
 
 @pytest.mark.parametrize("audio", [None, "aac"])
 @pytest.mark.parametrize("suffix", ["ts", "mp4"])
-def test_joined_transport_streams_run_on(tmp_path, few_pictures, deblurrer, audio, suffix):
+def test_joined_transport_streams_run_on(tmp_path, few_pictures, inverting, audio, suffix):
     part = write_video(tmp_path / "part.ts", few_pictures, VideoSpec(audio=audio, options={"preset": "ultrafast", "bf": "2"}))
     (tmp_path / "in.ts").write_bytes(part.read_bytes() * 3)
-    summary = deblur_video(tmp_path / "in.ts", tmp_path / f"out.{suffix}", deblurrer=deblurrer)
+    summary = deblur_video(tmp_path / "in.ts", tmp_path / f"out.{suffix}", deblurrer=inverting)
     assert summary.frames == 36
     assert any("2 jumps" in warning for warning in summary.warnings)
     assert len(read_frames(tmp_path / f"out.{suffix}")) == 36
@@ -217,13 +217,13 @@ def test_a_part_of_a_joined_file_may_lie_behind_the_first_part(tmp_path, few_pic
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4", "mpeg2video"])
-def test_avi_with_b_frames_gets_even_stamps(tmp_path, few_pictures, deblurrer, codec):
+def test_avi_with_b_frames_gets_even_stamps(tmp_path, few_pictures, inverting, codec):
     source = write_video(tmp_path / "in.avi", few_pictures, VideoSpec(codec, options={"bf": "2"}, audio="mp2"))
     with av.open(str(source)) as container:
         assert container.streams.video[0].codec_context.has_b_frames
     for suffix in ("mkv", "avi"):
         target = tmp_path / f"out.{suffix}"
-        assert deblur_video(source, target, deblurrer=deblurrer, codec="ffv1").warnings == []
+        assert deblur_video(source, target, deblurrer=inverting, codec="ffv1").warnings == []
         assert set(steps(target)) == {Fraction(1, 25)}
         assert read_frames(target)[0].time == 0
 
@@ -247,7 +247,7 @@ def test_avi_that_was_copied_from_mp4_gets_even_stamps(tmp_path, few_pictures, r
     assert times == [Fraction(n, rate) for n in range(12)]
 
 
-def test_a_stream_without_any_stamps_gets_even_ones(tmp_path, few_pictures, deblurrer):
+def test_a_stream_without_any_stamps_gets_even_ones(tmp_path, few_pictures, inverting):
     source = write_video(tmp_path / "in.mkv", few_pictures, VideoSpec(options={"bf": "2"}))
     from av.bitstream import BitStreamFilterContext
 
@@ -256,13 +256,13 @@ def test_a_stream_without_any_stamps_gets_even_ones(tmp_path, few_pictures, debl
         annexb = BitStreamFilterContext("h264_mp4toannexb", stream)
         data = b"".join(bytes(p) for packet in container.demux(stream) if packet.size for p in annexb.filter(packet))
     (tmp_path / "in.h264").write_bytes(data)
-    summary = deblur_video(tmp_path / "in.h264", tmp_path / "out.mkv", deblurrer=deblurrer, codec="ffv1")
+    summary = deblur_video(tmp_path / "in.h264", tmp_path / "out.mkv", deblurrer=inverting, codec="ffv1")
     assert (summary.frames, summary.warnings) == (12, [])
     assert {round(float(step), 2) for step in steps(tmp_path / "out.mkv")} == {0.04}
 
 
 @pytest.mark.parametrize("bad", [3, 40, 5000])
-def test_one_bad_stamp_in_a_file_moves_by_itself(tmp_path, few_pictures, deblurrer, bad):
+def test_one_bad_stamp_in_a_file_moves_by_itself(tmp_path, few_pictures, inverting, bad):
     source = write_video(tmp_path / "in.mkv", few_pictures, VideoSpec("ffv1", options={}))
     with av.open(str(source)) as container:
         position = [packet.pos for packet in container.demux(video=0) if packet.size][6]
@@ -271,7 +271,7 @@ def test_one_bad_stamp_in_a_file_moves_by_itself(tmp_path, few_pictures, deblurr
     assert content[position : position + 3] == b"\x81" + (240).to_bytes(2, "big")
     content[position + 1 : position + 3] = bad.to_bytes(2, "big")
     source.write_bytes(content)
-    deblur_video(source, tmp_path / "out.mkv", deblurrer=deblurrer)
+    deblur_video(source, tmp_path / "out.mkv", deblurrer=inverting)
     times = [round(frame.time * 1000) for frame in read_frames(tmp_path / "out.mkv")]
     assert times[:6] + times[7:] == [40 * n for n in range(12) if n != 6]
     assert 200 < times[6] < 280
