@@ -12,8 +12,10 @@ from PIL import Image
 from typer.core import TyperCommand, TyperGroup
 
 import streamdeblur
+from streamdeblur import weights
 from streamdeblur.cli.app import build_app
 from support.media.videos import write_video
+from support.models.networks import write_shipped
 
 ROOT = Path(__file__).parents[1]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "streamdeblur").rglob("*.md")])
@@ -139,6 +141,9 @@ def test_python_examples_compile(page):
 @pytest.mark.parametrize("page", ["README.md", "docs/python.md"])
 def test_python_examples_run(page, tmp_path, monkeypatch, face_picture, few_pictures):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "weights").mkdir()
+    networks = write_shipped(tmp_path / "weights")
+    monkeypatch.setattr(weights, "files", lambda _: networks)
     Image.fromarray(face_picture).save("portrait.jpg")
     for name in ("in.mp4", "talk.mp4"):
         write_video(tmp_path / name, few_pictures[:4])

@@ -29,7 +29,8 @@ def clip(tmp_path_factory, few_pictures):
 
 @pytest.fixture(scope="module")
 def inverting(tmp_path_factory):
-    return ["--always", "--network", str(write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert"))]
+    network = write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert")
+    return ["--always", "--network", network, "--engine", "onnxruntime"]
 
 
 def live(*arguments):
@@ -88,8 +89,8 @@ def test_raw_frames_on_stdin_and_an_end_while_nothing_comes(started, clip, inver
     process.stdin.close()
 
 
-def test_a_reader_that_leaves_ends_the_stream(started, inverting):
-    process = started("--source", "pattern", "--size", "320x240", "--headless", "--to", "-", *inverting)
+def test_a_reader_that_leaves_ends_the_stream(started, clip, inverting):
+    process = started("--source", clip, "--realtime", "--loop", "--headless", "--to", "-", *inverting)
     assert len(process.stdout.read(3 * FRAME_BYTES)) == 3 * FRAME_BYTES
     process.stdout.close()
     assert process.wait(60) == NO_READER
@@ -117,10 +118,10 @@ def test_a_full_stdout_that_is_the_only_sink_is_an_error(clip, inverting):
 
 
 @pytest.mark.parametrize("sign", [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)])
-def test_an_interrupt_finishes_the_recording(started, inverting, tmp_path, sign):
+def test_an_interrupt_finishes_the_recording(started, clip, inverting, tmp_path, sign):
     recording = tmp_path / "out.mp4"
     process = started(
-        "--source", "pattern", "--size", "320x240", "--headless", "--json", "--to", recording, "--to", "-", *inverting
+        "--source", clip, "--realtime", "--loop", "--headless", "--json", "--to", recording, "--to", "-", *inverting
     )
     process.stdout.read(10 * FRAME_BYTES)
     process.send_signal(sign)

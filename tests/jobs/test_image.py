@@ -18,12 +18,12 @@ def blurred(face_picture):
     return cv2.blur(face_picture, (13, 1))
 
 
-def test_exif_orientation_is_applied_once_and_other_exif_kept(tmp_path, blurred, deblurrer):
+def test_exif_orientation_is_applied_once_and_other_exif_kept(tmp_path, blurred, inverting):
     turned = Image.fromarray(np.rot90(blurred, 1))
     exif = Image.Exif()
     exif[0x0112], exif[0x010F] = 6, "A camera"
     turned.save(tmp_path / "in.jpg", exif=exif, quality=98)
-    summary = deblur_image(tmp_path / "in.jpg", tmp_path / "out.jpg", deblurrer)
+    summary = deblur_image(tmp_path / "in.jpg", tmp_path / "out.jpg", inverting)
     assert summary.restored >= 1
     with Image.open(tmp_path / "out.jpg") as out:
         assert out.size == (blurred.shape[1], blurred.shape[0])
@@ -34,36 +34,36 @@ def test_exif_orientation_is_applied_once_and_other_exif_kept(tmp_path, blurred,
 @pytest.mark.parametrize(
     ("mode", "suffix"), [("L", ".png"), ("LA", ".png"), ("RGB", ".png"), ("RGBA", ".png"), ("RGB", ".webp"), ("RGBA", ".webp")]
 )
-def test_modes_and_transparency_are_kept(tmp_path, blurred, deblurrer, mode, suffix):
+def test_modes_and_transparency_are_kept(tmp_path, blurred, inverting, mode, suffix):
     picture = Image.fromarray(blurred).convert(mode)
     if mode.endswith("A"):
         alpha = Image.fromarray(np.random.default_rng(0).integers(1, 255, blurred.shape[:2]).astype(np.uint8))
         picture.putalpha(alpha)
     source, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
     picture.save(source, lossless=True) if suffix == ".webp" else picture.save(source)
-    assert deblur_image(source, target, deblurrer).restored >= 1
+    assert deblur_image(source, target, inverting).restored >= 1
     with Image.open(target) as out:
         assert out.mode == mode
         if mode.endswith("A"):
             assert np.array_equal(np.asarray(out)[..., -1], np.asarray(alpha))
 
 
-def test_a_colour_profile_is_kept(tmp_path, blurred, deblurrer):
+def test_a_colour_profile_is_kept(tmp_path, blurred, inverting):
     from PIL import ImageCms
 
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     Image.fromarray(blurred).save(tmp_path / "in.png", icc_profile=profile)
-    deblur_image(tmp_path / "in.png", tmp_path / "out.png", deblurrer)
+    deblur_image(tmp_path / "in.png", tmp_path / "out.png", inverting)
     with Image.open(tmp_path / "out.png") as out:
         assert out.info["icc_profile"] == profile
 
 
 @pytest.mark.parametrize("mode", ["P", "CMYK", "1"])
-def test_other_modes_are_converted_and_said(tmp_path, blurred, deblurrer, mode):
+def test_other_modes_are_converted_and_said(tmp_path, blurred, inverting, mode):
     suffix = ".jpg" if mode == "CMYK" else ".png"
     picture = Image.fromarray(blurred).convert(mode)
     picture.save(tmp_path / f"in{suffix}")
-    summary = deblur_image(tmp_path / f"in{suffix}", tmp_path / "out.png", deblurrer)
+    summary = deblur_image(tmp_path / f"in{suffix}", tmp_path / "out.png", inverting)
     assert any("converted from" in warning for warning in summary.warnings)
     with Image.open(tmp_path / "out.png") as out:
         corner = np.asarray(out.convert("L")).astype(int)[:20, :20]
@@ -71,11 +71,11 @@ def test_other_modes_are_converted_and_said(tmp_path, blurred, deblurrer, mode):
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_16_bits_are_restored_at_16_bits(tmp_path, blurred, deblurrer, channels):
+def test_16_bits_are_restored_at_16_bits(tmp_path, blurred, inverting, channels):
     pixels = blurred.astype(np.uint16) * 257 - (np.arange(blurred.shape[1]) % 2)[:, None].astype(np.uint16)
     pixels = np.dstack([pixels, pixels[..., :1]])[..., :channels]
     cv2.imwrite(str(tmp_path / "in.png"), pixels if channels == 1 else pixels[..., [2, 1, 0, 3][:channels]])
-    summary = deblur_image(tmp_path / "in.png", tmp_path / "out.png", deblurrer)
+    summary = deblur_image(tmp_path / "in.png", tmp_path / "out.png", inverting)
     assert summary.restored
     assert not summary.warnings
     out = cv2.imread(str(tmp_path / "out.png"), cv2.IMREAD_UNCHANGED)
@@ -83,13 +83,13 @@ def test_16_bits_are_restored_at_16_bits(tmp_path, blurred, deblurrer, channels)
     assert out.dtype == np.uint16
     assert np.array_equal(out[:20, :20], pixels[:20, :20])
     colour = pixels[..., 0] if channels == 1 else pixels[..., :3]
-    deblurrer.reset()
-    expected = deblurrer(np.round(colour / 257).astype(np.uint8))
+    inverting.reset()
+    expected = inverting(np.round(colour / 257).astype(np.uint8))
     assert np.abs(out[..., 0] / 257.0 - expected.reshape(*out.shape[:2], -1)[..., 0]).mean() < 0.3
     assert (out[..., 0] != pixels[..., 0]).any()
 
 
-def test_what_cannot_be_read_or_written_is_refused(tmp_path, blurred, deblurrer):
+def test_what_cannot_be_read_or_written_is_refused(tmp_path, blurred, inverting):
     good = tmp_path / "good.png"
     Image.fromarray(blurred).save(good)
     (tmp_path / "text.png").write_text("no picture")
@@ -112,5 +112,5 @@ def test_what_cannot_be_read_or_written_is_refused(tmp_path, blurred, deblurrer)
         ("good.png", "text.png", OutputError, "--overwrite"),
     ):
         with pytest.raises(error, match=words):
-            deblur_image(tmp_path / source, tmp_path / target, deblurrer)
+            deblur_image(tmp_path / source, tmp_path / target, inverting)
     assert sorted(os.listdir(tmp_path)) == before

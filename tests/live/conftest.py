@@ -18,7 +18,7 @@ def inverting_network(tmp_path_factory):
 @pytest.fixture(scope="session")
 def inverting_options(inverting_network):
     """Options that turn every face into its negative."""
-    return RestorationOptions(network=inverting_network, always=True)
+    return RestorationOptions(network=inverting_network, engine="onnxruntime", always=True)
 
 
 @pytest.fixture(scope="session")

@@ -14,7 +14,9 @@ import av
 import pytest
 from PIL import Image
 
+from streamdeblur import weights
 from support.media.videos import write_video
+from support.models.networks import write_shipped
 
 EXAMPLES = Path(__file__).parents[2] / "examples"
 
@@ -36,9 +38,10 @@ def talk(tmp_path_factory, few_pictures):
 @pytest.mark.parametrize(
     ("libraries", "example"), [(["norfair"], "norfair_faces.py"), (["supervision", "trackers"], "supervision_faces.py")]
 )
-def test_faces_are_tracked_and_restored(libraries, example, talk, tmp_path):
+def test_faces_are_tracked_and_restored(libraries, example, talk, tmp_path, monkeypatch):
     for library in libraries:
         pytest.importorskip(library, reason=f"{library} is not installed: see the docstring of the example")
+    monkeypatch.setattr(weights, "files", lambda _: write_shipped(tmp_path))
     run(example, talk, tmp_path / "tracked.mp4")
     with av.open(str(tmp_path / "tracked.mp4")) as container:
         assert sum(1 for _ in container.decode(video=0)) == 4

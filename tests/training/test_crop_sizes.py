@@ -32,7 +32,7 @@ def run(tmp_path_factory, faces):
     return folder / "cgan"
 
 
-@pytest.fixture(scope="module", params=["fp32", "fp16-stored"])
+@pytest.fixture(scope="module", params=[pytest.param("fp32", marks=pytest.mark.slow), "fp16-stored"])
 def exported(run, tmp_path_factory, request):
     return export(run, tmp_path_factory.mktemp("exports") / "network.onnx", precision=request.param)
 

@@ -21,7 +21,7 @@ from streamdeblur.training.weights import read_exported_weights
 from support.models.trainings import TINY_LITE, TINY_PAPER, data_for, load
 
 
-@pytest.fixture(scope="module", params=["lite", "paper"])
+@pytest.fixture(scope="module", params=["lite", pytest.param("paper", marks=pytest.mark.slow)])
 def run(request, tmp_path_factory, faces):
     folder = tmp_path_factory.mktemp(request.param)
     config = load(folder / "config.yaml", request.param, {"lite": TINY_LITE, "paper": TINY_PAPER}[request.param])

@@ -33,7 +33,7 @@ def measured():
 @pytest.fixture(scope="module")
 def fitted(measured):
     # as it is read from a file
-    return json.loads(json.dumps(fit(measured, seed=0, steps=60)))
+    return json.loads(json.dumps(fit(measured, seed=0, steps=30)))
 
 
 def test_the_estimate_follows_the_gain(fitted, measured):

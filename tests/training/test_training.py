@@ -15,11 +15,12 @@ import pytest
 import torch
 
 from streamdeblur.cli.app import LazyCommand
-from streamdeblur.errors import NetworkError, OptionError, TrainingError
+from streamdeblur.errors import InputError, NetworkError, OptionError, TrainingError
 from streamdeblur.training.cgan import train_cgan
 from streamdeblur.training.checkpoint import read_checkpoint
 from streamdeblur.training.export import export, open_trained
 from streamdeblur.training.hourglass import train_hourglass
+from streamdeblur.training.loop import TrainingData
 from support.cli import COMMAND, run, run_process, start
 from support.models.trainings import TINY_LITE, TINY_PAPER, data_for, load, write_config
 
@@ -43,6 +44,25 @@ def hourglass_run(tmp_path_factory, faces):
     return folder / "run"
 
 
+def test_a_run_that_fails_midway_resumes_to_the_same_weights(tmp_path, faces):
+    often = {"hourglass": {"images": 16, "checkpoint_minutes": 1e-6}}
+    config = load(tmp_path / "config.yaml", "lite", TINY_LITE, often)
+    data = data_for(config, "hourglass", faces)
+
+    def failing(index, *arguments):
+        if index >= 12:
+            raise InputError("The disk is gone.")
+        return data.training(index, *arguments)
+
+    with pytest.raises(InputError, match="The disk is gone"):
+        train_hourglass(config, TrainingData(failing, data.held_out), tmp_path / "failed")
+    assert 0 < read_checkpoint(tmp_path / "failed" / "checkpoint.safetensors")["images"] < 16
+    for name in ("failed", "whole"):
+        train_hourglass(config, data, tmp_path / name)
+    assert torch.equal(weights(tmp_path / "failed"), weights(tmp_path / "whole"))
+
+
+@pytest.mark.slow
 def test_a_killed_run_resumes_to_the_same_weights(tmp_path, faces_folder, faces):
     often = {"hourglass": {"images": 24, "checkpoint_minutes": 1e-6}}
     path = write_config(tmp_path / "config.yaml", "lite", TINY_LITE, often)
@@ -73,7 +93,7 @@ def test_two_processes_train_as_one(tmp_path, faces_folder):
 
 
 @pytest.mark.parametrize("name", [*ABLATIONS, *(pytest.param(name, marks=pytest.mark.slow) for name in MORE_ABLATIONS)])
-def test_each_variant_of_the_self_evaluation_trains(tmp_path, faces, identity_network, name):
+def test_each_variant_of_the_self_evaluation_trains_and_is_exported(tmp_path, faces, identity_network, name):
     config = load(tmp_path / "config.yaml", f"ablations/{name}", TINY_PAPER)
     data = data_for(config, "cgan", faces)
     hourglass = None
@@ -85,6 +105,7 @@ def test_each_variant_of_the_self_evaluation_trains(tmp_path, faces, identity_ne
     assert (network.generator is None) == name.startswith("hg-disc")
     assert metadata["preset"] == name
     assert metadata["training"] == "cgan: 4 images"
+    assert export(tmp_path / "run", tmp_path / "network.onnx").difference < 1e-5
 
 
 def test_a_training_without_its_hourglass_is_refused(tmp_path, faces):

@@ -29,6 +29,7 @@ from support.media.streams import (
     write_streams,
 )
 from support.media.videos import VideoSpec, payloads, stamps, write_video
+from support.models.networks import write_network
 
 TARGETS = ("mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "nut")
 
@@ -301,10 +302,11 @@ def test_a_stream_that_is_left_out_comes_with_what_ffmpeg_says(tmp_path):
 def test_the_command_and_its_configuration_choose_streams(tmp_path):
     source = write_streams(tmp_path / "in.mkv", Sound("flac"), texts=[(0, 100, b"Hello")])
     (tmp_path / "quiet.yaml").write_text("no-audio: true\n")
-    done = run("video", source, tmp_path / "out.mkv", "--config", tmp_path / "quiet.yaml", "--no-subtitles", "--json")
+    command = ("video", source, "--json", "--network", write_network(tmp_path / "invert.onnx", "invert"))
+    done = run(*command, tmp_path / "out.mkv", "--config", tmp_path / "quiet.yaml", "--no-subtitles")
     assert done.exit_code == 0, done.stderr
     assert streams_of(tmp_path / "out.mkv") == [("video", "mpeg4")]
-    done = run("video", source, tmp_path / "out.mov", "--audio", "copy", "--json")
+    done = run(*command, tmp_path / "out.mov", "--audio", "copy")
     assert any("audio stream 1 (flac, deu) was left out: " in warning for warning in done.json["warnings"])
     assert run("video", source, tmp_path / "no.mkv", "--audio", "louder").exit_code == 2
     assert VideoOptions.load(tmp_path / "quiet.yaml", audio="convert").streams == StreamOptions(audio="convert", no_audio=True)

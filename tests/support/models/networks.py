@@ -8,6 +8,8 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from streamdeblur.weights import TABLE
+
 MEMORY = 2
 """Neighbouring crops that the network 'slots' takes."""
 COLOURS = {256: (255, 0, 0), 192: (0, 255, 0), 128: (0, 0, 255)}
@@ -42,6 +44,16 @@ def write_network(path, kind, side=256, metadata=None, declared=None):
     helper.set_model_props(model, {"preset": "test", "crop_size": str(side), **(metadata or {})})
     onnx.save(model, str(path))
     return path
+
+
+def write_shipped(folder):
+    """Write networks under the names of the shipped ones, with a memory as those have; they open quickly.
+
+    With `streamdeblur.weights.files` replaced by a function that returns the folder, they take their place.
+    """
+    for shipped in TABLE:
+        write_network(folder / f"{shipped.name}.onnx", "slots" if shipped.name == "stream" else "invert")
+    return folder
 
 
 def write_colours(path):
