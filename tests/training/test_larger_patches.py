@@ -16,6 +16,7 @@ from streamdeblur.training.config import TrainingConfig
 from streamdeblur.training.export import export, open_trained
 from streamdeblur.training.hourglass import train_hourglass
 from streamdeblur.training.losses import relative_charbonnier
+from streamdeblur.training.networks import deconvolution
 from streamdeblur.training.networks.generator import Restored, TwoPathGenerator
 from streamdeblur.training.networks.hourglass import Hourglass
 from streamdeblur.training.networks.pathways import PathwayOutputs
@@ -45,9 +46,9 @@ def runs(tmp_path_factory, config, faces):
     return folder
 
 
-def small_network(runs, folder):
+def small_network(runs, folder, fine=0):
     """The network with larger patches, with the weights of the teacher."""
-    config = load(folder / "config.yaml", "lite", TINY_LITE, PATCHES)
+    config = load(folder / "config.yaml", "lite", TINY_LITE, PATCHES, {"network": {"generator": {"fine_width": fine}}})
     hourglass = Hourglass(config.network.hourglass)
     generator = TwoPathGenerator(config.network.generator, config.network.hourglass.code)
     load_weights(hourglass, runs / "teacher.onnx", "hourglass")
@@ -55,10 +56,12 @@ def small_network(runs, folder):
     return TwoStepNetwork(hourglass, generator).eval()
 
 
+@pytest.mark.parametrize("fine", [0, 4], ids=["one last layer", "fine stage"])
 @torch.no_grad()
-def test_weights_for_smaller_patches_do_the_same_at_half_of_the_size(runs, tmp_path):
+def test_weights_for_smaller_patches_do_the_same_at_half_of_the_size(runs, tmp_path, monkeypatch, fine):
     """What is added to a crop is what the other network adds to the crop of half the size, each pixel four times."""
-    network, other = small_network(runs, tmp_path), open_trained(runs / "cgan")[0]
+    monkeypatch.setattr(deconvolution, "QUARTER_SIDE", deconvolution.KERNEL_SIDE)
+    network, other = small_network(runs, tmp_path, fine), open_trained(runs / "cgan")[0]
     smooth = F.interpolate(0.3 + 0.4 * torch.rand(2, 3, 16, 16), scale_factor=8, mode="bilinear")
     reduced = F.avg_pool2d(smooth, 2)
     added, expected = network(smooth)[0] - smooth, other(reduced)[0] - reduced
@@ -66,9 +69,25 @@ def test_weights_for_smaller_patches_do_the_same_at_half_of_the_size(runs, tmp_p
     assert torch.allclose(added, F.interpolate(expected, scale_factor=2.0), atol=1e-6)
 
 
+@torch.no_grad()
+def test_a_fine_stage_sees_each_pixel_of_the_blurry_crop(runs, tmp_path):
+    """A pixel changes what is added around its patch of 4 px, once the last layer is not zero, and nothing far away."""
+    network, crops = small_network(runs, tmp_path, fine=4), torch.rand(1, 3, 128, 128)
+    stage = network.generator.decoder.fine
+    torch.nn.init.normal_(stage.head.weight)
+    features, deconvolved, code = torch.rand(1, 8, 16, 16), torch.rand(1, 2, 32, 32), network.hourglass.blur_code(crops)
+    other = crops.clone()
+    other[..., 32, 32] += 0.5
+    before, after = (stage(features, code, [images, deconvolved]) for images in (crops, other))
+    changed = (after - before).abs().sum(1)[0]
+    assert changed[32:36, 32:36].min() > 0
+    assert changed[:24].max() == changed[48:].max() == 0
+
+
 def test_it_trains_from_them_and_is_exported(runs, faces, tmp_path):
+    fine = {"network": {"generator": {"fine_width": 4}}}
     distilled = {"cgan": {"weights": {"teacher": 1.0}, "face_crops": {256: 1, 128: 1}}}
-    config = load(tmp_path / "config.yaml", "lite", TINY_LITE, PATCHES, distilled)
+    config = load(tmp_path / "config.yaml", "lite", TINY_LITE, PATCHES, fine, distilled)
     teacher = runs / "teacher.onnx"
     train_hourglass(config, data_for(config, "hourglass", faces), tmp_path / "hourglass", runs / "hourglass")
     train_cgan(config, data_for(config, "cgan", faces), tmp_path / "cgan", tmp_path / "hourglass", teacher, teacher=teacher)
@@ -108,6 +127,8 @@ def test_parts_with_different_patches_are_refused():
     modulated = {"kind": "modulated"}
     with pytest.raises(OptionError, match="patches of one size"):
         NetworkPreset(hourglass=modulated | {"patch": 8}, generator={"kind": "unet", "widths": (32, 64, 128)})
+    with pytest.raises(OptionError, match="last stage"):
+        NetworkPreset(hourglass=modulated, generator={"kind": "unet", "fine_width": 8})
     with pytest.raises(OptionError, match="half of the resolution"):
         NetworkPreset(hourglass=modulated | {"patch": 8}, generator={"kind": "unet", "patch": 8, "deconvolution": {"memory": 2}})
 

@@ -160,8 +160,16 @@ def test_a_generator_starts_as_a_wider_hourglass():
     assert generator.decoder.head.weight.grad[:, 8:].abs().sum() > 0, "... but the layers after them learn to use it"
 
 
+def test_a_generator_with_fewer_blocks_starts_without_them():
+    hourglass = Hourglass(LITE_HOURGLASS)
+    generator = TwoPathGenerator(LITE_GENERATOR.model_copy(update={"encoder_blocks": (1, 1, 0)}), 8)
+    generator.initialise_from(hourglass)
+    assert torch.equal(generator.blurry_encoder.stems[0].weight, hourglass.encoder.stems[0].weight)
+    assert not list(generator.blurry_encoder.levels[2].parameters())
+
+
 def test_a_generator_that_cannot_start_as_the_hourglass_is_refused():
-    for change in ({"widths": (8, 8, 4)}, {"encoder_blocks": (1, 1, 2)}):
+    for change in ({"widths": (8, 8, 4)}, {"encoder_blocks": (1, 1, 3)}):
         with pytest.raises(OptionError, match="begins as a modulated hourglass"):
             NetworkPreset(hourglass=LITE_HOURGLASS, generator=GeneratorPreset(**{**LITE_GENERATOR.model_dump(), **change}))
 

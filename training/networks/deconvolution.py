@@ -29,6 +29,8 @@ from streamdeblur.training.networks.presets import DeconvolutionPreset
 
 RESPONSES = 2
 """Number of camera responses: code values, and their squares, which approximate linear intensity."""
+QUARTER_SIDE = 13
+"""Side of kernels at a quarter of the resolution: 41 px of a crop, and a shift."""
 INITIAL_RIDGES = (0.03, 0.3, 3.0)
 """Initial weights of the kernel's squared norm in the least squares, relative to the mean power of the edges."""
 EDGE_CORRECTION_SCALE = 0.1
@@ -146,10 +148,17 @@ class Deconvolution(nn.Module):
             spectra = _by_exposure(transforms.spectrum(apply_responses(_together(exposures))), frames)
             edges = transforms.spectrum(laplacian(coarse_planes) * weights.float() + corrections.float())
             kernels = self._least_squares(transforms, spectra, edges)
-        kernel = _by_exposure(self.cleaning(_together(kernels) * KERNEL_SIDE).float(), frames)
+        kernel = _by_exposure(self._clean(_together(kernels) * KERNEL_SIDE), frames)
         with _full_precision(blurry):
             planes = self._wiener(transforms, spectra, coarse_planes, kernel, None if memory is None else memory.validity)
             return DeconvolutionOutputs(invert_responses(planes), kernel.squeeze(2))
+
+    def _clean(self, kernels: Tensor) -> Tensor:
+        """Clean raw kernels, at a quarter of the resolution their middle, beyond which no kernel reaches there."""
+        border = (KERNEL_SIDE - QUARTER_SIDE) // 2
+        cropped = self.factor == 4 and border > 0
+        cleaned: Tensor = self.cleaning(kernels[..., border:-border, border:-border] if cropped else kernels).float()
+        return F.pad(cleaned, (border,) * 4) if cropped else cleaned
 
     def _least_squares(self, transforms: Fourier, blurry: Tensor, edges: Tensor) -> Tensor:
         """The kernels k that minimise ``|k * edges - laplacian blurry|^2 + ridge |k|^2``, in closed form.
@@ -261,9 +270,10 @@ class KernelCleaning(nn.Module):
         self.head = nn.Conv2d(channels, 1, 3, padding=1)
 
     def forward(self, kernels: Tensor) -> Tensor:
-        """Map raw kernels [N, kernels, KERNEL_SIDE, KERNEL_SIDE] to [N, 1, KERNEL_SIDE, KERNEL_SIDE]."""
+        """Map raw kernels [N, kernels, side, side] to [N, 1, side, side]."""
+        side = int(kernels.shape[-1])
         cleaned = self.head(F.relu(self.blocks(self.stem(kernels)))).float()
-        return torch.unflatten(cleaned.flatten(1).softmax(1), 1, (1, KERNEL_SIDE, KERNEL_SIDE))
+        return torch.unflatten(cleaned.flatten(1).softmax(1), 1, (1, side, side))
 
 
 class DilatedBlock(nn.Module):

@@ -14,7 +14,7 @@ from streamdeblur.training.networks.deconvolution import RESPONSES, Deconvolutio
 from streamdeblur.training.networks.hourglass import Hourglass
 from streamdeblur.training.networks.presets import GeneratorPreset
 from streamdeblur.training.networks.table3 import Table3Decoder, Table3Encoder
-from streamdeblur.training.networks.unet import UnetDecoder, UnetEncoder, copy_into_wider, image_stem
+from streamdeblur.training.networks.unet import FineStage, UnetDecoder, UnetEncoder, copy_into_wider, image_stem
 
 
 class Restored(NamedTuple):
@@ -76,7 +76,9 @@ class TwoPathGenerator(nn.Module):
             self.blurry_encoder = UnetEncoder(stems, preset.widths, preset.encoder_blocks, code, levels=levels)
             stem = image_stem(preset.widths[0], preset.patch)
             self.sharp_encoder = UnetEncoder([stem], preset.widths, preset.encoder_blocks, code)
-            self.decoder = UnetDecoder(preset.widths, preset.decoder_blocks, code, preset.patch)
+            planes = RESPONSES if self.deconvolution is not None else 0
+            fine = FineStage(preset.widths[0], preset.fine_width, planes, code) if preset.fine_width else None
+            self.decoder = UnetDecoder(preset.widths, preset.decoder_blocks, code, preset.patch, fine)
         self.confidence = Confidence(sum(preset.widths[1:]), code) if preset.confidence and preset.kind == "unet" else None
         if not preset.sharp_pathway:
             self.sharp_encoder = None
@@ -111,7 +113,7 @@ class TwoPathGenerator(nn.Module):
             inputs.append(deconvolved.planes)
         levels = self.blurry_encoder(inputs, code, deep)
         confidence = None if self.confidence is None else self.confidence(levels[1:], code)
-        return Restored(blurry + self.decoder(levels, code).float(), confidence, deconvolved, levels[2])
+        return Restored(blurry + self.decoder(levels, code, inputs).float(), confidence, deconvolved, levels[2])
 
     def initialise_from(self, hourglass: Hourglass) -> None:
         """Start as a wider copy of the hourglass (kind "unet"), so that restored images are at first the coarse ones.

@@ -69,6 +69,9 @@ class GeneratorPreset(Settings):
     )
     deconvolution: DeconvolutionPreset | None = Field(default=None, description="unet: G_bl also gets a deconvolved image.")
     patch: Patch = Field(default=4, description="unet: side in pixels of the patches that the first layer takes.")
+    fine_width: int = Field(
+        default=0, ge=0, le=4096, description="unet with patches of 8 px: channels of a last stage at 1/4; 0: without it."
+    )
     confidence: bool = Field(default=False, description="unet: whether G_bl says how far each restoration is to be trusted.")
 
     @property
@@ -87,6 +90,8 @@ class GeneratorPreset(Settings):
             raise ValueError("the deconvolution needs a coarse image and the kind 'unet'")
         if self.memory and self.patch != 4:
             raise ValueError("neighbours are given at half of the resolution, which is that of patches of 4 px")
+        if self.fine_width and (self.kind, self.patch) != ("unet", 8):
+            raise ValueError("a last stage at 1/4 follows patches of 8 px in the kind 'unet'")
         return self
 
 
@@ -122,9 +127,10 @@ class NetworkPreset(Settings):
     def _check_generator(self) -> Self:
         first, second = self.hourglass, self.generator
         if second.kind == "unet":
-            same = (first.encoder_blocks, first.decoder_blocks) == (second.encoder_blocks, second.decoder_blocks)
-            if first.kind != "modulated" or not same or any(a > b for a, b in zip(first.widths, second.widths, strict=True)):
-                raise ValueError("a unet generator begins as a modulated hourglass: it has its blocks, and no fewer channels")
+            blocks, others = first.encoder_blocks + first.decoder_blocks, second.encoder_blocks + second.decoder_blocks
+            more = any(a < b for a, b in zip(blocks, others, strict=True))
+            if first.kind != "modulated" or more or any(a > b for a, b in zip(first.widths, second.widths, strict=True)):
+                raise ValueError("a unet generator begins as a modulated hourglass: no more blocks, and no fewer channels")
             drafts = [self.draft.patch] if self.draft is not None else []
             if {first.patch, *drafts} != {second.patch}:
                 raise ValueError("the hourglass, the draft and the generator take patches of one size")
