@@ -3,15 +3,28 @@
 from __future__ import annotations
 
 import math
+import os
 import statistics
+import sys
+import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamdeblur.diagnosis import diagnose
 
 if TYPE_CHECKING:
     from streamdeblur.evaluation.statistics import Interval
+
+
+AVX2 = {
+    "ONEDNN_MAX_CPU_ISA": "AVX2",
+    "NUMBA_CPU_NAME": "haswell",
+    "NUMBA_CPU_FEATURES": "+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+avx,+avx2,+fma,+bmi,+bmi2,+lzcnt,+f16c,+movbe,+cx16",
+    "OPENCV_CPU_DISABLE": "AVX512-SKX,AVX512-ICL,AVX512-CLX",
+}
+"""Environment of a process that is to compute as on a CPU with AVX2: for OpenVINO, Numba and OpenCV."""
 
 
 @dataclass(frozen=True)
@@ -42,10 +55,22 @@ def ratio(values: Sequence[float], others: Sequence[float]) -> float:
     return statistics.median(a / b for a, b in zip(values, others, strict=True))
 
 
+def restrict_to_avx2() -> None:
+    """Begin the program anew, as on a CPU with AVX2 and nothing newer; FFmpeg's codecs are not restricted.
+
+    Libraries read the environment when they are loaded. The speeds of networks are kept apart from those of the whole CPU.
+    """
+    if os.environ.keys() >= AVX2.keys():
+        return
+    cache = Path(tempfile.gettempdir()) / "streamdeblur-avx2"
+    os.execve(sys.executable, [sys.executable, *sys.argv], os.environ | AVX2 | {"STREAMDEBLUR_CACHE": str(cache)})
+
+
 def machine() -> str:
     """The CPU, its cores and its vector extensions."""
     cpu = diagnose().cpu
-    return f"{cpu.name}, {cpu.cores} cores, {', '.join(cpu.features)}"
+    restricted = "restricted to AVX2" if os.environ.keys() >= AVX2.keys() else ", ".join(cpu.features)
+    return f"{cpu.name}, {cpu.cores} cores, {restricted}"
 
 
 def table(rows: Sequence[Row]) -> str:

@@ -2,6 +2,7 @@
 
 python benchmarks/live.py                # two minutes with one face, two with three
 python benchmarks/live.py --seconds 20   # shorter
+python benchmarks/live.py --avx2         # the same as on a CPU with AVX2 and nothing newer
 """
 
 from __future__ import annotations
@@ -15,10 +16,12 @@ from pathlib import Path
 import numpy as np
 
 from clips import faces_clip
-from harness import Row, machine, table
+from harness import Row, machine, restrict_to_avx2, table
 from streamdeblur.live.loop import LiveLoop
 from streamdeblur.live.options import LiveOptions
 from streamdeblur.live.summary import LiveSummary
+from streamdeblur.options import RestorationOptions
+from streamdeblur.weights import AUTO
 
 FPS = 30
 CLIP_SECONDS = 196 / FPS
@@ -68,10 +71,11 @@ class _Meter:
             loop.stop()
 
 
-def run(faces: int, seconds: float) -> Measurements:
+def run(faces: int, seconds: float, network: str) -> Measurements:
     """Play a clip with this many blurred faces for this many seconds; all faces are restored as far as there is time."""
     clip = faces_clip(faces, CLIP_SECONDS, FPS)
-    loop = LiveLoop(LiveOptions(source=str(clip), realtime=True, loop=True, always=True, to=("null",)))
+    restoration = RestorationOptions(network=network)
+    loop = LiveLoop(LiveOptions(source=str(clip), realtime=True, loop=True, always=True, to=("null",), restoration=restoration))
     latencies: list[float] = []
     count = loop.latencies.add
 
@@ -93,9 +97,9 @@ def busy_seconds() -> float:
     return (user + nice + system + interrupts + soft) / os.sysconf("SC_CLK_TCK")
 
 
-def rows(faces: int, seconds: float) -> list[Row]:
+def rows(faces: int, seconds: float, network: str) -> list[Row]:
     """The rows of one run."""
-    measured = run(faces, seconds)
+    measured = run(faces, seconds, network)
     summary, stream = measured.summary, f"live 720p30, {faces} face{'s' if faces > 1 else ''}"
     latency = ", ".join(f"p{100 * share:.0f} {measured.quantile(share):.1f}" for share in (0.5, 0.95, 0.99))
     medians = [f"{measured.quantile(0.5, part):.1f}" for part in range(PARTS)]
@@ -119,12 +123,17 @@ def _plan(summary: LiveSummary) -> str:
     return f"{plan.network}, crops up to {plan.largest_crop} px, up to {plan.faces} faces, {plan.fps:g} fps" if plan else ""
 
 
-def measure(seconds: float) -> list[Row]:
+def measure(seconds: float, network: str = AUTO) -> list[Row]:
     """All rows."""
-    return [row for faces in P99 for row in rows(faces, seconds)]
+    return [row for faces in P99 for row in rows(faces, seconds, network)]
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seconds", type=float, default=120.0, help="of each of the two streams")
-    print(f"{machine()}\n\n{table(measure(parser.parse_args().seconds))}")
+    parser.add_argument("--network", default=AUTO)
+    parser.add_argument("--avx2", action="store_true", help="compute as on a CPU with AVX2 and nothing newer")
+    arguments = parser.parse_args()
+    if arguments.avx2:
+        restrict_to_avx2()
+    print(f"{machine()}\n\n{table(measure(arguments.seconds, arguments.network))}")

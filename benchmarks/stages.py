@@ -11,7 +11,6 @@ import argparse
 import functools
 import importlib
 import json
-import os
 import statistics
 import subprocess
 import sys
@@ -22,15 +21,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from clips import FPS, faces_clip
-from harness import machine, markdown
-
-AVX2 = {
-    "ONEDNN_MAX_CPU_ISA": "AVX2",
-    "NUMBA_CPU_NAME": "haswell",
-    "NUMBA_CPU_FEATURES": "+sse,+sse2,+sse3,+ssse3,+sse4.1,+sse4.2,+popcnt,+avx,+avx2,+fma,+bmi,+bmi2,+lzcnt,+f16c,+movbe,+cx16",
-    "OPENCV_CPU_DISABLE": "AVX512-SKX,AVX512-ICL,AVX512-CLX",
-}
-"""Environment of a process that is to compute as on a CPU with AVX2: for OpenVINO, Numba and OpenCV."""
+from harness import machine, markdown, restrict_to_avx2
 
 SIZES = {"720p": (1280, 720), "1080p": (1920, 1080)}
 PERIOD = 98
@@ -148,9 +139,8 @@ def main() -> None:
         print(json.dumps(measure(arguments.one, arguments.network)))
         return
     if arguments.avx2:
-        # read by the processes that measure, when they load the libraries
-        os.environ |= AVX2
-    print(f"{machine()}{', restricted to AVX2' if arguments.avx2 else ''}\n\n{table(arguments.network)}")
+        restrict_to_avx2()
+    print(f"{machine()}\n\n{table(arguments.network)}")
 
 
 if __name__ == "__main__":

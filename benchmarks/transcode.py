@@ -1,24 +1,32 @@
-"""Whole videos, compared with decoding and encoding alone and with deface; the cost of a face, memory and start-up."""
+"""Whole videos, compared with decoding and encoding alone and with deface; the cost of a face, memory and start-up.
+
+python benchmarks/transcode.py stream lite nano          # whole videos only, with each of these networks
+python benchmarks/transcode.py stream auto --avx2        # the same as on a CPU with AVX2 and nothing newer
+"""
 
 from __future__ import annotations
 
-import json
+import argparse
 import re
 import statistics
 import subprocess
 import sys
 import time
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
 
 import av
 
 from clips import WORK, faces_clip
-from harness import Row, alternate, ratio
+from harness import Row, alternate, machine, ratio, restrict_to_avx2, table
 from streamdeblur import FaceDeblurrer, deblur_video
 from streamdeblur.video.encoders import DEFAULTS, configure
+from streamdeblur.weights import DEFAULT_NETWORK
 
 median = statistics.median
+
+PRESETS = ("veryfast", "faster", "medium")
+SIZES = {"720p": (1280, 720), "480p": (854, 480)}
 
 
 def plain_fps(source: Path, preset: str) -> float:
@@ -39,11 +47,13 @@ def plain_fps(source: Path, preset: str) -> float:
         return frames / (time.perf_counter() - began)
 
 
-def against_plain(rounds: int, clip: Path, label: str) -> list[Row]:
+def against_plain(
+    rounds: int, clip: Path, label: str, network: str = DEFAULT_NETWORK, presets: Sequence[str] = PRESETS
+) -> list[Row]:
     """Compare transcodes in which the face of every frame is restored with plain ones."""
     rows = []
-    with FaceDeblurrer(always=True, throughput=True) as deblurrer:
-        for preset in ("veryfast", "faster", "medium"):
+    with FaceDeblurrer(always=True, throughput=True, network=network) as deblurrer:
+        for preset in presets:
 
             def ours(preset: str = preset) -> float:
                 target = WORK / "ours.mp4"
@@ -189,5 +199,23 @@ def measure(rounds: int, real: Path | None) -> list[Row]:
     return [*rows, against_deface(rounds), per_face(rounds), memory(), start_up(), first_run()]
 
 
+def networks(names: Sequence[str], rounds: int) -> list[Row]:
+    """Transcodes of 720p and 480p with each of some networks."""
+    clips = {height: faces_clip(1, 8, size=size) for height, size in SIZES.items()}
+    return [
+        row
+        for name in names
+        for height, clip in clips.items()
+        for row in against_plain(rounds, clip, f"{height}, one face, hand-held, {name}", name, PRESETS[:1])
+    ]
+
+
 if __name__ == "__main__":
-    print(json.dumps([asdict(row) for row in measure(3, None)], indent=1))
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("networks", nargs="+")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--avx2", action="store_true", help="compute as on a CPU with AVX2 and nothing newer")
+    arguments = parser.parse_args()
+    if arguments.avx2:
+        restrict_to_avx2()
+    print(f"{machine()}\n\n{table(networks(arguments.networks, arguments.rounds))}")

@@ -49,6 +49,14 @@ class Costs:
         """Return the sides of the crops that a network takes, smallest first."""
         return sorted(size for name, size in self.faces if name == network)
 
+    def worthwhile(self, network: str) -> list[int]:
+        """Return those of the sides in which the network is worth its time, smallest first.
+
+        In half of its largest crop and less, the next network restores more in as little time (docs/results.md).
+        """
+        sizes = self.sizes(network)
+        return sizes if network == self.networks[-1] else [size for size in sizes if 2 * size > sizes[-1]]
+
     def up_to(self, network: str) -> Costs:
         """Return the costs of a network and of those that are not as good."""
         names = self.networks[self.networks.index(network) :] if network in self.networks else self.networks
@@ -138,9 +146,9 @@ def choose(costs: Costs, wanted: Wanted, share: float = FULL) -> Plan:
 def preferences(costs: Costs, wanted: Wanted) -> Iterator[Plan]:
     """Yield the plans from the best one to none at all.
 
-    All faces are restored rather than few of them, and each by smaller crops rather than by a worse network; small faces get
-    smaller crops first, as long as they fit into them. A rate that still looks smooth is given up before a face is, and a lower
-    one before the last face is; before that, its frames may come late.
+    All faces are restored rather than few of them, and each by smaller crops rather than by a worse network, as long as they
+    are more than half as large; small faces get smaller crops first, as long as they fit into them. A rate that still looks
+    smooth is given up before a face is, and a lower one before the last face is; before that, its frames may come late.
     """
     for faces in range(len(wanted.sides), 0, -1):
         for every in wanted.rates(SMOOTH_FPS):
@@ -155,7 +163,7 @@ def preferences(costs: Costs, wanted: Wanted) -> Iterator[Plan]:
 
 def _of_all_networks(costs: Costs, faces: int, every: int, small_crops: bool) -> Iterator[Plan]:
     for network in costs.networks:
-        sizes = costs.sizes(network)
+        sizes = costs.worthwhile(network)
         # small faces lose more by a smaller crop than large ones do by not having a larger one
         for smallest in sizes[:1] if small_crops else reversed(sizes):
             for largest in reversed(sizes[sizes.index(smallest) :]):

@@ -21,6 +21,7 @@ GAIN = ("--stills", "absent", "--clips", "absent", "--held-out-stills", "absent"
         (("train", "gain", "--out", "run", "--network", "lite", *GAIN), "one without a memory, and one with"),
         (("train", "gain", "--out", "run", *GAIN), "absent"),
         (("train", "measure", "absent.onnx"), "Nothing to measure on"),
+        (("train", "measure", "lyte", "--held-out-stills", "."), "Did you mean 'lite'"),
         (("export", "empty", "out.onnx"), "not the folder of a run"),
     ],
 )

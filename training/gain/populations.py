@@ -20,8 +20,20 @@ FOOTAGE = Sensor(
     scaling=Degradation(probability=0.3, mild=1.1, severe=3.0),
     jpeg=Degradation(probability=0.2, mild=95.0, severe=25.0),
     h264=Degradation(probability=0.2, mild=20.0, severe=38.0),
+    tape=Degradation(probability=0.12, mild=0.5, severe=2.0),
+    sharpening=Degradation(probability=0.15, mild=0.2, severe=1.2),
+    combing=Degradation(probability=0.12, mild=0.5, severe=6.0),
 )
-"""What the faces of the network that sees the stream were degraded by: noise, highlights, defocus, scaling, compression."""
+"""What the faces of the network that sees the stream were degraded by: noise, highlights, defocus, scaling, compression, and what
+old television left."""
+TELEVISION = Sensor(
+    scaling=Degradation(probability=0.2, mild=1.1, severe=3.0),
+    h264=Degradation(probability=0.3, mild=20.0, severe=38.0),
+    tape=Degradation(probability=0.6, mild=0.5, severe=2.0),
+    sharpening=Degradation(probability=0.6, mild=0.2, severe=1.2),
+    combing=Degradation(probability=0.3, mild=0.5, severe=6.0),
+)
+"""Old recordings. They look soft, and what networks add to them is mostly wrong."""
 
 
 def _mix(**weights: float) -> Mix:
@@ -40,25 +52,29 @@ class Population:
 
 
 POPULATIONS = (
-    Population("synthetic blur, 3 to 34 px", 0.17, Recipe(mix=_mix(synthetic=1.0), sensor=FOOTAGE, worst=0.12)),
+    Population("synthetic blur, 3 to 34 px", 0.16, Recipe(mix=_mix(synthetic=1.0), sensor=FOOTAGE, worst=0.12)),
     Population(
-        "averages under camera shake, 3 to 24 px", 0.14,
+        "averages under camera shake, 3 to 24 px", 0.13,
         Recipe(mix=_mix(vla_camera=0.5, pravg_camera=0.5), sensor=FOOTAGE, worst=0.12),
     ),
     Population(
-        "slight blur, 1 to 6 px", 0.2,
+        "slight blur, 1 to 6 px", 0.19,
         Recipe(
             mix=_mix(mild=0.75, vla_camera=0.13, pravg_camera=0.12), mild_extents=(1.0, 6.0), camera_extents=(1.0, 6.0),
             sensor=FOOTAGE, worst=0.1,
         ),
     ),
     Population(
-        "averages of talking heads, 7 to 21 frames, and VLA", 0.2, Recipe(mix=_mix(vla=0.3, pravg=0.7), sensor=Sensor.none())
+        "averages of talking heads, 7 to 21 frames, and VLA", 0.18, Recipe(mix=_mix(vla=0.3, pravg=0.7), sensor=Sensor.none())
     ),
-    Population("sharp", 0.11, Recipe(mix=_mix(sharp=1.0))),
+    Population("sharp", 0.1, Recipe(mix=_mix(sharp=1.0))),
     Population(
-        "sharp, but noisy, compressed, scaled or out of focus", 0.18,
+        "sharp, but noisy, compressed, scaled or out of focus", 0.16,
         Recipe(mix=_mix(mild=1.0), mild_extents=(1.0, 1.0), sensor=FOOTAGE, worst=0.1),
+    ),
+    Population(
+        "sharp, but on tape, combed or with halos", 0.08,
+        Recipe(mix=_mix(mild=1.0), mild_extents=(1.0, 1.0), sensor=TELEVISION, worst=0.3),
     ),
 )  # fmt: skip
 """Extents are in pixels of a crop of 256 px; those of smaller faces are smaller in proportion."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -11,8 +10,9 @@ from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.extras import needs_extra
 from streamdeblur.cli.training import HeldOutClips, HeldOutStills
 from streamdeblur.errors import OptionError
+from streamdeblur.weights import network_path
 
-Network = Annotated[Path, typer.Argument(help="ONNX file that 'export' wrote.")]
+Network = Annotated[str, typer.Argument(help="ONNX file that 'export' wrote, or the name of a shipped network.")]
 Seed = Annotated[int, typer.Option(help="Seed of the blurry inputs.")]
 
 
@@ -23,7 +23,7 @@ def command(network: Network, held_out_stills: HeldOutStills = None, held_out_cl
         with needs_extra("eval", "Measuring"):
             from streamdeblur.evaluation import model_card
 
-        for number, summary in enumerate(model_card.measure(network, held_out_stills, held_out_clips, seed)):
+        for number, summary in enumerate(model_card.measure(network_path(network), held_out_stills, held_out_clips, seed)):
             if number == 0:
                 typer.echo(model_card.table_head(summary))
             typer.echo(model_card.table_row(summary))
