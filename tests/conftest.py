@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 # several processes test at once, and OpenMP's threads would take the cores from one another while they wait
@@ -17,6 +18,17 @@ from streamdeblur.demo.run import group_photograph
 from support.media.faces import faces_of
 from support.media.videos import VideoSpec, write_video
 from support.models.networks import write_network
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection():
+    """Import the tests without the garbage collector, which would visit what was imported, and stays, again and again."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.enable()
+        gc.freeze()
 
 
 @pytest.fixture(scope="session")

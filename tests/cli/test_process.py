@@ -15,6 +15,7 @@ from streamdeblur.cli.app import COMMANDS, GROUPS
 from streamdeblur.cli.process import prepared_process
 from support import every_command
 from support.cli import COMMAND, pipe_without_reader, run, run_process, run_with_files
+from support.models.networks import write_network
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="closes and fills the streams of a shell")
 
@@ -100,27 +101,31 @@ def frame(few_pictures):
     return few_pictures[0].tobytes()
 
 
-PIPE = ("pipe", "--quiet", "--size", "320x240", "--format", "rgb24")
+@pytest.fixture
+def pipe(tmp_path_factory):
+    """The arguments of a pipe that opens quickly."""
+    network = write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert")
+    return ("pipe", "--quiet", "--size", "320x240", "--format", "rgb24", "--network", network, "--engine", "onnxruntime")
 
 
-def test_frames_that_stdout_does_not_take_are_told(frame):
+def test_frames_that_stdout_does_not_take_are_told(pipe, frame):
     with open("/dev/full", "wb") as full:
-        done = run_with_files(*PIPE, input=frame, output=full)
+        done = run_with_files(*pipe, input=frame, output=full)
     assert done.exit_code == 2
     assert done.stderr == "Error: Cannot write the frames to stdout: No space left on device.\n"
 
 
-def test_frames_without_a_reader_end_quietly(frame):
+def test_frames_without_a_reader_end_quietly(pipe, frame):
     with pipe_without_reader() as writing:
-        done = run_with_files(*PIPE, input=frame, output=writing)
+        done = run_with_files(*pipe, input=frame, output=writing)
     assert (done.exit_code, done.stderr) == (141, "")
 
 
-def test_pipe_does_not_append_to_its_input(tmp_path, frame):
+def test_pipe_does_not_append_to_its_input(tmp_path, pipe, frame):
     file = tmp_path / "frames.rgb"
     file.write_bytes(frame)
     with file.open("rb") as source, file.open("ab") as target:
-        done = run_with_files(*PIPE, input=source, output=target)
+        done = run_with_files(*pipe, input=source, output=target)
     assert (done.exit_code, file.stat().st_size) == (2, len(frame))
     assert done.stderr == "Error: stdout is the input itself. Choose another file for the output.\n"
 
