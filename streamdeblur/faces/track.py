@@ -105,6 +105,11 @@ class Track:
         if found is not None:
             self.centre, self.velocity = found, found - before
 
+    def leave_flow(self) -> None:
+        """Do without flow in this frame."""
+        self.flowing = False
+        self.flow.forget()
+
     def see(self, planes: Planes) -> None:
         """Keep what the face looks like in this frame, if it was seen."""
         if self.flowing or not self.undetected:

@@ -70,7 +70,7 @@ def test_a_shaken_face_is_followed_to_a_pixel_and_rarely_detected(scene, detecto
     finder, errors = FaceFinder(detector), []
     for n in range(30):
         x, y = 300 + round(15 * np.sin(n)), 240 + round(10 * np.cos(1.7 * n))
-        (track,) = finder.update(scene((x, y)))
+        (track,) = finder.update(scene((x, y)), until=1e12)
         errors.append(track.centre - [x, y])
     assert np.ptp(errors[10:], axis=0).max() < 2
     assert detector.shapes[STEADY_SIZE, STEADY_SIZE] <= 30 // LOCAL_EVERY
