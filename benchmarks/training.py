@@ -60,7 +60,7 @@ def _batches(config: TrainingConfig, settings: HourglassSettings) -> BatchLoader
     photograph = group_photograph()
     stills = [photograph[y : y + 320, x : x + 320] for y in (100, 300) for x in range(0, 900, 150)]
     maker = PairMaker(stills, [], config.recipe_of(settings))
-    return BatchLoader(maker.pair, size=settings.batch, part=settings.crop, crop=settings.face_crop, severity=lambda step: 1.0)
+    return BatchLoader(maker.pair, size=settings.batch, part=settings.part, crop=settings.face_crop, severity=lambda step: 1.0)
 
 
 def _step(config: TrainingConfig, settings: HourglassSettings, precision: str) -> Callable[[Batch], None]:

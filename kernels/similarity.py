@@ -72,3 +72,20 @@ def ssim(first: Array, second: Array) -> float:
             row += above / below
         total += float(row)
     return float(total / (count * (height - WINDOW + 1)))
+
+
+@checked(first="uint8 [h, w, c], strided", second="uint8 [h, w, c], strided")
+@kernel
+def mean_square_difference(first: Array, second: Array) -> float:
+    """Return the mean squared difference of two pictures, uint8 [h, w, c], in squared code values; exact."""
+    height, width, channels = first.shape
+    total = np.int64(0)
+    for y in range(height):
+        row = np.int64(0)
+        for x in range(width):
+            for c in range(channels):
+                difference = np.int32(first[y, x, c]) - np.int32(second[y, x, c])
+                row += difference * difference
+        total += row
+    mean: float = total / max(1, height * width * channels)
+    return mean

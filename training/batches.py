@@ -89,7 +89,7 @@ class BatchLoader:
         make: MakeSample,
         *,
         size: int,
-        part: int,
+        part: Callable[[int], int],
         crop: Callable[[int], int],
         severity: Callable[[int], float],
         first: int = 0,
@@ -100,7 +100,7 @@ class BatchLoader:
         Args:
             make: Makes one pair; called in several threads.
             size: Pairs per batch, over all processes.
-            part: Side of the pairs in pixels, where they are parts of a crop that is larger.
+            part: Side of the pairs in pixels, where they are parts of a crop that is larger, of a batch by its number.
             crop: Side of the crops of whole faces in pixels, of a batch by its number.
             severity: Severity of a batch in [0, 1] by its number.
             first: Number of the first batch.
@@ -128,8 +128,8 @@ class BatchLoader:
     def batch(self, number: int) -> Batch:
         """Return this process's part of one batch."""
         indices = range(number * self._size + self._rank, (number + 1) * self._size, self._processes)
-        severity, crop = self._severity(number), self._crop(number)
-        return collate([self._make(index, severity, min(self._part, crop), crop) for index in indices])
+        severity, crop, part = self._severity(number), self._crop(number), self._part(number)
+        return collate([self._make(index, severity, min(part, crop), crop) for index in indices])
 
     def close(self) -> None:
         """End the background threads."""

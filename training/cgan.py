@@ -76,14 +76,16 @@ def train_cgan(
         loop = TrainingLoop(fabric, run, settings, parts)
         for step, batch in loop.steps(data, lambda: network_for_prediction(pathways, ema)):
             outputs: PathwayOutputs = trainer.model(batch.blurry, batch.sharp, batch.memory)
+            judged = {}
             if settings.weights.needs_discriminator:
                 loss = discriminator_objective(discriminator_trainer.model, batch, outputs.restored.images)
-                loop.record({"discriminator": loss})
+                judged["discriminator"] = loss.detach()
+                loop.check(judged)
                 discriminator_trainer.step(loss, step)
             with fabric.autocast(), frozen(discriminator):
                 terms = generator_losses(settings, batch, outputs, discriminator, extractor, taught_by)
             total = torch.stack([term.float() for term in terms.values()]).sum()
-            loop.record({"total": total, **terms})
+            loop.record({"total": total, **terms, **judged})
             trainer.step(total, step)
             ema.update(pathways.trained)
 

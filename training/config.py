@@ -11,6 +11,7 @@ from pydantic import Field
 from streamdeblur.config_files import read_config
 from streamdeblur.configs import TRAINING
 from streamdeblur.errors import OptionError
+from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.known_names import shown
 from streamdeblur.options import Settings
 from streamdeblur.setting_types import LARGEST_COUNT, LARGEST_SEED
@@ -53,6 +54,9 @@ class StepSettings(Settings):
     images: int = Field(default=1_000_000, ge=1, le=LARGEST_COUNT, description="Number of images to train on.")
     batch: int = Field(default=32, ge=1, le=65_536, description="Images per step, over all processes.")
     crop: int = Field(default=256, ge=64, le=256, multiple_of=16, description="Side in pixels of the squares to train on.")
+    whole_from: float = Field(
+        default=1.0, ge=0, le=1, description="Fraction of the run after which whole crops are trained on, not squares of them."
+    )
     face_crops: dict[CropSide, Share] = Field(
         default={256: 1.0},
         min_length=1,
@@ -69,7 +73,10 @@ class StepSettings(Settings):
     checkpoint_minutes: float = Field(default=5.0, gt=0, le=10, description="Minutes between two checkpoints.")
     validate_images: int = Field(default=40_000, ge=1, le=LARGEST_COUNT, description="Images between two validations.")
     validate_pairs: int = Field(default=96, ge=1, le=65_536, description="Pairs of a validation.")
-    pairs: Direction = Field(default="all", description="Which ready-made pairs to use: all, or forward ones only.")
+    pairs: Direction = Field(default="all", description="Which ready-made pairs (--pairs) to use: all, or forward ones only.")
+    norm: Literal["mean", "sum"] = Field(
+        default="mean", description="l1 norms of the losses: means over all values, or sums over those of an image."
+    )
     recipe: Recipe | None = Field(default=None, description="Recipe of this step, if it differs from that of the training.")
 
     @property
@@ -82,6 +89,10 @@ class StepSettings(Settings):
         until = self.severity_until * self.steps
         progress = min(1.0, step / until) if until else 1.0
         return self.severity_from + (1.0 - self.severity_from) * progress
+
+    def part(self, step: int) -> int:
+        """Return the largest side in pixels of the squares of a step."""
+        return self.crop if step < self.whole_from * self.steps else CROP_SIZE
 
     def face_crop(self, step: int) -> int:
         """Return the side in pixels of the crops of whole faces of a step; the shares hold for any run of steps."""
@@ -123,6 +134,9 @@ class CganSettings(StepSettings):
         default="two_path", description="What is trained against the discriminator; 'hourglass' is the paper's HG-disc."
     )
     content_loss: Literal["l1", "relative_charbonnier"] = Field(default="l1", description="First term of eq. 4.")
+    adversarial: Literal["non-saturating", "saturating"] = Field(
+        default="non-saturating", description="Eq. 3 for the generator: -log D, or log(1 - D) as it is written."
+    )
     weights: LossWeights = LossWeights()
     discriminator_optimiser: OptimiserSettings = OptimiserSettings()
 

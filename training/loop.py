@@ -146,7 +146,7 @@ class TrainingLoop:
         return BatchLoader(
             make,
             size=self._settings.batch,
-            part=self._settings.crop,
+            part=self._settings.part,
             crop=self._settings.face_crop,
             severity=self._settings.severity,
             first=self._step,
@@ -167,6 +167,18 @@ class TrainingLoop:
         Raises:
             TrainingError: A loss is NaN or infinite.
         """
+        values = self.check(losses)
+        speed = self._progress.update(self._images, next(iter(values.values())))
+        if speed is not None:
+            scalars = {f"loss/{name}": value for name, value in values.items()}
+            self._run.log_scalars(scalars | {"images_per_second": speed}, self._images)
+
+    def check(self, losses: Mapping[str, Tensor]) -> dict[str, float]:
+        """Return the losses as numbers.
+
+        Raises:
+            TrainingError: A loss is NaN or infinite.
+        """
         values = {name: loss.item() for name, loss in losses.items()}
         bad = [name for name, value in values.items() if not math.isfinite(value)]
         if bad:
@@ -174,10 +186,7 @@ class TrainingLoop:
                 f"Step {self._step}, after {self._images:,} images: the loss is not finite ({', '.join(bad)}). "
                 f"The last good state is in {self._run.checkpoint}: give it as --init to a run with a lower rate."
             )
-        speed = self._progress.update(self._images, next(iter(values.values())))
-        if speed is not None:
-            scalars = {f"loss/{name}": value for name, value in values.items()}
-            self._run.log_scalars(scalars | {"images_per_second": speed}, self._images)
+        return values
 
     def save(self) -> None:
         """Write a checkpoint.

@@ -1,13 +1,21 @@
 """The loss terms of the method, one function for each equation.
 
-Images are float [N, 3, H, W], RGB in [0, 1]; every loss is a scalar; the paper's norms are means over all values.
+Images are float [N, 3, H, W], RGB in [0, 1]; every loss is a scalar. The paper's norms are means over all values, or as it writes
+them sums over those of an image, whose mean over the batch is taken (`Norm`).
 """
 
 from __future__ import annotations
 
+from typing import Literal
+
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
+
+Norm = Literal["mean", "sum"]
+"""Whether an l1 norm is the mean over all values, or the sum over those of one image."""
+AdversarialForm = Literal["non-saturating", "saturating"]
+"""How the generator minimises eq. 3; see `adversarial_loss`."""
 
 CHARBONNIER = 0.01
 """Error in [0, 1] below which the Charbonnier loss is quadratic, so that small errors have small gradients."""
@@ -15,12 +23,17 @@ DIFFICULTY_OFFSET = 0.08
 """Added to the error of the blurry input before dividing by it, so that sharp inputs do not dominate."""
 
 
-def l1(images: Tensor, targets: Tensor) -> Tensor:
-    """Compute the mean absolute difference of images and targets.
+def l1(images: Tensor, targets: Tensor, norm: Norm = "mean") -> Tensor:
+    """Compute the l1 norm of the difference of images and targets.
 
     The hourglass loss (eq. 2) is ``|| I_s - H(I_bl) ||_1``, and the reconstruction loss (eq. 6) ``|| G_s(I_s) - I_s ||_1``.
     """
-    return (images - targets).abs().mean()
+    return reduced((images - targets).abs(), norm)
+
+
+def reduced(values: Tensor, norm: Norm) -> Tensor:
+    """Return the mean of values [N, ...], or the mean over N of the sums of the others."""
+    return values.mean() if norm == "mean" else values.flatten(1).sum(1).mean()
 
 
 def relative_distances(images: Tensor, targets: Tensor, blurry: Tensor) -> Tensor:
@@ -69,10 +82,10 @@ def gradients(images: Tensor) -> tuple[Tensor, Tensor]:
     return images[..., :, 1:] - images[..., :, :-1], images[..., 1:, :] - images[..., :-1, :]
 
 
-def gradient_l1(images: Tensor, targets: Tensor) -> Tensor:
+def gradient_l1(images: Tensor, targets: Tensor, norm: Norm = "mean") -> Tensor:
     """Return the second term of eq. 4, ``|| grad G_bl(I_bl) - grad I_s ||_1``."""
     across, down = gradients(images - targets)
-    return across.abs().mean() + down.abs().mean()
+    return reduced(across.abs(), norm) + reduced(down.abs(), norm)
 
 
 def discriminator_loss(real: Tensor, generated: Tensor) -> Tensor:
@@ -85,18 +98,18 @@ def discriminator_loss(real: Tensor, generated: Tensor) -> Tensor:
     return F.softplus(-real).mean() + F.softplus(generated).mean()
 
 
-def adversarial_loss(generated: Tensor) -> Tensor:
-    """Compute eq. 3 as the generator minimises it: ``- log D(s, G(s))``.
-
-    This form has the same fixed point, and its gradient does not vanish while the discriminator is confident (Goodfellow et al.
-    2014).
+def adversarial_loss(generated: Tensor, form: AdversarialForm = "non-saturating") -> Tensor:
+    """Compute eq. 3 as the generator minimises it.
 
     Args:
         generated: Logits of generated images.
+        form: "saturating" is ``log(1 - D(s, G(s)))``, as eq. 3 is written. "non-saturating" is ``- log D(s, G(s))``, which has
+            the same fixed point, and whose gradient does not vanish while the discriminator is confident (Goodfellow et al.
+            2014).
     """
-    return F.softplus(-generated).mean()
+    return -F.softplus(generated).mean() if form == "saturating" else F.softplus(-generated).mean()
 
 
-def projection_loss(features: Tensor, targets: Tensor) -> Tensor:
+def projection_loss(features: Tensor, targets: Tensor, norm: Norm = "mean") -> Tensor:
     """Compute eq. 5, ``|| pi(G_bl(I_bl)) - pi(I_s) ||_1``; pi is the output of the discriminator's penultimate layer."""
-    return l1(features, targets)
+    return l1(features, targets, norm)

@@ -34,7 +34,7 @@ def hourglass_loss(settings: HourglassSettings, coarse: Tensor, sharp: Tensor, b
     Returns:
         A scalar.
     """
-    return l1(coarse, sharp) if settings.loss == "l1" else relative_charbonnier(coarse, sharp, blurry)
+    return l1(coarse, sharp, settings.norm) if settings.loss == "l1" else relative_charbonnier(coarse, sharp, blurry)
 
 
 def discriminator_objective(discriminator: nn.Module, batch: Batch, restored: Tensor) -> Tensor:
@@ -80,11 +80,11 @@ def generator_losses(
         trusted = outputs.restored._replace(images=restored.detach()).trusted(batch.blurry)
         terms["confidence"] = weights.confidence * _content(settings, batch, trusted, batch.sharp)
     if weights.gradient:
-        terms["gradient"] = weights.gradient * gradient_l1(restored, batch.sharp)
+        terms["gradient"] = weights.gradient * gradient_l1(restored, batch.sharp, settings.norm)
     if outputs.reconstructed is not None and weights.reconstruction:
-        terms["reconstruction"] = weights.reconstruction * l1(outputs.reconstructed, batch.sharp)
+        terms["reconstruction"] = weights.reconstruction * l1(outputs.reconstructed, batch.sharp, settings.norm)
     if weights.needs_discriminator:
-        terms |= _adversarial_losses(weights, batch, restored, discriminator)
+        terms |= _adversarial_losses(settings, batch, restored, discriminator)
     if outputs.restored.deconvolved is not None:
         terms |= _deconvolution_losses(weights, batch, outputs.restored.deconvolved)
     if extractor is not None and weights.identity:
@@ -97,19 +97,19 @@ def generator_losses(
 def _content(settings: CganSettings, batch: Batch, restored: Tensor, targets: Tensor) -> Tensor:
     """The first term of eq. 4."""
     if settings.content_loss == "l1":
-        return l1(restored, targets)
+        return l1(restored, targets, settings.norm)
     return relative_charbonnier(restored, targets, batch.blurry)
 
 
-def _adversarial_losses(weights: LossWeights, batch: Batch, restored: Tensor, discriminator: nn.Module) -> dict[str, Tensor]:
+def _adversarial_losses(settings: CganSettings, batch: Batch, restored: Tensor, discriminator: nn.Module) -> dict[str, Tensor]:
     """Eqs. 3 and 5."""
-    terms = {}
+    weights, terms = settings.weights, {}
     logits, features = discriminator(batch.blurry, restored)
     if weights.adversarial:
-        terms["adversarial"] = weights.adversarial * adversarial_loss(logits)
+        terms["adversarial"] = weights.adversarial * adversarial_loss(logits, settings.adversarial)
     if weights.projection:
         _, targets = discriminator(batch.blurry, batch.sharp)
-        terms["projection"] = weights.projection * projection_loss(features, targets.detach())
+        terms["projection"] = weights.projection * projection_loss(features, targets.detach(), settings.norm)
     return terms
 
 

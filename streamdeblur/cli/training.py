@@ -76,6 +76,11 @@ class DataFolders:
 
         recipe, seed = config.recipe_of(settings), config.seed
         memory = config.network.generator.memory if settings is config.cgan else 0
+        if settings.pairs == "forward" and not self.pairs:
+            raise OptionError(
+                "'pairs: forward' chooses among ready-made pairs: give them with --pairs. Of pairs that are made in the training "
+                "those of clips in reverse order are left out by 'reverse: false' in the recipe, with 'pairs: all'."
+            )
         if self.pairs and memory:
             raise OptionError("A network with a memory is trained on sequences: give --stills and --clips instead of --pairs.")
 
@@ -84,9 +89,10 @@ class DataFolders:
                 return open_sequence_maker(stills, clips, recipe, seed, memory).sequence
             return open_maker(stills, clips, recipe, seed).pair
 
-        training = (
-            StoredPairs(self.pairs, settings.pairs, seed).pair if self.pairs else maker(self.stills or [], self.clips or [])
-        )
+        if self.pairs:
+            training: MakeSample = StoredPairs(self.pairs, settings.pairs, seed, mirrored=recipe.mirrored).pair
+        else:
+            training = maker(self.stills or [], self.clips or [])
         stills, clips = ([folder] if folder else [] for folder in (self.held_out_stills, self.held_out_clips))
         if not stills and not clips:
             logger.info("No --held-out-stills or --held-out-clips: the run is validated on people that are trained on.")

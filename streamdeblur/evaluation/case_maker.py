@@ -73,12 +73,13 @@ class CaseMaker:
     def sequence(self, clip: EvaluationClip, length: int) -> list[Case]:
         """Make the cases of `length` consecutive frames of a clip, in a window that does not move; none without such frames.
 
-        Only for averages without camera shake, because its path is sampled for each case by itself.
+        Only for averages without camera shake, because its path is sampled for each case by itself, and with a chosen middle
+        frame, because those of windows that grow sequentially do not follow each other.
 
         Raises:
             InputError: The clip cannot be read.
         """
-        if not self.scheme.averages or self.scheme.camera:
+        if not self.scheme.averages or self.scheme.camera or self.scheme.growth == "sequential":
             return []
         frames = clip.open()
         distinct = distinct_frames(observe(frames.frames, frames.boxes, frames.landmarks))
@@ -97,9 +98,12 @@ class CaseMaker:
 
     def _windows(self, frames: FrameSequence, random: np.random.Generator) -> Iterator[Window]:
         distinct = distinct_frames(observe(frames.frames, frames.boxes, frames.landmarks))
-        for middle in spread(len(distinct), random):
-            window = find_window(distinct, middle, self.scheme, self.response)
-            if window is not None:
+        middles: set[int] = set()
+        for place in spread(len(distinct), random):
+            window = find_window(distinct, place, self.scheme, self.response)
+            # windows that grow sequentially from different frames may have the same middle, which names the case
+            if window is not None and window.middle not in middles:
+                middles.add(window.middle)
                 yield window
 
     def _of_face(self, source: EvaluationStill | EvaluationClip, name: str, face: EvaluationFace, record: dict[str, Any]) -> Case:
@@ -107,7 +111,7 @@ class CaseMaker:
         if self.scheme.kind == "synthetic":
             random = self.random(name, "kernel")
             extent = float(random.uniform(*EXTENTS))
-            kernel = sample_kernel(random, extent)
+            kernel = sample_kernel(random, extent, self.scheme.family)
             record = record | {"extent": round(extent, 2)}
         pair = expose([face.crop], None, self.response, kernel)
         sharp: Image | None = pair.sharp

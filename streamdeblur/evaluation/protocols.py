@@ -24,7 +24,10 @@ from streamdeblur.training.blur.scheme import BlurScheme
 
 logger = logging.getLogger(__name__)
 
-SCHEMES = ("pravg:L", "pravg+camera:L", "vla", "vla+camera", "synthetic", "as-is", "sharp")
+SCHEMES = (
+    "pravg:L", "pravg+camera:L", "vla", "vla:sequential", "vla+camera", "vla+camera:sequential", "synthetic",
+    "synthetic:markov", "synthetic:handshake", "as-is", "sharp",
+)  # fmt: skip
 """The blur schemes that are protocols: those that define the blur of a face completely."""
 
 Frames = Literal["runs", "sliding", ""]
@@ -42,9 +45,11 @@ class BlurProtocol:
     """A way to make blurry faces of a data set.
 
     - ``pravg:L``: L frames of a clip are averaged, the middle one is the sharp face (predefined averaging);
-    - ``vla``: as many frames as the paper's rules allow (variable length averaging, Sec. 3.4);
+    - ``vla``: as many frames as the paper's rules allow (variable length averaging, Sec. 3.4), a frame at either side of the
+      sharp one at a time; ``vla:sequential``: one frame after the other, as the paper describes it;
     - ``pravg+camera:L``, ``vla+camera``: the same with the shake of a hand-held camera, over 4 to 24 px;
-    - ``synthetic``: one random kernel of 4 to 34 px, on pictures or frames of clips;
+    - ``synthetic``: one random kernel of 4 to 34 px, on pictures or frames of clips, of either family; ``synthetic:markov``: of
+      those of Kupyn et al. 2018, as in the paper's tests; ``synthetic:handshake``: in the manner of Hradis et al. 2015;
     - ``as-is``: faces that are blurry already, with a sharp reference of the person or without;
     - ``sharp``: sharp faces, which a method should leave as they are.
 

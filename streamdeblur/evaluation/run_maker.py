@@ -105,22 +105,27 @@ class RunMaker:
         """
         frames = clip.open()
         distinct = distinct_frames(observe(frames.frames, frames.boxes, frames.landmarks))
-        for present in spread(len(distinct), self.maker.random(clip.name)):
-            name = case_name(clip, distinct[present].number)
+        names: set[str] = set()
+        for place in spread(len(distinct), self.maker.random(clip.name)):
             if self.maker.scheme.averages:
-                windows = self._windows(distinct, present)
-                exposures = self._averages(name, frames, windows) if windows else []
+                windows = self._windows(distinct, place)
+                name = case_name(clip, windows[self.present].middle) if windows else ""
+                # windows that grow sequentially from different frames may have the same middle
+                exposures = self._averages(name, frames, windows) if windows and name not in names else []
             else:
-                shown = _consecutive(distinct, present - self.present, self.length)
+                shown = _consecutive(distinct, place - self.present, self.length)
+                name = case_name(clip, distinct[place].number)
                 exposures = self._frames(name, frames, [one.number for one in shown]) if shown else []
             if exposures:
+                names.add(name)
                 yield self._run(name, clip, exposures)
 
-    def _windows(self, distinct: Sequence[Observation], present: int) -> list[Window]:
+    def _windows(self, distinct: Sequence[Observation], place: int) -> list[Window]:
         """The averages of a run, all of the present one's length; none where the clip or the shot has no room for them."""
-        middle = find_window(distinct, present, self.maker.scheme, self.maker.response)
+        middle = find_window(distinct, place, self.maker.scheme, self.maker.response)
         if middle is None:
             return []
+        present = next(index for index, one in enumerate(distinct) if one.number == middle.middle)
         stride, reach = (1 if self.sliding else middle.length), middle.length // 2
         first = present - self.present * stride
         if not _consecutive(distinct, first - reach, (self.length - 1) * stride + middle.length):
@@ -167,7 +172,7 @@ class RunMaker:
         if scheme.kind == "synthetic":
             random = self.maker.random(name, "kernel")
             extent, duty = float(random.uniform(*EXTENTS)), float(random.uniform(*DUTY))
-            shake = Shake.sample(random, len(crops), extent, duty, present=self.present)
+            shake = Shake.sample(random, len(crops), extent, duty, scheme.family, self.present)
             kernels = [kernel_at(positions) for positions in shake.positions]
             record = {"extent": round(extent, 2), "duty": round(duty, 2)}
         exposures = []

@@ -66,6 +66,7 @@ def valid_arguments():
         "sensor.write_noisy_codes": [_zeros(number, 6, 7), 0.01, 0.001, 5, 255.0, _zeros(byte, 256), _zeros(byte, 6, 7)],
         "sharpness.reduced_luma": [_zeros(byte, 20, 20, 3), 2, 18, 2],
         "sharpness.blur_effect": [_zeros(number, 12, 13)],
+        "similarity.mean_square_difference": [_zeros(byte, 8, 9, 3), _zeros(byte, 8, 9, 3)],
         "similarity.ssim": [_zeros(byte, 8, 9), _zeros(byte, 8, 9)],
         "tensors.interleave": [_zeros(byte, 4), _zeros(byte, 4), _zeros(byte, 4), _zeros(byte, 4, 3)],
         "tensors.quantise": [_zeros(number, 2, 3, 4, 5), _zeros(byte, 2, 4, 5, 3), _zeros(bool, 2)],

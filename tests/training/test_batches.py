@@ -18,7 +18,7 @@ def make(index, severity, size, crop):
 
 
 def loader(**changes):
-    settings = {"size": 4, "part": 64, "crop": lambda number: 256, "severity": lambda number: number / 10}
+    settings = {"size": 4, "part": lambda number: 64, "crop": lambda number: 256, "severity": lambda number: number / 10}
     return BatchLoader(**({"make": make} | settings | changes))
 
 

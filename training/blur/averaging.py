@@ -1,15 +1,16 @@
 """Averages of frames: eq. 9 of the paper, over windows of variable length (VLA) or of a given one (PrAvg).
 
-The middle frame is the ground truth. VLA adds a frame at each side until one of three rules stops it: see `stop_rules`. (The
-paper adds frames one after the other, so that its middle frame changes; `docs/paper.md` says why ours does not.) Frames that
-repeat the one before, as conversions of the frame rate make them, are left out before windows are counted.
+The middle frame is the ground truth. VLA adds frames until one of three rules stops it: see `stop_rules`. It adds one at each
+side of a middle frame that is chosen first ("symmetric"), or one after the other, as the paper describes it, so that the middle
+frame moves ("sequential"). Frames that repeat the one before, as conversions of the frame rate make them, are left out before
+windows are counted.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from streamdeblur.kernels.averaging import add_intensity, mean_codes
 from streamdeblur.kernels.motion import add_motion, mean_length
 from streamdeblur.training.blur.observation import Observation
 from streamdeblur.training.blur.response import Response
-from streamdeblur.training.blur.scheme import BlurScheme, is_odd_length
+from streamdeblur.training.blur.scheme import BlurScheme, Growth, is_odd_length
 from streamdeblur.training.blur.stop_rules import StoppedBy, StopRules
 
 SHORTEST = 3
@@ -80,39 +81,48 @@ class Window:
 class _Growth:
     """A window while it grows: its running average and its motion. A step costs O(pixels), however long the window is."""
 
-    def __init__(self, distinct: Sequence[Observation], middle: int, response: Response) -> None:
-        self.distinct, self.middle, self.response = distinct, middle, response
-        self.reach = 0
-        self._intensity = response.to_intensity.astype(np.int32)
-        self._total = np.zeros(distinct[middle].luma.shape, np.int32)
-        add_intensity(distinct[middle].luma, 0, 0, self._intensity, self._total)
-        self._average = np.empty_like(distinct[middle].luma)
-        self._net = np.zeros_like(distinct[middle].motion[distinct[middle].region])
+    def __init__(self, distinct: Sequence[Observation], start: int, response: Response) -> None:
+        self.distinct, self.response = distinct, response
+        self.first = self.last = start
         self.path = 0.0
+        self._intensity = response.to_intensity.astype(np.int32)
+        self._total = np.zeros(distinct[start].luma.shape, np.int32)
+        add_intensity(distinct[start].luma, 0, 0, self._intensity, self._total)
+        self._average = np.empty_like(distinct[start].luma)
+        self._region = distinct[start].region
+        self._net = np.zeros_like(distinct[start].motion[self._region])
 
-    def ends(self) -> tuple[Observation, Observation] | None:
-        """Return the frames that come next at either side; None at an end of the clip."""
-        first, last = self.middle - self.reach - 1, self.middle + self.reach + 1
-        return (self.distinct[first], self.distinct[last]) if first >= 0 and last < len(self.distinct) else None
+    @property
+    def length(self) -> int:
+        return self.last - self.first + 1
 
-    def grow(self, first: Observation, last: Observation) -> None:
-        """Add a frame at either side."""
-        region = self.distinct[self.middle].region
-        follower = self.distinct[self.middle - self.reach]
-        self.reach += 1
-        for motion in (follower.motion[region], last.motion[region]):
-            self.path += add_motion(motion, self._net)
-        for luma in (first.luma, last.luma):
-            add_intensity(luma, 0, 0, self._intensity, self._total)
+    @property
+    def middle(self) -> Observation:
+        """The middle frame; of an even number the later one of the two."""
+        return self.distinct[self.first + self.length // 2]
 
     @property
     def net(self) -> float:
         """Mean displacement from the first frame to the last, in pixels."""
         return mean_length(self._net)
 
-    @property
-    def length(self) -> int:
-        return 2 * self.reach + 1
+    def begins_shot(self, first: int, last: int) -> bool:
+        """Return whether a cut lies between the window and what would be added to it."""
+        return self.distinct[last].cut or (first < self.first and self.distinct[self.first].cut)
+
+    def grow(self, first: int, last: int) -> None:
+        """Add the frame `last` after the window, and the frame `first` before it unless it is there already."""
+        added = [self.distinct[last]]
+        motions = [added[0].motion]
+        if first < self.first:
+            added.insert(0, self.distinct[first])
+            # the motion that leads to the frame that was the first one
+            motions.insert(0, self.distinct[self.first].motion)
+        for motion in motions:
+            self.path += add_motion(motion[self._region], self._net)
+        for observation in added:
+            add_intensity(observation.luma, 0, 0, self._intensity, self._total)
+        self.first, self.last = first, last
 
     def average(self) -> NDArray[np.uint8]:
         """Return the luma of the running average: uint8 [h, w]."""
@@ -120,43 +130,56 @@ class _Growth:
         return self._average[..., 0]
 
 
-def vla(distinct: Sequence[Observation], middle: int, response: Response, rules: StopRules | None = None) -> Window:
+def vla(
+    distinct: Sequence[Observation], start: int, response: Response, rules: StopRules | None = None,
+    growth: Growth = "symmetric",
+) -> Window:  # fmt: skip
     """Find a window by variable length averaging (Sec. 3.4 of the paper).
 
-    The rules hold for the window that is returned; the one that is larger by a frame at each side breaks the rule that is named.
+    The rules hold for the window that is returned, and for all smaller ones that it grew from. A larger one breaks the rule that
+    is named: by a frame at each side, or by the next frame or the one after it.
 
     Args:
         distinct: Observations in order, none of them repeated (`distinct_frames`).
-        middle: Index of the middle frame in them.
+        start: Index of the frame that the window grows from: the middle one, or if it grows sequentially the first one.
         response: Response in whose linear intensity the running average is computed.
         rules: When the window stops growing; None for the defaults.
+        growth: "symmetric" adds a frame before and one after the window; "sequential" adds one frame after the other, so that
+            the middle frame moves, and at last leaves out one if their number is even.
 
     Returns:
         The window; of one frame where none can be added.
     """
     rules = rules or StopRules()
-    growth = _Growth(distinct, middle, response)
-    centre = distinct[middle]
-    side = centre.pixel * max(centre.luma.shape)
+    window = _Growth(distinct, start, response)
+    side = distinct[start].pixel * max(distinct[start].luma.shape)
+    found, path = (start, start), 0.0
+    stopped_by: StoppedBy | None = None
+    while stopped_by is None:
+        first, last = window.first - (growth == "symmetric"), window.last + 1
+        stopped_by = _end_of_growth(window, first, last, rules)
+        if stopped_by is None:
+            window.grow(first, last)
+            stopped_by = rules.motion(window.path, window.net, window.length, side)
+        if stopped_by is None and not rules.quality(window.average(), window.middle.luma[..., 0]):
+            stopped_by = "quality"
+        if stopped_by is None and window.length % 2:
+            found, path = (window.first, window.last), window.path
+    frames = tuple(observation.number for observation in distinct[found[0] : found[1] + 1])
+    return Window(frames, stopped_by, round(path, 3))
 
-    def window(reach: int, path: float, stopped_by: StoppedBy) -> Window:
-        return Window(tuple(o.number for o in distinct[middle - reach : middle + reach + 1]), stopped_by, round(path, 3))
 
-    while growth.length + 2 <= rules.longest:
-        reach, path, ends = growth.reach, growth.path, growth.ends()
-        if ends is None:
-            return window(reach, path, "end")
-        if ends[1].cut or distinct[middle - reach].cut:
-            return window(reach, path, "cut")
-        if not rules.overlap(*ends):
-            return window(reach, path, "overlap")
-        growth.grow(*ends)
-        fault = rules.motion(growth.path, growth.net, growth.length, side)
-        if fault:
-            return window(reach, path, fault)
-        if not rules.quality(growth.average(), centre.luma[..., 0]):
-            return window(reach, path, "quality")
-    return window(growth.reach, growth.path, "longest")
+def _end_of_growth(
+    window: _Growth, first: int, last: int, rules: StopRules
+) -> Literal["longest", "end", "cut", "overlap"] | None:
+    """What forbids that a window grows to the frames `first` to `last`, before that is tried."""
+    if last - first + 1 > rules.longest:
+        return "longest"
+    if first < 0 or last >= len(window.distinct):
+        return "end"
+    if window.begins_shot(first, last):
+        return "cut"
+    return None if rules.overlap(window.distinct[first], window.distinct[last]) else "overlap"
 
 
 def pravg(distinct: Sequence[Observation], middle: int, length: int) -> Window | None:
@@ -223,13 +246,13 @@ class RunningSum:
 
 
 def find_window(
-    distinct: Sequence[Observation], middle: int, scheme: BlurScheme, response: Response, rules: StopRules | None = None
+    distinct: Sequence[Observation], place: int, scheme: BlurScheme, response: Response, rules: StopRules | None = None
 ) -> Window | None:
-    """Find the window that a scheme averages around a frame.
+    """Find the window that a scheme averages at a frame.
 
     Args:
         distinct: Observations in order, none of them repeated (`distinct_frames`).
-        middle: Index of the middle frame in them.
+        place: Index of the middle frame in them; of VLA that grows sequentially that of the first frame.
         scheme: VLA, or PrAvg with a length.
         response: Response in whose linear intensity VLA computes its running average.
         rules: When VLA stops; None for the defaults.
@@ -237,22 +260,25 @@ def find_window(
     Returns:
         The window; None where there is none of at least `SHORTEST` frames.
     """
-    window = vla(distinct, middle, response, rules) if scheme.kind == "vla" else pravg(distinct, middle, scheme.length)
+    if scheme.kind == "vla":
+        window: Window | None = vla(distinct, place, response, rules, scheme.growth)
+    else:
+        window = pravg(distinct, place, scheme.length)
     return window if window is not None and window.length >= SHORTEST else None
 
 
 def find_windows(
     observations: Iterable[Observation], scheme: BlurScheme, response: Response, *, rules: StopRules | None = None, every: int = 1
 ) -> list[Window]:
-    """Find the windows around every `every`-th distinct frame of a clip.
+    """Find the windows at every `every`-th distinct frame of a clip: around it, or from it on if they grow sequentially.
 
     Args:
         observations: The frames of the clip in order.
         scheme: VLA, or PrAvg with a length.
         response: Response in whose linear intensity VLA computes its running average.
         rules: When VLA stops; None for the defaults.
-        every: Distinct frames from one middle frame to the next.
+        every: Distinct frames from one of these frames to the next.
     """
     distinct = distinct_frames(observations)
-    found = (find_window(distinct, middle, scheme, response, rules) for middle in range(0, len(distinct), every))
+    found = (find_window(distinct, place, scheme, response, rules) for place in range(0, len(distinct), every))
     return [window for window in found if window is not None]

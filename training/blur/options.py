@@ -10,12 +10,17 @@ from streamdeblur.options import Audio, NoAudio, NoData, NoSubtitles, Settings
 from streamdeblur.setting_types import LARGEST_SEED, LARGEST_SIDE, LONGEST_TIME, Seconds
 from streamdeblur.training.blur.scheme import Accepts, BlurScheme
 
+SCHEMES = ("vla", "vla:sequential", "pravg:L", "synthetic", "synthetic:markov", "synthetic:handshake")
+"""The blur schemes that whole videos can be given."""
+
 
 class BlurOptions(Settings):
     """Settings of `blur_video`; the defaults are those of the command line."""
 
-    scheme: Annotated[BlurScheme, Accepts("vla", "pravg:L", "synthetic")] = Field(
-        default=BlurScheme("vla"), description="vla, pravg:L (L frames, odd) or synthetic."
+    scheme: Annotated[BlurScheme, Accepts(*SCHEMES)] = Field(
+        default=BlurScheme("vla"),
+        description="vla (grown at both sides), vla:sequential (one frame after the other), pravg:L (L frames, odd), synthetic, "
+        "synthetic:markov or synthetic:handshake.",
     )
     response: str = Field(
         default="srgb",

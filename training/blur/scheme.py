@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 from pydantic_core import CoreSchema, core_schema
 
@@ -17,8 +17,14 @@ from streamdeblur.known_names import shown, suggestion
 
 Kind = Literal["vla", "pravg", "synthetic", "mild", "sharp", "as-is"]
 
+Growth = Literal["symmetric", "sequential"]
+"""How the window of VLA grows: by a frame at either side of its middle frame, or by one frame after the other."""
+Family = Literal["markov", "handshake"]
+"""What moves the camera of synthetic blur; see `trajectories`."""
+
 SPELLINGS = (
-    "vla", "vla+camera", "pravg", "pravg:L", "pravg+camera", "pravg+camera:L", "synthetic", "mild", "sharp", "as-is",
+    "vla", "vla:sequential", "vla+camera", "vla+camera:sequential", "pravg", "pravg:L", "pravg+camera", "pravg+camera:L",
+    "synthetic", "synthetic:markov", "synthetic:handshake", "mild", "sharp", "as-is",
 )  # fmt: skip
 """All schemes; L stands for a number of frames."""
 LONGEST = 255
@@ -32,13 +38,16 @@ def is_odd_length(length: int) -> bool:
 
 @dataclass(frozen=True)
 class BlurScheme:
-    """A way in which sharp faces become blurry ones, spelled ``KIND[+camera][:LENGTH]``.
+    """A way in which sharp faces become blurry ones, spelled ``KIND[+camera][:DETAIL]``.
 
-    - ``vla``: variable length averaging, as many frames of a clip as the stop rules allow (Sec. 3.4 of the paper);
+    - ``vla``: variable length averaging, as many frames of a clip as the stop rules allow (Sec. 3.4 of the paper), a frame at
+      either side of the middle one at a time; ``vla:sequential``: one frame after the other, so that the middle one moves;
     - ``pravg:L``: predefined averaging of L frames of a clip, the middle one is the sharp one; without L, as in the mix of a
       recipe, the length is sampled for each pair;
     - ``vla+camera``, ``pravg+camera:L``: the same while a hand-held camera shakes;
-    - ``synthetic``: convolution with a random kernel of a shaking camera; ``mild``: with one that hardly shows;
+    - ``synthetic``: convolution with a random kernel of a shaking camera, of either family; ``synthetic:markov``: of those of
+      Kupyn et al. 2018 alone; ``synthetic:handshake``: in the manner of Hradis et al. 2015 alone; ``mild``: with a kernel that
+      hardly shows;
     - ``sharp``: no blur; ``as-is``: faces that are blurry already, without a sharp counterpart.
     """
 
@@ -47,6 +56,10 @@ class BlurScheme:
     """Frames of an average of PrAvg; 0 where the scheme does not fix it."""
     camera: bool = False
     """Whether a camera shakes during an average."""
+    growth: Growth = "symmetric"
+    """How the windows of VLA grow."""
+    family: Family | None = None
+    """What moves the camera of synthetic blur; None takes either."""
 
     @classmethod
     def parse(cls, text: str, known: Sequence[str] = SPELLINGS, name: str = "blur scheme") -> BlurScheme:
@@ -60,18 +73,21 @@ class BlurScheme:
         Raises:
             OptionError: It is none of those that are known; the message lists them.
         """
-        stem, colon, length = text.partition(":")
+        stem, _, detail = text.partition(":")
         kind, _, camera = stem.partition("+")
-        fits = (f"{stem}:L" if colon else stem) in known
-        valid_length = length.isdecimal() and len(length) <= 3 and is_odd_length(int(length)) and int(length) <= LONGEST
-        if not fits or (colon and not valid_length):
+        length = int(detail) if detail.isdecimal() and len(detail) <= 3 else 0
+        numbered = f"{stem}:L" in known and is_odd_length(length) and length <= LONGEST
+        if not numbered and (text not in known or detail == "L"):
             frames = f" (L: an odd number of frames from 3 to {LONGEST}, such as pravg:11)"
             listed = suggestion(text, known).removesuffix(".") + frames * any(spelling.endswith(":L") for spelling in known)
             raise OptionError(f"Unknown {name} {shown(text)}. {listed}.")
-        return cls(cast(Kind, kind), int(length or 0), bool(camera))
+        growth: Growth = "sequential" if detail == "sequential" else "symmetric"
+        family = cast(Family, detail) if detail in get_args(Family) else None
+        return cls(cast(Kind, kind), length, bool(camera), growth, family)
 
     def __str__(self) -> str:
-        return f"{self.kind}{'+camera' * self.camera}{f':{self.length}' if self.length else ''}"
+        detail = self.length or self.family or ("sequential" if self.growth == "sequential" else "")
+        return f"{self.kind}{'+camera' * self.camera}{f':{detail}' if detail else ''}"
 
     @property
     def averages(self) -> bool:

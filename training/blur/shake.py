@@ -8,10 +8,10 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeblur.training.blur.scheme import Family
 from streamdeblur.training.blur.trajectories import (
     SIZE,
     WAVE_SECONDS,
-    Family,
     consecutive_exposures,
     handshake,
     markov_trajectory,

@@ -19,17 +19,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.kernels.trajectories import markov_path, render_path, sum_of_waves
+from streamdeblur.training.blur.scheme import Family
 
 SIZE = 41
 """Side of a kernel's array, and its largest extent."""
-
-Family = Literal["markov", "handshake"]
 
 MARKOV_STEPS = 2000
 MARKOV_LENGTH = 60.0

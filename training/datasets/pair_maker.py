@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from streamdeblur.training.blur.averaging import FrameSequence, Window, distinct_frames, find_windows, pravg
 from streamdeblur.training.blur.camera import CameraPath
-from streamdeblur.training.blur.exposures import Pair, expose
+from streamdeblur.training.blur.exposures import Pair, average_clip, expose
 from streamdeblur.training.blur.observation import Observation, observe
 from streamdeblur.training.blur.response import Response, open_response
-from streamdeblur.training.blur.scheme import BlurScheme
+from streamdeblur.training.blur.reverse import average_backwards
+from streamdeblur.training.blur.scheme import BlurScheme, Growth
 from streamdeblur.training.blur.sensor import Degradations, with_defocus
 from streamdeblur.training.blur.trajectories import sample_kernel, trimmed
 from streamdeblur.training.blur.view import Image, View
@@ -51,9 +52,9 @@ class Order:
 
 
 class _Plan:
-    """The windows of one clip, and the motion in it."""
+    """The windows of one clip, by how they grow, and the motion in it."""
 
-    def __init__(self, distinct: list[Observation], windows: list[Window]) -> None:
+    def __init__(self, distinct: list[Observation], windows: dict[Growth, list[Window]]) -> None:
         self.distinct, self.windows = [o.thinned() for o in distinct], windows
         self.flows = [o.motion.astype(np.float16) for o in distinct]
         """Motion since the frame before in pixels, of each distinct frame, on a coarse grid: float16 [h, w, 2]."""
@@ -82,6 +83,8 @@ class PairMaker:
         self.stills, self.clips, self.recipe, self.seed = stills, clips, recipe or Recipe(), seed
         self._responses = [open_response(name) for name in self.recipe.responses]
         self._schemes, self._bounds = self._choices()
+        mixed = [scheme.growth for scheme in self._schemes if scheme.kind == "vla" and self.recipe.mix[scheme]]
+        self._growths: list[Growth] = sorted(set(mixed)) or ["symmetric"]
         self._plans: dict[int, _Plan] = {}
         self._locks = [threading.Lock() for _ in range(len(clips))]
 
@@ -129,7 +132,7 @@ class PairMaker:
         worst = self.recipe.worst > 0.0 and random.random() < self.recipe.worst
         degraded = 0.0 if sharp else 1.0 if worst else severity * self.recipe.severity
         degradations = self.recipe.sensor.sample(random, degraded)
-        flipped = bool(random.random() < 0.5)
+        flipped = bool(random.random() < 0.5) and self.recipe.mirrored
         response = self._responses[int(random.integers(len(self._responses)))]
         return Order(scheme, severity, size, crop, degradations, response), flipped
 
@@ -146,7 +149,7 @@ class PairMaker:
 
     def _from_still(self, random: np.random.Generator, order: Order) -> Pair:
         extent = self._extent(random, order)
-        kernel = sample_kernel(random, extent)
+        kernel = sample_kernel(random, extent, order.scheme.family)
         image, crop, record = self._still(random, order.crop)
         view = random_part(random, crop, order.size)
         motion = None if order.scheme.kind == "sharp" else trimmed(kernel)
@@ -160,20 +163,25 @@ class PairMaker:
             number = int(random.integers(len(self.clips)))
             clip = self.clips[number]
             frame = int(random.integers(len(clip.frames)))
-            image = face_view(random, clip, frame, crop).pixels(clip.frames[frame], self._responses[0])
+            image = self._face_view(random, clip, frame, crop).pixels(clip.frames[frame], self._responses[0])
             return image, View.of(image), {"clip": number, "frame": frame}
         number = int(random.integers(len(self.stills)))
         image = self.stills[number]
         chance, share, at_x, at_y = random.random(4)
         record: dict[str, Any] = {"still": number}
         scale = crop / CROP
-        if chance < STILL_JITTER:
+        if self.recipe.jitter and chance < STILL_JITTER:
             scale *= STILL_SCALES[0] * (STILL_SCALES[1] / STILL_SCALES[0]) ** share
         if scale != 1.0:
             record["scale"] = round(float(scale), 3)
             image = scaled(image, scale, crop)
         height, width = image.shape[:2]
+        if not self.recipe.jitter:
+            at_x = at_y = 0.5
         return image, View.square(int(at_x * (width - crop + 1)), int(at_y * (height - crop + 1)), crop, crop), record
+
+    def _face_view(self, random: np.random.Generator, clip: FrameSequence, frame: int, crop: int = CROP) -> View:
+        return face_view(random, clip, frame, crop, jitter=self.recipe.jitter)
 
     # From clips
 
@@ -183,7 +191,7 @@ class PairMaker:
         length = int(random.choice(self.recipe.lengths))
         window = self._window(random, number, order.scheme, order.scheme.length or length)
         clip = self.clips[number]
-        view = random_part(random, face_view(random, clip, window.middle, order.crop), order.size)
+        view = random_part(random, self._face_view(random, clip, window.middle, order.crop), order.size)
         path = None
         if order.scheme.camera:
             # the extent is one of the crop's pixels
@@ -201,9 +209,18 @@ class PairMaker:
             if number not in self._plans:
                 clip = self.clips[number]
                 distinct = distinct_frames(observe(clip.frames, clip.boxes, clip.landmarks))
-                found = find_windows(distinct, BlurScheme("vla"), self._responses[0], rules=self.recipe.rules)
-                self._plans[number] = _Plan(distinct, found)
+                windows = {growth: self._vla_windows(clip, distinct, growth) for growth in self._growths}
+                self._plans[number] = _Plan(distinct, windows)
             return self._plans[number]
+
+    def _vla_windows(self, clip: FrameSequence, distinct: list[Observation], growth: Growth) -> list[Window]:
+        """The windows of VLA in a clip, with those of its frames in reverse order if the recipe has them."""
+        scheme, response, rules = BlurScheme("vla", growth=growth), self._responses[0], self.recipe.rules
+        if not self.recipe.reverse:
+            return find_windows(distinct, scheme, response, rules=rules)
+        forward = [(window, pair.blurry) for window, pair in average_clip(clip, scheme, response, rules=rules)]
+        backwards = average_backwards(clip, scheme, response, forward, rules=rules)
+        return [window for window, _ in forward] + [averaged[0] for averaged in backwards if averaged is not None]
 
     def _window(self, random: np.random.Generator, number: int, scheme: BlurScheme, length: int) -> Window:
         """Choose a window of a clip; the shortest clips have none of the length, then VLA's or the middle frame alone."""
@@ -214,8 +231,9 @@ class PairMaker:
             window = pravg(plan.distinct, middle, length)
             if window is not None:
                 return window
-        if plan.windows:
-            return plan.windows[int(place * len(plan.windows))]
+        windows = plan.windows.get(scheme.growth) or next(iter(plan.windows.values()))
+        if windows:
+            return windows[int(place * len(windows))]
         return Window((plan.distinct[int(place * len(plan.distinct))].number,), "end", 0.0)
 
 

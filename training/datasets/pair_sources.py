@@ -67,10 +67,16 @@ class PairSource(Protocol):
 
 
 class StoredPairs:
-    """Pairs that ``streamdeblur dataset pairs`` wrote: each once per epoch, in an ever new order, half of them mirrored."""
+    """Pairs that ``streamdeblur dataset pairs`` wrote: each once per epoch, in an ever new order."""
 
-    def __init__(self, folders: Sequence[Path], direction: Direction, seed: int) -> None:
+    def __init__(self, folders: Sequence[Path], direction: Direction, seed: int, *, mirrored: bool = True) -> None:
         """
+        Args:
+            folders: Data sets of pairs.
+            direction: Which of their pairs to use.
+            seed: Of the order.
+            mirrored: Whether left and right are exchanged in half of the pairs.
+
         Raises:
             InputError: one cannot be opened, or none of its pairs is of this direction.
         """
@@ -82,7 +88,7 @@ class StoredPairs:
             raise InputError(
                 f"{', '.join(map(str, folders))}: none of the {len(records)} pairs is of the direction '{direction}'."
             )
-        self._seed = seed
+        self._seed, self._mirrored = seed, mirrored
         self._order = lru_cache(maxsize=2)(self._shuffled)
 
     def __repr__(self) -> str:
@@ -96,7 +102,7 @@ class StoredPairs:
         epoch, place = divmod(index, len(self._chosen))
         blurry, sharp, record = self._pairs[int(self._order(epoch)[place])]
         random = np.random.default_rng((self._seed, index))
-        if random.random() < 0.5:
+        if random.random() < 0.5 and self._mirrored:
             blurry, sharp = blurry[:, ::-1], sharp[:, ::-1]
         if crop < CROP_SIZE:
             blurry, sharp = (scaled(np.ascontiguousarray(image), crop / CROP_SIZE, crop) for image in (blurry, sharp))

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from collections.abc import Iterator
 from functools import lru_cache, partial
 from pathlib import Path
 from typing import Annotated, Any, Unpack
@@ -15,9 +14,10 @@ from pydantic import Field
 
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.options import Settings
-from streamdeblur.training.blur.averaging import FrameSequence, Window
+from streamdeblur.training.blur.averaging import Window
 from streamdeblur.training.blur.exposures import Pair, average_clip
 from streamdeblur.training.blur.response import open_response
+from streamdeblur.training.blur.reverse import average_backwards
 from streamdeblur.training.blur.scheme import Accepts, BlurScheme
 from streamdeblur.training.datasets.dataset_assembly import BuildArguments, make_data_set
 from streamdeblur.training.datasets.part_tasks import PartTask
@@ -28,17 +28,21 @@ from streamdeblur.training.datasets.shards import Sample, json_bytes
 from streamdeblur.training.datasets.source_files import SourceFile, sources_sample
 from streamdeblur.training.datasets.splits import SPLITS, Split, split_folders
 
-SAME_BLUR_DB = 40.0
-"""A reverse pair is skipped if its blurry face is this near (PSNR) to that of a forward pair: 2 code values on average."""
-
 
 class PairOptions(Settings):
     """Which pairs are made of clips."""
 
-    schemes: tuple[Annotated[BlurScheme, Accepts("vla", "pravg:L")], ...] = Field(
-        default=(BlurScheme("vla"),), min_length=1, description="vla, and pravg:L with any odd L."
+    schemes: tuple[Annotated[BlurScheme, Accepts("vla", "vla:sequential", "pravg:L")], ...] = Field(
+        default=(BlurScheme("vla"),),
+        min_length=1,
+        description="vla (grown at both sides), vla:sequential (one frame after the other), and pravg:L with any odd L.",
     )
-    every: int = Field(default=5, ge=1, le=1_000_000, description="Frames from one middle frame to the next.")
+    every: int = Field(
+        default=5,
+        ge=1,
+        le=1_000_000,
+        description="Frames from one middle frame to the next; of vla:sequential, from one first frame to the next.",
+    )
     reverse: bool = Field(default=True, description="Read the clips in reverse order, too.")
     recipe: Recipe = Field(default=Recipe(), description="Its stop rules and camera responses; for sampled pairs all of it.")
 
@@ -98,53 +102,24 @@ def pairs_of_clip(folder: Path, number: int, key: str, name: str, options: PairO
     clip = _clips(folder)[number]
     source = SourceFile(name, sha256=name, person=clip.identity)
     # the clips take the recipe's camera responses in turn
-    response = options.recipe.responses[number % len(options.recipe.responses)]
+    name_of_response = options.recipe.responses[number % len(options.recipe.responses)]
+    response, rules = open_response(name_of_response), options.recipe.rules
     for scheme in options.schemes:
-        forward = list(_averages(clip, scheme, response, options))
+        forward = list(average_clip(clip, scheme, response, rules=rules, every=options.every))
         chosen = [(*averaged, "forward") for averaged in forward]
         if options.reverse:
-            chosen += [(*averaged, "reverse") for averaged in _reverse(clip, scheme, response, options, forward, source)]
+            known = [(window, pair.blurry) for window, pair in forward]
+            for averaged in average_backwards(clip, scheme, response, known, rules=rules, every=options.every):
+                if averaged is None:
+                    source.drop("reverse pairs with the blur of a forward one")
+                else:
+                    chosen.append((*averaged, "reverse"))
         for window, pair, direction in chosen:
-            record = {"scheme": str(scheme), "direction": direction, "response": response}
+            record = {"scheme": str(scheme), "direction": direction, "response": name_of_response}
             sample = _sample(clip, window, pair, record, f"{key}_{len(source.items):05d}")
             source.items.append({"key": sample.key})
             yield sample
     yield sources_sample([source])
-
-
-def _averages(clip: FrameSequence, scheme: BlurScheme, response: str, options: PairOptions) -> Iterator[tuple[Window, Pair]]:
-    return average_clip(clip, scheme, open_response(response), rules=options.recipe.rules, every=options.every)
-
-
-def _reverse(
-    clip: StoredClip,
-    scheme: BlurScheme,
-    response: str,
-    options: PairOptions,
-    forward: Sequence[tuple[Window, Pair]],
-    source: SourceFile,
-) -> Iterator[tuple[Window, Pair]]:
-    """Make pairs of a clip read backwards, without those whose blur there is already; frames are numbered as in the clip."""
-    last = len(clip.frames) - 1
-    landmarks = None if clip.landmarks is None else clip.landmarks[::-1]
-    backwards = replace(clip, frames=clip.frames[::-1], boxes=clip.boxes[::-1], landmarks=landmarks)
-    for window, pair in _averages(backwards, scheme, response, options):
-        frames = tuple(sorted(last - number for number in window.frames))
-        middle = frames[len(frames) // 2]
-        near = (other for its, other in forward if its.frames[0] <= middle <= its.frames[-1])
-        if any(same_blur(pair.blurry, other.blurry, clip.boxes[middle]) for other in near):
-            source.drop("reverse pairs with the blur of a forward one")
-        else:
-            yield replace(window, frames=frames), pair
-
-
-def same_blur(first: NDArray[np.uint8], second: NDArray[np.uint8], box: NDArray[np.float32]) -> bool:
-    """Check whether a face in `box` (x0, y0, x1, y1 in pixels) is nearly the same in two blurry pictures, uint8 [H, W, 3]."""
-    x0, y0 = np.maximum(np.floor(box[:2]).astype(int), 0)
-    x1, y1 = np.ceil(box[2:]).astype(int)
-    difference = first[y0:y1, x0:x1].astype(np.float32) - second[y0:y1, x0:x1]
-    error = float(np.square(difference).mean()) if difference.size else 0.0
-    return error <= 255.0**2 / 10 ** (SAME_BLUR_DB / 10)
 
 
 def _sample(clip: StoredClip, window: Window, pair: Pair, made: dict[str, str], key: str) -> Sample:

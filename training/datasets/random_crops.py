@@ -22,7 +22,7 @@ STILL_JITTER, STILL_SCALES = 0.3, (0.85, 1.15)
 """Fraction of stills that are resampled, and to which sizes."""
 
 
-def face_view(random: np.random.Generator, clip: FrameSequence, frame: int, crop: int = CROP) -> View:
+def face_view(random: np.random.Generator, clip: FrameSequence, frame: int, crop: int = CROP, *, jitter: bool = True) -> View:
     """Sample the window of a face in a frame; without a face box, of the frame's middle.
 
     Args:
@@ -30,6 +30,7 @@ def face_view(random: np.random.Generator, clip: FrameSequence, frame: int, crop
         clip: Frames and face boxes.
         frame: Number of the frame.
         crop: Side of the crop in pixels.
+        jitter: Whether the window may be off centre.
 
     Returns:
         A view of `crop` pixels. It covers 256 px of the frame wherever that fits the face, and may exceed the border.
@@ -42,7 +43,7 @@ def face_view(random: np.random.Generator, clip: FrameSequence, frame: int, crop
         centre_x, centre_y, side = (x0 + x1) / 2, (y0 + y1) / 2, WINDOW_SCALE * max(x1 - x0, y1 - y0)
     fits = SIZE_JITTER[0] <= side / CROP <= SIZE_JITTER[1]
     whole = CROP if fits else max(16, round(side))
-    off_x, off_y = random.uniform(-CENTRE_JITTER, CENTRE_JITTER, 2)
+    off_x, off_y = random.uniform(-CENTRE_JITTER, CENTRE_JITTER, 2) * jitter
     left, top = round(centre_x + off_x * whole - whole / 2), round(centre_y + off_y * whole - whole / 2)
     return View.square(left, top, whole, crop)
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 from pydantic import AfterValidator, Field, field_validator
 
 from streamdeblur.options import Settings
-from streamdeblur.training.blur.scheme import LONGEST, Accepts, BlurScheme, is_odd_length
+from streamdeblur.training.blur.scheme import LONGEST, SPELLINGS, Accepts, BlurScheme, is_odd_length
 from streamdeblur.training.blur.sensor import Sensor
 from streamdeblur.training.blur.stop_rules import StopRules
 from streamdeblur.training.blur.trajectories import SIZE
@@ -28,7 +28,7 @@ DEFAULT_MIX: Mix = {
 
 Accepted = Annotated[
     BlurScheme,
-    Accepts("synthetic", "vla", "pravg", "pravg:L", "vla+camera", "pravg+camera", "pravg+camera:L", "sharp", "mild"),
+    Accepts(*(spelling for spelling in SPELLINGS if spelling != "as-is")),
 ]
 
 
@@ -72,6 +72,13 @@ class Recipe(Settings):
         default=(7, 9, 11, 15, 21), min_length=1, description="Lengths of PrAvg: odd numbers of frames."
     )
     rules: StopRules = Field(default=StopRules(), description="When VLA stops.")
+    reverse: bool = Field(
+        default=False,
+        description="Whether VLA reads clips in reverse order, too; windows whose blur nearly equals that of a forward one are "
+        "left out.",
+    )
+    mirrored: bool = Field(default=True, description="Whether left and right are exchanged in half of the pairs.")
+    jitter: bool = Field(default=True, description="Whether places of crops, and sizes of stills, vary a little.")
     responses: tuple[str, ...] = Field(
         default=("srgb",),
         min_length=1,

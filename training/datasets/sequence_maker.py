@@ -17,7 +17,7 @@ from streamdeblur.training.blur.shake import Shake
 from streamdeblur.training.blur.trajectories import SIZE
 from streamdeblur.training.blur.view import Image, View
 from streamdeblur.training.datasets.pair_maker import Order, PairMaker
-from streamdeblur.training.datasets.random_crops import CROP, face_view, random_part
+from streamdeblur.training.datasets.random_crops import CROP, random_part
 from streamdeblur.training.datasets.recipe import Recipe
 
 
@@ -75,7 +75,7 @@ class SequenceMaker(PairMaker):
         settings, exposures = self.settings, self.exposures
         extent = self._extent(random, order)
         duty = float(random.uniform(*settings.duty))
-        shake = Shake.sample(random, exposures, extent, duty)
+        shake = Shake.sample(random, exposures, extent, duty, order.scheme.family)
         stopped = random.random(exposures) < settings.stopped
         stopped[-1] = False
         image, crop, record = self._still(random, order.crop)
@@ -94,7 +94,7 @@ class SequenceMaker(PairMaker):
         number = int(random.integers(len(self.clips)))
         clip, plan = self.clips[number], self._plan(number)
         begin = int(place * max(1, len(plan.flows) - exposures))
-        view = face_view(random, clip, plan.distinct[begin].number)
+        view = self._face_view(random, clip, plan.distinct[begin].number)
         slowest, fastest = self.settings.speeds
         centre = view.left + view.width / 2, view.top + view.height / 2
         flows = plan.flows[begin + 1 : begin + 1 + exposures]
@@ -157,7 +157,7 @@ class SequenceMaker(PairMaker):
     def _views(self, random: np.random.Generator, number: int, windows: list[Window], order: Order) -> list[View]:
         """The views of the exposures: that of the present one follows the face, as the window of a tracker does."""
         clip = self.clips[number]
-        present = random_part(random, face_view(random, clip, windows[-1].middle, order.crop), order.size)
+        present = random_part(random, self._face_view(random, clip, windows[-1].middle, order.crop), order.size)
         if clip.boxes is None:
             return [present] * len(windows)
         return present.following(np.stack([clip.boxes[window.middle] for window in windows]), -1)

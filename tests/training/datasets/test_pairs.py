@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from streamdeblur.errors import InputError
+from streamdeblur.training.blur.reverse import SAME_BLUR_DB
 from streamdeblur.training.datasets.pair_maker import PairMaker
-from streamdeblur.training.datasets.pairs import SAME_BLUR_DB, PairOptions, build_pairs
+from streamdeblur.training.datasets.pairs import PairOptions, build_pairs
 from streamdeblur.training.datasets.random_access import open_clips, open_pairs
 from streamdeblur.training.datasets.recipe import Recipe
 from streamdeblur.training.datasets.sampled_pairs import build_sampled_pairs
