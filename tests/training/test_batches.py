@@ -43,7 +43,7 @@ def test_batches_come_in_order_with_their_severity():
 
 
 def test_small_crops_are_whole_where_large_ones_are_parts():
-    sides = [batch.blurry.shape[-1] for batch in first(3, part=96, crop=lambda number: (256, 64, 128)[number])]
+    sides = [batch.blurry.shape[-1] for batch in first(3, part=lambda number: 96, crop=lambda number: (256, 64, 128)[number])]
     assert sides == [96, 64, 96]
 
 
