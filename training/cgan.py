@@ -69,7 +69,7 @@ def train_cgan(
 
     with TrainingRun(folder, "cgan", config, writes=fabric.is_global_zero) as run:
         parts: dict[str, Stateful] = {"learner": trainer, "judge": discriminator_trainer, "average": ema}  # names in the file
-        if pathways.generator is not None:
+        if pathways.generator is not None and pathways.hourglass is not None:
             parts["hourglass"] = pathways.hourglass
         if pathways.draft is not None:
             parts["draft"] = pathways.draft
@@ -78,7 +78,7 @@ def train_cgan(
             outputs: PathwayOutputs = trainer.model(batch.blurry, batch.sharp, batch.memory)
             judged = {}
             if settings.weights.needs_discriminator:
-                loss = discriminator_objective(discriminator_trainer.model, batch, outputs.restored.images)
+                loss = discriminator_objective(discriminator_trainer.model, batch, outputs)
                 judged["discriminator"] = loss.detach()
                 loop.check(judged)
                 discriminator_trainer.step(loss, step)
@@ -119,7 +119,7 @@ def build_pathways(config: TrainingConfig, hourglass: Path | None, init: Path | 
         resuming: Whether a checkpoint will replace all weights, so that H need not be given.
 
     Raises:
-        OptionError: The generator needs a trained hourglass, and none was given.
+        OptionError: The generator needs a trained hourglass, and none was given; or it has none, and one was given.
         InputError, NetworkError: A checkpoint or network cannot be used.
     """
     first = Hourglass(config.network.hourglass)
@@ -128,9 +128,11 @@ def build_pathways(config: TrainingConfig, hourglass: Path | None, init: Path | 
             load_weights(first, init, "hourglass")
         return BothPathways(first, None)
     generator = TwoPathGenerator(config.network.generator, config.network.hourglass.code)
+    if not config.network.generator.needs_hourglass:
+        return _without_hourglass(generator, hourglass, init)
     if hourglass is not None:
         load_weights(first, hourglass, "hourglass")
-    elif config.network.generator.needs_hourglass and not resuming:
+    elif not resuming:
         raise OptionError("Step 2 needs a trained hourglass: give --hourglass RUN, a folder that 'train hourglass' made.")
     draft = _build_draft(config, hourglass)
     if init is None and draft is not None:
@@ -140,6 +142,15 @@ def build_pathways(config: TrainingConfig, hourglass: Path | None, init: Path | 
     elif hourglass is not None and config.network.generator.kind == "unet":
         generator.initialise_from(first)
     return BothPathways(first, generator, draft)
+
+
+def _without_hourglass(generator: TwoPathGenerator, hourglass: Path | None, init: Path | None) -> BothPathways:
+    """The networks of a configuration whose generator sees the blurry image alone."""
+    if hourglass is not None:
+        raise OptionError(f"The generator of this configuration ('conditioned: false') has no hourglass: leave out {hourglass}.")
+    if init is not None:
+        load_weights(generator, init, "generator")
+    return BothPathways(None, generator)
 
 
 def _build_draft(config: TrainingConfig, exported: Path | None) -> TwoPathGenerator | None:

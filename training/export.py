@@ -1,4 +1,4 @@
-"""Export of a run as the ONNX file that the runtime reads: one graph, two outputs."""
+"""Export of a run as the ONNX file that the runtime reads: one graph for both steps."""
 
 from __future__ import annotations
 
@@ -144,7 +144,9 @@ def _restore(step: str, config: TrainingConfig, state: State) -> TwoStepNetwork:
     if step == "hourglass" or config.cgan.generator == "hourglass":
         hourglass.load_state_dict(averaged_weights(state))
         return TwoStepNetwork(hourglass, None)
-    hourglass.load_state_dict(state["hourglass"])
+    needed = config.network.generator.needs_hourglass
+    if needed:
+        hourglass.load_state_dict(state["hourglass"])
     generator = TwoPathGenerator(config.network.generator, config.network.hourglass.code)
     generator.load_state_dict(averaged_weights(state))
     generator.sharp_encoder = None
@@ -153,12 +155,13 @@ def _restore(step: str, config: TrainingConfig, state: State) -> TwoStepNetwork:
         draft = TwoPathGenerator(config.network.draft, config.network.hourglass.code)
         draft.load_state_dict(state["draft"])
         draft.sharp_encoder = None
-    return TwoStepNetwork(hourglass, generator, draft)
+    return TwoStepNetwork(hourglass if needed else None, generator, draft)
 
 
 def to_onnx(network: TwoStepNetwork, size: int = CROP_SIZE) -> onnx.ModelProto:
-    """Trace a network as an ONNX graph with the outputs "restored", "coarse" and, where the network says it, "confidence" [N].
+    """Trace a network as an ONNX graph.
 
+    Its outputs are "restored" and, as far as the network has them, "coarse" and "confidence" [N].
     Its inputs are "blurry" and, with a memory, "memory" [N, M, H / 2, W / 2] and "validity" [N, M].
 
     Initializers have the names of the weights.
@@ -167,9 +170,7 @@ def to_onnx(network: TwoStepNetwork, size: int = CROP_SIZE) -> onnx.ModelProto:
     with warnings.catch_warnings():
         # the exporter by tracing needs no further package and keeps the names of weights
         warnings.simplefilter("ignore")
-        inputs, outputs = _example(network, 1, size), ["restored", "coarse"]
-        if network.generator is not None and network.generator.confidence is not None:
-            outputs.append("confidence")
+        inputs, outputs = _example(network, 1, size), network.outputs
         torch.onnx.export(
             network,
             tuple(inputs.values()),

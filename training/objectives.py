@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from torch import Tensor, nn
 
 from streamdeblur.training.batches import Batch
@@ -37,19 +39,19 @@ def hourglass_loss(settings: HourglassSettings, coarse: Tensor, sharp: Tensor, b
     return l1(coarse, sharp, settings.norm) if settings.loss == "l1" else relative_charbonnier(coarse, sharp, blurry)
 
 
-def discriminator_objective(discriminator: nn.Module, batch: Batch, restored: Tensor) -> Tensor:
+def discriminator_objective(discriminator: nn.Module, batch: Batch, outputs: PathwayOutputs) -> Tensor:
     """Compute eq. 3 as the discriminator minimises it; no gradient reaches the generator.
 
     Args:
         discriminator: A `Discriminator`, or what Fabric wraps it in.
         batch: Blurry images, which are the condition, and sharp ones.
-        restored: Output of the generator, float [N, 3, H, W].
+        outputs: Of both pathways for this batch.
 
     Returns:
         A scalar.
     """
-    real, _ = discriminator(batch.blurry, batch.sharp)
-    generated, _ = discriminator(batch.blurry, restored.detach())
+    real, _ = discriminator(batch.blurry, _aimed(batch, outputs).sharp)
+    generated, _ = discriminator(batch.blurry, outputs.restored.images.detach())
     return discriminator_loss(real, generated)
 
 
@@ -75,6 +77,7 @@ def generator_losses(
         Weighted scalars by the name of their term.
     """
     weights, restored = settings.weights, outputs.restored.images
+    sharp, batch = batch.sharp, _aimed(batch, outputs)
     terms = {"content": weights.content * _content(settings, batch, restored, batch.sharp)}
     if outputs.restored.confidence is not None:
         trusted = outputs.restored._replace(images=restored.detach()).trusted(batch.blurry)
@@ -82,7 +85,7 @@ def generator_losses(
     if weights.gradient:
         terms["gradient"] = weights.gradient * gradient_l1(restored, batch.sharp, settings.norm)
     if outputs.reconstructed is not None and weights.reconstruction:
-        terms["reconstruction"] = weights.reconstruction * l1(outputs.reconstructed, batch.sharp, settings.norm)
+        terms["reconstruction"] = weights.reconstruction * l1(outputs.reconstructed, sharp, settings.norm)
     if weights.needs_discriminator:
         terms |= _adversarial_losses(settings, batch, restored, discriminator)
     if outputs.restored.deconvolved is not None:
@@ -92,6 +95,11 @@ def generator_losses(
     if teacher is not None and weights.teacher:
         terms["teacher"] = weights.teacher * _content(settings, batch, restored, teacher(batch.blurry))
     return terms
+
+
+def _aimed(batch: Batch, outputs: PathwayOutputs) -> Batch:
+    """The batch with what the restored images are compared with in place of the sharp ones."""
+    return batch if outputs.targets is None else replace(batch, sharp=outputs.targets)
 
 
 def _content(settings: CganSettings, batch: Batch, restored: Tensor, targets: Tensor) -> Tensor:

@@ -104,6 +104,13 @@ def _pad(attributes: Attributes, images: Tensor, value: float = 0.0) -> Tensor:
     return F.pad(images, (left, right, top, bottom), value=value) if any((top, left, bottom, right)) else images
 
 
+def _pad_all(attributes: Attributes, images: Tensor, pads: Tensor, value: Tensor | None = None) -> Tensor:
+    """ONNX names all that is added before each dimension, then all that is added after it; torch begins with the last one."""
+    before, after = pads.reshape(2, -1).tolist()
+    sides = [side for both in zip(reversed(before), reversed(after), strict=True) for side in both]
+    return F.pad(images, sides, attributes.get("mode", b"constant").decode(), 0.0 if value is None else float(value))
+
+
 def _convolve(attributes: Attributes, images: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
     stride, dilation = (tuple(attributes.get(name, (1, 1))) for name in ("strides", "dilations"))
     return F.conv2d(_pad(attributes, images), weight, bias, stride, 0, dilation, attributes.get("group", 1))
@@ -155,6 +162,7 @@ OPERATORS: dict[str, Operator] = {
     "MatMul": lambda _, a, b: a @ b,
     "MaxPool": _max_pool,
     "Mul": lambda _, a, b: a * b,
+    "Pad": _pad_all,
     "PRelu": lambda _, images, slope: torch.where(images < 0, images * slope, images),
     "Relu": lambda _, images: F.relu(images),
     "Reshape": _reshape,

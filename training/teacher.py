@@ -51,8 +51,9 @@ def open_teacher(path: Path, device: torch.device) -> Teacher:
         preset = NetworkPreset(**json.loads(metadata["config"])["network"])
     except (KeyError, ValueError, TypeError):
         raise InputError(f"{path} is no network that 'streamdeblur export' wrote; a teacher is one.") from None
-    hourglass = Hourglass(preset.hourglass)
-    load_weights(hourglass, path, "hourglass")
+    hourglass = Hourglass(preset.hourglass) if preset.generator.needs_hourglass else None
+    if hourglass is not None:
+        load_weights(hourglass, path, "hourglass")
     generator = TwoPathGenerator(preset.generator, preset.hourglass.code)
     load_weights(generator, path, "generator")
     draft = None

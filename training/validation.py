@@ -36,8 +36,8 @@ class Validation:
         """Measure a network.
 
         Args:
-            network: Maps blurry images, for sequences with their memory and its validity, to restored and coarse ones, all float
-                [N, 3, H, W] in [0, 1].
+            network: Maps blurry images, for sequences with their memory and its validity, to restored and, with a hourglass,
+                coarse ones, all float [N, 3, H, W] in [0, 1].
 
         Returns:
             PSNR and gain over the blurry input in dB, by blur scheme, and by the side of the crops where there are several; and a
@@ -59,7 +59,8 @@ class Validation:
         for start in range(0, len(of_one_size), BATCH_SIZE):
             samples = of_one_size[start : start + BATCH_SIZE]
             batch = collate(samples).to(device)
-            restored, coarse = (images.float() for images in network(batch.blurry, *(batch.memory or ()))[:2])
+            outputs = network(batch.blurry, *(batch.memory or ()))
+            restored, *coarse = (images.float() for images in outputs[:2] if images.dim() == 4)
             before, after = psnr(batch.blurry, batch.sharp), psnr(restored, batch.sharp)
             for sample, blurred, deblurred in zip(samples, before.tolist(), after.tolist(), strict=True):
                 values[f"psnr/{sample.record['scheme']}"].append(deblurred)
@@ -67,5 +68,5 @@ class Validation:
                     values[f"gain/{sample.record['scheme']}"].append(deblurred - blurred)
                     values["gain"].append(deblurred - blurred)
             for n in range(min(PANEL_ROWS - len(rows), len(samples))):
-                rows.append(torch.cat([batch.blurry[n], coarse[n], restored[n], batch.sharp[n]], dim=2))
+                rows.append(torch.cat([images[n] for images in (batch.blurry, *coarse, restored, batch.sharp)], dim=2))
         return {name: sum(items) / len(items) for name, items in sorted(values.items())}, torch.cat(rows, dim=1).cpu()

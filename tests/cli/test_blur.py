@@ -75,6 +75,14 @@ def test_vla_finds_the_face_and_says_which_rule_stopped_it(tmp_path, source):
         assert not np.array_equal(blurry, sharp)
 
 
+def test_sequential_windows_show_each_frame_once_and_in_order(tmp_path, source):
+    summary = blur_video(source, tmp_path / "pairs", BlurOptions(scheme="vla:sequential", longest=9), video=False)
+    pairs = [pair for pair, *_ in pairs_of(tmp_path / "pairs")]
+    assert len(pairs) == summary.pairs >= 5
+    assert [pair["frame"] for pair in pairs] == sorted({pair["frame"] for pair in pairs})
+    assert all(pair["length"] % 2 == 1 and pair["first"] + pair["last"] == 2 * pair["frame"] for pair in pairs)
+
+
 def test_synthetic_blur_of_every_frame(tmp_path, source, pictures):
     options = BlurOptions(scheme="synthetic", extents=(9, 12), seed=4)
     for name in ("one", "two"):
@@ -157,7 +165,8 @@ def test_wrong_use_is_told_in_words_and_leaves_nothing(tmp_path, source):
     for arguments, words in (
         (
             ["talk.mkv", "out", "--scheme", "pravg:8"],
-            "Unknown blur scheme 'pravg:8'. Did you mean 'pravg:L'? Known: vla, pravg:L, synthetic (L: an odd number of frames",
+            "Unknown blur scheme 'pravg:8'. Did you mean 'pravg:L'? Known: vla, vla:sequential, pravg:L, synthetic, "
+            "synthetic:markov, synthetic:handshake (L: an odd number of frames",
         ),
         ([".", "out.mp4"], "Name a folder"),
     ):
@@ -195,7 +204,7 @@ def test_what_cannot_be_blurred_is_named_and_leaves_nothing(tmp_path, source, pi
 
 @pytest.mark.parametrize("scheme", ["mean", "pravg", "pravg:8", "pravg:1", "pravg:x", "vla:3", ""])
 def test_unknown_schemes_are_refused(scheme):
-    with pytest.raises(OptionError, match=rf"scheme '{scheme}'\. .*Known: vla, pravg:L, synthetic"):
+    with pytest.raises(OptionError, match=rf"scheme '{scheme}'\. .*Known: vla, vla:sequential, pravg:L, synthetic"):
         BlurOptions(scheme=scheme)
 
 

@@ -23,7 +23,10 @@ from support.media.faces import faces_of
 from support.media.motion import panned, steady
 from support.metrics import psnr
 
-NAMES = ["pravg:11", "pravg:255", "pravg+camera:7", "vla", "vla+camera", "synthetic", "as-is", "sharp"]
+NAMES = [
+    "pravg:11", "pravg:255", "pravg+camera:7", "vla", "vla:sequential", "vla+camera", "synthetic", "synthetic:markov",
+    "synthetic:handshake", "as-is", "sharp",
+]  # fmt: skip
 SIDE = 248
 """Longer side of a face box whose window of 1.7 times it is resampled to a crop."""
 
@@ -74,7 +77,7 @@ def test_names_are_read_and_written_alike(name):
     "name", ["", "pravg", "pravg:", "pravg:4", "pravg:1", "pravg:257", "pravg:x", "vla:3", "sharp+camera", "vla+", "blur"]
 )
 def test_unknown_names_are_refused_with_those_that_are_known(name):
-    with pytest.raises(OptionError, match=r"Known: pravg:L, .*vla\+camera, synthetic, as-is, sharp \(L: .*pravg:11"):
+    with pytest.raises(OptionError, match=r"Known: pravg:L, .*vla\+camera, .*synthetic, .*as-is, sharp \(L: .*pravg:11"):
         BlurProtocol.parse(name)
 
 
@@ -107,6 +110,22 @@ def test_vla_takes_the_windows_that_its_rules_allow(clips, footage):
         window = vla(distinct[case.group], case.record["frame"], identity())
         assert (case.record["first"], case.record["last"]) == (window.frames[0], window.frames[-1])
         assert case.record["length"] == window.length >= 3
+
+
+def test_sequential_windows_are_cases_whose_middles_differ(clips, footage):
+    found = cases("vla:sequential", clips)
+    assert len(found) == len({case.name for case in found}) > 20
+    distinct = {name: observe(clip.frames, clip.boxes) for name, clip in footage.items()}
+    for case in found[::5]:
+        window = vla(distinct[case.group], case.record["first"], identity(), growth="sequential")
+        assert (case.record["frame"], case.record["last"]) == (window.middle, window.frames[-1])
+
+
+def test_the_family_of_synthetic_blur_can_be_chosen(stills):
+    markov, handshake = (cases(f"synthetic:{family}", stills, 3) for family in ("markov", "handshake"))
+    for first, second in zip(markov, handshake, strict=True):
+        assert (first.name, first.record["extent"]) == (second.name, second.record["extent"])
+        assert not np.array_equal(first.kernel, second.kernel)
 
 
 def test_a_shaking_camera_blurs_more(clips):

@@ -71,7 +71,7 @@ def test_names_are_read_and_written_alike():
         BlurProtocol.parse("runs:pravg:4")
 
 
-@pytest.mark.parametrize("name", ["runs:pravg:3", "runs:vla", "sliding:pravg:5", "sliding:vla"])
+@pytest.mark.parametrize("name", ["runs:pravg:3", "runs:vla", "runs:vla:sequential", "sliding:pravg:5", "sliding:vla"])
 def test_exposures_follow_each_other_and_overlap_only_where_the_name_says_so(swinging, name):
     found = runs(name, swinging, 4)
     assert len(found) == 4

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from skimage.metrics import structural_similarity
 
-from streamdeblur.kernels.similarity import ssim
+from streamdeblur.kernels.similarity import mean_square_difference, ssim
 from support.reference import blur as reference
 
 
@@ -33,3 +33,12 @@ def test_it_is_that_of_scikit_image():
 def test_equal_flat_pictures_are_alike(value):
     flat = np.full((7, 7), value, np.uint8)
     assert ssim(flat, flat) == pytest.approx(1.0, abs=1e-4)
+
+
+@pytest.mark.parametrize("shape", [(5, 7, 3), (1, 1, 1), (0, 4, 3)])
+def test_the_mean_square_difference_is_exact(shape):
+    random = np.random.default_rng(0)
+    wide = random.integers(0, 256, (2, shape[0], shape[1] + 2, shape[2]), np.uint8)
+    first, second = wide[:, :, 1:-1]
+    expected = np.square(first.astype(float) - second).mean() if first.size else 0.0
+    assert mean_square_difference(first, second) == pytest.approx(expected, rel=1e-12)

@@ -103,3 +103,32 @@ def test_the_files_of_the_run_and_the_card_are_not_replaced(tmp_path, run):
 def test_a_folder_that_does_not_exist_is_refused(tmp_path, run):
     with pytest.raises(OutputError, match="does not exist"):
         export(run, tmp_path / "absent" / "network.onnx")
+
+
+def exported_of(folder, faces, *changes, base="ablations/cgan-no-hg"):
+    config = load(folder / "config.yaml", base, TINY_PAPER, *changes)
+    train_cgan(config, data_for(config, "cgan", faces), folder / "run")
+    return onnx.load(str(export(folder / "run", folder / "network.onnx").path))
+
+
+def test_a_network_without_a_hourglass_carries_none(tmp_path, faces):
+    model = exported_of(tmp_path, faces)
+    assert [output.name for output in model.graph.output] == ["restored"]
+    # the encoder and the decoder of Table 3 have eight layers each
+    operators = [node.op_type for node in model.graph.node]
+    assert (operators.count("Conv"), operators.count("ConvTranspose")) == (8, 8)
+    assert {tensor.name.split(".")[0] for tensor in model.graph.initializer if "." in tensor.name} == {"generator"}
+    with FaceDeblurrer(network=tmp_path / "network.onnx") as deblurrer:
+        assert deblurrer.restore(np.stack(faces[:1])).shape == (1, 256, 256, 3)
+
+
+def test_a_network_of_luma_keeps_the_chroma_of_its_input(tmp_path, faces):
+    model = exported_of(tmp_path, faces, {"network": {"generator": {"output": "luma"}}})
+    blurry = np.random.default_rng(1).random((1, 3, 256, 256), np.float32)
+    session = onnxruntime.InferenceSession(model.SerializeToString())
+    restored = session.run(None, {"blurry": blurry})[0]
+    inside = ((restored > 0) & (restored < 1)).all(1)
+    assert inside.mean() > 0.05
+    difference = (restored - blurry).transpose(0, 2, 3, 1)[inside]
+    assert np.abs(difference).max() > 0.01
+    assert np.ptp(difference, axis=1).max() < 1e-5, "red, green and blue change alike"

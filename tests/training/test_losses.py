@@ -22,11 +22,15 @@ B = image([0.1, 0.5], [0.6, 0.75])
 def test_l1():
     # |-0.1|, 0, |0.4|, |-0.5|
     assert losses.l1(A, B).item() == pytest.approx(1.0 / 4)
+    # as a sum over the three channels of an image; two images are averaged
+    assert losses.l1(A, B, "sum").item() == pytest.approx(3.0)
+    assert losses.l1(torch.cat([A, B]), torch.cat([B, B]), "sum").item() == pytest.approx(1.5)
 
 
 def test_gradient_l1():
     # A - B = [[-0.1, 0], [0.4, -0.5]]: across 0.1 and -0.9, down 0.5 and -0.5
     assert losses.gradient_l1(A, B).item() == pytest.approx(0.5 + 0.5)
+    assert losses.gradient_l1(A, B, "sum").item() == pytest.approx(3 * (1.0 + 1.0))
 
 
 def test_relative_charbonnier():
@@ -49,6 +53,14 @@ def test_adversarial_terms():
         (math.log(2) + math.log(4 / 3)) / 2 + math.log(4), rel=1e-6
     )
     assert losses.adversarial_loss(generated).item() == pytest.approx(math.log(4 / 3), rel=1e-6)
+    assert losses.adversarial_loss(generated, "saturating").item() == pytest.approx(math.log(1 / 4), rel=1e-6)
+
+
+def test_the_gradient_of_the_saturating_form_vanishes_where_the_discriminator_is_sure():
+    for form, least, most in (("saturating", 0.0, 1e-4), ("non-saturating", 0.99, 1.0)):
+        logits = torch.tensor([-10.0], requires_grad=True)
+        losses.adversarial_loss(logits, form).backward()
+        assert least <= -logits.grad.item() <= most
 
 
 def test_projection():

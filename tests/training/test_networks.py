@@ -8,7 +8,7 @@ import torch
 from streamdeblur.errors import OptionError
 from streamdeblur.training.networks.blocks import PatchConv, ResnetLayer
 from streamdeblur.training.networks.discriminator import Discriminator
-from streamdeblur.training.networks.generator import TwoPathGenerator, low_pass
+from streamdeblur.training.networks.generator import TwoPathGenerator, low_pass, with_luma
 from streamdeblur.training.networks.hourglass import Hourglass
 from streamdeblur.training.networks.pathways import BothPathways
 from streamdeblur.training.networks.presets import DeconvolutionPreset, GeneratorPreset, HourglassPreset, NetworkPreset
@@ -193,7 +193,7 @@ def test_step_2_does_not_change_the_hourglass():
     hourglass = Hourglass(HourglassPreset(width=8, depth=2))
     pathways = BothPathways(hourglass, TwoPathGenerator(GeneratorPreset(width=1 / 32), 0)).train()
     before = {name: value.clone() for name, value in hourglass.state_dict().items()}
-    restored, reconstructed = pathways(torch.rand(2, 3, 256, 256), torch.rand(2, 3, 256, 256))
+    restored, reconstructed, _ = pathways(torch.rand(2, 3, 256, 256), torch.rand(2, 3, 256, 256))
     assert restored.deconvolved is None
     (restored.images.sum() + reconstructed.sum()).backward()
     assert all(parameter.grad is None for parameter in hourglass.parameters())
@@ -204,3 +204,28 @@ def test_the_exported_form_is_clamped():
     network = TwoStepNetwork(Hourglass(LITE_HOURGLASS), None).eval()
     restored, coarse = network(torch.full((1, 3, 64, 64), 1.5))
     assert restored.max() == coarse.max() == 1.0
+
+
+def test_an_output_of_luma_has_one_filter_and_is_compared_as_luma():
+    generator = TwoPathGenerator(GeneratorPreset(width=1 / 32, output="luma"), 0).eval()
+    assert generator.decoder.layers[-1][0].out_channels == 1
+    weights = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+    blurry, sharp = torch.rand(2, 1, 3, 256, 256)
+    targets = generator.targets(blurry, sharp)
+    luma = ((sharp - blurry) * weights).sum(1, keepdim=True)
+    assert torch.allclose(targets - blurry, luma.expand(-1, 3, -1, -1), atol=1e-5)
+    with torch.no_grad():
+        pathways = BothPathways(Hourglass(HourglassPreset(width=8, depth=2)), generator).eval()
+        outputs = pathways(blurry, sharp)
+    assert torch.equal(outputs.targets, targets)
+    # a difference of luma is the same in all colours, and nothing else differs
+    for images, aim in ((outputs.restored.images, targets), (outputs.reconstructed, sharp)):
+        difference = images - aim
+        assert difference.abs().max() > 0.01
+        assert (difference - difference.mean(1, keepdim=True)).abs().max() < 1e-5
+    assert torch.allclose(with_luma(sharp, (sharp * weights).sum(1, keepdim=True)), sharp, atol=1e-6)
+
+
+def test_only_table_3_has_an_output_of_luma():
+    with pytest.raises(OptionError, match="luma"):
+        GeneratorPreset.validated({"kind": "unet", "output": "luma"})

@@ -97,12 +97,13 @@ def test_each_variant_of_the_self_evaluation_trains_and_is_exported(tmp_path, fa
     config = load(tmp_path / "config.yaml", f"ablations/{name}", TINY_PAPER)
     data = data_for(config, "cgan", faces)
     hourglass = None
-    if config.network.generator.conditioned and config.cgan.generator == "two_path":
+    if config.network.generator.needs_hourglass and config.cgan.generator == "two_path":
         train_hourglass(config, data_for(config, "hourglass", faces), tmp_path / "hourglass")
         hourglass = tmp_path / "hourglass"
     train_cgan(config, data, tmp_path / "run", hourglass, identity=str(identity_network))
     network, metadata = open_trained(tmp_path / "run")
     assert (network.generator is None) == name.startswith("hg-disc")
+    assert (network.hourglass is None) == name.startswith(("cgan-no-hg", "vanilla"))
     assert metadata["preset"] == name
     assert metadata["training"] == "cgan: 4 images"
     assert export(tmp_path / "run", tmp_path / "network.onnx").difference < 1e-5
@@ -112,6 +113,12 @@ def test_a_training_without_its_hourglass_is_refused(tmp_path, faces):
     config = load(tmp_path / "config.yaml", "lite", TINY_LITE)
     with pytest.raises(OptionError, match="--hourglass RUN"):
         train_cgan(config, data_for(config, "cgan", faces), tmp_path / "run")
+
+
+def test_a_training_that_has_no_hourglass_refuses_one(tmp_path, faces, hourglass_run):
+    config = load(tmp_path / "config.yaml", "ablations/cgan-no-hg", TINY_PAPER)
+    with pytest.raises(OptionError, match=r"'conditioned: false'.*leave out .*run"):
+        train_cgan(config, data_for(config, "cgan", faces), tmp_path / "run", hourglass_run)
 
 
 def test_a_hourglass_of_another_shape_is_refused(tmp_path, faces, hourglass_run):

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from streamdeblur.training.networks.blocks import PatchConv
 from streamdeblur.training.networks.confidence import Confidence
-from streamdeblur.training.networks.deconvolution import RESPONSES, Deconvolution, DeconvolutionOutputs, Memory
+from streamdeblur.training.networks.deconvolution import RESPONSES, Deconvolution, DeconvolutionOutputs, Memory, reduced_luma
 from streamdeblur.training.networks.hourglass import Hourglass
 from streamdeblur.training.networks.presets import GeneratorPreset
 from streamdeblur.training.networks.table3 import Table3Decoder, Table3Encoder
@@ -36,8 +36,8 @@ class Restored(NamedTuple):
 class Reference(NamedTuple):
     """What a generator begins with beside the blurry images."""
 
-    images: Tensor
-    """The coarse ones, or those of a draft in [0, 1]: float [N, 3, H, W]."""
+    images: Tensor | None
+    """The coarse ones, or those of a draft in [0, 1]: float [N, 3, H, W]; None without a hourglass."""
     deep: Tensor | None = None
     """Features of the third level of the draft's generator."""
 
@@ -51,7 +51,7 @@ class TwoPathGenerator(nn.Module):
 
     The shared decoder draws the features of blurry images towards the manifold of sharp ones. At prediction only G_bl remains.
     In the kind "unet" the decoder predicts detail that is added to a base image: the blurry image for G_bl, the sharp image
-    without its fine detail for G_s.
+    without its fine detail for G_s. With an output of luma alone, chroma is that of the input.
     """
 
     def __init__(self, preset: GeneratorPreset, code: int) -> None:
@@ -67,7 +67,7 @@ class TwoPathGenerator(nn.Module):
         if preset.kind == "table3":
             self.blurry_encoder: nn.Module = Table3Encoder(3 * images, preset.width)
             self.sharp_encoder: nn.Module | None = Table3Encoder(3, preset.width)
-            self.decoder: nn.Module = Table3Decoder(preset.width)
+            self.decoder: nn.Module = Table3Decoder(preset.width, 1 if preset.output == "luma" else 3)
         else:
             stems = [image_stem(preset.widths[0], preset.patch) for _ in range(images)]
             if self.deconvolution is not None:
@@ -84,14 +84,14 @@ class TwoPathGenerator(nn.Module):
             self.sharp_encoder = None
 
     def forward(
-        self, blurry: Tensor, coarse: Tensor, code: Tensor | None, memory: Memory | None = None, deep: Tensor | None = None
+        self, blurry: Tensor, coarse: Tensor | None, code: Tensor | None, memory: Memory | None = None, deep: Tensor | None = None
     ) -> Tensor:
         """Restore blurry images (G_bl), as far as the restoration is to be trusted.
 
         Args:
             blurry: float [N, 3, H, W] in [0, 1]. H and W are 256 (table3), or multiples of four patches
                 (unet); equal for a deconvolution.
-            coarse: Output of the hourglass, in the same form.
+            coarse: Output of the hourglass, in the same form; None for a generator that sees the blurry image alone.
             code: Blur code of the hourglass [N, code]; None in the kind "table3".
             memory: Neighbouring crops of the same faces, for a deconvolution that has a memory.
             deep: Features of the draft's generator, for one that has none of its own.
@@ -102,12 +102,15 @@ class TwoPathGenerator(nn.Module):
         return self.restore(blurry, coarse, code, memory, deep).trusted(blurry)
 
     def restore(
-        self, blurry: Tensor, coarse: Tensor, code: Tensor | None, memory: Memory | None = None, deep: Tensor | None = None
+        self, blurry: Tensor, coarse: Tensor | None, code: Tensor | None, memory: Memory | None = None, deep: Tensor | None = None
     ) -> Restored:
         """Restore blurry images; arguments as for `forward`."""
-        inputs = [blurry, coarse] if self.preset.conditioned else [blurry]
+        inputs = [blurry]
+        if self.preset.conditioned:
+            assert coarse is not None
+            inputs.append(coarse)
         if code is None:
-            return Restored(self.decoder(*self.blurry_encoder(torch.cat(inputs, dim=1))).float())
+            return Restored(self._coloured(self.decoder(*self.blurry_encoder(torch.cat(inputs, dim=1))).float(), blurry))
         deconvolved = None if self.deconvolution is None else self.deconvolution(blurry, coarse, memory)
         if deconvolved is not None:
             inputs.append(deconvolved.planes)
@@ -145,18 +148,33 @@ class TwoPathGenerator(nn.Module):
         if self.sharp_encoder is None:
             raise ValueError("This generator has no sharp pathway.")
         if code is None:
-            reconstructed: Tensor = self.decoder(*self.sharp_encoder(sharp)).float()
-            return reconstructed
+            return self._coloured(self.decoder(*self.sharp_encoder(sharp)).float(), sharp)
         detail: Tensor = self.decoder(self.sharp_encoder([sharp], code), code).float()
         return low_pass(sharp) + detail
 
+    def targets(self, blurry: Tensor, sharp: Tensor) -> Tensor:
+        """Return what restored images are compared with, float [N, 3, H, W].
 
-def reference_of(draft: TwoPathGenerator | None, blurry: Tensor, coarse: Tensor, code: Tensor | None) -> Reference:
+        These are the sharp images; with an output of luma alone, their luma with the chroma of the blurry ones.
+        """
+        return sharp if self.preset.output == "colour" else with_luma(blurry, reduced_luma(sharp, 1))
+
+    def _coloured(self, output: Tensor, images: Tensor) -> Tensor:
+        """The output of the decoder as colours; that of luma alone with the chroma of images."""
+        return output if self.preset.output == "colour" else with_luma(images, output)
+
+
+def reference_of(draft: TwoPathGenerator | None, blurry: Tensor, coarse: Tensor | None, code: Tensor | None) -> Reference:
     """Return the coarse images, or what a draft makes of them; arguments as for `TwoPathGenerator.forward`."""
     if draft is None:
         return Reference(coarse)
     restored = draft.restore(blurry, coarse, code)
     return Reference(restored.images.clamp(0.0, 1.0), restored.deep)
+
+
+def with_luma(images: Tensor, luma: Tensor) -> Tensor:
+    """Return images [N, 3, H, W] with another luma [N, 1, H, W]: the differences of colours and luma, which are chroma, stay."""
+    return images + (luma - reduced_luma(images, 1))
 
 
 def low_pass(images: Tensor) -> Tensor:

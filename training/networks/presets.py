@@ -55,6 +55,11 @@ class GeneratorPreset(Settings):
     conditioned: bool = Field(default=True, description="Whether G_bl gets the coarse image beside the blurry one.")
     sharp_pathway: bool = Field(default=True, description="Whether to train G_s, the auto-encoder of sharp images, with G_bl.")
     width: float = Field(default=1.0, gt=0, le=1, description="table3: number of filters relative to Table 3.")
+    output: Literal["colour", "luma"] = Field(
+        default="colour",
+        description="table3: filters of the last layer, 3 for the colours or 1 for luma; restored images then have the chroma of "
+        "the blurry ones.",
+    )
     widths: tuple[Channels, Channels, Channels] = Field(
         default=(48, 80, 160), description="unet: channels at 1/4, 1/8 and 1/16 for patches of 4 px."
     )
@@ -83,6 +88,12 @@ class GeneratorPreset(Settings):
     def needs_hourglass(self) -> bool:
         """Whether G_bl gets the coarse image or the blur code."""
         return self.conditioned or self.kind == "unet"
+
+    @model_validator(mode="after")
+    def _check_output(self) -> Self:
+        if self.output == "luma" and self.kind != "table3":
+            raise ValueError("an output of luma alone needs the kind 'table3'")
+        return self
 
     @model_validator(mode="after")
     def _check_deconvolution(self) -> Self:

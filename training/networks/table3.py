@@ -15,7 +15,7 @@ from torch import Tensor, nn
 ENCODER = ((4, 64, 1), (4, 128, 2), (4, 256, 2), (4, 512, 2), (4, 512, 2), (4, 512, 2), (4, 512, 2), (1, 256, 2))
 """Filter size, filters and stride of each layer of Table 3 (a)."""
 DECODER = ((1, 1024, 2), (4, 512, 2), (4, 512, 2), (4, 512, 2), (4, 256, 2), (4, 128, 2), (4, 64, 2), (4, 3, 1))
-"""The same of Table 3 (b); transposed convolutions."""
+"""The same of Table 3 (b); transposed convolutions. The last one has 3 filters or 1."""
 KEEP_PROBABILITIES = (0.5, 0.5, 0.5, 1.0, 1.0, 1.0, 1.0, 1.0)
 """Dropout's probability of keeping a value, for each layer of the decoder."""
 ENCODER_RESIDUALS = (1, 3, 5)
@@ -66,15 +66,20 @@ class Table3Encoder(nn.Module):
 
 
 class Table3Decoder(nn.Module):
-    """Table 3 (b): the encoder's outputs to images [N, 3, 256, 256]. Both pathways share one decoder."""
+    """Table 3 (b): the encoder's outputs to images [N, channels, 256, 256]. Both pathways share one decoder."""
 
-    def __init__(self, width: float) -> None:
+    def __init__(self, width: float, images: int = 3) -> None:
+        """
+        Args:
+            width: Number of filters relative to Table 3.
+            images: Channels of the images, 1 or 3.
+        """
         super().__init__()
         self.layers = nn.ModuleList()
         channels = round(ENCODER[-1][1] * width)
         for number, (size, filters, stride) in enumerate(DECODER, start=1):
             last = number == len(DECODER)
-            filters = filters if last else round(filters * width)
+            filters = images if last else round(filters * width)
             # output_padding makes the 1 x 1 filter of the first layer double the size as well
             convolution = nn.ConvTranspose2d(channels, filters, size, stride, (size - 1) // 2, output_padding=int(size == 1))
             rest = [] if last else [nn.ReLU(), nn.BatchNorm2d(filters), nn.Dropout(1 - KEEP_PROBABILITIES[number - 1])]

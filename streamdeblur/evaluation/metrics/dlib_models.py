@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -59,6 +60,15 @@ def is_installed() -> bool:
     except OptionError:
         return False
     return True
+
+
+def recognition_weights() -> Path:
+    """Return the file of the weights of dlib's face recognition.
+
+    Raises:
+        OptionError: The package that holds it is not installed.
+    """
+    return Path(_packages()[1].face_recognition_model_location())
 
 
 def _packages() -> tuple[Any, Any]:

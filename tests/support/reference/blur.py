@@ -111,3 +111,27 @@ def splatted(path, span, size):
         for dx, dy in ((0, 0), (1, 0), (0, 1), (1, 1)):
             intensity[row + dy, column + dx] += (1 - abs(x - column - dx)) * (1 - abs(y - row - dy)) / len(path)
     return intensity
+
+
+def grown_window(observations, start, response, rules, sequential):
+    """VLA: (first, last) of the window that grows from `start`; average, motion and rules are computed anew for each size."""
+    first = last = start
+    found = (start, start)
+    side = observations[start].pixel * max(observations[start].luma.shape)
+    while True:
+        first, last = first if sequential else first - 1, last + 1
+        count = last - first + 1
+        if count > rules.longest or first < 0 or last >= len(observations):
+            return found
+        if any(o.cut for o in observations[first + 1 : last + 1]) or not rules.overlap(observations[first], observations[last]):
+            return found
+        motions = np.stack([o.motion[observations[start].region] for o in observations[first + 1 : last + 1]]).astype(float)
+        path = np.linalg.norm(motions, axis=-1).mean(axis=(1, 2)).sum()
+        if rules.motion(path, np.linalg.norm(motions.sum(axis=0), axis=-1).mean(), count, side):
+            return found
+        lumas = np.stack([o.luma[..., 0] for o in observations[first : last + 1]])
+        mean = np.floor(response.linearise(lumas).astype(float).mean(axis=0) + 0.5).astype(int)
+        if ssim(response.develop(mean), observations[first + count // 2].luma[..., 0]) < rules.least_similarity:
+            return found
+        if count % 2:
+            found = (first, last)

@@ -157,3 +157,31 @@ def test_a_clip_that_stands_still_averages_to_itself(photograph):
     frame = panned(photograph, [(0, 0)]).frames[0]
     blurry = RunningSum(srgb()).average((n, frame) for n in range(9))
     assert np.array_equal(blurry, frame)
+
+
+def test_sequential_growth_adds_frames_at_the_end_and_moves_the_middle(photograph):
+    observations = observe(panned(photograph, steady(2, 25)).frames)
+    window = vla(observations, 2, srgb(), LAX, "sequential")
+    assert (window.stopped_by, window.frames, window.middle) == ("longest", tuple(range(2, 23)), 12)
+    even = vla(observations, 2, srgb(), strict(longest=20), "sequential")
+    assert (even.stopped_by, even.frames, even.middle) == ("longest", tuple(range(2, 21)), 11)
+    assert even.motion_px == pytest.approx(36, rel=0.2)
+    assert vla(observations, 23, srgb(), LAX, "sequential").frames == (23,)
+
+
+@pytest.mark.parametrize("growth", ["symmetric", "sequential"])
+def test_windows_are_those_of_the_definition(photograph, growth):
+    """A camera that speeds up, turns round and ends in another shot, under rules each of which stops some windows."""
+    offsets = [(round(28 * np.sin(n * n / 150)), n // 3) for n in range(34)]
+    clip = panned(photograph, offsets, size=(96, 96))
+    clip.frames[30:] = 255 - clip.frames[30:]
+    rules = StopRules(least_overlap=0.4, least_similarity=0.6, least_progress=0.6, swing_from=0.1, longest=15)
+    observations = distinct_frames(observe(clip.frames, clip.boxes))
+    windows = [vla(observations, start, srgb(), rules, growth) for start in range(0, len(observations), 2)]
+    expected = [
+        reference.grown_window(observations, start, srgb(), rules, growth == "sequential")
+        for start in range(0, len(observations), 2)
+    ]
+    numbers = [tuple(o.number for o in observations[first : last + 1]) for first, last in expected]
+    assert [window.frames for window in windows] == numbers
+    assert {window.stopped_by for window in windows} >= {"overlap", "cut", "end"}

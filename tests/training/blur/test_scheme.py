@@ -18,7 +18,23 @@ def test_a_scheme_prints_as_it_is_spelled(text):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "mean", "pravg:", "pravg:8", "pravg:1", "pravg:257", "pravg:x", "vla:3", "vla+", "vla_camera", "sharp+camera"]
+    "text",
+    [
+        "",
+        "mean",
+        "pravg:",
+        "pravg:8",
+        "pravg:1",
+        "pravg:257",
+        "pravg:x",
+        "vla:3",
+        "vla:markov",
+        "pravg:L",
+        "synthetic:sequential",
+        "vla+",
+        "vla_camera",
+        "sharp+camera",
+    ],
 )
 def test_what_is_no_scheme_is_refused_with_those_there_are(text):
     with pytest.raises(OptionError, match=rf"^Unknown blur scheme '{re.escape(text)}'\. .*Known: vla, .*as-is \(L: an odd"):

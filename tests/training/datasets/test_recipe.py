@@ -21,6 +21,7 @@ from streamdeblur.training.datasets.recipe import DEFAULT_MIX, Recipe
 from support.media.motion import MovingFace, panned, steady
 from support.metrics import psnr
 
+NOTHING = {str(scheme): 0.0 for scheme in DEFAULT_MIX}
 SCHEMES = ["synthetic", "vla", "pravg", "vla+camera", "pravg+camera", "sharp", "mild"]
 
 
@@ -219,7 +220,7 @@ def test_a_length_in_the_mix_is_that_of_the_averages(clips):
 
 @pytest.mark.parametrize("scheme", ["vla_camera", "as-is", "pravg:8", "vla:3"])
 def test_unknown_schemes_are_refused(scheme):
-    with pytest.raises(OptionError, match=rf"'{scheme}'\. .*Known: synthetic, vla, pravg"):
+    with pytest.raises(OptionError, match=rf"'{scheme}'\. .*Known: vla, vla:sequential, .*pravg"):
         Recipe(mix={scheme: 1.0})
 
 
@@ -277,3 +278,44 @@ def test_a_fraction_of_the_pairs_is_degraded_at_full_severity(stills):
         for one in (usual, worst, all_worst)
     ]
     assert scaled[0] < scaled[1] < scaled[2] == 40
+
+
+def test_a_family_of_kernels_is_kept_to(stills):
+    kernels = {
+        family: [PairMaker(stills, [], recipe(mix=NOTHING | {f"synthetic{family}": 1})).pair(n).kernel for n in range(4)]
+        for family in ("", ":markov", ":handshake")
+    }
+    markov, handshake = kernels[":markov"], kernels[":handshake"]
+    assert not any(np.array_equal(a, b) for a, b in zip(markov, handshake, strict=True))
+
+
+def test_windows_grow_as_the_scheme_says_and_in_both_directions(photograph):
+    clips = [panned(photograph, [(round(n * n / 12), 0) for n in range(26)], size=(300, 300))]
+    rules = {"least_overlap": 0.4, "least_similarity": 0.4}
+
+    def windows(scheme, **settings):
+        maker = PairMaker([], clips, recipe(mix=NOTHING | {scheme: 1}, rules=rules, **settings))
+        assert maker.pair(0).record["scheme"] == scheme
+        (found,) = maker._plan(0).windows.values()
+        return [window.frames for window in found]
+
+    symmetric, sequential = windows("vla"), windows("vla:sequential")
+    assert sequential != symmetric
+    assert windows("vla", reverse=True) == symmetric
+    both = windows("vla:sequential", reverse=True)
+    assert both[: len(sequential)] == sequential
+    assert len(sequential) < len(both) == len(set(both))
+
+
+def test_pairs_can_be_left_as_they_are(stills, clips):
+    plain = recipe(mix=NOTHING | {"synthetic": 1, "vla": 1}, mirrored=False, jitter=False)
+    maker = PairMaker(stills[:3], clips, plain)
+    pairs = [maker.pair(n) for n in range(12)]
+    assert not any(pair.record["flipped"] or "scale" in pair.record for pair in pairs)
+    for pair in pairs:
+        if "still" in pair.record:
+            assert np.array_equal(pair.sharp, stills[pair.record["still"]])
+    again = PairMaker(stills[:3], clips, recipe(mix=NOTHING | {"synthetic": 1, "vla": 1}))
+    varied = [again.pair(n).record for n in range(12)]
+    assert any(record["flipped"] for record in varied)
+    assert any("scale" in record for record in varied)
