@@ -54,3 +54,36 @@ def test_crops_of_impossible_sizes_are_refused(tmp_path, sides):
 def test_modules_without_networks_do_not_import_torch(module):
     code = f"import sys, streamdeblur.training.{module}; assert 'torch' not in sys.modules"
     subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_paper_is_what_its_text_says():
+    paper = TrainingConfig.load(Path("paper"))
+    steps = {"hourglass": paper.hourglass, "cgan": paper.cgan}
+    mixes = {
+        name: {str(scheme): weight for scheme, weight in paper.recipe_of(step).mix.items() if weight}
+        for name, step in steps.items()
+    }
+    assert mixes == {"hourglass": {"synthetic:handshake": 1.0}, "cgan": {"vla:sequential": 1.0}}
+    assert paper.recipe.reverse
+    for step in steps.values():
+        recipe = paper.recipe_of(step)
+        assert (recipe.severity, recipe.mirrored, recipe.jitter, recipe.responses) == (0, False, False, ("identity",))
+        assert {step.severity(n) for n in (0, step.steps // 2, step.steps)} == {1.0}
+        assert (step.average, step.precision, step.part(0), set(step.face_crops)) == (0, "32-true", 256, {256})
+    weights = paper.cgan.weights
+    assert (weights.content, weights.gradient, weights.projection, weights.reconstruction) == (100, 100, 8, 100)
+    assert (paper.hourglass.loss, paper.cgan.content_loss, paper.cgan.adversarial) == ("l1", "l1", "saturating")
+
+
+def test_paper_small_differs_in_widths_and_in_how_long_it_is_trained():
+    paper, small = (TrainingConfig.load(Path(name)) for name in ("paper", "paper_small"))
+    wide = {"hourglass": {"width"}, "generator": {"width"}, "discriminator": {"widths"}, "name": True}
+    assert small.network.model_dump(exclude=wide) == paper.network.model_dump(exclude=wide)
+    assert small.network.generator.width <= 0.25
+    assert small.network.hourglass.width <= paper.network.hourglass.width / 4
+    assert (small.cgan.weights, small.cgan.adversarial, small.cgan.norm) == (
+        paper.cgan.weights, paper.cgan.adversarial, paper.cgan.norm,
+    )  # fmt: skip
+    for step, whole in ((small.hourglass, paper.hourglass), (small.cgan, paper.cgan)):
+        assert small.recipe_of(step).mix == paper.recipe_of(whole).mix
+        assert [step.part(n) for n in (0, step.steps - 1)] == [128, 256]
