@@ -105,7 +105,9 @@ def test_shipped_names_are_those_of_the_files_and_are_suggested():
         TrainingConfig.load(Path(name))
     with pytest.raises(OptionError, match=r"nope: No such file or directory\. Known: archive, preview\."):
         VideoOptions.load("nope")
-    with pytest.raises(OptionError, match=r"Did you mean 'lite'\? Known: lite, lite_clips, .*paper, paper_small, ablations/final"):
+    with pytest.raises(
+        OptionError, match=r"Did you mean 'lite'\? Known: lite, lite_clips, .*paper, paper_small, ablations/final"
+    ):
         TrainingConfig.load(Path("lit"))
     with pytest.raises(OptionError, match=r"Did you mean 'ablations/final'\?"):
         TrainingConfig.load(Path("final"))

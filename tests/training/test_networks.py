@@ -224,6 +224,8 @@ def test_an_output_of_luma_has_one_filter_and_is_compared_as_luma():
         assert difference.abs().max() > 0.01
         assert (difference - difference.mean(1, keepdim=True)).abs().max() < 1e-5
     assert torch.allclose(with_luma(sharp, (sharp * weights).sum(1, keepdim=True)), sharp, atol=1e-6)
+    with torch.autocast("cpu", torch.bfloat16):
+        assert torch.equal(generator.targets(blurry, sharp), targets), "luma is not rounded in mixed precision"
 
 
 def test_only_table_3_has_an_output_of_luma():

@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
+from streamdeblur.kernels.luma import BLUE, GREEN, RED
 from streamdeblur.training.networks.blocks import PatchConv
 from streamdeblur.training.networks.confidence import Confidence
-from streamdeblur.training.networks.deconvolution import RESPONSES, Deconvolution, DeconvolutionOutputs, Memory, reduced_luma
+from streamdeblur.training.networks.deconvolution import RESPONSES, Deconvolution, DeconvolutionOutputs, Memory
 from streamdeblur.training.networks.hourglass import Hourglass
 from streamdeblur.training.networks.presets import GeneratorPreset
 from streamdeblur.training.networks.table3 import Table3Decoder, Table3Encoder
@@ -157,7 +158,7 @@ class TwoPathGenerator(nn.Module):
 
         These are the sharp images; with an output of luma alone, their luma with the chroma of the blurry ones.
         """
-        return sharp if self.preset.output == "colour" else with_luma(blurry, reduced_luma(sharp, 1))
+        return sharp if self.preset.output == "colour" else with_luma(blurry, luma_of(sharp))
 
     def _coloured(self, output: Tensor, images: Tensor) -> Tensor:
         """The output of the decoder as colours; that of luma alone with the chroma of images."""
@@ -174,7 +175,12 @@ def reference_of(draft: TwoPathGenerator | None, blurry: Tensor, coarse: Tensor 
 
 def with_luma(images: Tensor, luma: Tensor) -> Tensor:
     """Return images [N, 3, H, W] with another luma [N, 1, H, W]: the differences of colours and luma, which are chroma, stay."""
-    return images + (luma - reduced_luma(images, 1))
+    return images + (luma - luma_of(images))
+
+
+def luma_of(images: Tensor) -> Tensor:
+    """Return the luma (Rec. 601) of images [N, 3, H, W]: [N, 1, H, W]; also in mixed precision in that of the images."""
+    return (images * images.new_tensor((RED, GREEN, BLUE))[:, None, None]).sum(1, keepdim=True)
 
 
 def low_pass(images: Tensor) -> Tensor:
