@@ -122,6 +122,8 @@ def build_pathways(config: TrainingConfig, hourglass: Path | None, init: Path | 
         OptionError: The generator needs a trained hourglass, and none was given; or it has none, and one was given.
         InputError, NetworkError: A checkpoint or network cannot be used.
     """
+    if hourglass is not None and config.takes_step_1 != "--hourglass":
+        raise OptionError(_needs_no_hourglass(config, hourglass))
     first = Hourglass(config.network.hourglass)
     if config.cgan.generator == "hourglass":
         if init is not None:
@@ -129,7 +131,9 @@ def build_pathways(config: TrainingConfig, hourglass: Path | None, init: Path | 
         return BothPathways(first, None)
     generator = TwoPathGenerator(config.network.generator, config.network.hourglass.code)
     if not config.network.generator.needs_hourglass:
-        return _without_hourglass(generator, hourglass, init)
+        if init is not None:
+            load_weights(generator, init, "generator")
+        return BothPathways(None, generator)
     if hourglass is not None:
         load_weights(first, hourglass, "hourglass")
     elif not resuming:
@@ -144,13 +148,11 @@ def build_pathways(config: TrainingConfig, hourglass: Path | None, init: Path | 
     return BothPathways(first, generator, draft)
 
 
-def _without_hourglass(generator: TwoPathGenerator, hourglass: Path | None, init: Path | None) -> BothPathways:
-    """The networks of a configuration whose generator sees the blurry image alone."""
-    if hourglass is not None:
-        raise OptionError(f"The generator of this configuration ('conditioned: false') has no hourglass: leave out {hourglass}.")
-    if init is not None:
-        load_weights(generator, init, "generator")
-    return BothPathways(None, generator)
+def _needs_no_hourglass(config: TrainingConfig, given: Path) -> str:
+    """Why a configuration cannot use the hourglass that was given, and what to do."""
+    if config.takes_step_1 == "--init":
+        return f"This configuration trains the hourglass itself ('generator: hourglass'): give it as --init {given}."
+    return f"The generator of this configuration ('conditioned: false') sees no coarse image: leave out --hourglass {given}."
 
 
 def _build_draft(config: TrainingConfig, exported: Path | None) -> TwoPathGenerator | None:

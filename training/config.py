@@ -163,6 +163,13 @@ class TrainingConfig(Settings):
         """
         return cls.validated(_with_base(path), path)
 
+    @property
+    def takes_step_1(self) -> Literal["--hourglass", "--init"] | None:
+        """The option by which step 2 gets the hourglass of step 1; None where it has none."""
+        if self.cgan.generator == "hourglass":
+            return "--init"
+        return "--hourglass" if self.network.generator.needs_hourglass else None
+
     def recipe_of(self, step: StepSettings) -> Recipe:
         """Return the recipe of the pairs that a step is trained on."""
         return step.recipe or self.recipe

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -87,7 +88,7 @@ class _GraphBuilder:
         self.nodes: list[onnx.NodeProto] = []
         self.weights: list[onnx.TensorProto] = []
 
-    def add(self, kind: str, *inputs: str | NDArray[np.generic], **attributes: object) -> str:
+    def add(self, kind: str, *inputs: str | NDArray[np.generic], **attributes: Any) -> str:
         """Add a node; inputs that are arrays become weights."""
         output = f"{kind}{len(self.nodes)}"
         names = []

@@ -104,7 +104,9 @@ def _given(option: str, folders: list[Path] | None) -> list[str]:
     return [word for folder in folders or [] for word in (option, str(folder))]
 
 
-def tell_next(run: Path, step: str, config: Path, folders: DataFolders, *, identity: bool = False) -> None:
+def tell_next(
+    run: Path, step: str, config: Path, folders: DataFolders, *, identity: bool = False, option: str = "--hourglass"
+) -> None:
     """Say where the result of a training is, and what to do with it.
 
     Args:
@@ -113,10 +115,11 @@ def tell_next(run: Path, step: str, config: Path, folders: DataFolders, *, ident
         config: Configuration of the training.
         folders: The data of the training, which the next command uses, too.
         identity: Whether step 2 needs a network for its identity term, whose file only the user knows.
+        option: By which step 2 gets what step 1 trained.
     """
     logger.info("Done: the weights of step %d are in %s.", 1 if step == "hourglass" else 2, run / CHECKPOINT)
     if step == "hourglass":
-        command = ["streamdeblur", "train", "cgan", str(config), "--hourglass", str(run), *folders.arguments]
+        command = ["streamdeblur", "train", "cgan", str(config), option, str(run), *folders.arguments]
         command += ["--identity", "FILE.onnx"] if identity else []
         logger.info("Next, step 2: %s", shlex.join([*command, "--out", f"{run}-cgan"]))
     else:

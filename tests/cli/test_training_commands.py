@@ -14,6 +14,7 @@ GAIN = ("--stills", "absent", "--clips", "absent", "--held-out-stills", "absent"
     [
         (("train", "hourglass", "lite", "--out", "run"), "--stills, --clips or --pairs"),
         (("train", "cgan", "lite", "--out", "run", "--pairs", "a", "--stills", "b"), "either --pairs or"),
+        (("train", "hourglass", "ablations/cgan-no-hg", "--out", "run", "--stills", "empty"), "has no step 1"),
         (("train", "cgan", "ablations/cgan-no-hg-only-2mf2", "--out", "run", "--clips", "a"), "give them with --pairs"),
         (("train", "hourglass", "absent", "--out", "run", "--stills", "."), "Cannot read the configuration absent"),
         (("train", "hourglass", "wrong.yaml", "--out", "run", "--stills", "."), "did you mean 'batch'?"),

@@ -97,7 +97,7 @@ def test_each_variant_of_the_self_evaluation_trains_and_is_exported(tmp_path, fa
     config = load(tmp_path / "config.yaml", f"ablations/{name}", TINY_PAPER)
     data = data_for(config, "cgan", faces)
     hourglass = None
-    if config.network.generator.needs_hourglass and config.cgan.generator == "two_path":
+    if config.takes_step_1 == "--hourglass":
         train_hourglass(config, data_for(config, "hourglass", faces), tmp_path / "hourglass")
         hourglass = tmp_path / "hourglass"
     train_cgan(config, data, tmp_path / "run", hourglass, identity=str(identity_network))
@@ -116,9 +116,10 @@ def test_a_training_without_its_hourglass_is_refused(tmp_path, faces):
 
 
 def test_a_training_that_has_no_hourglass_refuses_one(tmp_path, faces, hourglass_run):
-    config = load(tmp_path / "config.yaml", "ablations/cgan-no-hg", TINY_PAPER)
-    with pytest.raises(OptionError, match=r"'conditioned: false'.*leave out .*run"):
-        train_cgan(config, data_for(config, "cgan", faces), tmp_path / "run", hourglass_run)
+    for name, words in (("cgan-no-hg", r"'conditioned: false'.*leave out --hourglass .*run"), ("hg-disc", "as --init .*run")):
+        config = load(tmp_path / "config.yaml", f"ablations/{name}", TINY_PAPER)
+        with pytest.raises(OptionError, match=words):
+            train_cgan(config, data_for(config, "cgan", faces), tmp_path / "run", hourglass_run)
 
 
 def test_a_hourglass_of_another_shape_is_refused(tmp_path, faces, hourglass_run):

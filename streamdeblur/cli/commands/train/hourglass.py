@@ -19,6 +19,7 @@ from streamdeblur.cli.training import (
     is_helper_process,
     tell_next,
 )
+from streamdeblur.errors import OptionError
 
 
 def command(
@@ -38,7 +39,10 @@ def command(
             from streamdeblur.training.hourglass import train_hourglass
 
         loaded = TrainingConfig.load(config)
+        if loaded.takes_step_1 is None:
+            raise OptionError(f"{config} has no step 1: its generator sees the blurry image alone. Begin with 'train cgan'.")
         data = folders.open(loaded, loaded.hourglass)
         with goes_on_with_the_same_command(run / CHECKPOINT):
             train_hourglass(loaded, data, run, init)
-        tell_next(run, "hourglass", config, folders, identity=loaded.cgan.weights.identity > 0)
+        identity = loaded.cgan.weights.identity > 0
+        tell_next(run, "hourglass", config, folders, identity=identity, option=loaded.takes_step_1)
