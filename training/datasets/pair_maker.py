@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from streamdeblur.training.blur.averaging import FrameSequence, Window, distinct_frames, find_windows, pravg
 from streamdeblur.training.blur.camera import CameraPath
-from streamdeblur.training.blur.exposures import Pair, average_clip, expose
+from streamdeblur.training.blur.exposures import Pair, expose
 from streamdeblur.training.blur.observation import Observation, observe
 from streamdeblur.training.blur.response import Response, open_response
 from streamdeblur.training.blur.reverse import average_backwards
@@ -216,11 +216,11 @@ class PairMaker:
     def _vla_windows(self, clip: FrameSequence, distinct: list[Observation], growth: Growth) -> list[Window]:
         """The windows of VLA in a clip, with those of its frames in reverse order if the recipe has them."""
         scheme, response, rules = BlurScheme("vla", growth=growth), self._responses[0], self.recipe.rules
+        forward = find_windows(distinct, scheme, response, rules=rules)
         if not self.recipe.reverse:
-            return find_windows(distinct, scheme, response, rules=rules)
-        forward = [(window, pair.blurry) for window, pair in average_clip(clip, scheme, response, rules=rules)]
+            return forward
         backwards = average_backwards(clip, scheme, response, forward, rules=rules)
-        return [window for window, _ in forward] + [averaged[0] for averaged in backwards if averaged is not None]
+        return forward + [averaged[0] for averaged in backwards if averaged is not None]
 
     def _window(self, random: np.random.Generator, number: int, scheme: BlurScheme, length: int) -> Window:
         """Choose a window of a clip; the shortest clips have none of the length, then VLA's or the middle frame alone."""

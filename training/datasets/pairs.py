@@ -108,7 +108,7 @@ def pairs_of_clip(folder: Path, number: int, key: str, name: str, options: PairO
         forward = list(average_clip(clip, scheme, response, rules=rules, every=options.every))
         chosen = [(*averaged, "forward") for averaged in forward]
         if options.reverse:
-            known = [(window, pair.blurry) for window, pair in forward]
+            known = [window for window, _ in forward]
             for averaged in average_backwards(clip, scheme, response, known, rules=rules, every=options.every):
                 if averaged is None:
                     source.drop("reverse pairs with the blur of a forward one")

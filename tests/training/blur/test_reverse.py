@@ -25,7 +25,7 @@ def clip(photograph):
 def both_ways(clip, growth):
     scheme = BlurScheme("vla", growth=growth)
     forward = list(average_clip(clip, scheme, identity(), rules=RULES))
-    known = [(window, pair.blurry) for window, pair in forward]
+    known = [window for window, _ in forward]
     return forward, list(average_backwards(clip, scheme, identity(), known, rules=RULES))
 
 
