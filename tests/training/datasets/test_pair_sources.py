@@ -43,6 +43,8 @@ def test_half_of_them_are_mirrored_both_images_alike(stored):
     mirrored = [pair.sharp[0, 0, 0] < pair.sharp[0, -1, 0] for pair in pairs]
     assert 15 < sum(mirrored) < 45
     assert all(np.array_equal(pair.blurry, pair.sharp) for pair in pairs)
+    plain = StoredPairs([stored], "all", seed=1, mirrored=False)
+    assert all(plain.pair(index).sharp[0, 0, 0] > plain.pair(index).sharp[0, -1, 0] for index in range(12))
 
 
 def test_parts_are_cut_out_of_both_images_alike(stored):
