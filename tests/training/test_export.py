@@ -105,28 +105,30 @@ def test_a_folder_that_does_not_exist_is_refused(tmp_path, run):
         export(run, tmp_path / "absent" / "network.onnx")
 
 
-def exported_of(folder, faces, *changes, base="ablations/cgan-no-hg"):
-    config = load(folder / "config.yaml", base, TINY_PAPER, *changes)
+@pytest.fixture(scope="module")
+def luma_alone(tmp_path_factory, faces):
+    """The export of a network that sees the blurry image alone, and whose last layer gives luma alone."""
+    folder = tmp_path_factory.mktemp("luma")
+    luma = {"network": {"generator": {"output": "luma"}}}
+    config = load(folder / "config.yaml", "ablations/cgan-no-hg", TINY_PAPER, luma)
     train_cgan(config, data_for(config, "cgan", faces), folder / "run")
-    return onnx.load(str(export(folder / "run", folder / "network.onnx").path))
+    return export(folder / "run", folder / "network.onnx").path
 
 
-def test_a_network_without_a_hourglass_carries_none(tmp_path, faces):
-    model = exported_of(tmp_path, faces)
-    assert [output.name for output in model.graph.output] == ["restored"]
+def test_a_network_without_a_hourglass_carries_none(luma_alone, faces):
+    graph = onnx.load(str(luma_alone)).graph
+    assert [output.name for output in graph.output] == ["restored"]
     # the encoder and the decoder of Table 3 have eight layers each
-    operators = [node.op_type for node in model.graph.node]
+    operators = [node.op_type for node in graph.node]
     assert (operators.count("Conv"), operators.count("ConvTranspose")) == (8, 8)
-    assert {tensor.name.split(".")[0] for tensor in model.graph.initializer if "." in tensor.name} == {"generator"}
-    with FaceDeblurrer(network=tmp_path / "network.onnx") as deblurrer:
+    assert {tensor.name.split(".")[0] for tensor in graph.initializer if "." in tensor.name} == {"generator"}
+    with FaceDeblurrer(network=luma_alone) as deblurrer:
         assert deblurrer.restore(np.stack(faces[:1])).shape == (1, 256, 256, 3)
 
 
-def test_a_network_of_luma_keeps_the_chroma_of_its_input(tmp_path, faces):
-    model = exported_of(tmp_path, faces, {"network": {"generator": {"output": "luma"}}})
+def test_a_network_of_luma_keeps_the_chroma_of_its_input(luma_alone):
     blurry = np.random.default_rng(1).random((1, 3, 256, 256), np.float32)
-    session = onnxruntime.InferenceSession(model.SerializeToString())
-    restored = session.run(None, {"blurry": blurry})[0]
+    restored = onnxruntime.InferenceSession(str(luma_alone)).run(None, {"blurry": blurry})[0]
     inside = ((restored > 0) & (restored < 1)).all(1)
     assert inside.mean() > 0.05
     difference = (restored - blurry).transpose(0, 2, 3, 1)[inside]
