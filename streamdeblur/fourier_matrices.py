@@ -19,10 +19,10 @@ BANDS = 8
 """Number of frequency bands."""
 
 
-def fourier_matrices(size: int) -> dict[str, NDArray[np.float32]]:
-    """Return the matrices for planes [size, size], all float32.
+def fourier_matrices(size: int, kernel_side: int = KERNEL_SIDE, margin: int = MARGIN) -> dict[str, NDArray[np.float32]]:
+    """Return the matrices for planes [size, size], all float32; by default those for the kernels and the margin above.
 
-    Every transform is a product with one matrix from the right for each direction; ``T`` is ``size + MARGIN``:
+    Every transform is a product with one matrix from the right for each direction; ``T`` is ``size + margin``:
 
     - ``planes.rows`` and ``planes.columns`` give the spectrum of a plane, divided by T;
     - ``kernels.rows`` and ``kernels.columns`` that of a kernel, not divided;
@@ -31,10 +31,10 @@ def fourier_matrices(size: int) -> dict[str, NDArray[np.float32]]:
     - ``frequency`` [T // 2 + 1, 1, T] is the squared frequency, 1 at the Nyquist frequency of an axis;
     - ``bands`` [BANDS, (T // 2 + 1) * T] is the weight of each frequency in each band; those of a frequency sum to 1.
     """
-    period = size + MARGIN
+    period = size + margin
     half = period // 2 + 1
     dft = np.exp(-2j * np.pi * np.outer(np.arange(period), np.arange(period)) / period)
-    offsets = np.arange(KERNEL_SIDE) - KERNEL_SIDE // 2
+    offsets = np.arange(kernel_side) - kernel_side // 2
     kernel_dft = np.exp(-2j * np.pi * np.outer(np.arange(period), offsets) / period)
     extended_dft = dft @ _periodic_extension(size, period)
     # all columns of a half spectrum count weights but the first one (and the last one of an even period)

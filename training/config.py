@@ -17,6 +17,7 @@ from streamdeblur.options import Settings
 from streamdeblur.setting_types import LARGEST_COUNT, LARGEST_SEED
 from streamdeblur.training.datasets.pair_sources import Direction
 from streamdeblur.training.datasets.recipe import Recipe
+from streamdeblur.training.networks.compared.presets import ComparedPreset
 from streamdeblur.training.networks.presets import NetworkPreset
 
 MOST_BASES = 8
@@ -141,6 +142,18 @@ class CganSettings(StepSettings):
     discriminator_optimiser: OptimiserSettings = OptimiserSettings()
 
 
+class ComparedSettings(StepSettings):
+    """One of the learned methods that the paper compares with, which are trained in one step."""
+
+    method: ComparedPreset
+    discriminator_optimiser: OptimiserSettings = OptimiserSettings()
+
+    @property
+    def unpaired(self) -> bool:
+        """Whether the sharp images are of other faces than the blurry ones."""
+        return self.method.kind == "zhu"
+
+
 class TrainingConfig(Settings):
     """Settings of a training: shapes of the networks, data, both steps."""
 
@@ -149,6 +162,7 @@ class TrainingConfig(Settings):
     recipe: Recipe = Recipe()
     hourglass: HourglassSettings = HourglassSettings()
     cgan: CganSettings = CganSettings()
+    compared: ComparedSettings | None = Field(default=None, description="A compared method, instead of the two steps.")
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -169,6 +183,16 @@ class TrainingConfig(Settings):
         if self.cgan.generator == "hourglass":
             return "--init"
         return "--hourglass" if self.network.generator.needs_hourglass else None
+
+    def settings_of_compared(self) -> ComparedSettings:
+        """Return the settings of the compared method.
+
+        Raises:
+            OptionError: The configuration is one of the two steps.
+        """
+        if self.compared is None:
+            raise OptionError("This configuration has no compared method; compared/nah and its neighbours have one.")
+        return self.compared
 
     def recipe_of(self, step: StepSettings) -> Recipe:
         """Return the recipe of the pairs that a step is trained on."""

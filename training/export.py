@@ -6,6 +6,7 @@ import io
 import json
 import logging
 import warnings
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -24,8 +25,9 @@ from streamdeblur.files import refuse_inputs
 from streamdeblur.onnx_session import open_on_cpu
 from streamdeblur.partial_file import PartialFile, writing
 from streamdeblur.training.checkpoint import State, read_checkpoint
-from streamdeblur.training.config import TrainingConfig
+from streamdeblur.training.config import StepSettings, TrainingConfig
 from streamdeblur.training.networks.blocks import ResnetLayer
+from streamdeblur.training.networks.compared.network import ComparedNetwork, build_generator
 from streamdeblur.training.networks.generator import TwoPathGenerator
 from streamdeblur.training.networks.hourglass import Hourglass
 from streamdeblur.training.networks.two_step import TwoStepNetwork
@@ -40,6 +42,9 @@ TOLERANCE = {"fp32": 1e-4, "fp16-stored": 2e-2, "fp16": 2e-2}
 
 Precision = Literal["fp32", "fp16-stored", "fp16"]
 """fp32: all in float32; fp16-stored: weights in float16; fp16: arithmetic in float16 as well where possible."""
+
+
+Exportable = TwoStepNetwork | ComparedNetwork
 
 
 @dataclass(frozen=True)
@@ -106,7 +111,7 @@ def _read_card(card: Path) -> str:
         raise InputError(f"Cannot read the model card {card}: {error}") from None
 
 
-def open_trained(run: Path) -> tuple[TwoStepNetwork, dict[str, str]]:
+def open_trained(run: Path) -> tuple[Exportable, dict[str, str]]:
     """Build the network of a run in evaluation mode, with the weights of its EMA.
 
     Args:
@@ -125,7 +130,7 @@ def open_trained(run: Path) -> tuple[TwoStepNetwork, dict[str, str]]:
         raise InputError(f"{run} is not the folder of a run. Give one that 'streamdeblur train' made.") from None
     state = read_checkpoint(run / CHECKPOINT)
     network = _restore(saved["step"], config, state).eval().requires_grad_(False)
-    step = config.hourglass if saved["step"] == "hourglass" else config.cgan
+    step: StepSettings = getattr(config, saved["step"])
     metadata = {
         "preset": config.network.name,
         "crop_size": str(CROP_SIZE),
@@ -139,7 +144,11 @@ def open_trained(run: Path) -> tuple[TwoStepNetwork, dict[str, str]]:
     return network, metadata
 
 
-def _restore(step: str, config: TrainingConfig, state: State) -> TwoStepNetwork:
+def _restore(step: str, config: TrainingConfig, state: State) -> Exportable:
+    if step == "compared":
+        compared = build_generator(config.settings_of_compared().method)
+        compared.load_state_dict(averaged_weights(state))
+        return ComparedNetwork(compared)
     hourglass = Hourglass(config.network.hourglass)
     if step == "hourglass" or config.cgan.generator == "hourglass":
         hourglass.load_state_dict(averaged_weights(state))
@@ -158,7 +167,7 @@ def _restore(step: str, config: TrainingConfig, state: State) -> TwoStepNetwork:
     return TwoStepNetwork(hourglass if needed else None, generator, draft)
 
 
-def to_onnx(network: TwoStepNetwork, size: int = CROP_SIZE) -> onnx.ModelProto:
+def to_onnx(network: Exportable, size: int = CROP_SIZE) -> onnx.ModelProto:
     """Trace a network as an ONNX graph.
 
     Its outputs are "restored" and, as far as the network has them, "coarse" and "confidence" [N].
@@ -189,7 +198,7 @@ def to_onnx(network: TwoStepNetwork, size: int = CROP_SIZE) -> onnx.ModelProto:
     return model
 
 
-def _example(network: TwoStepNetwork, count: int, size: int, random: torch.Generator | None = None) -> dict[str, Tensor]:
+def _example(network: Exportable, count: int, size: int, random: torch.Generator | None = None) -> dict[str, Tensor]:
     """Random inputs of a network by their names in the graph, for crops [size, size]."""
     inputs = {"blurry": torch.rand(count, 3, size, size, generator=random)}
     if network.memory:
@@ -201,6 +210,7 @@ def _example(network: TwoStepNetwork, count: int, size: int, random: torch.Gener
 def _gather_constants(model: onnx.ModelProto) -> None:
     """Turn large constant nodes into initializers, equal ones into one."""
     names: dict[bytes, str] = {}
+    replaced: dict[str, str] = {}
     rest = []
     for node in model.graph.node:
         tensor = node.attribute[0].t if node.op_type == "Constant" else None
@@ -211,15 +221,16 @@ def _gather_constants(model: onnx.ModelProto) -> None:
         if content not in names:
             names[content] = tensor.name = node.output[0]
             model.graph.initializer.append(tensor)
-        _replace_input(model, node.output[0], names[content])
+        replaced[node.output[0]] = names[content]
     del model.graph.node[:]
     model.graph.node.extend(rest)
+    _replace_inputs(model, replaced)
 
 
-def _replace_input(model: onnx.ModelProto, old: str, new: str) -> None:
-    """Replace the input `old` of all nodes by `new`."""
+def _replace_inputs(model: onnx.ModelProto, replaced: Mapping[str, str]) -> None:
+    """Give the inputs of all nodes other names."""
     for node in model.graph.node:
-        node.input[:] = [new if name == old else name for name in node.input]
+        node.input[:] = [replaced.get(name, name) for name in node.input]
 
 
 def _shared_weights(network: nn.Module, model: onnx.ModelProto) -> dict[str, str]:
@@ -235,20 +246,22 @@ def _shared_weights(network: nn.Module, model: onnx.ModelProto) -> dict[str, str
 def _store_at_half_precision(model: onnx.ModelProto) -> None:
     """Store large constants as float16, each with a Cast; the runtime converts them once, when it loads the graph."""
     casts = []
+    replaced: dict[str, str] = {}
     for tensor in model.graph.initializer:
         array = numpy_helper.to_array(tensor)
         if array.dtype != np.float32 or array.size < LARGE_CONSTANT:
             continue
         converted = f"{tensor.name}.float32"
-        _replace_input(model, tensor.name, converted)
+        replaced[tensor.name] = converted
         casts.append(helper.make_node("Cast", [tensor.name], [converted], to=onnx.TensorProto.FLOAT))
         tensor.CopyFrom(numpy_helper.from_array(array.astype(np.float16), tensor.name))
+    _replace_inputs(model, replaced)
     rest = list(model.graph.node)
     del model.graph.node[:]
     model.graph.node.extend([*casts, *rest])
 
 
-def _difference(network: TwoStepNetwork, content: bytes, size: int = CROP_SIZE) -> float:
+def _difference(network: Exportable, content: bytes, size: int = CROP_SIZE) -> float:
     """The largest difference between the outputs of ONNX Runtime and of torch for crops of a size, in batches of one and two."""
     logging.getLogger("onnxruntime").setLevel(logging.ERROR)
     if size != CROP_SIZE:

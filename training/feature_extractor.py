@@ -1,4 +1,4 @@
-"""Feature extractors of the identity ("VGG") term of the paper's self evaluation (Sec. 5.3)."""
+"""Feature extractors: of the identity ("VGG") term of the paper's self evaluation (Sec. 5.3), and of perceptual losses."""
 
 from __future__ import annotations
 
@@ -19,6 +19,8 @@ Extractor = Callable[[Tensor], Tensor]
 
 VGG16 = (64, 64, "pool", 128, 128, "pool", 256, 256, 256, "pool", 512, 512, 512, "pool", 512, 512, 512, "pool")
 """Layers of Simonyan & Zisserman 2015, configuration D; numbers are channels."""
+CONV3_3 = 15
+"""Layers up to conv3_3, without its ReLU."""
 VGG_MEAN, VGG_DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 ONNX_SIDE = 112
 """Side of the input in pixels, for a network whose file leaves it open."""
@@ -37,13 +39,14 @@ def vgg16() -> nn.Sequential:
     return nn.Sequential(*layers)
 
 
-def open_extractor(name: str, device: torch.device) -> Extractor:
+def open_extractor(name: str, device: torch.device, *, middle: bool = False) -> Extractor:
     """Open a feature extractor.
 
     Args:
         name: ``FILE.onnx``, for example InsightFace's ArcFace, which gets RGB in [-1, 1] at the size of its input; or
             ``vgg16:FILE.safetensors``, torchvision's weights of VGG-16, which gets images normalised as for ImageNet.
         device: Where to run it.
+        middle: Whether to end VGG-16 with conv3_3, whose features still show where in the image something is.
 
     Returns:
         The extractor, with frozen weights.
@@ -54,17 +57,18 @@ def open_extractor(name: str, device: torch.device) -> Extractor:
     """
     kind, _, file = name.partition(":")
     if kind == "vgg16" and file:
-        return _NormalisedInput(_load_vgg(Path(file)), None, VGG_MEAN, VGG_DEVIATION).to(device)
+        network = _load_vgg(Path(file))
+        return _NormalisedInput(network[:CONV3_3] if middle else network, None, VGG_MEAN, VGG_DEVIATION).to(device)
     if name.endswith(".onnx"):
-        network = OnnxModule(Path(name))
-        side = network.input_side or ONNX_SIDE
-        return _NormalisedInput(network, side, (0.5,) * 3, (0.5,) * 3).to(device)
+        embedding = OnnxModule(Path(name))
+        side = embedding.input_side or ONNX_SIDE
+        return _NormalisedInput(embedding, side, (0.5,) * 3, (0.5,) * 3).to(device)
     raise OptionError(
-        f"The identity term needs a network of faces (got {name or 'none'!r}). Give --identity FILE.onnx or vgg16:FILE."
+        f"This training compares features, and needs their network (got {name or 'none'!r}): FILE.onnx or vgg16:FILE."
     )
 
 
-def _load_vgg(path: Path) -> nn.Module:
+def _load_vgg(path: Path) -> nn.Sequential:
     network = vgg16()
     try:
         weights = {name.removeprefix("features."): value for name, value in load_file(path).items()}

@@ -35,12 +35,12 @@ class TrainingRun:
         """
         Args:
             folder: Created if it does not exist.
-            step_name: "hourglass" or "cgan".
+            step_name: "hourglass", "cgan" or "compared".
             config: Settings of the training.
             writes: Whether this process writes to the folder.
 
         Raises:
-            OptionError: The folder holds a run with another configuration, or of the other step, that has a checkpoint.
+            OptionError: The folder holds a run with another configuration, or of another step, that has a checkpoint.
             InputError: The configuration of such a run is damaged.
             OutputError: The folder cannot be written to.
         """

@@ -40,10 +40,11 @@ GROUPS = {
         },
     ),
     "train": (
-        "Train the two steps of the method.",
+        "Train the two steps of the method, and the methods that it is compared with.",
         {
             "hourglass": "Train step 1: the hourglass, which restores low and middle frequencies.",
             "cgan": "Train step 2: the conditional GAN, which restores high frequencies. The hourglass is not changed.",
+            "compared": "Train one of the learned methods that the paper compares with.",
             "gain": "Fit the estimate of what a network gains, by which faces are chosen.",
             "measure": "Measure the figures of a model card on held-out people, as a table in Markdown.",
         },

@@ -71,7 +71,7 @@ class DataFolders:
 
     def open(self, config: TrainingConfig, settings: StepSettings) -> TrainingData:
         """Open the pairs to train one step with, and those to validate it with."""
-        from streamdeblur.training.datasets.pair_sources import StoredPairs, open_maker, open_sequence_maker
+        from streamdeblur.training.datasets.pair_sources import StoredPairs, open_maker, open_sequence_maker, open_unpaired
         from streamdeblur.training.loop import TrainingData
 
         recipe, seed = config.recipe_of(settings), config.seed
@@ -83,20 +83,26 @@ class DataFolders:
             )
         if self.pairs and memory:
             raise OptionError("A network with a memory is trained on sequences: give --stills and --clips instead of --pairs.")
+        unpaired = settings is config.compared and config.compared.unpaired
+        if self.pairs and unpaired:
+            raise OptionError("This method learns from images that are not paired: give --stills and --clips instead of --pairs.")
 
-        def maker(stills: list[Path], clips: list[Path]) -> MakeSample:
+        def maker(stills: list[Path], clips: list[Path], *, unpaired: bool = False) -> MakeSample:
+            if unpaired:
+                return open_unpaired(stills, clips, recipe, seed).pair
             if memory:
                 return open_sequence_maker(stills, clips, recipe, seed, memory).sequence
             return open_maker(stills, clips, recipe, seed).pair
 
+        trained_on = self.stills or [], self.clips or []
         if self.pairs:
             training: MakeSample = StoredPairs(self.pairs, settings.pairs, seed, mirrored=recipe.mirrored).pair
         else:
-            training = maker(self.stills or [], self.clips or [])
+            training = maker(*trained_on, unpaired=unpaired)
         stills, clips = ([folder] if folder else [] for folder in (self.held_out_stills, self.held_out_clips))
         if not stills and not clips:
             logger.info("No --held-out-stills or --held-out-clips: the run is validated on people that are trained on.")
-            return TrainingData(training, training)
+            return TrainingData(training, maker(*trained_on) if unpaired else training)
         return TrainingData(training, maker(stills, clips))
 
 
@@ -111,13 +117,14 @@ def tell_next(
 
     Args:
         run: Folder of the run.
-        step: "hourglass" or "cgan".
+        step: "hourglass", "cgan" or "compared".
         config: Configuration of the training.
         folders: The data of the training, which the next command uses, too.
         identity: Whether step 2 needs a network for its identity term, whose file only the user knows.
         option: By which step 2 gets what step 1 trained.
     """
-    logger.info("Done: the weights of step %d are in %s.", 1 if step == "hourglass" else 2, run / CHECKPOINT)
+    part = {"hourglass": " of step 1", "cgan": " of step 2"}.get(step, "")
+    logger.info("Done: the weights%s are in %s.", part, run / CHECKPOINT)
     if step == "hourglass":
         command = ["streamdeblur", "train", "cgan", str(config), option, str(run), *folders.arguments]
         command += ["--identity", "FILE.onnx"] if identity else []

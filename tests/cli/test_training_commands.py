@@ -20,6 +20,8 @@ GAIN = ("--stills", "absent", "--clips", "absent", "--held-out-stills", "absent"
         (("train", "hourglass", "wrong.yaml", "--out", "run", "--stills", "."), "did you mean 'batch'?"),
         (("train", "hourglass", "lite", "--out", "run", "--stills", "empty"), "holds nothing to train with"),
         (("train", "hourglass", "lite", "--out", "run", "--clips", "absent"), "absent"),
+        (("train", "compared", "lite", "--out", "run", "--stills", "."), "has no compared method; compared/nah"),
+        (("train", "compared", "compared/zhu", "--out", "run", "--pairs", "absent"), "images that are not paired"),
         (("train", "gain", "--out", "run", "--network", "lite", *GAIN), "one without a memory, and one with"),
         (("train", "gain", "--out", "run", *GAIN), "absent"),
         (("train", "measure", "absent.onnx"), "Nothing to measure on"),

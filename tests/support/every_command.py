@@ -35,6 +35,7 @@ ARGUMENTS = [
     ["dataset", "stats", "absent"],
     ["train", "hourglass", "lite", "--out", "run"],
     ["train", "cgan", "lite", "--out", "run"],
+    ["train", "compared", "compared/nah", "--out", "run"],
     ["train", "gain", "--out", "run", "--stills", "a", "--clips", "b", "--held-out-stills", "c", "--held-out-clips", "d"],
     ["train", "measure", "absent.onnx"],
     ["engine", "list"],

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from itertools import accumulate
 from pathlib import Path
-from typing import Generic, Literal, Protocol, TypeVar, overload
+from typing import Any, Generic, Literal, Protocol, TypeVar, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ from streamdeblur.training.blur.averaging import FrameSequence
 from streamdeblur.training.blur.exposures import Pair
 from streamdeblur.training.blur.view import View
 from streamdeblur.training.datasets.pair_maker import PairMaker
-from streamdeblur.training.datasets.random_access import open_clips, open_pairs, open_stills
+from streamdeblur.training.datasets.random_access import Store, open_clips, open_pairs, open_stills
 from streamdeblur.training.datasets.random_crops import random_part, scaled
 from streamdeblur.training.datasets.recipe import Recipe
 from streamdeblur.training.datasets.sequence_maker import SequenceMaker
@@ -112,6 +112,45 @@ class StoredPairs:
         return Pair(blurry, sharp, None, record)
 
 
+class UnpairedImages:
+    """Blurry images of some faces, and sharp ones of others, in place of pairs."""
+
+    def __init__(self, blurry: PairSource, sharp: PairSource) -> None:
+        """
+        Args:
+            blurry: Its blurry images are taken.
+            sharp: Its sharp images are taken.
+        """
+        self._blurry, self._sharp = blurry, sharp
+
+    def __repr__(self) -> str:
+        return f"UnpairedImages({self._blurry}, {self._sharp})"
+
+    def pair(self, index: int, severity: float = 1.0, size: int = CROP_SIZE, crop: int = CROP_SIZE) -> Pair:
+        """Return a blurry and a sharp image of different faces, see `PairSource.pair`."""
+        blurry, sharp = (source.pair(index, severity, size, crop) for source in (self._blurry, self._sharp))
+        return Pair(blurry.blurry, sharp.sharp, None, blurry.record)
+
+
+class Selection(Sequence[Item], Generic[Item]):
+    """Some items of a data set."""
+
+    def __init__(self, items: Sequence[Item], numbers: Sequence[int]) -> None:
+        self._items, self._numbers = items, numbers
+
+    def __len__(self) -> int:
+        return len(self._numbers)
+
+    @overload
+    def __getitem__(self, index: int) -> Item: ...
+    @overload
+    def __getitem__(self, index: slice) -> list[Item]: ...
+    def __getitem__(self, index: int | slice) -> Item | list[Item]:
+        """Return the item at an index; a slice gives a list."""
+        chosen = self._numbers[index]
+        return self._items[chosen] if isinstance(chosen, int) else [self._items[number] for number in chosen]
+
+
 def open_maker(stills: Sequence[Path], clips: Sequence[Path], recipe: Recipe, seed: int) -> PairMaker:
     """Open a maker of pairs of all stills and clips of some data sets.
 
@@ -130,6 +169,33 @@ def open_maker(stills: Sequence[Path], clips: Sequence[Path], recipe: Recipe, se
 def open_sequence_maker(stills: Sequence[Path], clips: Sequence[Path], recipe: Recipe, seed: int, memory: int) -> SequenceMaker:
     """Open a maker of sequences with this number of earlier exposures; see `open_maker`."""
     return SequenceMaker(*_open_faces(stills, clips), recipe, seed, memory=memory)
+
+
+def open_unpaired(stills: Sequence[Path], clips: Sequence[Path], recipe: Recipe, seed: int) -> UnpairedImages:
+    """Open a source of blurry images of every second person, and of sharp images of the others; see `open_maker`.
+
+    People are told apart by the identities of the data sets; where these are not known, each picture and each clip is one.
+
+    Raises:
+        InputError: There is only one person.
+    """
+    still_stores, clip_stores = [open_stills(path) for path in stills], [open_clips(path) for path in clips]
+    still_names, clip_names = _people(still_stores), _people(clip_stores)
+    people = {name: number for number, name in enumerate(sorted({*still_names, *clip_names}))}
+    if len(people) < 2:
+        raise InputError("Images that are not paired need faces of at least two people.")
+    all_stills, all_clips = Concatenation[NDArray[np.uint8]](still_stores), Concatenation[FrameSequence](clip_stores)
+
+    def every_second(begin: int) -> PairMaker:
+        numbers = ([n for n, name in enumerate(names) if people[name] % 2 == begin] for names in (still_names, clip_names))
+        return PairMaker(Selection(all_stills, next(numbers)), Selection(all_clips, next(numbers)), recipe, seed)
+
+    return UnpairedImages(every_second(0), every_second(1))
+
+
+def _people(stores: Sequence[Store[Any]]) -> list[str]:
+    """The identity of each entry of several stores, or its key."""
+    return [name or key for store in stores for name, key in zip(store.identities, store.keys, strict=True)]
 
 
 def _open_faces(

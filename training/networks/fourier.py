@@ -10,7 +10,7 @@ from functools import lru_cache
 import torch
 from torch import Tensor
 
-from streamdeblur.fourier_matrices import fourier_matrices
+from streamdeblur.fourier_matrices import KERNEL_SIDE, MARGIN, fourier_matrices
 
 
 class Fourier:
@@ -20,8 +20,9 @@ class Fourier:
     reduced precision.
     """
 
-    def __init__(self, size: int, device: torch.device) -> None:
-        matrices = {name: torch.from_numpy(matrix).to(device) for name, matrix in fourier_matrices(size).items()}
+    def __init__(self, size: int, device: torch.device, kernel_side: int, margin: int) -> None:
+        given = fourier_matrices(size, kernel_side, margin)
+        matrices = {name: torch.from_numpy(matrix).to(device) for name, matrix in given.items()}
 
         def pair(first: str, second: str) -> tuple[Tensor, Tensor]:
             return matrices[first], matrices[second]
@@ -43,18 +44,18 @@ class Fourier:
         return _back(spectrum, *self._planes_back)
 
     def kernel_spectrum(self, kernels: Tensor) -> Tensor:
-        """Return the transfer function of kernels, float32 [..., KERNEL_SIDE, KERNEL_SIDE]; not divided by T."""
+        """Return the transfer function of kernels, float32 [..., kernel_side, kernel_side]; not divided by T."""
         return _forward(kernels, *self._kernels)
 
     def kernels(self, spectrum: Tensor) -> Tensor:
-        """Return the inverse of `kernel_spectrum`, restricted to the extent of a kernel: [..., KERNEL_SIDE, KERNEL_SIDE]."""
+        """Return the inverse of `kernel_spectrum`, restricted to the extent of a kernel: [..., kernel_side, kernel_side]."""
         return _back(spectrum, *self._kernels_back)
 
 
 @lru_cache(maxsize=8)
-def fourier(size: int, device: torch.device) -> Fourier:
-    """Return the transforms of planes [size, size] on a device; the last ones used are cached."""
-    return Fourier(size, device)
+def fourier(size: int, device: torch.device, kernel_side: int = KERNEL_SIDE, margin: int = MARGIN) -> Fourier:
+    """Return the transforms of planes [size, size] on a device, see `fourier_matrices`; the last ones used are cached."""
+    return Fourier(size, device, kernel_side, margin)
 
 
 def times(a: Tensor, b: Tensor) -> Tensor:
