@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import cv2
 import numpy as np
 import pytest
 
 from streamdeblur.errors import OptionError
-from streamdeblur.evaluation.deconvolution.blind import Estimation, estimate_kernel
+from streamdeblur.evaluation.deconvolution.blind import estimate_kernel
+from streamdeblur.evaluation.deconvolution.exemplars import Exemplar, ExemplarEdges
 from streamdeblur.evaluation.deconvolution.fourier import LeastSquares, closed, gradients
 from streamdeblur.evaluation.deconvolution.nonblind import FINAL_STEPS, KNOWN_KERNEL, Final, deconvolve, shrunk
 from streamdeblur.evaluation.deconvolution.priors import KERNEL_PRIORS, minima
+from streamdeblur.evaluation.deconvolution.scales import Estimation, identity_kernel, luma_of
+from streamdeblur.evaluation.deconvolution.variational import AnnealedNoise, CoupledPrior, _fitted, _solved
 from streamdeblur.training.blur.exposures import blur_image
 from streamdeblur.training.blur.response import identity
 from streamdeblur.training.blur.trajectories import sample_kernel, trimmed
@@ -129,8 +134,72 @@ def test_kernels_are_found(face, name):
     assert psnr(sharp, deconvolve(blurry, kernel, FINAL_STEPS["tv"])) > psnr(sharp, blurry) + 1
 
 
-def test_a_picture_without_edges_has_no_blur():
-    kernel = estimate_kernel(np.full((96, 96, 3), 90, np.uint8), KERNEL_PRIORS["pan-l0"], Estimation(side=11))
+@pytest.mark.parametrize("estimate", [AnnealedNoise(), CoupledPrior()], ids=["babacan", "zhang"])
+def test_kernels_are_found_by_variational_bayes(face, estimate):
+    blurry, sharp = (picture[16:240, 16:240] for picture in blurred_within(face, line(9)))
+    kernel = estimate(blurry, Estimation(side=15))
+    assert (kernel.dtype, kernel.shape) == (np.float32, (15, 15))
+    assert kernel.min() >= 0
+    assert kernel.sum() == pytest.approx(1, abs=1e-4)
+    assert cosine(kernel, line(9)) > 0.8
+    assert psnr(sharp, deconvolve(blurry, kernel, FINAL_STEPS["tv"])) > psnr(sharp, blurry) + 1
+
+
+def test_the_mean_of_the_posterior_solves_its_equation():
+    random = np.random.default_rng(2)
+    system = LeastSquares(line(5), 24, 30)
+    blurry, weights = random.standard_normal((2, 24, 30), np.float32), random.uniform(0.01, 1, (2, 24, 30)).astype(np.float32)
+    found = _solved(system, blurry, weights, float(np.square(line(5)).sum()), blurry, 60)
+    assert np.abs(system.correlated(system.blurred(found)) + weights * found - system.correlated(blurry)).max() < 1e-3
+    first, second = random.standard_normal((2, 24, 30), np.float32)
+    assert np.vdot(system.blurred(first), second) == pytest.approx(np.vdot(first, system.correlated(second)), rel=1e-3)
+
+
+def test_the_kernel_of_known_edges_is_theirs_but_for_the_sum():
+    edges = np.random.default_rng(4).standard_normal((2, 48, 60), np.float32)
+    kernel = sample_kernel(np.random.default_rng(3), 7.0, size=9)
+    blurry = np.fft.rfft2(LeastSquares(kernel, 48, 60).blurred(edges))
+    assert np.abs(_fitted(edges, blurry, 0.0, identity_kernel(9)) - kernel).max() < 1e-2
+
+
+@pytest.fixture(scope="module")
+def exemplars(faces):
+    """Four sharp faces, and landmarks where they usually are in a window: contours need no more here."""
+    angles = np.linspace(0, np.pi, 17)
+    outline = np.stack([128 - 72 * np.cos(angles), 128 + 78 * np.sin(angles)], 1)
+    rest = np.random.default_rng(0).uniform(90, 160, (51, 2))
+    return [Exemplar(luma_of(picture), np.concatenate([outline, rest])) for picture in faces[:4]]
+
+
+def test_the_exemplar_of_a_blurry_face_is_the_sharp_one(faces, exemplars):
+    """Also where it is moved, and in a window of another size."""
+    edges = ExemplarEdges(exemplars)
+    for number in (0, 2):
+        blurry = np.roll(cv2.filter2D(faces[number], -1, line(9)), 7, 0)
+        assert edges.matched(luma_of(blurry)) is exemplars[number]
+        assert edges.matched(luma_of(cv2.resize(blurry, (192, 192)))) is exemplars[number]
+
+
+def test_salient_edges_lie_on_the_contours_of_the_exemplar_moved_to_the_face(faces, exemplars):
+    edges = ExemplarEdges(exemplars)
+    salient = edges.salient(luma_of(np.roll(faces[1], (8, -4), (0, 1))))
+    expected = gradients(exemplars[1].luma) * exemplars[1].contours()
+    inside = slice(20, -20), slice(20, -20)
+    moved = np.roll(expected, (8, -4), (1, 2))
+    assert np.abs(salient - moved)[:, *inside].max() < 1e-4
+    assert 0.01 < np.count_nonzero(exemplars[1].contours()) / 256**2 < 0.2
+
+
+def test_kernels_are_found_with_other_peoples_faces(face, exemplars):
+    blurry, sharp = (picture[32:224, 32:224] for picture in blurred_within(face, line(9)))
+    kernel = ExemplarEdges(exemplars)(blurry, Estimation(side=15))
+    assert cosine(kernel, line(9)) > 0.7
+    assert psnr(sharp, deconvolve(blurry, kernel, FINAL_STEPS["tv"])) > psnr(sharp, blurry) + 1
+
+
+@pytest.mark.parametrize("estimate", [partial(estimate_kernel, prior=KERNEL_PRIORS["pan-l0"]), AnnealedNoise(), CoupledPrior()])
+def test_a_picture_without_edges_has_no_blur(estimate):
+    kernel = estimate(np.full((96, 96, 3), 90, np.uint8), settings=Estimation(side=11))
     assert np.argwhere(kernel).tolist() == [[5, 5]]
 
 

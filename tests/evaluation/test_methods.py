@@ -55,7 +55,7 @@ def test_the_blur_that_is_assumed_is_undone(cases, name, gain):
     assert np.mean(gains) > gain
 
 
-@pytest.mark.parametrize("name", ["krishnan", "xu:tv", "pan-l0:hyper", "dark-channel"])
+@pytest.mark.parametrize("name", ["krishnan", "xu:tv", "pan-l0:hyper", "dark-channel", "babacan", "zhang:hyper"])
 def test_blind_deconvolutions(cases, name):
     small = Case("small", cases[0].blurry[48:144, 48:144].copy(), None, "clip")
     method = open_method(name)
@@ -64,7 +64,21 @@ def test_blind_deconvolutions(cases, name):
 
 
 def test_fingerprints_differ():
-    names = ["blurred", "oracle", "unsharp", "wiener", "krishnan", "xu", "xu:hyper", "pan-l0", "dark-channel", "ours", "coarse"]
+    names = [
+        "blurred",
+        "oracle",
+        "unsharp",
+        "wiener",
+        "krishnan",
+        "xu",
+        "xu:hyper",
+        "pan-l0",
+        "dark-channel",
+        "ours",
+        "coarse",
+        "babacan",
+        "zhang",
+    ]
     assert len({open_method(name).fingerprint for name in names}) == len(names)
     assert open_method("xu").fingerprint == open_method("xu:tv").fingerprint
 
@@ -139,3 +153,23 @@ def test_folders(cases, tmp_path):
 def test_our_own_network_by_its_file(cases, tmp_path):
     inverted = open_method(f"onnx:{write_network(tmp_path / 'invert.onnx', 'invert')}").restore(cases)
     assert all(np.array_equal(face, 255 - case.blurry) for face, case in zip(inverted, cases, strict=True))
+
+
+def test_deconvolution_with_the_faces_of_a_folder(cases, faces_folder, tmp_path):
+    pytest.importorskip("dlib")
+    small = Case("small", cases[0].blurry[48:144, 48:144].copy(), None, "clip")
+    method = open_method(f"exemplars:{faces_folder}")
+    assert method.restore([small])[0].shape == (96, 96, 3)
+    assert open_method(f"exemplars:{faces_folder}?final=hyper").fingerprint != method.fingerprint
+    with pytest.raises(OptionError, match=r"Known: .*\?final=tv, .*\?final=hyper"):
+        open_method(f"exemplars:{faces_folder}?final=wiener")
+    with pytest.raises(OptionError, match="unknown option, 'patch'"):
+        open_method(f"exemplars:{faces_folder}?patch=3")
+    with pytest.raises(MethodError, match="is no folder with pictures of sharp faces"):
+        open_method(f"exemplars:{tmp_path}")
+
+
+@pytest.mark.parametrize("name", ["exemplars", "exemplars:"])
+def test_exemplars_need_a_folder(name):
+    with pytest.raises(OptionError, match="needs sharp faces, whose contours it takes: give exemplars:FOLDER"):
+        open_method(name)

@@ -67,6 +67,10 @@ class LeastSquares:
         """Return the blurred planes, k * x."""
         return planes_of(self._transfer * spectrum(planes), *self._size)
 
+    def correlated(self, planes: Planes) -> Planes:
+        """Return the planes after the adjoint of the blur."""
+        return planes_of(self.data(planes), *self._size)
+
     def data(self, blurry: Planes) -> Spectrum:
         """Return the data term of the blurry picture y, which `solve` takes."""
         return np.asarray(np.conj(self._transfer) * spectrum(blurry), np.complex64)

@@ -1,4 +1,4 @@
-"""The priors of four methods on sharp pictures: each estimates sharp edges of a blurry picture, given a kernel.
+"""The priors of five methods on sharp pictures: each estimates sharp edges of a blurry picture, given a kernel.
 
 The constants are for luma in [0, 1]. Those that differ from the papers were chosen on faces (docs/methods.md).
 """
@@ -88,6 +88,17 @@ class UnnaturalL0:
 
 
 @dataclass(frozen=True)
+class L0Gradients:
+    """The number of gradients that are not zero, with half-quadratic steps; for edges that come from elsewhere (`exemplars`)."""
+
+    weight: float = 4e-3
+    lowest: float = 3e-4
+
+    def edges(self, blurry: Planes, system: LeastSquares, weight: float) -> Planes:
+        return _l0_edges(blurry, system, weight)
+
+
+@dataclass(frozen=True)
 class L0Intensity:
     """The number of gradients, and of pixels, that are not zero.
 
@@ -138,15 +149,17 @@ def minima(plane: Planes, patch: int) -> NDArray[np.bool_]:
     return np.asarray(opened >= plane, np.bool_)
 
 
-def _l0_edges(blurry: Planes, system: LeastSquares, weight: float, darkened: Callable[[Planes, float], Planes]) -> Planes:
+def _l0_edges(
+    blurry: Planes, system: LeastSquares, weight: float, darkened: Callable[[Planes, float], Planes] | None = None
+) -> Planes:
     """Half-quadratic steps for the number of gradients in each direction, with an image that `darkened` makes of the last one
     and its coupling."""
     data, sharp, coupling = system.data(blurry), blurry, 2 * weight
     while coupling < STRONGEST:
         slopes = gradients(sharp)
         slopes = np.where(np.square(slopes) < weight / coupling, np.float32(0), slopes)
-        to_image = min(coupling, STRONGEST_IMAGE)
-        sharp = system.solve(data, slopes, coupling, darkened(sharp, to_image), to_image)
+        to_image = min(coupling, STRONGEST_IMAGE) if darkened else 0.0
+        sharp = system.solve(data, slopes, coupling, darkened(sharp, to_image) if darkened else None, to_image)
         coupling *= 2
     return gradients(sharp)
 

@@ -7,10 +7,10 @@ from functools import partial
 
 from streamdeblur.errors import OptionError
 from streamdeblur.evaluation.cases import Method
-from streamdeblur.evaluation.deconvolution.priors import KERNEL_PRIORS
 from streamdeblur.evaluation.methods.averaging import RunningAverage
 from streamdeblur.evaluation.methods.classical import blurred, oracle, richardson_lucy, unsharp, wiener
-from streamdeblur.evaluation.methods.deconvolution import blind, known_kernel
+from streamdeblur.evaluation.methods.deconvolution import KERNEL_ESTIMATORS, blind, known_kernel
+from streamdeblur.evaluation.methods.exemplars import exemplars
 from streamdeblur.evaluation.methods.external import command, folder, python
 from streamdeblur.evaluation.methods.network import default_network_output, network
 from streamdeblur.known_names import shown, suggestion
@@ -27,6 +27,9 @@ METHODS = {
     "xu": "blind, unnatural l0 of gradients: Xu et al. 2013",
     "pan-l0": "blind, l0 of intensity and gradients: Pan et al. 2014",
     "dark-channel": "blind, l0 of the dark channel and gradients: Pan et al. 2016",
+    "babacan": "blind, variational Bayes: Babacan et al. 2012",
+    "zhang": "blind, coupled adaptive prior: Zhang et al. 2013",
+    "exemplars:FOLDER": "blind, contours of sharp faces in FOLDER: Pan et al. 2014, exemplars",
     "tv-oracle": "total variation with the true kernel: a bound for all of one kernel",
     "average:METHOD": "a motion-gated running average over the frames of a run that METHOD restored",
     "onnx:FILE": "any network in ONNX; see `network`",
@@ -52,7 +55,8 @@ _WITH_ARGUMENT: dict[str, Callable[[str], Method]] = {
     "python": python,
     "command": command,
     "folder": folder,
-    **{name: partial(blind, name) for name in KERNEL_PRIORS},
+    "exemplars": exemplars,
+    **{name: partial(blind, name) for name in KERNEL_ESTIMATORS},
 }
 
 
@@ -69,6 +73,7 @@ def open_method(name: str) -> Method:
         return default_network_output(output, name)
     if family in _PLAIN and not colon:
         return _PLAIN[family]()
-    if family in KERNEL_PRIORS or (family in _WITH_ARGUMENT and argument):
+    # without an argument, these have a message or a default of their own
+    if family in (*KERNEL_ESTIMATORS, "exemplars") or (family in _WITH_ARGUMENT and argument):
         return _WITH_ARGUMENT[family](argument)
     raise OptionError(f"Unknown method {shown(name)}. {suggestion(name, METHODS)}")
