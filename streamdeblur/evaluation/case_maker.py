@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from streamdeblur.evaluation.cases import Case, Image, Points
+from streamdeblur.evaluation.real_blur import BlurryFrame, blurry_frames
 from streamdeblur.evaluation.sources.dataset import EvaluationClip, EvaluationFace, EvaluationStill
 from streamdeblur.evaluation.sources.pictures import points_in
 from streamdeblur.evaluation.sources.pts import COUNT
@@ -44,11 +45,13 @@ class CaseMaker:
     """Standard deviation in code values of the noise of the blurry faces."""
 
     def still(self, still: EvaluationStill) -> Iterator[Case]:
-        """Make the one case of a picture.
+        """Make the one case of a picture; none where the scheme needs a clip.
 
         Raises:
             InputError: The picture cannot be read.
         """
+        if self.scheme.kind == "real-blur":
+            return
         yield self._of_face(still, still.name, still.open(), {})
 
     def clip(self, clip: EvaluationClip) -> Iterator[Case]:
@@ -61,6 +64,11 @@ class CaseMaker:
         """
         frames = clip.open()
         random = self.random(clip.name)
+        if self.scheme.kind == "real-blur":
+            found = self.blurry_frames(frames)
+            for number in spread(len(found), random):
+                yield self._filmed(clip, frames, found[number])
+            return
         if self.scheme.averages:
             for window in self._windows(frames, random):
                 yield self._average(clip, frames, window, view_of(frames, window.middle))
@@ -95,6 +103,25 @@ class CaseMaker:
         """Return a random generator for what has these names, independent of everything else."""
         digest = hashlib.sha256("\0".join([self.scheme.kind, *names]).encode()).digest()
         return np.random.default_rng([self.seed, int.from_bytes(digest)])
+
+    def blurry_frames(self, frames: FrameSequence) -> list[BlurryFrame]:
+        """Find the frames of a clip that were blurred when they were filmed; see `real_blur`."""
+        views = [view_of(frames, number) for number in range(len(frames.frames))]
+        crops = [self.crop(frames, number) for number in range(len(frames.frames))]
+        observed = observe(frames.frames, frames.boxes, frames.landmarks)
+        return blurry_frames(crops, observed, [view.scale for view in views])
+
+    def crop(self, frames: FrameSequence, number: int) -> Image:
+        """Return the crop of the face in a frame of a clip, uint8 RGB [256, 256, 3]."""
+        return view_of(frames, number).pixels(frames.frames[number], self.response)
+
+    def _filmed(self, clip: EvaluationClip, frames: FrameSequence, blurry: BlurryFrame) -> Case:
+        """The case of a frame that was blurred when it was filmed."""
+        crop = self.crop(frames, blurry.number)
+        return Case(
+            case_name(clip, blurry.number), crop, None, clip.group, clip.identity, self.crop(frames, blurry.reference),
+            record=self.record(crop) | blurry.record,
+        )  # fmt: skip
 
     def _windows(self, frames: FrameSequence, random: np.random.Generator) -> Iterator[Window]:
         distinct = distinct_frames(observe(frames.frames, frames.boxes, frames.landmarks))
@@ -141,7 +168,7 @@ class CaseMaker:
 
     def noisy(self, picture: Image, *names: str) -> Image:
         """Add the noise of what has these names to a blurry picture, uint8 [H, W, 3]; sharp and unknown ones stay as they are."""
-        if not self.noise or self.scheme.kind in ("sharp", "as-is"):
+        if not self.noise or self.scheme.is_real or self.scheme.kind == "sharp":
             return picture
         return add_noise(picture, self.noise, self.random(*names, "noise"))
 

@@ -26,7 +26,7 @@ logger = logging.getLogger(__name__)
 
 SCHEMES = (
     "pravg:L", "pravg+camera:L", "vla", "vla:sequential", "vla+camera", "vla+camera:sequential", "synthetic",
-    "synthetic:markov", "synthetic:handshake", "as-is", "sharp",
+    "synthetic:markov", "synthetic:handshake", "real-blur", "as-is", "sharp",
 )  # fmt: skip
 """The blur schemes that are protocols: those that define the blur of a face completely."""
 
@@ -50,6 +50,8 @@ class BlurProtocol:
     - ``pravg+camera:L``, ``vla+camera``: the same with the shake of a hand-held camera, over 4 to 24 px;
     - ``synthetic``: one random kernel of 4 to 34 px, on pictures or frames of clips, of either family; ``synthetic:markov``: of
       those of Kupyn et al. 2018, as in the paper's tests; ``synthetic:handshake``: in the manner of Hradis et al. 2015;
+    - ``real-blur``: the frames of clips that were blurred when they were filmed; the nearest sharp frame of the same track is the
+      reference of the person (Sec. 5.6; `real_blur`);
     - ``as-is``: faces that are blurry already, with a sharp reference of the person or without;
     - ``sharp``: sharp faces, which a method should leave as they are.
 
@@ -137,10 +139,16 @@ class BlurProtocol:
 
     def _maker(self, data: DataSet, seed: int, response: str, noise: float) -> CaseMaker:
         maker = CaseMaker(self.scheme, open_response(response), seed, noise)
-        if self.scheme.averages and not data.clips:
+        if self._of_clips and not data.clips:
             others = "Give videos, or one of: synthetic, as-is, sharp."
-            raise InputError(f"The protocol {self} averages frames of clips, and {data.name} holds none ({data.kind}). {others}")
+            use = "averages" if self.scheme.averages else "looks for blurry"
+            raise InputError(f"The protocol {self} {use} frames of clips, and {data.name} holds none ({data.kind}). {others}")
         return maker
+
+    @property
+    def _of_clips(self) -> bool:
+        """Whether it needs clips, and pictures are of no use."""
+        return self.scheme.averages or self.scheme.kind == "real-blur"
 
     def sequences(
         self, data: DataSet, clips: int, length: int, seed: int, response: str = "identity", noise: float = 0.0
@@ -172,7 +180,7 @@ class BlurProtocol:
         return found
 
     def _make(self, data: DataSet, limit: int | None, seed: int, make: Callable[[Item], Iterator[MadeT]]) -> Iterator[MadeT]:
-        items: list[Item] = [*data.clips] if self.scheme.averages else [*data.stills, *data.clips]
+        items: list[Item] = [*data.clips] if self._of_clips else [*data.stills, *data.clips]
         made = 0
         for number, item in enumerate(fair_order(items, data.comparisons, seed)):
             # an equal part of the rest: later items make up for those that have fewer cases
@@ -189,6 +197,8 @@ class BlurProtocol:
             raise InputError(f"The protocol {self} finds nothing to work on in {data.name}: {self._needs()}")
 
     def _needs(self) -> str:
+        if self.scheme.kind == "real-blur":
+            return "it needs clips in which a face moves so fast that it is blurred, and is sharp at other times."
         if self.frames:
             return "it needs clips that are long enough for a run of exposures, without a cut."
         if not self.scheme.averages:

@@ -8,7 +8,7 @@ sliding sum. Sliding averages are made under a name of their own.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,7 +68,7 @@ class RunMaker:
     @property
     def restored(self) -> int:
         """Exposures of a run that are restored."""
-        return RESTORED_AS_IS if self.maker.scheme.kind == "as-is" else RESTORED
+        return RESTORED_AS_IS if self.maker.scheme.is_real else RESTORED
 
     @property
     def present(self) -> int:
@@ -105,8 +105,9 @@ class RunMaker:
         """
         frames = clip.open()
         distinct = distinct_frames(observe(frames.frames, frames.boxes, frames.landmarks))
+        references = self._references(frames)
         names: set[str] = set()
-        for place in spread(len(distinct), self.maker.random(clip.name)):
+        for place in self._presents(clip, distinct, references):
             if self.maker.scheme.averages:
                 windows = self._windows(distinct, place)
                 name = case_name(clip, windows[self.present].middle) if windows else ""
@@ -118,7 +119,20 @@ class RunMaker:
                 exposures = self._frames(name, frames, [one.number for one in shown]) if shown else []
             if exposures:
                 names.add(name)
-                yield self._run(name, clip, exposures)
+                reference = references.get(distinct[place].number)
+                yield self._run(name, clip, exposures, None if reference is None else self.maker.crop(frames, reference))
+
+    def _references(self, frames: FrameSequence) -> dict[int, int]:
+        """The sharp frame for each one that was blurred when it was filmed; empty under other schemes."""
+        if self.maker.scheme.kind != "real-blur":
+            return {}
+        return {frame.number: frame.reference for frame in self.maker.blurry_frames(frames)}
+
+    def _presents(self, clip: EvaluationClip, distinct: Sequence[Observation], references: Mapping[int, int]) -> list[int]:
+        """Indices of the observations that may be the present of a run, in an order whose beginnings are spread over the clip."""
+        real = self.maker.scheme.kind == "real-blur"
+        indices = [n for n, one in enumerate(distinct) if not real or one.number in references]
+        return [indices[n] for n in spread(len(indices), self.maker.random(clip.name))]
 
     def _windows(self, distinct: Sequence[Observation], place: int) -> list[Window]:
         """The averages of a run, all of the present one's length; none where the clip or the shot has no room for them."""
@@ -178,17 +192,19 @@ class RunMaker:
         exposures = []
         for crop, points, kernel in zip(crops, landmarks, kernels, strict=True):
             pair = expose([crop], None, response, kernel)
-            sharp = None if scheme.kind == "as-is" else pair.sharp
+            sharp = None if scheme.is_real else pair.sharp
             exposures.append(Exposure(pair.blurry, sharp, points, self.maker.record(crop) | record))
         return exposures
 
-    def _run(self, name: str, source: EvaluationStill | EvaluationClip, exposures: Sequence[Exposure]) -> Run:
+    def _run(
+        self, name: str, source: EvaluationStill | EvaluationClip, exposures: Sequence[Exposure], reference: Image | None = None
+    ) -> Run:
         """The cases of the exposures that are restored; the names of those before the present one say how far they are."""
         names = [name if n == self.present else f"{name}/{n - self.present:+d}" for n in range(len(exposures))]
         noisy = [self.maker.noisy(one.blurry, own) for one, own in zip(exposures, names, strict=True)]
         return [
             Case(
-                names[n], noisy[n], exposures[n].sharp, source.group, source.identity,
+                names[n], noisy[n], exposures[n].sharp, source.group, source.identity, reference,
                 landmarks=exposures[n].landmarks, record=exposures[n].record,
                 neighbours=Neighbours(tuple(noisy[:n]), tuple(noisy[n + 1 :])),
             )

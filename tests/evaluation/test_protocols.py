@@ -25,7 +25,7 @@ from support.metrics import psnr
 
 NAMES = [
     "pravg:11", "pravg:255", "pravg+camera:7", "vla", "vla:sequential", "vla+camera", "synthetic", "synthetic:markov",
-    "synthetic:handshake", "as-is", "sharp",
+    "synthetic:handshake", "real-blur", "as-is", "sharp",
 ]  # fmt: skip
 SIDE = 248
 """Longer side of a face box whose window of 1.7 times it is resampled to a crop."""

@@ -63,7 +63,7 @@ def runs(name, data, limit=3, seed=0, **settings):
 
 
 def test_names_are_read_and_written_alike():
-    for name in ("runs:vla", "runs:pravg+camera:11", "runs:synthetic", "runs:as-is", "sliding:pravg:7"):
+    for name in ("runs:vla", "runs:pravg+camera:11", "runs:synthetic", "runs:as-is", "runs:real-blur", "sliding:pravg:7"):
         assert str(BlurProtocol.parse(name)) == name
     with pytest.raises(OptionError, match="only averages slide"):
         BlurProtocol.parse("sliding:synthetic")

@@ -15,7 +15,7 @@ from pydantic_core import CoreSchema, core_schema
 from streamdeblur.errors import OptionError
 from streamdeblur.known_names import shown, suggestion
 
-Kind = Literal["vla", "pravg", "synthetic", "mild", "sharp", "as-is"]
+Kind = Literal["vla", "pravg", "synthetic", "mild", "sharp", "real-blur", "as-is"]
 
 Growth = Literal["symmetric", "sequential"]
 """How the window of VLA grows: by a frame at either side of its middle frame, or by one frame after the other."""
@@ -24,7 +24,7 @@ Family = Literal["markov", "handshake"]
 
 SPELLINGS = (
     "vla", "vla:sequential", "vla+camera", "vla+camera:sequential", "pravg", "pravg:L", "pravg+camera", "pravg+camera:L",
-    "synthetic", "synthetic:markov", "synthetic:handshake", "mild", "sharp", "as-is",
+    "synthetic", "synthetic:markov", "synthetic:handshake", "mild", "sharp", "real-blur", "as-is",
 )  # fmt: skip
 """All schemes; L stands for a number of frames."""
 LONGEST = 255
@@ -48,7 +48,8 @@ class BlurScheme:
     - ``synthetic``: convolution with a random kernel of a shaking camera, of either family; ``synthetic:markov``: of those of
       Kupyn et al. 2018 alone; ``synthetic:handshake``: in the manner of Hradis et al. 2015 alone; ``mild``: with a kernel that
       hardly shows;
-    - ``sharp``: no blur; ``as-is``: faces that are blurry already, without a sharp counterpart.
+    - ``sharp``: no blur; ``as-is``: faces that are blurry already, without a sharp counterpart; ``real-blur``: those frames of a
+      clip that were blurred when they were filmed.
     """
 
     kind: Kind
@@ -93,6 +94,11 @@ class BlurScheme:
     def averages(self) -> bool:
         """Whether it averages sequential frames of a clip."""
         return self.kind in ("vla", "pravg")
+
+    @property
+    def is_real(self) -> bool:
+        """Whether its faces are blurry already, so that their sharp version is unknown."""
+        return self.kind in ("as-is", "real-blur")
 
 
 class Accepts:

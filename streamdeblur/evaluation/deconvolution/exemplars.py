@@ -67,8 +67,8 @@ class ExemplarEdges:
     def __init__(self, exemplars: Sequence[Exemplar]) -> None:
         """Take the exemplars: one at least, in windows like those of the faces that are restored."""
         self._exemplars = exemplars
-        small = np.stack([cv2.resize(one.luma, (MATCHED_SIDE,) * 2, interpolation=cv2.INTER_AREA) for one in exemplars])
-        self._spectra = _unit_spectra(small)
+        small = [cv2.resize(one.luma, (MATCHED_SIDE,) * 2, interpolation=cv2.INTER_AREA) for one in exemplars]
+        self._spectra = _unit_spectra(np.stack(small).astype(np.float32))
 
     def __call__(self, blurry: NDArray[np.uint8], settings: Estimation) -> Kernel:
         """Estimate the kernel that blurred a face; see `estimate_kernel`."""
@@ -95,7 +95,7 @@ class ExemplarEdges:
         exemplar = self.matched(luma)
         side = len(exemplar.luma)
         size = luma.shape[::-1]
-        scaled = cv2.resize(luma, (side, side), interpolation=cv2.INTER_AREA)
+        scaled = np.asarray(cv2.resize(luma, (side, side), interpolation=cv2.INTER_AREA), np.float32)
         correlation = _correlations(_unit_spectra(scaled[None]), _unit_spectra(exemplar.luma[None]), side)[0]
         down, across = np.unravel_index(correlation.argmax(), correlation.shape)
         reach = round(side * FARTHEST)

@@ -173,7 +173,7 @@ def _fitted(edges: Planes, blurry: NDArray[np.complex64], ridge: float, start: K
     momentum = 1.0
     for _ in range(FIT_STEPS):
         slope = scipy.fft.irfft2(transfer * scipy.fft.rfft2(ahead, (size, size)), (size, size))[:side, :side] - wanted
-        before, kernel = kernel, np.maximum(ahead - rate * slope, np.float32(0))
+        before, kernel = kernel, np.asarray(np.maximum(ahead - rate * slope, 0), np.float32)
         momentum, last = (1 + np.sqrt(1 + 4 * momentum**2)) / 2, momentum
         ahead = kernel + np.float32((last - 1) / momentum) * (kernel - before)
     total = kernel.sum()
