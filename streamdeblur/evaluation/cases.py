@@ -76,11 +76,11 @@ Run = Sequence[Case]
 
 @dataclass(frozen=True)
 class Comparison:
-    """Two faces of a verification protocol, of the same person or not."""
+    """Two groups of faces of a verification protocol, of the same person or not: two pictures, or two videos."""
 
     fold: int
     first: str
-    """Name of a case."""
+    """Name of a group (`Case.group`)."""
     second: str
     same: bool
 

@@ -37,6 +37,7 @@ class Column:
 COLUMNS = {
     "psnr": Column("PSNR dB", "psnr", ".2f"),
     "ssim": Column("SSIM", "ssim", ".3f"),
+    "ssim_uniform": Column("SSIM, 7 x 7 windows", "ssim_uniform", ".3f"),
     "gmsd": Column("GMSD", "gmsd", ".3f", more_is_better=False),
     "gradient": Column("gradient error", "gradient", ".2f", more_is_better=False),
     "sharpness": Column("sharpness without a reference %", "sharpness", ".1f", scale=100.0),

@@ -13,16 +13,16 @@ from statistics import median
 
 from streamdeblur.errors import MethodError, OptionError
 from streamdeblur.evaluation.cases import Case, CaseSet, Comparison, Image, Method, Run
-from streamdeblur.evaluation.evaluator import Evaluator, EvaluatorSettings, Metrics
+from streamdeblur.evaluation.evaluator import Evaluator, EvaluatorSettings, Measurement
 from streamdeblur.evaluation.methods import open_method
 from streamdeblur.evaluation.methods.per_face import PerFaceMethod
 from streamdeblur.evaluation.metrics.flicker import Flicker, FlickerMeter
 from streamdeblur.evaluation.metrics.temporal import TemporalStability, temporal_stability
 from streamdeblur.evaluation.options import EvaluationOptions
 from streamdeblur.evaluation.protocols import BlurProtocol, comparisons_of
-from streamdeblur.evaluation.results import FaceResult, ResultFolder
+from streamdeblur.evaluation.results import DECIMALS, FaceResult, ResultFolder, as_list
 from streamdeblur.evaluation.sources.dataset import DataSet
-from streamdeblur.evaluation.workers import measure, measure_in_worker, restore_one, worker_pool
+from streamdeblur.evaluation.workers import measure_in_worker, restore_one, worker_pool
 
 BATCH = 16
 """Cases that are restored before their results are stored."""
@@ -216,10 +216,11 @@ class _EvaluationRun:
         done = len(cases) - len(missing)
         for begin in range(0, len(missing), BATCH):
             batch = missing[begin : begin + BATCH]
-            for case, restored, (metrics, embedding) in self._restore_and_measure(method, batch, evaluator):
+            for case, restored, measured in self._restore_and_measure(method, batch, evaluator):
                 result = FaceResult(
                     protocol, case.name, case.group, case.identity, case.digest, method.name, method.fingerprint,
-                    evaluator.fingerprint, metrics, embedding,
+                    evaluator.fingerprint, measured.metrics, as_list(measured.embedding),
+                    as_list(measured.landmarks, DECIMALS), as_list(measured.true_landmarks, DECIMALS),
                 )  # fmt: skip
                 if self._folder:
                     self._folder.store(result, restored)
@@ -235,8 +236,8 @@ class _EvaluationRun:
 
     def _restore_and_measure(
         self, method: Method, cases: list[Case], evaluator: Evaluator
-    ) -> Iterator[tuple[Case, Image, tuple[Metrics, list[float] | None]]]:
-        """Restored faces and their metrics, in several processes where there are any."""
+    ) -> Iterator[tuple[Case, Image, Measurement]]:
+        """Restored faces and what was measured of them, in several processes where there are any."""
         if self._pool and isinstance(method, PerFaceMethod) and method.parallel:
             restored = list(self._pool.map(restore_one, [method] * len(cases), cases))
         else:
@@ -244,7 +245,7 @@ class _EvaluationRun:
         if self._pool and evaluator is self._evaluator:
             measured = list(self._pool.map(measure_in_worker, cases, restored))
         else:
-            measured = [measure(evaluator, case, image) for case, image in zip(cases, restored, strict=True)]
+            measured = [evaluator(case, image) for case, image in zip(cases, restored, strict=True)]
         return zip(cases, restored, measured, strict=True)
 
 

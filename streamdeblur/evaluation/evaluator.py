@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from streamdeblur import __version__
 from streamdeblur.evaluation.cases import Case, Embedding, Image, Points
-from streamdeblur.evaluation.metrics.fidelity import gmsd, gradient_error, psnr, sharpness_without_reference, ssim
+from streamdeblur.evaluation.metrics.fidelity import gmsd, gradient_error, psnr, sharpness_without_reference, ssim, uniform_ssim
 from streamdeblur.evaluation.metrics.identity import Embedder, cosine, open_embedder
 from streamdeblur.evaluation.metrics.landmark_detectors import (
     LandmarkDetector,
@@ -22,6 +22,20 @@ GROUND_TRUTHS_KEPT = 1000
 
 Metrics = dict[str, float]
 """One value of each metric; `columns.COLUMNS` lists them."""
+AGAINST_SHARP = {"psnr": psnr, "ssim": ssim, "ssim_uniform": uniform_ssim, "gmsd": gmsd, "gradient": gradient_error}
+"""The metrics that compare pixels with those of the sharp face."""
+
+
+@dataclass(frozen=True, eq=False)
+class Measurement:
+    """What an evaluator finds in one restored face."""
+
+    metrics: Metrics
+    embedding: Embedding | None = None
+    landmarks: Points | None = None
+    """Those of the first detector; None without one."""
+    true_landmarks: Points | None = None
+    """Where they should be; None where that is unknown."""
 
 
 @dataclass(frozen=True)
@@ -80,10 +94,10 @@ class Evaluator:
         """Changes whenever the metrics may change."""
         parts = [detector.fingerprint for detector in self.detectors.values()]
         parts += [self.embedder.fingerprint] if self.embedder else []
-        return "; ".join([f"streamdeblur {__version__}", *parts])
+        return "; ".join([f"streamdeblur {__version__}", ", ".join(AGAINST_SHARP), *parts])
 
-    def __call__(self, case: Case, restored: Image) -> tuple[Metrics, Embedding | None]:
-        """Measure a restored face; returns its metrics and its embedding.
+    def __call__(self, case: Case, restored: Image) -> Measurement:
+        """Measure a restored face.
 
         Args:
             case: The blurry face that was restored.
@@ -96,8 +110,7 @@ class Evaluator:
         truth = self._ground_truth(case)
         metrics: Metrics = {}
         if case.sharp is not None:
-            for name, metric in (("psnr", psnr), ("ssim", ssim), ("gmsd", gmsd), ("gradient", gradient_error)):
-                metrics[name] = float(metric(restored, case.sharp))
+            metrics |= {name: float(metric(restored, case.sharp)) for name, metric in AGAINST_SHARP.items()}
         elif case.neighbours is not None:
             metrics["sharpness"] = sharpness_without_reference(restored)
         found = {name: detector(restored) for name, detector in self.detectors.items()}
@@ -105,7 +118,7 @@ class Evaluator:
         embedding = self.embedder(restored, found["landmarks"]) if self.embedder else None
         if embedding is not None and truth.embedding is not None:
             metrics["cosine"] = cosine(embedding, truth.embedding)
-        return metrics, embedding
+        return Measurement(metrics, embedding, found.get("landmarks"), truth.landmarks.get("landmarks"))
 
     def _ground_truth(self, case: Case) -> GroundTruth:
         if case.digest not in self._truths:

@@ -7,7 +7,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -280,15 +280,6 @@ def _random_key(seed: int) -> Callable[[str], bytes]:
 
 
 def comparisons_of(data: DataSet, cases: Sequence[Case]) -> list[Comparison]:
-    """Convert comparisons of a data set's groups to comparisons of cases: of the first case of each group.
-
-    Comparisons without a case for both groups are left out.
-    """
-    first: dict[str, str] = {}
-    for case in cases:
-        first.setdefault(case.group, case.name)
-    return [
-        replace(one, first=first[one.first], second=first[one.second])
-        for one in data.comparisons
-        if one.first in first and one.second in first
-    ]
+    """Return the comparisons of a data set's groups of which both have cases."""
+    groups = {case.group for case in cases}
+    return [one for one in data.comparisons if one.first in groups and one.second in groups]

@@ -6,9 +6,11 @@ import json
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from streamdeblur.errors import InputError
 from streamdeblur.evaluation.cases import Case, Image
@@ -18,6 +20,8 @@ from streamdeblur.partial_file import write_file, writing
 LINES = "results.jsonl"
 TIMES = "times.json"
 PICTURES = "images"
+DECIMALS = 1
+"""Decimals of the pixels of stored landmarks, which are only shown."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,17 @@ class FaceResult:
     metrics: dict[str, float]
     embedding: list[float] | None = None
     """Embedding of the restored face; None without an embedder."""
+    landmarks: list[list[float]] | None = None
+    """Landmarks that the first detector finds in the restored face, x and y in pixels; None without a detector."""
+    true_landmarks: list[list[float]] | None = None
+    """Where they should be; None where that is unknown."""
+
+
+def as_list(values: NDArray[np.float64] | None, decimals: int | None = None) -> Any:
+    """Return values as nested lists of numbers, for JSON, rounded to some decimals; None stays None."""
+    if values is None:
+        return None
+    return (values if decimals is None else values.round(decimals)).tolist()
 
 
 class ResultFolder:
@@ -126,7 +141,7 @@ class ResultFolder:
     def picture(self, protocol: str, case: str, name: str) -> Path:
         """Return the path of a picture of a case: a method's, or `blurry`, `sharp` or `reference`."""
         folders = [fitting_name(part) for part in case.split("/")]
-        return self.folder.joinpath(PICTURES, _file_name(protocol), *folders, _file_name(name, ".png"))
+        return self.folder.joinpath(PICTURES, safe_file_name(protocol), *folders, safe_file_name(name, ".png"))
 
     def write_picture(self, path: Path, picture: Image) -> None:
         """Write a PNG completely or not at all; a file that already holds these pixels is left as it is.
@@ -151,6 +166,6 @@ def _read_picture(path: Path) -> Image | None:
     return None if pixels is None else np.ascontiguousarray(pixels[..., ::-1])
 
 
-def _file_name(name: str, ending: str = "") -> str:
-    """A name in letters that file names may have on every system, and of a length that they may have."""
+def safe_file_name(name: str, ending: str = "") -> str:
+    """Return a name in letters that file names may have on every system, and of a length that they may have."""
     return fitting_name("".join(letter if letter.isalnum() or letter in "._-+" else "-" for letter in name), ending)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import combinations
@@ -245,10 +246,18 @@ def _ranking_holds(metrics: dict[str, dict[str, Interval]]) -> bool:
 
 
 def _verify(results: Sequence[FaceResult], found: ProtocolResults) -> Verification | None:
-    """Verification accuracy over the folds, if the data have comparisons and the faces embeddings."""
-    embeddings = {result.case: np.array(result.embedding) for result in results if result.embedding is not None}
-    compared = [one for one in found.comparisons if one.first in embeddings and one.second in embeddings]
+    """Verification accuracy over the folds, if the data have comparisons and the faces embeddings.
+
+    Of videos with several faces, the similarity is the mean of the cosines of all pairs of faces, which is the product of the
+    mean embeddings.
+    """
+    embeddings: dict[str, list[list[float]]] = defaultdict(list)
+    for result in results:
+        if result.embedding is not None:
+            embeddings[result.group].append(result.embedding)
+    means = {group: np.mean(own, axis=0) for group, own in embeddings.items()}
+    compared = [one for one in found.comparisons if one.first in means and one.second in means]
     if len({one.fold for one in compared}) < 2:
         return None
-    similarities = [float(embeddings[one.first] @ embeddings[one.second]) for one in compared]
+    similarities = [float(means[one.first] @ means[one.second]) for one in compared]
     return verify(similarities, [one.same for one in compared], [one.fold for one in compared])

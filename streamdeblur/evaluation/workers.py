@@ -7,7 +7,7 @@ from concurrent.futures import Executor
 from contextlib import contextmanager
 
 from streamdeblur.evaluation.cases import Case, Image, Method
-from streamdeblur.evaluation.evaluator import Evaluator, EvaluatorSettings, Metrics
+from streamdeblur.evaluation.evaluator import Evaluator, EvaluatorSettings, Measurement
 from streamdeblur.worker_processes import open_pool
 
 _evaluator: Evaluator
@@ -38,12 +38,6 @@ def restore_one(method: Method, case: Case) -> Image:
     return method.restore([case])[0]
 
 
-def measure_in_worker(case: Case, restored: Image) -> tuple[Metrics, list[float] | None]:
+def measure_in_worker(case: Case, restored: Image) -> Measurement:
     """Measure a restored face with the worker's evaluator."""
-    return measure(_evaluator, case, restored)
-
-
-def measure(evaluator: Evaluator, case: Case, restored: Image) -> tuple[Metrics, list[float] | None]:
-    """Measure a restored face; returns its metrics, and its embedding as a list, for JSON."""
-    metrics, embedding = evaluator(case, restored)
-    return metrics, None if embedding is None else embedding.tolist()
+    return _evaluator(case, restored)

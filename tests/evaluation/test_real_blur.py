@@ -85,6 +85,6 @@ def test_only_the_identity_is_measured(footage):
     pytest.importorskip("dlib")
     case = cases(footage, "turn")[0]
     evaluator = Evaluator(EvaluatorSettings(second_detector="none"))
-    metrics, _ = evaluator(case, open_method("unsharp").restore([case])[0])
-    assert list(metrics) == ["cosine"]
-    assert evaluator(case, case.reference)[0]["cosine"] == pytest.approx(1.0)
+    found = evaluator(case, open_method("unsharp").restore([case])[0])
+    assert list(found.metrics) == ["cosine"]
+    assert evaluator(case, case.reference).metrics["cosine"] == pytest.approx(1.0)

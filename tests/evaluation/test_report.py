@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 from itertools import pairwise
 
@@ -13,16 +14,20 @@ import pytest
 from PIL import Image
 from skimage.metrics import structural_similarity
 
+from streamdeblur.evaluation.cases import Comparison
 from streamdeblur.evaluation.evaluate import ProtocolResults, evaluate
 from streamdeblur.evaluation.options import EvaluationOptions
+from streamdeblur.evaluation.report.panels import with_landmarks
+from streamdeblur.evaluation.report.plots import density
 from streamdeblur.evaluation.report.tables import notes
 from streamdeblur.evaluation.report.write import write_report
-from streamdeblur.evaluation.results import FaceResult
+from streamdeblur.evaluation.results import FaceResult, ResultFolder
 from streamdeblur.evaluation.sources.dataset import DataSet, EvaluationClip
 from streamdeblur.evaluation.summary import summarise
 from support.media.motion import panned, steady
 from support.metrics import psnr
 
+WANG = {"gaussian_weights": True, "sigma": 1.5, "use_sample_covariance": False}
 METHODS = ("blurred", "coarse", "unsharp", "ours", "oracle")
 BOUNDS = ("blurred", "oracle")
 SEQUENCE_LENGTH = 4
@@ -86,7 +91,8 @@ def gradient_error(image, sharp):
 
 FIGURES = {
     "psnr": psnr,
-    "ssim": lambda image, sharp: structural_similarity(image, sharp, channel_axis=2),
+    "ssim": lambda image, sharp: structural_similarity(image, sharp, channel_axis=2, **WANG),
+    "ssim_uniform": lambda image, sharp: structural_similarity(image, sharp, channel_axis=2),
     "gmsd": gmsd,
     "gradient": gradient_error,
 }
@@ -203,7 +209,7 @@ def test_places_are_those_of_the_figures(report, written, protocol):
             assert f"{values[method]:{'.2f' if figure == 'psnr' else '.3f'}}" in cells[head.index(title)]
 
 
-SIGNS = {"psnr": -1, "ssim": -1, "gmsd": 1, "gradient": 1}
+SIGNS = {"psnr": -1, "ssim": -1, "ssim_uniform": -1, "gmsd": 1, "gradient": 1}
 """The sign with which less is better."""
 
 
@@ -261,3 +267,89 @@ def test_the_page_needs_no_other_file_and_says_the_same(report, written):
     for one in written.values():
         for row in one["rows"]:
             assert f"{row['figures']['ssim']['value']:.3f}" in text
+
+
+def points_around(middle, reach):
+    angles = np.linspace(0, 2 * np.pi, 68, endpoint=False)
+    return np.stack([middle + reach * np.cos(angles), middle + reach * np.sin(angles)], 1)
+
+
+def test_landmarks_are_drawn_where_they_are_and_lead_to_where_they_should_be():
+    grey = np.full((256, 256, 3), 128, np.uint8)
+    found, true = points_around(120.0, 60.0), points_around(130.0, 60.0)
+    drawn = with_landmarks(grey, found, true)
+    assert drawn.shape == (512, 512, 3)
+    at = np.rint((found + 0.5) * 2 - 0.5).astype(int)
+    assert all(drawn[y, x, 1] > 240 for x, y in at)
+    halfway = np.rint(found + true).astype(int)
+    assert np.mean([drawn[y, x, 1] != 128 for x, y in halfway]) > 0.9
+    only_true = with_landmarks(grey, None, true)
+    assert not (only_true[..., 1] > 128).any()
+    assert np.array_equal(with_landmarks(grey, None), np.full((512, 512, 3), 128, np.uint8))
+
+
+def faces_with_landmarks(folder, method, shift, random):
+    """Six results of one method and their pictures; `shift` is the error of the landmarks in pixels."""
+    true = points_around(128.0, 70.0)
+    for n in range(6):
+        error = shift * random.uniform(0.5, 1.5)
+        result = FaceResult(
+            "pravg:7", f"clip/{n}", f"group{n}", "", "", method, "", "",
+            {"psnr": 30 - shift + 0.1 * n, "landmarks": error / 198, "cosine": 1 - 0.01 * error},
+            None, (true + np.array([error, 0])).tolist(), true.tolist(),
+        )  # fmt: skip
+        folder.store(result, np.full((256, 256, 3), 100 + n, np.uint8))
+        yield result
+
+
+def test_curves_and_landmarks_are_in_the_report(tmp_path):
+    folder, random = ResultFolder(tmp_path), np.random.default_rng(0)
+    shifts = {"blurred": 6.0, "ours": 3.0, "xu": 12.0, "oracle": 0.0}
+    results = {name: list(faces_with_landmarks(folder, name, shift, random)) for name, shift in shifts.items()}
+    for n in range(6):
+        folder.write_picture(folder.picture("pravg:7", f"clip/{n}", "sharp"), np.full((256, 256, 3), 90, np.uint8))
+    found = ProtocolResults("pravg:7", annotated=True, comparisons=[], results=results)
+    write_report(tmp_path, {}, [found], [summarise(found)])
+    page = (tmp_path / "report.html").read_text()
+    for title in ("Cumulative error of landmarks", "Cosine of identities, cumulative", "Cosine of identities, density"):
+        assert f"<figcaption>{title}</figcaption>" in page
+    assert page.count("landmarks, best: clip/") == page.count("landmarks, worst: clip/") == 1
+    assert re.search(r"<figcaption>ours, \d\.\d %</figcaption>", page)
+    figures = re.findall(r"!\[[^]]+\]\((figures/[^)]+\.svg)\)", (tmp_path / "report.md").read_text())
+    assert len(figures) == 3
+    # the legend ranks the methods
+    text = (tmp_path / figures[0]).read_text()
+    assert text.index(">oracle<") < text.index(">ours<") < text.index(">blurred<") < text.index(">xu<")
+    # faces that are their own truth have no density
+    assert ">oracle<" not in (tmp_path / figures[2]).read_text()
+
+
+def test_a_density_has_the_area_1_below_1():
+    values = 1 - np.abs(np.random.default_rng(1).normal(0, 0.05, 400))
+    across = np.linspace(0.5, 1.0, 4000)
+    estimated = density(values, across)
+    assert np.trapezoid(estimated, across) == pytest.approx(1.0, abs=1e-3)
+    assert across[estimated.argmax()] > 0.96
+
+
+def embedded(case, group, vector):
+    unit = np.asarray(vector, float) / np.linalg.norm(vector)
+    return FaceResult("p", case, group, "", "", "ours", "", "", {"cosine": 0.9}, unit.tolist())
+
+
+def test_videos_are_compared_by_all_their_frames():
+    """Each video has one frame that would be decided wrongly alone."""
+    people = {"anna": [1, 0, 0], "bert": [0, 1, 0], "cleo": [0, 0, 1], "dora": [1, 1, 1]}
+    faces, random = [], np.random.default_rng(0)
+    for person, vector in people.items():
+        for video in "12":
+            wrong = next(other for name, other in people.items() if name != person)
+            frames = [wrong] + [np.asarray(vector) + random.normal(0, 0.05, 3) for _ in range(4)]
+            faces += [embedded(f"{person}{video}/{n}", f"{person}{video}", frame) for n, frame in enumerate(frames)]
+    names = list(people)
+    comparisons = [Comparison(fold, f"{names[a]}1", f"{names[b]}2", a == b) for fold, (a, b) in
+                   enumerate([(0, 0), (1, 1), (0, 1), (2, 3), (2, 2), (3, 3), (1, 0), (3, 2)])]  # fmt: skip
+    comparisons = [replace(one, fold=1 + n // 4) for n, one in enumerate(comparisons)]
+    (row,) = summarise(ProtocolResults("p", annotated=False, comparisons=comparisons, results={"ours": faces})).rows
+    assert row.verification.mean == 1.0
+    assert len(row.verification.accuracies) == 2

@@ -132,7 +132,7 @@ class _ComparisonRun:
                 self._measure_face(case, name, _crop(planes, detection), frame_metrics[name])
 
     def _measure_face(self, case: Case, name: str, face: Image, frame_metrics: Metrics) -> None:
-        metrics, _ = self._evaluator(case, face)
+        metrics = self._evaluator(case, face).metrics
         result = FaceResult(
             self.title, case.name, case.group, "", case.digest, name, "", self._evaluator.fingerprint, metrics | frame_metrics
         )

@@ -5,6 +5,9 @@ Images are uint8 RGB [H, W, 3].
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import cv2
 import numpy as np
 from numpy.typing import NDArray
@@ -12,7 +15,10 @@ from numpy.typing import NDArray
 from streamdeblur.evaluation.cases import Image
 from streamdeblur.kernels.sharpness import blur_effect, reduced_luma
 
-SSIM_WINDOW = 7
+SSIM_DEVIATION, SSIM_SIDE = 1.5, 11
+"""Standard deviation and side in pixels of the Gaussian window of Wang et al. 2004."""
+UNIFORM_SIDE = 7
+"""Side in pixels of a window of equal weights."""
 SSIM_CONSTANTS = (0.01 * 255) ** 2, (0.03 * 255) ** 2
 """C1 and C2 of Wang et al. 2004, for code values."""
 GMSD_CONSTANT = 170.0
@@ -20,29 +26,53 @@ GMSD_CONSTANT = 170.0
 
 
 def ssim(image: Image, sharp: Image) -> float:
-    """Return the structural similarity (Wang et al. 2004, by scikit-image), mean of three channels: 1 if the images are equal.
+    """Return the structural similarity of Wang et al. 2004, mean of three channels: 1 if the images are equal.
 
-    The statistics are those of windows of 7 x 7 pixels of equal weight that lie inside the image, with the sample covariance.
+    The statistics are those of Gaussian windows (1.5 px, 11 x 11) that lie inside the image, as the paper defines them.
+
+    Args:
+        image: uint8 RGB [H, W, 3], both sides at least 11 px.
+        sharp: The same of the sharp image.
+    """
+
+    def means(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return _inside(cv2.GaussianBlur(values, (SSIM_SIDE, SSIM_SIDE), SSIM_DEVIATION), SSIM_SIDE)
+
+    return _similarity(image, sharp, means)
+
+
+def uniform_ssim(image: Image, sharp: Image) -> float:
+    """Return the structural similarity as scikit-image computes it by default: windows of 7 x 7 pixels of equal weight.
 
     Args:
         image: uint8 RGB [H, W, 3], both sides at least 7 px.
         sharp: The same of the sharp image.
     """
+
+    def means(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return _inside(cv2.blur(values, (UNIFORM_SIDE, UNIFORM_SIDE)), UNIFORM_SIDE)
+
+    # the covariance of a sample
+    return _similarity(image, sharp, means, UNIFORM_SIDE**2 / (UNIFORM_SIDE**2 - 1))
+
+
+def _similarity(
+    image: Image, sharp: Image, means: Callable[[NDArray[np.float64]], NDArray[np.float64]], to_sample: float = 1.0
+) -> float:
+    """The mean of SSIM over all windows; variances are multiplied by `to_sample`."""
     first, second = image.astype(np.float64), sharp.astype(np.float64)
-    mean, sharp_mean = _window_means(first), _window_means(second)
-    to_sample = SSIM_WINDOW**2 / (SSIM_WINDOW**2 - 1)
-    variances = to_sample * (_window_means(first**2) - mean**2 + _window_means(second**2) - sharp_mean**2)
-    covariance = to_sample * (_window_means(first * second) - mean * sharp_mean)
+    mean, sharp_mean = means(first), means(second)
+    variances = to_sample * (means(first**2) - mean**2 + means(second**2) - sharp_mean**2)
+    covariance = to_sample * (means(first * second) - mean * sharp_mean)
     luminance, contrast = SSIM_CONSTANTS
     likeness = (2 * mean * sharp_mean + luminance) * (2 * covariance + contrast)
     return float((likeness / ((mean**2 + sharp_mean**2 + luminance) * (variances + contrast))).mean())
 
 
-def _window_means(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Means over the windows that lie inside: float64 [H - 6, W - 6, 3] of [H, W, 3]."""
-    border = SSIM_WINDOW // 2
-    means = cv2.blur(values, (SSIM_WINDOW, SSIM_WINDOW))
-    return np.asarray(means[border:-border, border:-border], np.float64)
+def _inside(values: NDArray[Any], side: int) -> NDArray[np.float64]:
+    """Those of the windows of this side that lie inside: [H - side + 1, W - side + 1, 3] of [H, W, 3]."""
+    border = side // 2
+    return np.asarray(values[border:-border, border:-border], np.float64)
 
 
 def gradient_error(image: Image, sharp: Image) -> float:

@@ -8,9 +8,8 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from streamdeblur.evaluation.metrics.landmarks import LIMIT
 from streamdeblur.evaluation.report.panels import Panel, data_url
-from streamdeblur.evaluation.report.plots import cosine_curves, error_curves
+from streamdeblur.evaluation.report.plots import curves_of
 from streamdeblur.evaluation.report.tables import Table, flicker_table, metrics_table, notes, paired_tests_table, stability_table
 from streamdeblur.evaluation.summary import ProtocolSummary
 
@@ -54,19 +53,10 @@ def _section(summary: ProtocolSummary, panels: Sequence[Panel]) -> _Section:
         summary.protocol,
         metrics_table(summary),
         notes(summary),
-        _curves(summary),
+        # matplotlib escapes the names of the methods in its SVG
+        {name: Markup(svg) for name, svg in curves_of(summary).items()},
         stability_table(summary) if summary.stabilities else None,
         flicker_table(summary) if summary.flickers else None,
         paired_tests_table(summary) if summary.tests else None,
         panels,
     )
-
-
-def _curves(summary: ProtocolSummary) -> dict[str, Markup]:
-    # matplotlib escapes the names of the methods in its SVG
-    curves = {}
-    if summary.errors:
-        curves["Cumulative error of landmarks"] = Markup(error_curves(summary.errors, LIMIT))
-    if summary.cosines:
-        curves["Cosine of identities"] = Markup(cosine_curves(summary.cosines))
-    return curves

@@ -18,11 +18,17 @@ from streamdeblur.evaluation.summary import ProtocolSummary
 PLACES = {0: "{}", 1: "**{}** (1)", 2: "{} (2)", 3: "{} (3)"}
 
 
-def markdown_page(title: str, conditions: Mapping[str, str], summaries: Sequence[ProtocolSummary]) -> str:
-    """Render the whole report; see `html.html_page`."""
+def markdown_page(
+    title: str,
+    conditions: Mapping[str, str],
+    summaries: Sequence[ProtocolSummary],
+    figures: Mapping[str, Mapping[str, str]] | None = None,
+) -> str:
+    """Render the whole report; see `html.html_page`. The figures are paths of curves by protocol and title."""
     parts = [f"# {title}", "\n".join(f"- {name}: {value}" for name, value in conditions.items())]
     for summary in summaries:
         parts += [f"## {summary.protocol}", summary_text(summary)]
+        parts += [f"![{name}]({path})" for name, path in (figures or {}).get(summary.protocol, {}).items()]
     return "\n\n".join(parts) + "\n"
 
 

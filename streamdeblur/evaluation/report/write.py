@@ -1,4 +1,4 @@
-"""Writes the report of an evaluation: report.html, report.md and report.json."""
+"""Writes the report of an evaluation: report.html, report.md and report.json, and the curves as SVG files."""
 
 from __future__ import annotations
 
@@ -13,12 +13,16 @@ from streamdeblur.evaluation.cases import Image
 from streamdeblur.evaluation.evaluate import ProtocolResults
 from streamdeblur.evaluation.report.html import html_page
 from streamdeblur.evaluation.report.markdown import markdown_page
-from streamdeblur.evaluation.report.panels import Panel, chosen_cases
-from streamdeblur.evaluation.results import ResultFolder
+from streamdeblur.evaluation.report.panels import Panel, chosen_cases, with_landmarks
+from streamdeblur.evaluation.report.plots import curves_of
+from streamdeblur.evaluation.results import ResultFolder, safe_file_name
 from streamdeblur.evaluation.summary import LOWER, UPPER, MethodRow, ProtocolSummary
+from streamdeblur.files import make_folder
 from streamdeblur.partial_file import write_file
 
 TITLE = "Deblurring of faces"
+FIGURES = "figures"
+"""Folder of the curves."""
 
 
 def write_report(
@@ -40,14 +44,26 @@ def write_report(
     """
     results = ResultFolder(folder)
     panels = {one.protocol: _panels(results, one) for one in found}
+    figures = {summary.protocol: _write_figures(folder, summary) for summary in summaries}
     files = {
         "report.html": html_page(TITLE, conditions, summaries, panels),
-        "report.md": markdown_page(TITLE, conditions, summaries),
+        "report.md": markdown_page(TITLE, conditions, summaries, figures),
         "report.json": json.dumps({"made": conditions, "protocols": [as_json(one) for one in summaries]}, indent=1) + "\n",
     }
     for name, text in files.items():
         write_file(folder / name, text)
     return folder / "report.html"
+
+
+def _write_figures(folder: Path, summary: ProtocolSummary) -> dict[str, str]:
+    """Write the curves of a protocol as SVG files; their paths in the folder by title."""
+    written = {}
+    for title, svg in curves_of(summary).items():
+        name = f"{FIGURES}/{safe_file_name(f'{summary.protocol} {title}', '.svg')}"
+        make_folder(folder / FIGURES)
+        write_file(folder / name, svg)
+        written[title] = name
+    return written
 
 
 def _panels(results: ResultFolder, found: ProtocolResults) -> list[Panel]:
@@ -62,9 +78,10 @@ def _panels(results: ResultFolder, found: ProtocolResults) -> list[Panel]:
     for result in found.results[own]:
         metric = next((name for name in ("psnr", "cosine") if name in result.metrics), None)
         gains[result.case] = result.metrics[metric] - blurry.get(result.case, {}).get(metric, 0.0) if metric else 0.0
-    return [
-        Panel(f"{rank}: {case}", _pictures(results, found, case)) for rank, cases in chosen_cases(gains).items() for case in cases
-    ]
+    chosen = [(rank, case) for rank, cases in chosen_cases(gains).items() for case in cases]
+    panels = [Panel(f"{rank}: {case}", _pictures(results, found, case)) for rank, case in chosen]
+    overlays = [(rank, case, _overlays(results, found, case)) for rank, case in chosen]
+    return panels + [Panel(f"landmarks, {rank}: {case}", pictures) for rank, case, pictures in overlays if pictures]
 
 
 def _pictures(results: ResultFolder, found: ProtocolResults, case: str) -> dict[str, Image]:
@@ -72,6 +89,22 @@ def _pictures(results: ResultFolder, found: ProtocolResults, case: str) -> dict[
     names = ["blurry", *competing, "sharp", "reference"]
     read = {name: results.read_picture(found.protocol, case, name) for name in names}
     return {name: picture for name, picture in read.items() if picture is not None}
+
+
+def _overlays(results: ResultFolder, found: ProtocolResults, case: str) -> dict[str, Image]:
+    """The pictures of a case with the landmarks that were found in each, and where they should be; none without a detector."""
+    overlays, true = {}, None
+    for method, own in found.results.items():
+        result = next((one for one in own if one.case == case), None)
+        picture = results.read_picture(found.protocol, case, method)
+        if method != UPPER and picture is not None and result is not None and result.landmarks is not None:
+            error = f", {100 * result.metrics['landmarks']:.1f} %" if "landmarks" in result.metrics else ""
+            overlays[method + error] = with_landmarks(picture, result.landmarks, result.true_landmarks)
+        true = result.true_landmarks if result and result.true_landmarks else true
+    sharp = results.read_picture(found.protocol, case, "sharp")
+    if overlays and sharp is not None and true is not None:
+        overlays["sharp"] = with_landmarks(sharp, None, true)
+    return overlays
 
 
 def as_json(summary: ProtocolSummary) -> dict[str, Any]:

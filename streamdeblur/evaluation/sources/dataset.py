@@ -96,7 +96,7 @@ class DataSet:
     stills: Sequence[EvaluationStill] = ()
     clips: Sequence[EvaluationClip] = ()
     comparisons: Sequence[Comparison] = ()
-    """Comparisons of a verification protocol, between groups; `protocols.comparisons_of` converts them to cases."""
+    """Comparisons of a verification protocol, between groups."""
 
     def __str__(self) -> str:
         held = [f"{len(items)} {name}" for name in ("stills", "clips", "comparisons") if (items := getattr(self, name))]

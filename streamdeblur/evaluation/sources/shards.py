@@ -11,6 +11,7 @@ import numpy as np
 from streamdeblur.errors import InputError
 from streamdeblur.evaluation.sources.dataset import DataSet, EvaluationClip, EvaluationFace, EvaluationStill, make_data_set
 from streamdeblur.evaluation.sources.files import safe_name, unique_names
+from streamdeblur.evaluation.sources.identity_pairs import identity_pairs
 from streamdeblur.training.datasets.pictures import PICTURES
 from streamdeblur.training.datasets.random_access import Clips, Stills, open_clips, open_stills
 from streamdeblur.training.datasets.shards import find_shards, read_samples, shards_in
@@ -32,7 +33,8 @@ def open_shards(path: Path) -> DataSet:
     first = next((sample for shard in find_shards(path) for sample in read_samples(shard)), None)
     held = set(first.files) if first else set()
     if "mp4" in held:
-        return make_data_set(path, "clips", {}, clips=clips_of(open_clips(path)))
+        clips = clips_of(open_clips(path))
+        return make_data_set(path, "clips", {}, clips=clips, comparisons=identity_pairs(clips))
     if held & {suffix[1:] for suffix in PICTURES}:
         return make_data_set(path, "stills", {}, stills=_stills_of(open_stills(path)))
     raise InputError(f"The shards of {path} hold {', '.join(sorted(held)) or 'nothing'}. An evaluation needs stills or clips.")

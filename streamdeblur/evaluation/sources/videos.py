@@ -11,6 +11,7 @@ from streamdeblur.errors import OutputError
 from streamdeblur.evaluation.sources.annotated_video import SHORTEST
 from streamdeblur.evaluation.sources.dataset import DataSet, make_data_set
 from streamdeblur.evaluation.sources.files import file_names, find_files, read_identities
+from streamdeblur.evaluation.sources.identity_pairs import identity_pairs
 from streamdeblur.evaluation.sources.pictures import find_reference
 from streamdeblur.evaluation.sources.shards import clips_of
 from streamdeblur.jobs.batch import VIDEO_SUFFIXES
@@ -54,7 +55,7 @@ def open_videos(path: Path) -> DataSet:
     references = dict(zip(file_names(files, root), map(find_reference, files), strict=True))
     # All people are held out, so all clips are in the split `test`.
     clips = [replace(clip, reference=references.get(clip.group)) for clip in clips_of(open_clips(built / SPLITS[1]))]
-    return make_data_set(path, "videos", bad, clips=clips)
+    return make_data_set(path, "videos", bad, clips=clips, comparisons=identity_pairs(clips))
 
 
 def _log_progress(step: AssemblyStep) -> None:
