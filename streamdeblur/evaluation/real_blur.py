@@ -17,10 +17,13 @@ from streamdeblur.evaluation.metrics.fidelity import sharpness_without_reference
 from streamdeblur.faces.gain import FACE_BEGIN, FACE_END
 from streamdeblur.training.blur.observation import Observation
 
+REACH = 60
+"""Frames before and after a frame that it is compared with, about two seconds each: over a longer time, the blur effect also
+changes with a face that comes nearer or turns away."""
 SHARPEST = 25.0
-"""Percentage of the frames of a track that count as sharp: those with the least blur effect."""
+"""Percentage of those frames that count as sharp: the ones with the least blur effect."""
 RISE = 0.04
-"""A blurry frame's blur effect is at least this much above that of every sharp frame of its track. In 16 of 18 public clips of
+"""A blurry frame's blur effect is at least this much above that of every sharp frame around it. In 16 of 18 public clips of
 people who talk, it spans less than this from the tenth to the ninetieth percentile."""
 MOTION = 1.5
 """Pixels of a crop of 256 px by which a face moves at least from a blurry frame to the one before or after it: a face that is out
@@ -39,7 +42,7 @@ class BlurryFrame:
     blur: float
     """Blur effect of the face, in [0, 1]."""
     sharp_blur: float
-    """The largest blur effect of a sharp frame of the track."""
+    """The largest blur effect of a sharp frame around it."""
     motion: float
     """Motion of the face from one frame to the next, in pixels of the crop."""
 
@@ -69,13 +72,14 @@ def blurry_frames(crops: Sequence[Image], observed: Sequence[Observation], scale
     blurs = np.array([_blur_of(crop) for crop in crops])
     steps = np.array([frame.path * scale for frame, scale in zip(observed, scales, strict=True)])
     motions = np.maximum(steps, np.append(steps[1:], 0.0))
-    level = float(np.percentile(blurs, SHARPEST))
-    sharp = np.flatnonzero(blurs <= level)
-    return [
-        BlurryFrame(number, _nearest(sharp, number), float(blurs[number]), level, float(motions[number]))
-        for number, frame in enumerate(observed)
-        if blurs[number] >= level + RISE and motions[number] >= MOTION and not frame.repeated
-    ]
+    found = []
+    for number in np.flatnonzero(motions >= MOTION).tolist():
+        around = slice(max(0, number - REACH), number + REACH + 1)
+        level = float(np.percentile(blurs[around], SHARPEST))
+        if blurs[number] >= level + RISE and not observed[number].repeated:
+            sharp = around.start + np.flatnonzero(blurs[around] <= level)
+            found.append(BlurryFrame(number, _nearest(sharp, number), float(blurs[number]), level, float(motions[number])))
+    return found
 
 
 def _blur_of(crop: Image) -> float:

@@ -141,7 +141,8 @@ def _solved(system: LeastSquares, blurry: Planes, weights: Planes, energy: float
             break
         image = applied(towards)
         step = np.float32(length / float(np.vdot(towards, image)))
-        x, rest = x + step * towards, rest - step * image
+        x = np.asarray(x + step * towards, np.float32)
+        rest = rest - step * image
         preconditioned = rest / diagonal
         length, before = float(np.vdot(rest, preconditioned)), length
         towards = preconditioned + np.float32(length / before) * towards

@@ -54,4 +54,4 @@ def _fold_pairs(fold: int, videos: Mapping[str, Sequence[str]], random: np.rando
     ]  # fmt: skip
     different = [others[n] for n in random.permutation(len(others))[: len(same)]]
     pairs = [(pair, True) for pair in same[: len(different)]] + [(pair, False) for pair in different]
-    return [Comparison(fold, *pair, is_same) for pair, is_same in pairs]
+    return [Comparison(fold, first, second, is_same) for (first, second), is_same in pairs]
