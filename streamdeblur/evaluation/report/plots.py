@@ -103,7 +103,7 @@ def density(values: NDArray[np.float64], across: NDArray[np.float64]) -> NDArray
 def _bandwidth(values: NDArray[np.float64]) -> float:
     low, high = np.percentile(values, [25, 75])
     spread = min(float(values.std()), float(high - low) / 1.34) or float(values.std())
-    return max(NARROWEST, 0.9 * spread * float(len(values)) ** -0.2)
+    return max(NARROWEST, 0.9 * spread / float(np.power(len(values), 0.2)))
 
 
 def _spreads(values: Sequence[float]) -> bool:
