@@ -64,7 +64,8 @@ def open_extractor(name: str, device: torch.device, *, middle: bool = False) -> 
         side = embedding.input_side or ONNX_SIDE
         return _NormalisedInput(embedding, side, (0.5,) * 3, (0.5,) * 3).to(device)
     raise OptionError(
-        f"This training compares features, and needs their network (got {name or 'none'!r}): FILE.onnx or vgg16:FILE."
+        f"This training compares features, and needs their network (got {name or 'none'!r}): give FILE.onnx or vgg16:FILE to "
+        "--identity, or to --features for a compared method."
     )
 
 
