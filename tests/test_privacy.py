@@ -21,7 +21,7 @@ from support.isolation import FOREIGN, run_isolated, why_not
 from support.media.datasets import shot
 from support.media.videos import VideoSpec, write_video
 from support.models.networks import write_network
-from support.models.trainings import TINY_LITE, write_config
+from support.models.trainings import TINY_LITE, TINY_NAH, write_config
 
 TESTS = Path(__file__).parent
 TELEMETRY_SECONDS = 30
@@ -179,6 +179,7 @@ def inputs(tmp_path_factory, photograph, few_pictures, faces_folder):
     cv2.imwrite(str(folder / "portrait.png"), few_pictures[0])
     shutil.copytree(faces_folder, folder / "faces")
     write_config(folder / "lite.yaml", "lite", TINY_LITE)
+    write_config(folder / "nah.yaml", "compared/nah", TINY_NAH)
     return folder
 
 
@@ -223,6 +224,7 @@ def cases(inputs, out):
         "train cgan": Case(
             [inputs / "lite.yaml", *stills, "--hourglass", out / "hourglass", "--out", out / "cgan"], takes_long=True
         ),
+        "train compared": Case([inputs / "nah.yaml", *stills, "--out", out / "nah"], takes_long=True),
         "export": Case([out / "cgan", out / "trained.onnx"], takes_long=True),
         "train gain": Case(
             [

@@ -23,6 +23,16 @@ TINY_LITE = {
     "hourglass": {"images": 8, "batch": 4, "crop": 64, "precision": "32-true", "validate_pairs": 4},
     "cgan": {"images": 8, "batch": 4, "crop": 64, "precision": "32-true", "validate_pairs": 4},
 }
+TINY_NAH = {
+    "compared": {
+        "method": {"channels": 4, "blocks": 1, "critic": 1},
+        "images": 4,
+        "batch": 2,
+        "crop": 64,
+        "precision": "32-true",
+        "validate_pairs": 1,
+    }
+}
 
 
 def write_config(path, base, *changes):
