@@ -73,7 +73,7 @@ class _Meter:
 
 def run(faces: int, seconds: float, network: str) -> Measurements:
     """Play a clip with this many blurred faces for this many seconds; all faces are restored as far as there is time."""
-    clip = faces_clip(faces, CLIP_SECONDS, FPS)
+    clip = faces_clip(faces, CLIP_SECONDS, FPS, covered=True)
     restoration = RestorationOptions(network=network)
     loop = LiveLoop(LiveOptions(source=str(clip), realtime=True, loop=True, always=True, to=("null",), restoration=restoration))
     latencies: list[float] = []

@@ -17,7 +17,10 @@ logger = logging.getLogger(__name__)
 
 
 class NetworkSwitch:
-    """Another network for a deblurrer: `begin` opens it on a thread of its own, `complete` hands it over between two frames."""
+    """Another network for a deblurrer: `begin` opens it on a thread of its own, `complete` hands it over between two frames.
+
+    Networks that were replaced stay open: the stream may go back to them, and opening one takes the cores for a second.
+    """
 
     def __init__(self, engine: str, cores: int | None = None) -> None:
         """Prepare for an engine, by its name, and the cores that it may use (all by default)."""
@@ -25,11 +28,20 @@ class NetworkSwitch:
         self._lock = threading.Lock()
         self._opening: threading.Thread | None = None
         self._opened: tuple[Network, Engine] | None = None
+        self._kept: dict[str, tuple[Network, Engine]] = {}
         self._closed = False
+
+    @property
+    def opening(self) -> bool:
+        """Whether a network is being opened."""
+        return self._opening is not None
 
     def begin(self, network: str, on_failure: Callable[[str], object]) -> None:
         """Start to open a shipped network, unless one is being opened; `on_failure` is called with its name if that fails."""
-        if self._opening is None and self._opened is None and not self._closed:
+        if self._opening is not None or self._opened is not None or self._closed:
+            return
+        self._opened = self._kept.pop(network, None)
+        if self._opened is None:
             self._opening = threading.Thread(target=self._open, args=[network, on_failure], name="network", daemon=True)
             self._opening.start()
 
@@ -57,17 +69,24 @@ class NetworkSwitch:
         """Let a deblurrer go on with the network that has been opened, if there is one."""
         with self._lock:
             opened, self._opened = self._opened, None
-        if opened is not None:
-            before = deblurrer.exchange(*opened)
-            threading.Thread(target=_close_quietly, args=[before], daemon=True).start()
+        if opened is None:
+            return
+        network = deblurrer.network
+        engine = deblurrer.exchange(*opened)
+        with self._lock:
+            if not self._closed:
+                self._kept[network.path.stem] = network, engine
+                return
+        _close_quietly(engine)
 
     def close(self) -> None:
-        """Close a network that was not handed over; one that is being opened is closed when it is open."""
+        """Close all networks but that of the deblurrer; one that is being opened is closed when it is open."""
         with self._lock:
             self._closed = True
-            opened, self._opened = self._opened, None
-        if opened is not None:
-            _close_quietly(opened[1])
+            ready = [*self._kept.values(), *([self._opened] if self._opened is not None else [])]
+            self._kept, self._opened = {}, None
+        for _, engine in ready:
+            _close_quietly(engine)
 
 
 def _close_quietly(engine: Engine) -> None:

@@ -187,6 +187,9 @@ class Restorer:
         # what the frame before left to do keeps this one waiting; a frame that waits since it came too early does not count
         waited = min(self._caught_up_for, max(0.0, self._caught_up_at - arrived_at))
         adaptation.exchanged(deblurrer.network.path.stem)
+        if self._switch.opening:
+            # it takes the cores for a second: what frames cost meanwhile says nothing about the plan
+            return
         adaptation.add(deblurrer.work, deblurrer.wanted, waited + now - began - deblurrer.work.seconds)
         if adaptation.decide(now):
             # fewer frames are seen by everybody; of faces that are left out, those are told who have them

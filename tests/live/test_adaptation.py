@@ -18,6 +18,7 @@ from streamdeblur.engines import engine_choices
 from streamdeblur.faces.hysteresis import FADE_FRAMES
 from streamdeblur.live import adaptation
 from streamdeblur.live.adaptation import FEWEST_FRAMES, PROBE_SECONDS, Adaptation, Pace
+from streamdeblur.live.network_switch import NetworkSwitch
 from streamdeblur.live.options import LiveOptions
 from streamdeblur.live.plan import Plan
 from streamdeblur.live.restorer import Restorer
@@ -129,6 +130,13 @@ def test_a_network_that_is_too_slow_is_replaced_while_the_stream_goes_on(tmp_pat
     assert summary.plan.network == "quick"
     assert summary.restored_share > 0.3
     assert len(slow[0].submitted) < summary.restored + summary.passed_through
+
+
+def test_nothing_is_decided_by_what_frames_cost_while_a_network_is_opened(stream, monkeypatch, caplog):
+    caplog.set_level("INFO")
+    monkeypatch.setattr(NetworkSwitch, "opening", True)
+    stream(0.02, fps=8, seconds=1.5)
+    assert "Restored by" not in caplog.text
 
 
 class Stream:

@@ -72,6 +72,23 @@ def test_another_network_takes_over_between_two_frames_and_the_faces_stay_the_sa
         assert len(set(ids)) == 1
 
 
+def test_a_network_that_was_replaced_stays_open_until_the_stream_ends(tmp_path, inverting_network):
+    network = write_network(tmp_path / "slots.onnx", "slots")
+    with FaceDeblurrer(network=network, engine="onnxruntime") as deblurrer:
+        switch, before = NetworkSwitch("onnxruntime"), deblurrer.engine
+        switch.begin(inverting_network, pytest.fail)
+        wait_until(lambda: not switch.opening)
+        switch.complete(deblurrer)
+        other = deblurrer.engine
+        switch.begin("slots", pytest.fail)
+        assert not switch.opening
+        switch.complete(deblurrer)
+        assert (deblurrer.engine, deblurrer.network.path) == (before, network)
+        switch.close()
+        with pytest.raises(EngineError, match="closed"):
+            other.infer(np.zeros((1, 256, 256, 3), np.uint8))
+
+
 def test_a_network_that_cannot_be_opened_is_given_up_and_the_stream_goes_on(tmp_path, inverting_options, few_pictures):
     (tmp_path / "broken.onnx").write_bytes(b"no network")
     switch, failed = NetworkSwitch("onnxruntime"), []
