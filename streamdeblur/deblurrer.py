@@ -201,6 +201,13 @@ class FaceDeblurrer:
         """Sides in pixels of the windows of the faces in the last frame that would gain, the most important one first."""
         return self._selector.wanted
 
+    def unused_settings(self) -> list[str]:
+        """Return a warning for each setting that is given and that the network has no use for."""
+        sizes = self.engine.crop_sizes
+        if self.options.small_crops and len(sizes) == 1:
+            return [f"small_crops has no effect: the network takes crops of {sizes[0]} px alone"]
+        return []
+
     def exchange(self, network: Network, engine: Engine) -> Engine:
         """Go on with another network; the faces are followed as before.
 

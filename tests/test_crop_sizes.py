@@ -199,3 +199,9 @@ def test_commands_count_the_faces_of_each_size(tmp_path, colours, photograph):
     assert sum(counts["restored_by_size"].values()) == counts["restored"] > 0
     assert set(counts["restored_by_size"]) <= {"128", "192", "256"}
     assert " at 192 px" in run(*options).stdout
+
+
+def test_small_crops_of_a_network_of_one_size_are_said_to_have_no_effect(deblurrer, tmp_path):
+    assert deblurrer.unused_settings() == []
+    with FaceDeblurrer(network=write_network(tmp_path / "one.onnx", "invert"), small_crops=True, engine="onnxruntime") as opened:
+        assert opened.unused_settings() == ["small_crops has no effect: the network takes crops of 256 px alone"]

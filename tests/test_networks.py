@@ -33,6 +33,7 @@ def test_a_name_or_a_file_opens_a_deblurrer(tmp_path, monkeypatch):
     ("given", "message"),
     [
         ("light", "Unknown network 'light'. Did you mean 'lite'?"),
+        ("", "No network is named. Known: auto,"),
         ("quantum", "Unknown network 'quantum'. Known:"),
         ("lite.onnx", "Cannot read the network lite.onnx"),
         ("/nowhere/lite", "Cannot read the network /nowhere/lite"),

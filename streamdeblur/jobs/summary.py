@@ -28,6 +28,8 @@ class JobSummary:
     """Faces of which too little gain was expected, mostly sharp ones: left as they were."""
     failed: int
     """Faces for which the network returned NaN: left unrestored."""
+    network: str
+    """Its name, or that of its file without the suffix."""
     engine: str
     detector: str
     expected_gain: float | None = None
@@ -51,6 +53,7 @@ class JobSummary:
         if counts.failed:
             noun = "face" if counts.failed == 1 else "faces"
             warnings = [*warnings, f"{counts.failed} {noun} left unrestored: the network returned NaN"]
+        warnings = [*warnings, *deblurrer.unused_settings()]
         log_warnings(Path(shown_source(source)).name, warnings)
         return cls(
             input=str(source),
@@ -59,6 +62,7 @@ class JobSummary:
             restored=counts.restored,
             skipped_sharp=counts.skipped_sharp,
             failed=counts.failed,
+            network=deblurrer.network.path.stem,
             engine=deblurrer.engine.name,
             detector=deblurrer.detector.name,
             expected_gain=counts.expected_gain,

@@ -62,7 +62,7 @@ class Capture:
         self._source = opener()
         self.name, self.rate, self.realtime = self._source.name, self._source.rate, self._source.realtime
         self.tags = self._source.tags
-        self.interval = FrameInterval(1 / float(self.rate))
+        self.interval = FrameInterval(1 / float(self.rate), recorded=self._source.finite)
         self.problem: str | None = None
         self.frames = LatestFrameSlot[CapturedFrame](blocking=not self.realtime)
         self._running = True

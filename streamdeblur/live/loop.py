@@ -27,7 +27,7 @@ from streamdeblur.live.status_frame import status_frame
 from streamdeblur.live.summary import LivePlan, LiveSummary
 from streamdeblur.live.timing import TICKS, Latencies, PlayoutDelay
 from streamdeblur.live.unrestored import MOST_SHARE, UnrestoredFaces, restored_share, share_unrestored
-from streamdeblur.live.unused import unused_settings
+from streamdeblur.live.unused import may_be_requested, unused_settings
 from streamdeblur.live.view import Preview, overlay_lines
 from streamdeblur.live.warning_log import WarningLog
 from streamdeblur.video.source import shown_source
@@ -292,10 +292,12 @@ class LiveLoop:
         figures = f": a face takes {per_face:.0f} ms, and a frame may take {budget:.0f} ms" if per_face else ""
         needed = per_face + 1000 * self.restorer.rest_seconds
         larger = f"--budget {needed + SPARE_MS:.0f}" if needed > budget else "a larger --budget"
-        # a network of the user's own is not replaced
-        network = f"--network {AUTO}, " if str(self.options.restoration.network) in network_names() else ""
-        network = network if "network" in self.options.restoration.model_fields_set else ""
+        # a network of the user's own is not replaced, and there is none that is faster than the last one
+        named = "network" in self.options.restoration.model_fields_set
+        replaceable = named and str(self.options.restoration.network) in network_names()[:-1]
+        network = [f"--network {AUTO}"] if replaceable else []
+        requested = ["a smaller --size", "a lower --fps"] if may_be_requested(self.options.source) else []
+        choices = ", ".join([*network, *requested, larger])
         return (
-            f"{share:.0%} of the blurred faces pass unrestored, for lack of time{figures}. "
-            f"Choose {network}a smaller --size, a lower --fps, {larger}, or show fewer faces."
+            f"{share:.0%} of the blurred faces pass unrestored, for lack of time{figures}. Choose {choices}, or show fewer faces."
         )

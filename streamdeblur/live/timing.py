@@ -87,9 +87,13 @@ class FrameInterval:
         seconds: The time.
     """
 
-    def __init__(self, stated: float) -> None:
-        """Begin with the time that the source states, in seconds."""
+    def __init__(self, stated: float, *, recorded: bool = False) -> None:
+        """Begin with the time that the source states, in seconds.
+
+        A recording that is played does not come faster than it states: where the reader was late, frames follow one another.
+        """
         self.seconds = self._stated = stated
+        self._recorded = recorded
         self._arrivals: deque[float] = deque(maxlen=ARRIVALS)
 
     def __repr__(self) -> str:
@@ -103,7 +107,7 @@ class FrameInterval:
         if len(self._arrivals) == ARRIVALS:
             usual = float(np.median(np.diff(self._arrivals)))
             differs = not 1 / OTHER_RATE < usual / self._stated < OTHER_RATE
-            self.seconds = usual if differs and usual > 0 else self._stated
+            self.seconds = usual if differs and usual > (self._stated if self._recorded else 0) else self._stated
 
 
 class Backoff:

@@ -41,6 +41,11 @@ def unused_settings(options: LiveOptions, *, realtime: bool) -> Iterator[str]:
         yield "--overlay has no effect: there is no preview."
 
 
+def may_be_requested(source: str | None) -> bool:
+    """Return whether a source can be asked for another size or rate."""
+    return _kind_of_source(source) in REQUESTED
+
+
 def _given(options: LiveOptions | EncodingOptions) -> list[str]:
     """The names of the settings that are given and not switched off."""
     return [name for name in type(options).model_fields if name in options.model_fields_set and getattr(options, name)]

@@ -62,6 +62,8 @@ def network_path(network: str | Path) -> Path:
         with as_file(files(__name__) / f"{network}.onnx") as path:
             return path
     path = Path(network)
+    if path == Path():
+        raise NetworkError(f"No network is named. {suggestion('', [AUTO, *names])} Or give the path of an ONNX file.")
     if path.suffix or len(path.parts) > 1 or os.path.exists(path):
         return path
     raise NetworkError(

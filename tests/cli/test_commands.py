@@ -36,7 +36,7 @@ def test_one_file_with_json_on_the_last_line(tmp_path, source):
     done = run("video", source, tmp_path / "sharp.mp4", "--json")
     assert done.exit_code == 0, done.stderr
     summary = done.json
-    wanted = {"frames", "seconds", "fps", "faces", "restored", "skipped_sharp", "engine", "detector", "warnings"}
+    wanted = {"frames", "seconds", "fps", "faces", "restored", "skipped_sharp", "network", "engine", "detector", "warnings"}
     assert wanted <= set(summary)
     assert (summary["frames"], summary["restored"]) == (12, 12)
     assert len(read_frames(tmp_path / "sharp.mp4")) == 12

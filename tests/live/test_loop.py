@@ -76,17 +76,20 @@ def test_faces_beyond_the_budget_pass_through_and_are_counted(options, few_pictu
     assert summary.frames + summary.dropped + summary.left_out == 12
 
 
-def test_faces_that_pass_unrestored_are_reported_once(options, inverting_options, few_pictures, caplog):
+@pytest.mark.parametrize(("name", "choices"), [("x", ""), ("pattern", "a smaller --size, a lower --fps, ")])
+def test_faces_that_pass_unrestored_are_reported_once(options, inverting_options, few_pictures, caplog, name, choices):
+    """With what helps: a file has its own size and rate."""
+
     class SlowRestorer(Restorer):
         seconds_per_face = 0.5
 
     source = FakeSource(few_pictures * 2, finite=True)
-    summary = run(options(budget=0.01), source_opener=lambda _: source, restorer=SlowRestorer(inverting_options))
+    summary = run(options(source=name, budget=0.01), source_opener=lambda _: source, restorer=SlowRestorer(inverting_options))
     (message,) = [record.getMessage() for record in caplog.records if record.levelname == "WARNING"]
     assert summary.warnings == [message]
     assert re.fullmatch(
         "100% of the blurred faces pass unrestored, for lack of time: a face takes 500 ms, and a frame may take 0 ms. "
-        r"Choose a smaller --size, a lower --fps, --budget 5\d\d, or show fewer faces.",
+        rf"Choose {choices}--budget 5\d\d, or show fewer faces.",
         message,
     )
     assert summary.restored == 0

@@ -93,6 +93,15 @@ def test_frames_at_the_same_time_say_nothing():
     assert interval.seconds == 0.04
 
 
+def test_a_recording_does_not_come_faster_than_it_states():
+    """Where its reader was late, frames follow one another at once."""
+    for recorded, seconds in ((True, 1 / 30), (False, 1 / 60)):
+        interval = FrameInterval(1 / 30, recorded=recorded)
+        for number in range(2 * ARRIVALS):
+            interval.add(number / 60)
+        assert interval.seconds == pytest.approx(seconds)
+
+
 def test_breaks_of_a_stream_are_no_intervals():
     interval, now = FrameInterval(1 / 30), 0.0
     for _ in range(4 * ARRIVALS):

@@ -71,5 +71,5 @@ def _report_one(summary: ImageSummary, *, quiet: bool, json: bool) -> None:
     elif not quiet:
         typer.echo(
             f"{summary.output}: {summary.faces} faces, {summary.restored} restored{shown_sizes(summary.restored_by_size)}, "
-            f"{summary.skipped_sharp} sharp already"
+            f"{summary.skipped_sharp} left as they are; {summary.network}"
         )

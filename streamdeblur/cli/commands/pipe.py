@@ -56,7 +56,7 @@ def command(
         began, ended = time.monotonic(), False
         restoration = real_time_options(options.restoration) if options.live else options.restoration
         with FaceDeblurrer(restoration, throughput=not options.live) as deblurrer:
-            for warning in unused_look_ahead(options, deblurrer.network):
+            for warning in [*unused_look_ahead(options, deblurrer.network), *deblurrer.unused_settings()]:
                 logger.warning("%s.", warning)
             if options.live:
                 deblurrer.engine.warm_up()
@@ -122,13 +122,14 @@ def _write(target: BinaryIO, line: bytes, frame: av.VideoFrame) -> None:
 
 def _report(deblurrer: FaceDeblurrer, seconds: float, *, json: bool) -> None:
     statistics = deblurrer.statistics
-    counts = asdict(statistics) | {"expected_gain": statistics.expected_gain}
-    counts |= {"seconds": round(seconds, 1), "engine": deblurrer.engine.name}
+    counts = {name: count for name, count in asdict(statistics).items() if name not in ("judged", "gain_sum")}
+    counts |= {"expected_gain": statistics.expected_gain, "seconds": round(seconds, 1)}
+    counts |= {"network": deblurrer.network.path.stem, "engine": deblurrer.engine.name, "detector": deblurrer.detector.name}
     if json:
         print_json(counts, err=True)
     else:
         logger.info(
-            "%d frames in %.1f s (%.1f fps); %d faces, %d restored%s, %d sharp already; %s",
+            "%d frames in %.1f s (%.1f fps); %d faces, %d restored%s, %d left as they are; %s, %s",
             statistics.frames, seconds, statistics.frames / seconds, statistics.faces, statistics.restored,
-            shown_sizes(statistics.restored_by_size), statistics.skipped_sharp, counts["engine"],
+            shown_sizes(statistics.restored_by_size), statistics.skipped_sharp, counts["network"], counts["engine"],
         )  # fmt: skip

@@ -64,8 +64,8 @@ def _one(source: str, target: Path, options: VideoBatchOptions, *, quiet: bool, 
         typer.echo(
             f"{summary.output}: {summary.frames} frames in {summary.seconds:.1f} s ({summary.fps:.1f} fps); "
             f"{summary.faces} faces, {summary.restored} restored{shown_sizes(summary.restored_by_size)}, "
-            f"{summary.skipped_sharp} sharp already; "
-            f"{summary.engine}, {summary.detector}"
+            f"{summary.skipped_sharp} left as they are; "
+            f"{summary.network}, {summary.engine}, {summary.detector}"
         )
 
 

@@ -215,7 +215,7 @@ def _message(summary: JobSummary) -> str:
     if not faces:
         message = "No face was found."
     elif not restored:
-        message = "The faces are sharp already."
+        message = "The faces would gain too little: they are left as they are."
     else:
-        message = f"{restored} of {faces} faces restored" + ("." if restored == faces else "; the others are sharp already.")
+        message = f"{restored} of {faces} faces restored" + ("." if restored == faces else "; the others would gain too little.")
     return " ".join([message, *(f"{warning[:1].upper()}{warning[1:]}." for warning in summary.warnings[:MAX_WARNINGS])])
