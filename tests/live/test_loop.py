@@ -17,6 +17,7 @@ from streamdeblur.live.sources import open_live_source
 from support.fakes.live import FakeSink, FakeSource
 from support.live import run
 from support.media.videos import read_frames, stamps
+from support.servers import wait_until
 
 
 @pytest.fixture
@@ -57,8 +58,7 @@ def test_stale_frames_are_dropped_and_the_latest_is_shown(options, inverting_opt
         """Is busy with the first frame until the source has delivered half of all."""
 
         def edit(self, *arguments, **settings):
-            while source.count < 24:
-                time.sleep(0.001)
+            wait_until(lambda: source.count >= 24)
             super().edit(*arguments, **settings)
 
     source = FakeSource(few_pictures * 4, finite=True, interval=0.002)

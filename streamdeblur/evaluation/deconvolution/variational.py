@@ -31,24 +31,15 @@ LEAST_VARIANCE = 1e-9
 
 
 @dataclass(frozen=True)
-class AnnealedNoise:
-    """Variational Bayes with the logarithmic prior, which has no parameters; the noise is lowered from round to round.
+class _VariationalBayes:
+    """The rounds that the methods share; how the noise goes on from round to round is theirs."""
 
-    S. D. Babacan, R. Molina, M. N. Do & A. K. Katsaggelos, "Bayesian blind deconvolution with general sparse image priors", 2012.
-    They treat any prior ``exp(-rho(x))`` for which rho(sqrt(x)) is concave: the variance of a gradient is then v / rho'(v), where
-    v^2 is the second moment of its posterior. For rho = log this is v^2, step 3.
-    """
-
-    rounds: int = 15
+    rounds: int
     """At each scale."""
-    steps: int = 8
+    steps: int
     """Of conjugate gradients in each round."""
-    first: float = 3e-3
+    first: float
     """Variance of the noise of gradients in the first round of each scale."""
-    decay: float = 1.5
-    """It is divided by this after each round."""
-    lowest: float = 3e-5
-    """The smallest variance."""
 
     def __call__(self, blurry: NDArray[np.uint8], settings: Estimation) -> Kernel:
         """Estimate the kernel that blurred a picture; see `estimate_kernel`."""
@@ -58,13 +49,38 @@ class AnnealedNoise:
             kernel, noise = enlarged(kernel, side), self.first
             for _ in range(self.rounds):
                 kernel = posterior.update(kernel, noise)
-                noise = max(noise / self.decay, self.lowest)
+                noise = self._next_noise(posterior, kernel, noise)
             kernel = cleaned(kernel, settings)
         return kernel
 
+    def _next_noise(self, posterior: _Posterior, kernel: Kernel, noise: float) -> float:
+        """The variance of the noise in the next round, from that of this one."""
+        raise NotImplementedError
+
 
 @dataclass(frozen=True)
-class CoupledPrior:
+class AnnealedNoise(_VariationalBayes):
+    """Variational Bayes with the logarithmic prior, which has no parameters; the noise is lowered from round to round.
+
+    S. D. Babacan, R. Molina, M. N. Do & A. K. Katsaggelos, "Bayesian blind deconvolution with general sparse image priors", 2012.
+    They treat any prior ``exp(-rho(x))`` for which rho(sqrt(x)) is concave: the variance of a gradient is then v / rho'(v), where
+    v^2 is the second moment of its posterior. For rho = log this is v^2, step 3.
+    """
+
+    rounds: int = 15
+    steps: int = 8
+    first: float = 3e-3
+    decay: float = 1.5
+    """It is divided by this after each round."""
+    lowest: float = 3e-5
+    """The smallest variance."""
+
+    def _next_noise(self, posterior: _Posterior, kernel: Kernel, noise: float) -> float:
+        return max(noise / self.decay, self.lowest)
+
+
+@dataclass(frozen=True)
+class CoupledPrior(_VariationalBayes):
     """Variational Bayes with a prior that couples the picture, the kernel and the noise, which is estimated; for one picture.
 
     H. Zhang, D. Wipf & Y. Zhang, "Multi-image blind deblurring using a coupled adaptive sparse prior", 2013. The cost is
@@ -77,21 +93,11 @@ class CoupledPrior:
     rounds: int = 15
     steps: int = 6
     first: float = 3e-3
-    """Variance of the noise of gradients at the beginning of each scale."""
     lowest: float = 2e-5
     """Added to the variance: that of values that are rounded to code values."""
 
-    def __call__(self, blurry: NDArray[np.uint8], settings: Estimation) -> Kernel:
-        """Estimate the kernel that blurred a picture; see `estimate_kernel`."""
-        kernel = identity_kernel()
-        for plane, side in scales(blurry, settings):
-            posterior = _Posterior(gradients(plane), self.steps)
-            kernel, noise = enlarged(kernel, side), self.first
-            for _ in range(self.rounds):
-                kernel = posterior.update(kernel, noise)
-                noise = posterior.noise(kernel) + self.lowest
-            kernel = cleaned(kernel, settings)
-        return kernel
+    def _next_noise(self, posterior: _Posterior, kernel: Kernel, noise: float) -> float:
+        return posterior.noise(kernel) + self.lowest
 
 
 ROUNDING = 1e-6
