@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import reduce
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -170,7 +171,7 @@ class TrainingConfig(Settings):
 
         Args:
             path: A YAML file, or the name of a shipped one ("lite", "paper", "ablations/final"). A file with the key ``base``
-                holds only what differs from the configuration that ``base`` names.
+                holds only what differs from the configuration that ``base`` names; of several, each changes those before it.
 
         Raises:
             OptionError: The file cannot be read, or a key or value is not valid.
@@ -200,16 +201,16 @@ class TrainingConfig(Settings):
 
 
 def _with_base(path: Path, *, levels: int = MOST_BASES) -> dict[str, Any]:
-    """The content of a file merged into the configuration that its key ``base`` names."""
+    """The content of a file merged into the configurations that its key ``base`` names, each merged into those before it."""
     content = read_config(path, TRAINING)
-    base = content.pop("base", None)
-    if base is None:
-        return content
-    if not isinstance(base, str):
-        raise OptionError(f"In {path}: base: must be the name of a configuration (got {shown(base)}).")
-    if not levels:
-        raise OptionError(f"In {path}: base: more than {MOST_BASES} files, each the base of the one before.")
-    return _merged(_with_base(Path(base), levels=levels - 1), content)
+    base = content.pop("base", [])
+    bases = base if isinstance(base, list) else [base]
+    for name in bases:
+        if not isinstance(name, str):
+            raise OptionError(f"In {path}: base: must be the name of a configuration, or a list of names (got {shown(name)}).")
+        if not levels:
+            raise OptionError(f"In {path}: base: more than {MOST_BASES} files, each the base of the one before.")
+    return reduce(_merged, [*(_with_base(Path(name), levels=levels - 1) for name in bases), content])
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

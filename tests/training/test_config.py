@@ -50,6 +50,29 @@ def test_crops_of_impossible_sizes_are_refused(tmp_path, sides):
         load(tmp_path, f"base: lite\ncgan: {{face_crops: {sides}}}\n")
 
 
+def test_of_several_bases_each_changes_those_before_it(tmp_path):
+    (tmp_path / "wide.yaml").write_text("network: {generator: {widths: [48, 80, 144]}}\ncgan: {batch: 4}\n")
+    mine = load(tmp_path, f"base: [lite, {tmp_path / 'wide.yaml'}]\ncgan: {{batch: 2}}\n")
+    lite = TrainingConfig.load(Path("lite"))
+    assert (mine.network.generator.widths, mine.cgan.batch, mine.cgan.images) == ((48, 80, 144), 2, lite.cgan.images)
+
+
+def test_the_small_variants_of_the_self_evaluation_differ_in_what_they_test_alone():
+    names = [path.stem for path in (Path(__file__).parents[2] / "configs" / "ablations").glob("*.yaml")]
+    small = {name: TrainingConfig.load(Path(f"ablations/small/{name}")) for name in names}
+    assert len(small) == 8
+    for name, config in small.items():
+        large = TrainingConfig.load(Path(f"ablations/{name}"))
+        assert (config.cgan.weights, config.cgan.pairs, config.cgan.generator, config.network.name) == (
+            large.cgan.weights, large.cgan.pairs, large.cgan.generator, large.network.name,
+        )  # fmt: skip
+    equal = [
+        (one.cgan.images, one.cgan.batch, one.cgan.optimiser, one.network.hourglass, one.network.discriminator, one.recipe)
+        for one in small.values()
+    ]
+    assert all(one == equal[0] for one in equal)
+
+
 @pytest.mark.parametrize("module", ["config", "progress", "allocator", "networks.presets"])
 def test_modules_without_networks_do_not_import_torch(module):
     code = f"import sys, streamdeblur.training.{module}; assert 'torch' not in sys.modules"
