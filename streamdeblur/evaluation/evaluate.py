@@ -216,7 +216,7 @@ class _EvaluationRun:
         done = len(cases) - len(missing)
         for begin in range(0, len(missing), BATCH):
             batch = missing[begin : begin + BATCH]
-            for case, restored, measured in self._restore_and_measure(method, batch, evaluator):
+            for case, restored, measured in self._restore_and_measure(protocol, method, batch, evaluator):
                 result = FaceResult(
                     protocol, case.name, case.group, case.identity, case.digest, method.name, method.fingerprint,
                     evaluator.fingerprint, measured.metrics, as_list(measured.embedding),
@@ -235,18 +235,26 @@ class _EvaluationRun:
         return self._folder.find(protocol, case, method.name, method.fingerprint, evaluator.fingerprint)
 
     def _restore_and_measure(
-        self, method: Method, cases: list[Case], evaluator: Evaluator
+        self, protocol: str, method: Method, cases: list[Case], evaluator: Evaluator
     ) -> Iterator[tuple[Case, Image, Measurement]]:
         """Restored faces and what was measured of them, in several processes where there are any."""
-        if self._pool and isinstance(method, PerFaceMethod) and method.parallel:
-            restored = list(self._pool.map(restore_one, [method] * len(cases), cases))
-        else:
-            restored = method.restore(cases)
+        restored = self._restored(protocol, method, cases)
         if self._pool and evaluator is self._evaluator:
             measured = list(self._pool.map(measure_in_worker, cases, restored))
         else:
             measured = [evaluator(case, image) for case, image in zip(cases, restored, strict=True)]
         return zip(cases, restored, measured, strict=True)
+
+    def _restored(self, protocol: str, method: Method, cases: list[Case]) -> list[Image]:
+        """The restored faces; those that the folder has, measured by other detectors or embedders, are not restored again."""
+        find = self._folder.find_picture if self._folder else lambda *_: None
+        kept = [find(protocol, case, method.name, method.fingerprint) for case in cases]
+        missing = [case for case, picture in zip(cases, kept, strict=True) if picture is None]
+        if self._pool and isinstance(method, PerFaceMethod) and method.parallel:
+            restored = self._pool.map(restore_one, [method] * len(missing), missing)
+        else:
+            restored = iter(method.restore(missing) if missing else [])
+        return [next(restored) if picture is None else picture for picture in kept]
 
 
 def _all_present(pictures: Sequence[Image | None]) -> list[Image]:

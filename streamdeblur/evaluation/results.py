@@ -104,11 +104,25 @@ class ResultFolder:
         Returns:
             The result, if it is of the same blurry picture, method and evaluator; else None.
         """
-        stored = self._stored.get((protocol, case.name, method))
-        wanted = (case.digest, fingerprint, evaluator)
-        if stored is None or not fingerprint or (stored.digest, stored.fingerprint, stored.evaluator) != wanted:
+        stored = self._find(protocol, case, method, fingerprint)
+        if stored is None or stored.evaluator != evaluator:
             return None
         return stored if self.picture(protocol, case.name, method).exists() else None
+
+    def find_picture(self, protocol: str, case: Case, method: str, fingerprint: str) -> Image | None:
+        """Find the stored picture of a case, whichever evaluator measured it; see `find`.
+
+        Returns:
+            uint8 RGB [H, W, 3], if it is of the same blurry picture and method; else None.
+        """
+        return self.read_picture(protocol, case.name, method) if self._find(protocol, case, method, fingerprint) else None
+
+    def _find(self, protocol: str, case: Case, method: str, fingerprint: str) -> FaceResult | None:
+        """The stored result of the same blurry picture and method; '' as a fingerprint finds nothing."""
+        stored = self._stored.get((protocol, case.name, method))
+        if stored is None or not fingerprint or (stored.digest, stored.fingerprint) != (case.digest, fingerprint):
+            return None
+        return stored
 
     def store(self, result: FaceResult, restored: Image) -> None:
         """Store a result and its picture.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 
 import cv2
 import numpy as np
@@ -41,6 +42,25 @@ def test_what_is_kept_is_not_done_again(kept, faces_folder):
     assert {path: path.stat().st_mtime_ns for path in written} == written
     rows = [done.json["protocols"][0]["rows"] for done in (first, again)]
     assert [row["figures"] for row in rows[1][:2]] == [row["figures"] for row in rows[0]]
+
+
+def test_what_other_models_measured_is_measured_again_but_not_restored_again(kept, faces_folder, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(kept[0], folder)
+    before = [line for line in lines(folder) if line["method"] in ("blurred", "unsharp")]
+    stored = [{**line, "evaluator": "another one"} for line in before]
+    (folder / "results.jsonl").write_text("".join(json.dumps(line) + "\n" for line in stored))
+    pictures = sorted(folder.rglob("unsharp.png"))
+    # black, so that what is measured shows whether this picture was taken
+    for picture in pictures:
+        cv2.imwrite(str(picture), np.zeros((256, 256, 3), np.uint8))
+    done = evaluate(faces_folder, *SYNTHETIC, "--methods", "blurred,unsharp", "--out", folder)
+    assert done.exit_code == 0, done.stderr
+    added = lines(folder)[len(stored) :]
+    assert len(added) == len(before)
+    for old, new in zip(before, added, strict=True):
+        assert (old["case"], old["method"], old["evaluator"]) == (new["case"], new["method"], new["evaluator"])
+        assert new["metrics"]["psnr"] < 15 if new["method"] == "unsharp" else new["metrics"] == old["metrics"]
 
 
 def test_another_report_is_not_replaced(faces_folder, tmp_path):
