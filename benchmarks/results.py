@@ -1,137 +1,151 @@
-"""The tables of docs/results.md, from the reports of `streamdeblur evaluate --protocol A,B,C`.
+"""The figures and tables of docs/results.md: evaluate all methods on all data, and write the tables into the page.
 
-python benchmarks/results.py clips/report.json stills/report.json
+python benchmarks/results.py WORK --clips CLIPS --stills STILLS --networks FOLDER --exemplars STILLS            # prints them
+python benchmarks/results.py WORK --clips CLIPS --page docs/results.md                                # and writes the page
+
+Each kind of data is a folder as `streamdeblur evaluate` takes it; the tables of data that are not given stay as they are in the
+page. WORK keeps all results, so that what was stopped goes on, and new methods are added. The networks of the compared methods
+(nah.onnx, kupyn.onnx, zhu.onnx, chakrabarti.onnx; made by `streamdeblur train compared` and `export`) are read from FOLDER.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import math
-from collections.abc import Callable, Mapping
+import shlex
+import subprocess
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from harness import markdown
-from streamdeblur.evaluation.columns import COLUMNS
-from streamdeblur.evaluation.summary import LOWER, UNRANKED
+from result_tables import Summary, comparison_tables, one_table, verification_table
 
-PAPER_FINAL = {"pravg:7": 65, "pravg:9": 50, "pravg:11": 47, "pravg:15": 43, "pravg:21": 38, "vla": 60, "synthetic": 50}
-"""Share of the gap in AUC that the paper's network closes, in percent (Tables 5, 6 and 7 of the paper, see docs/methods.md)."""
-PLACES = {1: "**{}**", 2: "*{}*"}
+BLIND = ("krishnan", "babacan", "zhang", "xu", "pan-l0", "exemplars", "dark-channel")
+LEARNED = ("chakrabarti", "nah", "kupyn", "zhu")
+OURS = ("paper-small", "lite", "stream?past=0")
+"""Networks of this project; `stream` restores each face alone here."""
+ALL = ("blurred", *BLIND, *LEARNED, *OURS, "oracle")
+SOME = ("blurred", "xu", *LEARNED, *OURS, "oracle")
+"""Where the slow methods would only repeat what the others tell of them."""
 
-Summary = Mapping[str, Any]
+
+@dataclass(frozen=True)
+class Evaluation:
+    """One call of `streamdeblur evaluate`, and the tables that it makes."""
+
+    name: str
+    data: str
+    """The option that names the data."""
+    options: tuple[str, ...]
+    methods: tuple[str, ...]
+    tables: Callable[[list[Summary]], list[str]]
+
+    def command(self, folders: Mapping[str, str], work: Path) -> list[str]:
+        """The arguments of `streamdeblur`, with the methods that can be opened."""
+        methods = [method for name in self.methods if (method := method_of(name, folders))]
+        return ["evaluate", folders[self.data], *self.options, "--methods", ",".join(methods), "--out", str(work / self.name)]
+
+
+EVALUATIONS = (
+    Evaluation(
+        "clips", "clips",
+        ("--protocol", "pravg:7,pravg:9,pravg:11,pravg:15,pravg:21,vla:sequential,synthetic:markov,vla+camera:sequential",
+         "--limit", "216", "--runs", "0"),
+        ALL, comparison_tables,
+    ),
+    Evaluation("annotated", "landmarks", ("--protocol", "synthetic:markov", "--limit", "0"), ALL, one_table),
+    Evaluation("light", "stills", ("--protocol", "synthetic", "--response", "srgb", "--limit", "200"), SOME, one_table),
+    Evaluation("sharp", "stills", ("--protocol", "sharp", "--limit", "200"), SOME, one_table),
+    Evaluation("steadiness", "clips", ("--protocol", "pravg:11", "--limit", "18", "--runs", "8"), ALL, one_table),
+    Evaluation("real", "clips", ("--protocol", "real-blur", "--limit", "0"), ALL, one_table),
+    Evaluation("lfw", "lfw", ("--protocol", "synthetic:markov", "--limit", "300"), SOME, verification_table),
+    Evaluation("videos", "videos", ("--protocol", "pravg:7,pravg:11", "--limit", "200", "--runs", "0"), ALL, verification_table),
+)  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("reports", nargs="+", type=Path, help="report.json of evaluations; no protocol twice")
-    summaries = [one for path in parser.parse_args().reports for one in json.loads(path.read_text())["protocols"]]
-    tables = [share_table(summaries), *(metric_table(name, summaries) for name in TITLES), stability_table(summaries)]
-    tables += [flicker_table(title, ratio, summaries) for title, ratio in FLICKER.items()]
-    # a table of what none of the protocols measures has no rows
-    print("\n\n".join(table for table in tables if table.count("\n") > HEAD_LINES))
+    parser.add_argument("work", type=Path, help="folder of all results")
+    parser.add_argument("--clips", help="clips of people that no network was trained on")
+    parser.add_argument("--stills", help="pictures of such people")
+    parser.add_argument("--landmarks", help="pictures with 68 points annotated by hand")
+    parser.add_argument("--lfw", help="Labeled Faces in the Wild")
+    parser.add_argument("--videos", help="clips of which several show the same person")
+    parser.add_argument("--networks", help="folder of the networks of compared methods; those that it lacks are left out")
+    parser.add_argument("--exemplars", help="pictures of sharp faces of other people; without it that method is left out")
+    parser.add_argument("--only", nargs="+", choices=[one.name for one in EVALUATIONS], help="names of evaluations")
+    parser.add_argument("--workers", default="1", help="processes that run the slow methods and measure")
+    parser.add_argument("--limit", help="faces of each protocol at most, to try the script")
+    parser.add_argument("--page", type=Path, help="the page to write the tables into")
+    arguments = parser.parse_args()
+    folders = {name: value for name, value in vars(arguments).items() if isinstance(value, str)}
+    for one in EVALUATIONS:
+        if one.data not in folders or (arguments.only and one.name not in arguments.only):
+            continue
+        more = ["--workers", arguments.workers, *(["--limit", arguments.limit] if arguments.limit else [])]
+        text = evaluated(one, folders, arguments.work, more)
+        print(text, flush=True)
+        if arguments.page:
+            arguments.page.write_text(replaced(arguments.page.read_text(), one.name, text))
 
 
-TITLES = {
-    "psnr": "PSNR, dB",
-    "ssim": "SSIM",
-    "gmsd": "GMSD",
-    "gradient": "Gradient error",
-    "auc": "AUC of the landmark errors up to 0.08",
-    "auc_second": "The same by the second landmark detector",
-    "failure": "Landmark failures, %",
-    "cosine": "Cosine to the sharp face",
-}
-"""Titles of the tables, by metric."""
-FLICKER = {
-    "Flicker, relative to the blurry runs'": "flicker_ratio",
-    "Velocity error of landmarks, relative to the blurry runs'": "velocity_ratio",
-}
-"""Titles of the tables of runs, and their keys in the reports."""
-HEAD_LINES = 3
-"""Line breaks of a table without rows."""
+def evaluated(one: Evaluation, folders: Mapping[str, str], work: Path, more: Sequence[str]) -> str:
+    """Run one evaluation; returns its tables, and the command that repeats them."""
+    command = one.command(folders, work)
+    subprocess.run([sys.executable, "-m", "streamdeblur", *command, *more], check=True)
+    report: dict[str, Any] = json.loads((work / one.name / "report.json").read_text())
+    names = {method_of(name, folders): label_of(name) for name in one.methods}
+    tables = one.tables([renamed(summary, names) for summary in report["protocols"]])
+    return "\n\n".join([*tables, f"```sh\nstreamdeblur {shown_command(command, folders, work)}\n```"])
 
 
-def metric_table(name: str, summaries: list[Summary]) -> str:
-    """One metric of all methods under all protocols: the first of a column is bold, the second italic, and what is worse than the
-    blurry faces is marked."""
-    metric = COLUMNS[name]
-    columns = [_column(summary, lambda row: row["figures"].get(name)) for summary in summaries]
-    shown = [
-        {method: f"{figure['value']:{metric.format_spec}}" for method, figure in column.items() if figure["value"] is not None}
-        for column in columns
-    ]
-    costs = [_costs(column, metric.more_is_better) for column in shown]
-
-    def cell(number: int, method: str) -> str:
-        if method not in shown[number]:
-            return ""
-        placed = PLACES.get(_place(method, costs[number]), "{}").format(shown[number][method])
-        return f"{placed} worse" if costs[number][method] > costs[number].get(LOWER, math.inf) else placed
-
-    return _table(TITLES[name], summaries, cell)
+def method_of(name: str, folders: Mapping[str, str]) -> str | None:
+    """The name by which `evaluate` opens a method; None where its file or folder was not given."""
+    if name == "exemplars":
+        return f"exemplars:{folders['exemplars']}" if "exemplars" in folders else None
+    file = Path(folders.get("networks", "")) / f"{name}.onnx"
+    if name in (*LEARNED, *OURS) and "networks" in folders and file.is_file():
+        return f"onnx:{file}"
+    if name in OURS:
+        return f"onnx:{name}"
+    return None if name in LEARNED else name
 
 
-def share_table(summaries: list[Summary]) -> str:
-    """The share of the gap in AUC that each method closes, with its interval, and the paper's own."""
-    columns = [_column(summary, lambda row: row["gap_closed"].get("auc")) for summary in summaries]
-
-    def cell(number: int, method: str) -> str:
-        share = columns[number].get(method)
-        if share is None or any(share[end] is None for end in ("value", "low", "high")):
-            return ""
-        return f"{100 * share['value']:.0f} [{100 * share['low']:.0f} to {100 * share['high']:.0f}]"
-
-    paper = ["the paper's `final`, on 300VW", *(str(PAPER_FINAL.get(summary["protocol"], "")) for summary in summaries)]
-    return _table("Share of the gap in AUC that is closed, %", summaries, cell) + "\n| " + " | ".join(paper) + " |"
+def label_of(name: str) -> str:
+    """The name of a method in a table."""
+    return name.partition("?")[0]
 
 
-def stability_table(summaries: list[Summary]) -> str:
-    """Temporal stability: the change of a restored video from frame to frame, in percent of the sharp video's."""
-    columns = [{one["method"]: one["share"]["value"] for one in summary["steadiness"]} for summary in summaries]
-
-    def cell(number: int, method: str) -> str:
-        value = columns[number].get(method)
-        return "" if value is None else f"{value:.0f}"
-
-    return _table("Change between frames, % of the sharp video's", summaries, cell)
+def renamed(summary: Summary, names: Mapping[str | None, str]) -> Summary:
+    """A protocol's part of a report with short names of methods."""
+    lists = {
+        key: [{**row, "method": names.get(row["method"], row["method"])} for row in summary[key]]
+        for key in ("rows", "steadiness", "flicker")
+    }
+    return {**summary, **lists}
 
 
-def flicker_table(title: str, ratio: str, summaries: list[Summary]) -> str:
-    """How much the changes of restored runs differ from those of the sharp ones, relative to the blurry ones."""
-    columns = [{row["method"]: row[ratio] for row in summary["flicker"] if row[ratio]} for summary in summaries]
-
-    def cell(number: int, method: str) -> str:
-        value = columns[number].get(method)
-        if value is None or any(value[end] is None for end in ("value", "low", "high")):
-            return ""
-        return f"{value['value']:.2f} [{value['low']:.2f} to {value['high']:.2f}]"
-
-    return _table(title, summaries, cell)
+def shown_command(command: Sequence[str], folders: Mapping[str, str], work: Path) -> str:
+    """The command for a shell, with the names of the options in place of folders: CLIPS, NETWORKS, WORK ..."""
+    text = shlex.join(command)
+    for name, folder in sorted({**folders, "work": str(work)}.items(), key=lambda both: -len(both[1])):
+        text = text.replace(folder, name.upper()) if "/" in folder else text
+    return text
 
 
-def _column(summary: Summary, figure: Callable[[Mapping[str, Any]], Any]) -> dict[str, Any]:
-    found = {row["method"]: figure(row) for row in summary["rows"]}
-    return {method: value for method, value in found.items() if value is not None}
+def replaced(page: str, name: str, text: str) -> str:
+    """The page with new tables between the two comments that name them.
 
-
-def _costs(shown: Mapping[str, str], more_is_better: bool) -> dict[str, float]:
-    """The values that a table shows, with a sign such that less is better."""
-    return {method: -float(text) if more_is_better else float(text) for method, text in shown.items()}
-
-
-def _place(method: str, costs: Mapping[str, float]) -> int:
-    """The place among the methods that compete, `blurred` among them: equal ones share it; 0 for none, or if all are equal."""
-    ranked = sorted({cost for other, cost in costs.items() if other not in UNRANKED})
-    return ranked.index(costs[method]) + 1 if method not in UNRANKED and len(ranked) > 1 else 0
-
-
-def _table(title: str, summaries: list[Summary], cell: Callable[[int, str], str]) -> str:
-    methods = list(dict.fromkeys(row["method"] for summary in summaries for row in summary["rows"]))
-    head = ["method", *(f"{summary['protocol']} ({summary['faces']})" for summary in summaries)]
-    cells = {method: [cell(number, method) for number in range(len(summaries))] for method in methods}
-    return f"{title}:\n\n" + markdown(head, [[f"`{method}`", *row] for method, row in cells.items() if any(row)])
+    Raises:
+        SystemExit: The page has no such comments.
+    """
+    begin, end = f"<!-- tables: {name} -->", f"<!-- end of {name} -->"
+    if begin not in page or end not in page:
+        raise SystemExit(f"The page has no place for these tables: {begin} and {end}.")
+    before, _, rest = page.partition(begin)
+    return f"{before}{begin}\n\n{text}\n\n{end}{rest.partition(end)[2]}"
 
 
 if __name__ == "__main__":

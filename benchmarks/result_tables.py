@@ -1,0 +1,216 @@
+"""The tables of docs/results.md, from the reports of `streamdeblur evaluate`."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from scipy.stats import kendalltau
+
+from harness import markdown
+from streamdeblur.evaluation.columns import COLUMNS
+from streamdeblur.evaluation.summary import LOWER, UNRANKED
+
+PAPER = Path(__file__).parents[1] / "docs" / "methods.md"
+"""Has the tables of the paper."""
+PAPER_TABLE = "AUC of the landmark errors up to 0.08, and the share of the gap in percent"
+PAPER_METHODS = {
+    "krishnan": "Krishnan 2011", "babacan": "Babacan 2012", "zhang": "Zhang 2013", "xu": "Xu 2013", "pan-l0": "Pan 2014b",
+    "exemplars": "Pan 2014a", "dark-channel": "Pan 2016", "chakrabarti": "Chakrabarti 2016", "nah": "Nah 2017",
+    "kupyn": "Kupyn 2018, their data", "zhu": "Zhu 2017, their data", "paper-small": "`final`", "blurred": "`blurred`",
+}  # fmt: skip
+"""Names of methods in the paper's tables, of those trained on the paper's data where there are two."""
+PAPER_PROTOCOLS = {
+    "pravg:7": "PrAvg 7", "pravg:9": "PrAvg 9", "pravg:11": "PrAvg 11", "pravg:15": "PrAvg 15", "pravg:21": "PrAvg 21",
+    "vla:sequential": "VLA", "synthetic:markov": "synthetic",
+}  # fmt: skip
+PLACES = {1: "**{}**", 2: "*{}*"}
+
+Summary = Mapping[str, Any]
+
+
+TITLES = {
+    "psnr": "PSNR, dB",
+    "ssim": "SSIM",
+    "gmsd": "GMSD",
+    "gradient": "Gradient error",
+    "auc": "AUC of the landmark errors up to 0.08",
+    "auc_second": "The same by the second landmark detector",
+    "failure": "Landmark failures, %",
+    "cosine": "Cosine to the sharp face",
+}
+"""Titles of the tables, by metric."""
+HEAD_LINES = 3
+"""Line breaks of a table without rows."""
+
+
+def comparison_tables(summaries: list[Summary]) -> list[str]:
+    """A table for each metric, with a column for each protocol: share of the gap, order in the paper, metrics, and time."""
+    metrics = (metric_table(name, summaries) for name in TITLES)
+    return _filled([share_table(summaries), order_table(summaries), *metrics, time_table(summaries)])
+
+
+def one_table(summaries: list[Summary]) -> list[str]:
+    """A table for each protocol, with a column for each metric."""
+    return _filled([*(metrics_of(summary) for summary in summaries), stability_table(summaries)])
+
+
+def verification_table(summaries: list[Summary]) -> list[str]:
+    """The accuracy of verification over the folds, beside the other metrics."""
+    return [metrics_of(summary) for summary in summaries]
+
+
+def _filled(tables: list[str]) -> list[str]:
+    """Those that have rows."""
+    return [table for table in tables if table.count("\n") > HEAD_LINES]
+
+
+def metrics_of(summary: Summary) -> str:
+    """All metrics of one protocol, with a row for each method."""
+    names = [name for name in (*TITLES, "error", "sharpness") if any(name in row["figures"] for row in summary["rows"])]
+    verified = any(row["verification"] for row in summary["rows"])
+    head = ["method", *(COLUMNS[name].title for name in names), *(["verification %"] if verified else []), "ms"]
+    worse = {row["method"]: row["worse_than_baseline"] for row in summary["rows"]}
+    rows = []
+    for row in summary["rows"]:
+        cells = [_shown(row["figures"].get(name), COLUMNS[name].format_spec, name in worse[row["method"]]) for name in names]
+        if verified:
+            found = row["verification"]
+            cells.append(f"{100 * found['mean']:.1f} ± {100 * found['deviation']:.1f}" if found else "")
+        rows.append([f"`{row['method']}`", *cells, f"{row['milliseconds']:.0f}" if row["milliseconds"] else ""])
+    return f"`{summary['protocol']}`, {summary['faces']} faces of {summary['groups']} clips or pictures:\n\n" + markdown(
+        head, rows
+    )
+
+
+def _shown(figure: Mapping[str, float | None] | None, spec: str, worse: bool) -> str:
+    if figure is None or figure["value"] is None:
+        return ""
+    text = f"{figure['value']:{spec}}"
+    if figure["low"] is not None and figure["high"] is not None and figure["high"] > figure["low"]:
+        half = f"{(figure['high'] - figure['low']) / 2:{spec}}"
+        text += f" ±{half}" if float(half) else ""
+    return f"{text} worse" if worse else text
+
+
+def metric_table(name: str, summaries: list[Summary]) -> str:
+    """One metric of all methods under all protocols, with half of the width of the 95 % interval: the first of a column is bold,
+    the second italic, and what is worse than the blurry faces is marked."""
+    metric = COLUMNS[name]
+    columns = [_column(summary, lambda row: row["figures"].get(name)) for summary in summaries]
+    shown = [
+        {method: f"{figure['value']:{metric.format_spec}}" for method, figure in column.items() if figure["value"] is not None}
+        for column in columns
+    ]
+    costs = [_costs(column, metric.more_is_better) for column in shown]
+
+    def cell(number: int, method: str) -> str:
+        if method not in shown[number]:
+            return ""
+        worse = costs[number][method] > costs[number].get(LOWER, math.inf)
+        text = _shown(columns[number][method], metric.format_spec, worse)
+        value = shown[number][method]
+        return text.replace(value, PLACES.get(_place(method, costs[number]), "{}").format(value), 1)
+
+    return _table(TITLES[name], summaries, cell)
+
+
+def time_table(summaries: list[Summary]) -> str:
+    """Milliseconds of each method for one face alone: medians over the protocols."""
+    times: dict[str, list[float]] = {}
+    for summary in summaries:
+        for row in summary["rows"]:
+            times.setdefault(row["method"], []).extend([row["milliseconds"]] if row["milliseconds"] else [])
+    rows = [[f"`{method}`", f"{sorted(found)[len(found) // 2]:.0f}"] for method, found in times.items() if found]
+    return "Milliseconds for one face of 256 x 256 pixels:\n\n" + markdown(["method", "ms"], rows)
+
+
+def order_table(summaries: list[Summary]) -> str:
+    """How far the methods are in the paper's order by AUC: Kendall's tau over those that both have, with the blurred faces."""
+    rows = []
+    for summary in summaries:
+        published = paper_figures().get(PAPER_PROTOCOLS.get(summary["protocol"], ""))
+        figures = _column(summary, lambda row: row["figures"].get("auc"))
+        common = [method for method in PAPER_METHODS if method in figures] if published else []
+        if published and len(common) > 2:
+            theirs = [published[PAPER_METHODS[method]] for method in common]
+            ours = [figures[method]["value"] for method in common]
+            found = kendalltau(theirs, ours)
+            first, here = (", ".join(f"`{name}`" for name in _best(common, values)) for values in (theirs, ours))
+            rows.append([summary["protocol"], str(len(common)), f"{found.statistic:.2f} (p {found.pvalue:.2f})", first, here])
+    title = "The order of the methods by AUC beside the paper's (Kendall's tau: 1 is the same order, 0 none in common)"
+    return f"{title}:\n\n" + markdown(["protocol", "methods", "tau", "first three in the paper", "first three here"], rows)
+
+
+def _best(names: list[str], values: list[float]) -> list[str]:
+    return [name for _, name in sorted(zip(values, names, strict=True), reverse=True)[:3]]
+
+
+@cache
+def paper_figures() -> dict[str, dict[str, float]]:
+    """AUC by protocol and method, as the page of the methods has them from the paper."""
+    lines = PAPER.read_text().partition(PAPER_TABLE)[2].split("\n\n")[1].splitlines()
+    head, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+    return {protocol: {row[0]: float(row[place].split()[0]) for row in rows[1:]} for place, protocol in enumerate(head) if place}
+
+
+def paper_shares() -> dict[str, float]:
+    """The share of the gap in AUC that the paper's network closes, by protocol, in percent."""
+    closed = {}
+    for name, protocol in PAPER_PROTOCOLS.items():
+        column = paper_figures()[protocol]
+        closed[name] = 100 * (column["`final`"] - column["`blurred`"]) / (column["`oracle`"] - column["`blurred`"])
+    return closed
+
+
+def share_table(summaries: list[Summary]) -> str:
+    """The share of the gap in AUC that each method closes, with its interval, and the paper's own."""
+    columns = [_column(summary, lambda row: row["gap_closed"].get("auc")) for summary in summaries]
+
+    def cell(number: int, method: str) -> str:
+        share = columns[number].get(method)
+        if share is None or any(share[end] is None for end in ("value", "low", "high")):
+            return ""
+        return f"{100 * share['value']:.0f} [{100 * share['low']:.0f} to {100 * share['high']:.0f}]"
+
+    shares = paper_shares()
+    published = [shares.get(summary["protocol"]) for summary in summaries]
+    paper = ["the paper's `final`, on 300VW", *("" if share is None else f"{share:.0f}" for share in published)]
+    return _table("Share of the gap in AUC that is closed, %", summaries, cell) + "\n| " + " | ".join(paper) + " |"
+
+
+def stability_table(summaries: list[Summary]) -> str:
+    """Temporal stability: the change of a restored video from frame to frame, in percent of the sharp video's."""
+    columns = [{one["method"]: one["share"]["value"] for one in summary["steadiness"]} for summary in summaries]
+
+    def cell(number: int, method: str) -> str:
+        value = columns[number].get(method)
+        return "" if value is None else f"{value:.0f}"
+
+    return _table("Change between frames, % of the sharp video's", summaries, cell)
+
+
+def _column(summary: Summary, figure: Callable[[Mapping[str, Any]], Any]) -> dict[str, Any]:
+    found = {row["method"]: figure(row) for row in summary["rows"]}
+    return {method: value for method, value in found.items() if value is not None}
+
+
+def _costs(shown: Mapping[str, str], more_is_better: bool) -> dict[str, float]:
+    """The values that a table shows, with a sign such that less is better."""
+    return {method: -float(text) if more_is_better else float(text) for method, text in shown.items()}
+
+
+def _place(method: str, costs: Mapping[str, float]) -> int:
+    """The place among the methods that compete, `blurred` among them: equal ones share it; 0 for none, or if all are equal."""
+    ranked = sorted({cost for other, cost in costs.items() if other not in UNRANKED})
+    return ranked.index(costs[method]) + 1 if method not in UNRANKED and len(ranked) > 1 else 0
+
+
+def _table(title: str, summaries: list[Summary], cell: Callable[[int, str], str]) -> str:
+    methods = list(dict.fromkeys(row["method"] for summary in summaries for row in summary["rows"]))
+    head = ["method", *(f"{summary['protocol']} ({summary['faces']})" for summary in summaries)]
+    cells = {method: [cell(number, method) for number in range(len(summaries))] for method in methods}
+    return f"{title}:\n\n" + markdown(head, [[f"`{method}`", *row] for method, row in cells.items() if any(row)])
