@@ -150,11 +150,20 @@ def _best(names: list[str], values: list[float]) -> list[str]:
 
 
 @cache
+def paper_rows(title: str) -> dict[str, dict[str, str]]:
+    """A table of the paper as the page of the methods has it, by the first lines' words: its cells by method and column."""
+    lines = PAPER.read_text().partition(title)[2].split("\n\n")[1].splitlines()
+    head, _, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
+    return {row[0]: dict(zip(head, row, strict=True)) for row in rows}
+
+
 def paper_figures() -> dict[str, dict[str, float]]:
-    """AUC by protocol and method, as the page of the methods has them from the paper."""
-    lines = PAPER.read_text().partition(PAPER_TABLE)[2].split("\n\n")[1].splitlines()
-    head, *rows = ([cell.strip() for cell in line.strip("|").split("|")] for line in lines)
-    return {protocol: {row[0]: float(row[place].split()[0]) for row in rows[1:]} for place, protocol in enumerate(head) if place}
+    """AUC by protocol and method."""
+    rows = paper_rows(PAPER_TABLE)
+    return {
+        protocol: {method: float(row[protocol].split()[0]) for method, row in rows.items()}
+        for protocol in PAPER_PROTOCOLS.values()
+    }
 
 
 def paper_shares() -> dict[str, float]:

@@ -14,6 +14,7 @@ from onnx import TensorProto, helper
 
 from streamdeblur.cores import file_plan
 from streamdeblur.evaluation.cases import Case, Neighbours
+from streamdeblur.evaluation.results import FaceResult
 from support.media.motion import panned, steady
 from support.media.videos import VideoSpec, write_video
 from support.metrics import psnr
@@ -213,3 +214,61 @@ def test_threads_of_the_model_share_cores_where_there_are_too_few(pipeline):
     for load in (MEASURED, MEASURED | {"crop": 70.0}):
         for faces in (1.0, 2.0):
             assert pipeline.predict(stage_times(pipeline, faces, **load), file_plan(8)).wanted <= 8.01
+
+
+@pytest.fixture(scope="module")
+def result_tables():
+    return script("result_tables")
+
+
+def protocol_summary(protocol, auc):
+    rows = [
+        {"method": name, "figures": {"auc": {"value": value, "low": value - 0.01, "high": value + 0.01}},
+         "gap_closed": {}, "milliseconds": 5.0, "verification": None, "worse_than_baseline": []}
+        for name, value in auc.items()
+    ]  # fmt: skip
+    return {"protocol": protocol, "faces": 9, "groups": 3, "rows": rows, "steadiness": [], "flicker": []}
+
+
+def test_the_order_of_methods_is_compared_with_the_paper_s(result_tables):
+    published = {"blurred": 0.743, "nah": 0.792, "xu": 0.451, "paper-small": 0.798}
+    same = result_tables.order_table([protocol_summary("pravg:7", published)])
+    assert "| pravg:7 | 4 | 1.00 (p 0.08) | `paper-small`, `nah`, `blurred` | `paper-small`, `nah`, `blurred` |" in same
+    turned = result_tables.order_table([protocol_summary("pravg:7", {name: 1 - value for name, value in published.items()})])
+    assert "| -1.00" in turned
+    # Table 5 of the paper: (0.798 - 0.743) / (0.827 - 0.743)
+    assert result_tables.paper_shares()["pravg:7"] == pytest.approx(65.5, abs=0.1)
+
+
+def test_what_is_worse_than_the_blurry_faces_is_marked(result_tables):
+    table = result_tables.metric_table("auc", [protocol_summary("pravg:7", {"blurred": 0.7, "nah": 0.8, "xu": 0.4})])
+    assert "| `nah` | **0.800** ±0.010 |" in table
+    assert "| `xu` | 0.400 ±0.010 worse |" in table
+
+
+def test_tables_replace_those_between_their_comments():
+    results = script("results")
+    page = "# Results\n\n<!-- tables: a -->\n\nold\n\n<!-- end of a -->\n\nprose\n"
+    again = results.replaced(page, "a", "new")
+    assert again == page.replace("old", "new")
+    assert results.replaced(again, "a", "new") == again
+    with pytest.raises(SystemExit, match="no place"):
+        results.replaced(page, "b", "new")
+
+
+def test_variants_are_compared_on_the_same_faces_over_their_seeds():
+    evaluation = script("self_evaluation")
+    random = np.random.default_rng(0)
+    metrics = ("psnr", "ssim", "landmarks", "cosine")
+
+    def face(method, case, gain):
+        values = dict(zip(metrics, (30 + gain, 0.9, 0.04 - 0.01 * gain, 0.9), strict=True))
+        return FaceResult("pravg:7", f"c{case}", f"clip{case % 6}", "", "", method, "f", "e", values)
+
+    gains = {"blurred": 0, "onnx:w/final-0.onnx": 2, "onnx:w/final-1.onnx": 1, "onnx:w/cgan-no-hg-0.onnx": 1, "oracle": 4}
+    results = [face(method, case, gain) for method, gain in gains.items() for case in random.permutation(12)]
+    table = evaluation.table("pravg:7", results)
+    assert "| `final` | 2 | 31.50 ±0.00 |" in table
+    assert "| 38 [38 to 38] | 65 |" in table
+    # each of six clips has the same sign: 2 of 64 patterns of signs
+    assert next(line for line in table.splitlines() if "`cgan-no-hg`" in line).endswith("| 0.031 | 0.031 |")

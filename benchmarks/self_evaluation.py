@@ -1,0 +1,188 @@
+"""The self evaluation of the paper (Table 4) at a size for CPUs: train the eight variants, evaluate them, and print the tables.
+
+python benchmarks/self_evaluation.py WORK --hourglass RUN --pairs PAIRS --symmetric PAIRS --clips CLIPS --identity faces.onnx
+
+Besides the eight variants, the whole method is trained without each of its terms, and on pairs whose windows grow symmetrically.
+All see equal numbers of images. PAIRS are made by
+`streamdeblur dataset pairs TRAINING_CLIPS PAIRS --scheme vla:sequential --every 3` (symmetric ones by `--scheme vla`), the
+hourglass by `streamdeblur train hourglass paper_small`, and faces.onnx by
+`python -m streamdeblur.training.dlib_network faces.onnx`. CLIPS are of other people. WORK keeps runs, networks and results, so
+that what was stopped goes on. `--page docs/results.md` writes the tables into the page.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from result_tables import paper_rows
+from results import replaced
+
+from harness import markdown
+from streamdeblur.evaluation.columns import COLUMNS
+from streamdeblur.evaluation.results import FaceResult
+from streamdeblur.evaluation.statistics import gap_closed, mean_interval, paired_p_value
+
+VARIANTS = (
+    "cgan-no-hg-only-2mf2", "cgan-no-hg", "hg-disc", "hg-disc-vgg", "hg-vanilla-cgan", "vanilla-cgan-vgg", "hg-vanilla-cgan-vgg",
+    "final",
+)  # fmt: skip
+"""In the order of Table 4."""
+WHOLE = "final"
+"""What all others are tested against."""
+TERMS: dict[str, dict[str, Any]] = {
+    "final-no-adversarial": {"cgan": {"weights": {"adversarial": 0, "projection": 0}}},
+    "final-no-projection": {"cgan": {"weights": {"projection": 0}}},
+    "final-no-gradient": {"cgan": {"weights": {"gradient": 0}}},
+    "final-one-pathway": {"network": {"generator": {"sharp_pathway": False}}, "cgan": {"weights": {"reconstruction": 0}}},
+}
+"""The whole method without a term (the second pathway goes with its reconstruction term): what differs."""
+SYMMETRIC = "final-symmetric"
+"""The whole method on windows that grow at both sides."""
+SEVERAL = ("final", "hg-vanilla-cgan", "cgan-no-hg")
+"""The variants that decide: they differ by one part each, and are trained with every seed; the others with the first one."""
+PROTOCOLS = ("pravg:7", "vla:sequential", "synthetic:markov")
+SHOWN = ("psnr", "ssim", "auc", "failure", "cosine")
+FACES = 216
+
+
+@dataclass(frozen=True)
+class Folders:
+    """What the trainings and the evaluation read, and where they write."""
+
+    work: Path
+    hourglass: Path
+    pairs: Path
+    symmetric: Path
+    clips: Path
+    identity: Path
+
+    def network(self, variant: str, seed: int) -> Path:
+        """The exported network of a variant."""
+        return self.work / f"{variant}-{seed}.onnx"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("work", type=Path)
+    for name in ("hourglass", "pairs", "symmetric", "clips", "identity"):
+        parser.add_argument(f"--{name}", type=Path, required=True)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0])
+    parser.add_argument("--images", type=int, help="images of each variant, if not as many as the configuration says")
+    parser.add_argument("--page", type=Path, help="the page to write the table into")
+    arguments = parser.parse_args()
+    folders = Folders(**{field.name: getattr(arguments, field.name) for field in fields(Folders)})
+    folders.work.mkdir(parents=True, exist_ok=True)
+    first, *others = arguments.seeds
+    planned = [(one, first) for one in (*VARIANTS, *TERMS, SYMMETRIC)] + [(one, seed) for seed in others for one in SEVERAL]
+    for variant, seed in planned:
+        train(folders, variant, seed, arguments.images)
+    text = "\n\n".join(tables(evaluate(folders, planned)))
+    print(text)
+    if arguments.page:
+        arguments.page.write_text(replaced(arguments.page.read_text(), "self-evaluation", text))
+
+
+def train(folders: Folders, variant: str, seed: int, images: int | None) -> None:
+    """Train one variant from one seed and export it, if that was not done."""
+    exported = folders.network(variant, seed)
+    if exported.exists():
+        return
+    config, run = exported.with_suffix(".yaml"), exported.with_suffix("")
+    named = variant if variant in VARIANTS else WHOLE
+    changes = {"base": f"ablations/small/{named}", "seed": seed, **TERMS.get(variant, {})}
+    if images:
+        changes["cgan"] = {"images": images, **changes.get("cgan", {})}
+    config.write_text(json.dumps(changes) + "\n")
+    pairs = folders.symmetric if variant == SYMMETRIC else folders.pairs
+    options = ["--pairs", pairs, "--held-out-clips", folders.clips, "--out", run]
+    if named.startswith(("hg-", WHOLE)):
+        options += ["--init" if named.startswith("hg-disc") else "--hourglass", folders.hourglass]
+    if variant.endswith("vgg"):
+        options += ["--identity", folders.identity]
+    streamdeblur("train", "cgan", config, *options)
+    streamdeblur("export", run, exported, "--precision", "fp16-stored")
+
+
+def evaluate(folders: Folders, planned: Sequence[tuple[str, int]]) -> list[FaceResult]:
+    """Evaluate all networks on the same faces."""
+    methods = ["blurred", *(f"onnx:{folders.network(variant, seed)}" for variant, seed in planned), "oracle"]
+    out = folders.work / "evaluation"
+    streamdeblur(
+        "evaluate", folders.clips, "--protocol", ",".join(PROTOCOLS), "--limit", FACES, "--runs", 0,
+        "--methods", ",".join(methods), "--out", out,
+    )  # fmt: skip
+    lines = (out / "results.jsonl").read_text().splitlines()
+    return [FaceResult(**json.loads(line)) for line in lines]
+
+
+def streamdeblur(*words: object) -> None:
+    """Run a command of streamdeblur."""
+    subprocess.run([sys.executable, "-m", "streamdeblur", *map(str, words)], check=True)
+
+
+def tables(results: Sequence[FaceResult]) -> list[str]:
+    """One table for each protocol."""
+    return [table(protocol, [one for one in results if one.protocol == protocol]) for protocol in PROTOCOLS]
+
+
+def table(protocol: str, results: Sequence[FaceResult]) -> str:
+    """The metrics of each variant, means over its seeds, with intervals, the paper's shares, tests against the whole one."""
+    found = by_variant(results)
+    groups = [one.group for one in next(iter(found["blurred"].values()))]
+    columns = {name: {variant: mean_over_seeds(runs, name) for variant, runs in found.items()} for name in SHOWN}
+    published = paper_rows("Ablations, PrAvg 7")
+    head = ["variant", "seeds", *(COLUMNS[name].title for name in SHOWN), "gap closed % (AUC)", "paper %", "p (PSNR)", "p (AUC)"]
+    rows = []
+    trained = [name for name in (*VARIANTS, *TERMS, SYMMETRIC) if name in found]
+    for variant in ("blurred", *trained, "oracle"):
+        cells = [_cell(columns[name][variant], groups, COLUMNS[name].format_spec) for name in SHOWN]
+        if variant in trained:
+            share = gap_closed(*(columns["auc"][one] for one in ("blurred", variant, "oracle")), groups)
+            cells += [f"{100 * share.value:.0f} [{100 * share.low:.0f} to {100 * share.high:.0f}]"]
+            cells += [next((row["share %"] for name, row in published.items() if name.strip("`").lower() == variant), "")]
+            cells += [
+                "" if variant == WHOLE else f"{paired_p_value(columns[name][variant], columns[name][WHOLE], groups):.3f}"
+                for name in ("psnr", "auc")
+            ]
+        else:
+            cells += [""] * 4
+        rows.append([f"`{variant}`", str(len(found[variant])) if variant in trained else "", *cells])
+    people = len(set(groups))
+    return f"`{protocol}`, {len(groups)} faces of {people} clips:\n\n" + markdown(head, rows)
+
+
+def by_variant(results: Sequence[FaceResult]) -> dict[str, dict[str, list[FaceResult]]]:
+    """The last results of each variant and seed, in one order of the faces."""
+    found: dict[str, dict[str, dict[str, FaceResult]]] = defaultdict(lambda: defaultdict(dict))
+    for one in results:
+        name = Path(one.method.partition(":")[2]).stem if ":" in one.method else one.method
+        variant, _, seed = name.rpartition("-") if ":" in one.method else (name, "", "0")
+        found[variant][seed][one.case] = one
+    return {
+        variant: {seed: [faces[case] for case in sorted(faces)] for seed, faces in runs.items()}
+        for variant, runs in found.items()
+    }
+
+
+def mean_over_seeds(runs: dict[str, list[FaceResult]], name: str) -> NDArray[np.float64]:
+    """A column's value of each face: the mean over the seeds."""
+    return np.mean([COLUMNS[name].values(faces) for faces in runs.values()], axis=0)
+
+
+def _cell(values: NDArray[np.float64], groups: Sequence[str], spec: str) -> str:
+    found = mean_interval(values, groups)
+    return f"{found.value:{spec}} ±{(found.high - found.low) / 2:{spec}}"
+
+
+if __name__ == "__main__":
+    main()
