@@ -1,0 +1,108 @@
+"""The fastest heads of some clips, as they were filmed: a video for each method, and a contact sheet of all of them.
+
+python benchmarks/fast_heads.py CLIPS OUT --methods blurred,xu,onnx:lite     # needs pip install '.[eval]'
+
+No sharp version of these frames exists, so the pictures are for looking: at what motion has smeared, at ringing, and at what a
+network invents. In each video, the frame as it was filmed is on the left and what the method makes of it on the right, twice as
+large.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+from show import rows_of, write_video
+
+from streamdeblur.errors import InputError
+from streamdeblur.evaluation.case_maker import CaseMaker, case_name, view_of
+from streamdeblur.evaluation.cases import Case, Image
+from streamdeblur.evaluation.methods import open_method
+from streamdeblur.evaluation.results import safe_file_name
+from streamdeblur.evaluation.sources import open_data
+from streamdeblur.evaluation.sources.dataset import EvaluationClip
+from streamdeblur.training.blur.observation import observe
+from streamdeblur.training.blur.response import open_response
+from streamdeblur.training.blur.scheme import BlurScheme
+
+SHEET_FRAMES = 3
+"""Frames of each clip on the contact sheet: those of the fastest motion that are apart."""
+APART = 6
+"""Frames between two of them at least."""
+
+
+@dataclass(frozen=True)
+class FastHead:
+    """Consecutive frames of a clip around its fastest motion."""
+
+    clip: EvaluationClip
+    cases: list[Case]
+    motions: list[float]
+    """Motion of the face from the frame before, in pixels of a crop of 256 px."""
+
+    @property
+    def fastest(self) -> list[int]:
+        """Numbers of the frames of the fastest motion that are apart, the fastest first."""
+        chosen: list[int] = []
+        for number in np.argsort(self.motions)[::-1].tolist():
+            if all(abs(number - other) >= APART for other in chosen):
+                chosen.append(number)
+        return chosen[:SHEET_FRAMES]
+
+
+def fast_head(clip: EvaluationClip, maker: CaseMaker, length: int) -> FastHead:
+    """Find the frames of a clip around its fastest motion, over a tenth of which the face moves most."""
+    frames = clip.open()
+    observed = observe(frames.frames, frames.boxes, frames.landmarks)
+    motions = [one.path * view_of(frames, number).scale for number, one in enumerate(observed)]
+    length = min(length, len(motions))
+    begin = max(range(len(motions) - length + 1), key=lambda first: np.percentile(motions[first : first + length], 90))
+    numbers = range(begin, begin + length)
+    cases = [Case(case_name(clip, number), maker.crop(frames, number), None, clip.group, clip.identity) for number in numbers]
+    return FastHead(clip, cases, [motions[number] for number in numbers])
+
+
+def fastest_heads(clips: Sequence[EvaluationClip], count: int, length: int) -> list[FastHead]:
+    """The clips whose faces move fastest, the fastest first; those that cannot be read are left out."""
+    maker = CaseMaker(BlurScheme.parse("as-is"), open_response("identity"), 0)
+    found = []
+    for clip in clips:
+        try:
+            found.append(fast_head(clip, maker, length))
+        except InputError as error:
+            print(f"{clip.name} is left out: {error}")
+    return sorted(found, key=lambda head: -float(np.percentile(head.motions, 90)))[:count]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="clips of people that the networks were not trained on")
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--methods", default="blurred,onnx:lite", help="as of `streamdeblur evaluate`")
+    parser.add_argument("--heads", type=int, default=3)
+    parser.add_argument("--frames", type=int, default=48, help="of each video")
+    arguments = parser.parse_args()
+    arguments.out.mkdir(parents=True, exist_ok=True)
+    heads = fastest_heads(open_data(arguments.data).clips, arguments.heads, arguments.frames)
+    sheet: dict[str, list[Image]] = {}
+    for name in arguments.methods.split(","):
+        method = open_method(name)
+        title = Path(name.partition(":")[2]).stem or name
+        for head in heads:
+            filmed = [case.blurry for case in head.cases]
+            restored = method.restore(head.cases)
+            path = arguments.out / safe_file_name(f"{head.clip.name}_{title}", ".mp4")
+            write_video(path, rows_of({"as filmed": filmed, title: restored}))
+            sheet.setdefault(title, []).extend(restored[number] for number in head.fastest)
+    rows = rows_of(sheet)
+    cv2.imwrite(str(arguments.out / "sheet.png"), np.vstack(rows)[..., ::-1])
+    for head in heads:
+        print(f"{head.clip.name}: up to {max(head.motions):.1f} px a frame of a crop of 256 px")
+
+
+if __name__ == "__main__":
+    main()
