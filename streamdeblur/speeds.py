@@ -26,7 +26,7 @@ from streamdeblur.errors import EngineError, OutputError
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.network import Network
 from streamdeblur.options import RestorationOptions
-from streamdeblur.weights import AUTO, network_names, network_path
+from streamdeblur.weights import AUTO, automatic_names, network_path
 
 logger = logging.getLogger(__name__)
 
@@ -113,7 +113,7 @@ def known_choice(*, real_time: bool) -> str | None:
 
 def _fast_enough(seconds: Mapping[tuple[str, int], float], *, real_time: bool) -> str:
     """The best network that is fast enough, else the fastest one."""
-    names, limit = network_names(), (LIVE_SHARE if real_time else FILE_SHARE) / RATE
+    names, limit = automatic_names(), (LIVE_SHARE if real_time else FILE_SHARE) / RATE
     # a GPU is not measured: each of the networks takes a millisecond or so there
     fitting = [name for name in names if seconds.get((name, CROP_SIZE), 0.0) <= limit]
     return fitting[0] if fitting else min(names, key=lambda name: seconds[name, CROP_SIZE])
@@ -198,7 +198,7 @@ def measure(engines: Iterable[str]) -> list[Speed]:
     Returns:
         Everything that is known of this machine now.
     """
-    measured = [speed for engine in engines for name in network_names() for speed in _measured(engine, name)]
+    measured = [speed for engine in engines for name in automatic_names() for speed in _measured(engine, name)]
     renewed = {(one.engine, one.network) for one in measured}
     # read again: another process may have measured in the meantime
     speeds = [one for one in known_speeds() if (one.engine, one.network) not in renewed] + measured
@@ -219,7 +219,7 @@ def _opens_quickly(engine: str) -> bool:
         return True
     from streamdeblur.engines.tensorrt.opening import cached
 
-    return all(cached(Network.read(network_path(name))) for name in network_names())
+    return all(cached(Network.read(network_path(name))) for name in automatic_names())
 
 
 def known_speeds() -> list[Speed]:
@@ -269,7 +269,7 @@ def _seconds_on(engine: str, speeds: Sequence[Speed], *, alone: bool) -> dict[tu
 
     Unless it is `alone`, networks without eight bits are run in floating point where others are not.
     """
-    names = network_names()
+    names = automatic_names()
     rows = [one for one in speeds if one.engine == engine and one.network in names]
     rows.sort(key=lambda one: names.index(one.network))
     found = {(one.network, one.crop_size): one.ms / 1000 for one in rows if one.ms is not None}
@@ -279,7 +279,7 @@ def _seconds_on(engine: str, speeds: Sequence[Speed], *, alone: bool) -> dict[tu
 
 
 def _complete(speeds: Sequence[Speed], engine: str) -> bool:
-    return set(network_names()) <= {one.network for one in speeds if one.engine == engine}
+    return set(automatic_names()) <= {one.network for one in speeds if one.engine == engine}
 
 
 def _cache_path() -> Path | None:
@@ -296,7 +296,7 @@ def _machine() -> Mapping[str, object]:
         "engines": {name: package_version(name) for name in ("openvino", "onnxruntime", "tensorrt")},
         # with it users restrict the instructions that OpenVINO may use
         "isa": os.environ.get("ONEDNN_MAX_CPU_ISA", ""),
-        "networks": {name: _digest(network_path(name)) for name in network_names()},
+        "networks": {name: _digest(network_path(name)) for name in automatic_names()},
     }
 
 

@@ -56,6 +56,17 @@ def test_a_network_is_offered_as_soon_as_it_has_a_row_and_a_file(shipped):
     assert chosen_network("auto", ENGINE, real_time=True) == shipped / "absent.onnx"
 
 
+def test_a_network_that_is_not_automatic_restores_only_where_it_is_named(shipped, monkeypatch):
+    rows = (*weights.TABLE, weights.ShippedNetwork("compared", "", automatic=False))
+    monkeypatch.setattr(weights, "TABLE", rows)
+    write_network(shipped / "compared.onnx", "identity")
+    assert weights.network_names() == ["best", "quick", "compared"]
+    assert chosen_network("compared", ENGINE, real_time=True) == shipped / "compared.onnx"
+    remember(best=90, quick=80, compared=1)
+    assert chosen_network("auto", ENGINE, real_time=True) == shipped / "quick.onnx"
+    assert {name for name, _ in speeds.seconds_of_networks(ENGINE)} == {"best", "quick"}
+
+
 def test_the_networks_of_the_table_are_those_in_the_folder():
     files = {path.stem for path in Path(weights.__file__).parent.glob("*.onnx")}
     assert set(weights.network_names()) == files

@@ -31,7 +31,7 @@ from streamdeblur.live.unused import may_be_requested, unused_settings
 from streamdeblur.live.view import Preview, overlay_lines
 from streamdeblur.live.warning_log import WarningLog
 from streamdeblur.video.source import shown_source
-from streamdeblur.weights import AUTO, network_names
+from streamdeblur.weights import AUTO, automatic_names
 
 if TYPE_CHECKING:
     import av
@@ -294,7 +294,7 @@ class LiveLoop:
         larger = f"--budget {needed + SPARE_MS:.0f}" if needed > budget else "a larger --budget"
         # a network of the user's own is not replaced, and there is none that is faster than the last one
         named = "network" in self.options.restoration.model_fields_set
-        replaceable = named and str(self.options.restoration.network) in network_names()[:-1]
+        replaceable = named and str(self.options.restoration.network) in automatic_names()[:-1]
         network = [f"--network {AUTO}"] if replaceable else []
         requested = ["a smaller --size", "a lower --fps"] if may_be_requested(self.options.source) else []
         choices = ", ".join([*network, *requested, larger])

@@ -18,6 +18,8 @@ class ShippedNetwork:
     name: str
     summary: str
     """What it does, for those who choose one."""
+    automatic: bool = True
+    """Whether it is among those that 'auto' and streams in real time choose from; others restore where they are named."""
 
 
 TABLE = (
@@ -25,7 +27,8 @@ TABLE = (
     ShippedNetwork("lite", "restores each frame alone, in 0.6 of the time"),
     ShippedNetwork("nano", "restores each frame alone and less of the blur, in a fifth of the time"),
 )
-"""The networks, best first, which is the order of their time as well. One without its file is not offered."""
+"""The networks, best first, which is the order of their time as well; last those that are not chosen automatically. One without
+its file is not offered."""
 
 AUTO = "auto"
 """In place of a name: the best network that is fast enough on this machine (`streamdeblur/speeds.py`)."""
@@ -46,6 +49,11 @@ def shipped_networks() -> list[ShippedNetwork]:
 def network_names() -> list[str]:
     """Return the names of the shipped networks, best first."""
     return [network.name for network in shipped_networks()]
+
+
+def automatic_names() -> list[str]:
+    """Return the names of the shipped networks that 'auto' and streams in real time choose from, best first."""
+    return [network.name for network in shipped_networks() if network.automatic]
 
 
 def network_path(network: str | Path) -> Path:
