@@ -21,6 +21,7 @@ from streamdeblur.faces.external import Detections
 from streamdeblur.faces.judged import JudgedFace
 from streamdeblur.faces.neighbours import neighbours_of_crops
 from streamdeblur.faces.scheduler import FaceScheduler
+from streamdeblur.faces.segments import SegmentSelectors
 from streamdeblur.faces.selection import FaceSelector, FrameSettings, checked_look_ahead
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.frames import Frame, Image, StreamItem, check_frame, copied, editable, make_writable, planes_of
@@ -163,16 +164,20 @@ class FaceDeblurrer:
             # The engine may hold a GPU or be building for one: it is freed whatever ends the opening, interrupts included.
             self.engine.close()
             raise
-        self._selector = FaceSelector(
+        self._selector = self._new_selector()
+        self._segments = SegmentSelectors(self._new_selector)
+
+    def __repr__(self) -> str:
+        return f"FaceDeblurrer(engine={self.engine.name!r}, detector={self.detector.name!r}, network={self.network.preset!r})"
+
+    def _new_selector(self) -> FaceSelector:
+        return FaceSelector(
             self.detector,
             detect_every=self.options.detect_every,
             min_face=self.options.min_face,
             window_scale=self.network.window_scale,
-            memory=self.network.memory if memory else 0,
+            memory=self.network.memory if self._remembers else 0,
         )
-
-    def __repr__(self) -> str:
-        return f"FaceDeblurrer(engine={self.engine.name!r}, detector={self.detector.name!r}, network={self.network.preset!r})"
 
     @property
     def statistics(self) -> RestorationStatistics:
@@ -231,6 +236,7 @@ class FaceDeblurrer:
             keep_statistics: Continue the counts of `statistics` instead of starting again from zero.
         """
         self._selector.reset(keep_statistics=keep_statistics)
+        self._segments.clear()
 
     def warm_up(self, width: int, height: int) -> None:
         """Compile what frames of this size need and measure the time per face, so that the first frames are not late; resets.
@@ -447,13 +453,21 @@ class FaceDeblurrer:
             check_frame(frame)
             frame = editable(frame)
         planes = planes_of(frame, bgr=bgr)
-        faces = self._selector.select(planes, item.faces, settings)
+        self._selector = self._segments.entered(self._selector, item.segment, settings.look_ahead)
+        select = self._selector.select if item.restored else self._selector.follow
+        faces = select(planes, item.faces, settings)
+        self._segments.follow(planes, item.faces, settings)
         return _InFlight(replace(item, frame=frame), bare, planes, faces)
 
     def _submit_later(self, entry: _InFlight) -> None:
         """Submit the faces of an item, for which the frames after it have been read."""
         faces, entry.faces = entry.faces, []
-        if faces and entry.planes is not None:
+        if not entry.item.restored:
+            for face in faces:
+                # as if they were submitted: a copy of this frame gets the neighbours that are known now
+                if face.neighbours:
+                    face.neighbours.find()
+        elif faces and entry.planes is not None:
             entry.pending = self._submit(entry.planes, faces, self._settings())
         entry.planes = None
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Generic, TypeAlias, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,11 @@ class StreamItem(Generic[Payload]):
     """The faces in the frame, from the caller's own tracker; None lets the deblurrer detect them."""
     payload: Payload = None  # type: ignore[assignment]  # callers who give none have no use for its type
     """Anything of the caller's; it comes out beside the frame. None if there is none."""
+    restored: bool = True
+    """False: the faces are followed and remembered for the sake of the frames beside this one, but left as they are."""
+    segment: Literal["prepare", "begin"] | None = None
+    """At the frame that begins a segment, faces are followed anew, by what was prepared since an earlier frame: from there on the
+    result does not depend on what came before that earlier frame."""
 
     def __repr__(self) -> str:
         return f"StreamItem(frame={_described(self.frame)}, faces={_described(self.faces)}, payload={_described(self.payload)})"

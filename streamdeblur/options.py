@@ -191,6 +191,7 @@ class VideoSettings(RestorationSettings, total=False):
     start: float | str
     duration: float | str | None
     look_ahead: int
+    segment: float | str
     side_by_side: bool
     overwrite: bool
     allow_network: bool
@@ -305,6 +306,13 @@ class VideoOptions(ComposedSettings):
     start: Seconds = Field(default=0.0, ge=0.0, le=LONGEST_TIME, description="Time of the input to begin at.")
     duration: Seconds | None = Field(default=None, gt=0.0, le=LONGEST_TIME, description="Time of the input to process.")
     look_ahead: LookAhead = LOOK_AHEAD
+    segment: Seconds = Field(
+        default=60.0,
+        ge=0.0,
+        le=LONGEST_TIME,
+        description="Length at least of the segments of a long file, which can be worked on apart: in each, faces are followed "
+        "anew. 0 for none.",
+    )
     side_by_side: bool = Field(default=False, description="Show the input at the left and the result at the right.")
     overwrite: Overwrite = False
     allow_network: bool = Field(default=False, description="Read URLs, and playlists that reach other files or hosts.")

@@ -154,6 +154,14 @@ class FaceSelector:
         self.statistics.passed_through += len(gaining) - len(fitting)
         return [steady[n] for n in fitting]
 
+    def follow(self, planes: Planes, faces: Detections | None, settings: FrameSettings) -> list[JudgedFace]:
+        """Take the next frame as `select` does, but count nothing: it is of use to the frames beside it alone."""
+        counted, self.statistics = self.statistics, RestorationStatistics()
+        try:
+            return self.select(planes, faces, settings)
+        finally:
+            self.statistics = counted
+
     def _fitting(self, faces: Sequence[JudgedFace], settings: FrameSettings) -> list[int]:
         """Indices of the faces for which there is time before the deadline, if it is not known already for how many there is."""
         if settings.most_faces is not None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+from streamdeblur.statistics import RestorationStatistics
 from streamdeblur.video.source import shown_source
 
 if TYPE_CHECKING:
@@ -50,10 +51,7 @@ class JobSummary:
             figures: The other fields of the summary.
         """
         counts = deblurrer.statistics
-        if counts.failed:
-            noun = "face" if counts.failed == 1 else "faces"
-            warnings = [*warnings, f"{counts.failed} {noun} left unrestored: the network returned NaN"]
-        warnings = [*warnings, *deblurrer.unused_settings()]
+        warnings = [*warnings, *failed_faces(counts), *deblurrer.unused_settings()]
         log_warnings(Path(shown_source(source)).name, warnings)
         return cls(
             input=str(source),
@@ -70,6 +68,12 @@ class JobSummary:
             warnings=warnings,
             **figures,
         )
+
+
+def failed_faces(counts: RestorationStatistics) -> list[str]:
+    """Return a warning if the network failed for faces."""
+    noun = "face" if counts.failed == 1 else "faces"
+    return [f"{counts.failed} {noun} left unrestored: the network returned NaN"] if counts.failed else []
 
 
 def log_warnings(name: str, warnings: list[str]) -> None:

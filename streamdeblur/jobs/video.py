@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Unpack
+from typing import Any, Literal, Unpack
 
 import av
 
@@ -20,8 +20,9 @@ from streamdeblur.jobs.summary import JobSummary
 from streamdeblur.options import RestorationOptions, VideoOptions, VideoSettings, unused_look_ahead
 from streamdeblur.video.channel import Channel, Stages
 from streamdeblur.video.copying import beside, copy_frame
+from streamdeblur.video.cuts import Cuts, Segment, find_cuts
 from streamdeblur.video.reader import Item, Reader
-from streamdeblur.video.source import MAX_PIXELS, check_source
+from streamdeblur.video.source import MAX_PIXELS, check_source, is_url
 from streamdeblur.video.writer import Writer
 
 QUEUED = 6
@@ -111,7 +112,8 @@ def deblur_video(
             deblurrer = deblurrer or opened.enter_context(FaceDeblurrer(options.restoration, throughput=True))
             deblurrer.reset()
             began = time.monotonic()
-            frames = _run(reader, deblurrer, writer, options, on_progress)
+            places = FramePlaces.of_video(_cuts(source, options))
+            frames = restore_frames(reader, deblurrer, writer, options, places, on_progress=on_progress)
         seconds = time.monotonic() - began
     return VideoSummary.of(
         source,
@@ -124,6 +126,13 @@ def deblur_video(
     )
 
 
+def _cuts(source: str | Path, options: VideoOptions) -> Cuts:
+    """Where the segments of a whole file begin; a part of one, and what comes over a network, is followed without a break."""
+    if is_url(source) or options.start or options.duration is not None:
+        return Cuts()
+    return find_cuts(source, options.segment)
+
+
 def _refuse_other_restoration(wanted: RestorationOptions, deblurrer: FaceDeblurrer) -> None:
     """Refuse settings that the deblurrer that is given would ignore."""
     differing = [name for name in wanted.model_fields_set if getattr(wanted, name) != getattr(deblurrer.options, name)]
@@ -132,21 +141,67 @@ def _refuse_other_restoration(wanted: RestorationOptions, deblurrer: FaceDeblurr
         raise OptionError(f"The given deblurrer has other values for: {names}. Set them where it is opened: FaceDeblurrer(...).")
 
 
-def _run(
+@dataclass(frozen=True)
+class FramePlaces:
+    """What the frames are to the segments of their video, by their time stamps."""
+
+    segments: Mapping[int, Literal["prepare", "begin"]] = field(default_factory=dict)
+    """Frames at which a segment is prepared or begins."""
+    begin: int | None = None
+    """First frame to restore; None for the first one that is read."""
+    end: int | None = None
+    """First frame after it that is not restored; None for no end."""
+
+    @classmethod
+    def of_video(cls, cuts: Cuts) -> FramePlaces:
+        """Return those of the frames of a whole video."""
+        prepared = {prepare: "prepare" for prepare, _ in cuts.begins}
+        return cls({**prepared, **{begin: "begin" for _, begin in cuts.begins}})  # type: ignore[dict-item]
+
+    @classmethod
+    def of_segment(cls, segment: Segment) -> FramePlaces:
+        """Return those of the frames that are read for a segment."""
+        return cls(begin=segment.begin, end=segment.end)
+
+    def item(self, frame: av.VideoFrame, payload: object) -> StreamItem[Any]:
+        """Return a frame as an item of a stream."""
+        stamp = frame.pts or 0
+        restored = (self.begin is None or stamp >= self.begin) and (self.end is None or stamp < self.end)
+        return StreamItem(frame, payload=payload, restored=restored, segment=self.segments.get(stamp))
+
+
+def restore_frames(
     reader: Reader,
     deblurrer: FaceDeblurrer,
     writer: Writer,
     options: VideoOptions,
-    on_progress: Callable[[Progress], object] | None,
+    places: FramePlaces,
+    *,
+    on_progress: Callable[[Progress], object] | None = None,
 ) -> int:
-    """Run the three stages to the end and return the number of frames; the first error of any stage is raised."""
+    """Run the three stages of a job to the end; the first error of any stage is raised.
+
+    Args:
+        reader: Decodes the frames.
+        deblurrer: Restores them.
+        writer: Encodes those that are restored.
+        options: Whether they are shown side by side, and how far the deblurrer looks ahead.
+        places: What the frames are to segments.
+        on_progress: Called after each frame that was restored.
+
+    Returns:
+        The number of frames that were written.
+    """
     decoded, restored = Channel[Item](QUEUED), Channel[StreamItem[Any]](QUEUED)
     side_by_side = options.side_by_side
     frames, began = 0, time.monotonic()
     with Stages(decoded, restored) as stages:
         stages.start(lambda: decoded.send_all(reader))
         stages.start(lambda: _write(writer, restored, side_by_side=side_by_side))
-        for item in deblurrer.stream(_stream_items(decoded, side_by_side=side_by_side), look_ahead=options.look_ahead):
+        items = _stream_items(decoded, places, side_by_side=side_by_side)
+        for item in deblurrer.stream(items, look_ahead=options.look_ahead):
+            if not item.restored:
+                continue
             restored.send(item)
             if item.frame is None:
                 continue
@@ -157,11 +212,11 @@ def _run(
     return frames
 
 
-def _stream_items(items: Iterable[Item], *, side_by_side: bool) -> Iterator[StreamItem[Any]]:
+def _stream_items(items: Iterable[Item], places: FramePlaces, *, side_by_side: bool) -> Iterator[StreamItem[Any]]:
     """Frames with a copy of the original as their payload where it is shown, and packets as payloads in their place."""
     for item in items:
         if isinstance(item, av.VideoFrame):
-            yield StreamItem(item, payload=copy_frame(item) if side_by_side else None)
+            yield places.item(item, copy_frame(item) if side_by_side else None)
         else:
             yield StreamItem(None, payload=item)
 

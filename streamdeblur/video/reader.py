@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Union
 from streamdeblur.cores import DECODING_THREADS
 from streamdeblur.errors import InputError
 from streamdeblur.video.conversion import to_editable_format
+from streamdeblur.video.cuts import Segment
 from streamdeblur.video.description import codec_tag
 from streamdeblur.video.length import VideoLength
-from streamdeblur.video.source import MAX_PIXELS, open_source
+from streamdeblur.video.source import MAX_PIXELS, main_video_stream, open_source
 from streamdeblur.video.tail import Tail
 from streamdeblur.video.timestamps import ContinuousStamps, DecodingStamps, FrameStamps
 
@@ -49,6 +50,7 @@ class Reader:
         *,
         start: float = 0.0,
         duration: float | None = None,
+        segment: Segment | None = None,
         allow_network: bool = False,
         max_pixels: int = MAX_PIXELS,
     ) -> None:
@@ -58,6 +60,7 @@ class Reader:
             source: A file, or a URL where `allow_network` is set.
             start: Where to begin, in seconds from the first frame.
             duration: How much to read, in seconds; by default, all that is left.
+            segment: What to read instead: from its `prepare` to its `until`, with the stamps of the file.
             allow_network: Also read URLs, and playlists that name other files or hosts.
             max_pixels: Frames with more pixels are skipped and counted.
 
@@ -84,9 +87,10 @@ class Reader:
             kind, tag = self.container.format.name, codec_tag(self.stream.codec_context)
             only_decoding_stamps = kind == "avi" or (kind == "matroska,webm" and tag != "")
             self._decoding = DecodingStamps() if only_decoding_stamps else None
-            self._begin, self._end = self._range(start, duration)
+            self._begin, self._end = self._range(start, duration) if segment is None else self._range_of(segment)
             self.start_offset = Fraction(self._begin) if start else Fraction(0)
             """Seconds to subtract from all time stamps: 0 unless `start` was given."""
+            self._whole = not start and segment is None
             self._packet_source = self._continuous.apply(self._packets())
             self._packets_ahead: deque[av.Packet[av.stream.Stream]] = deque()
             self.first_packets = self._peek()
@@ -107,15 +111,15 @@ class Reader:
     def _video_stream(self) -> av.VideoStream:
         from av.stream import Disposition
 
-        streams = [s for s in self.container.streams.video if not s.disposition & Disposition.attached_pic]
-        if not streams:
+        main = main_video_stream(self.container)
+        if main is None:
             kind = "no video stream" + (" (audio only)" if self.container.streams.audio else "")
             raise InputError(f"{self.source} has {kind}.")
-        main = next((s for s in streams if s.disposition & Disposition.default), streams[0])
         if main.codec_context is None:
             raise InputError(f"{self.source}: its video codec is not known to this FFmpeg.")
-        if len(streams) > 1:
-            self.warnings.append(f"{len(streams)} video streams: only stream {main.index} is deblurred, the others are copied")
+        count = sum(not stream.disposition & Disposition.attached_pic for stream in self.container.streams.video)
+        if count > 1:
+            self.warnings.append(f"{count} video streams: only stream {main.index} is deblurred, the others are copied")
         return main
 
     def _continuous_stamps(self) -> ContinuousStamps:
@@ -135,6 +139,12 @@ class Reader:
         if start:
             self._seek(begin)
         return begin, float("inf") if duration is None else begin + Fraction(duration).limit_denominator(1_000_000)
+
+    def _range_of(self, segment: Segment) -> tuple[Fraction, Fraction | float]:
+        base = self.stream.time_base or Fraction(1)
+        if segment.number:
+            self._seek(segment.prepare * base)
+        return segment.prepare * base, float("inf") if segment.until is None else segment.until * base
 
     def _seek(self, begin: Fraction) -> None:
         """Go to a key frame before a time; what cannot be sought is read from its beginning."""
@@ -196,6 +206,22 @@ class Reader:
     def close(self) -> None:
         """Close the file."""
         self.container.close()
+
+    @property
+    def repaired(self) -> bool:
+        """Whether anything that was read so far is damaged, or had time stamps that were changed."""
+        return bool(self.undecodable or self._continuous.jumps or self._continuous.moved or self._rising.moved)
+
+    def other_packets(self) -> Iterator[av.Packet[av.stream.Stream]]:
+        """Yield the packets of the other streams alone, for an output whose frames are encoded already."""
+        import av
+
+        yield from (item for item in self._ahead if isinstance(item, av.Packet))
+        self._ahead.clear()
+        for packet in self._all_packets():
+            self._length.note(packet)
+            if packet.stream.index != self.stream.index and packet.size:
+                yield packet
 
     def _read(self) -> Iterator[Item]:
         import av
@@ -273,7 +299,7 @@ class Reader:
         return None if frame.dts is None else frame.dts - depth * self._step(frame)
 
     def _wanted(self, stamp: int | None, base: Fraction) -> bool:
-        return stamp is None or ((self.start_offset == 0 or stamp * base >= self._begin) and stamp * base < self._end)
+        return stamp is None or ((self._whole or stamp * base >= self._begin) and stamp * base < self._end)
 
     def _packets(self) -> Iterator[av.Packet[av.stream.Stream]]:
         import av
@@ -346,5 +372,5 @@ class Reader:
             self.warnings.append(f"{self._oversized} packets with frames over {limit} were skipped")
         if damaged := self.undecodable - self._oversized:
             self.warnings.append(f"{damaged} damaged packets could not be decoded and were skipped")
-        if self._end == float("inf") and not self.start_offset and (early := self._length.early_end(frames)):
+        if self._end == float("inf") and self._whole and (early := self._length.early_end(frames)):
             self.warnings.append(f"the file ends early: {early}")

@@ -94,6 +94,14 @@ def open_source(source: str | Path, *, allow_network: bool = False, max_pixels: 
     return container
 
 
+def main_video_stream(container: av.container.InputContainer) -> av.VideoStream | None:
+    """Return the video stream that is restored: the default one, else the first; None if there is none but cover pictures."""
+    from av.stream import Disposition
+
+    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    return next((s for s in streams if s.disposition & Disposition.default), streams[0] if streams else None)
+
+
 def _may_reach_others(path: Path) -> bool:
     """Return whether a file that FFmpeg refused begins as playlists and descriptions of sessions do."""
     with path.open("rb") as file:

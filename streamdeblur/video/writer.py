@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import errno
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from fractions import Fraction
 from pathlib import Path
@@ -76,11 +76,11 @@ class Writer:
         self._others: dict[int, OtherStream] = {}
         if target.suffix.lower() not in SUFFIXES:
             raise OutputError(f"Unknown kind of video file '{target.name}'. Use {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
-        self.partial = PartialFile(target, exclusive=True)
+        self.partial = self._partial_file()
         try:
             # FFmpeg has a muxer for .m4v, which takes fewer codecs and no pictures
             kind = "mp4" if target.suffix.lower() == ".m4v" else None
-            self.container = av.open(str(self.partial.path), "w", format=kind, options=_container_options(target, reader))
+            self.container = av.open(str(self._muxed()), "w", format=kind, options=_container_options(target, reader))
         except (ValueError, av.FFmpegError):
             self.partial.discard()
             raise OutputError(f"This FFmpeg cannot write {target.suffix} files.") from None
@@ -96,6 +96,13 @@ class Writer:
 
     def __repr__(self) -> str:
         return f"Writer({str(self.target)!r})"
+
+    def _partial_file(self) -> PartialFile:
+        return PartialFile(self.target, exclusive=True)
+
+    def _muxed(self) -> Path:
+        """The file that the muxer makes when its header is written."""
+        return self.partial.path
 
     def _video_stream(self) -> av.VideoStream:
         import av
@@ -186,7 +193,11 @@ class Writer:
             self._open_encoder()
             packets = self.stream.encode(frame)
         with self._explained():
-            self._muxer.mux(packets)
+            self._keep(packets)
+
+    def _keep(self, packets: Sequence[av.Packet[av.VideoStream]]) -> None:
+        """Write what the encoder has made."""
+        self._muxer.mux(packets)  # type: ignore[arg-type]  # packets of video are packets
 
     def _let_rise(self, frame: av.VideoFrame) -> None:
         """Move a frame by a tick whose time is that of the one before in the encoder's time base, which may be coarse."""
@@ -229,21 +240,27 @@ class Writer:
             return
         try:
             with self._explained(encoding=True):
-                packets = self.stream.encode(None)
+                packets = self._last_packets()
             with self._explained():
-                self._muxer.mux(packets)
+                self._keep(packets)
                 for other in self._others.values():
                     other.write(None)
                     self.warnings += other.close()
                 if self._moved:
                     counted = "1 frame was" if self._moved == 1 else f"{self._moved} frames were"
                     self.warnings.append(f"{counted} moved: the times are closer together than the output can express")
-                self._muxer.finish()
+                self._finish()
                 self.partial.complete()
         except BaseException:
             # whatever interrupts the end, Ctrl-C and exits included, must not leave an unfinished file behind
             self._abandon()
             raise
+
+    def _last_packets(self) -> Sequence[av.Packet[av.VideoStream]]:
+        return self.stream.encode(None)
+
+    def _finish(self) -> None:
+        self._muxer.finish()
 
     def _abandon(self) -> None:
         self._muxer.abandon()
