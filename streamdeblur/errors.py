@@ -19,6 +19,10 @@ class OutputError(StreamDeblurError):
     """An output cannot be written; the temporary file has been removed."""
 
 
+class BusyOutputError(OutputError):
+    """An output is being written by another process."""
+
+
 class NoReaderError(OutputError):
     """The program that read the output has ended, as `head` does."""
 

@@ -13,7 +13,7 @@ from streamdeblur.config_files import read_config
 from streamdeblur.configs import VIDEO
 from streamdeblur.errors import OptionError
 from streamdeblur.setting_messages import explanation
-from streamdeblur.setting_types import LARGEST_SIDE, LONGEST_TIME, Seconds, Size, Threshold
+from streamdeblur.setting_types import LARGEST_COUNT, LARGEST_SIDE, LONGEST_TIME, Seconds, ShardOf, Size, Threshold
 from streamdeblur.weights import AUTO, DEFAULT_NETWORK, REAL_TIME_NETWORK, network_names
 
 if TYPE_CHECKING:
@@ -328,6 +328,37 @@ class VideoBatchOptions(VideoOptions):
     """What the command ``video`` needs for one or many files."""
 
     resume: Resume = False
+
+
+class ArchiveOptions(VideoBatchOptions):
+    """What the command ``batch`` needs."""
+
+    keep_tree: bool = Field(
+        default=False, description="Keep the folders of files that are given by name, list or pattern, from their common one on."
+    )
+    workers: int | None = Field(
+        default=None,
+        ge=1,
+        le=1024,
+        description="Processes, each with its engine; by default as many as the cores of this machine have work for.",
+    )
+    worker_memory: float | None = Field(
+        default=None, gt=0, le=65_536, description="Gigabytes from which on a process is replaced when it has done its task."
+    )
+    attempts: int = Field(
+        default=3, ge=1, le=100, description="How often a task is tried whose worker was lost, or failed for no known reason."
+    )
+    max_failures: int | None = Field(
+        default=None, ge=0, le=LARGEST_COUNT, description="Stop when more files have failed; by default all others are done."
+    )
+    shard: ShardOf | None = Field(
+        default=None, description="Do the share of one of several processes that need not know of each other."
+    )
+
+    def work(self) -> VideoOptions:
+        """Return the settings that the outputs depend on."""
+        own = set(ArchiveOptions.model_fields) - set(VideoOptions.model_fields)
+        return VideoOptions.validated(self.model_dump(exclude_unset=True, exclude=own))
 
 
 class ImageBatchOptions(ComposedSettings):

@@ -13,7 +13,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING
 
-from streamdeblur.errors import OutputError
+from streamdeblur.errors import BusyOutputError, OutputError
 from streamdeblur.files import fitting_name
 
 if TYPE_CHECKING:
@@ -112,7 +112,7 @@ class PartialFile(Partial):
             except FileExistsError:
                 removed = _remove_stale(path)
                 if exclusive and removed is False:
-                    raise OutputError(
+                    raise BusyOutputError(
                         f"{self.target} is being written by another run. Wait for its end, or choose another name."
                     ) from None
                 number += not removed
@@ -257,8 +257,8 @@ def _remove_stale(path: Path) -> bool | None:
         os.close(descriptor)
 
 
-def lock(descriptor: int, *, wait: bool) -> bool | None:
-    """Lock a file for as long as the descriptor is open.
+def lock(descriptor: int, *, wait: bool, shared: bool = False) -> bool | None:
+    """Lock a file for as long as the descriptor is open; a shared lock excludes those alone that are not.
 
     Returns:
         Whether that was possible; None where the system or the file system has no locks.
@@ -268,7 +268,7 @@ def lock(descriptor: int, *, wait: bool) -> bool | None:
     import fcntl
 
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB))
     except BlockingIOError:
         return False
     except OSError:

@@ -105,6 +105,24 @@ def checked_threshold(value: Any) -> Any:
     raise ValueError(f"A threshold is {THRESHOLD.words} (got {shown(value)}).")
 
 
+MOST_SHARDS = 99_999
+
+
+def parse_shard(value: Any) -> Any:
+    """Convert a share, such as '3/16', to its number and how many there are.
+
+    Raises:
+        ValueError: It is text, and none.
+    """
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"(\d{1,5})/(\d{1,5})", value.strip(), re.ASCII)
+    if found is None or not 1 <= int(found[1]) <= int(found[2]):
+        raise ValueError("no share")
+    return int(found[1]), int(found[2])
+
+
+SHARD = Spelling("a share and how many there are, such as 1/16 to 16/16", "N/COUNT", parse_shard)
 TIME = Spelling("a time: seconds, or [HH:]MM:SS such as 1:30", "TIME", parse_seconds)
 SIZE = Spelling(f"WIDTHxHEIGHT, such as 1280x720, with sides of 1 to {LARGEST_SIDE} px", "WIDTHxHEIGHT", parse_size)
 
@@ -113,6 +131,10 @@ THRESHOLD = Spelling(f"one of gentle, normal, always, or a gain of 0 to {LARGEST
 # with one validator for both, a wrong value has one error
 Threshold = Annotated[Literal["gentle", "normal", "always"] | float, PlainValidator(checked_threshold), THRESHOLD]
 """The gain to be expected from which a face is restored: by name, or in dB."""
+
+_Count = Annotated[int, Field(ge=1, le=MOST_SHARDS)]
+ShardOf = Annotated[tuple[_Count, _Count], SHARD]
+"""A share, from 1 on, and how many there are, also written as ``3/16``."""
 
 Seconds = Annotated[float, TIME]
 """A time in seconds, also written as ``1:30`` or ``00:01:30.5``."""

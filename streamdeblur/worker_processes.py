@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process, resource_tracker
+from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from streamdeblur.cores import work_beside
@@ -30,6 +31,21 @@ def open_pool(count: int, prepare: Callable[..., object] | None = None, *argumen
             # each task starts a process, as long as none is idle
             pool.submit(os.getpid)
     return pool
+
+
+def start_process(count: int, work: Callable[..., object], *arguments: Any) -> SpawnProcess:
+    """Start one of several worker processes.
+
+    Args:
+        count: Number of processes that work beside each other, and share the cores.
+        work: What the process does.
+        arguments: Its arguments.
+    """
+    _start_tracker()
+    process = get_context("spawn").Process(target=_begin, args=(count, work, *arguments), daemon=True)
+    with _interrupts_blocked():
+        process.start()
+    return process
 
 
 def _start_tracker() -> None:

@@ -16,6 +16,7 @@ PACKAGE = "streamdeblur.cli.commands"
 
 COMMANDS = {
     "video": "Deblur the faces in video files.",
+    "batch": "Deblur the faces in many video files, by several processes or machines, and go on after an interruption.",
     "image": "Deblur the faces in pictures.",
     "demo": "Make a blurry clip, deblur it and measure the result.",
     "blur": "Blur sharp video as a long exposure does, to make pairs for training and evaluation.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
@@ -19,7 +20,14 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-def report_outcomes(outcomes: Sequence[Outcome[DataclassInstance]], columns: Sequence[str], *, quiet: bool, json: bool) -> None:
+def report_outcomes(
+    outcomes: Sequence[Outcome[DataclassInstance]],
+    columns: Sequence[str],
+    *,
+    quiet: bool,
+    json: bool,
+    unfinished: Sequence[Path] | None = None,
+) -> None:
     """Print what became of each file.
 
     Args:
@@ -27,6 +35,7 @@ def report_outcomes(outcomes: Sequence[Outcome[DataclassInstance]], columns: Seq
         columns: Fields of the summaries to show in the table.
         quiet: Print errors only.
         json: Print JSON instead of the table.
+        unfinished: Files that others go on with, or that were not begun; None where there cannot be any.
 
     Raises:
         typer.Exit: A file failed; the exit code is 1.
@@ -38,7 +47,8 @@ def report_outcomes(outcomes: Sequence[Outcome[DataclassInstance]], columns: Seq
         logger.error(outcome.error)
     if json:
         counts = {status: sum(o.status == status for o in outcomes) for status in ("done", "skipped", "failed")}
-        print_json({**counts, "files": [_content(outcome) for outcome in outcomes]})
+        more = {} if unfinished is None else {"unfinished": [str(path) for path in unfinished]}
+        print_json({**counts, **more, "files": [_content(outcome) for outcome in outcomes]})
     if failed:
         raise typer.Exit(FAILED)
 

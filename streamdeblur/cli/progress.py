@@ -31,7 +31,7 @@ class ProgressLine:
 
     def __enter__(self) -> Self:
         if not self._quiet and sys.stderr.isatty():
-            self._bar = _open_bar()
+            self._bar = open_bar()
             self._bar.start()
             self._task = self._bar.add_task(self._name, total=None, count="", text="")
         return self
@@ -78,7 +78,8 @@ class ProgressLine:
         return f", ETA {(now - began) * (total - done) / (done - first):.0f} s" if total and done > first else ""
 
 
-def _open_bar() -> Bar:
+def open_bar() -> Bar:
+    """Return a display of bars on stderr, each with its `count` and `text`."""
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 

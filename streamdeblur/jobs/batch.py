@@ -46,7 +46,12 @@ class Outcome(Generic[Summary]):
 
 
 def plan(
-    inputs: Sequence[Path], folder: Path, suffixes: set[str], target_suffix: Callable[[str], str] | None = None
+    inputs: Sequence[Path],
+    folder: Path,
+    suffixes: set[str],
+    target_suffix: Callable[[str], str] | None = None,
+    *,
+    root: Path | None = None,
 ) -> list[Job]:
     """List the files to work on and their targets, and make the output folder.
 
@@ -56,6 +61,7 @@ def plan(
         suffixes: Suffixes of the files that are taken from folders.
         target_suffix: Returns the suffix of the target for that of a source; by default they are the same. Where two files would
             get the same name, their own suffixes stay in their names: ``a.wmv.mp4`` and ``a.flv.mp4``.
+        root: Folder whose subfolders are kept of files that are given by name; by default none is kept.
 
     Raises:
         InputError: There is nothing to work on.
@@ -70,7 +76,8 @@ def plan(
             # results of an earlier run, where the output folder lies in the input folder, are not inputs
             jobs += [Job(p, folder / p.relative_to(source)) for p in found if not p.is_relative_to(folder)]
         else:
-            jobs.append(Job(source, folder / source.name))
+            name = Path(source.name) if root is None else Path(os.path.abspath(source)).relative_to(root)
+            jobs.append(Job(source, folder / name))
     if not jobs:
         raise InputError(f"No files to work on in {', '.join(map(str, inputs))}. Known kinds: {', '.join(sorted(suffixes))}.")
     _refuse_equal_targets(jobs)

@@ -9,6 +9,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamdeblur.video.length import VideoLength
 from streamdeblur.video.source import main_video_stream, open_source
 
 if TYPE_CHECKING:
@@ -52,6 +53,8 @@ class Cuts:
     """Empty for a video in one piece."""
     reason: str = ""
     """Why a long video cannot be cut; empty for a short one."""
+    frames: int | None = None
+    """How many frames the video has, as far as the file tells."""
 
     @property
     def begins(self) -> list[tuple[int, int]]:
@@ -71,27 +74,26 @@ def find_cuts(source: str | Path, seconds: float) -> Cuts:
     """
     from av.stream import Discard
 
-    if not seconds:
-        return Cuts()
     with open_source(source) as container:
         stream = main_video_stream(container)
         base = stream.time_base if stream is not None else None
         if stream is None or stream.codec_context is None or not base:
             return Cuts()
-        length = float(stream.duration * base) if stream.duration else (container.duration or 0) / 1_000_000
-        if length < (1 + LEAST_SHARE) * seconds:
-            return Cuts()
+        declared = VideoLength(container, stream)
+        frames = declared.frames(declared.begin, float("inf"))
+        if not seconds or (declared.seconds or 0) < (1 + LEAST_SHARE) * seconds:
+            return Cuts(frames=frames)
         if reason := _refused(container, stream):
-            return Cuts(reason=reason)
+            return Cuts(reason=reason, frames=frames)
         for other in container.streams:
             if other.index != stream.index:
                 other.discard = Discard.all
         stamps, keys = _stamps(container, stream)
     if isinstance(stamps, str):
-        return Cuts(reason=stamps)
+        return Cuts(reason=stamps, frames=frames)
     if not keys:
-        return Cuts(reason="it has no key frames but the first, or only those of open groups of pictures")
-    return Cuts(_segments(sorted(stamps), keys, round(seconds / base)))
+        return Cuts(reason="it has no key frames but the first, or only those of open groups of pictures", frames=frames)
+    return Cuts(_segments(sorted(stamps), keys, round(seconds / base)), frames=len(stamps))
 
 
 def _refused(container: av.container.InputContainer, stream: av.VideoStream) -> str:

@@ -5,23 +5,21 @@ from __future__ import annotations
 import logging
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
+from streamdeblur.cli.batch_progress import BatchProgress
 from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.outcomes import report_outcomes
 from streamdeblur.cli.output import print_json
 from streamdeblur.cli.parameters import Json, OutFolder, Quiet
 from streamdeblur.cli.progress import ProgressLine
+from streamdeblur.cli.resuming import goes_on_with_the_same_command
 from streamdeblur.errors import OptionError
-from streamdeblur.jobs import batch
-from streamdeblur.options import VideoBatchOptions, unused_overwrite
+from streamdeblur.options import ArchiveOptions, VideoBatchOptions, unused_overwrite
 from streamdeblur.statistics import shown_sizes
-
-if TYPE_CHECKING:
-    from streamdeblur.jobs.video import VideoSummary
 
 logger = logging.getLogger(__name__)
 
@@ -70,19 +68,12 @@ def _one(source: str, target: Path, options: VideoBatchOptions, *, quiet: bool, 
 
 
 def _many(inputs: list[Path], folder: Path, options: VideoBatchOptions, *, quiet: bool, json: bool) -> None:
-    from streamdeblur.deblurrer import FaceDeblurrer
-    from streamdeblur.jobs.video import deblur_video
-    from streamdeblur.video.encoders import writable_suffix
+    """Do what ``batch`` does, in this process; the plan is kept only where the work is interrupted."""
+    from streamdeblur.archive.archive import forget, restore_archive
+    from streamdeblur.archive.pool import OwnProcess
 
-    jobs = batch.plan(inputs, folder, batch.VIDEO_SUFFIXES, writable_suffix)
-    for job in jobs:
-        if job.target.suffix != job.source.suffix:
-            logger.info("%s is written as %s: %s files cannot be written.", job.source, job.target.name, job.source.suffix)
-    with FaceDeblurrer(options.restoration, throughput=True) as deblurrer:
-
-        def work(job: batch.Job) -> VideoSummary:
-            with ProgressLine(job.source.name, quiet=quiet) as line:
-                return deblur_video(job.source, job.target, options, on_progress=line.show_frames, deblurrer=deblurrer)
-
-        outcomes = list(batch.run(jobs, work, resume=options.resume))
-    report_outcomes(outcomes, ["frames", "fps", "faces", "restored"], quiet=quiet, json=json)
+    alone = ArchiveOptions.validated({**options.model_dump(exclude_unset=True), "workers": 1})
+    with goes_on_with_the_same_command(folder), BatchProgress(quiet=quiet) as progress:
+        outcome = restore_archive(inputs, folder, alone, OwnProcess, progress.plan)
+        forget(folder)
+    report_outcomes(outcome.files, ["frames", "fps", "faces", "restored"], quiet=quiet, json=json)

@@ -1,0 +1,124 @@
+"""restore_archive: many videos, from their plan to their outputs, on any pool of workers."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from streamdeblur.archive.inputs import jobs_of
+from streamdeblur.archive.manifest import FOLDER, Manifest, locked, planning
+from streamdeblur.archive.plan import File, header_of, plan_files
+from streamdeblur.archive.pool import Pool
+from streamdeblur.archive.run import BatchRun, Display, Limits, unfinished
+from streamdeblur.archive.shards import Shard
+from streamdeblur.archive.worker import Assignment, remove_segments
+from streamdeblur.jobs.batch import Outcome
+from streamdeblur.jobs.video import VideoSummary
+from streamdeblur.options import ArchiveOptions
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass
+class ArchiveOutcome:
+    """What became of a batch."""
+
+    files: list[Outcome[VideoSummary]] = field(default_factory=list)
+    """Files that are done, were complete before, or failed."""
+    unfinished: list[Path] = field(default_factory=list)
+    """Sources of which other shards have a part to do, or that were not begun because too many had failed."""
+    stopped: bool = False
+    """Whether too many files had failed."""
+
+
+def restore_archive(
+    inputs: Sequence[Path],
+    out: Path,
+    options: ArchiveOptions,
+    open_pool: Callable[[Assignment], Pool],
+    display: Callable[[Sequence[File], Sequence[File]], Display],
+) -> ArchiveOutcome:
+    """Restore the faces of many videos; what an earlier run with the same output folder has completed is not done again.
+
+    Args:
+        inputs: Files and folders.
+        out: The output folder.
+        options: Settings.
+        open_pool: Opens the workers, with what they are told.
+        display: Returns what shows the progress, for all files and those that are not complete.
+
+    Returns:
+        What became of each file.
+
+    Raises:
+        InputError: There is nothing to work on.
+        OutputError: The output folder cannot be used, or another batch uses it.
+        NetworkError, EngineError: There is no such network, or no worker can run it.
+    """
+    shard = None if options.shard is None else Shard(*options.shard)
+    jobs = jobs_of(inputs, out, keep_tree=options.keep_tree)
+    with ExitStack() as opened:
+        opened.enter_context(locked(out, shard))
+        with planning(out):
+            header, work = header_of(options.work(), out)
+            manifest = Manifest(out, header, shard)
+            files = plan_files(jobs, manifest, work, shard)
+        opened.callback(manifest.close)
+        outcome = ArchiveOutcome()
+        undone = [file for file in files if not _is_skipped(file, out, options, outcome)]
+        _tell(undone)
+        if undone:
+            run = BatchRun(
+                undone,
+                manifest,
+                _opened(opened, open_pool, Assignment(Path(os.path.abspath(out)), work, header.network, shard)),
+                display(files, undone),
+                limits=Limits(options.attempts, options.max_failures),
+                shard=shard,
+            )
+            run.run()
+            outcome.files += run.outcomes
+            outcome.unfinished = [file.job.source for file in unfinished(undone, run.outcomes) if not file.is_complete(out)]
+            outcome.stopped = run.stopped
+    return outcome
+
+
+def _opened(opened: ExitStack, open_pool: Callable[[Assignment], Pool], assignment: Assignment) -> Pool:
+    pool = open_pool(assignment)
+
+    def close(kind: type[BaseException] | None, *_: object) -> None:
+        pool.close(wait=kind is None)
+
+    opened.push(close)
+    return pool
+
+
+def _is_skipped(file: File, out: Path, options: ArchiveOptions, outcome: ArchiveOutcome) -> bool:
+    """Whether a file is complete, or its output is another one that is to be kept."""
+    complete = file.is_complete(out)
+    if complete:
+        # a kill may have left them
+        remove_segments(out, file.output)
+    if complete or (options.resume and file.job.target.exists()):
+        outcome.files.append(Outcome(file.job, "skipped"))
+        return True
+    return False
+
+
+def _tell(files: Sequence[File]) -> None:
+    for file in files:
+        if file.job.target.suffix != file.job.source.suffix:
+            name, suffix = file.job.target.name, file.job.source.suffix
+            logger.info("%s is written as %s: %s files cannot be written.", file.job.source, name, suffix)
+        if file.last.kind == "video" and file.last.reason:
+            logger.info("%s is restored in one piece: %s.", file.job.source, file.last.reason)
+
+
+def forget(out: Path) -> None:
+    """Remove the manifest of a batch that is complete, and all that belongs to it."""
+    shutil.rmtree(out / FOLDER, ignore_errors=True)

@@ -1,0 +1,261 @@
+"""Manifest: all tasks of a batch and what became of each, as lines of JSON that outlast every kill.
+
+A line is the whole record of a task, and the last one counts, so that nothing is ever rewritten while the work goes on. What is
+complete is told by the outputs themselves, which get their names when they are on the disk; the lines tell the rest.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import TypeAdapter, ValidationError
+
+import streamdeblur
+from streamdeblur.archive.shards import Shard
+from streamdeblur.archive.tasks import Report, Task
+from streamdeblur.errors import OutputError
+from streamdeblur.files import make_folder
+from streamdeblur.partial_file import BINARY, lock, write_file, writing
+
+FOLDER = ".streamdeblur"
+"""Folder in the output folder for the manifest, locks and segments."""
+MANIFEST = "manifest.jsonl"
+VERSION = 1
+"""Of the lines; other versions are refused."""
+PATIENCE_SECONDS = 60
+"""How long the workers of a batch that was killed may take to end."""
+
+
+@dataclass(frozen=True)
+class Header:
+    """First line of a manifest: what holds for all its tasks."""
+
+    settings: dict[str, Any]
+    network: str
+    """SHA-256 of the network, in hexadecimal digits."""
+    streamdeblur: str = streamdeblur.__version__
+    manifest: int = VERSION
+
+
+@dataclass(frozen=True)
+class Record:
+    """A task, and what became of it."""
+
+    task: Task
+    state: Literal["planned", "done", "skipped", "failed", "dropped"] = "planned"
+    attempts: int = 0
+    seconds: float = 0.0
+    warnings: list[str] = field(default_factory=list)
+    error: str = ""
+    """Of the last attempt that failed."""
+    worker: str = ""
+    summary: dict[str, Any] | None = None
+
+    def after(self, report: Report) -> Record:
+        """Return the record with the result of another attempt."""
+        return replace(
+            self,
+            state=report.state,
+            attempts=self.attempts + 1,
+            seconds=round(report.seconds, 3),
+            warnings=report.warnings,
+            error=report.error or self.error,
+            worker=report.worker,
+            summary=report.summary,
+        )
+
+    def line(self) -> str:
+        """Return the record as a line of JSON, the fields of the task among its own."""
+        values = asdict(self)
+        task = {name: value for name, value in values.pop("task").items() if value not in (None, "") or name == "frames"}
+        return json.dumps({**task, **values}, default=str)
+
+
+_Tasks, _Records = TypeAdapter(Task), TypeAdapter(dict[str, Any])
+
+
+def _parsed(line: bytes) -> Record | None:
+    """The record of a line; None for one that was not written to its end."""
+    try:
+        values = _Records.validate_json(line)
+        task = {name: values.pop(name) for name in Task.__dataclass_fields__ if name in values}
+        return Record(_Tasks.validate_python(task), **values)
+    except (ValidationError, TypeError):
+        return None
+
+
+class Manifest:
+    """The records of the batch in an output folder."""
+
+    def __init__(self, out: Path, header: Header, shard: Shard | None = None) -> None:
+        """Read what is there.
+
+        Args:
+            out: The output folder, which exists.
+            header: What holds for this batch.
+            shard: The part of the batch that this process works on; it keeps its own lines.
+
+        Raises:
+            OutputError: The manifest that is there is of another version, or of a batch with other settings.
+        """
+        self.out, self.folder, self.header = out, out / FOLDER, header
+        make_folder(self.folder)
+        self._shard = shard
+        self.records: dict[str, Record] = {}
+        self._log = self.folder / (MANIFEST if shard is None else f"manifest-{shard.name}.jsonl")
+        self._file: int | None = None
+        self._read()
+
+    @property
+    def path(self) -> Path:
+        """The file of the plan."""
+        return self.folder / MANIFEST
+
+    def _read(self) -> None:
+        if self.path.exists():
+            first, *lines = self.path.read_bytes().splitlines() or [b""]
+            self._check(first)
+            logs = sorted(path for path in self.folder.glob("manifest-*.jsonl"))
+            for line in [*lines, *(line for log in logs for line in log.read_bytes().splitlines())]:
+                if record := _parsed(line):
+                    self.records[record.task.name] = record
+
+    def _check(self, first: bytes) -> None:
+        """Refuse the manifest of another version or of another batch, whose outputs would be mixed with those of this one."""
+        try:
+            found = json.loads(first)
+            version = found["manifest"]
+        except (ValueError, TypeError, KeyError):
+            raise OutputError(f"{self.path} is no manifest of streamdeblur. Delete {self.folder} to begin anew.") from None
+        if version != VERSION:
+            raise OutputError(
+                f"{self.path} was written by streamdeblur {found.get('streamdeblur', '?')} (manifest version {version}, not "
+                f"{VERSION}). Go on with that version, or delete {self.folder} to begin anew."
+            )
+        own = json.loads(json.dumps(asdict(self.header), default=str))
+        differing = [n for n in own["settings"] if own["settings"][n] != found.get("settings", {}).get(n)]
+        if found.get("network") != own["network"]:
+            differing.append("network (another file)" if "network" not in differing else "")
+        if differing := [name for name in differing if name]:
+            raise OutputError(
+                f"{self.out} holds a batch with other settings ({', '.join(differing)}). Give the same ones to go on with it, "
+                f"choose another folder, or delete {self.folder} to begin anew."
+            )
+
+    def plan(self, records: list[Record]) -> None:
+        """Write the whole manifest anew: the records so far, and further ones.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        self.records |= {record.task.name: record for record in records}
+        lines = [json.dumps(asdict(self.header), default=str), *(record.line() for record in self.records.values())]
+        write_file(self.path, "\n".join(lines) + "\n")
+        if self._shard is None:
+            self.close()
+            for log in self.folder.glob("manifest-*.jsonl"):
+                log.unlink(missing_ok=True)
+
+    def put(self, record: Record) -> None:
+        """Keep a record that has changed.
+
+        Raises:
+            OutputError: It cannot be written.
+        """
+        self.records[record.task.name] = record
+        with writing(self._log):
+            if self._file is None:
+                self._file = os.open(self._log, os.O_RDWR | os.O_CREAT | os.O_APPEND | BINARY, 0o666)
+                size = os.fstat(self._file).st_size
+                # a kill may have left half a line
+                if size and os.pread(self._file, 1, size - 1) != b"\n":
+                    os.write(self._file, b"\n")
+            os.write(self._file, (record.line() + "\n").encode())
+
+    def close(self) -> None:
+        """Write what was kept through to the disk."""
+        if self._file is not None:
+            with suppress(OSError):
+                os.fsync(self._file)
+            os.close(self._file)
+            self._file = None
+
+
+@contextmanager
+def locked(out: Path, shard: Shard | None) -> Iterator[None]:
+    """Be the only batch on an output folder, or the only one on a shard of it, and the first whose workers have all ended.
+
+    Raises:
+        OutputError: Another batch works there.
+    """
+    make_folder(out / FOLDER)
+    with _lock(out / FOLDER / "lock", shared=shard is not None) as whole:
+        if not whole:
+            raise OutputError(_busy(out, "lock"))
+        if shard is None:
+            _wait_for_workers(out, shard)
+            yield
+            return
+        with _lock(out / FOLDER / f"{shard.name}.lock") as part:
+            if not part:
+                raise OutputError(_busy(out, f"{shard.name}.lock"))
+            _wait_for_workers(out, shard)
+            yield
+
+
+@contextmanager
+def planning(out: Path) -> Iterator[None]:
+    """Be the only one that plans, of all shards."""
+    with _lock(out / FOLDER / "plan.lock", wait=True):
+        yield
+
+
+@contextmanager
+def working(out: Path, shard: Shard | None) -> Iterator[None]:
+    """Tell the next batch that this worker of a batch is still there."""
+    with _lock(_workers(out, shard), shared=True):
+        yield
+
+
+def _workers(out: Path, shard: Shard | None) -> Path:
+    return out / FOLDER / f"workers{f'-{shard.name}' if shard else ''}.lock"
+
+
+def _wait_for_workers(out: Path, shard: Shard | None) -> None:
+    """Wait for the workers of a batch that was killed: they end with it, but not at once."""
+    with _lock(_workers(out, shard), wait=True):
+        return
+
+
+@contextmanager
+def _lock(path: Path, *, shared: bool = False, wait: bool = False) -> Iterator[bool]:
+    """Hold the lock of a file; yields whether that was possible, or there are no locks here."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | BINARY, 0o666)
+    except OSError as error:
+        raise OutputError(f"Cannot write {path}: {error.strerror}.") from None
+    try:
+        held = lock(descriptor, wait=wait, shared=shared) is not False
+        if held and not shared and not wait:
+            os.ftruncate(descriptor, 0)
+            os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
+        yield held
+    finally:
+        os.close(descriptor)
+
+
+def _busy(out: Path, name: str) -> str:
+    holder = ""
+    with suppress(OSError):
+        holder = (out / FOLDER / name).read_text("utf-8", "replace")[:200]
+    return (
+        f"Another batch is working on {out} ({holder or 'shards of it'}). Wait for its end, or choose another folder; "
+        "several machines share one with --shard."
+    )

@@ -1,0 +1,197 @@
+"""The plan of a batch: its files, each with its tasks, in the manifest."""
+
+from __future__ import annotations
+
+import json
+import logging
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from streamdeblur.archive.manifest import FOLDER, Header, Manifest, Record
+from streamdeblur.archive.shards import Shard
+from streamdeblur.archive.tasks import Identity, Task
+from streamdeblur.archive.worker import network_checksum, remove_segments, segment_path
+from streamdeblur.errors import InputError
+from streamdeblur.jobs import batch
+from streamdeblur.options import VideoOptions
+from streamdeblur.speeds import chosen_network
+from streamdeblur.video.cuts import Cuts, find_cuts
+from streamdeblur.weights import AUTO
+
+logger = logging.getLogger(__name__)
+
+SCANNED_AT_ONCE = 4
+"""Files that are read at the same time to find where they can be cut."""
+
+
+@dataclass(frozen=True)
+class File:
+    """A video of a batch, and its tasks."""
+
+    job: batch.Job
+    output: str
+    """Below the output folder."""
+    tasks: tuple[Task, ...]
+    """One for a video in one piece; otherwise its segments, and their joining."""
+
+    @property
+    def last(self) -> Task:
+        """The task that completes it."""
+        return self.tasks[-1]
+
+    def is_complete(self, out: Path) -> bool:
+        """Return whether its output is there, and no other file in its place."""
+        found = identity(out / self.output)
+        return found is not None and found != self.last.replaces
+
+    def done(self, task: Task, out: Path) -> bool:
+        """Return whether the result of a task is there."""
+        is_there = task.segment is not None and segment_path(out, self.output, task.segment.number).exists()
+        return is_there or self.is_complete(out)
+
+
+def header_of(options: VideoOptions, out: Path) -> tuple[Header, VideoOptions]:
+    """Return what holds for a batch, and its settings with the network that ``auto`` stands for.
+
+    It is chosen once: other machines might choose another one.
+
+    Raises:
+        NetworkError: There is no such network.
+        OutputError: The manifest that is there cannot be read.
+    """
+    restoration = options.restoration
+    path = chosen_network(restoration.network, restoration.engine, real_time=False)
+    if str(restoration.network) == AUTO:
+        named = Path(_former_network(out) or path.stem)
+        path = chosen_network(named, restoration.engine, real_time=False)
+        options = options.changed(network=named)
+    return Header(_settings(options), network_checksum(path)), options
+
+
+def _former_network(out: Path) -> str | None:
+    """The network of the manifest that is there."""
+    with suppress(OSError, ValueError, KeyError, TypeError), (out / FOLDER / "manifest.jsonl").open() as file:
+        return str(json.loads(file.readline())["settings"]["network"])
+    return None
+
+
+def _settings(options: VideoOptions) -> dict[str, Any]:
+    """The settings by their flat names, but for those that no output depends on."""
+    values = options.model_dump(mode="json", exclude={"overwrite": True, "allow_network": True, "restoration": {"cores"}})
+    parts = [values.pop(name) for name in options.parts()]
+    return {name: value for part in (*parts, values) for name, value in part.items()}
+
+
+def plan_files(jobs: Sequence[batch.Job], manifest: Manifest, options: VideoOptions, shard: Shard | None) -> list[File]:
+    """Return the files of a batch with their tasks; those that are not in the manifest yet are planned, and written there.
+
+    A source that has changed since it was planned, and is not complete, is planned anew.
+
+    Args:
+        jobs: The videos.
+        manifest: The manifest of the batch.
+        options: Settings.
+        shard: The part of the batch that this process works on.
+
+    Raises:
+        OutputError: The manifest cannot be written.
+    """
+    known = {file.output: file for file in _known(jobs, manifest)}
+    new = [job for job in jobs if _output(job, manifest) not in known]
+    if new or shard is None or not manifest.path.exists():
+        place = max((record.task.place for record in manifest.records.values()), default=-1) + 1
+        with ThreadPoolExecutor(SCANNED_AT_ONCE) as pool:
+            for job, cuts in zip(new, pool.map(lambda job: _cuts(job, options), new), strict=True):
+                file = _planned(job, _output(job, manifest), cuts, place, manifest)
+                place += len(file.tasks)
+                known[file.output] = file
+        tasks = [task for file in known.values() for task in file.tasks if task.name not in manifest.records]
+        manifest.plan([Record(task) for task in tasks])
+    return [known[_output(job, manifest)] for job in jobs]
+
+
+def _output(job: batch.Job, manifest: Manifest) -> str:
+    return job.target.relative_to(manifest.out).as_posix()
+
+
+def _known(jobs: Sequence[batch.Job], manifest: Manifest) -> Iterator[File]:
+    """The files that are in the manifest, as they were planned."""
+    tasks: dict[str, list[Task]] = {}
+    for record in manifest.records.values():
+        if record.state != "dropped":
+            tasks.setdefault(record.task.output, []).append(record.task)
+    for job in jobs:
+        output = _output(job, manifest)
+        planned = sorted(tasks.get(output, ()), key=lambda task: task.place)
+        if not planned:
+            continue
+        file = File(job, output, tuple(planned))
+        same = planned[0].file == os.path.abspath(job.source) and planned[0].source == _version(job.source)
+        # a line may have been lost
+        same = same and len(planned) == file.last.segments + 1
+        if same or file.is_complete(manifest.out):
+            yield file
+            continue
+        logger.info("%s is not what it was when it was planned: what was done of it is done anew.", job.source)
+        remove_segments(manifest.out, output)
+        for task in planned:
+            del manifest.records[task.name]
+
+
+def _cuts(job: batch.Job, options: VideoOptions) -> Cuts:
+    if options.start or options.duration is not None or not os.path.isfile(job.source):
+        return Cuts()
+    try:
+        return find_cuts(job.source, options.segment)
+    except InputError:
+        # the worker that tries it says so
+        return Cuts()
+
+
+def _planned(job: batch.Job, output: str, cuts: Cuts, place: int, manifest: Manifest) -> File:
+    """A file with the tasks that it is cut into."""
+    whole = Task(
+        output,
+        "video",
+        os.path.abspath(job.source),
+        output,
+        place,
+        _version(job.source),
+        identity(job.target),
+        frames=cuts.frames,
+        reason=cuts.reason,
+    )
+    if not cuts.segments:
+        return File(job, output, (whole,))
+    parts = [
+        replace(whole, name=f"{output}#{s.number + 1}", kind="segment", place=place + s.number, frames=s.frames, segment=s)
+        for s in cuts.segments
+    ]
+    count = len(parts)
+    join = replace(whole, name=f"{output}#join", kind="join", place=place + count, frames=None, segments=count)
+    return File(job, output, (*parts, join))
+
+
+def in_one_piece(file: File, reason: str) -> File:
+    """Return a file whose segments do not make a whole, with the task that needs none."""
+    task = replace(file.last, name=file.output, kind="video", segments=0, frames=None, reason=reason)
+    return File(file.job, file.output, (task,))
+
+
+def identity(path: Path) -> Identity | None:
+    """Return what tells a file from one that takes its place; None where there is none."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+def _version(source: Path) -> tuple[int, int]:
+    found = identity(source)
+    return (found[0], found[1]) if found else (0, 0)

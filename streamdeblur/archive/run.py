@@ -1,0 +1,237 @@
+"""The loop of a batch: tasks go to free workers, what became of them into the manifest, and segments are joined."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Protocol
+
+from streamdeblur.archive.manifest import Manifest, Record
+from streamdeblur.archive.plan import File, in_one_piece
+from streamdeblur.archive.pool import Pool
+from streamdeblur.archive.shards import Shard
+from streamdeblur.archive.tasks import Report, Task, TaskProgress
+from streamdeblur.archive.worker import remove_segments
+from streamdeblur.errors import EngineError
+from streamdeblur.jobs.batch import Outcome
+from streamdeblur.jobs.video import VideoSummary
+
+logger = logging.getLogger(__name__)
+
+
+class Display(Protocol):
+    """What shows how far a batch is."""
+
+    def begin(self, task: Task) -> None:
+        """A worker begins a task."""
+
+    def progress(self, progress: TaskProgress) -> None:
+        """A worker is so far with its task."""
+
+    def end(self, task: Task, frames: int) -> None:
+        """A task is done: so many of its frames count as done, none where it failed or will be tried again."""
+
+    def failed(self, count: int) -> None:
+        """So many files have failed so far."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When a task or a batch is given up."""
+
+    attempts: int = 3
+    """Attempts of a task whose worker was lost, or that failed for no known reason."""
+    max_failures: int | None = None
+    """Files that may fail; None for any number."""
+
+
+@dataclass(eq=False)
+class _Work:
+    """A file that is not complete."""
+
+    file: File
+    left: set[str] = field(default_factory=set)
+    """Names of the tasks before its last one that are not done."""
+    given_up: bool = False
+
+
+class BatchRun:
+    """Works through the files of a batch."""
+
+    def __init__(
+        self,
+        files: Sequence[File],
+        manifest: Manifest,
+        pool: Pool,
+        display: Display,
+        *,
+        limits: Limits | None = None,
+        shard: Shard | None = None,
+    ) -> None:
+        """Prepare the work.
+
+        Args:
+            files: The files that are not complete.
+            manifest: Keeps what became of each task.
+            pool: Does the tasks.
+            display: Shows how far the work is.
+            limits: When a task or the batch is given up.
+            shard: The tasks to do; others do the rest.
+        """
+        self._manifest, self._pool, self._display = manifest, pool, display
+        self._limits, self._shard = limits or Limits(), shard
+        self._tasks = {task.name: task for file in files for task in file.tasks}
+        self._works = {file.output: _Work(file) for file in files}
+        self._waiting = deque[Task]()
+        self._attempts: dict[str, int] = {}
+        self._running: dict[str, str] = {}
+        self._why_retired = ""
+        self._failures = 0
+        self.outcomes: list[Outcome[VideoSummary]] = []
+        """Those of the files that are complete, or failed."""
+
+    @property
+    def stopped(self) -> bool:
+        """Whether more files have failed than may."""
+        most = self._limits.max_failures
+        return most is not None and self._failures > most
+
+    def run(self) -> None:
+        """Do all tasks.
+
+        Raises:
+            EngineError: No worker is left that could do any.
+            OutputError: The manifest cannot be written.
+        """
+        for work in self._works.values():
+            self._plan(work)
+        self._waiting = deque(sorted(self._waiting, key=_order))
+        while self._running or (self._waiting and not self.stopped):
+            while self._waiting and self._pool.free and not self.stopped:
+                self._give(self._waiting.popleft())
+            if not self._running:
+                if not self._pool.size:
+                    raise EngineError(f"No worker can do the work. {self._why_retired}".rstrip())
+                continue
+            for report in self._pool.reports(self._display.progress):
+                self._take(report)
+
+    def _plan(self, work: _Work) -> None:
+        """Queue the tasks of a file that are not done, as far as they are those of this shard."""
+        out = self._manifest.out
+        *parts, last = work.file.tasks
+        undone = [task for task in parts if not work.file.done(task, out)]
+        work.left = {task.name for task in undone}
+        if parts and not undone:
+            self._waiting.append(last)
+            return
+        mine = [task for task in (undone or [last]) if self._shard is None or self._shard.has(task.place)]
+        self._waiting.extend(mine)
+
+    def _give(self, task: Task) -> None:
+        if self._works[task.output].given_up:
+            return
+        self._running[task.name] = task.output
+        self._display.begin(task)
+        self._pool.give(task)
+
+    def _take(self, report: Report) -> None:
+        if report.task not in self._running:
+            return
+        del self._running[report.task]
+        task = self._tasks[report.task]
+        self._display.end(task, report.frames if report.state == "done" else 0)
+        if report.state == "done":
+            self._done(task, report)
+        elif report.fault == "worker":
+            self._pass_on(task, report)
+        elif report.fault == "busy" and self._shard is not None:
+            # another shard has begun to join the same segments at the same moment
+            self._works[task.output].given_up = True
+        elif report.fault == "segments":
+            self._do_in_one_piece(task, report)
+        else:
+            self._try_again(task, report)
+
+    def _record(self, task: Task, report: Report) -> Record:
+        before = self._manifest.records.get(task.name) or Record(task)
+        record = replace(before, task=task).after(report)
+        self._manifest.put(record)
+        return record
+
+    def _done(self, task: Task, report: Report) -> None:
+        self._record(task, report)
+        if not self._pool.logs_warnings:
+            for warning in report.warnings:
+                logger.warning("%s: %s", Path(task.file).name, warning)
+        work = self._works[task.output]
+        if task is work.file.last:
+            self.outcomes.append(Outcome(work.file.job, "done", summary_of(report.summary, work.file)))
+            return
+        out = self._manifest.out
+        # the segments of other shards are told by their files
+        work.left = {name for name in work.left if not work.file.done(self._tasks[name], out)}
+        if not work.left and not work.given_up and not work.file.is_complete(out):
+            self._waiting.appendleft(work.file.last)
+
+    def _pass_on(self, task: Task, report: Report) -> None:
+        """Give a task to another worker: this one cannot do anything."""
+        self._pool.retire(report.worker)
+        self._why_retired = report.error
+        if self._pool.size:
+            logger.warning("%s gets no more work: %s", report.worker, report.error)
+        self._waiting.appendleft(task)
+
+    def _do_in_one_piece(self, task: Task, report: Report) -> None:
+        work = self._works[task.output]
+        if work.given_up:
+            return
+        logger.info("%s is restored in one piece: %s.", task.file, report.error)
+        for part in work.file.tasks:
+            self._manifest.put(replace(self._manifest.records.get(part.name) or Record(part), state="dropped"))
+        self._waiting = deque(one for one in self._waiting if one.output != task.output)
+        remove_segments(self._manifest.out, task.output)
+        file = in_one_piece(work.file, report.error)
+        self._works[task.output] = _Work(file)
+        self._tasks[file.last.name] = file.last
+        self._manifest.put(Record(file.last))
+        self._waiting.append(file.last)
+
+    def _try_again(self, task: Task, report: Report) -> None:
+        """Queue a task again whose worker was lost; give up its file where another try would end the same."""
+        self._attempts[task.name] = self._attempts.get(task.name, 0) + 1
+        record = self._record(task, report)
+        if report.fault == "unknown" and self._attempts[task.name] < self._limits.attempts:
+            logger.warning("%s. Trying it again.", report.error.rstrip("."))
+            self._manifest.put(replace(record, state="planned"))
+            self._waiting.appendleft(task)
+            return
+        work = self._works[task.output]
+        if not work.given_up:
+            work.given_up = True
+            self._failures += 1
+            self._display.failed(self._failures)
+            self.outcomes.append(Outcome(work.file.job, "failed", error=report.error))
+
+
+def _order(task: Task) -> tuple[bool, int, int]:
+    """Joinings first, which free space; then what cannot be cut, the longest first, so that no worker is left with it in the end;
+    then the order of the plan."""
+    whole = task.kind == "video" and bool(task.reason)
+    return task.kind != "join", -(task.frames or 0) if whole else 0, task.place
+
+
+def summary_of(values: dict[str, Any] | None, file: File) -> VideoSummary | None:
+    """Return the summary of a file that a report holds, with its paths as they were given."""
+    if values is None:
+        return None
+    return VideoSummary(**{**values, "input": str(file.job.source), "output": str(file.job.target)})
+
+
+def unfinished(files: Sequence[File], outcomes: Sequence[Outcome[VideoSummary]]) -> Iterator[File]:
+    """Yield the files that are neither complete nor failed: parts of them belong to other shards, or were not begun."""
+    known = {outcome.job.target for outcome in outcomes}
+    return (file for file in files if file.job.target not in known)

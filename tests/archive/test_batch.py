@@ -1,0 +1,180 @@
+"""A batch goes on after whatever has ended it, and ends with what an undisturbed one gives."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+from archive.conftest import contents
+
+from streamdeblur.archive.manifest import locked
+from streamdeblur.archive.pool import OwnProcess
+from streamdeblur.archive.shards import Shard
+from streamdeblur.errors import EngineError, OutputError
+
+TASKS = ["a.mkv", "long.mkv#1", "long.mkv#2", "long.mkv#3", "long.mkv#join", "more/b.mkv"]
+
+
+def dying(after):
+    """A pool of this process that is interrupted when it has done some tasks, in the midst of the next one."""
+
+    class Dying(OwnProcess):
+        left = after
+
+        def reports(self, on_progress):
+            if self.left == 0:
+                raise KeyboardInterrupt
+            self.left -= 1
+            yield from super().reports(on_progress)
+
+    return Dying
+
+
+def lines(out):
+    first, *others = (out / ".streamdeblur" / "manifest.jsonl").read_text().splitlines()
+    return json.loads(first), [json.loads(line) for line in others]
+
+
+def test_what_is_complete_is_never_done_again(tmp_path, batch):
+    whole = batch(tmp_path / "whole")
+    assert (whole.status, sorted(whole.begun)) == (["done"] * 3, TASKS)
+    begun = []
+    for after in (0, 1, 2, 1):
+        with pytest.raises(KeyboardInterrupt):
+            batch(tmp_path / "out", pool=dying(after))
+        begun += [record["name"] for record in lines(tmp_path / "out")[1] if record["state"] == "done"]
+    end = batch(tmp_path / "out")
+    assert len(end.begun) == 2
+    assert sorted(set(begun) | set(end.begun)) == TASKS
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    again = batch(tmp_path / "out")
+    assert (again.status, again.begun) == (["skipped"] * 3, [])
+    assert not (tmp_path / "out" / ".streamdeblur" / "segments").exists()
+
+
+def test_the_manifest_tells_all_of_each_task(tmp_path, batch, archive):
+    batch(tmp_path)
+    header, records = lines(tmp_path)
+    assert header["manifest"] == 1
+    assert header["settings"]["segment"] == 0.24
+    last = {record["name"]: record for record in records}
+    assert sorted(last) == TASKS
+    second = last["long.mkv#2"]
+    assert (second["kind"], second["file"], second["output"]) == ("segment", str(archive / "long.mkv"), "long.mkv")
+    assert (second["frames"], second["state"], second["attempts"], second["error"]) == (6, "done", 1, "")
+    assert second["segment"]["end"] > second["segment"]["begin"] > second["segment"]["prepare"]
+    assert second["seconds"] > 0
+    assert last["long.mkv#join"]["summary"]["frames"] == 18
+
+
+def test_half_a_line_and_lost_lines_cost_nothing_else(tmp_path, batch):
+    with pytest.raises(KeyboardInterrupt):
+        batch(tmp_path, pool=dying(2))
+    manifest = tmp_path / ".streamdeblur" / "manifest.jsonl"
+    text = manifest.read_text()
+    kept = [line for line in text.splitlines() if '"long.mkv#2"' not in line]
+    manifest.write_text("\n".join(kept) + '\n{"name": "more/b.mkv", "ki')
+    assert "done" in batch(tmp_path).status
+    assert batch(tmp_path).status == ["skipped"] * 3
+
+
+def test_a_source_that_changes_is_planned_anew(tmp_path, batch, archive):
+    (tmp_path / "in").mkdir()
+    source = tmp_path / "in" / "x.mp4"
+    source.write_bytes((archive / "long.mkv").read_bytes())
+    with pytest.raises(KeyboardInterrupt):
+        batch(tmp_path / "out", [source.parent], pool=dying(1))
+    source.write_bytes((archive / "more" / "b.mkv").read_bytes())
+    assert batch(tmp_path / "out", [source.parent]).begun == ["x.mp4"]
+
+
+def test_files_that_are_new_are_added(tmp_path, batch, archive):
+    assert batch(tmp_path, [archive / "a.mkv"]).begun == ["a.mkv"]
+    assert batch(tmp_path, [archive / "more"]).begun == ["b.mkv"]
+    assert sorted(record["name"] for record in lines(tmp_path)[1]) == ["a.mkv", "b.mkv", "b.mkv"]
+
+
+def test_outputs_of_others_are_kept_or_replaced_as_is_said(tmp_path, batch, archive):
+    (tmp_path / "a.mkv").write_bytes(b"of somebody else")
+    refused = batch(tmp_path, [archive / "a.mkv"])
+    assert refused.status == ["failed"]
+    assert "exists" in refused.files[0].error
+    assert batch(tmp_path, [archive / "a.mkv"], resume=True).status == ["skipped"]
+    assert (tmp_path / "a.mkv").read_bytes() == b"of somebody else"
+    with pytest.raises(KeyboardInterrupt):
+        batch(tmp_path, [archive / "a.mkv"], pool=dying(0), overwrite=True)
+    assert batch(tmp_path, [archive / "a.mkv"], overwrite=True).status == ["done"]
+    assert batch(tmp_path, [archive / "a.mkv"], overwrite=True).status == ["skipped"]
+
+
+def test_another_batch_in_the_folder_is_refused(tmp_path, batch):
+    with locked(tmp_path, None), pytest.raises(OutputError, match="Another batch is working on"):
+        batch(tmp_path)
+    with locked(tmp_path, Shard(1, 2)):
+        with pytest.raises(OutputError, match="Another batch is working on"):
+            batch(tmp_path)
+        with pytest.raises(OutputError, match="Another batch is working on"):
+            batch(tmp_path, shard="1/2")
+        batch(tmp_path, shard="2/2")
+
+
+def test_manifests_of_other_settings_and_versions_are_refused(tmp_path, batch, archive):
+    batch(tmp_path, [archive / "a.mkv"])
+    with pytest.raises(OutputError, match=r"other settings \(strength\)"):
+        batch(tmp_path, [archive / "a.mkv"], strength=0.5)
+    manifest = tmp_path / ".streamdeblur" / "manifest.jsonl"
+    content = manifest.read_text()
+    manifest.write_text(content.replace('"manifest": 1', '"manifest": 2'))
+    with pytest.raises(OutputError, match="manifest version 2, not 1"):
+        batch(tmp_path, [archive / "a.mkv"])
+    manifest.write_text("no manifest\n")
+    with pytest.raises(OutputError, match="no manifest of streamdeblur"):
+        batch(tmp_path, [archive / "a.mkv"])
+
+
+def test_shards_that_know_nothing_of_each_other_make_one_whole(tmp_path, batch):
+    batch(tmp_path / "whole")
+    runs = [batch(tmp_path / "out", shard=f"{n}/3") for n in (1, 2, 3)]
+    assert sorted(name for run in runs for name in run.begun) == TASKS
+    assert max(len(run.begun) for run in runs) <= 3
+    assert len(runs[0].unfinished) == 2
+    assert not runs[-1].unfinished
+    assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+    assert batch(tmp_path / "out").status == ["skipped"] * 3
+
+
+def test_a_batch_stops_after_too_many_failures(tmp_path, batch, archive):
+    inputs = [tmp_path / f"{n}.mp4" for n in range(3)]
+    for path in inputs:
+        path.write_bytes(b"no video")
+    assert batch(tmp_path / "all", [*inputs, archive / "a.mkv"]).status == ["done", *["failed"] * 3]
+    stopped = batch(tmp_path / "few", [*inputs, archive / "a.mkv"], max_failures=1)
+    assert stopped.stopped
+    assert (stopped.status, len(stopped.unfinished)) == (["failed"] * 2, 2)
+
+
+def test_segments_that_do_not_make_a_whole_are_done_in_one_piece(tmp_path, batch, monkeypatch):
+    from streamdeblur.archive import worker
+    from streamdeblur.archive.segments import NotJoinedError
+
+    def refuse(*_, **__):
+        raise NotJoinedError("they do not fit")
+
+    monkeypatch.setattr(worker, "join_segments", refuse)
+    done = batch(tmp_path)
+    assert done.status == ["done"] * 3
+    assert done.begun[-1] == "long.mkv"
+    assert {r["name"]: r for r in lines(tmp_path)[1]}["long.mkv"]["reason"] == "they do not fit"
+    assert not (tmp_path / ".streamdeblur" / "segments").exists()
+
+
+def test_a_worker_without_the_network_of_the_batch_does_nothing(tmp_path, batch, quick_network):
+    class OtherNetwork(OwnProcess):
+        def __init__(self, assignment):
+            from dataclasses import replace
+
+            super().__init__(replace(assignment, network="0" * 64))
+
+    with pytest.raises(EngineError, match=r"No worker can do the work\. .*is another network than that of the batch"):
+        batch(tmp_path, pool=OtherNetwork)
+    assert batch(tmp_path).status == ["done"] * 3
