@@ -191,6 +191,7 @@ def cases(inputs, out):
     quick = ("--network", inputs / "invert.onnx")
     return {
         "video": Case([inputs / "talk.mp4", out / "sharp.mp4", *quick]),
+        "batch": Case([inputs / "talk.mp4", "--out", out / "batch", *quick]),
         "image": Case([inputs / "portrait.png", out / "sharp.png", *quick]),
         "demo": Case(["--seconds", "0.2", "--out", out / "demo"], takes_long=True),
         "blur": Case([inputs / "sharp.mp4", out / "pairs", "--every", "6"]),

@@ -100,6 +100,7 @@ class Processes:
     def _lost(self, worker: _Process) -> Iterator[Report]:
         """Replace a process that has ended, and report what it was doing."""
         worker.process.join(ENDING_SECONDS)
+        ending = _ending(worker.process.exitcode)
         task, worker.task = worker.task, None
         worker.losses += 1
         if worker.losses >= MOST_LOSSES:
@@ -107,7 +108,7 @@ class Processes:
         else:
             self._replace(worker)
         if task is not None:
-            error = f"{task.file}: {worker.name} {_ending(worker.process.exitcode)}"
+            error = f"{task.file}: {worker.name} {ending}"
             yield Report(task.name, worker.name, "failed", error=error, fault="unknown")
 
     def _replace(self, worker: _Process) -> None:

@@ -12,7 +12,7 @@ import time
 import pytest
 
 from streamdeblur.live.options import LiveOptions
-from streamdeblur.options import ImageBatchOptions, PipeOptions, VideoBatchOptions
+from streamdeblur.options import ArchiveOptions, ImageBatchOptions, PipeOptions
 from streamdeblur.training.config import TrainingConfig
 from support.cli import run
 
@@ -21,6 +21,7 @@ SECONDS = 10
 MEGABYTES = 300
 COMMANDS = (
     ("video", "absent.mp4", "out.mp4", "--config"),
+    ("batch", "@absent", "--out", "sharp", "--config"),
     ("image", "absent.png", "out.png", "--config"),
     ("live", "--source", "absent.mp4", "--headless", "--config"),
     ("pipe", "--size", "big", "--config"),
@@ -28,7 +29,7 @@ COMMANDS = (
     ("train", "hourglass", "--out", "run", "--stills", "absent"),
     ("dataset", "pairs", "absent", "out", "--config"),
 )
-NAMES = [name for model in (VideoBatchOptions, ImageBatchOptions, LiveOptions, PipeOptions) for name in model.flat_fields()] + [
+NAMES = [name for model in (ArchiveOptions, ImageBatchOptions, LiveOptions, PipeOptions) for name in model.flat_fields()] + [
     *TrainingConfig.model_fields, *TrainingConfig.model_fields["hourglass"].annotation.model_fields,
     "restoration", "base", "<<", "mix", "",
 ]  # fmt: skip

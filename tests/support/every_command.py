@@ -20,6 +20,7 @@ ARGUMENTS = [
     ["doctor"],
     ["video", "--help"],
     ["video", "absent.mp4", "out.mp4", "--json"],
+    ["batch", "@absent", "--out", "sharp"],
     ["image", "absent.png", "out.png"],
     ["blur", "absent.mp4", "out"],
     ["live", "--source", "absent.mp4", "--headless"],

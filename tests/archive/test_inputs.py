@@ -1,0 +1,74 @@
+"""Which files a batch takes, and where their results go."""
+
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from streamdeblur.archive.inputs import find_inputs, jobs_of
+from streamdeblur.archive.workers import default_workers
+from streamdeblur.errors import InputError, OutputError
+from streamdeblur.options import ArchiveOptions, RestorationOptions
+
+NAMES = ("a.mp4", "b.mkv", "deep/c.mp4", "deep/deeper/a.mp4", "notes.txt")
+
+
+@pytest.fixture
+def folder(tmp_path):
+    for name in NAMES:
+        (tmp_path / "in" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "in" / name).touch()
+    return tmp_path / "in"
+
+
+def outputs(inputs, out, *, keep_tree=False):
+    jobs = jobs_of(inputs, out, keep_tree=keep_tree)
+    return sorted(job.target.relative_to(out).as_posix() for job in jobs)
+
+
+def test_patterns_lists_and_stdin(folder, monkeypatch):
+    pattern = str(folder / "**" / "*.mp4")
+    found = [folder / name for name in ("a.mp4", "deep/c.mp4", "deep/deeper/a.mp4")]
+    assert find_inputs([pattern]) == found
+    text = f"# recordings\n{folder / 'b.mkv'}\n\n{pattern}\n"
+    (folder / "list").write_text(text)
+    assert find_inputs([f"@{folder / 'list'}"]) == [folder / "b.mkv", *found]
+    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    assert find_inputs(["-", str(folder / "a.mp4")]) == [folder / "b.mkv", *found]
+    (folder / "odd[1].mp4").touch()
+    assert find_inputs([str(folder / "odd[1].mp4")]) == [folder / "odd[1].mp4"]
+
+
+def test_lists_and_patterns_that_name_nothing_are_refused(folder):
+    (folder / "empty").write_text("# nothing\n")
+    for text, reason in (
+        (str(folder / "*.webm"), "Nothing fits the pattern"),
+        (f"@{folder / 'absent'}", "Cannot read the list"),
+        (f"@{folder / 'empty'}", "names no files"),
+    ):
+        with pytest.raises(InputError, match=reason):
+            find_inputs([text])
+
+
+def test_folders_keep_their_tree_and_files_where_it_is_asked_for(folder, tmp_path):
+    assert outputs([folder], tmp_path / "out") == ["a.mp4", "b.mkv", "deep/c.mp4", "deep/deeper/a.mp4"]
+    files = find_inputs([str(folder / "**" / "*.mp4")])
+    assert outputs(files, tmp_path / "out", keep_tree=True) == ["a.mp4", "deep/c.mp4", "deep/deeper/a.mp4"]
+    assert outputs(files[:2], tmp_path / "out") == ["a.mp4", "c.mp4"]
+    with pytest.raises(OutputError, match="would both be written"):
+        outputs(files, tmp_path / "out")
+
+
+@pytest.mark.parametrize("text", ["0/3", "4/3", "3", "a/b", "1/0", "-1/3", "1/100000"])
+def test_shares_that_do_not_exist_are_refused(text):
+    with pytest.raises(Exception, match="a share and how many there are, such as 1/16 to 16/16"):
+        ArchiveOptions(shard=text)
+
+
+def test_as_many_workers_as_the_cores_have_work_for(monkeypatch):
+    monkeypatch.setattr("streamdeblur.archive.workers.known_speeds", list)
+    options = RestorationOptions(engine="openvino")
+    assert [default_workers(options, cores) for cores in (1, 2, 8, 16, 64)] == [1, 1, 1, 2, 8]
+    assert default_workers(options.changed(cores=4), 64) == 16
+    assert default_workers(options.changed(engine="tensorrt"), 64) == 1

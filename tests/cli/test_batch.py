@@ -1,0 +1,80 @@
+"""streamdeblur batch: what it prints, refuses and returns."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+from archive.conftest import QUICK
+
+from support.cli import COMMAND, run
+from support.media.videos import VideoSpec, write_video
+from support.models.networks import write_network
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def folder(tmp_path, few_pictures):
+    (tmp_path / "in" / "deep").mkdir(parents=True)
+    for name in ("a.mkv", "deep/b.mkv"):
+        write_video(tmp_path / "in" / name, few_pictures[:3], VideoSpec(options={}))
+    return tmp_path / "in"
+
+
+@pytest.fixture
+def quick(tmp_path):
+    network = write_network(tmp_path / "invert.onnx", "invert")
+    options = [part for name, value in QUICK.items() if name != "always" for part in (f"--{name}", str(value))]
+    return [*options, "--always", "--network", network, "--workers", 1]
+
+
+def test_a_batch_and_what_it_says_when_it_is_run_again(folder, tmp_path, quick):
+    out = tmp_path / "out"
+    (folder / "broken.mp4").write_bytes(b"no video")
+    done = run("batch", folder, "--out", out, "--json", *quick)
+    assert done.exit_code == 1
+    assert "broken.mp4" in done.stderr
+    report = done.json
+    assert (report["done"], report["failed"], report["unfinished"]) == (2, 1, [])
+    assert {Path(file["output"]).relative_to(out).as_posix() for file in report["files"]} == {"a.mkv", "deep/b.mkv", "broken.mp4"}
+    again = run("batch", folder, "--out", out, *quick)
+    assert again.exit_code == 1
+    assert again.stdout.count("skipped") == 2
+    few = run("batch", folder / "broken.mp4", "--out", tmp_path / "few", "--max-failures", 0, *quick)
+    assert (few.exit_code, "Too many files have failed" in few.stderr) == (1, True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["@absent", "--out", "out"], "Cannot read the list absent"),
+        (["*.none", "--out", "out"], "Nothing fits the pattern"),
+        (["a.mkv", "--out", "out", "--shard", "3/2"], "a share and how many there are"),
+        (["a.mkv"], "--out"),
+    ],
+)
+def test_what_is_refused(tmp_path, arguments, words):
+    done = run("batch", *arguments, cwd=tmp_path)
+    assert done.exit_code == 2
+    assert words in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(os.name != "posix", reason="runs a script of bash")
+def test_the_array_job_of_slurm_as_processes(folder, tmp_path, quick):
+    (tmp_path / "bin").mkdir()
+    (tmp_path / "bin" / "streamdeblur").write_text(f'#!/bin/sh\nexec {" ".join(COMMAND)} "$@"\n')
+    (tmp_path / "bin" / "streamdeblur").chmod(0o755)
+    running = []
+    for task in range(4, 7):
+        array = {"SLURM_ARRAY_TASK_ID": str(task), "SLURM_ARRAY_TASK_MIN": "4", "SLURM_ARRAY_TASK_COUNT": "3"}
+        environment = {**os.environ, **array, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
+        command = ["bash", ROOT / "examples" / "cluster" / "slurm.sh", folder, tmp_path / "out", *quick]
+        running.append(subprocess.Popen(list(map(str, command)), env=environment, stdout=subprocess.DEVNULL))
+    assert [process.wait(timeout=120) for process in running] == [0, 0, 0]
+    assert {path.name for path in (tmp_path / "out").rglob("*.mkv")} == {"a.mkv", "b.mkv"}
+    assert run("batch", folder, "--out", tmp_path / "out", "--json", *quick).json["skipped"] == 2
