@@ -16,7 +16,6 @@ from streamdeblur.archive.manifest import FOLDER, Header, Manifest, Record
 from streamdeblur.archive.shards import Shard
 from streamdeblur.archive.tasks import Identity, Task
 from streamdeblur.archive.worker import network_checksum, remove_segments, segment_path
-from streamdeblur.errors import InputError
 from streamdeblur.jobs import batch
 from streamdeblur.options import VideoOptions
 from streamdeblur.speeds import chosen_network
@@ -146,11 +145,7 @@ def _known(jobs: Sequence[batch.Job], manifest: Manifest) -> Iterator[File]:
 def _cuts(job: batch.Job, options: VideoOptions) -> Cuts:
     if options.start or options.duration is not None or not os.path.isfile(job.source):
         return Cuts()
-    try:
-        return find_cuts(job.source, options.segment)
-    except InputError:
-        # the worker that tries it says so
-        return Cuts()
+    return find_cuts(job.source, options.segment)
 
 
 def _planned(job: batch.Job, output: str, cuts: Cuts, place: int, manifest: Manifest) -> File:

@@ -9,6 +9,7 @@ from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from streamdeblur.errors import InputError
 from streamdeblur.video.length import VideoLength
 from streamdeblur.video.source import main_video_stream, open_source
 
@@ -69,26 +70,34 @@ def find_cuts(source: str | Path, seconds: float) -> Cuts:
         source: A local file.
         seconds: Length of a segment; 0 for one piece. A video of less than one and a half is not cut, and hardly read.
 
-    Raises:
-        InputError: The file cannot be read as a video.
+    Returns:
+        Its segments; none for a file that cannot be opened, which who restores it will say.
     """
+    try:
+        container = open_source(source)
+    except InputError:
+        return Cuts()
+    with container:
+        return _cuts(container, seconds)
+
+
+def _cuts(container: av.container.InputContainer, seconds: float) -> Cuts:
     from av.stream import Discard
 
-    with open_source(source) as container:
-        stream = main_video_stream(container)
-        base = stream.time_base if stream is not None else None
-        if stream is None or stream.codec_context is None or not base:
-            return Cuts()
-        declared = VideoLength(container, stream)
-        frames = declared.frames(declared.begin, float("inf"))
-        if not seconds or (declared.seconds or 0) < (1 + LEAST_SHARE) * seconds:
-            return Cuts(frames=frames)
-        if reason := _refused(container, stream):
-            return Cuts(reason=reason, frames=frames)
-        for other in container.streams:
-            if other.index != stream.index:
-                other.discard = Discard.all
-        stamps, keys = _stamps(container, stream)
+    stream = main_video_stream(container)
+    base = stream.time_base if stream is not None else None
+    if stream is None or stream.codec_context is None or not base:
+        return Cuts()
+    declared = VideoLength(container, stream)
+    frames = declared.frames(declared.begin, float("inf"))
+    if not seconds or (declared.seconds or 0) < (1 + LEAST_SHARE) * seconds:
+        return Cuts(frames=frames)
+    if reason := _refused(container, stream):
+        return Cuts(reason=reason, frames=frames)
+    for other in container.streams:
+        if other.index != stream.index:
+            other.discard = Discard.all
+    stamps, keys = _stamps(container, stream)
     if isinstance(stamps, str):
         return Cuts(reason=stamps, frames=frames)
     if not keys:
