@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from streamdeblur.training.blur.averaging import FrameSequence, Window, distinct_frames, find_windows, pravg
 from streamdeblur.training.blur.camera import CameraPath
-from streamdeblur.training.blur.exposures import Pair, expose
+from streamdeblur.training.blur.exposures import Frames, Kernel, Pair, expose
 from streamdeblur.training.blur.observation import Observation, observe
 from streamdeblur.training.blur.response import Response, open_response
 from streamdeblur.training.blur.reverse import average_backwards
@@ -49,6 +49,59 @@ class Order:
             "severity": self.severity,
             "degradations": self.degradations.record(),
         }
+
+
+@dataclass(frozen=True)
+class Still:
+    """A still, resized."""
+
+    number: int
+    scale: float
+
+
+@dataclass(frozen=True)
+class Cutout:
+    """A face in one frame of a clip, in place of a still."""
+
+    clip: int
+    frame: int
+    view: View
+
+
+@dataclass(frozen=True)
+class Averaged:
+    """Frames of a clip."""
+
+    clip: int
+
+
+Source = Still | Cutout | Averaged
+
+
+@dataclass(frozen=True, eq=False)
+class ExposurePlan:
+    """One exposure before any of its pixels is read."""
+
+    source: Source
+    view: View
+    """What it shows of the source."""
+    motion: CameraPath | Kernel | None
+    """As in `expose`."""
+    degradations: Degradations
+    window: Window | None = None
+    """The frames that are averaged."""
+    kernel: Kernel | None = None
+    """The kernel of the whole blur where it is one, defocus included: float32 [41, 41]."""
+
+
+@dataclass(frozen=True, eq=False)
+class PairPlan:
+    """All that is random of a pair. `PairMaker.draw` makes it on the CPU, `training.on_device` many of them on a GPU."""
+
+    order: Order
+    flipped: bool
+    exposure: ExposurePlan
+    record: dict[str, Any]
 
 
 class _Plan:
@@ -118,12 +171,41 @@ class PairMaker:
             size: Side in pixels, even; of one below `crop`, only a random part of the crop is made.
             crop: Side in pixels of the crop of a whole face. Extents of blur, which are those of 256 px, shrink with it.
         """
+        return self.draw(self.plan(index, severity, size, crop))
+
+    def plan(self, index: int, severity: float = 1.0, size: int = CROP, crop: int = CROP) -> PairPlan:
+        """Sample all that is random of a pair, without reading a pixel; arguments as for `pair`."""
         random = np.random.default_rng((self.seed, index))
         order, flipped = self._order(random, severity, min(size, crop), crop)
-        make = self._from_clip if order.scheme.averages else self._from_still
-        pair = make(random, order)
-        pair.record.update(order.record(), flipped=flipped)
-        return pair.mirrored() if flipped else pair
+        sample = self._of_clip if order.scheme.averages else self._of_still
+        exposure, record = sample(random, order)
+        return PairPlan(order, flipped, exposure, record)
+
+    def draw(self, plan: PairPlan) -> Pair:
+        """Make the pair that was planned, on the CPU."""
+        pair = self.expose(plan.exposure, plan.order)
+        record = {**pair.record, **plan.record, **plan.order.record(), "flipped": plan.flipped}
+        made = replace(pair, kernel=plan.exposure.kernel, record=record)
+        return made.mirrored() if plan.flipped else made
+
+    def expose(self, exposure: ExposurePlan, order: Order) -> Pair:
+        """Make one exposure, on the CPU."""
+        frames, sharp_response = self._pictures(exposure.source, order.crop), None
+        if isinstance(exposure.source, Averaged):
+            sharp_response = self._responses[0]
+        return expose(
+            frames, exposure.window, order.response, exposure.motion, view=exposure.view, degradations=exposure.degradations,
+            sharp_response=sharp_response,
+        )  # fmt: skip
+
+    def _pictures(self, source: Source, crop: int) -> Frames:
+        """The pictures that an exposure is made of."""
+        if isinstance(source, Averaged):
+            return self.clips[source.clip].frames
+        if isinstance(source, Cutout):
+            return [source.view.pixels(self.clips[source.clip].frames[source.frame], self._responses[0])]
+        image = self.stills[source.number]
+        return [image if source.scale == 1.0 else scaled(image, source.scale, crop)]
 
     def _order(self, random: np.random.Generator, severity: float, size: int, crop: int) -> tuple[Order, bool]:
         """Sample what is known before a picture is chosen, and whether left and right are exchanged."""
@@ -145,28 +227,28 @@ class PairMaker:
         extent = _sample_extent(random, extents.get(scheme.kind, recipe.camera_extents), recipe.spread, order.severity)
         return 1.0 + (extent - 1.0) * (order.crop / CROP)
 
-    # From stills
+    # Of stills
 
-    def _from_still(self, random: np.random.Generator, order: Order) -> Pair:
+    def _of_still(self, random: np.random.Generator, order: Order) -> tuple[ExposurePlan, dict[str, Any]]:
         extent = self._extent(random, order)
         kernel = sample_kernel(random, extent, order.scheme.family)
-        image, crop, record = self._still(random, order.crop)
+        source, crop, record = self._still(random, order.crop)
         view = random_part(random, crop, order.size)
         motion = None if order.scheme.kind == "sharp" else trimmed(kernel)
-        pair = expose([image], None, order.response, motion, view=view, degradations=order.degradations)
         record["extent"] = round(extent, 2)
-        return replace(pair, kernel=with_defocus(kernel, order.degradations), record=record)
+        kernel = with_defocus(kernel, order.degradations)
+        return ExposurePlan(source, view, motion, order.degradations, kernel=kernel), record
 
-    def _still(self, random: np.random.Generator, crop: int) -> tuple[Image, View, dict[str, Any]]:
+    def _still(self, random: np.random.Generator, crop: int) -> tuple[Still | Cutout, View, dict[str, Any]]:
         """Choose a picture; return it with the view of the crop in it and where it is from."""
         if not len(self.stills):
             number = int(random.integers(len(self.clips)))
             clip = self.clips[number]
             frame = int(random.integers(len(clip.frames)))
-            image = self._face_view(random, clip, frame, crop).pixels(clip.frames[frame], self._responses[0])
-            return image, View.of(image), {"clip": number, "frame": frame}
+            cutout = Cutout(number, frame, self._face_view(random, clip, frame, crop))
+            return cutout, View(0, 0, crop, crop), {"clip": number, "frame": frame}
         number = int(random.integers(len(self.stills)))
-        image = self.stills[number]
+        height, width = self.stills[number].shape[:2]
         chance, share, at_x, at_y = random.random(4)
         record: dict[str, Any] = {"still": number}
         scale = crop / CROP
@@ -174,18 +256,18 @@ class PairMaker:
             scale *= STILL_SCALES[0] * (STILL_SCALES[1] / STILL_SCALES[0]) ** share
         if scale != 1.0:
             record["scale"] = round(float(scale), 3)
-            image = scaled(image, scale, crop)
-        height, width = image.shape[:2]
+            height, width = (max(crop, round(side * scale)) for side in (height, width))
         if not self.recipe.jitter:
             at_x = at_y = 0.5
-        return image, View.square(int(at_x * (width - crop + 1)), int(at_y * (height - crop + 1)), crop, crop), record
+        view = View.square(int(at_x * (width - crop + 1)), int(at_y * (height - crop + 1)), crop, crop)
+        return Still(number, float(scale)), view, record
 
     def _face_view(self, random: np.random.Generator, clip: FrameSequence, frame: int, crop: int = CROP) -> View:
         return face_view(random, clip, frame, crop, jitter=self.recipe.jitter)
 
-    # From clips
+    # Of clips
 
-    def _from_clip(self, random: np.random.Generator, order: Order) -> Pair:
+    def _of_clip(self, random: np.random.Generator, order: Order) -> tuple[ExposurePlan, dict[str, Any]]:
         number = int(random.integers(len(self.clips)))
         extent = self._extent(random, order)
         length = int(random.choice(self.recipe.lengths))
@@ -196,12 +278,8 @@ class PairMaker:
         if order.scheme.camera:
             # the extent is one of the crop's pixels
             path = CameraPath.sample(random, window.length, 1.0 + (extent - 1.0) / view.scale, view.width, view.height)
-        pair = expose(
-            clip.frames, window, order.response, path, view=view, degradations=order.degradations,
-            sharp_response=self._responses[0],
-        )  # fmt: skip
-        pair.record.update(clip=number, extent=round(extent, 2))
-        return pair
+        exposure = ExposurePlan(Averaged(number), view, path, order.degradations, window)
+        return exposure, {"clip": number, "extent": round(extent, 2)}
 
     def _plan(self, number: int) -> _Plan:
         """Return the windows of a clip, found when it is first needed."""

@@ -3,22 +3,54 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.training.blur.averaging import FrameSequence, Window, pravg
 from streamdeblur.training.blur.camera import CameraPath
-from streamdeblur.training.blur.exposures import Pair, expose
 from streamdeblur.training.blur.face_motion import FaceMotion
+from streamdeblur.training.blur.sensor import Degradations
 from streamdeblur.training.blur.sequences import Course, ExposureSequence, expose_still
 from streamdeblur.training.blur.shake import Shake
 from streamdeblur.training.blur.trajectories import SIZE
 from streamdeblur.training.blur.view import Image, View
-from streamdeblur.training.datasets.pair_maker import Order, PairMaker
+from streamdeblur.training.datasets.pair_maker import Averaged, Cutout, ExposurePlan, Order, PairMaker, Still
 from streamdeblur.training.datasets.random_crops import CROP, random_part
 from streamdeblur.training.datasets.recipe import Recipe
+
+
+@dataclass(frozen=True, eq=False)
+class MovedStill:
+    """The exposures of a still, before any pixel is read."""
+
+    source: Still | Cutout
+    crop: View
+    view: View
+    course: Course
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class ConsecutiveAverages:
+    """The exposures of a clip, before any pixel is read."""
+
+    exposures: tuple[ExposurePlan | None, ...]
+    """The present one last; None where the clip or the shot begins later."""
+    record: dict[str, Any]
+
+
+@dataclass(frozen=True, eq=False)
+class SequencePlan:
+    """All that is random of a sequence. `SequenceMaker.draw_sequence` makes it on the CPU, `training.on_device` on a GPU."""
+
+    order: Order
+    flipped: bool
+    content: MovedStill | ConsecutiveAverages
+    forgotten: NDArray[np.bool_]
+    """bool [exposures]: those before a cut, or before the track began."""
 
 
 class SequenceMaker(PairMaker):
@@ -50,18 +82,27 @@ class SequenceMaker(PairMaker):
             size: Side in pixels, even; of one below `crop`, only a random part of the crop is made.
             crop: Side in pixels of the crop of a whole face; see `PairMaker.pair`.
         """
+        return self.draw_sequence(self.plan_sequence(index, severity, size, crop))
+
+    def plan_sequence(self, index: int, severity: float = 1.0, size: int = CROP, crop: int = CROP) -> SequencePlan:
+        """Sample all that is random of a sequence, without reading a pixel; arguments as for `sequence`."""
         random = np.random.default_rng((self.seed, index))
         order, flipped = self._order(random, severity, min(size, crop), crop)
-        make = self._sequence_of_clip if order.scheme.averages else self._sequence_of_still
-        sequence = make(random, order)
-        forgotten = self._forgotten(random)
+        sample = self._sequence_of_clip if order.scheme.averages else self._sequence_of_still
+        content = sample(random, order)
+        return SequencePlan(order, flipped, content, self._forgotten(random))
+
+    def draw_sequence(self, plan: SequencePlan) -> ExposureSequence:
+        """Make the sequence that was planned, on the CPU."""
+        order, content = plan.order, plan.content
+        made = self._draw_still(content, order) if isinstance(content, MovedStill) else self._draw_clip(content, order)
         sequence = replace(
-            sequence,
-            validity=sequence.validity & ~forgotten,
-            kernels=np.where(forgotten[:, None, None], np.float32(0.0), sequence.kernels),
+            made,
+            validity=made.validity & ~plan.forgotten,
+            kernels=np.where(plan.forgotten[:, None, None], np.float32(0.0), made.kernels),
         )
-        sequence.record.update(order.record(), flipped=flipped, valid=int(sequence.validity.sum()))
-        return sequence.mirrored() if flipped else sequence
+        sequence.record.update(order.record(), flipped=plan.flipped, valid=int(sequence.validity.sum()))
+        return sequence.mirrored() if plan.flipped else sequence
 
     def _forgotten(self, random: np.random.Generator) -> NDArray[np.bool_]:
         """The exposures before a cut, or before the track began: bool [exposures]."""
@@ -69,21 +110,25 @@ class SequenceMaker(PairMaker):
         first = int(place * self.exposures) if lost < self.settings.lost else -1
         return np.arange(self.exposures) <= first - 1
 
-    # From stills
+    # Of stills
 
-    def _sequence_of_still(self, random: np.random.Generator, order: Order) -> ExposureSequence:
+    def _sequence_of_still(self, random: np.random.Generator, order: Order) -> MovedStill:
         settings, exposures = self.settings, self.exposures
         extent = self._extent(random, order)
         duty = float(random.uniform(*settings.duty))
         shake = Shake.sample(random, exposures, extent, duty, order.scheme.family)
         stopped = random.random(exposures) < settings.stopped
         stopped[-1] = False
-        image, crop, record = self._still(random, order.crop)
+        source, crop, record = self._still(random, order.crop)
         view = random_part(random, crop, order.size)
         motion = self._motion(random, exposures) if order.scheme.kind == "synthetic" else FaceMotion.still(exposures + 1)
         course = Course(shake.stopped(stopped), motion, duty, self._drift(random, order.crop))
-        sequence = expose_still(image, crop, view, course, order.response, order.degradations)
-        sequence.record.update(record, extent=round(extent, 2), duty=round(duty, 2))
+        return MovedStill(source, crop, view, course, {**record, "extent": round(extent, 2), "duty": round(duty, 2)})
+
+    def _draw_still(self, moved: MovedStill, order: Order) -> ExposureSequence:
+        image = self._pictures(moved.source, order.crop)[0]
+        sequence = expose_still(image, moved.crop, moved.view, moved.course, order.response, order.degradations)
+        sequence.record.update(moved.record)
         return sequence
 
     def _motion(self, random: np.random.Generator, exposures: int) -> FaceMotion:
@@ -113,11 +158,11 @@ class SequenceMaker(PairMaker):
         # the present one is what the others differ from; shifts are those of 256 px
         return np.asarray((drift - drift[-1]) * (crop / CROP, crop / CROP, 1.0, 1.0))
 
-    # From clips
+    # Of clips
 
-    def _sequence_of_clip(self, random: np.random.Generator, order: Order) -> ExposureSequence:
+    def _sequence_of_clip(self, random: np.random.Generator, order: Order) -> ConsecutiveAverages:
         number = int(random.integers(len(self.clips)))
-        clip, exposures = self.clips[number], self.exposures
+        exposures = self.exposures
         extent = self._extent(random, order)
         length = int(random.choice(self.recipe.lengths))
         present = self._window(random, number, order.scheme, order.scheme.length or length)
@@ -125,21 +170,21 @@ class SequenceMaker(PairMaker):
         windows = self._earlier(number, present, present.length + gap)
         views = self._views(random, number, [window or present for window in windows], order)
         paths = self._paths(random, views[-1], present.length, extent) if order.scheme.camera else [None] * exposures
-        pictures: dict[int, Pair] = {}
-        for k, (window, view, path) in enumerate(zip(windows, views, paths, strict=True)):
-            if window is not None:
-                degradations = replace(order.degradations, key=(order.degradations.key + k) % (1 << 32))
-                pictures[k] = expose(
-                    clip.frames, window, order.response, path, view=view, degradations=degradations,
-                    sharp_response=self._responses[0],
-                )  # fmt: skip
-        shown = pictures[exposures - 1]
+        planned = tuple(
+            None if window is None else ExposurePlan(Averaged(number), view, path, _numbered(order.degradations, k), window)
+            for k, (window, view, path) in enumerate(zip(windows, views, paths, strict=True))
+        )
+        return ConsecutiveAverages(planned, {"clip": number, "extent": round(extent, 2), "stride": present.length + gap})
+
+    def _draw_clip(self, averages: ConsecutiveAverages, order: Order) -> ExposureSequence:
+        pictures = [None if exposure is None else self.expose(exposure, order) for exposure in averages.exposures]
+        shown = pictures[-1]
+        assert shown is not None
         # an exposure that the clip does not have holds the present one, and is not valid
-        blurry = np.stack([pictures.get(k, shown).blurry for k in range(exposures)])
-        kernels = np.zeros((exposures, SIZE, SIZE), np.float32)
-        record = {**shown.record, "clip": number, "extent": round(extent, 2), "stride": present.length + gap}
-        valid = np.array([window is not None for window in windows])
-        return ExposureSequence(blurry, shown.sharp, kernels, valid, record)
+        blurry = np.stack([(pair or shown).blurry for pair in pictures])
+        kernels = np.zeros((len(pictures), SIZE, SIZE), np.float32)
+        valid = np.array([pair is not None for pair in pictures])
+        return ExposureSequence(blurry, shown.sharp, kernels, valid, {**shown.record, **averages.record})
 
     def _earlier(self, number: int, present: Window, stride: int) -> list[Window | None]:
         """The windows of the exposures, the present one last; None where the clip or the shot begins later."""
@@ -165,3 +210,8 @@ class SequenceMaker(PairMaker):
     def _paths(self, random: np.random.Generator, view: View, length: int, extent: float) -> list[CameraPath]:
         """The parts of one camera path in each exposure; the extent, in pixels of the crop, is that of the present one."""
         return CameraPath.sample_run(random, self.exposures, length, 1.0 + (extent - 1.0) / view.scale, view.width, view.height)
+
+
+def _numbered(degradations: Degradations, exposure: int) -> Degradations:
+    """What happens to one exposure of several: the same, with its own noise."""
+    return replace(degradations, key=(degradations.key + exposure) % (1 << 32))
