@@ -46,6 +46,11 @@ class Batch:
         memory = None if self.memory is None else Memory(*(tensor.to(device) for tensor in self.memory))
         return Batch(self.blurry.to(device), self.sharp.to(device), self.kernels.to(device), memory)
 
+    @property
+    def tensors(self) -> list[Tensor]:
+        """All tensors of the batch."""
+        return [self.blurry, self.sharp, self.kernels, *(self.memory or ())]
+
 
 def _images(arrays: Sequence[NDArray[np.uint8]]) -> Tensor:
     return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2).float().div_(255)
@@ -65,16 +70,31 @@ def collate(samples: Sequence[Sample]) -> Batch:
 
 def _collate_sequences(sequences: Sequence[ExposureSequence]) -> Batch:
     """The present crops, which are the last of each sequence, and the others as their memory."""
-    exposures = np.stack([sequence.blurry[::-1] for sequence in sequences])
-    blurry = torch.from_numpy(exposures).permute(0, 1, 4, 2, 3).float().div_(255)
-    luma = torch.unflatten(half_luma(blurry[:, 1:].flatten(0, 1)), 0, (len(sequences), -1))
-    validity = np.stack([sequence.validity[:-1][::-1] for sequence in sequences]).astype(np.float32)
-    kernels = np.stack([sequence.kernels[::-1] for sequence in sequences])
-    return Batch(
-        blurry[:, 0].contiguous(memory_format=torch.channels_last),
+    return sequence_batch(
+        torch.from_numpy(np.stack([sequence.blurry for sequence in sequences])).permute(0, 1, 4, 2, 3).float().div_(255),
         _images([sequence.sharp for sequence in sequences]),
-        torch.from_numpy(kernels),
-        Memory(luma[:, :, 0], torch.from_numpy(validity)),
+        torch.from_numpy(np.stack([sequence.kernels for sequence in sequences])),
+        torch.from_numpy(np.stack([sequence.validity for sequence in sequences])),
+    )
+
+
+def sequence_batch(exposures: Tensor, sharp: Tensor, kernels: Tensor, validity: Tensor) -> Batch:
+    """Return sequences, the present exposure last, as a batch.
+
+    Args:
+        exposures: float32 [N, exposures, 3, S, S] in [0, 1].
+        sharp: float32 [N, 3, S, S] in [0, 1].
+        kernels: float32 [N, exposures, 41, 41].
+        validity: bool [N, exposures].
+    """
+    count = len(exposures)
+    earlier = exposures[:, :-1].flip(1)
+    luma = torch.unflatten(half_luma(earlier.flatten(0, 1)), 0, (count, -1))
+    return Batch(
+        exposures[:, -1].contiguous(memory_format=torch.channels_last),
+        sharp,
+        kernels.flip(1).contiguous(),
+        Memory(luma[:, :, 0], validity[:, :-1].flip(1).float()),
     )
 
 
@@ -121,15 +141,30 @@ class BatchLoader:
     def __iter__(self) -> Iterator[Batch]:
         while True:
             while len(self._pending) < PREFETCHED_BATCHES:
-                self._pending.append(self._pool.submit(self.batch, self._next))
+                self._pending.append(self._submit(self._next))
                 self._next += 1
-            yield self._pending.popleft().result()
+            yield self._taken(self._pending.popleft().result())
+
+    def _submit(self, number: int) -> Future[Batch]:
+        """Begin a batch in the background."""
+        return self._pool.submit(self.batch, number)
+
+    def _taken(self, batch: Batch) -> Batch:
+        """A batch that is given to the training."""
+        return batch
+
+    def indices(self, number: int) -> range:
+        """Return the numbers of the pairs of this process's part of a batch."""
+        return range(number * self._size + self._rank, (number + 1) * self._size, self._processes)
+
+    def settings(self, number: int) -> tuple[float, int, int]:
+        """Return severity, side of the pairs and side of the crops of whole faces of a batch."""
+        crop = self._crop(number)
+        return self._severity(number), min(self._part(number), crop), crop
 
     def batch(self, number: int) -> Batch:
         """Return this process's part of one batch."""
-        indices = range(number * self._size + self._rank, (number + 1) * self._size, self._processes)
-        severity, crop, part = self._severity(number), self._crop(number), self._part(number)
-        return collate([self._make(index, severity, min(part, crop), crop) for index in indices])
+        return collate([self._make(index, *self.settings(number)) for index in self.indices(number)])
 
     def close(self) -> None:
         """End the background threads."""

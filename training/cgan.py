@@ -18,6 +18,7 @@ from streamdeblur.training.config import CganSettings, TrainingConfig
 from streamdeblur.training.ema import EMA
 from streamdeblur.training.feature_extractor import open_extractor
 from streamdeblur.training.loop import Stateful, TrainingData, TrainingLoop, launch_fabric
+from streamdeblur.training.machine import Machine
 from streamdeblur.training.networks.discriminator import Discriminator
 from streamdeblur.training.networks.generator import TwoPathGenerator
 from streamdeblur.training.networks.hourglass import Hourglass
@@ -38,6 +39,7 @@ def train_cgan(
     init: Path | None = None,
     identity: str = "",
     teacher: Path | None = None,
+    machine: Machine | None = None,
 ) -> None:
     """Train G_bl, G_s and D (Sec. 3.2 and 3.3, eq. 7) on ``config.cgan.images`` images, or resume the run in `folder`.
 
@@ -50,21 +52,26 @@ def train_cgan(
         init: Initial weights of the generator, in the same forms.
         identity: Network of the identity term, see `open_extractor`; not read if the weight of the term is zero.
         teacher: The exported network of the term of a teacher; not read if its weight is zero.
+        machine: Where it is trained; None for a GPU if there is one, else the CPU.
 
     Raises:
-        OptionError: `folder` holds another run, or the configuration needs a network that was not given.
+        OptionError: `folder` holds another run, the configuration needs a network that was not given, or the machine has no such
+            device.
         InputError, NetworkError: A checkpoint or network cannot be used.
         OutputError: The folder cannot be written to.
         TrainingError: A loss or a weight is no longer finite.
     """
     settings = config.cgan
-    fabric = launch_fabric(settings, config.seed)
+    machine = machine or Machine()
+    fabric = launch_fabric(settings, config.seed, machine)
     pathways = build_pathways(config, hourglass, init, resuming=(folder / CHECKPOINT).exists())
     extractor = open_extractor(identity, fabric.device) if settings.weights.identity else None
     taught_by = _open_teacher(settings, teacher, fabric.device)
-    trainer = Trainer(fabric, pathways, settings.optimiser, settings.steps, part=pathways.trained)
+    trainer = Trainer(fabric, pathways, settings.optimiser, settings.steps, part=pathways.trained, compiled=machine.compiled)
     discriminator = Discriminator(config.network.discriminator)
-    discriminator_trainer = Trainer(fabric, discriminator, settings.discriminator_optimiser, settings.steps)
+    discriminator_trainer = Trainer(
+        fabric, discriminator, settings.discriminator_optimiser, settings.steps, compiled=machine.compiled
+    )
     ema = EMA(pathways.trained, settings.average)
 
     with TrainingRun(folder, "cgan", config, writes=fabric.is_global_zero) as run:
@@ -73,7 +80,7 @@ def train_cgan(
             parts["hourglass"] = pathways.hourglass
         if pathways.draft is not None:
             parts["draft"] = pathways.draft
-        loop = TrainingLoop(fabric, run, settings, parts)
+        loop = TrainingLoop(fabric, run, settings, parts, machine)
         for step, batch in loop.steps(data, lambda: network_for_prediction(pathways, ema)):
             outputs: PathwayOutputs = trainer.model(batch.blurry, batch.sharp, batch.memory)
             judged = {}

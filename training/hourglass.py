@@ -11,6 +11,7 @@ from pathlib import Path
 from streamdeblur.training.config import TrainingConfig
 from streamdeblur.training.ema import EMA
 from streamdeblur.training.loop import TrainingData, TrainingLoop, launch_fabric
+from streamdeblur.training.machine import Machine
 from streamdeblur.training.networks.hourglass import Hourglass
 from streamdeblur.training.networks.two_step import TwoStepNetwork
 from streamdeblur.training.objectives import hourglass_loss
@@ -19,7 +20,9 @@ from streamdeblur.training.trainer import Trainer
 from streamdeblur.training.weights import load_weights
 
 
-def train_hourglass(config: TrainingConfig, data: TrainingData, folder: Path, init: Path | None = None) -> None:
+def train_hourglass(
+    config: TrainingConfig, data: TrainingData, folder: Path, init: Path | None = None, machine: Machine | None = None
+) -> None:
     """Train H (Sec. 3.1, eq. 2) on ``config.hourglass.images`` images, or resume the run in `folder`.
 
     Args:
@@ -27,23 +30,25 @@ def train_hourglass(config: TrainingConfig, data: TrainingData, folder: Path, in
         data: Pairs to train on and to validate with.
         folder: Folder of the run; created if it does not exist.
         init: Initial weights of H: the folder of a run, a checkpoint, or an exported ONNX file.
+        machine: Where it is trained; None for a GPU if there is one, else the CPU.
 
     Raises:
-        OptionError: `folder` holds another run.
+        OptionError: `folder` holds another run, or the machine has no such device.
         InputError, NetworkError: The checkpoint or `init` cannot be used.
         OutputError: The folder cannot be written to.
         TrainingError: The loss or a weight is no longer finite.
     """
     settings = config.hourglass
-    fabric = launch_fabric(settings, config.seed)
+    machine = machine or Machine()
+    fabric = launch_fabric(settings, config.seed, machine)
     hourglass = Hourglass(config.network.hourglass)
     if init is not None:
         load_weights(hourglass, init, "hourglass")
-    trainer = Trainer(fabric, hourglass, settings.optimiser, settings.steps)
+    trainer = Trainer(fabric, hourglass, settings.optimiser, settings.steps, compiled=machine.compiled)
     ema = EMA(hourglass, settings.average)
 
     with TrainingRun(folder, "hourglass", config, writes=fabric.is_global_zero) as run:
-        loop = TrainingLoop(fabric, run, settings, {"learner": trainer, "average": ema})  # names in the file
+        loop = TrainingLoop(fabric, run, settings, {"learner": trainer, "average": ema}, machine)  # names in the file
         for step, batch in loop.steps(data, lambda: TwoStepNetwork(ema.network, None)):
             coarse, _ = trainer.model(batch.blurry)
             loss = hourglass_loss(settings, coarse, batch.sharp, batch.blurry)

@@ -7,7 +7,7 @@ import math
 import os
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import torch
 from lightning_fabric import Fabric
@@ -20,6 +20,9 @@ from streamdeblur.training.allocator import keep_freed_memory
 from streamdeblur.training.batches import Batch, BatchLoader, MakeSample
 from streamdeblur.training.checkpoint import State, random_state, restore_random_state
 from streamdeblur.training.config import StepSettings
+from streamdeblur.training.datasets.pair_maker import PairMaker
+from streamdeblur.training.machine import Machine
+from streamdeblur.training.on_device.loader import DrawnBatchLoader
 from streamdeblur.training.progress import ProgressLog
 from streamdeblur.training.run import TrainingRun
 from streamdeblur.training.stop_request import StopRequest
@@ -45,15 +48,22 @@ class TrainingData:
     """Makes those to train on."""
     held_out: MakeSample
     """Makes those of the validation."""
+    maker: PairMaker | None = None
+    """What plans those to train on, where a device can draw them; None where they are read from files."""
 
 
-def launch_fabric(settings: StepSettings, seed: int) -> Fabric:
+def launch_fabric(settings: StepSettings, seed: int, machine: Machine | None = None) -> Fabric:
     """Start Lightning Fabric in this process: on a CPU, on a GPU, or as one of several processes that torchrun started.
 
     Args:
         settings: Of the step, for its precision.
         seed: Of all random number generators.
+        machine: Which device; None for a GPU if there is one.
+
+    Raises:
+        OptionError: Several processes were told to take one card.
     """
+    machine = machine or Machine()
     keep_freed_memory()
     processes = int(os.environ.get("WORLD_SIZE", "1"))
     local_processes = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
@@ -63,29 +73,74 @@ def launch_fabric(settings: StepSettings, seed: int) -> Fabric:
     # networks without batch statistics have nothing to broadcast, the others keep those of each process
     strategy = DDPStrategy(broadcast_buffers=False) if processes > 1 else "auto"
     fabric = Fabric(
-        accelerator="auto",
+        accelerator=machine.accelerator,
         strategy=strategy,
-        devices=local_processes,
+        devices=machine.devices(local_processes),
         num_nodes=processes // local_processes,
         precision=settings.precision,
     )
     fabric.launch()
+    # crops of one size over and over: the fastest algorithms are found once
+    torch.backends.cudnn.benchmark = fabric.device.type == "cuda"
     fabric.seed_everything(seed, verbose=False)
     return fabric
+
+
+class LossReader:
+    """Reads losses. Those of a card are read a step later, so that it never waits for the CPU.
+
+    What a loss that is not finite then has done to the weights is not saved, since `TrainingLoop.save` checks them.
+    """
+
+    def __init__(self, *, late: bool) -> None:
+        """
+        Args:
+            late: Whether losses are those of the step before.
+        """
+        self._late = late
+        self._before: dict[tuple[str, ...], tuple[Tensor, torch.cuda.Event | None]] = {}
+
+    def read(self, losses: Mapping[str, Tensor]) -> dict[str, float]:
+        """Return scalars by name as numbers; none where there is no step before."""
+        names = tuple(losses)
+        values = torch.stack([loss.detach().float() for loss in losses.values()])
+        if not self._late:
+            return dict(zip(names, values.tolist(), strict=True))
+        copied = torch.cuda.Event() if values.is_cuda else None  # type: ignore[no-untyped-call]
+        on_cpu = values.to("cpu", non_blocking=True)
+        if copied is not None:
+            copied.record()
+        before = self._before.get(names)
+        self._before[names] = on_cpu, copied
+        if before is None:
+            return {}
+        values, arrived = before
+        if arrived is not None:
+            arrived.synchronize()
+        return dict(zip(names, values.tolist(), strict=True))
 
 
 class TrainingLoop:
     """Gives a run its batches from where it stopped; logs, validates and saves what was trained."""
 
-    def __init__(self, fabric: Fabric, run: TrainingRun, settings: StepSettings, parts: Mapping[str, Stateful]) -> None:
+    def __init__(
+        self,
+        fabric: Fabric,
+        run: TrainingRun,
+        settings: StepSettings,
+        parts: Mapping[str, Stateful],
+        machine: Machine | None = None,
+    ) -> None:
         """
         Args:
             fabric: Of this process.
             run: Where the state and the log are kept.
             settings: Of the step.
             parts: All that training changes, by its name in the checkpoint. Restored here if the run has a checkpoint.
+            machine: What makes the pairs; None for the default.
         """
         self._fabric, self._run, self._settings, self._parts = fabric, run, settings, parts
+        self._machine, self._losses = machine or Machine(), LossReader(late=fabric.device.type == "cuda")
         self._progress = ProgressLog(settings.images)
         self._step = 0
         state = run.resume()
@@ -115,7 +170,7 @@ class TrainingLoop:
         """
         settings = self._settings
         validation = Validation(data.held_out, settings.validate_pairs, list(settings.face_crops)) if self._run.writes else None
-        batches = self._load(data.training)
+        batches = self._load(data)
         try:
             with StopRequest() as stop:
                 for batch in batches:
@@ -142,24 +197,26 @@ class TrainingLoop:
         told = torch.tensor(float(stopped), device=self._fabric.device)
         return bool(self._fabric.all_reduce(told, reduce_op="sum"))
 
-    def _load(self, make: MakeSample) -> BatchLoader:
-        return BatchLoader(
-            make,
-            size=self._settings.batch,
-            part=self._settings.part,
-            crop=self._settings.face_crop,
-            severity=self._settings.severity,
-            first=self._step,
-            rank=self._fabric.global_rank,
-            processes=self._fabric.world_size,
-        )
+    def _load(self, data: TrainingData) -> BatchLoader:
+        schedule: dict[str, Any] = {
+            "size": self._settings.batch,
+            "part": self._settings.part,
+            "crop": self._settings.face_crop,
+            "severity": self._settings.severity,
+            "first": self._step,
+            "rank": self._fabric.global_rank,
+            "processes": self._fabric.world_size,
+        }
+        if data.maker is not None and self._machine.draws(self._fabric.device):
+            return DrawnBatchLoader(data.maker, self._fabric.device, **schedule)
+        return BatchLoader(data.training, **schedule)
 
     def _crossed(self, interval: int) -> bool:
         """Whether the last step reached or passed a multiple of `interval` images."""
         return self._images // interval > (self._images - self._settings.batch) // interval
 
     def record(self, losses: Mapping[str, Tensor]) -> None:
-        """Check and log the losses of a step, before they change any weight.
+        """Check and log the losses of a step, before they change any weight; on a card a step later, see `LossReader`.
 
         Args:
             losses: Scalars by name; the first one is shown in the progress line.
@@ -168,18 +225,20 @@ class TrainingLoop:
             TrainingError: A loss is NaN or infinite.
         """
         values = self.check(losses)
+        if not values:
+            return
         speed = self._progress.update(self._images, next(iter(values.values())))
         if speed is not None:
             scalars = {f"loss/{name}": value for name, value in values.items()}
             self._run.log_scalars(scalars | {"images_per_second": speed}, self._images)
 
     def check(self, losses: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return the losses as numbers.
+        """Return the losses as numbers; on a card those of the step before, none in the first one.
 
         Raises:
             TrainingError: A loss is NaN or infinite.
         """
-        values = {name: loss.item() for name, loss in losses.items()}
+        values = self._losses.read(losses)
         bad = [name for name, value in values.items() if not math.isfinite(value)]
         if bad:
             raise TrainingError(

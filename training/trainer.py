@@ -20,7 +20,14 @@ class Trainer:
     """
 
     def __init__(
-        self, fabric: Fabric, network: nn.Module, settings: OptimiserSettings, steps: int, part: nn.Module | None = None
+        self,
+        fabric: Fabric,
+        network: nn.Module,
+        settings: OptimiserSettings,
+        steps: int,
+        part: nn.Module | None = None,
+        *,
+        compiled: bool = False,
     ) -> None:
         """
         Args:
@@ -29,12 +36,16 @@ class Trainer:
             settings: Which optimiser, and its rates.
             steps: Length of the training, for rates that fall towards its end.
             part: The part of `network` to train; all of it by default.
+            compiled: Whether the network is compiled, on a card with CUDA graphs.
         """
         self.part = network if part is None else part
         self._fabric, self._settings, self._steps = fabric, settings, steps
         self._optimisers = build_optimisers(self.part, settings)
         # The stubs of torch have no overload for a memory format alone.
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        if compiled:
+            # in its place, so that the names of the weights stay; crops of each size are compiled for themselves
+            network.compile(dynamic=False, mode="reduce-overhead")
         self.model, *self._wrapped = fabric.setup(network, *self._optimisers)
 
     def __repr__(self) -> str:

@@ -14,8 +14,8 @@ import typer
 from streamdeblur.errors import OptionError
 
 if TYPE_CHECKING:
-    from streamdeblur.training.batches import MakeSample
     from streamdeblur.training.config import StepSettings, TrainingConfig
+    from streamdeblur.training.datasets.pair_maker import PairMaker
     from streamdeblur.training.loop import TrainingData
 
 CHECKPOINT = "checkpoint.safetensors"
@@ -30,6 +30,12 @@ Clips = Annotated[list[Path] | None, typer.Option(help="Face clips: made by 'dat
 Pairs = Annotated[list[Path] | None, typer.Option(help="Ready-made pairs: made by 'dataset pairs'; instead of the two above.")]
 HeldOutStills = Annotated[Path | None, typer.Option(help="Stills of other people, to validate with.")]
 HeldOutClips = Annotated[Path | None, typer.Option(help="Clips of other people, to validate with.")]
+Device = Annotated[
+    str, typer.Option(metavar="auto|cpu|cuda:N", help="Where to train: a card of the driver, or the CPU; auto takes a card.")
+]
+Compile = Annotated[
+    bool, typer.Option("--compile", help="Compile the networks first (torch.compile; on a card with CUDA graphs): takes minutes.")
+]
 Init = Annotated[Path | None, typer.Option(help="Begin with these weights: a run, a checkpoint, or an exported ONNX file.")]
 
 
@@ -87,23 +93,24 @@ class DataFolders:
         if self.pairs and unpaired:
             raise OptionError("This method learns from images that are not paired: give --stills and --clips instead of --pairs.")
 
-        def maker(stills: list[Path], clips: list[Path], *, unpaired: bool = False) -> MakeSample:
-            if unpaired:
-                return open_unpaired(stills, clips, recipe, seed).pair
+        def maker(stills: list[Path], clips: list[Path]) -> PairMaker:
             if memory:
-                return open_sequence_maker(stills, clips, recipe, seed, memory).sequence
-            return open_maker(stills, clips, recipe, seed).pair
+                return open_sequence_maker(stills, clips, recipe, seed, memory)
+            return open_maker(stills, clips, recipe, seed)
 
         trained_on = self.stills or [], self.clips or []
-        if self.pairs:
-            training: MakeSample = StoredPairs(self.pairs, settings.pairs, seed, mirrored=recipe.mirrored).pair
+        planned = None if self.pairs or unpaired else maker(*trained_on)
+        if planned is not None:
+            training = planned.sample
+        elif unpaired:
+            training = open_unpaired(*trained_on, recipe, seed).pair
         else:
-            training = maker(*trained_on, unpaired=unpaired)
+            training = StoredPairs(self.pairs or [], settings.pairs, seed, mirrored=recipe.mirrored).pair
         stills, clips = ([folder] if folder else [] for folder in (self.held_out_stills, self.held_out_clips))
         if not stills and not clips:
             logger.info("No --held-out-stills or --held-out-clips: the run is validated on people that are trained on.")
-            return TrainingData(training, maker(*trained_on) if unpaired else training)
-        return TrainingData(training, maker(stills, clips))
+            return TrainingData(training, maker(*trained_on).sample if unpaired else training, planned)
+        return TrainingData(training, maker(stills, clips).sample, planned)
 
 
 def _given(option: str, folders: list[Path] | None) -> list[str]:

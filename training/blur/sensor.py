@@ -9,7 +9,7 @@ saturation and camera curve).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import cv2
@@ -149,6 +149,10 @@ class Degradations:
         length = max(float(np.hypot(*self.moved)), 1e-6)
         x, y = self.moved
         return x / length * (self.combing or 0.0), y / length * (self.combing or 0.0)
+
+    def of_exposure(self, number: int) -> Degradations:
+        """Return what happens to one exposure of several: the same, with its own noise."""
+        return replace(self, key=(self.key + number) % (1 << 32))
 
     def record(self) -> dict[str, float]:
         """Return the values of what occurs, by name."""

@@ -105,13 +105,18 @@ def expose_still(
     pictures, kernels = [], []
     for number in range(course.exposures):
         intensity, kernel = painter.expose(number)
-        own = replace(degradations, key=(degradations.key + number) % (1 << 32), h264=None)
+        own = replace(degradations.of_exposure(number), h264=None)
         pictures.append(degrade(intensity, own, response))
         kernels.append(with_defocus(kernel, degradations) if kernel.any() else kernel)
     if degradations.h264 is not None:
         pictures = h264_stream(pictures, degradations.h264)
     valid = np.ones(course.exposures, np.bool_)
     return ExposureSequence(np.stack(pictures), view.pixels(image, response), np.stack(kernels), valid, {})
+
+
+def still_margin(course: Course, crop: View) -> int:
+    """Return how many pixels around a view its exposures are drawn from: what a kernel reaches, and the face's own motion."""
+    return SIZE // 2 + 1 + math.ceil(float(np.abs(course.motion.fields).max()) * crop.width)
 
 
 class _Painter:
@@ -122,7 +127,7 @@ class _Painter:
     ) -> None:
         self._course, self._crop, self._view = course, crop, view
         self._present = course.motion.at(course.middle(course.exposures - 1)) * np.float32(crop.width)
-        self._margin = SIZE // 2 + 1 + math.ceil(float(np.abs(course.motion.fields).max()) * crop.width)
+        self._margin = still_margin(course, crop)
         self._intensity = view.intensity(image, response, self._margin)
         if highlights is not None:
             brighten(self._intensity, HIGHLIGHT, highlights)

@@ -19,6 +19,7 @@ from streamdeblur.training.config import ComparedSettings, TrainingConfig
 from streamdeblur.training.ema import EMA
 from streamdeblur.training.feature_extractor import open_extractor
 from streamdeblur.training.loop import TrainingData, TrainingLoop, launch_fabric
+from streamdeblur.training.machine import Machine
 from streamdeblur.training.networks.compared.network import ComparedNetwork
 from streamdeblur.training.networks.compared.presets import ChakrabartiPreset, KupynPreset, NahPreset
 from streamdeblur.training.run import TrainingRun
@@ -26,7 +27,12 @@ from streamdeblur.training.weights import load_weights
 
 
 def train_compared(
-    config: TrainingConfig, data: TrainingData, folder: Path, init: Path | None = None, features: str = ""
+    config: TrainingConfig,
+    data: TrainingData,
+    folder: Path,
+    init: Path | None = None,
+    features: str = "",
+    machine: Machine | None = None,
 ) -> None:
     """Train the method of ``config.compared`` on ``config.compared.images`` images, or resume the run in `folder`.
 
@@ -36,6 +42,7 @@ def train_compared(
         folder: Folder of the run; created if it does not exist.
         init: Initial weights of what restores: the folder of a run, a checkpoint, or an exported ONNX file.
         features: Network of the content term of Kupyn et al., see `open_extractor`; '' to compare pixels.
+        machine: Where it is trained; None for a GPU if there is one, else the CPU. Its networks are not compiled.
 
     Raises:
         OptionError: `folder` holds another run, the configuration has no compared method, or there are several processes.
@@ -44,7 +51,7 @@ def train_compared(
         TrainingError: A loss or a weight is no longer finite.
     """
     settings = config.settings_of_compared()
-    fabric = launch_fabric(settings, config.seed)
+    fabric = launch_fabric(settings, config.seed, machine)
     if fabric.world_size > 1:
         raise OptionError("The compared methods are trained by one process.")
     method = open_method(fabric, settings, features)
@@ -52,7 +59,7 @@ def train_compared(
         load_weights(method.generator, init, "generator")
     ema = EMA(method.generator, settings.average)
     with TrainingRun(folder, "compared", config) as run:
-        loop = TrainingLoop(fabric, run, settings, {**method.parts, "average": ema})
+        loop = TrainingLoop(fabric, run, settings, {**method.parts, "average": ema}, machine)
         for step, batch in loop.steps(data, lambda: ComparedNetwork(ema.network)):
             loop.record(method.step(batch, step, loop.check))
             ema.update(method.generator)

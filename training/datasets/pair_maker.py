@@ -20,6 +20,7 @@ from streamdeblur.training.blur.response import Response, open_response
 from streamdeblur.training.blur.reverse import average_backwards
 from streamdeblur.training.blur.scheme import BlurScheme, Growth
 from streamdeblur.training.blur.sensor import Degradations, with_defocus
+from streamdeblur.training.blur.sequences import ExposureSequence
 from streamdeblur.training.blur.trajectories import sample_kernel, trimmed
 from streamdeblur.training.blur.view import Image, View
 from streamdeblur.training.datasets.random_crops import CROP, STILL_JITTER, STILL_SCALES, face_view, random_part, scaled
@@ -134,7 +135,7 @@ class PairMaker:
             OptionError, InputError: the recipe's response cannot be opened.
         """
         self.stills, self.clips, self.recipe, self.seed = stills, clips, recipe or Recipe(), seed
-        self._responses = [open_response(name) for name in self.recipe.responses]
+        self.responses = [open_response(name) for name in self.recipe.responses]
         self._schemes, self._bounds = self._choices()
         mixed = [scheme.growth for scheme in self._schemes if scheme.kind == "vla" and self.recipe.mix[scheme]]
         self._growths: list[Growth] = sorted(set(mixed)) or ["symmetric"]
@@ -173,6 +174,10 @@ class PairMaker:
         """
         return self.draw(self.plan(index, severity, size, crop))
 
+    def sample(self, index: int, severity: float = 1.0, size: int = CROP, crop: int = CROP) -> Pair | ExposureSequence:
+        """Make what a training of this maker's recipe needs: a pair; arguments as for `pair`."""
+        return self.pair(index, severity, size, crop)
+
     def plan(self, index: int, severity: float = 1.0, size: int = CROP, crop: int = CROP) -> PairPlan:
         """Sample all that is random of a pair, without reading a pixel; arguments as for `pair`."""
         random = np.random.default_rng((self.seed, index))
@@ -192,7 +197,7 @@ class PairMaker:
         """Make one exposure, on the CPU."""
         frames, sharp_response = self._pictures(exposure.source, order.crop), None
         if isinstance(exposure.source, Averaged):
-            sharp_response = self._responses[0]
+            sharp_response = self.responses[0]
         return expose(
             frames, exposure.window, order.response, exposure.motion, view=exposure.view, degradations=exposure.degradations,
             sharp_response=sharp_response,
@@ -203,7 +208,7 @@ class PairMaker:
         if isinstance(source, Averaged):
             return self.clips[source.clip].frames
         if isinstance(source, Cutout):
-            return [source.view.pixels(self.clips[source.clip].frames[source.frame], self._responses[0])]
+            return [source.view.pixels(self.clips[source.clip].frames[source.frame], self.responses[0])]
         image = self.stills[source.number]
         return [image if source.scale == 1.0 else scaled(image, source.scale, crop)]
 
@@ -215,7 +220,7 @@ class PairMaker:
         degraded = 0.0 if sharp else 1.0 if worst else severity * self.recipe.severity
         degradations = self.recipe.sensor.sample(random, degraded)
         flipped = bool(random.random() < 0.5) and self.recipe.mirrored
-        response = self._responses[int(random.integers(len(self._responses)))]
+        response = self.responses[int(random.integers(len(self.responses)))]
         return Order(scheme, severity, size, crop, degradations, response), flipped
 
     def _extent(self, random: np.random.Generator, order: Order) -> float:
@@ -293,7 +298,7 @@ class PairMaker:
 
     def _vla_windows(self, clip: FrameSequence, distinct: list[Observation], growth: Growth) -> list[Window]:
         """The windows of VLA in a clip, with those of its frames in reverse order if the recipe has them."""
-        scheme, response, rules = BlurScheme("vla", growth=growth), self._responses[0], self.recipe.rules
+        scheme, response, rules = BlurScheme("vla", growth=growth), self.responses[0], self.recipe.rules
         forward = find_windows(distinct, scheme, response, rules=rules)
         if not self.recipe.reverse:
             return forward

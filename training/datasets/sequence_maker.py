@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from streamdeblur.training.blur.averaging import FrameSequence, Window, pravg
 from streamdeblur.training.blur.camera import CameraPath
+from streamdeblur.training.blur.exposures import Pair
 from streamdeblur.training.blur.face_motion import FaceMotion
-from streamdeblur.training.blur.sensor import Degradations
 from streamdeblur.training.blur.sequences import Course, ExposureSequence, expose_still
 from streamdeblur.training.blur.shake import Shake
 from streamdeblur.training.blur.trajectories import SIZE
@@ -41,6 +41,18 @@ class ConsecutiveAverages:
     """The present one last; None where the clip or the shot begins later."""
     record: dict[str, Any]
 
+    @property
+    def present(self) -> ExposurePlan:
+        """The present exposure."""
+        present = self.exposures[-1]
+        assert present is not None
+        return present
+
+    @property
+    def shown(self) -> list[ExposurePlan]:
+        """The exposures; one that the clip does not have holds the present one, and is not valid."""
+        return [exposure or self.present for exposure in self.exposures]
+
 
 @dataclass(frozen=True, eq=False)
 class SequencePlan:
@@ -51,6 +63,13 @@ class SequencePlan:
     content: MovedStill | ConsecutiveAverages
     forgotten: NDArray[np.bool_]
     """bool [exposures]: those before a cut, or before the track began."""
+
+    @property
+    def validity(self) -> NDArray[np.bool_]:
+        """See `ExposureSequence.validity`."""
+        if isinstance(self.content, MovedStill):
+            return ~self.forgotten
+        return ~self.forgotten & [exposure is not None for exposure in self.content.exposures]
 
 
 class SequenceMaker(PairMaker):
@@ -84,6 +103,10 @@ class SequenceMaker(PairMaker):
         """
         return self.draw_sequence(self.plan_sequence(index, severity, size, crop))
 
+    def sample(self, index: int, severity: float = 1.0, size: int = CROP, crop: int = CROP) -> Pair | ExposureSequence:
+        """Make a sequence; arguments as for `PairMaker.pair`."""
+        return self.sequence(index, severity, size, crop)
+
     def plan_sequence(self, index: int, severity: float = 1.0, size: int = CROP, crop: int = CROP) -> SequencePlan:
         """Sample all that is random of a sequence, without reading a pixel; arguments as for `sequence`."""
         random = np.random.default_rng((self.seed, index))
@@ -96,11 +119,8 @@ class SequenceMaker(PairMaker):
         """Make the sequence that was planned, on the CPU."""
         order, content = plan.order, plan.content
         made = self._draw_still(content, order) if isinstance(content, MovedStill) else self._draw_clip(content, order)
-        sequence = replace(
-            made,
-            validity=made.validity & ~plan.forgotten,
-            kernels=np.where(plan.forgotten[:, None, None], np.float32(0.0), made.kernels),
-        )
+        kernels = np.where(plan.forgotten[:, None, None], np.float32(0.0), made.kernels)
+        sequence = replace(made, validity=plan.validity, kernels=kernels)
         sequence.record.update(order.record(), flipped=plan.flipped, valid=int(sequence.validity.sum()))
         return sequence.mirrored() if plan.flipped else sequence
 
@@ -171,20 +191,19 @@ class SequenceMaker(PairMaker):
         views = self._views(random, number, [window or present for window in windows], order)
         paths = self._paths(random, views[-1], present.length, extent) if order.scheme.camera else [None] * exposures
         planned = tuple(
-            None if window is None else ExposurePlan(Averaged(number), view, path, _numbered(order.degradations, k), window)
+            None if window is None else ExposurePlan(Averaged(number), view, path, order.degradations.of_exposure(k), window)
             for k, (window, view, path) in enumerate(zip(windows, views, paths, strict=True))
         )
         return ConsecutiveAverages(planned, {"clip": number, "extent": round(extent, 2), "stride": present.length + gap})
 
     def _draw_clip(self, averages: ConsecutiveAverages, order: Order) -> ExposureSequence:
-        pictures = [None if exposure is None else self.expose(exposure, order) for exposure in averages.exposures]
-        shown = pictures[-1]
-        assert shown is not None
-        # an exposure that the clip does not have holds the present one, and is not valid
-        blurry = np.stack([(pair or shown).blurry for pair in pictures])
-        kernels = np.zeros((len(pictures), SIZE, SIZE), np.float32)
-        valid = np.array([pair is not None for pair in pictures])
-        return ExposureSequence(blurry, shown.sharp, kernels, valid, {**shown.record, **averages.record})
+        present = self.expose(averages.present, order)
+        earlier = [present if exposure is None else self.expose(exposure, order) for exposure in averages.exposures[:-1]]
+        blurry = np.stack([pair.blurry for pair in (*earlier, present)])
+        kernels = np.zeros((len(blurry), SIZE, SIZE), np.float32)
+        return ExposureSequence(
+            blurry, present.sharp, kernels, np.ones(len(blurry), np.bool_), {**present.record, **averages.record}
+        )
 
     def _earlier(self, number: int, present: Window, stride: int) -> list[Window | None]:
         """The windows of the exposures, the present one last; None where the clip or the shot begins later."""
@@ -210,8 +229,3 @@ class SequenceMaker(PairMaker):
     def _paths(self, random: np.random.Generator, view: View, length: int, extent: float) -> list[CameraPath]:
         """The parts of one camera path in each exposure; the extent, in pixels of the crop, is that of the present one."""
         return CameraPath.sample_run(random, self.exposures, length, 1.0 + (extent - 1.0) / view.scale, view.width, view.height)
-
-
-def _numbered(degradations: Degradations, exposure: int) -> Degradations:
-    """What happens to one exposure of several: the same, with its own noise."""
-    return replace(degradations, key=(degradations.key + exposure) % (1 << 32))

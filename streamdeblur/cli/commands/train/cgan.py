@@ -13,8 +13,10 @@ from streamdeblur.cli.resuming import goes_on_with_the_same_command
 from streamdeblur.cli.training import (
     CHECKPOINT,
     Clips,
+    Compile,
     Config,
     DataFolders,
+    Device,
     HeldOutClips,
     HeldOutStills,
     Init,
@@ -44,15 +46,19 @@ def command(
     init: Init = None,
     identity: Identity = "",
     teacher: Teacher = None,
+    device: Device = "auto",
+    compile: Compile = False,  # the name of the option
 ) -> None:
     with handle_errors(quiet=is_helper_process()):
         folders = DataFolders(stills, clips, pairs, held_out_stills, held_out_clips)
         with needs_extra("train", "Training"):
             from streamdeblur.training.cgan import train_cgan
             from streamdeblur.training.config import TrainingConfig
+            from streamdeblur.training.machine import Machine
 
         loaded = TrainingConfig.load(config)
+        machine = Machine(device, compile)
         data = folders.open(loaded, loaded.cgan)
         with goes_on_with_the_same_command(run / CHECKPOINT):
-            train_cgan(loaded, data, run, hourglass, init, identity, teacher)
+            train_cgan(loaded, data, run, hourglass, init, identity, teacher, machine)
         tell_next(run, "cgan", config, folders)

@@ -14,6 +14,7 @@ from streamdeblur.cli.training import (
     Clips,
     Config,
     DataFolders,
+    Device,
     HeldOutClips,
     HeldOutStills,
     Init,
@@ -39,15 +40,18 @@ def command(
     held_out_clips: HeldOutClips = None,
     init: Init = None,
     features: Features = "",
+    device: Device = "auto",
 ) -> None:
     with handle_errors(quiet=is_helper_process()):
         folders = DataFolders(stills, clips, pairs, held_out_stills, held_out_clips)
         with needs_extra("train", "Training"):
             from streamdeblur.training.compared.train import train_compared
             from streamdeblur.training.config import TrainingConfig
+            from streamdeblur.training.machine import Machine
 
         loaded = TrainingConfig.load(config)
+        machine = Machine(device)
         data = folders.open(loaded, loaded.settings_of_compared())
         with goes_on_with_the_same_command(run / CHECKPOINT):
-            train_compared(loaded, data, run, init, features)
+            train_compared(loaded, data, run, init, features, machine)
         tell_next(run, "compared", config, folders)
