@@ -23,6 +23,7 @@ PAGES = [page for page in PAGES if "_build" not in page.parts]
 OTHER_PROGRAMS = {
     "--real": "benchmarks/transcode.py",
     "--extent": "benchmarks/handheld.py",
+    "--only": "benchmarks/gpu_check.py",
     "--faces": "benchmarks/handheld.py",
 }
 """Options named on their own that are not of streamdeblur."""

@@ -45,6 +45,19 @@ def open_teacher(path: Path, device: torch.device) -> Teacher:
         InputError: The file cannot be read, or does not say how its network was trained.
         NetworkError: Its weights are not those of the network that it says it has.
     """
+    return Teacher(read_exported(path).to(device))
+
+
+def read_exported(path: Path) -> TwoStepNetwork:
+    """Read an exported network as PyTorch modules.
+
+    Args:
+        path: An ONNX file that `streamdeblur export` wrote.
+
+    Raises:
+        InputError: The file cannot be read, or does not say how its network was trained.
+        NetworkError: Its weights are not those of the network that it says it has.
+    """
     metadata = {item.key: item.value for item in read_onnx(path).metadata_props}
     try:
         # only the shapes: files of former versions have other settings beside them
@@ -60,4 +73,4 @@ def open_teacher(path: Path, device: torch.device) -> Teacher:
     if preset.draft is not None:
         draft = TwoPathGenerator(preset.draft, preset.hourglass.code)
         load_weights(draft, path, "draft")
-    return Teacher(TwoStepNetwork(hourglass, generator, draft).to(device))
+    return TwoStepNetwork(hourglass, generator, draft)

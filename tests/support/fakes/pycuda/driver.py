@@ -42,6 +42,11 @@ class Context:
         machine_for("Context.pop")
         context_stack().pop()
 
+    @staticmethod
+    def synchronize():
+        for stream in list(machine_for("Context.synchronize").streams.values()):
+            stream.synchronize()
+
 
 class Device:
     def __init__(self, number):
