@@ -355,6 +355,22 @@ class ArchiveOptions(VideoBatchOptions):
         default=None, description="Do the share of one of several processes that need not know of each other."
     )
 
+    watch: bool = Field(default=False, description="Go on with files as they arrive in the folders, until an interruption.")
+    settle: Seconds = Field(
+        default=10.0, ge=0.1, le=LONGEST_TIME, description="Time for which a file has not changed when a watch takes it."
+    )
+    idle: Seconds | None = Field(
+        default=None, gt=0, le=LONGEST_TIME, description="End a watch when nothing has come for this long."
+    )
+
+    @model_validator(mode="after")
+    def _refuse_unused(self) -> Self:
+        if self.watch and self.shard is not None:
+            raise ValueError("watch is of one batch, and shard is a share of a plan: give one of them")
+        if not self.watch and (given := {"settle", "idle"} & self.model_fields_set):
+            raise ValueError(f"{sorted(given)[0]} is of a watch, and needs watch")
+        return self
+
     def work(self) -> VideoOptions:
         """Return the settings that the outputs depend on."""
         own = set(ArchiveOptions.model_fields) - set(VideoOptions.model_fields)

@@ -16,7 +16,9 @@ from streamdeblur.archive.plan import File, header_of, plan_files
 from streamdeblur.archive.pool import Pool
 from streamdeblur.archive.run import BatchRun, Display, Limits, unfinished
 from streamdeblur.archive.shards import Shard
+from streamdeblur.archive.watch import Watch
 from streamdeblur.archive.worker import Assignment, remove_segments
+from streamdeblur.files import make_folder
 from streamdeblur.jobs.batch import Outcome
 from streamdeblur.jobs.video import VideoSummary
 from streamdeblur.options import ArchiveOptions
@@ -50,7 +52,7 @@ def restore_archive(
         out: The output folder.
         options: Settings.
         open_pool: Opens the workers, with what they are told.
-        display: Returns what shows the progress, for all files and those that are not complete.
+        display: Returns what shows the progress, for all files and those that are not complete; called again where files arrive.
 
     Returns:
         What became of each file.
@@ -61,7 +63,12 @@ def restore_archive(
         NetworkError, EngineError: There is no such network, or no worker can run it.
     """
     shard = None if options.shard is None else Shard(*options.shard)
-    jobs = jobs_of(inputs, out, keep_tree=options.keep_tree)
+    watch = _watch(inputs, out, options) if options.watch else None
+    if watch is None:
+        jobs = jobs_of(inputs, out, keep_tree=options.keep_tree)
+    else:
+        make_folder(out)
+        jobs = watch.new()
     with ExitStack() as opened:
         opened.enter_context(locked(out, shard))
         with planning(out):
@@ -72,7 +79,20 @@ def restore_archive(
         outcome = ArchiveOutcome()
         undone = [file for file in files if not _is_skipped(file, out, options, outcome)]
         _tell(undone)
-        if undone:
+
+        def arrivals() -> list[File] | None:
+            if watch is None:
+                return None
+            jobs = watch.new()
+            if not jobs:
+                return None if watch.is_over else []
+            with planning(out):
+                found = plan_files(jobs, manifest, work, shard)
+            new = [file for file in found if not _is_skipped(file, out, options, outcome)]
+            display(found, new)
+            return new
+
+        if undone or watch is not None:
             run = BatchRun(
                 undone,
                 manifest,
@@ -81,11 +101,15 @@ def restore_archive(
                 limits=Limits(options.attempts, options.max_failures),
                 shard=shard,
             )
-            run.run()
+            run.run(arrivals)
             outcome.files += run.outcomes
-            outcome.unfinished = [file.job.source for file in unfinished(undone, run.outcomes) if not file.is_complete(out)]
+            outcome.unfinished = [file.job.source for file in unfinished(run.files, run.outcomes) if not file.is_complete(out)]
             outcome.stopped = run.stopped
     return outcome
+
+
+def _watch(inputs: Sequence[Path], out: Path, options: ArchiveOptions) -> Watch:
+    return Watch(inputs, out, keep_tree=options.keep_tree, settle=options.settle, idle=options.idle)
 
 
 def _opened(opened: ExitStack, open_pool: Callable[[Assignment], Pool], assignment: Assignment) -> Pool:

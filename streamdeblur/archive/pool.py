@@ -27,7 +27,7 @@ class Pool(Protocol):
         """Let a free worker begin a task."""
 
     def reports(self, on_progress: Callable[[TaskProgress], object]) -> Iterator[Report]:
-        """Wait until anything happens, and yield the reports of tasks that have ended; each task that was given has one.
+        """Wait for moments, and yield the reports of tasks that have ended; each task that was given has one.
 
         A worker that was lost is replaced; the report of its task says so.
         """

@@ -15,6 +15,7 @@ from streamdeblur.worker_processes import start_process
 
 MOST_LOSSES = 3
 """Losses in a row after which a worker that has done nothing is not started again."""
+WAIT_SECONDS = 1.0
 ENDING_SECONDS = 10.0
 
 
@@ -80,7 +81,7 @@ class Processes:
 
     def reports(self, on_progress: Callable[[TaskProgress], object]) -> Iterator[Report]:
         there = {one.pipe: one for one in self._processes if not one.retired}
-        for pipe in connection.wait(list(there)):
+        for pipe in connection.wait(list(there), WAIT_SECONDS):
             yield from self._received(there[pipe], on_progress)  # type: ignore[index]  # only pipes were waited for
 
     def _received(self, worker: _Process, on_progress: Callable[[TaskProgress], object]) -> Iterator[Report]:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
@@ -20,6 +21,9 @@ from streamdeblur.jobs.batch import Outcome
 from streamdeblur.jobs.video import VideoSummary
 
 logger = logging.getLogger(__name__)
+
+IDLE_SECONDS = 0.5
+"""Time between two looks for further files, while there is nothing to do."""
 
 
 class Display(Protocol):
@@ -94,32 +98,54 @@ class BatchRun:
         """Those of the files that are complete, or failed."""
 
     @property
+    def files(self) -> list[File]:
+        """All files that were to be completed."""
+        return [work.file for work in self._works.values()]
+
+    @property
     def stopped(self) -> bool:
         """Whether more files have failed than may."""
         most = self._limits.max_failures
         return most is not None and self._failures > most
 
-    def run(self) -> None:
+    def run(self, arrivals: Callable[[], Sequence[File] | None] = lambda: None) -> None:
         """Do all tasks.
+
+        Args:
+            arrivals: Returns further files, now and then; None when there will be no more.
 
         Raises:
             EngineError: No worker is left that could do any.
             OutputError: The manifest cannot be written.
         """
-        for work in self._works.values():
-            self._plan(work)
-        self._waiting = deque(sorted(self._waiting, key=_order))
-        while self._running or (self._waiting and not self.stopped):
+        self._plan(list(self._works.values()))
+        while (more := self._arrived(arrivals)) or self._running or (self._waiting and not self.stopped):
             while self._waiting and self._pool.free and not self.stopped:
                 self._give(self._waiting.popleft())
-            if not self._running:
-                if not self._pool.size:
-                    raise EngineError(f"No worker can do the work. {self._why_retired}".rstrip())
-                continue
-            for report in self._pool.reports(self._display.progress):
-                self._take(report)
+            if self._running:
+                for report in self._pool.reports(self._display.progress):
+                    self._take(report)
+            elif self._waiting and not self._pool.size:
+                raise EngineError(f"No worker can do the work. {self._why_retired}".rstrip())
+            elif more and not self._waiting:
+                time.sleep(IDLE_SECONDS)
 
-    def _plan(self, work: _Work) -> None:
+    def _arrived(self, arrivals: Callable[[], Sequence[File] | None]) -> bool:
+        """Take in further files; return whether more may come."""
+        files = None if self.stopped else arrivals()
+        for file in files or ():
+            self._tasks |= {task.name: task for task in file.tasks}
+            self._works[file.output] = _Work(file)
+        self._plan([self._works[file.output] for file in files or ()])
+        return files is not None
+
+    def _plan(self, works: Sequence[_Work]) -> None:
+        for work in works:
+            self._queue(work)
+        if works:
+            self._waiting = deque(sorted(self._waiting, key=_order))
+
+    def _queue(self, work: _Work) -> None:
         """Queue the tasks of a file that are not done, as far as they are those of this shard."""
         out = self._manifest.out
         *parts, last = work.file.tasks

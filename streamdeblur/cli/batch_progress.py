@@ -40,11 +40,13 @@ class BatchProgress:
             self._bar.stop()
 
     def plan(self, files: Sequence[File], undone: Sequence[File]) -> Self:
-        """Take the files of the batch, and those that are not complete."""
-        self._files, self._complete = len(files), len(files) - len(undone)
-        self._expected = sum(task.frames or 0 for file in undone for task in file.tasks)
-        self._began = time.monotonic()
-        if not self._quiet and sys.stderr.isatty():
+        """Take files of the batch, and those that are not complete."""
+        if not self._files:
+            self._began = time.monotonic()
+        self._files += len(files)
+        self._complete += len(files) - len(undone)
+        self._expected += sum(task.frames or 0 for file in undone for task in file.tasks)
+        if self._bar is None and not self._quiet and sys.stderr.isatty():
             self._bar = open_bar()
             self._bar.start()
             self._all = self._bar.add_task("all", total=self._expected or None, count="", text="")
