@@ -355,6 +355,10 @@ class ArchiveOptions(VideoBatchOptions):
         default=None, description="Do the share of one of several processes that need not know of each other."
     )
 
+    ray: str | None = Field(
+        default=None,
+        description="Address of a Ray cluster that does the work; alone, that of RAY_ADDRESS, or a cluster on this machine.",
+    )
     watch: bool = Field(default=False, description="Go on with files as they arrive in the folders, until an interruption.")
     settle: Seconds = Field(
         default=10.0, ge=0.1, le=LONGEST_TIME, description="Time for which a file has not changed when a watch takes it."
@@ -365,6 +369,8 @@ class ArchiveOptions(VideoBatchOptions):
 
     @model_validator(mode="after")
     def _refuse_unused(self) -> Self:
+        if self.ray is not None and self.shard is not None:
+            raise ValueError("ray shares the work out itself, and shard is a share of it: give one of them")
         if self.watch and self.shard is not None:
             raise ValueError("watch is of one batch, and shard is a share of a plan: give one of them")
         if not self.watch and (given := {"settle", "idle"} & self.model_fields_set):

@@ -59,6 +59,8 @@ class _Work:
     file: File
     left: set[str] = field(default_factory=set)
     """Names of the tasks before its last one that are not done."""
+    joined: bool = False
+    """Whether the last task has been queued."""
     given_up: bool = False
 
 
@@ -152,6 +154,7 @@ class BatchRun:
         undone = [task for task in parts if not work.file.done(task, out)]
         work.left = {task.name for task in undone}
         if parts and not undone:
+            work.joined = True
             self._waiting.append(last)
             return
         mine = [task for task in (undone or [last]) if self._shard is None or self._shard.has(task.place)]
@@ -200,7 +203,8 @@ class BatchRun:
         out = self._manifest.out
         # the segments of other shards are told by their files
         work.left = {name for name in work.left if not work.file.done(self._tasks[name], out)}
-        if not work.left and not work.given_up and not work.file.is_complete(out):
+        if not work.left and not work.joined and not work.given_up and not work.file.is_complete(out):
+            work.joined = True
             self._waiting.appendleft(work.file.last)
 
     def _pass_on(self, task: Task, report: Report) -> None:
@@ -230,10 +234,13 @@ class BatchRun:
         """Queue a task again whose worker was lost; give up its file where another try would end the same."""
         self._attempts[task.name] = self._attempts.get(task.name, 0) + 1
         record = self._record(task, report)
-        if report.fault == "unknown" and self._attempts[task.name] < self._limits.attempts:
+        if report.fault in ("unknown", "busy") and self._attempts[task.name] < self._limits.attempts:
             logger.warning("%s. Trying it again.", report.error.rstrip("."))
             self._manifest.put(replace(record, state="planned"))
             self._waiting.appendleft(task)
+            if report.fault == "busy":
+                # a worker that was taken for lost may still be at it
+                time.sleep(IDLE_SECONDS)
             return
         work = self._works[task.output]
         if not work.given_up:

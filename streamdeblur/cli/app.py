@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from inspect import getdoc
+from itertools import zip_longest
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -82,11 +83,12 @@ class LazyCommand(TyperCommand):
         super().__init__(name, help=summary)
         self._module = module
 
-    def make_context(self, *args: Any, **kwargs: Any) -> Any:
+    def make_context(self, info_name: str | None, args: list[str], *others: Any, **kwargs: Any) -> Any:
         """Make the context in which the imported command runs, in place of this one."""
         words = small_limit()
         try:
-            return self.load().make_context(*args, **kwargs) if words is None else _refuse(words)
+            command = self.load() if words is None else _refuse(words)
+            return command.make_context(info_name, with_values(args, self._module), *others, **kwargs)
         except (MemoryError, OSError, ImportError, RuntimeError) as error:
             words = lack_of_memory(error)
             if words is None:
@@ -102,6 +104,17 @@ class LazyCommand(TyperCommand):
         command = get_command(app)
         assert isinstance(command, TyperCommand)
         return command
+
+
+def with_values(arguments: list[str], module: str) -> list[str]:
+    """Return arguments in which options that may stand alone have the value that this means: `OPTIONAL_VALUES` of the module."""
+    optional: dict[str, str] = getattr(import_module(module), "OPTIONAL_VALUES", {})
+    complete = list[str]()
+    for argument, following in zip_longest(arguments, arguments[1:]):
+        complete.append(argument)
+        if argument in optional and (following is None or following.startswith("-")):
+            complete.append(optional[argument])
+    return complete
 
 
 def _refuse(words: str) -> NoReturn:

@@ -19,6 +19,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+FEWEST_FRAMES = 20
+"""Frames from which on the time that is left is estimated."""
+
 
 class BatchProgress:
     """Shows how far a batch is: files, frames, the time that is left, and failures; nothing if `quiet`."""
@@ -30,7 +33,8 @@ class BatchProgress:
         self._files = self._complete = self._failures = 0
         self._expected = self._done = 0
         self._running: dict[str, int] = {}
-        self._began = self._shown = time.monotonic()
+        self._first: float | None = None
+        self._shown = time.monotonic()
 
     def __enter__(self) -> Self:
         return self
@@ -41,8 +45,6 @@ class BatchProgress:
 
     def plan(self, files: Sequence[File], undone: Sequence[File]) -> Self:
         """Take files of the batch, and those that are not complete."""
-        if not self._files:
-            self._began = time.monotonic()
         self._files += len(files)
         self._complete += len(files) - len(undone)
         self._expected += sum(task.frames or 0 for file in undone for task in file.tasks)
@@ -62,6 +64,9 @@ class BatchProgress:
     def progress(self, progress: TaskProgress) -> None:
         if progress.task not in self._running:
             return
+        if self._first is None:
+            # opening the engines tells nothing of the rest
+            self._first = time.monotonic()
         self._running[progress.task] = progress.frames
         if self._bar is not None:
             count, text = f"{progress.frames}", f"frames, {progress.restored} faces restored"
@@ -70,6 +75,7 @@ class BatchProgress:
 
     def end(self, task: Task, frames: int) -> None:
         self._running.pop(task.name, None)
+        self._first = self._first or time.monotonic()
         if task.kind == "join" or (task.kind == "video" and frames):
             self._complete += bool(frames)
         if task.kind != "join":
@@ -87,7 +93,7 @@ class BatchProgress:
             return
         done = self._done + sum(self._running.values())
         now = time.monotonic()
-        fps = done / (now - self._began) if now > self._began else 0.0
+        fps = done / (now - self._first) if self._first is not None and now > self._first else 0.0
         failures = f", {self._failures} failed" if self._failures else ""
         text = f"{self._complete}/{self._files} files{failures}, {fps:.1f} fps"
         total = self._expected if self._expected >= done else None
@@ -95,6 +101,6 @@ class BatchProgress:
             self._bar.update(self._all, completed=done, total=total, count=f"{done}/{total or '?'} frames,", text=text)
         elif now - self._shown >= PLAIN_INTERVAL:
             self._shown = now
-            left = f", ETA {(total - done) / fps:.0f} s" if total and fps else ""
+            left = f", ETA {(total - done) / fps:.0f} s" if total and fps and done > FEWEST_FRAMES else ""
             running = ", ".join(f"{name}: {frames}" for name, frames in list(self._running.items())[:4])
             logger.info("%s, frame %s of %s%s (%s)", text, done, total or "?", left, running)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -10,10 +12,12 @@ import typer
 
 from streamdeblur.cli.batch_progress import BatchProgress
 from streamdeblur.cli.exit_codes import handle_errors
+from streamdeblur.cli.extras import needs_extra
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.outcomes import report_outcomes
 from streamdeblur.cli.parameters import Json, Quiet
 from streamdeblur.cli.resuming import goes_on_with_the_same_command
+from streamdeblur.cores import usable_cores
 from streamdeblur.options import ArchiveOptions, unused_overwrite
 
 if TYPE_CHECKING:
@@ -22,6 +26,11 @@ if TYPE_CHECKING:
     from streamdeblur.archive.worker import Assignment
 
 logger = logging.getLogger(__name__)
+
+OPTIONAL_VALUES = {"--ray": "local"}
+"""Options that may stand without a value, and what they mean then."""
+CORES_OF_AN_ACTOR = 8
+"""Cores that one engine has work for (`archive/workers.py`), where --cores says nothing else."""
 
 Inputs = Annotated[
     list[str],
@@ -65,6 +74,14 @@ def _pool(assignment: Assignment, options: ArchiveOptions) -> Pool:
     from streamdeblur.archive.processes import Processes
     from streamdeblur.archive.workers import default_workers
 
+    if options.ray is not None:
+        from streamdeblur.archive.ray_workers import RayWorkers
+
+        with needs_extra("ray", "--ray"):
+            import_module("ray")
+        cores = options.restoration.cores or min(usable_cores(), CORES_OF_AN_ACTOR)
+        limited = replace(assignment, options=assignment.options.changed(cores=cores))
+        return RayWorkers(limited, options.ray, count=options.workers, cores=cores)
     count = options.workers or default_workers(options.restoration)
     if count == 1 and options.worker_memory is None:
         return OwnProcess(assignment)

@@ -1,0 +1,270 @@
+"""RayWorkers: a pool of workers on a Ray cluster, one for each GPU or for some cores. Ray carries paths and reports alone."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from streamdeblur.archive.tasks import Report, Task, TaskProgress
+from streamdeblur.archive.worker import Assignment, Worker
+from streamdeblur.cores import usable_cores
+from streamdeblur.errors import OptionError
+
+logger = logging.getLogger(__name__)
+
+LOCAL = "local"
+"""Stands for a cluster on this machine alone."""
+MOST_LOSSES = 3
+"""Losses in a row after which a worker is not started again, while it has done nothing."""
+WAIT_SECONDS = 0.5
+GROW_SECONDS = 15.0
+"""Time between two looks for nodes that have joined the cluster."""
+CONNECTING_SECONDS = 10.0
+
+
+class _Progress:
+    """Keeps the latest progress of each task, until it is asked for."""
+
+    def __init__(self) -> None:
+        self._latest: dict[str, TaskProgress] = {}
+
+    def put(self, progress: TaskProgress) -> None:
+        self._latest[progress.task] = progress
+
+    def take(self) -> list[TaskProgress]:
+        latest, self._latest = list(self._latest.values()), {}
+        return latest
+
+
+class _Actor:
+    """A worker that owns an engine, as an actor."""
+
+    def __init__(self, assignment: Assignment, name: str) -> None:
+        # the driver shows the warnings, which are in the reports
+        logging.getLogger("streamdeblur").addHandler(logging.NullHandler())
+        logging.getLogger("streamdeblur").propagate = False
+        self._worker = Worker(assignment, name)
+
+    def node(self) -> tuple[str, int]:
+        """The id of its node, and that of its process."""
+        import ray
+
+        return ray.get_runtime_context().get_node_id(), os.getpid()
+
+    def run(self, task: Task, progress: Any) -> Report:
+        return self._worker.run(task, progress.put.remote)
+
+
+@dataclass(eq=False)
+class _RayWorker:
+    """An actor, as the driver knows it."""
+
+    number: int
+    actor: Any
+    asked: Any
+    """The reference to where it is, until it has been answered."""
+    node: str = ""
+    process: int = 0
+    task: Task | None = None
+    reference: Any = None
+    losses: int = 0
+    retired: bool = False
+
+    @property
+    def name(self) -> str:
+        return f"actor {self.number}"
+
+
+class RayWorkers:
+    """Actors on a Ray cluster.
+
+    Each has one task at a time, so that nothing waits within Ray. A task is given to an actor on the node that last worked on
+    the same file, if one is free there: its disk or cache may hold the file.
+    """
+
+    logs_warnings = False
+
+    def __init__(self, assignment: Assignment, address: str = LOCAL, *, count: int | None = None, cores: int = 1) -> None:
+        """Connect to a cluster, and start the actors.
+
+        Args:
+            assignment: What they are told.
+            address: That of the cluster, or 'local' for one on this machine.
+            count: Number of actors; by default one for each GPU of the cluster, or as many as its cores have room for.
+            cores: Cores of each actor.
+
+        Raises:
+            OptionError: There is no such cluster.
+        """
+        import ray
+        from ray.exceptions import RayError
+
+        self._ray, self._lost = ray, RayError
+        self._assignment, self._count, self._cores = assignment, count, cores
+        _connect(address)
+        self._gpus = 1 if ray.cluster_resources().get("GPU") and assignment.options.restoration.engine in GPU_ENGINES else 0
+        self._progress, self._asked = self._new_progress(), None
+        self._workers: list[_RayWorker] = []
+        self._where: dict[str, str] = {}
+        self._grow()
+
+    def _new_progress(self) -> Any:
+        return self._ray.remote(_Progress).options(num_cpus=0).remote()
+
+    def _grow(self) -> None:
+        """Start actors for all that the cluster has room for by now."""
+        self._grown = time.monotonic()
+        wanted = self._count or self._room()
+        for number in range(len(self._workers) + 1, wanted + 1):
+            self._workers.append(self._start(number))
+
+    def _room(self) -> int:
+        """How many actors fit into the cluster."""
+        if self._gpus:
+            return int(self._ray.cluster_resources().get("GPU", 1))
+        alive = [node for node in self._ray.nodes() if node["Alive"]]
+        return max(1, sum(int(node["Resources"].get("CPU", 0)) // self._cores for node in alive))
+
+    def _start(self, number: int) -> _RayWorker:
+        options = {"num_cpus": self._cores, "num_gpus": self._gpus, "scheduling_strategy": "SPREAD", "max_restarts": 0}
+        actor = self._ray.remote(_Actor).options(**options).remote(self._assignment, f"actor {number}")
+        return _RayWorker(number, actor, actor.node.remote())
+
+    @property
+    def free(self) -> int:
+        return sum(one.task is None for one in self._usable)
+
+    @property
+    def size(self) -> int:
+        return len(self._usable)
+
+    @property
+    def _usable(self) -> list[_RayWorker]:
+        return [one for one in self._workers if not one.retired]
+
+    @property
+    def ids(self) -> list[int]:
+        """The ids of the processes that are known."""
+        return [one.process for one in self._usable if one.process]
+
+    def give(self, task: Task) -> None:
+        free = [one for one in self._usable if one.task is None]
+        near = [one for one in free if one.node and one.node == self._where.get(task.file)]
+        # an actor that still waits for its node comes last
+        worker = min(near or free, key=lambda one: not one.node)
+        worker.task, worker.reference = task, worker.actor.run.remote(task, self._progress)
+
+    def reports(self, on_progress: Callable[[TaskProgress], object]) -> Iterator[Report]:
+        if time.monotonic() - self._grown >= GROW_SECONDS:
+            self._grow()
+        self._locate()
+        running = {one.reference: one for one in self._workers if one.reference is not None}
+        if not running:
+            return
+        ready, _ = self._ray.wait(list(running), num_returns=1, timeout=WAIT_SECONDS)
+        for progress in self._taken():
+            on_progress(progress)
+        for reference in ready:
+            yield self._ended(running[reference])
+
+    def _locate(self) -> None:
+        """Note on which nodes actors have been started."""
+        asked = {one.asked: one for one in self._workers if one.asked is not None}
+        ready, _ = self._ray.wait(list(asked), num_returns=len(asked), timeout=0) if asked else ([], [])
+        for reference in ready:
+            worker, worker_asked = asked[reference], reference
+            worker.asked = None
+            try:
+                worker.node, worker.process = self._ray.get(worker_asked)
+            except self._lost:
+                # it is lost, which its task tells
+                continue
+
+    def _taken(self) -> list[TaskProgress]:
+        """What tasks have reported since the last call, if the answer is there."""
+        if self._asked is None:
+            self._asked = self._progress.take.remote()
+        if not self._ray.wait([self._asked], timeout=0)[0]:
+            return []
+        asked, self._asked = self._asked, None
+        try:
+            return list(self._ray.get(asked))
+        except self._lost:
+            # with its node: tasks that are given later report to another one
+            self._progress = self._new_progress()
+            return []
+
+    def _ended(self, worker: _RayWorker) -> Report:
+        """The report of a task that has ended, with its actor or without."""
+        task, worker.task = worker.task, None
+        reference, worker.reference = worker.reference, None
+        assert task is not None
+        try:
+            report: Report = self._ray.get(reference)
+        except self._lost as error:
+            self._replace(worker)
+            text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+            lost = f"{task.file}: {worker.name} was lost ({type(error).__name__}: {text})"
+            return Report(task.name, worker.name, "failed", error=lost, fault="unknown")
+        worker.losses = 0
+        self._where[task.file] = worker.node
+        return report
+
+    def _replace(self, worker: _RayWorker) -> None:
+        worker.losses += 1
+        if worker.losses >= MOST_LOSSES:
+            worker.retired = True
+            return
+        new = self._start(worker.number)
+        worker.actor, worker.asked, worker.node, worker.process = new.actor, new.asked, "", 0
+
+    def retire(self, worker: str) -> None:
+        for one in self._workers:
+            if one.name == worker:
+                one.retired = True
+                self._ray.kill(one.actor)
+
+    def close(self, *, wait: bool) -> None:
+        for one in self._usable:
+            self._ray.kill(one.actor)
+        self._ray.shutdown()
+
+
+GPU_ENGINES = ("auto", "tensorrt", "onnxruntime:cuda", "onnxruntime:tensorrt")
+"""Engines for which an actor asks for a GPU, where the cluster has any."""
+
+
+def _connect(address: str) -> None:
+    """Connect to a cluster, or start one here; signals are handled as before, and nothing is reported to anyone."""
+    import ray
+
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
+    try:
+        _knock(address)
+        if address == LOCAL and not os.environ.get("RAY_ADDRESS"):
+            ray.init(address="local", num_cpus=usable_cores(), include_dashboard=False, **quiet)
+        else:
+            ray.init(address=None if address == LOCAL else address, **quiet)
+    except (ConnectionError, RuntimeError, ValueError, AssertionError) as error:
+        named = os.environ.get("RAY_ADDRESS", address) if address == LOCAL else address
+        raise OptionError(f"Cannot use the Ray cluster at {named}: {' '.join(str(error).split())[:300]}.") from None
+    for number, handler in handlers.items():
+        signal.signal(number, handler)
+
+
+def _knock(address: str) -> None:
+    """Raise ConnectionError where nobody listens at HOST:PORT, which Ray finds out within a minute."""
+    host, separator, port = address.removeprefix("ray://").rpartition(":")
+    if separator and port.isdigit():
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), CONNECTING_SECONDS).close()
+        except (OSError, OverflowError) as error:
+            raise ConnectionError(getattr(error, "strerror", None) or str(error)) from None
