@@ -5,12 +5,12 @@ from __future__ import annotations
 import json
 
 import pytest
-from archive.conftest import contents
 
 from streamdeblur.archive.manifest import locked
 from streamdeblur.archive.pool import OwnProcess
 from streamdeblur.archive.shards import Shard
 from streamdeblur.errors import EngineError, OutputError
+from support.archives import contents
 
 TASKS = ["a.mkv", "long.mkv#1", "long.mkv#2", "long.mkv#3", "long.mkv#join", "more/b.mkv"]
 

@@ -9,11 +9,13 @@ import subprocess
 import time
 
 import pytest
-from archive.conftest import QUICK, contents
 
 from streamdeblur.archive.processes import Processes
 from streamdeblur.errors import EngineError
+from support.archives import QUICK, contents
 from support.cli import COMMAND, run_process
+
+resource = pytest.importorskip("resource", reason="limits of a process are those of POSIX")
 
 
 def killing(count, victims):
@@ -69,6 +71,19 @@ def test_a_worker_that_has_taken_much_memory_is_replaced(tmp_path, batch, archiv
 
     assert batch(tmp_path, [archive / "a.mkv"], pool=Watched).status == ["done"]
     assert len(ids) == 2
+
+
+@pytest.mark.skipif(not hasattr(resource, "prlimit"), reason="limits another process (Linux)")
+def test_work_of_a_worker_whose_disk_is_full_goes_elsewhere(tmp_path, batch, archive, caplog):
+    class OneDiskIsFull(Processes):
+        def __init__(self, assignment):
+            super().__init__(assignment, 2)
+            resource.prlimit(self.ids[0], resource.RLIMIT_FSIZE, (1000, 1000))
+
+    done = batch(tmp_path, [archive / "long.mkv"], pool=OneDiskIsFull)
+    assert done.status == ["done"]
+    assert "worker 1 gets no more work: No space left to write" in caplog.text
+    assert not list(tmp_path.rglob("*.partial-*"))
 
 
 def arguments(archive, out, network):

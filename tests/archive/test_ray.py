@@ -10,8 +10,8 @@ import time
 from pathlib import Path
 
 import pytest
-from archive.conftest import CUT, QUICK, contents
 
+from support.archives import CUT, QUICK, contents
 from support.cli import COMMAND
 from support.media.videos import VideoSpec, write_video
 

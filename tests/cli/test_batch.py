@@ -7,8 +7,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from archive.conftest import QUICK
 
+from support.archives import QUICK
 from support.cli import COMMAND, run
 from support.media.videos import VideoSpec, write_video
 from support.models.networks import write_network
