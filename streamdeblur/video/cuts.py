@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamdeblur.errors import InputError
-from streamdeblur.video.length import VideoLength
+from streamdeblur.video.length import INDEXED, VideoLength
 from streamdeblur.video.source import main_video_stream, open_source
+from streamdeblur.video.timestamps import MOST_REORDERED
 
 if TYPE_CHECKING:
     import av
@@ -23,7 +24,7 @@ FOLLOWING = 5
 """Frames after a segment that its last ones may take neighbours from: the largest look-ahead."""
 LEAST_SHARE = 0.5
 """Length of the last segment at least, in segments; what is shorter belongs to the one before."""
-SOUGHT = {"mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm"}
+SOUGHT = {INDEXED, "matroska,webm"}
 """Kinds of files in which a time is found without reading what is before it, and whose stamps are those of the frames."""
 HIDDEN_FRAMES = {"vp8"}
 """Codecs whose packets may hold frames that are not shown, so that they do not tell the number of frames."""
@@ -97,12 +98,15 @@ def _cuts(container: av.container.InputContainer, seconds: float) -> Cuts:
     for other in container.streams:
         if other.index != stream.index:
             other.discard = Discard.all
+    length = round(seconds / base)
+    if (found := _by_index(container, stream, length)) is not None:
+        return Cuts(_segments(*found, length), frames=len(found[0]))
     stamps, keys = _stamps(container, stream)
     if isinstance(stamps, str):
         return Cuts(reason=stamps, frames=frames)
     if not keys:
         return Cuts(reason="it has no key frames but the first, or only those of open groups of pictures", frames=frames)
-    return Cuts(_segments(sorted(stamps), keys, round(seconds / base)), frames=len(stamps))
+    return Cuts(_segments(sorted(stamps), keys, length), frames=len(stamps))
 
 
 def _refused(container: av.container.InputContainer, stream: av.VideoStream) -> str:
@@ -115,6 +119,47 @@ def _refused(container: av.container.InputContainer, stream: av.VideoStream) -> 
     return f"packets of {codec} do not tell how many frames they hold" if codec in HIDDEN_FRAMES else ""
 
 
+def _by_index(container: av.container.InputContainer, stream: av.VideoStream, length: int) -> tuple[list[int], list[int]] | None:
+    """The stamps of the frames, in order, and those at which a file with an index of all packets can be cut, a length apart.
+
+    An index has decoding stamps alone. They are the presentation stamps of the frames that come a delay before, as encoders make
+    them; whether that is so, and nothing after a key frame is shown before it, is seen at each cut, where its packet is read.
+    None where it is not, or the file has no such index.
+    """
+    if container.format.name != INDEXED:
+        return None
+    entries = list(stream.index_entries)
+    stamps = [entry.timestamp for entry in entries]
+    first = next((packet for packet in container.demux(stream) if packet.size), None)
+    rising = all(one < other for one, other in pairwise(stamps))
+    if first is None or first.pts is None or not rising or any(entry.is_discard for entry in entries):
+        return None
+    delay = bisect_left(stamps, first.pts)
+    if delay > MOST_REORDERED or len(stamps) <= delay + 1:
+        return None
+    step = stamps[-1] - stamps[-2]
+    shown = [*stamps[delay:], *(stamps[-1] + step * n for n in range(1, delay + 1))]
+    keys: list[int] = []
+    for number, entry in enumerate(entries):
+        if entry.is_keyframe and number and shown[number] - (keys[-1] if keys else shown[0]) >= length:
+            if not _is_key(container, stream, shown[number], entry.timestamp):
+                return None
+            keys.append(shown[number])
+    return (shown, keys) if shown[0] == first.pts and keys else None
+
+
+def _is_key(container: av.container.InputContainer, stream: av.VideoStream, shown: int, decoded: int) -> bool:
+    """Whether there is a key frame with these stamps of presentation and decoding."""
+    import av
+
+    try:
+        container.seek(shown, stream=stream, backward=True)
+        packet = next((packet for packet in container.demux(stream) if packet.size), None)
+    except (av.FFmpegError, OSError):
+        return False
+    return packet is not None and (packet.pts, packet.dts, packet.is_keyframe) == (shown, decoded, True)
+
+
 def _stamps(container: av.container.InputContainer, stream: av.VideoStream) -> tuple[list[int] | str, list[int]]:
     """The stamps of the frames in the order of the file, or what is wrong with them; and those at which it can be cut."""
     import av
@@ -123,6 +168,9 @@ def _stamps(container: av.container.InputContainer, stream: av.VideoStream) -> t
     keys: list[int] = []
     last = None
     try:
+        if container.format.name == INDEXED:
+            # where the index was tried
+            container.seek(stream.start_time or 0, stream=stream, backward=True)
         for packet in container.demux(stream):
             if not packet.size or packet.is_discard:
                 continue

@@ -96,6 +96,28 @@ def test_encoders_that_lose_detail_keep_all_time_stamps(tmp_path, few_pictures, 
     assert stamps[0] == stamps[1]
 
 
+@pytest.mark.parametrize("reordered", [0, 3])
+def test_an_index_tells_what_reading_all_packets_does(tmp_path, few_pictures, monkeypatch, reordered):
+    pts = tuple(int(n) for n in np.cumsum([40 + 7 * (n % 5) for n in range(36)]))
+    options = {"g": "6", "bf": str(reordered), "preset": "ultrafast", "sc_threshold": "0"}
+    recipe = VideoSpec(options=options, time_base=Fraction(1, 1000), pts=pts, audio="aac")
+    source = write_video(tmp_path / "in.mp4", few_pictures * 3, recipe)
+    packets_read = []
+    whole = cuts._stamps
+    monkeypatch.setattr(cuts, "_stamps", lambda *opened: packets_read.append(1) or whole(*opened))
+    found = find_cuts(source, 0.4)
+    assert not packets_read
+    monkeypatch.setattr(cuts, "_by_index", lambda *_: None)
+    assert find_cuts(source, 0.4) == found
+    assert len(found.segments) == 3
+
+
+def test_open_groups_of_pictures_are_no_place_to_cut(tmp_path, few_pictures):
+    options = {"preset": "veryfast", "x264-params": "open-gop=1:keyint=12:min-keyint=12:bframes=3:scenecut=0:b-adapt=0"}
+    source = write_video(tmp_path / "in.mp4", few_pictures * 4, VideoSpec(options=options))
+    assert not find_cuts(source, 0.4).segments
+
+
 def test_what_cannot_be_cut_is_said(tmp_path, few_pictures):
     pictures = few_pictures * 4
     for name, recipe, reason in (
