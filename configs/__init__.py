@@ -12,3 +12,5 @@ TRAINING = (
     "compared/chakrabarti", "compared/kupyn", "compared/nah", "compared/zhu",
 )  # fmt: skip
 """Names of the files for the commands that train."""
+LANDMARKS = ("landmarks",)
+"""Names of the files for the command that trains the landmark network of the evaluation."""

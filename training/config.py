@@ -32,6 +32,7 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 LossWeight = Annotated[float, Field(ge=0, le=1e9)]
 CropSide = Annotated[int, Field(ge=64, le=256, multiple_of=16)]
 Share = Annotated[float, Field(gt=0, le=1e9)]
+Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
 
 
 class OptimiserSettings(Settings):
@@ -65,9 +66,7 @@ class StepSettings(Settings):
         description="Sides in pixels of the crops of whole faces, with the share of the batches of each. Squares are parts of "
         "them, and the extents of blur, which are those of 256 px, shrink with them.",
     )
-    precision: Literal["32-true", "bf16-mixed", "16-mixed"] = Field(
-        default="bf16-mixed", description="Precision, as Lightning Fabric names it."
-    )
+    precision: Precision = Field(default="bf16-mixed", description="Precision, as Lightning Fabric names it.")
     optimiser: OptimiserSettings = OptimiserSettings()
     average: float = Field(default=0.998, ge=0, lt=1, description="Decay of the EMA of the weights.")
     severity_from: float = Field(default=0.0, ge=0, le=1, description="Severity of blur and degradations at the beginning.")

@@ -91,7 +91,7 @@ def export(
         metadata["shared_weights"] = json.dumps(_shared_weights(network, model))
         metadata[SIZES] = json.dumps(sizes)
         if precision == "fp16-stored":
-            _store_at_half_precision(model)
+            store_at_half_precision(model)
         helper.set_model_props(model, {**metadata, "licence": licence})
         content = model.SerializeToString()
         if precision == "fp16":
@@ -243,7 +243,7 @@ def _shared_weights(network: nn.Module, model: onnx.ModelProto) -> dict[str, str
     return shared
 
 
-def _store_at_half_precision(model: onnx.ModelProto) -> None:
+def store_at_half_precision(model: onnx.ModelProto) -> None:
     """Store large constants as float16, each with a Cast; the runtime converts them once, when it loads the graph."""
     casts = []
     replaced: dict[str, str] = {}

@@ -19,7 +19,7 @@ from streamdeblur.errors import TrainingError
 from streamdeblur.training.allocator import keep_freed_memory
 from streamdeblur.training.batches import Batch, BatchLoader, MakeSample
 from streamdeblur.training.checkpoint import State, random_state, restore_random_state
-from streamdeblur.training.config import StepSettings
+from streamdeblur.training.config import Precision, StepSettings
 from streamdeblur.training.datasets.pair_maker import PairMaker
 from streamdeblur.training.machine import Machine
 from streamdeblur.training.on_device.loader import DrawnBatchLoader
@@ -52,11 +52,19 @@ class TrainingData:
     """What plans those to train on, where a device can draw them; None where they are read from files."""
 
 
-def launch_fabric(settings: StepSettings, seed: int, machine: Machine | None = None) -> Fabric:
+class ComputesIn(Protocol):
+    """Settings that name a precision."""
+
+    @property
+    def precision(self) -> Precision:
+        """As Lightning Fabric names it."""
+
+
+def launch_fabric(settings: ComputesIn, seed: int, machine: Machine | None = None) -> Fabric:
     """Start Lightning Fabric in this process: on a CPU, on a GPU, or as one of several processes that torchrun started.
 
     Args:
-        settings: Of the step, for its precision.
+        settings: Of the training, for its precision.
         seed: Of all random number generators.
         machine: Which device; None for a GPU if there is one.
 

@@ -48,6 +48,7 @@ GROUPS = {
             "cgan": "Train step 2: the conditional GAN, which restores high frequencies. The hourglass is not changed.",
             "compared": "Train one of the learned methods that the paper compares with.",
             "gain": "Fit the estimate of what a network gains, by which faces are chosen.",
+            "landmarks": "Train the landmark network of the evaluation, from another detector's landmarks in sharp faces.",
             "measure": "Measure the figures of a model card on held-out people, as a table in Markdown.",
         },
     ),

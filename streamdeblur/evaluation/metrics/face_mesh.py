@@ -7,21 +7,20 @@ import hashlib
 from importlib.util import find_spec
 from pathlib import Path
 
-import cv2
 import numpy as np
-from numpy.typing import NDArray
 
 from streamdeblur.engines.openvino import core
 from streamdeblur.errors import OptionError
 from streamdeblur.evaluation.cases import Image, Points
+from streamdeblur.evaluation.metrics.face_views import FaceViews, Matrix, mapped_back
 from streamdeblur.faces.window import WINDOW_SCALE
 
 FILE = Path("modules/face_landmark/face_landmark.tflite")
 """Its path in the wheels of MediaPipe up to 0.10; those of 1.x contain no networks."""
 INPUT_SIDE = 192
 VERTICES = 468
-VIEW_SCALE = 1.5
-"""Side of the network's input view relative to the size of the face, as in MediaPipe's own graph."""
+VIEWS = FaceViews(INPUT_SIDE, scale=1.5)
+"""The network's input views; their side relative to the size of the face is that of MediaPipe's own graph."""
 OUTER_CORNERS = (33, 263)
 """Vertices at the outer corners of the eyes, which give the tilt of the head."""
 
@@ -77,40 +76,13 @@ class FaceMesh:
         self.fingerprint = f"face mesh {hashlib.sha256(content).hexdigest()[:16]}"
 
     def __call__(self, crop: Image) -> Points:
-        coarse = self._find(crop, _middle(crop.shape[0]))
-        return self._find(crop, _upright(coarse))[list(VERTICES_OF_68_POINTS)]
+        side = crop.shape[0]
+        coarse = self._find(crop, VIEWS.around(np.full(2, side / 2), side / WINDOW_SCALE, 0.0))
+        left, right = coarse[list(OUTER_CORNERS)]
+        return self._find(crop, VIEWS.upright(coarse, left, right))[list(VERTICES_OF_68_POINTS)]
 
-    def _find(self, crop: Image, matrix: NDArray[np.float64]) -> Points:
-        """All vertices, float64 [468, 2] in pixels of the crop. matrix: [2, 3], from pixels of the crop to those of the view."""
-        size = (INPUT_SIDE, INPUT_SIDE)
-        view = cv2.warpAffine(crop, matrix, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
-        self._request.infer([view[None].astype(np.float32) / 255.0])
+    def _find(self, crop: Image, matrix: Matrix) -> Points:
+        """All vertices, float64 [468, 2] in pixels of the crop. matrix: from pixels of the crop to those of the view."""
+        self._request.infer([VIEWS.picture(crop, matrix)[None].astype(np.float32) / 255.0])
         vertices = self._request.output_tensors[0].data.reshape(VERTICES, 3)[:, :2].astype(np.float64)
-        back = cv2.invertAffineTransform(matrix)
-        return np.asarray(vertices @ back[:, :2].T + back[:, 2], np.float64)
-
-
-def _middle(side: int) -> NDArray[np.float64]:
-    """The view around the face in the middle of a window of `side` pixels."""
-    return _view(np.full(2, side / 2), side / WINDOW_SCALE, 0.0)
-
-
-def _upright(vertices: Points) -> NDArray[np.float64]:
-    """The view around a mesh, rotated so that the eyes are level."""
-    left, right = vertices[list(OUTER_CORNERS)]
-    angle = float(np.arctan2(*(right - left)[::-1]))
-    turn = _rotation(angle)
-    level = vertices @ turn.T
-    low, high = level.min(0), level.max(0)
-    return _view((low + high) / 2 @ turn, float((high - low).max()), angle)
-
-
-def _view(centre: NDArray[np.float64], face: float, angle: float) -> NDArray[np.float64]:
-    """Return the map [2, 3] from pixels of the crop to those of a view around a face of size `face`, tilted by `angle` (rad)."""
-    turn = INPUT_SIDE / (VIEW_SCALE * face) * _rotation(angle)
-    return np.column_stack([turn, INPUT_SIDE / 2 - turn @ centre])
-
-
-def _rotation(angle: float) -> NDArray[np.float64]:
-    """[2, 2]: rotates by `-angle`."""
-    return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        return mapped_back(vertices, matrix)

@@ -1,0 +1,54 @@
+"""streamdeblur train landmarks: the landmark network of the evaluation."""
+
+from __future__ import annotations
+
+import logging
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streamdeblur.cli.exit_codes import handle_errors
+from streamdeblur.cli.extras import needs_extra
+from streamdeblur.cli.resuming import goes_on_with_the_same_command
+from streamdeblur.cli.training import CHECKPOINT, Clips, HeldOutStills, RunFolder, Stills
+from streamdeblur.errors import OptionError
+
+ANNOTATIONS, HELD_OUT = "points.npz", "held_out.npz"
+
+Config = Annotated[Path, typer.Argument(help="YAML file, or the shipped one: landmarks.")]
+Teacher = Annotated[str, typer.Option(help="Detector to learn from: mesh:FILE.tflite, insightface:FILE.onnx or dlib.")]
+
+logger = logging.getLogger(__name__)
+
+
+def command(
+    out: RunFolder,
+    config: Config = Path("landmarks"),
+    stills: Stills = None,
+    clips: Clips = None,
+    held_out_stills: HeldOutStills = None,
+    teacher: Teacher = "mesh",
+) -> None:
+    with handle_errors():
+        if not stills and not clips:
+            raise OptionError("Nothing to train on: give --stills, --clips or both.")
+        with needs_extra("train", "Training"):
+            from streamdeblur.training.landmarks.faces import SharpFaces
+            from streamdeblur.training.landmarks.settings import LandmarkConfig
+            from streamdeblur.training.landmarks.training import AnnotatedFaces, train_landmarks
+        from streamdeblur.evaluation.metrics.landmark_detectors import open_landmark_detector
+        from streamdeblur.files import make_folder
+
+        loaded, detector = LandmarkConfig.load(config), open_landmark_detector(teacher)
+        make_folder(out)
+
+        def annotated(stills: list[Path], clips: list[Path], name: str) -> AnnotatedFaces:
+            faces = SharpFaces.open(stills, clips, loaded.least_sharpness, loaded.frames_per_clip)
+            return AnnotatedFaces.open(faces, detector, out / name, loaded.kept)
+
+        training = annotated(stills or [], clips or [], ANNOTATIONS)
+        held_out = annotated([held_out_stills], [], HELD_OUT) if held_out_stills else None
+        with goes_on_with_the_same_command(out / CHECKPOINT):
+            made = train_landmarks(loaded, training, held_out, out)
+        logger.info("Next: streamdeblur evaluate ... --second heatmap:%s", made)
