@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from streamdeblur.config_files import DEEPEST, LARGEST_FILE, read_config
-from streamdeblur.configs import TRAINING, VIDEO
+from streamdeblur.configs import LANDMARKS, TRAINING, VIDEO
 from streamdeblur.errors import OptionError
 from streamdeblur.options import VideoOptions
 from streamdeblur.training.config import TrainingConfig
@@ -97,8 +97,8 @@ def test_an_endless_file_is_refused():
 def test_shipped_names_are_those_of_the_files_and_are_suggested():
     folder = Path(__file__).parents[1] / "configs"
     names = {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")}
-    assert {*VIDEO, *TRAINING} == names
-    assert len(VIDEO) + len(TRAINING) == len(names)
+    assert {*VIDEO, *TRAINING, *LANDMARKS} == names
+    assert len(VIDEO) + len(TRAINING) + len(LANDMARKS) == len(names)
     for name in VIDEO:
         VideoOptions.load(name)
     for name in TRAINING:

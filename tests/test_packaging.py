@@ -50,7 +50,8 @@ def test_the_wheel_holds_every_file_of_the_tree_and_nothing_else(built):
     names = zipfile.ZipFile(built[0]).namelist()
     installed = {name for name in names if ".dist-info/" not in name and not name.endswith(".ptx")}
     assert installed == set(files_of_the_tree())
-    assert {"streamdeblur/py.typed", "streamdeblur/weights/lite.onnx", "streamdeblur/kernels/cuda/window.cu"} <= installed
+    assert {"streamdeblur/py.typed", "streamdeblur/weights/lite.onnx", "streamdeblur/weights/landmarks.onnx"} <= installed
+    assert {"streamdeblur/kernels/cuda/window.cu"} <= installed
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="NVRTC is asked for where it exists")
@@ -73,11 +74,14 @@ def test_the_source_distribution_builds_the_same_wheel(built, tmp_path):
 def test_the_shipped_configurations_are_valid():
     from streamdeblur.options import VideoOptions
     from streamdeblur.training.config import TrainingConfig
+    from streamdeblur.training.landmarks.settings import LandmarkConfig
 
     for name in ("archive", "preview"):
         VideoOptions.load(Path(name))
+    LandmarkConfig.load(Path("landmarks"))
     files = sorted((ROOT / "configs").rglob("*.yaml"))
-    trainings = [file.relative_to(ROOT / "configs").with_suffix("") for file in files if file.stem not in ("archive", "preview")]
+    others = ("archive", "preview", "landmarks")
+    trainings = [file.relative_to(ROOT / "configs").with_suffix("") for file in files if file.stem not in others]
     assert {Path("lite"), Path("paper"), Path("ablations/final")} <= set(trainings)
     for name in trainings:
         TrainingConfig.load(name)

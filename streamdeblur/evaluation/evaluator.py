@@ -15,7 +15,7 @@ from streamdeblur.evaluation.metrics.landmark_detectors import (
 )
 from streamdeblur.evaluation.metrics.landmarks import landmark_error
 
-NONE = "none"
+NONE, AUTO = "none", "auto"
 
 GROUND_TRUTHS_KEPT = 1000
 """Cases whose ground truth is remembered from one method to the next."""
@@ -43,8 +43,8 @@ class EvaluatorSettings:
     """The models that an evaluator uses, by name (`open_landmark_detector`, `open_embedder`); 'none' leaves one out."""
 
     landmark_detector: str = "dlib"
-    second_detector: str = "auto"
-    """'auto' takes the first other one that is installed, if any is."""
+    second_detector: str = AUTO
+    """'auto' takes the shipped one, or dlib where that is the first one."""
     embedder: str = "dlib"
 
     @classmethod
@@ -79,15 +79,18 @@ class Evaluator:
             self.detectors["landmarks"] = open_landmark_detector(chosen.landmark_detector)
             if chosen.embedder != NONE:
                 self.embedder = open_embedder(chosen.embedder)
-        second = second_landmark_detector() if chosen.second_detector == "auto" else None
-        if chosen.second_detector not in ("auto", NONE):
-            second = open_landmark_detector(chosen.second_detector)
-        if second:
+        if second := self._second(chosen.second_detector):
             self.detectors["landmarks_second"] = second
 
     def __repr__(self) -> str:
         names = [model.name for model in (*self.detectors.values(), self.embedder) if model]
         return f"Evaluator({', '.join(names)})"
+
+    def _second(self, name: str) -> LandmarkDetector | None:
+        """The detector that repeats a ranking; without a first one there is none to repeat."""
+        if name != AUTO:
+            return None if name == NONE else open_landmark_detector(name)
+        return second_landmark_detector(self.detectors["landmarks"]) if self.detectors else None
 
     @property
     def fingerprint(self) -> str:

@@ -42,10 +42,11 @@ class EvaluationOptions(UserSettings):
         description="Leave out faces whose blurry picture has a PSNR above this (dB): they show hardly any blur.",
     )
     landmark_detector: str = Field(
-        default="dlib", description="Landmark detector: dlib, mesh[:FILE], insightface[:FILE] or none."
+        default="dlib", description="Landmark detector: dlib, heatmap[:FILE], mesh[:FILE], insightface[:FILE] or none."
     )
     second_detector: str = Field(
-        default="auto", description="Second landmark detector: the same names, or auto: the first other one that is installed."
+        default="auto",
+        description="Second landmark detector: the same names, or auto: heatmap, which is shipped (dlib if that is the first).",
     )
     embedder: str = Field(default="dlib", description="Identity embedding: dlib, arcface[:FILE] or none.")
     runs: int = Field(

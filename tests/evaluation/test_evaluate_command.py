@@ -9,6 +9,9 @@ import cv2
 import numpy as np
 import pytest
 
+from streamdeblur.evaluation.metrics.landmark_detectors import open_landmark_detector
+from streamdeblur.evaluation.metrics.landmarks import landmark_error
+from streamdeblur.evaluation.sources.pictures import read_picture
 from support.cli import run
 
 WITHOUT_MODELS = ("--localiser", "none", "--second", "none", "--embedder", "none")
@@ -162,10 +165,10 @@ def test_wrong_data_are_said(tmp_path, faces_folder):
         assert said in done.stderr
 
 
-def test_landmarks_and_identities_are_those_that_dlib_finds(faces_folder, tmp_path):
+def test_landmarks_and_identities_are_those_that_dlib_finds_and_the_shipped_network_repeats_it(faces_folder, tmp_path):
     dlib = pytest.importorskip("dlib", reason="dlib comes with the extra eval")
     models = pytest.importorskip("face_recognition_models", reason="dlib comes with the extra eval")
-    options = ("--protocol", "synthetic", "--methods", "blurred", "--second", "none", "--json", "--out", tmp_path)
+    options = ("--protocol", "synthetic", "--methods", "blurred", "--json", "--out", tmp_path)
     done = evaluate(faces_folder, *options)
     assert done.exit_code == 0, done.stderr
     row = done.json["protocols"][0]["rows"][0]
@@ -175,7 +178,8 @@ def test_landmarks_and_identities_are_those_that_dlib_finds(faces_folder, tmp_pa
     # the box of the face in a window of 1.7 times it
     side = 256 / 1.7
     box = dlib.rectangle(*(round(256 / 2 + sign * side / 2) for sign in (-1, -1, 1, 1)))
-    errors, cosines = [], []
+    second = open_landmark_detector("heatmap")
+    errors, cosines, others = [], [], []
     for folder in (path.parent for path in sorted(tmp_path.rglob("sharp.png"))):
         shapes, vectors = [], []
         for name in ("blurred", "sharp"):
@@ -184,10 +188,12 @@ def test_landmarks_and_identities_are_those_that_dlib_finds(faces_folder, tmp_pa
             shapes.append(np.array([(point.x, point.y) for point in shape.parts()], float))
             vectors.append(np.array(embed.compute_face_descriptor(pixels, shape)))
         seen, true = shapes
+        others.append(landmark_error(*(second(read_picture(folder / f"{name}.png")) for name in ("blurred", "sharp"))))
         diagonal = np.hypot(*(true.max(0) - true.min(0)))
         errors.append(np.hypot(*(seen - true).T).mean() / diagonal)
         cosines.append(vectors[0] @ vectors[1] / np.linalg.norm(vectors[0]) / np.linalg.norm(vectors[1]))
     assert row["figures"]["error"]["value"] == pytest.approx(100 * np.mean(errors), abs=0.05)
     assert row["figures"]["auc"]["value"] == pytest.approx(np.mean(np.clip(1 - np.array(errors) / 0.08, 0, 1)), abs=5e-3)
+    assert row["figures"]["auc_second"]["value"] == pytest.approx(np.mean(np.clip(1 - np.array(others) / 0.08, 0, 1)), abs=1e-3)
     assert row["figures"]["failure"]["value"] == pytest.approx(100 * np.mean(np.array(errors) > 0.08), abs=1e-9)
     assert row["figures"]["cosine"]["value"] == pytest.approx(np.mean(cosines), abs=2e-3)

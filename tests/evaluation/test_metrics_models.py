@@ -10,19 +10,16 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from streamdeblur.engines.openvino import core
 from streamdeblur.errors import OptionError
+from streamdeblur.evaluation.cases import Case
+from streamdeblur.evaluation.evaluator import Evaluator, EvaluatorSettings
 from streamdeblur.evaluation.metrics.face_mesh import VERTICES_OF_68_POINTS, find_face_mesh
+from streamdeblur.evaluation.metrics.heatmap_landmarks import MIRRORED, mirrored_points, shipped_landmark_network
 from streamdeblur.evaluation.metrics.identity import cosine, open_embedder
 from streamdeblur.evaluation.metrics.insightface_models import five_points
 from streamdeblur.evaluation.metrics.landmark_detectors import open_landmark_detector, second_landmark_detector
 from streamdeblur.evaluation.metrics.landmarks import landmark_error
-
-MIRRORED = [
-    *range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
-    *range(54, 47, -1), *range(59, 54, -1), *range(64, 59, -1), 67, 66, 65,
-]  # fmt: skip
-"""For each of the 68 points the one that takes its place in a mirror."""
-
 
 BOXES = ((61, 267, 165, 393), (747, 343, 845, 481), (466, 268, 572, 411), (1133, 268, 1228, 401))
 """Faces in the photograph that look more or less into the camera: x0, y0, x1, y1."""
@@ -47,6 +44,12 @@ def dlib_models():
     """dlib's localiser and embedder."""
     pytest.importorskip("dlib", reason="dlib comes with the extra eval")
     return open_landmark_detector("dlib"), open_embedder("dlib")
+
+
+@pytest.fixture(scope="module")
+def heatmap():
+    """The shipped network."""
+    return open_landmark_detector("heatmap")
 
 
 @pytest.fixture(scope="module")
@@ -143,7 +146,7 @@ def test_the_mesh_follows_the_face(mesh, windows):
 
 def test_the_mesh_of_a_mirrored_face_is_the_mirrored_mesh(mesh, windows):
     mirrored = mesh(np.ascontiguousarray(windows[0][:, ::-1]))
-    assert landmark_error(mirrored[MIRRORED] * (-1, 1) + (255, 0), mesh(windows[0])) < 0.03
+    assert landmark_error(mirrored_points(mirrored, 256), mesh(windows[0])) < 0.03
 
 
 def test_points_of_the_mesh_are_brought_back_from_the_upright_view(tmp_path, windows):
@@ -164,6 +167,66 @@ def test_points_of_the_mesh_are_brought_back_from_the_upright_view(tmp_path, win
 
 def test_the_mark_up_of_the_mesh_has_68_vertices_of_their_own():
     assert len(set(VERTICES_OF_68_POINTS)) == len(VERTICES_OF_68_POINTS) == 68
+
+
+def test_the_heatmap_network_agrees_with_dlib(heatmap, dlib_models, windows):
+    # AGREEMENT % in the median of real frames; other models, so never the same
+    errors = [landmark_error(heatmap(face), dlib_models[0](face)) for face in windows]
+    assert 0.0 < np.median(errors) < 0.04
+
+
+def test_the_heatmap_network_finds_eyes_nose_and_mouth(heatmap, windows):
+    for face in windows:
+        points = heatmap(face)
+        assert points.shape == (68, 2)
+        eye, other_eye, nose, mouth_left, mouth_right = five_points(points)
+        assert eye[0] < nose[0] < other_eye[0]
+        assert max(eye[1], other_eye[1]) < nose[1] < min(mouth_left[1], mouth_right[1])
+
+
+def test_the_heatmap_network_follows_the_face(heatmap, windows):
+    true = heatmap(windows[0])
+    for change in ({"angle": 15}, {"scale": 0.85}, {"shift": (12, -9)}):
+        picture, at = moved(windows[0], **change)
+        assert landmark_error(heatmap(picture), at(true)) < 0.03
+
+
+def test_points_of_a_mirrored_face_are_the_mirrored_points(heatmap, windows):
+    for face in windows:
+        mirrored = heatmap(np.ascontiguousarray(face[:, ::-1]))
+        assert landmark_error(mirrored_points(mirrored, 256), heatmap(face)) < 0.01
+    assert sorted(MIRRORED) == list(range(68))
+    assert all(MIRRORED[MIRRORED[n]] == n for n in range(68))
+
+
+def test_blur_moves_the_points_of_the_heatmap_network(heatmap, windows):
+    errors = [[landmark_error(heatmap(cv2.blur(face, (1, n))), heatmap(face)) for face in windows] for n in (5, 21, 61)]
+    weak, middle, strong = np.mean(errors, 1)
+    assert 0.0 < weak < middle < strong
+
+
+def test_the_heatmap_network_is_run_on_two_views_and_the_mirror_image_of_the_second(heatmap, windows):
+    """Against a plain form on another engine."""
+    network = core().compile_model(str(shipped_landmark_network()), "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    luma = cv2.cvtColor(windows[1], cv2.COLOR_RGB2GRAY)
+
+    def found(angle, centre, face, scale, mirror):
+        zoom = 128 / (scale * face)
+        turn = zoom * np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+        matrix = np.column_stack([turn, 64 - turn @ centre])
+        view = cv2.warpAffine(luma, matrix, (128, 128), borderMode=cv2.BORDER_REPLICATE)
+        one, other = (network([np.float32(v)[None, None] / 255])[0][0].astype(float) for v in (view, view[:, ::-1]))
+        mean = (one + np.column_stack([127 - other[:, 0], other[:, 1]])[list(MIRRORED)]) / 2 if mirror else one
+        return (mean - matrix[:, 2]) @ np.linalg.inv(turn).T
+
+    first = found(0.0, np.array([128.0, 128.0]), 256 / 1.7, 1.3, mirror=False)
+    across, down = first[42:48].mean(0) - first[36:42].mean(0)
+    angle = np.arctan2(down, across)
+    level = first @ np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+    middle = (level.min(0) + level.max(0)) / 2
+    centre = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]]) @ middle
+    second = found(angle, centre, np.ptp(level, 0).max(), 1.35, mirror=True)
+    assert np.abs(heatmap(windows[1]) - second).max() < 0.02
 
 
 def test_points_of_insightface_are_brought_back_to_the_crop(tmp_path, windows):
@@ -204,6 +267,9 @@ def test_what_cannot_be_opened_is_said(tmp_path):
     small = write_pooling(tmp_path / "small.onnx", side=56)
     cases = {
         "sift": "Unknown landmark detector 'sift'. Known: dlib",
+        f"heatmap:{tmp_path / 'absent.onnx'}": "Cannot read the landmark network",
+        f"heatmap:{text}": "not a network that ONNX Runtime can run",
+        f"heatmap:{small}": "not a network of 68 points",
         f"mesh:{tmp_path / 'absent.tflite'}": "Cannot read the face mesh",
         f"mesh:{text}": "not a network that OpenVINO can run",
         f"mesh:{small}": "not MediaPipe's face mesh",
@@ -219,6 +285,26 @@ def test_what_cannot_be_opened_is_said(tmp_path):
             open_embedder(name)
 
 
+def test_the_second_detector_is_always_there_and_another_one_than_the_first(heatmap, dlib_models, windows):
+    assert second_landmark_detector(dlib_models[0]).fingerprint == heatmap.fingerprint
+    assert second_landmark_detector(heatmap).fingerprint == dlib_models[0].fingerprint
+    case = Case("face", cv2.blur(windows[0], (1, 9)), windows[0], "group")
+    metrics = Evaluator(EvaluatorSettings(embedder="none"))(case, case.blurry).metrics
+    assert metrics["landmarks"] > 0.0
+    assert metrics["landmarks_second"] > 0.0
+    assert not Evaluator(EvaluatorSettings("none", embedder="none")).detectors, "without a first one, there is none to repeat"
+
+
+def test_the_heatmap_network_of_another_file_is_another_detector(tmp_path, heatmap):
+    other = tmp_path / "other.onnx"
+    other.write_bytes(shipped_landmark_network().read_bytes())
+    assert open_landmark_detector(f"heatmap:{other}").fingerprint == heatmap.fingerprint
+    model = onnx.load(str(other))
+    model.doc_string = "another"
+    onnx.save(model, str(other))
+    assert open_landmark_detector(f"heatmap:{other}").fingerprint != heatmap.fingerprint
+
+
 def test_model_packs_are_found(tmp_path, monkeypatch):
     monkeypatch.setenv("HOME", str(tmp_path))
     with pytest.raises(OptionError, match=r"No model pack in .* has w600k_r50\.onnx"):
@@ -228,9 +314,10 @@ def test_model_packs_are_found(tmp_path, monkeypatch):
     write_pooling(pack / "w600k_r50.onnx")
     assert open_embedder("arcface").fingerprint.startswith("w600k_r50.onnx ")
     write_constant(pack / "1k3d68.onnx", (1, 3, 192, 192), {"points": np.zeros((1, 3309))})
-    second = second_landmark_detector()
-    assert second is not None
-    assert second.fingerprint.startswith("1k3d68.onnx ")
+    insightface = open_landmark_detector("insightface")
+    assert insightface.fingerprint.startswith("1k3d68.onnx ")
+    # one that is installed by chance does not change what is measured
+    assert second_landmark_detector(insightface).fingerprint.startswith("heatmap landmarks ")
 
 
 def test_the_mesh_on_annotated_frames(mesh):

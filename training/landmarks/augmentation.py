@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from streamdeblur.evaluation.cases import Points
 from streamdeblur.evaluation.metrics.face_views import Matrix, mapped
 from streamdeblur.evaluation.metrics.heatmap_landmarks import FIRST, SECOND, SIDE, mirrored_points, upright_view
+from streamdeblur.evaluation.sources.pts import face_box_of
 from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE
 from streamdeblur.training.blur.trajectories import sample_kernel, trimmed
 from streamdeblur.training.landmarks.settings import AugmentationSettings
@@ -66,8 +67,8 @@ def _sample_matrix(random: np.random.Generator, points: Points, *, wide: bool) -
     """A view of a face as it stands in a window, which is off and tilted; or of one whose points were found before."""
     share = 1.0 if wide else UPRIGHT
     if wide:
-        views, size = FIRST, float(np.ptp(points, 0).max())
-        matrix = views.around((points.min(0) + points.max(0)) / 2, size, 0.0)
+        box = face_box_of(points)
+        views, matrix = FIRST, FIRST.around((box[:2] + box[2:]) / 2, float((box[2:] - box[:2]).max()), 0.0)
     else:
         views, matrix = SECOND, upright_view(points)
     angle = np.deg2rad(np.clip(random.normal(0.0, TURN * share), -LARGEST_TURN, LARGEST_TURN))

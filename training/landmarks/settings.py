@@ -23,8 +23,8 @@ class LandmarkNetworkSettings(Settings):
 
     stem: Width = Field(default=16, description="Channels at half of the resolution.")
     widths: tuple[Width, Width, Width] = Field(default=(32, 64, 128), description="Channels at 1/4, 1/8 and 1/16.")
-    blocks: tuple[Blocks, Blocks, Blocks] = Field(default=(2, 3, 6), description="Residual blocks there, on the way down.")
-    returning: tuple[Blocks, Blocks] = Field(default=(1, 2), description="Residual blocks at 1/4 and 1/8, on the way up.")
+    blocks: tuple[Blocks, Blocks, Blocks] = Field(default=(1, 3, 6), description="Residual blocks there, on the way down.")
+    returning: tuple[Blocks, Blocks] = Field(default=(1, 1), description="Residual blocks at 1/4 and 1/8, on the way up.")
 
 
 class AugmentationSettings(Settings):
@@ -48,7 +48,7 @@ class LandmarkConfig(Settings):
     least_sharpness: float = Field(default=30.0, ge=0, description="Variance of the Laplacian below which stills are left out.")
     frames_per_clip: int = Field(default=24, ge=1, le=LARGEST_COUNT, description="Frames that are taken of each clip.")
     kept: float = Field(default=0.93, gt=0, le=1, description="Share of the faces on which the teacher agrees with itself best.")
-    images: int = Field(default=500_000, ge=1, le=LARGEST_COUNT, description="Number of views to train on.")
+    images: int = Field(default=360_000, ge=1, le=LARGEST_COUNT, description="Number of views to train on.")
     batch: int = Field(default=48, ge=1, le=65_536, description="Views per step.")
     precision: Precision = Field(default="bf16-mixed", description="Precision, as Lightning Fabric names it.")
     optimiser: OptimiserSettings = OptimiserSettings(rate=2e-3, betas=(0.9, 0.99), warmup=200, decay_from=0.3)

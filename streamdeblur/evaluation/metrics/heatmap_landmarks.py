@@ -9,26 +9,28 @@ from __future__ import annotations
 import hashlib
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.engines.openvino import core
 from streamdeblur.errors import OptionError
 from streamdeblur.evaluation.cases import Image, Points
 from streamdeblur.evaluation.metrics.face_views import FaceViews, Matrix, mapped_back
 from streamdeblur.faces.window import WINDOW_SCALE
+from streamdeblur.onnx_session import open_on_cpu
 
 FILE = "landmarks.onnx"
 """The shipped network, in `streamdeblur.weights`."""
 POINTS = 68
 SIDE = 128
 """Side of the network's input in pixels."""
-FIRST = FaceViews(SIDE, 1.5)
-"""The view of the middle of a window."""
-SECOND = FaceViews(SIDE, 1.35)
-"""The view around the points that were found in the first one: closer, because it is known where the face is."""
+FIRST = FaceViews(SIDE, scale=1.3)
+"""The view of the middle of a window, around the face box that it was made of."""
+SECOND = FaceViews(SIDE, scale=1.35)
+"""The view around the points that were found in the first one, which do not reach over the forehead as face boxes do: so it is
+closer."""
 
 MIRRORED = (
     *range(16, -1, -1), *range(26, 16, -1), 27, 28, 29, 30, *range(35, 30, -1), 45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40,
@@ -44,9 +46,9 @@ def shipped_landmark_network() -> Path:
 
 
 class HeatmapLandmarkDetector:
-    """Runs the network twice, as `FaceMesh` does: on the middle of the window, and on an upright view around the first result.
+    """Runs the network on the middle of the window, and then on an upright view around what it found there, as `FaceMesh` does.
 
-    Each view is given as it is and mirrored, and the two results are averaged, so that a mirrored face has mirrored points.
+    The second view is given as it is and mirrored, and both results are averaged, so that a mirrored face has mirrored points.
     """
 
     name = "heatmap network, 68 points"
@@ -59,33 +61,40 @@ class HeatmapLandmarkDetector:
         Raises:
             OptionError: The file cannot be read, or is not such a network.
         """
-        path = path or shipped_landmark_network()
-        # in float32 on every CPU, so that the metrics are reproducible
-        settings = {"INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": 1}
-        try:
-            content = path.read_bytes()
-            self._request = core().compile_model(str(path), "CPU", settings).create_infer_request()
-        except OSError as error:
-            raise OptionError(f"Cannot read the landmark network {path}: {error.strerror}.") from None
-        except RuntimeError as error:
-            raise OptionError(f"{path} is not a network that OpenVINO can run: {error}") from None
-        model = self._request.get_compiled_model()
-        shapes = [tuple(port.partial_shape.to_string() for port in ports) for ports in (model.inputs, model.outputs)]
-        if shapes != [(f"[?,1,{SIDE},{SIDE}]",), (f"[?,{POINTS},2]",)]:
-            raise OptionError(f"{path} is not a network of {POINTS} points. Give one that 'streamdeblur train landmarks' wrote.")
+        self._session, content = _opened(path or shipped_landmark_network())
+        self._input = self._session.get_inputs()[0].name
         self.fingerprint = f"heatmap landmarks {hashlib.sha256(content).hexdigest()[:16]}"
 
     def __call__(self, crop: Image) -> Points:
         luma = np.asarray(cv2.cvtColor(np.ascontiguousarray(crop), cv2.COLOR_RGB2GRAY), np.uint8)
         side = luma.shape[0]
-        coarse = self._find(luma, FIRST, FIRST.around(np.full(2, side / 2), side / WINDOW_SCALE, 0.0))
-        return self._find(luma, SECOND, upright_view(coarse))
-
-    def _find(self, luma: Image, views: FaceViews, matrix: Matrix) -> Points:
-        view = views.picture(luma, matrix)
-        self._request.infer([network_input([view, view[:, ::-1]])])
-        plain, mirrored = self._request.output_tensors[0].data.astype(np.float64)
+        matrix = FIRST.around(np.full(2, side / 2), side / WINDOW_SCALE, 0.0)
+        coarse = mapped_back(self._find(FIRST.picture(luma, matrix)), matrix)
+        matrix = upright_view(coarse)
+        view = SECOND.picture(luma, matrix)
+        plain, mirrored = self._find(view), self._find(view[:, ::-1])
         return mapped_back((plain + mirrored_points(mirrored)) / 2, matrix)
+
+    def _find(self, view: Image) -> Points:
+        """The points in a view, in its pixels."""
+        (points,) = self._session.run(None, {self._input: network_input([view])})
+        return np.asarray(points[0], np.float64)
+
+
+def _opened(path: Path) -> tuple[Any, bytes]:
+    """Open a network on one thread, in float32 on every CPU, so that the metrics are reproducible; with the file's content."""
+    try:
+        content = path.read_bytes()
+        session = open_on_cpu(content, threads=1)
+    except OSError as error:
+        raise OptionError(f"Cannot read the landmark network {path}: {error.strerror}.") from None
+    except Exception as error:
+        # guards the opening of a file of unknown content: ONNX Runtime raises unrelated types of its own
+        raise OptionError(f"{path} is not a network that ONNX Runtime can run: {error}") from error
+    shapes = [port.shape[1:] for port in (*session.get_inputs(), *session.get_outputs())]
+    if shapes != [[1, SIDE, SIDE], [POINTS, 2]]:
+        raise OptionError(f"{path} is not a network of {POINTS} points. Give one that 'streamdeblur train landmarks' wrote.")
+    return session, content
 
 
 def upright_view(points: Points) -> Matrix:

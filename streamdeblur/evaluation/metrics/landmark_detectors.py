@@ -1,4 +1,4 @@
-"""Detectors of 68 landmarks: dlib, and as a second one MediaPipe's face mesh or InsightFace."""
+"""Detectors of 68 landmarks: dlib, the heatmap network of this project, MediaPipe's face mesh and InsightFace."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from streamdeblur.errors import OptionError
 from streamdeblur.evaluation.cases import Image, Points
 from streamdeblur.known_names import shown, suggestion
 
-DETECTORS = ("dlib", "mesh[:FILE.tflite]", "insightface[:FILE.onnx]")
+DETECTORS = ("dlib", "heatmap[:FILE.onnx]", "mesh[:FILE.tflite]", "insightface[:FILE.onnx]")
 
 
 class LandmarkDetector(Protocol):
@@ -38,7 +38,8 @@ def open_landmark_detector(name: str = "dlib") -> LandmarkDetector:
     """Open a landmark detector by name.
 
     Args:
-        name: ``dlib``; ``mesh`` (MediaPipe's) or ``mesh:FILE.tflite``; ``insightface`` or ``insightface:FILE.onnx``.
+        name: ``dlib``; ``heatmap`` (the shipped network) or ``heatmap:FILE.onnx``; ``mesh`` (MediaPipe's) or
+            ``mesh:FILE.tflite``; ``insightface`` or ``insightface:FILE.onnx``.
 
     Raises:
         OptionError: The name is unknown, a package or file is missing, or the file is not such a network.
@@ -49,6 +50,10 @@ def open_landmark_detector(name: str = "dlib") -> LandmarkDetector:
         from streamdeblur.evaluation.metrics.dlib_models import DlibLandmarkDetector
 
         return DlibLandmarkDetector()
+    if kind == "heatmap":
+        from streamdeblur.evaluation.metrics.heatmap_landmarks import HeatmapLandmarkDetector
+
+        return HeatmapLandmarkDetector(path)
     if kind == "mesh":
         from streamdeblur.evaluation.metrics.face_mesh import FaceMesh, find_face_mesh
 
@@ -60,11 +65,19 @@ def open_landmark_detector(name: str = "dlib") -> LandmarkDetector:
     raise OptionError(f"Unknown landmark detector {shown(name)}. {suggestion(name, DETECTORS)}")
 
 
-def second_landmark_detector() -> LandmarkDetector | None:
-    """Return the first installed detector that is independent of dlib's, to repeat a ranking with; None without one."""
-    for name in ("insightface", "mesh"):
-        try:
-            return open_landmark_detector(name)
-        except OptionError:
-            continue
-    return None
+def second_landmark_detector(first: LandmarkDetector) -> LandmarkDetector | None:
+    """Return the detector with which a ranking of methods by a first one is repeated.
+
+    It is the shipped one, which everyone has, so that published tables can be made again; or dlib's where the first one is
+    the shipped one. Others are chosen by their names.
+
+    Returns:
+        None where the first one is the shipped one and dlib is not installed.
+    """
+    shipped = open_landmark_detector("heatmap")
+    if first.fingerprint != shipped.fingerprint:
+        return shipped
+    try:
+        return open_landmark_detector("dlib")
+    except OptionError:
+        return None
