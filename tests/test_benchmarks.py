@@ -14,7 +14,9 @@ from onnx import TensorProto, helper
 
 from streamdeblur.cores import file_plan
 from streamdeblur.evaluation.cases import Case, Neighbours
+from streamdeblur.evaluation.metrics.landmark_detectors import open_landmark_detector
 from streamdeblur.evaluation.results import FaceResult
+from streamdeblur.evaluation.sources.dataset import EvaluationFace
 from support.media.motion import panned, steady
 from support.media.videos import VideoSpec, write_video
 from support.metrics import psnr
@@ -272,3 +274,18 @@ def test_variants_are_compared_on_the_same_faces_over_their_seeds():
     assert "| 38 [38 to 38] | 65 |" in table
     # each of six clips has the same sign: 2 of 64 patterns of signs
     assert next(line for line in table.splitlines() if "`cgan-no-hg`" in line).endswith("| 0.031 | 0.031 |")
+
+
+def test_landmark_detectors_are_compared_with_annotated_points_and_with_themselves_under_blur(photograph):
+    landmarks = script("landmarks")
+    detector = open_landmark_detector("heatmap")
+    face = np.ascontiguousarray(photograph[280:536, 668:924])
+    # three pixels to the right of what is found
+    annotated = np.add(detector(face), (3.0, 0.0))
+    row = list(landmarks.annotated_lines([detector], [EvaluationFace(face, annotated)]))[-1].split(" | ")
+    share = 3 / np.linalg.norm(np.ptp(annotated, axis=0))
+    assert float(row[1]) == float(row[2]) == pytest.approx(100 * share, abs=0.005)
+    assert float(row[3]) == pytest.approx(1 - share / 0.08, abs=5e-4)
+    assert float(row[5]) == pytest.approx(300 / np.linalg.norm(annotated[45] - annotated[36]), abs=0.005)
+    weak, strong = (landmarks.errors_under_blur(detector, [face], extent)[0] for extent in (4, 32))
+    assert 0 < weak < strong

@@ -69,7 +69,8 @@ def test_a_network_that_is_not_automatic_restores_only_where_it_is_named(shipped
 
 def test_the_networks_of_the_table_are_those_in_the_folder():
     files = {path.stem for path in Path(weights.__file__).parent.glob("*.onnx")}
-    assert set(weights.network_names()) == files
+    # the network of the evaluation's landmarks restores nothing
+    assert {*weights.network_names(), "landmarks"} == files
 
 
 @pytest.mark.parametrize(

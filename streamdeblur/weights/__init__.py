@@ -1,4 +1,5 @@
-"""The networks that are shipped with streamdeblur."""
+"""The networks that are shipped with streamdeblur: those that restore faces, and the landmark network of the evaluation, which
+`streamdeblur.evaluation.metrics.heatmap_landmarks` opens."""
 
 from __future__ import annotations
 

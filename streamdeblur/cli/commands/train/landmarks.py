@@ -41,14 +41,15 @@ def command(
         from streamdeblur.files import make_folder
 
         loaded, detector = LandmarkConfig.load(config), open_landmark_detector(teacher)
+
+        def faces_of(stills: list[Path], clips: list[Path]) -> SharpFaces:
+            return SharpFaces.open(stills, clips, loaded.least_sharpness, loaded.frames_per_clip)
+
+        # what cannot be opened is said before anything is annotated
+        faces, others = faces_of(stills or [], clips or []), faces_of([held_out_stills], []) if held_out_stills else None
         make_folder(out)
-
-        def annotated(stills: list[Path], clips: list[Path], name: str) -> AnnotatedFaces:
-            faces = SharpFaces.open(stills, clips, loaded.least_sharpness, loaded.frames_per_clip)
-            return AnnotatedFaces.open(faces, detector, out / name, loaded.kept)
-
-        training = annotated(stills or [], clips or [], ANNOTATIONS)
-        held_out = annotated([held_out_stills], [], HELD_OUT) if held_out_stills else None
+        training = AnnotatedFaces.open(faces, detector, out / ANNOTATIONS, loaded.kept)
+        held_out = AnnotatedFaces.open(others, detector, out / HELD_OUT, loaded.kept) if others else None
         with goes_on_with_the_same_command(out / CHECKPOINT):
             made = train_landmarks(loaded, training, held_out, out)
         logger.info("Next: streamdeblur evaluate ... --second heatmap:%s", made)
