@@ -48,7 +48,7 @@ class LandmarkConfig(Settings):
     least_sharpness: float = Field(default=30.0, ge=0, description="Variance of the Laplacian below which stills are left out.")
     frames_per_clip: int = Field(default=24, ge=1, le=LARGEST_COUNT, description="Frames that are taken of each clip.")
     kept: float = Field(default=0.93, gt=0, le=1, description="Share of the faces on which the teacher agrees with itself best.")
-    images: int = Field(default=280_000, ge=1, le=LARGEST_COUNT, description="Number of views to train on.")
+    images: int = Field(default=240_000, ge=1, le=LARGEST_COUNT, description="Number of views to train on.")
     batch: int = Field(default=48, ge=1, le=65_536, description="Views per step.")
     precision: Precision = Field(default="bf16-mixed", description="Precision, as Lightning Fabric names it.")
     optimiser: OptimiserSettings = OptimiserSettings(rate=2e-3, betas=(0.9, 0.99), warmup=200, decay_from=0.3)
