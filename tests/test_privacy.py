@@ -13,6 +13,7 @@ from pathlib import Path
 
 import cv2
 import pytest
+import yaml
 
 from streamdeblur.cli.app import COMMANDS, GROUPS
 from support.engines import ENGINES
@@ -21,7 +22,7 @@ from support.isolation import FOREIGN, run_isolated, why_not
 from support.media.datasets import shot
 from support.media.videos import VideoSpec, write_video
 from support.models.networks import write_network
-from support.models.trainings import TINY_LITE, TINY_NAH, write_config
+from support.models.trainings import TINY_LANDMARKS, TINY_LITE, TINY_NAH, write_config
 
 TESTS = Path(__file__).parent
 TELEMETRY_SECONDS = 30
@@ -180,6 +181,7 @@ def inputs(tmp_path_factory, photograph, few_pictures, faces_folder):
     shutil.copytree(faces_folder, folder / "faces")
     write_config(folder / "lite.yaml", "lite", TINY_LITE)
     write_config(folder / "nah.yaml", "compared/nah", TINY_NAH)
+    (folder / "landmarks.yaml").write_text(yaml.safe_dump(TINY_LANDMARKS))
     return folder
 
 
@@ -235,6 +237,10 @@ def cases(inputs, out):
                 *("--clips", out / "absent", "--held-out-clips", out / "absent"),
             ],
             exit_code=2,
+            takes_long=True,
+        ),
+        "train landmarks": Case(
+            [inputs / "landmarks.yaml", "--stills", inputs / "faces", "--teacher", "heatmap", "--out", out / "landmarks"],
             takes_long=True,
         ),
         "train measure": Case([out / "trained.onnx", "--held-out-stills", inputs / "faces"], takes_long=True),

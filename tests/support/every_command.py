@@ -38,6 +38,7 @@ ARGUMENTS = [
     ["train", "cgan", "lite", "--out", "run"],
     ["train", "compared", "compared/nah", "--out", "run"],
     ["train", "gain", "--out", "run", "--stills", "a", "--clips", "b", "--held-out-stills", "c", "--held-out-clips", "d"],
+    ["train", "landmarks", "--out", "run"],
     ["train", "measure", "absent.onnx"],
     ["engine", "list"],
     ["engine", "clear", "--quiet"],

@@ -24,12 +24,9 @@ from streamdeblur.training.landmarks.settings import AugmentationSettings, Landm
 from streamdeblur.training.landmarks.training import AnnotatedFaces, landmark_loss, train_landmarks
 from support.media.motion import panned, steady
 from support.media.videos import VideoSpec, write_video
+from support.models.trainings import TINY_LANDMARKS
 
 PLAIN = dict.fromkeys(("blurred", "resampled", "occluded", "noisy", "compressed"), 0.0)
-TINY = {
-    "network": {"stem": 4, "widths": [4, 4, 4], "blocks": [1, 1, 1]},
-    "images": 6, "batch": 2, "precision": "32-true", "checkpoint_minutes": 1e-6, "validate_images": 4,
-}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -155,7 +152,7 @@ class UpTo(list):
 
 
 def test_a_run_that_is_cut_off_resumes_and_writes_a_network_that_the_evaluation_opens(tmp_path, annotated, face):
-    config = LandmarkConfig(**TINY)
+    config = LandmarkConfig(**TINY_LANDMARKS)
     made = train_landmarks(config, annotated, annotated, tmp_path / "whole")
     with pytest.raises(CutOffError):
         train_landmarks(config, AnnotatedFaces(UpTo([face]), annotated.found, annotated.chosen), None, tmp_path / "run")

@@ -34,6 +34,11 @@ TINY_NAH = {
     }
 }
 
+TINY_LANDMARKS = {
+    "network": {"stem": 4, "widths": [4, 4, 4], "blocks": [1, 1, 1]},
+    "images": 6, "batch": 2, "precision": "32-true", "checkpoint_minutes": 1e-6, "validate_images": 4,
+}  # fmt: skip
+
 
 def write_config(path, base, *changes):
     """A configuration file that extends a shipped one; later changes win."""

@@ -17,7 +17,7 @@ from streamdeblur.errors import OptionError
 ANNOTATIONS, HELD_OUT = "points.npz", "held_out.npz"
 
 Config = Annotated[Path, typer.Argument(help="YAML file, or the shipped one: landmarks.")]
-Teacher = Annotated[str, typer.Option(help="Detector to learn from: mesh:FILE.tflite, insightface:FILE.onnx or dlib.")]
+Teacher = Annotated[str, typer.Option(help="Detector to learn from: mesh:FILE.tflite, insightface:FILE.onnx, heatmap or dlib.")]
 
 logger = logging.getLogger(__name__)
 
