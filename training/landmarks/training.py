@@ -31,6 +31,7 @@ from streamdeblur.training.landmarks.faces import SharpFaces
 from streamdeblur.training.landmarks.network import REDUCTION, LandmarkNetwork, PointNetwork, places, points_of, probabilities
 from streamdeblur.training.landmarks.settings import LandmarkConfig
 from streamdeblur.training.loop import launch_fabric
+from streamdeblur.training.machine import Machine
 from streamdeblur.training.progress import ProgressLog
 from streamdeblur.training.run import CHECKPOINT
 from streamdeblur.training.stop_request import StopRequest
@@ -59,7 +60,13 @@ class AnnotatedFaces:
         return cls(faces, found, found.best(share))
 
 
-def train_landmarks(config: LandmarkConfig, training: AnnotatedFaces, held_out: AnnotatedFaces | None, folder: Path) -> Path:
+def train_landmarks(
+    config: LandmarkConfig,
+    training: AnnotatedFaces,
+    held_out: AnnotatedFaces | None,
+    folder: Path,
+    machine: Machine | None = None,
+) -> Path:
     """Train the landmark network, or resume the run in `folder`, and write its ONNX file.
 
     Args:
@@ -67,6 +74,7 @@ def train_landmarks(config: LandmarkConfig, training: AnnotatedFaces, held_out: 
         training: Faces to train on.
         held_out: Faces of other people, to validate with.
         folder: Folder of the run; created if it does not exist.
+        machine: Which device trains; None for a GPU if there is one.
 
     Returns:
         The ONNX file.
@@ -79,7 +87,7 @@ def train_landmarks(config: LandmarkConfig, training: AnnotatedFaces, held_out: 
         KeyboardInterrupt: The process was told to stop; the step was finished and saved.
     """
     make_folder(folder)
-    fabric = launch_fabric(config, config.seed)
+    fabric = launch_fabric(config, config.seed, machine)
     if fabric.world_size > 1:
         raise OptionError("The landmark network is trained by one process.")
     network = LandmarkNetwork(config.network)

@@ -11,7 +11,7 @@ import typer
 from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.extras import needs_extra
 from streamdeblur.cli.resuming import goes_on_with_the_same_command
-from streamdeblur.cli.training import CHECKPOINT, Clips, HeldOutStills, RunFolder, Stills
+from streamdeblur.cli.training import CHECKPOINT, Clips, Device, HeldOutStills, RunFolder, Stills
 from streamdeblur.errors import OptionError
 
 ANNOTATIONS, HELD_OUT = "points.npz", "held_out.npz"
@@ -29,6 +29,7 @@ def command(
     clips: Clips = None,
     held_out_stills: HeldOutStills = None,
     teacher: Teacher = "mesh",
+    device: Device = "auto",
 ) -> None:
     with handle_errors():
         if not stills and not clips:
@@ -37,10 +38,11 @@ def command(
             from streamdeblur.training.landmarks.faces import SharpFaces
             from streamdeblur.training.landmarks.settings import LandmarkConfig
             from streamdeblur.training.landmarks.training import AnnotatedFaces, train_landmarks
+            from streamdeblur.training.machine import Machine
         from streamdeblur.evaluation.metrics.landmark_detectors import open_landmark_detector
         from streamdeblur.files import make_folder
 
-        loaded, detector = LandmarkConfig.load(config), open_landmark_detector(teacher)
+        loaded, machine, detector = LandmarkConfig.load(config), Machine(device), open_landmark_detector(teacher)
 
         def faces_of(stills: list[Path], clips: list[Path]) -> SharpFaces:
             return SharpFaces.open(stills, clips, loaded.least_sharpness, loaded.frames_per_clip)
@@ -51,5 +53,5 @@ def command(
         training = AnnotatedFaces.open(faces, detector, out / ANNOTATIONS, loaded.kept)
         held_out = AnnotatedFaces.open(others, detector, out / HELD_OUT, loaded.kept) if others else None
         with goes_on_with_the_same_command(out / CHECKPOINT):
-            made = train_landmarks(loaded, training, held_out, out)
+            made = train_landmarks(loaded, training, held_out, out, machine)
         logger.info("Next: streamdeblur evaluate ... --second heatmap:%s", made)
