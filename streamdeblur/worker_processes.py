@@ -6,7 +6,7 @@ import os
 import signal
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Executor, ProcessPoolExecutor
 from contextlib import contextmanager
 from multiprocessing import get_context, parent_process, resource_tracker
 from multiprocessing.context import SpawnProcess
@@ -14,8 +14,22 @@ from typing import Any
 
 from streamdeblur.cores import work_beside
 
+_open: Callable[..., Executor] | None = None
+"""What opens pools in place of `open_pool`."""
 
-def open_pool(count: int, prepare: Callable[..., object] | None = None, *arguments: Any) -> ProcessPoolExecutor:
+
+@contextmanager
+def pools_from(opening: Callable[..., Executor]) -> Iterator[None]:
+    """Let something else open the pools that are opened in this block, such as ones on other machines."""
+    global _open
+    before, _open = _open, opening
+    try:
+        yield
+    finally:
+        _open = before
+
+
+def open_pool(count: int, prepare: Callable[..., object] | None = None, *arguments: Any) -> Executor:
     """Start a pool of worker processes.
 
     Args:
@@ -23,6 +37,8 @@ def open_pool(count: int, prepare: Callable[..., object] | None = None, *argumen
         prepare: Called in each process before its first task.
         arguments: Its arguments.
     """
+    if _open is not None:
+        return _open(count, prepare, *arguments)
     _start_tracker()
     # Spawned, not forked: the threads of OpenCV and the engines do not survive a fork.
     pool = ProcessPoolExecutor(count, get_context("spawn"), _begin, (count, prepare, *arguments))

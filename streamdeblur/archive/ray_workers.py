@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import signal
-import socket
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -13,19 +11,15 @@ from typing import Any
 
 from streamdeblur.archive.tasks import Report, Task, TaskProgress
 from streamdeblur.archive.worker import Assignment, Worker
-from streamdeblur.cores import usable_cores
-from streamdeblur.errors import OptionError
+from streamdeblur.ray_cluster import LOCAL, connect
 
 logger = logging.getLogger(__name__)
 
-LOCAL = "local"
-"""Stands for a cluster on this machine alone."""
 MOST_LOSSES = 3
 """Losses in a row after which a worker is not started again, while it has done nothing."""
 WAIT_SECONDS = 0.5
 GROW_SECONDS = 15.0
 """Time between two looks for nodes that have joined the cluster."""
-CONNECTING_SECONDS = 10.0
 
 
 class _Progress:
@@ -107,7 +101,7 @@ class RayWorkers:
 
         self._ray, self._lost = ray, RayError
         self._assignment, self._count, self._cores = assignment, count, cores
-        _connect(address)
+        connect(address)
         self._gpus = 1 if ray.cluster_resources().get("GPU") and assignment.options.restoration.engine in GPU_ENGINES else 0
         self._progress, self._asked = self._new_progress(), None
         self._workers: list[_RayWorker] = []
@@ -238,33 +232,3 @@ class RayWorkers:
 
 GPU_ENGINES = ("auto", "tensorrt", "onnxruntime:cuda", "onnxruntime:tensorrt")
 """Engines for which an actor asks for a GPU, where the cluster has any."""
-
-
-def _connect(address: str) -> None:
-    """Connect to a cluster, or start one here; signals are handled as before, and nothing is reported to anyone."""
-    import ray
-
-    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    handlers = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    quiet = {"log_to_driver": False, "logging_level": logging.ERROR}
-    try:
-        _knock(address)
-        if address == LOCAL and not os.environ.get("RAY_ADDRESS"):
-            ray.init(address="local", num_cpus=usable_cores(), include_dashboard=False, **quiet)
-        else:
-            ray.init(address=None if address == LOCAL else address, **quiet)
-    except (ConnectionError, RuntimeError, ValueError, AssertionError) as error:
-        named = os.environ.get("RAY_ADDRESS", address) if address == LOCAL else address
-        raise OptionError(f"Cannot use the Ray cluster at {named}: {' '.join(str(error).split())[:300]}.") from None
-    for number, handler in handlers.items():
-        signal.signal(number, handler)
-
-
-def _knock(address: str) -> None:
-    """Raise ConnectionError where nobody listens at HOST:PORT, which Ray finds out within a minute."""
-    host, separator, port = address.removeprefix("ray://").rpartition(":")
-    if separator and port.isdigit():
-        try:
-            socket.create_connection((host.strip("[]"), int(port)), CONNECTING_SECONDS).close()
-        except (OSError, OverflowError) as error:
-            raise ConnectionError(getattr(error, "strerror", None) or str(error)) from None

@@ -12,6 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
+from streamdeblur.cli.clusters import processes_of
 from streamdeblur.cli.output import print_json
 from streamdeblur.cli.progress import ProgressLine
 from streamdeblur.cli.resuming import goes_on_with_the_same_command
@@ -34,6 +35,7 @@ def run_build(
     out: Path,
     *,
     workers: int | None,
+    ray: str | None,
     shard_mb: int,
     overwrite: bool,
     quiet: bool,
@@ -45,15 +47,20 @@ def run_build(
         work: A function of `streamdeblur.training.datasets` that makes the data set and returns its summary.
         out: Folder of the data set.
         workers: Processes; None takes one for each core.
+        ray: Address of a Ray cluster that has the processes; None for this machine.
         shard_mb: Largest size of a shard in MB.
         overwrite: Replace a data set made of other files or settings.
         quiet: Print warnings only.
         json: Print the summary as JSON.
     """
     began = time.monotonic()
-    with goes_on_with_the_same_command(out), ProgressLine(out.name, quiet=quiet) as line:
+    with (
+        goes_on_with_the_same_command(out),
+        processes_of(ray) as cores,
+        ProgressLine(out.name, quiet=quiet) as line,
+    ):
         summary = work(
-            workers=workers or usable_cores(),
+            workers=workers or cores or usable_cores(),
             shard_bytes=shard_mb * 1_000_000,
             overwrite=overwrite,
             on_progress=line.show_step,

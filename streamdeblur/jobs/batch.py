@@ -115,10 +115,11 @@ def _named(target: Path, stem: str, suffix: str) -> Path:
 def run(jobs: Sequence[Job], work: Callable[[Job], Summary], *, resume: bool) -> Iterator[Outcome[Summary]]:
     """Do `work` on each job; one that fails does not stop the others. With `resume`, jobs whose target exists are skipped."""
     for job in jobs:
-        yield _outcome(job, work, resume=resume)
+        yield outcome(job, work, resume=resume)
 
 
-def _outcome(job: Job, work: Callable[[Job], Summary], *, resume: bool) -> Outcome[Summary]:
+def outcome(job: Job, work: Callable[[Job], Summary], *, resume: bool) -> Outcome[Summary]:
+    """Do `work` on a job, and return what became of it, whatever goes wrong."""
     try:
         if resume and job.target.exists():
             return Outcome(job, "skipped")

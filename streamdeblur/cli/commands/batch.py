@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from streamdeblur.cli.batch_progress import BatchProgress
+from streamdeblur.cli.clusters import OPTIONAL_VALUES, need_ray
 from streamdeblur.cli.exit_codes import handle_errors
-from streamdeblur.cli.extras import needs_extra
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.outcomes import report_outcomes
 from streamdeblur.cli.parameters import Json, Quiet
@@ -25,10 +24,10 @@ if TYPE_CHECKING:
     from streamdeblur.archive.pool import Pool
     from streamdeblur.archive.worker import Assignment
 
+__all__ = ["OPTIONAL_VALUES", "command"]
+
 logger = logging.getLogger(__name__)
 
-OPTIONAL_VALUES = {"--ray": "local"}
-"""Options that may stand without a value, and what they mean then."""
 CORES_OF_AN_ACTOR = 8
 """Cores that one engine has work for (`archive/workers.py`), where --cores says nothing else."""
 
@@ -77,8 +76,7 @@ def _pool(assignment: Assignment, options: ArchiveOptions) -> Pool:
     if options.ray is not None:
         from streamdeblur.archive.ray_workers import RayWorkers
 
-        with needs_extra("ray", "--ray"):
-            import_module("ray")
+        need_ray()
         cores = options.restoration.cores or min(usable_cores(), CORES_OF_AN_ACTOR)
         limited = replace(assignment, options=assignment.options.changed(cores=cores))
         return RayWorkers(limited, options.ray, count=options.workers, cores=cores)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamdeblur.cli.clusters import OPTIONAL_VALUES, RayAddress, processes_of
 from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.extras import needs_extra
 from streamdeblur.cli.options import with_settings
@@ -22,6 +23,8 @@ from streamdeblur.files import refuse_inside
 
 if TYPE_CHECKING:
     from streamdeblur.evaluation.summary import ProtocolSummary
+
+__all__ = ["OPTIONAL_VALUES", "command"]
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +47,7 @@ def command(
     data: Data = None,
     out: Out = Path("evaluation"),
     list_methods: List = False,
+    ray: RayAddress = None,
     config: Config = None,
     quiet: Quiet = False,
     json: Json = False,
@@ -65,7 +69,10 @@ def command(
         # the report of an evaluation is made again from its results; any other one would be lost
         if (out / "report.html").exists() and not (out / "results.jsonl").exists():
             raise OutputError(f"{out} holds a report, but not its results: it is not replaced. Name another folder with --out.")
-        _evaluate(data, out, options, quiet=quiet, json=json)
+        with processes_of(ray) as cores:
+            if cores and "workers" not in options.model_fields_set:
+                options = options.changed(workers=cores)
+            _evaluate(data, out, options, quiet=quiet, json=json)
 
 
 def _split(value: object) -> object:

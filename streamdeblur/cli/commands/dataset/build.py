@@ -8,11 +8,14 @@ from typing import Annotated
 
 import typer
 
+from streamdeblur.cli.clusters import OPTIONAL_VALUES, RayAddress
 from streamdeblur.cli.dataset import IdentityTable, Out, Overwrite, ShardMegabytes, Workers, run_build
 from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.parameters import Json, Quiet
 from streamdeblur.training.datasets.options import ClipsOptions
+
+__all__ = ["OPTIONAL_VALUES", "command"]
 
 Videos = Annotated[Path, typer.Argument(help="A video, or a folder of them, also in subfolders.")]
 
@@ -23,6 +26,7 @@ def command(
     out: Out,
     identities: IdentityTable = None,
     workers: Workers = None,
+    ray: RayAddress = None,
     shard_mb: ShardMegabytes = 500,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -36,4 +40,4 @@ def command(
 
         options = ClipsOptions.validated(settings)
         work = partial(build_clips, videos, out, options, identities=Identities.read(identities))
-        run_build(work, out, workers=workers, shard_mb=shard_mb, overwrite=overwrite, quiet=quiet, json=json)
+        run_build(work, out, workers=workers, ray=ray, shard_mb=shard_mb, overwrite=overwrite, quiet=quiet, json=json)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamdeblur.cli.clusters import OPTIONAL_VALUES, RayAddress
 from streamdeblur.cli.dataset import Out, Overwrite, ShardMegabytes, Workers, run_build
 from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.options import with_settings
@@ -20,6 +21,8 @@ from streamdeblur.training.datasets.pairs import PairOptions
 if TYPE_CHECKING:
     from streamdeblur.training.datasets.recipe import Recipe
     from streamdeblur.training.datasets.splits import Split
+
+__all__ = ["OPTIONAL_VALUES", "command"]
 
 Clips = Annotated[Path, typer.Argument(help="A data set of clips, made by 'dataset build'.")]
 RecipeFile = Annotated[
@@ -40,6 +43,7 @@ def command(
     stills: Stills = None,
     seed: Seed = 0,
     workers: Workers = None,
+    ray: RayAddress = None,
     shard_mb: ShardMegabytes = 500,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
@@ -57,7 +61,7 @@ def command(
         else:
             split, folder = _only_split(clips)
             work = partial(build_sampled_pairs, stills, folder, out, draw, recipe, seed=seed, split=split)
-        run_build(work, out, workers=workers, shard_mb=shard_mb, overwrite=overwrite, quiet=quiet, json=json)
+        run_build(work, out, workers=workers, ray=ray, shard_mb=shard_mb, overwrite=overwrite, quiet=quiet, json=json)
 
 
 def _recipe(config: Path | None) -> Recipe:
