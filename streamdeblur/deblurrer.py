@@ -154,10 +154,14 @@ class FaceDeblurrer:
         self.work = FaceWork()
         self.threads = plan_threads("file" if throughput else "live", self.options.cores)
         """Threads that engine and detector are given, and how many frames of a `stream` are in flight."""
-        self.network = Network.read(chosen_network(self.options.network, self.options.engine, real_time=False))
+        self.network = Network.read(
+            chosen_network(self.options.network, self.options.engine, real_time=False, device=self.options.device)
+        )
         with one_at_a_time():
             compile_kernels(memory=self.network.memory > 0)
-        self.engine: Engine = open_engine(self.options.engine, self.network, throughput=throughput, cores=self.options.cores)
+        self.engine: Engine = open_engine(
+            self.options.engine, self.network, throughput=throughput, cores=self.options.cores, device=self.options.device
+        )
         try:
             self.detector: Detector = open_detector(self.options.detector, self.engine.name, self.threads.detector)
         except BaseException:

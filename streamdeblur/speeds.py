@@ -22,6 +22,7 @@ from streamdeblur.cores import usable_cores
 from streamdeblur.diagnosis import cpu_name, package_version
 from streamdeblur.engines import Engine, engine_choices, open_engine
 from streamdeblur.engines.registry import EIGHT_BITS
+from streamdeblur.engines.tensorrt.library import LIBRARIES
 from streamdeblur.errors import EngineError, OutputError
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.network import Network
@@ -68,7 +69,7 @@ class Speed:
 _Speeds = TypeAdapter(list[Speed])
 
 
-def chosen_network(network: str | Path, engine: str, *, real_time: bool) -> Path:
+def chosen_network(network: str | Path, engine: str, *, real_time: bool, device: str = AUTO) -> Path:
     """Return the file of a network; for 'auto' the best one that is fast enough on this machine.
 
     Fast enough is what takes at most a third of the time between two frames for a face of 256 px, at 30 frames per second, or
@@ -78,6 +79,7 @@ def chosen_network(network: str | Path, engine: str, *, real_time: bool) -> Path
         network: 'auto', the name of a shipped network, or a file.
         engine: Name of the engine that will run it.
         real_time: Whether frames are waited for.
+        device: Where it runs, see `engine_choices`.
 
     Raises:
         NetworkError: Neither a shipped network nor a file has this name.
@@ -85,7 +87,7 @@ def chosen_network(network: str | Path, engine: str, *, real_time: bool) -> Path
     """
     if str(network) != AUTO:
         return network_path(network)
-    return network_path(_fast_enough(seconds_of_networks(engine), real_time=real_time))
+    return network_path(_fast_enough(seconds_of_networks(engine, device), real_time=real_time))
 
 
 def real_time_options(options: RestorationOptions) -> RestorationOptions:
@@ -97,7 +99,7 @@ def real_time_options(options: RestorationOptions) -> RestorationOptions:
     options = options.in_real_time()
     if str(options.network) != AUTO:
         return options
-    return options.changed(network=chosen_network(AUTO, options.engine, real_time=True))
+    return options.changed(network=chosen_network(AUTO, options.engine, real_time=True, device=options.device))
 
 
 def known_choice(*, real_time: bool) -> str | None:
@@ -119,7 +121,7 @@ def _fast_enough(seconds: Mapping[tuple[str, int], float], *, real_time: bool) -
     return fitting[0] if fitting else min(names, key=lambda name: seconds[name, CROP_SIZE])
 
 
-def seconds_of_networks(engine: str) -> dict[tuple[str, int], float]:
+def seconds_of_networks(engine: str, device: str = AUTO) -> dict[tuple[str, int], float]:
     """Return the seconds that each shipped network takes for a face, by its name, best first, and the side of the crop.
 
     It is {} on a GPU.
@@ -128,25 +130,27 @@ def seconds_of_networks(engine: str) -> dict[tuple[str, int], float]:
 
     Args:
         engine: Name of an engine, or 'auto'.
+        device: Where it runs, see `engine_choices`.
 
     Raises:
         EngineError: The engine is unknown, or none can run the networks.
     """
     known = known_speeds()
-    candidates = _available(known) if engine == AUTO else [engine]
+    candidates = _available(known, device) if engine == AUTO else [engine]
     if candidates and candidates[0] not in MEASURED:
         return {}
     if len(candidates) > 1:
         # which of the two is faster is not known before
         known = _measured_once([name for name in MEASURED[:2] if name in candidates], known)
-        candidates = _available(known)
+        candidates = _available(known, device)
     for name in candidates:
         if name not in MEASURED:
             continue
         known = _measured_once([name], known)
         if found := _seconds_on(name, known, alone=engine != AUTO):
             return found
-    raise EngineError(f"No engine can run the networks here ({engine}).")
+    reasons = "; ".join(f"{choice.name}: {choice.reason}" for choice in engine_choices(device) if not choice.available)
+    raise EngineError(f"No engine can run the networks here ({engine}, device {device}). {reasons}")
 
 
 def _measured_once(engines: Sequence[str], known: list[Speed]) -> list[Speed]:
@@ -158,9 +162,9 @@ def _measured_once(engines: Sequence[str], known: list[Speed]) -> list[Speed]:
     return measure(unknown)
 
 
-def _available(known: Sequence[Speed]) -> list[str]:
-    """The engines that can be used here, in the order in which 'auto' tries them."""
-    return as_measured([choice.name for choice in engine_choices() if choice.available], known)
+def _available(known: Sequence[Speed], device: str = AUTO) -> list[str]:
+    """The engines that can be used on a device, in the order in which 'auto' tries them."""
+    return as_measured([choice.name for choice in engine_choices(device) if choice.available], known)
 
 
 def as_measured(engines: Sequence[str], known: Sequence[Speed] | None = None) -> list[str]:
@@ -215,11 +219,12 @@ def measurable_engines() -> list[str]:
 
 
 def _opens_quickly(engine: str) -> bool:
-    if engine != "tensorrt":
+    library = LIBRARIES.get(engine)
+    if library is None:
         return True
     from streamdeblur.engines.tensorrt.opening import cached
 
-    return all(cached(Network.read(network_path(name))) for name in automatic_names())
+    return all(cached(Network.read(network_path(name)), library=library) for name in automatic_names())
 
 
 def known_speeds() -> list[Speed]:
@@ -293,7 +298,7 @@ def _machine() -> Mapping[str, object]:
         "cpu": cpu_name(),
         "cores": usable_cores(),
         "streamdeblur": streamdeblur.__version__,
-        "engines": {name: package_version(name) for name in ("openvino", "onnxruntime", "tensorrt")},
+        "engines": {name: package_version(name) for name in ("openvino", "onnxruntime", "tensorrt", "tensorrt-rtx")},
         # with it users restrict the instructions that OpenVINO may use
         "isa": os.environ.get("ONEDNN_MAX_CPU_ISA", ""),
         "networks": {name: _digest(network_path(name)) for name in automatic_names()},

@@ -8,6 +8,8 @@ from typing import Literal
 
 import torch
 
+from streamdeblur.engines.cards import DriverError, find_cards
+from streamdeblur.engines.mismatches import mended
 from streamdeblur.errors import OptionError
 from streamdeblur.known_names import shown
 
@@ -65,10 +67,20 @@ class Machine:
         return self.pairs == "device" or (self.pairs == "auto" and device.type == "cuda")
 
 
+def _why_no_card() -> str:
+    """What the driver says, if it says anything."""
+    try:
+        find_cards()
+    except DriverError as error:
+        return f"{mended(error)} "
+    return ""
+
+
 def _check_card(number: int) -> None:
     if not torch.cuda.is_available():
         reason = "is built without CUDA" if torch.version.cuda is None else "sees no card; 'nvidia-smi' lists those of the driver"
-        raise OptionError(f"Cannot train on cuda:{number}: PyTorch {torch.__version__} {reason}. Give --device cpu.")
+        why = _why_no_card() if torch.version.cuda else ""
+        raise OptionError(f"Cannot train on cuda:{number}: PyTorch {torch.__version__} {reason}. {why}Or give --device cpu.")
     count = torch.cuda.device_count()
     if number >= count:
         known = ", ".join(f"cuda:{card} ({torch.cuda.get_device_name(card)})" for card in range(count))

@@ -64,10 +64,10 @@ def header_of(options: VideoOptions, out: Path) -> tuple[Header, VideoOptions]:
         OutputError: The manifest that is there cannot be read.
     """
     restoration = options.restoration
-    path = chosen_network(restoration.network, restoration.engine, real_time=False)
+    path = chosen_network(restoration.network, restoration.engine, real_time=False, device=restoration.device)
     if str(restoration.network) == AUTO:
         named = Path(_former_network(out) or path.stem)
-        path = chosen_network(named, restoration.engine, real_time=False)
+        path = chosen_network(named, restoration.engine, real_time=False, device=restoration.device)
         options = options.changed(network=named)
     return Header(_settings(options), network_checksum(path)), options
 
@@ -81,7 +81,9 @@ def _former_network(out: Path) -> str | None:
 
 def _settings(options: VideoOptions) -> dict[str, Any]:
     """The settings by their flat names, but for those that no output depends on."""
-    values = options.model_dump(mode="json", exclude={"overwrite": True, "allow_network": True, "restoration": {"cores"}})
+    values = options.model_dump(
+        mode="json", exclude={"overwrite": True, "allow_network": True, "restoration": {"cores", "device"}}
+    )
     parts = [values.pop(name) for name in options.parts()]
     return {name: value for part in (*parts, values) for name, value in part.items()}
 

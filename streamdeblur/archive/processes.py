@@ -5,12 +5,13 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
 
 from streamdeblur.archive.tasks import Report, Task, TaskProgress
 from streamdeblur.archive.worker import Assignment, Worker
+from streamdeblur.archive.workers import devices_of_workers
 from streamdeblur.worker_processes import start_process
 
 MOST_LOSSES = 3
@@ -49,11 +50,14 @@ class Processes:
             most_memory: Bytes from which on a process is replaced when it has done its task; None for no limit.
         """
         self._assignment, self._count, self._most_memory = assignment, count, most_memory
+        self._devices = devices_of_workers(assignment.options.restoration)
         self._processes = [self._start(number) for number in range(1, count + 1)]
 
     def _start(self, number: int) -> _Process:
         own, theirs = connection.Pipe()
-        process = start_process(self._count, _work, self._assignment, f"worker {number}", theirs)
+        options = self._assignment.options.changed(device=self._devices[(number - 1) % len(self._devices)])
+        assignment = replace(self._assignment, options=options)
+        process = start_process(self._count, _work, assignment, f"worker {number}", theirs)
         theirs.close()
         return _Process(number, process, own)
 

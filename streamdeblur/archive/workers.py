@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from streamdeblur.cores import usable_cores
 from streamdeblur.engines import engine_choices
+from streamdeblur.engines.cards import DriverError, find_cards
+from streamdeblur.engines.registry import NVIDIA_ENGINES
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.options import RestorationOptions
 from streamdeblur.speeds import MEASURED, known_speeds
@@ -22,7 +24,7 @@ def default_workers(options: RestorationOptions, cores: int | None = None) -> in
     """Return how many processes keep the cores of this machine busy.
 
     In each process, one thread detects, crops and pastes, and the others can work no faster than it feeds them. So a process has
-    work for as many cores as all stages together take longer than that thread. A GPU gets one process.
+    work for as many cores as all stages together take longer than that thread. Each card gets one process.
 
     Args:
         options: Engine and network, whose measured speed counts, and `cores` of each process if they are given.
@@ -31,11 +33,27 @@ def default_workers(options: RestorationOptions, cores: int | None = None) -> in
     cores = usable_cores() if cores is None else cores
     if options.cores:
         return max(1, cores // options.cores)
-    engine = next((one.name for one in engine_choices() if one.available), "") if options.engine == AUTO else options.engine
-    if engine not in MEASURED:
-        return 1
+    if _engine(options) not in MEASURED:
+        return len(devices_of_workers(options))
     busy = (ONE_THREAD + CODECS + network_seconds(options, cores)) / ONE_THREAD
     return max(1, round(cores / (WORTHWHILE * busy)))
+
+
+def devices_of_workers(options: RestorationOptions) -> list[str]:
+    """Return the device of each worker process, which more processes take in turns: each card, where none is named."""
+    if options.device != AUTO or _engine(options) not in NVIDIA_ENGINES:
+        return [options.device]
+    try:
+        return [str(card.number) for card in find_cards() if card.supported] or [options.device]
+    except DriverError:
+        return [options.device]
+
+
+def _engine(options: RestorationOptions) -> str:
+    """The engine that a worker opens; '' where there is none."""
+    if options.engine != AUTO:
+        return options.engine
+    return next((choice.name for choice in engine_choices(options.device) if choice.available), "")
 
 
 def network_seconds(options: RestorationOptions, cores: int) -> float:

@@ -33,24 +33,25 @@ def installed_providers() -> list[str]:
     return [name for name, provider in PROVIDERS.items() if provider in available]
 
 
-def _with_fallbacks(provider: str) -> list[tuple[str, dict[str, str]]]:
-    """Return the provider and those that run the operations that it lacks, each with its settings."""
+def _with_fallbacks(provider: str, card: int) -> list[tuple[str, dict[str, str]]]:
+    """Return the provider and those that run the operations that it lacks, each with its settings, on a card."""
     names = {"tensorrt": ["tensorrt", "cuda"], "cpu": []}.get(provider, [provider])
-    return [(PROVIDERS[name], _settings(name)) for name in [*names, "cpu"]]
+    return [(PROVIDERS[name], _settings(name, card)) for name in [*names, "cpu"]]
 
 
-def _settings(provider: str) -> dict[str, str]:
+def _settings(provider: str, card: int) -> dict[str, str]:
+    on_card = {"device_id": str(card)} if provider in ("cuda", "tensorrt") else {}
     folder = cache_folder("onnxruntime")
     if provider == "tensorrt" and folder is not None:
         # Engines and timings are kept for the next start.
-        return {
+        return on_card | {
             "trt_engine_cache_enable": "True", "trt_engine_cache_path": str(folder),
             "trt_timing_cache_enable": "True", "trt_timing_cache_path": str(folder),
         }  # fmt: skip
     if provider == "cuda":
         # An exhaustive search measures every convolution for every batch size, which would delay the first frames.
-        return {"cudnn_conv_algo_search": "HEURISTIC"}
-    return {}
+        return on_card | {"cudnn_conv_algo_search": "HEURISTIC"}
+    return on_card
 
 
 class OnnxRuntimeGraph:
@@ -58,12 +59,13 @@ class OnnxRuntimeGraph:
 
     parallel = 1
 
-    def __init__(self, spec: GraphSpec, provider: str = "cpu") -> None:
+    def __init__(self, spec: GraphSpec, provider: str = "cpu", card: int = 0) -> None:
         """Compile the network.
 
         Args:
             spec: What to compile.
             provider: Short name of a provider.
+            card: Number of the NVIDIA card, for the providers that run on one.
 
         Raises:
             EngineError: The provider is not installed or finds no device.
@@ -83,7 +85,7 @@ class OnnxRuntimeGraph:
         # the provider TensorRT keeps engines there, and reads them without a check
         self._cache = cache_folder("onnxruntime") if provider == "tensorrt" else None
         self._whole = {} if self._cache is None else remove_damaged(self._cache)
-        self._session = onnxruntime.InferenceSession(spec.model, options, providers=_with_fallbacks(provider))
+        self._session = onnxruntime.InferenceSession(spec.model, options, providers=_with_fallbacks(provider, card))
         if self._session.get_providers()[0] != PROVIDERS[provider]:
             raise EngineError(f"ONNX Runtime's provider '{provider}' found no device that it can use.")
         self._spec = spec

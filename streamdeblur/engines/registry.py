@@ -5,14 +5,17 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
 from streamdeblur.cores import GraphThreads, plan_threads
+from streamdeblur.engines.cards import OLDEST
 from streamdeblur.engines.engine import Engine, GraphEngine, image_shape
 from streamdeblur.engines.fallback import FallbackEngine
 from streamdeblur.engines.graph import Graph, GraphSpec, ReopenedGraph
+from streamdeblur.engines.mismatches import mended
 from streamdeblur.engines.sized_graphs import SizedGraphs
+from streamdeblur.engines.tensorrt.library import LIBRARIES, Library
 from streamdeblur.errors import EngineError, NetworkError
 from streamdeblur.installation import install_command
 from streamdeblur.known_names import shown, suggestion
@@ -41,6 +44,10 @@ GPU_NAMES = {
 """Package of the ONNX Runtime build that each GPU engine needs, to be installed in place of onnxruntime."""
 
 
+NVIDIA_ENGINES = (*LIBRARIES, "onnxruntime:cuda", "onnxruntime:tensorrt")
+"""Engines that run on an NVIDIA card, which a device names by its number."""
+AUTO_DEVICE = "auto"
+
 CPU_ENGINES = ("openvino", "onnxruntime")
 """Engines that need no GPU."""
 
@@ -52,25 +59,54 @@ HALF_PRECISION = ("onnxruntime:cuda",)
 """Engines that compute in the types that the graph names, so that the graph decides what stays in float32."""
 
 
-def engine_choices() -> list[EngineChoice]:
-    """List every engine, fastest first, and whether and why it can be used here."""
+def engine_choices(device: str = AUTO_DEVICE) -> list[EngineChoice]:
+    """List every engine, fastest first, and whether and why it can be used here.
+
+    Args:
+        device: "auto", "cpu", or the number of a card; engines that run elsewhere cannot be used.
+    """
+    card = card_number(device)
     with one_at_a_time():
-        return [_tensorrt(), *_onnxruntime_gpu(), _openvino(), _eight_bits(), _onnxruntime_cpu()]
+        gpu = [*(_tensorrt(library, card) for library in LIBRARIES.values()), *_onnxruntime_gpu()]
+        found = [*gpu, _openvino(), _eight_bits(), _onnxruntime_cpu()]
+    return found if device == AUTO_DEVICE else [_on_device(choice, device) for choice in found]
 
 
-def _tensorrt() -> EngineChoice:
-    missing = [name for name in ("tensorrt", "pycuda") if find_spec(name) is None]
+def card_number(device: str) -> int:
+    """Return the number of the card of a device; "auto" is the first one."""
+    return int(device) if device.isdecimal() else 0
+
+
+def _on_device(choice: EngineChoice, device: str) -> EngineChoice:
+    """The engine, which cannot be used where it does not run on the device."""
+    if not choice.available:
+        return choice
+    on_cpu = choice.name.partition(":")[0] == "openvino" or choice.name == "onnxruntime"
+    if device == "cpu":
+        return choice if on_cpu else replace(choice, available=False, reason="it runs on a GPU, and the device is cpu")
+    if choice.name in NVIDIA_ENGINES:
+        return choice
+    where = "the CPU" if on_cpu else "another kind of GPU"
+    return replace(choice, available=False, reason=f"it runs on {where}, and the device is card {device}")
+
+
+def _tensorrt(library: Library, card: int) -> EngineChoice:
+    name = library.name
+    missing = [package for package in (library.module_name, "pycuda") if find_spec(package) is None]
     if missing:
-        return EngineChoice(
-            "tensorrt", False, f"for NVIDIA GPUs: {' and '.join(missing)} not installed ({install_command('tensorrt')})"
-        )
+        packages = " and ".join(package.replace("_", "-") for package in missing)
+        return EngineChoice(name, False, f"for NVIDIA GPUs: {packages} not installed ({install_command(name)})")
     from streamdeblur.engines.tensorrt.device import Device
 
     try:
-        gpu = Device().gpu
+        gpu = Device(card).gpu
     except EngineError as error:
-        return EngineChoice("tensorrt", False, str(error).removesuffix("."))
-    return EngineChoice("tensorrt", True, f"fastest on this GPU: {gpu.name}")
+        return EngineChoice(name, False, str(error).removesuffix("."))
+    if gpu.capability < OLDEST:
+        needed, found = (".".join(map(str, capability)) for capability in (OLDEST, gpu.capability))
+        return EngineChoice(name, False, f"{gpu.name} is of compute capability {found}, and {needed} (Turing) is the oldest")
+    why = "built within a minute, fast on this GPU" if library.jit else "fastest on this GPU"
+    return EngineChoice(name, True, f"{why}: {gpu.name}")
 
 
 def _openvino() -> EngineChoice:
@@ -108,8 +144,8 @@ def _onnxruntime_cpu() -> EngineChoice:
     return EngineChoice("onnxruntime", True, "runs on any CPU")
 
 
-def open_graph(name: str, spec: GraphSpec) -> Graph:
-    """Compile any network on the engine `name` ('openvino', 'onnxruntime', 'onnxruntime:cuda' ...)."""
+def open_graph(name: str, spec: GraphSpec, card: int = 0) -> Graph:
+    """Compile any network on the engine `name` ('openvino', 'onnxruntime', 'onnxruntime:cuda' ...), on a card if on any."""
     family, _, provider = name.partition(":")
 
     def compile_graph() -> Graph:
@@ -121,12 +157,14 @@ def open_graph(name: str, spec: GraphSpec) -> Graph:
             if not lost_in_fork():
                 return OpenVINOGraph(spec)
             return OnnxRuntimeGraph(spec)
-        return OnnxRuntimeGraph(spec, provider or "cpu")
+        return OnnxRuntimeGraph(spec, provider or "cpu", card)
 
     return ReopenedGraph(compile_graph)
 
 
-def open_engine(name: str, network: Network, *, throughput: bool = False, cores: int | None = None) -> Engine:
+def open_engine(
+    name: str, network: Network, *, throughput: bool = False, cores: int | None = None, device: str = AUTO_DEVICE
+) -> Engine:
     """Open an engine.
 
     Args:
@@ -134,6 +172,7 @@ def open_engine(name: str, network: Network, *, throughput: bool = False, cores:
         network: The network to run.
         throughput: Compute several crops at the same time, for files; otherwise each crop has many cores, for the lowest latency.
         cores: Cores that the whole job may use (`plan_threads`); by default all that this process may use.
+        device: "auto", "cpu", or the number of a card; see `engine_choices`.
 
     Returns:
         The engine. With 'auto', where a better one has to be built first, a `FallbackEngine` that switches to it.
@@ -143,7 +182,8 @@ def open_engine(name: str, network: Network, *, throughput: bool = False, cores:
         NetworkError: The network needs absurd memory, or memory that depends on the picture.
     """
     threads = plan_threads("file" if throughput else "live", cores).network
-    choices = engine_choices()
+    choices = engine_choices(device)
+    card = card_number(device)
     if name != "auto" and name not in {choice.name for choice in choices}:
         known = ["auto", *(choice.name for choice in choices)]
         if name in GPU_NAMES:
@@ -164,20 +204,20 @@ def open_engine(name: str, network: Network, *, throughput: bool = False, cores:
             failures.append(f"{choice.name}: {choice.reason}")
             continue
         try:
-            if name == "auto" and _slow_to_open(choice, network):
+            if name == "auto" and _slow_to_open(choice, network, card):
                 better = better or choice
                 continue
-            engine = _open(choice, network, threads)
+            engine = _open(choice, network, threads, card)
         except NetworkError as error:
             # what one engine refuses must not be tried on another
             raise NetworkError(f"{network.path}: {error}") from None
         except Exception as error:
             # A driver that is missing shows as whatever its runtime raises; the next engine may work.
-            failures.append(f"{choice.name}: {error}")
+            failures.append(f"{choice.name}: {mended(error, card) if choice.name in NVIDIA_ENGINES else error}")
             continue
-        return _with_better(engine, better, network, threads)
+        return _with_better(engine, better, network, threads, card)
     if better is not None:
-        return _open(better, network, threads)
+        return _open(better, network, threads, card)
     raise EngineError(f"No engine can run {network.path.name} here. " + "; ".join(failures))
 
 
@@ -189,11 +229,14 @@ def _as_measured(choices: Sequence[EngineChoice]) -> list[EngineChoice]:
     return [by_name[name] for name in as_measured(list(by_name))]
 
 
-def _open(choice: EngineChoice, network: Network, threads: GraphThreads, cancelled: threading.Event | None = None) -> Engine:
-    if choice.name == "tensorrt":
+def _open(
+    choice: EngineChoice, network: Network, threads: GraphThreads, card: int, cancelled: threading.Event | None = None
+) -> Engine:
+    library = LIBRARIES.get(choice.name)
+    if library is not None:
         from streamdeblur.engines.tensorrt.opening import open_tensorrt
 
-        return open_tensorrt(network, cancelled=cancelled)
+        return open_tensorrt(network, cancelled=cancelled, library=library, card=card)
 
     def open_size(size: int) -> Graph:
         model = network.model_in_eight_bits(size) if choice.name == EIGHT_BITS else network.model_for(size)
@@ -205,27 +248,29 @@ def _open(choice: EngineChoice, network: Network, threads: GraphThreads, cancell
             model, ("restored",), size, size, threads, 255.0, shape=image_shape(size), memory=network.memory,
             takes_turns=len(network.crop_sizes) > 1,
         )  # fmt: skip
-        return open_graph(choice.name, spec)
+        return open_graph(choice.name, spec, card)
 
     return GraphEngine(choice.name, choice.reason, SizedGraphs(network.crop_sizes, open_size))
 
 
-def _slow_to_open(choice: EngineChoice, network: Network) -> bool:
-    """Return whether an engine has to be built first, which takes minutes."""
-    if choice.name == "tensorrt":
+def _slow_to_open(choice: EngineChoice, network: Network, card: int) -> bool:
+    """Return whether an engine has to be built first, which takes up to minutes."""
+    library = LIBRARIES.get(choice.name)
+    if library is not None:
+        from streamdeblur.engines.tensorrt.device import Device
         from streamdeblur.engines.tensorrt.opening import cached
 
-        return not cached(network)
+        return not cached(network, Device(card), library=library)
     return False
 
 
-def _with_better(engine: Engine, better: EngineChoice | None, network: Network, threads: GraphThreads) -> Engine:
+def _with_better(engine: Engine, better: EngineChoice | None, network: Network, threads: GraphThreads, card: int) -> Engine:
     """Return the engine, or a fallback engine that switches to a better one when that has been built."""
     if better is None:
         return engine
     logger.info(
-        "Building the %s engine for this GPU, which takes minutes the first time; %s works until it is ready.",
+        "Building the %s engine for this GPU, which takes up to minutes the first time; %s works until it is ready.",
         better.name,
         engine.name,
     )
-    return FallbackEngine(engine, better.name, lambda cancelled: _open(better, network, threads, cancelled))
+    return FallbackEngine(engine, better.name, lambda cancelled: _open(better, network, threads, card, cancelled))

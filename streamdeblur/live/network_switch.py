@@ -22,9 +22,9 @@ class NetworkSwitch:
     Networks that were replaced stay open: the stream may go back to them, and opening one takes the cores for a second.
     """
 
-    def __init__(self, engine: str, cores: int | None = None) -> None:
-        """Prepare for an engine, by its name, and the cores that it may use (all by default)."""
-        self._engine, self._cores = engine, cores
+    def __init__(self, engine: str, cores: int | None = None, device: str = "auto") -> None:
+        """Prepare for an engine, by its name, the cores that it may use (all by default), and its device."""
+        self._engine, self._cores, self._device = engine, cores, device
         self._lock = threading.Lock()
         self._opening: threading.Thread | None = None
         self._opened: tuple[Network, Engine] | None = None
@@ -50,7 +50,7 @@ class NetworkSwitch:
             network = Network.read(network_path(name))
             with one_at_a_time():
                 compile_kernels(memory=network.memory > 0)
-            engine = open_engine(self._engine, network, cores=self._cores)
+            engine = open_engine(self._engine, network, cores=self._cores, device=self._device)
             engine.warm_up()
         except Exception as error:
             # Guards the stream against the runtimes, which raise types of their own: it goes on with the network that it has.

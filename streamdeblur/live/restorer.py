@@ -62,7 +62,7 @@ class Restorer:
         self.adaptation: Adaptation | None = None
         self._pace: Pace | None = None
         self._seconds: dict[tuple[str, int], float] = {}
-        self._switch = NetworkSwitch(options.engine, options.cores)
+        self._switch = NetworkSwitch(options.engine, options.cores, options.device)
         self._caught_up_at = self._caught_up_for = 0.0
         self._deblurrer: FaceDeblurrer | None = _opened(opener, options)
         self._closed = False
@@ -132,7 +132,7 @@ class Restorer:
     def _begin_to_adapt(self, deblurrer: FaceDeblurrer, pace: Pace) -> None:
         name = deblurrer.network.path.stem
         if not self._seconds:
-            self._seconds = seconds_of_networks(self._options.engine) if self._chosen_here else {}
+            self._seconds = seconds_of_networks(self._options.engine, self._options.device) if self._chosen_here else {}
         if (name, deblurrer.network.crop_size) not in self._seconds:
             # a network that is no choice of ours, or an engine that is not measured beforehand
             self._seconds = {(name, size): time for size, time in seconds_by_size(deblurrer.engine).items()}

@@ -59,6 +59,7 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
         type=float, default=48.0, minimum=12.0, maximum=4096.0, flags=AT_START, blurb="Smallest face to detect, in pixels"
     )
     engine = GObject.Property(type=str, default="auto", flags=AT_START, blurb="auto, openvino, onnxruntime, onnxruntime:cuda ...")
+    device = GObject.Property(type=str, default="auto", flags=AT_START, blurb="auto, cpu, or the number of an NVIDIA card")
     detector = GObject.Property(type=str, default="centerface", flags=AT_START, blurb="centerface, scrfd:FILE.onnx, scrfd:PACK")
     network = GObject.Property(
         type=str,
@@ -91,7 +92,7 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
 
             options = RestorationOptions(
                 strength=self.strength, threshold=self.threshold, always=self.always, min_face=self.min_face,
-                engine=self.engine, detector=self.detector, network=self.network, cores=self.cores or None,
+                engine=self.engine, device=self.device, detector=self.detector, network=self.network, cores=self.cores or None,
             )  # fmt: skip
             self._deblurrer = FaceDeblurrer(real_time_options(options))
             self._deblurrer.engine.warm_up()

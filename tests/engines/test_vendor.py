@@ -20,7 +20,7 @@ from streamdeblur.engines import tensorrt as package
 
 VENDOR = os.environ.get("STREAMDEBLUR_VENDOR", "")
 SOURCES = sorted(Path(package.__file__).parent.glob("*.py"))
-LIBRARIES = ("nvinfer", "nvonnxparser", "nvinfer_plugin")
+LIBRARIES = ("nvinfer", "nvonnxparser", "nvinfer_plugin", "tensorrt_rtx", "tensorrt_onnxparser_rtx")
 FUNCTIONS = (
     "createInferBuilder_INTERNAL", "createInferRefitter_INTERNAL", "createInferRuntime_INTERNAL", "createNvOnnxParser_INTERNAL",
     "createNvOnnxParserRefitter_INTERNAL", "getBuilderPluginRegistry", "getPluginRegistry", "getNvOnnxParserVersion",
@@ -46,13 +46,16 @@ def load_binding(wheel, folder):
     return os.environ | {"LD_LIBRARY_PATH": str(folder), "PYTHONPATH": str(folder)}
 
 
-def write_types(folder, environment, target):
-    """Write the types that the binding declares as the stub of a package `tensorrt`."""
-    command = [sys.executable, "-m", "pybind11_stubgen", "tensorrt_bindings.tensorrt", "-o", "types", "--ignore-all-errors"]
+def write_types(folder, environment, target, name="tensorrt"):
+    """Write the types that the binding of a library declares as the stub of a package."""
+    command = [sys.executable, "-m", "pybind11_stubgen", f"{name}_bindings.{name}", "-o", "types", "--ignore-all-errors"]
     subprocess.run(command, check=True, capture_output=True, cwd=folder, env=environment)
-    text = (folder / "types" / "tensorrt_bindings" / "tensorrt.pyi").read_text()
-    text = re.sub(r"tensorrt_bindings\.tensorrt\.?", "", text) + "\n__version__: str\n"
-    target.mkdir(parents=True)
+    text = (folder / "types" / f"{name}_bindings" / f"{name}.pyi").read_text()
+    text = re.sub(rf"{name}_bindings\.{name}\.?", "", text) + "\n__version__: str\n"
+    # what the generator writes for a class that is declared after its use
+    text = re.sub(r"def (create|get)_runtime_cache\(self\) -> \.\.\.:", r"def \1_runtime_cache(self) -> IRuntimeCache:", text)
+    text = text.replace("cache: ... = None", "cache: IRuntimeCache | None = None")
+    target.mkdir(parents=True, exist_ok=True)
     (target / "__init__.pyi").write_text(parseable(text))
 
 
@@ -85,7 +88,9 @@ def check_types(folder, code):
     command = [sys.executable, "-m", "mypy", "--config-file", "mypy.ini", "-p", "streamdeblur.engines.tensorrt"]
     command += ["-m", "code_under_test", "--cache-dir", "cache"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True, env=os.environ | {"MYPYPATH": "."}, check=False)
-    return [line for line in done.stdout.splitlines() if ": error:" in line and not line.startswith("tensorrt/")]
+    return [
+        line for line in done.stdout.splitlines() if ": error:" in line and not line.startswith(("tensorrt/", "tensorrt_rtx/"))
+    ]
 
 
 WRONG = """
@@ -114,6 +119,26 @@ def test_every_name_and_signature_is_tensorrts_own(tmp_path, checked, version):
     complaints = check_types(checked, WRONG)
     # mypy finds what is wrong where something is
     assert [line.split(":")[1] for line in complaints if line.startswith("code_under_test")] == ["6", "7", "7"]
+    assert [line for line in complaints if not line.startswith("code_under_test")] == []
+
+
+RTX = ("rtx_cu12_bindings-1.4.", "rtx_cu12_bindings-1.", "rtx_cu13_bindings-1.")
+"""The oldest version that the extra allows, and the newest ones for both versions of CUDA."""
+
+
+@pytest.mark.parametrize("version", RTX)
+def test_every_name_and_signature_is_that_of_tensorrt_for_rtx(tmp_path, checked, version):
+    """The code that both libraries share is checked against it, and what it alone has, too."""
+    wheels = sorted(Path(VENDOR).glob(f"tensorrt_{version}*.whl"))
+    assert wheels, f"{VENDOR} has no binding of TensorRT for RTX {version}x"
+    environment = load_binding(wheels[-1], tmp_path)
+    for name in ("tensorrt", "tensorrt_rtx"):
+        shutil.rmtree(checked / name, ignore_errors=True)
+        write_types(tmp_path, environment, checked / name, "tensorrt_rtx")
+    wrong = WRONG + "\n\ndef also(config: trt.IRuntimeConfig) -> None:\n    config.set_runtime_cash(None)\n"
+    complaints = check_types(checked, wrong)
+    shutil.rmtree(checked / "tensorrt_rtx")
+    assert [line.split(":")[1] for line in complaints if line.startswith("code_under_test")] == ["6", "7", "7", "11"]
     assert [line for line in complaints if not line.startswith("code_under_test")] == []
 
 

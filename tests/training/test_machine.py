@@ -116,7 +116,7 @@ def test_devices_that_are_none_are_refused():
         with pytest.raises(OptionError, match="--device is auto, cpu, cuda or cuda:N"):
             Machine(name)
     if not torch.cuda.is_available():
-        with pytest.raises(OptionError, match=r"Cannot train on cuda:1: PyTorch .*Give --device cpu"):
+        with pytest.raises(OptionError, match=r"Cannot train on cuda:1: PyTorch .*give --device cpu"):
             Machine("cuda:1")
     assert Machine("cpu").devices(2) == 2
 

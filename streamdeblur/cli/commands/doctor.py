@@ -49,6 +49,7 @@ def _print(found: Diagnosis) -> None:
     for engine in found.engines:
         state = "used by 'auto'" if engine.chosen else "available" if engine.available else "absent"
         typer.echo(f"  {engine.name}: {state}; {engine.reason}")
+    _print_cards(found)
     network = found.network
     kind = f"a memory of {network.memory} crops" if network.memory else "each crop alone"
     crops = f"crops of {', '.join(map(str, network.crop_sizes))} px"
@@ -59,6 +60,23 @@ def _print(found: Diagnosis) -> None:
         typer.echo(f"  {name}: {state}")
     typer.echo(f"Video encoders of this FFmpeg (hardware encoders need their device, too): {', '.join(found.encoders)}")
     typer.echo(f"Cache: {found.cache or 'no folder is writable; networks are compiled again in each process'}")
+
+
+def _print_cards(found: Diagnosis) -> None:
+    """Print the NVIDIA cards with what runs on them, or why there are none."""
+    if not found.cards:
+        typer.echo(f"NVIDIA cards: none. {found.cards_problem}")
+        return
+    typer.echo("NVIDIA cards, by the number for --device:")
+    for card in found.cards:
+        free = "" if card.free_gb is None else f" ({card.free_gb} GB free)"
+        driver = f"driver {card.driver}, " if card.driver else ""
+        held = f"; process {', '.join(map(str, card.processes))} computes on it" if card.processes else ""
+        runs = ", ".join(card.runs) or "nothing that is installed here"
+        typer.echo(
+            f"  {card.number}: {card.name}, {card.memory_gb} GB{free}, compute capability {card.capability}, {driver}"
+            f"CUDA {card.cuda}{held}; runs: {runs}"
+        )
 
 
 def _print_speeds(found: Diagnosis) -> None:

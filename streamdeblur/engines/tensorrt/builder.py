@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from streamdeblur.caches import read_cached, write_cached
 from streamdeblur.engines.tensorrt.cache import BuildCancelledError
 from streamdeblur.engines.tensorrt.device import OutOfMemoryError
+from streamdeblur.engines.tensorrt.library import TENSORRT, Library
 from streamdeblur.engines.tensorrt.log import log_class, out_of_memory
 from streamdeblur.errors import EngineError, OutputError
 from streamdeblur.faces.neighbours import HALF_SIZE
@@ -62,6 +63,8 @@ class Build:
     level: int = LEVEL
     memory: int = 0
     """Neighbouring crops that the network takes."""
+    library: Library = TENSORRT
+    """What builds it."""
 
     @property
     def inputs(self) -> dict[str, list[int]]:
@@ -86,20 +89,21 @@ def build_plan(build: Build, on_step: OnStep | None = None, cancelled: threading
         BuildCancelledError: `cancelled` was set.
         EngineError: TensorRT cannot build the network; the message contains its errors.
     """
-    import tensorrt as trt
-
-    log = log_class()()
+    library = build.library
+    if not TYPE_CHECKING:
+        trt = library.module
+    log = log_class(library)()
     builder = trt.Builder(log)
     network = builder.create_network(1 << int(trt.NetworkDefinitionCreationFlag.STRONGLY_TYPED))
     parser = trt.OnnxParser(network, log)
     if not parser.parse(build.network):
         reasons = "; ".join(str(parser.get_error(n)) for n in range(parser.num_errors))
-        raise EngineError(f"TensorRT {trt.__version__} cannot read the network: {reasons or log.take()}")
+        raise EngineError(f"{library.title} {trt.__version__} cannot read the network: {reasons or log.take()}")
     config = builder.create_builder_config()
     config.builder_optimization_level = build.level
     _add_profiles(builder, config, build)
     timing = _use_timing(config, build.timing)
-    monitor = _monitor_class()(on_step, cancelled)
+    monitor = _monitor_class(library)(on_step, cancelled)
     config.progress_monitor = monitor
     plan = builder.build_serialized_network(network, config)
     if plan is None:
@@ -118,8 +122,8 @@ def _content(memory: trt.IHostMemory) -> bytes:
 
 
 def _add_profiles(builder: trt.Builder, config: trt.IBuilderConfig, build: Build) -> None:
-    import tensorrt as trt
-
+    if not TYPE_CHECKING:
+        trt = build.library.module
     smallest = 1
     for largest in build.batches:
         profile = builder.create_optimization_profile()
@@ -148,8 +152,9 @@ def _failure(errors: str, cancelled: threading.Event | None) -> EngineError:
     return EngineError(f"TensorRT cannot build the network: {errors}.")
 
 
-def _monitor_class() -> type[Any]:
-    import tensorrt as trt
+def _monitor_class(library: Library) -> type[Any]:
+    if not TYPE_CHECKING:
+        trt = library.module
 
     class Monitor(trt.IProgressMonitor):  # type: ignore[misc, unused-ignore]
         """Reports the progress of a build, and cancels it; called from TensorRT's own threads."""

@@ -144,7 +144,7 @@ class EngineCache:
     def clear(self) -> int:
         """Delete all engines and timing caches, and return how many engines there were."""
         count = len(list(self.folder.glob("*.engine")))
-        for pattern in ("*.engine", "*.json", "*.timing", ".*.partial-*"):
+        for pattern in ("*.engine", "*.json", "*.timing", "*.kernels", ".*.partial-*"):
             for path in self.folder.glob(pattern):
                 path.unlink(missing_ok=True)
         return count
@@ -153,6 +153,10 @@ class EngineCache:
         """The file of measured kernel speeds, which all networks on one GPU and version of TensorRT share."""
         shared = hashlib.sha256(f"{key.gpu} {key.capability} {key.driver} {key.tensorrt}".encode()).hexdigest()
         return self.folder / f"{shared[:32]}.timing"
+
+    def kernels(self, key: EngineKey) -> Path:
+        """The file of the kernels that TensorRT for RTX compiles for an engine."""
+        return self.folder / f"{key.digest}.kernels"
 
     @contextmanager
     def building(self, key: EngineKey, cancelled: threading.Event | None = None) -> Iterator[None]:

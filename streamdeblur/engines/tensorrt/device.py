@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Protocol
 
+from streamdeblur.engines.cards import no_such_card
+from streamdeblur.engines.mismatches import mended
 from streamdeblur.errors import EngineError
 from streamdeblur.installation import install_command
 
@@ -62,16 +64,20 @@ class Event(Protocol):
 
 
 class Device:
-    """The first GPU that CUDA finds; ``CUDA_VISIBLE_DEVICES`` chooses another one.
+    """One of the GPUs that CUDA finds; ``CUDA_VISIBLE_DEVICES`` hides some of them.
 
     Its context is current on a thread within `current`, and nowhere else.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, number: int = 0) -> None:
         """
+        Args:
+            number: Number of the GPU, as CUDA counts them.
+
         Raises:
-            EngineError: There is no pycuda, no driver, or no GPU.
+            EngineError: There is no pycuda, no driver, or no such GPU.
         """
+        self.number = number
         try:
             import pycuda.driver as cuda
         except ImportError as error:
@@ -82,12 +88,15 @@ class Device:
             cuda.init()
             found = cuda.Device.count()
         except cuda.Error as error:
-            raise EngineError(f"The NVIDIA driver does not answer: {error}.") from None
-        if not found:
-            raise EngineError("CUDA finds no GPU.")
-        device = cuda.Device(0)
-        self.gpu = GPU(device.name(), device.compute_capability(), cuda.get_driver_version())
-        self._context = device.retain_primary_context()
+            raise EngineError(mended(f"The NVIDIA driver does not answer: {error}.")) from None
+        if number >= found:
+            raise EngineError(no_such_card(number, found))
+        try:
+            device = cuda.Device(number)
+            self.gpu = GPU(device.name(), device.compute_capability(), cuda.get_driver_version())
+            self._context = device.retain_primary_context()
+        except cuda.Error as error:
+            raise EngineError(mended(f"The GPU {number} cannot be used: {error}.", number)) from None
 
     @contextmanager
     def current(self) -> Iterator[None]:
@@ -107,5 +116,5 @@ class Device:
         try:
             memory: DeviceMemory = self.cuda.mem_alloc(size)
         except self.cuda.MemoryError:
-            raise OutOfMemoryError(f"The GPU has no {size / 2**20:.0f} MiB free.") from None
+            raise OutOfMemoryError(mended(f"The GPU has no {size / 2**20:.0f} MiB free (out of memory).", self.number)) from None
         return memory

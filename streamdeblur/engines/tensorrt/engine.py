@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from streamdeblur.engines.engine import Crops, FrameFaces, PasteOutcome, checked
 from streamdeblur.engines.tensorrt.device import Device, DeviceMemory, Event, Stream, address_of
 from streamdeblur.engines.tensorrt.frames import FrameJob
 from streamdeblur.engines.tensorrt.kernels import PixelKernels
+from streamdeblur.engines.tensorrt.library import TENSORRT, Library
 from streamdeblur.engines.tensorrt.memory import StagedMemory
 from streamdeblur.engines.tensorrt.session import Session
 from streamdeblur.engines.tensorrt.staging import StagingPool
@@ -49,11 +51,18 @@ class TensorRTEngine:
     All crops have 256 px, whatever other sizes the network has: a GPU has the time.
     """
 
-    name = "tensorrt"
     crop_sizes = (CROP_SIZE,)
     parallel = 1
 
-    def __init__(self, device: Device, plan: bytes, reason: str, memory: int = 0) -> None:
+    def __init__(
+        self,
+        device: Device,
+        plan: bytes,
+        reason: str,
+        memory: int = 0,
+        library: Library = TENSORRT,
+        kernels: Path | None = None,
+    ) -> None:
         """Load the engine and run its largest batch once, so that an error for lack of memory occurs here.
 
         Args:
@@ -61,12 +70,16 @@ class TensorRTEngine:
             plan: The serialised engine.
             reason: Where the engine comes from, for `reason`.
             memory: Neighbouring crops that the network takes.
+            library: What has built the engine, and runs it.
+            kernels: The file of the kernels that it compiles, see `jit`.
 
         Raises:
             UnreadableEngineError: TensorRT cannot read the engine.
             OutOfMemoryError: The device has too little memory for a single crop.
         """
         self.reason = f"{reason} ({device.gpu.name}, f16)"
+        self.name: str = library.name
+        self._library, self._kernels_file = library, kernels
         self._device, self._entries = device, memory
         self._thread = DeviceThread(device)
         self._staging = StagingPool(device, self._thread)
@@ -87,7 +100,7 @@ class TensorRTEngine:
 
     def _open(self, plan: bytes) -> None:
         stream = self._device.cuda.Stream()
-        session = Session(self._device, stream, plan, CROP_SIZE, self._entries)
+        session = Session(self._device, stream, plan, CROP_SIZE, self._entries, self._library, self._kernels_file)
         self._parts = _OnDevice(stream, session, PixelKernels(self._device, stream))
         session.reserve(session.largest)
         session.enqueue(session.largest)

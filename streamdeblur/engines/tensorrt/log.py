@@ -6,17 +6,20 @@ import logging
 from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
+from streamdeblur.engines.tensorrt.library import Library
+
 if TYPE_CHECKING:
-    import tensorrt
+    import tensorrt as trt
 
 LAST = 20
 """Number of errors that are kept."""
 
 
-@lru_cache(maxsize=1)
-def log_class() -> type[Any]:
-    """The class `Log`, whose base class is known once TensorRT is loaded."""
-    import tensorrt as trt
+@lru_cache(maxsize=2)
+def log_class(library: Library) -> type[Any]:
+    """The class `Log`, whose base class is known once the library is loaded."""
+    if not TYPE_CHECKING:
+        trt = library.module
 
     class Log(trt.ILogger):  # type: ignore[misc, unused-ignore]
         """Passes TensorRT's messages on to logging, and keeps its errors for the exceptions that follow them."""
@@ -25,7 +28,7 @@ def log_class() -> type[Any]:
             trt.ILogger.__init__(self)
             self.errors: list[str] = []
 
-        def log(self, severity: tensorrt.ILogger.Severity, msg: str) -> None:
+        def log(self, severity: trt.ILogger.Severity, msg: str) -> None:
             if severity in (trt.ILogger.Severity.ERROR, trt.ILogger.Severity.INTERNAL_ERROR):
                 self.errors = [*self.errors, msg][-LAST:]
             logging.getLogger(__name__).debug("%s", msg)

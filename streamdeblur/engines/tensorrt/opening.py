@@ -6,12 +6,14 @@ import hashlib
 import logging
 import threading
 import time
+from dataclasses import dataclass
 
 from streamdeblur.engines.half import compute_in_half
 from streamdeblur.engines.tensorrt.builder import BATCHES, LEVEL, OUTPUT, Build, OnStep, build_plan
 from streamdeblur.engines.tensorrt.cache import EngineCache, EngineKey
 from streamdeblur.engines.tensorrt.device import Device, OutOfMemoryError
 from streamdeblur.engines.tensorrt.engine import TensorRTEngine
+from streamdeblur.engines.tensorrt.library import TENSORRT, Library
 from streamdeblur.engines.tensorrt.session import UnreadableEngineError
 from streamdeblur.errors import OutputError
 from streamdeblur.network import Network
@@ -21,14 +23,14 @@ PRECISION = "fp16"
 logger = logging.getLogger(__name__)
 
 
-def engine_key(network: Network, device: Device, batches: tuple[int, ...] = BATCHES, level: int = LEVEL) -> EngineKey:
-    """The key of a network's engine on a device, with the installed TensorRT."""
-    import tensorrt as trt
-
+def engine_key(
+    network: Network, device: Device, batches: tuple[int, ...] = BATCHES, level: int = LEVEL, library: Library = TENSORRT
+) -> EngineKey:
+    """The key of a network's engine on a device, with the installed version of a library."""
     gpu = device.gpu
     return EngineKey(
         network=hashlib.sha256(network.model).hexdigest(),
-        tensorrt=trt.__version__,
+        tensorrt=library.version,
         gpu=gpu.name,
         capability=".".join(map(str, gpu.capability)),
         driver=gpu.driver,
@@ -38,10 +40,10 @@ def engine_key(network: Network, device: Device, batches: tuple[int, ...] = BATC
     )
 
 
-def cached(network: Network, device: Device | None = None, cache: EngineCache | None = None) -> bool:
+def cached(network: Network, device: Device | None = None, cache: EngineCache | None = None, library: Library = TENSORRT) -> bool:
     """Whether the cache has an engine of the network, so that opening it takes seconds and not minutes."""
     device, cache = device or Device(), cache or EngineCache()
-    return bool(_ready(network, device, cache))
+    return bool(_ready(network, device, cache, library))
 
 
 def open_tensorrt(
@@ -49,8 +51,11 @@ def open_tensorrt(
     on_step: OnStep | None = None,
     cancelled: threading.Event | None = None,
     cache: EngineCache | None = None,
+    *,
+    library: Library = TENSORRT,
+    card: int = 0,
 ) -> TensorRTEngine:
-    """Open the engine of a network on this GPU, from the cache or built first.
+    """Open the engine of a network on a GPU, from the cache or built first.
 
     A cached engine that TensorRT cannot read is built again, once.
 
@@ -59,20 +64,22 @@ def open_tensorrt(
         on_step: Called at each step of a build, from TensorRT's own threads.
         cancelled: Ends a build where it is set.
         cache: By default that of the user.
+        library: TensorRT, or TensorRT for RTX.
+        card: Number of the GPU, as CUDA counts them.
 
     Raises:
         OutOfMemoryError: The GPU has too little memory for an engine for single crops.
-        EngineError: There is no GPU, or TensorRT cannot build or run the network; the message contains its errors.
+        EngineError: There is no such GPU, or TensorRT cannot build or run the network; the message contains its errors.
         OutputError: No cache folder can be written.
     """
-    device, cache = Device(), cache or EngineCache()
+    opening = _Opening(network, Device(card), cache or EngineCache(), library, on_step, cancelled)
     # batches that memory was too short for once are not tried again at every start
-    candidates = _ready(network, device, cache) or _fewer(BATCHES)
+    candidates = _ready(network, opening.device, opening.cache, library) or _fewer(BATCHES)
     for number, batches in enumerate(candidates, 1):
-        key = engine_key(network, device, batches)
+        key = engine_key(network, opening.device, batches, library=library)
         try:
-            with cache.building(key, cancelled):
-                return _open(network, device, cache, key, batches, on_step, cancelled)
+            with opening.cache.building(key, cancelled):
+                return opening.open(key, batches)
         except OutOfMemoryError as error:
             if number == len(candidates):
                 raise
@@ -80,9 +87,10 @@ def open_tensorrt(
     raise AssertionError("the last candidate returns or raises")
 
 
-def _ready(network: Network, device: Device, cache: EngineCache) -> list[tuple[int, ...]]:
+def _ready(network: Network, device: Device, cache: EngineCache, library: Library) -> list[tuple[int, ...]]:
     """The largest batch sizes for which the cache has an engine, as a list of one or none."""
-    return [batches for batches in _fewer(BATCHES) if cache.load(engine_key(network, device, batches)) is not None][:1]
+    keys = ((batches, engine_key(network, device, batches, library=library)) for batches in _fewer(BATCHES))
+    return [batches for batches, key in keys if cache.load(key) is not None][:1]
 
 
 def _fewer(batches: tuple[int, ...]) -> list[tuple[int, ...]]:
@@ -90,34 +98,43 @@ def _fewer(batches: tuple[int, ...]) -> list[tuple[int, ...]]:
     return [batches[:count] for count in range(len(batches), 0, -1)]
 
 
-def _open(
-    network: Network, device: Device, cache: EngineCache, key: EngineKey, batches: tuple[int, ...],
-    on_step: OnStep | None, cancelled: threading.Event | None,
-) -> TensorRTEngine:  # fmt: skip
-    plan = cache.load(key)
-    if plan is not None:
+@dataclass(frozen=True)
+class _Opening:
+    """What is opened, and how."""
+
+    network: Network
+    device: Device
+    cache: EngineCache
+    library: Library
+    on_step: OnStep | None
+    cancelled: threading.Event | None
+
+    def open(self, key: EngineKey, batches: tuple[int, ...]) -> TensorRTEngine:
+        plan = self.cache.load(key)
+        if plan is not None:
+            try:
+                return self._engine(key, plan, "engine from the cache")
+            except UnreadableEngineError as error:
+                logger.warning("%s It is built again.", error)
+                self.cache.delete(key)
+        plan, seconds = self._build(key, batches)
+        return self._engine(key, plan, f"engine built in {seconds:.0f} s")
+
+    def _engine(self, key: EngineKey, plan: bytes, origin: str) -> TensorRTEngine:
+        reason = f"TensorRT {key.tensorrt}, {origin}"
+        return TensorRTEngine(self.device, plan, reason, self.network.memory, self.library, self.cache.kernels(key))
+
+    def _build(self, key: EngineKey, batches: tuple[int, ...]) -> tuple[bytes, float]:
+        network, began = self.network, time.monotonic()
+        half = compute_in_half(network.model, half_images=True, outputs=[OUTPUT])
+        timing = self.cache.timing(key)
+        build = Build(half, batches, network.crop_size, timing, key.level, network.memory, self.library)
+        with self.device.current():
+            plan = build_plan(build, self.on_step, self.cancelled)
+        seconds = time.monotonic() - began
         try:
-            return TensorRTEngine(device, plan, f"TensorRT {key.tensorrt}, engine from the cache", network.memory)
-        except UnreadableEngineError as error:
-            logger.warning("%s It is built again.", error)
-            cache.delete(key)
-    plan, seconds = _build(network, device, cache, key, batches, on_step, cancelled)
-    return TensorRTEngine(device, plan, f"TensorRT {key.tensorrt}, engine built in {seconds:.0f} s", network.memory)
-
-
-def _build(
-    network: Network, device: Device, cache: EngineCache, key: EngineKey, batches: tuple[int, ...],
-    on_step: OnStep | None, cancelled: threading.Event | None,
-) -> tuple[bytes, float]:  # fmt: skip
-    began = time.monotonic()
-    half = compute_in_half(network.model, half_images=True, outputs=[OUTPUT])
-    build = Build(half, batches, network.crop_size, cache.timing(key), key.level, network.memory)
-    with device.current():
-        plan = build_plan(build, on_step, cancelled)
-    seconds = time.monotonic() - began
-    try:
-        cache.store(key, plan, seconds)
-    except OutputError as error:
-        # the engine works without; the next start builds it again
-        logger.warning("%s", error)
-    return plan, seconds
+            self.cache.store(key, plan, seconds)
+        except OutputError as error:
+            # the engine works without; the next start builds it again
+            logger.warning("%s", error)
+        return plan, seconds

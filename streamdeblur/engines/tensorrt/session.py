@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from streamdeblur.engines.tensorrt.builder import INPUT, MEMORY, OUTPUT, VALIDITY
 from streamdeblur.engines.tensorrt.device import Device, DeviceMemory, OutOfMemoryError, Stream, address_of
+from streamdeblur.engines.tensorrt.jit import Jit
+from streamdeblur.engines.tensorrt.library import TENSORRT, Library
 from streamdeblur.engines.tensorrt.log import log_class, out_of_memory
 from streamdeblur.engines.tensorrt.memory import ENTRY_BYTES, FLOAT_BYTES
 from streamdeblur.errors import EngineError
@@ -28,7 +31,16 @@ class Session:
     with a memory of M crops has as well `memory`, float16 [N, M, 128, 128], and `validity`, float16 [N, M], of all N images.
     """
 
-    def __init__(self, device: Device, stream: Stream, plan: bytes, size: int, entries: int = 0) -> None:
+    def __init__(
+        self,
+        device: Device,
+        stream: Stream,
+        plan: bytes,
+        size: int,
+        entries: int = 0,
+        library: Library = TENSORRT,
+        kernels: Path | None = None,
+    ) -> None:
         """
         Args:
             device: Where the images are.
@@ -36,23 +48,27 @@ class Session:
             plan: The serialised engine.
             size: Side of the images in pixels.
             entries: Neighbouring crops that the network takes.
+            library: What has built the engine.
+            kernels: The file of the kernels that it compiles, see `jit`.
 
         Raises:
             UnreadableEngineError: TensorRT cannot read the engine.
         """
-        import tensorrt as trt
-
+        if not TYPE_CHECKING:
+            trt = library.module
+        self._library = library
         self._device, self._stream = device, stream
         self._image_shape = (3, size, size)
         self._entries = entries
         self.image_bytes = 3 * size * size * np.dtype(np.float16).itemsize
-        self._log = log_class()()
+        self._log = log_class(library)()
         self._runtime = trt.Runtime(self._log)
         engine = self._runtime.deserialize_cuda_engine(plan)
         if engine is None:
-            raise UnreadableEngineError(f"TensorRT {trt.__version__} cannot read the engine: {self._log.take()}.")
+            raise UnreadableEngineError(f"{library.title} {trt.__version__} cannot read the engine: {self._log.take()}.")
         self._engine = engine
         self._check_interface()
+        self._jit = Jit(library, engine, kernels) if library.jit else None
         profiles = range(self._engine.num_optimization_profiles)
         self._batches = [int(self._engine.get_tensor_profile_shape(INPUT, profile)[2][0]) for profile in profiles]
         self._contexts: dict[int, trt.IExecutionContext] = {}
@@ -67,8 +83,8 @@ class Session:
 
     def _check_interface(self) -> None:
         """Refuse an engine whose tensors are others than those that memory is reserved for."""
-        import tensorrt as trt
-
+        if not TYPE_CHECKING:
+            trt = self._library.module
         names = [self._engine.get_tensor_name(number) for number in range(self._engine.num_io_tensors)]
         kinds = [self._engine.get_tensor_dtype(name) for name in names]
         needed = [INPUT, *([MEMORY, VALIDITY] if self._entries else []), OUTPUT]
@@ -152,9 +168,12 @@ class Session:
     def _context(self, profile: int) -> trt.IExecutionContext:
         """The profile's context, made when it is first needed, because each takes memory for its batches."""
         if profile not in self._contexts:
-            import tensorrt as trt
-
-            context = self._engine.create_execution_context(trt.ExecutionContextAllocationStrategy.ON_PROFILE_CHANGE)
+            if not TYPE_CHECKING:
+                trt = self._library.module
+            if self._jit is not None:
+                context = self._jit.create_context()
+            else:
+                context = self._engine.create_execution_context(trt.ExecutionContextAllocationStrategy.ON_PROFILE_CHANGE)
             self._check(context is not None, "an execution context")
             self._check(context.set_optimization_profile_async(profile, self._stream.handle), "its optimisation profile")
             self._contexts[profile] = context
@@ -192,8 +211,12 @@ class Session:
     def close(self) -> None:
         """Free everything: contexts before their engine, the engine before its runtime, buffers last."""
         self._stream.synchronize()
+        if self._jit is not None:
+            self._jit.save()
         self._contexts.clear()
         self._addresses.clear()
+        if self._jit is not None:
+            self._jit.close()
         del self._engine
         del self._runtime
         self._free_images()

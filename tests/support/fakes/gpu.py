@@ -6,7 +6,7 @@ import sys
 from contextlib import contextmanager
 
 from streamdeblur.engines.tensorrt.log import log_class
-from support.fakes import pycuda, tensorrt
+from support.fakes import pycuda, tensorrt, tensorrt_rtx
 from support.fakes.machine import Machine
 from support.fakes.pycuda import driver
 
@@ -14,11 +14,16 @@ FAKES = {"pycuda": pycuda, "pycuda.driver": driver, "tensorrt": tensorrt}
 
 
 @contextmanager
-def fake_gpu(machine=None):
-    """Within it, `pycuda` and `tensorrt` are the fakes, on `machine`; at the end, no rule of theirs must have been broken."""
+def fake_gpu(machine=None, *, rtx=False):
+    """Within it, `pycuda` and `tensorrt` are the fakes, on `machine`; at the end, no rule of theirs must have been broken.
+
+    rtx: whether `tensorrt_rtx` is there in place of `tensorrt`.
+    """
     machine = machine or Machine()
-    real = {name: sys.modules.get(name) for name in FAKES}
-    sys.modules.update(FAKES)
+    fakes = {**FAKES, "tensorrt_rtx": tensorrt_rtx}
+    fakes.pop("tensorrt" if rtx else "tensorrt_rtx")
+    real = {name: sys.modules.get(name) for name in fakes}
+    sys.modules.update(fakes)
     log_class.cache_clear()
     try:
         with machine.installed():

@@ -26,6 +26,9 @@ class Machine:
 
     def __init__(self, tensorrt="10.7.0", gpu="Fake 4060", driver=12080, memory=4 * GIBIBYTE, pinned=GIBIBYTE):
         self.tensorrt, self.gpu, self.driver = tensorrt, gpu, driver
+        self.cards, self.capability = 1, (8, 9)
+        self.refuses = ""
+        """The driver's words for why no context can be had, if none can."""
         self.memory, self.used = memory, 0
         self.pinned, self.pinned_used = pinned, 0
         self.allocations = {}

@@ -196,6 +196,10 @@ def read_plan(machine, plan):
 
 
 class Runtime:
+    @property
+    def engine_class(self):
+        return Engine
+
     def __init__(self, log):
         self._machine, self._log = machine_for("Runtime"), log
         self._engines = weakref.WeakSet()
@@ -206,7 +210,7 @@ class Runtime:
         if content is None:
             log_error(self._log, "Error Code 1: Serialization (the engine plan file is not compatible with this version)")
             return None
-        engine = Engine(self._machine, self._log, *content)
+        engine = self.engine_class(self._machine, self._log, *content)
         self._engines.add(engine)
         return engine
 

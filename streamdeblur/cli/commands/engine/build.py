@@ -13,22 +13,30 @@ from streamdeblur.cli.progress import ProgressLine
 from streamdeblur.options import RestorationOptions
 
 
-@with_settings(RestorationOptions, ["network"])
+@with_settings(RestorationOptions, ["network", "device"])
 def command(quiet: Quiet = False, json: Json = False, **settings: object) -> None:
     with handle_errors(quiet=quiet, json=json):
+        from streamdeblur.engines.registry import card_number
+        from streamdeblur.engines.tensorrt.library import installed_library
         from streamdeblur.network import Network
         from streamdeblur.speeds import chosen_network
 
-        chosen = RestorationOptions.validated(settings).network
-        network = Network.read(chosen_network(chosen, "tensorrt", real_time=False))
-        with needs_extra("tensorrt", "Building engines"):
+        options, library = RestorationOptions.validated(settings), installed_library()
+        network = Network.read(chosen_network(options.network, library.name, real_time=False))
+        with needs_extra(library.name, "Building engines"):
             import pycuda.driver  # noqa: F401
-            import tensorrt  # noqa: F401
+
+            library.module  # noqa: B018  # imports it
         from streamdeblur.engines.tensorrt.opening import open_tensorrt
 
         with ProgressLine(network.path.name, quiet=quiet) as line:
             line.show(0, None, "Opening the GPU")
-            engine = open_tensorrt(network, lambda step: line.show(step.done, step.steps, step.phase))
+            engine = open_tensorrt(
+                network,
+                lambda step: line.show(step.done, step.steps, step.phase),
+                library=library,
+                card=card_number(options.device),
+            )
         reason = engine.reason
         engine.close()
         if json:

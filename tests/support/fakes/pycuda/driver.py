@@ -50,21 +50,23 @@ class Context:
 
 class Device:
     def __init__(self, number):
-        if number:
-            raise Error("invalid device ordinal")
+        if number >= the_machine().cards:
+            raise Error("cuDeviceGet failed: invalid device ordinal")
         self._machine = the_machine()
 
     @staticmethod
     def count():
-        return 1 if the_machine().gpu else 0
+        return the_machine().cards if the_machine().gpu else 0
 
     def name(self):
         return self._machine.gpu
 
     def compute_capability(self):
-        return (8, 9)
+        return self._machine.capability
 
     def retain_primary_context(self):
+        if self._machine.refuses:
+            raise Error(f"cuDevicePrimaryCtxRetain failed: {self._machine.refuses}")
         return Context(self._machine)
 
     def make_context(self, flags=0):
