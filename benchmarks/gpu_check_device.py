@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import importlib.util
 import os
+import shutil
 import subprocess
 import sys
+import tarfile
 import tempfile
 import time
 from collections.abc import Iterator
@@ -35,16 +37,39 @@ STRENGTHS = (1.0, 0.5, 0.8)
 BUILDING_SECONDS = 100
 
 
+def cuda_folder() -> Path:
+    """The toolkit, which has the headers of the driver; a wrapper of nvcc elsewhere says nothing of it."""
+    nvcc = shutil.which("nvcc")
+    named = [os.environ.get(name) for name in ("CUDA_HOME", "CUDA_PATH", "CUDA_ROOT")]
+    found = [Path(folder) for folder in named if folder] + ([Path(nvcc).resolve().parents[1]] if nvcc else [])
+    found += [Path("/usr/local/cuda"), *sorted(Path("/usr/local").glob("cuda-*"), reverse=True)]
+    return next(folder for folder in found if (folder / "include" / "cuda.h").is_file())
+
+
 def install_pycuda(pack: Path) -> float:
     """Compile pycuda, and make it importable; the seconds that it took."""
-    target = tempfile.mkdtemp()
     began = time.perf_counter()
+    target, made = (Path(tempfile.mkdtemp()) for _ in range(2))
     wheels = sorted(map(str, (pack / "pycuda").glob("*.whl")))
-    (source,) = (pack / "pycuda").glob("pycuda-*.tar.gz")
-    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--target", target]
-    subprocess.run([*pip, *wheels], check=True)
+    (archive,) = (pack / "pycuda").glob("pycuda-*.tar.gz")
+    with tarfile.open(archive) as opened:
+        opened.extractall(made, filter="data")
+    (source,) = made.glob("pycuda-*")
+    # the library to link with may lie anywhere, and the loader finds the driver's: an empty one of its name is enough
+    (made / "empty.c").write_text("")
+    command = ["cc", "-shared", "-Wl,-soname,libcuda.so.1", "-o", str(made / "libcuda.so"), str(made / "empty.c")]
+    subprocess.run(command, check=True)
+    settings = {
+        "CUDA_ROOT": str(cuda_folder()), "CUDADRV_LIB_DIR": [str(made)], "CUDADRV_LIBNAME": ["cuda"], "CUDA_ENABLE_CURAND": False,
+        "USE_SHIPPED_BOOST": True, "CXXFLAGS": ["-O0", "-w"], "LDFLAGS": ["-Wl,--no-as-needed"],
+    }  # fmt: skip
+    # without this file its setup waits, and guesses
+    (source / "siteconf.py").write_text("".join(f"{name} = {value!r}\n" for name, value in settings.items()))
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--no-deps", "--target", str(target)]
+    if wheels:
+        subprocess.run([*pip, *wheels], check=True)
     subprocess.run([*pip, "--no-build-isolation", str(source)], check=True, timeout=BUILDING_SECONDS)
-    sys.path.insert(0, target)
+    sys.path.insert(0, str(target))
     importlib.invalidate_caches()
     return time.perf_counter() - began
 
