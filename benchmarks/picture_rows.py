@@ -1,0 +1,114 @@
+"""Pictures from an evaluation: what each method made of some faces, with the blurry and the sharp ones, as one file.
+
+python benchmarks/picture_rows.py EVALUATION OUT.jpg --protocol synthetic:markov --cases 3
+python benchmarks/picture_rows.py EVALUATION OUT.jpg --protocol synthetic:markov --landmarks   # as Figs. 13 to 19 of the paper
+
+EVALUATION is the folder that `streamdeblur evaluate --out` has written. The cases are those with the best, the median and the
+worst gain of the method `--by`, or `--names`.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import cv2
+import numpy as np
+
+from streamdeblur.evaluation.cases import Image
+from streamdeblur.evaluation.report.panels import chosen_cases, with_landmarks
+from streamdeblur.evaluation.results import FaceResult, ResultFolder
+
+COLUMNS = 6
+"""Pictures beside each other; more go into further rows."""
+SIDE = 192
+"""Side of a picture in pixels; with landmarks twice the side of a face."""
+QUALITY = 92
+
+Results = Mapping[str, Mapping[str, FaceResult]]
+"""By case and method."""
+
+
+def results_of(folder: Path, protocol: str) -> Results:
+    """The results of a protocol; later lines take the place of earlier ones."""
+    found: dict[str, dict[str, FaceResult]] = defaultdict(dict)
+    for line in (folder / "results.jsonl").read_text().splitlines():
+        one = FaceResult(**json.loads(line))
+        if one.protocol == protocol:
+            found[one.case][one.method] = one
+    return found
+
+
+def cases_of(results: Results, count: int, by: str) -> list[str]:
+    """The cases with the best, the median and the worst gain of a method; more of each for a larger count."""
+    both = {case: (methods[by], methods["blurred"]) for case, methods in results.items() if by in methods}
+    gains = {case: restored.metrics["psnr"] - blurry.metrics["psnr"] for case, (restored, blurry) in both.items()}
+    chosen = chosen_cases(gains, max(1, count // 3))
+    return list(dict.fromkeys(case for kind in chosen.values() for case in kind))[:count]
+
+
+def pictures_of(folder: ResultFolder, protocol: str, case: str, results: Results, *, landmarks: bool) -> dict[str, Image]:
+    """The pictures of a case by their titles: blurry, each method, sharp."""
+    found: dict[str, Image] = {}
+    for name in ("blurred", *(one for one in results[case] if one not in ("blurred", "oracle")), "oracle"):
+        picture = folder.read_picture(protocol, case, name) if name in results[case] else None
+        if picture is None:
+            continue
+        if landmarks:
+            picture = with_landmarks(picture, results[case][name].landmarks, results[case][name].true_landmarks)
+        found[title_of(name)] = picture
+    return found
+
+
+def title_of(method: str) -> str:
+    """A short name for a picture."""
+    titles = {"blurred": "blurry", "oracle": "sharp", "exemplars": "exemplars"}
+    family, _, argument = method.partition(":")
+    return titles.get(family, Path(argument.partition("?")[0]).stem if family == "onnx" else method)
+
+
+def sheet_of(pictures: Mapping[str, Image], side: int, columns: int) -> Image:
+    """All pictures of a case in rows, with their titles."""
+    tiles = []
+    for title, picture in pictures.items():
+        shrinks = side < len(picture)
+        tile = cv2.resize(picture, (side, side), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_CUBIC)
+        for colour, width in ((0, 3), (255, 1)):
+            cv2.putText(tile, title, (5, side - 7), cv2.FONT_HERSHEY_SIMPLEX, 0.42, (colour,) * 3, width, cv2.LINE_AA)
+        tiles.append(tile)
+    tiles += [np.full_like(tiles[0], 255)] * (-len(tiles) % columns)
+    return np.vstack([np.hstack(tiles[first : first + columns]) for first in range(0, len(tiles), columns)])
+
+
+def write_sheet(path: Path, sheets: Sequence[Image]) -> None:
+    """Write the cases below each other, with a white line between them."""
+    line = np.full((6, sheets[0].shape[1], 3), 255, np.uint8)
+    joined = np.vstack([part for sheet in sheets for part in (sheet, line)][:-1])
+    quality = [cv2.IMWRITE_JPEG_QUALITY, QUALITY] if path.suffix in (".jpg", ".jpeg") else []
+    cv2.imwrite(str(path), joined[..., ::-1], quality)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("evaluation", type=Path)
+    parser.add_argument("out", type=Path)
+    parser.add_argument("--protocol", required=True)
+    parser.add_argument("--cases", type=int, default=3)
+    parser.add_argument("--names", nargs="+", help="names of cases")
+    parser.add_argument("--by", default="onnx:lite", help="the method whose gain chooses the cases")
+    parser.add_argument("--landmarks", action="store_true", help="draw landmarks, with lines from where they should be")
+    parser.add_argument("--side", type=int, default=SIDE)
+    parser.add_argument("--columns", type=int, default=COLUMNS)
+    arguments = parser.parse_args()
+    results = results_of(arguments.evaluation, arguments.protocol)
+    folder = ResultFolder(arguments.evaluation)
+    names = arguments.names or cases_of(results, arguments.cases, arguments.by)
+    rows = (pictures_of(folder, arguments.protocol, name, results, landmarks=arguments.landmarks) for name in names)
+    write_sheet(arguments.out, [sheet_of(row, arguments.side, arguments.columns) for row in rows])
+
+
+if __name__ == "__main__":
+    main()
