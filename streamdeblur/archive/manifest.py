@@ -49,7 +49,7 @@ class Record:
     """A task, and what became of it."""
 
     task: Task
-    state: Literal["planned", "done", "skipped", "failed", "dropped"] = "planned"
+    state: Literal["planned", "running", "done", "skipped", "failed", "dropped"] = "planned"
     attempts: int = 0
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)
@@ -58,12 +58,15 @@ class Record:
     worker: str = ""
     summary: dict[str, Any] | None = None
 
+    def begun(self) -> Record:
+        """Return the record of another attempt."""
+        return replace(self, state="running", attempts=self.attempts + 1)
+
     def after(self, report: Report) -> Record:
-        """Return the record with the result of another attempt."""
+        """Return the record with the result of the attempt."""
         return replace(
             self,
             state=report.state,
-            attempts=self.attempts + 1,
             seconds=round(report.seconds, 3),
             warnings=report.warnings,
             error=report.error or self.error,
@@ -172,10 +175,10 @@ class Manifest:
         self.records[record.task.name] = record
         with writing(self._log):
             if self._file is None:
-                self._file = os.open(self._log, os.O_RDWR | os.O_CREAT | os.O_APPEND | BINARY, 0o666)
-                size = os.fstat(self._file).st_size
                 # a kill may have left half a line
-                if size and os.pread(self._file, 1, size - 1) != b"\n":
+                is_half = self._log.exists() and not self._log.read_bytes().endswith(b"\n")
+                self._file = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | BINARY, 0o666)
+                if is_half:
                     os.write(self._file, b"\n")
             os.write(self._file, (record.line() + "\n").encode())
 

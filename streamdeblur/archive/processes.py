@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import logging
+import os
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from multiprocessing import connection
@@ -129,10 +131,10 @@ class Processes:
 
     def close(self, *, wait: bool) -> None:
         for one in self._processes:
-            if wait and not one.retired:
-                one.pipe.close()
-            else:
-                _end(one)
+            # a process without a pipe ends after its task; one that is terminated removes what it was writing
+            one.pipe.close()
+            if not wait:
+                one.process.terminate()
         for one in self._processes:
             one.process.join(ENDING_SECONDS)
             _end(one)
@@ -159,9 +161,17 @@ def _work(assignment: Assignment, name: str, pipe: connection.Connection) -> Non
     # the parent shows the warnings, which are in the reports
     logging.getLogger("streamdeblur").addHandler(logging.NullHandler())
     logging.getLogger("streamdeblur").propagate = False
-    worker = Worker(assignment, name)
+    signal.signal(signal.SIGTERM, _leave)
     try:
+        worker = Worker(assignment, name)
         while True:
             pipe.send(worker.run(pipe.recv(), pipe.send))
     except (EOFError, OSError):
         worker.close()
+    except SystemExit:
+        # an orderly end would wait for engines in the midst of their work
+        os._exit(1)
+
+
+def _leave(*_: object) -> None:
+    sys.exit(1)

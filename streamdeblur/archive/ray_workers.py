@@ -84,14 +84,23 @@ class RayWorkers:
 
     logs_warnings = False
 
-    def __init__(self, assignment: Assignment, address: str = LOCAL, *, count: int | None = None, cores: int = 1) -> None:
+    def __init__(
+        self,
+        assignment: Assignment,
+        address: str = LOCAL,
+        *,
+        count: int | None = None,
+        cores: int = 1,
+        most_memory: int | None = None,
+    ) -> None:
         """Connect to a cluster, and start the actors.
 
         Args:
             assignment: What they are told.
             address: That of the cluster, or 'local' for one on this machine.
             count: Number of actors; by default one for each GPU of the cluster, or as many as its cores have room for.
-            cores: Cores of each actor.
+            cores: Cores of each actor, or of the largest node if that has fewer.
+            most_memory: Bytes from which on an actor is replaced when it has done its task; None for no limit.
 
         Raises:
             OptionError: There is no such cluster.
@@ -100,10 +109,12 @@ class RayWorkers:
         from ray.exceptions import RayError
 
         self._ray, self._lost = ray, RayError
-        self._assignment, self._count, self._cores = assignment, count, cores
+        self._assignment, self._count, self._most_memory = assignment, count, most_memory
         connect(address)
         self._gpus = 1 if ray.cluster_resources().get("GPU") and assignment.options.restoration.engine in GPU_ENGINES else 0
         self._progress, self._asked = self._new_progress(), None
+        # an actor that no node has room for would wait for ever; a cluster without any may get nodes later
+        self._cores = min(cores, max(self._node_cores(), default=0) or cores)
         self._workers: list[_RayWorker] = []
         self._where: dict[str, str] = {}
         self._grow()
@@ -122,8 +133,10 @@ class RayWorkers:
         """How many actors fit into the cluster."""
         if self._gpus:
             return int(self._ray.cluster_resources().get("GPU", 1))
-        alive = [node for node in self._ray.nodes() if node["Alive"]]
-        return max(1, sum(int(node["Resources"].get("CPU", 0)) // self._cores for node in alive))
+        return max(1, sum(cores // self._cores for cores in self._node_cores()))
+
+    def _node_cores(self) -> list[int]:
+        return [int(node["Resources"].get("CPU", 0)) for node in self._ray.nodes() if node["Alive"]]
 
     def _start(self, number: int) -> _RayWorker:
         options = {"num_cpus": self._cores, "num_gpus": self._gpus, "scheduling_strategy": "SPREAD", "max_restarts": 0}
@@ -208,6 +221,9 @@ class RayWorkers:
             return Report(task.name, worker.name, "failed", error=lost, fault="unknown")
         worker.losses = 0
         self._where[task.file] = worker.node
+        if self._most_memory is not None and report.memory > self._most_memory:
+            self._ray.kill(worker.actor)
+            self._restart(worker)
         return report
 
     def _replace(self, worker: _RayWorker) -> None:
@@ -215,6 +231,9 @@ class RayWorkers:
         if worker.losses >= MOST_LOSSES:
             worker.retired = True
             return
+        self._restart(worker)
+
+    def _restart(self, worker: _RayWorker) -> None:
         new = self._start(worker.number)
         worker.actor, worker.asked, worker.node, worker.process = new.actor, new.asked, "", 0
 

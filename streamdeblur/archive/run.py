@@ -145,7 +145,14 @@ class BatchRun:
         for work in works:
             self._queue(work)
         if works:
-            self._waiting = deque(sorted(self._waiting, key=_order))
+            self._waiting = deque(sorted(self._waiting, key=self._order))
+
+    def _order(self, task: Task) -> tuple[int, bool, int, int]:
+        """What was begun and ended by a kill comes last, since it may have been the reason. Before it come joinings, which free
+        space; what cannot be cut, the longest first, so that no worker is left with it in the end; and the rest as planned."""
+        record, whole = self._record_of(task), task.kind == "video" and bool(task.reason)
+        killed = record.attempts if record.state == "running" else 0
+        return killed, task.kind != "join", -(task.frames or 0) if whole else 0, task.place
 
     def _queue(self, work: _Work) -> None:
         """Queue the tasks of a file that are not done, as far as they are those of this shard."""
@@ -164,6 +171,7 @@ class BatchRun:
         if self._works[task.output].given_up:
             return
         self._running[task.name] = task.output
+        self._manifest.put(self._record_of(task).begun())
         self._display.begin(task)
         self._pool.give(task)
 
@@ -185,9 +193,11 @@ class BatchRun:
         else:
             self._try_again(task, report)
 
+    def _record_of(self, task: Task) -> Record:
+        return replace(self._manifest.records.get(task.name) or Record(task), task=task)
+
     def _record(self, task: Task, report: Report) -> Record:
-        before = self._manifest.records.get(task.name) or Record(task)
-        record = replace(before, task=task).after(report)
+        record = self._record_of(task).after(report)
         self._manifest.put(record)
         return record
 
@@ -211,6 +221,8 @@ class BatchRun:
         """Give a task to another worker: this one cannot do anything."""
         self._pool.retire(report.worker)
         self._why_retired = report.error
+        record = self._record_of(task)
+        self._manifest.put(replace(record, state="planned", attempts=record.attempts - 1, error=report.error))
         if self._pool.size:
             logger.warning("%s gets no more work: %s", report.worker, report.error)
         self._waiting.appendleft(task)
@@ -221,7 +233,7 @@ class BatchRun:
             return
         logger.info("%s is restored in one piece: %s.", task.file, report.error)
         for part in work.file.tasks:
-            self._manifest.put(replace(self._manifest.records.get(part.name) or Record(part), state="dropped"))
+            self._manifest.put(replace(self._record_of(part), state="dropped"))
         self._waiting = deque(one for one in self._waiting if one.output != task.output)
         remove_segments(self._manifest.out, task.output)
         file = in_one_piece(work.file, report.error)
@@ -248,13 +260,6 @@ class BatchRun:
             self._failures += 1
             self._display.failed(self._failures)
             self.outcomes.append(Outcome(work.file.job, "failed", error=report.error))
-
-
-def _order(task: Task) -> tuple[bool, int, int]:
-    """Joinings first, which free space; then what cannot be cut, the longest first, so that no worker is left with it in the end;
-    then the order of the plan."""
-    whole = task.kind == "video" and bool(task.reason)
-    return task.kind != "join", -(task.frames or 0) if whole else 0, task.place
 
 
 def summary_of(values: dict[str, Any] | None, file: File) -> VideoSummary | None:

@@ -91,7 +91,14 @@ def test_a_source_that_changes_is_planned_anew(tmp_path, batch, archive):
 def test_files_that_are_new_are_added(tmp_path, batch, archive):
     assert batch(tmp_path, [archive / "a.mkv"]).begun == ["a.mkv"]
     assert batch(tmp_path, [archive / "more"]).begun == ["b.mkv"]
-    assert sorted(record["name"] for record in lines(tmp_path)[1]) == ["a.mkv", "b.mkv", "b.mkv"]
+    assert {record["name"] for record in lines(tmp_path)[1]} == {"a.mkv", "b.mkv"}
+
+
+def test_what_was_killed_comes_last(tmp_path, batch, archive):
+    inputs = [archive / "a.mkv", archive / "more"]
+    with pytest.raises(KeyboardInterrupt):
+        batch(tmp_path, inputs, pool=dying(0))
+    assert batch(tmp_path, inputs).begun == ["b.mkv", "a.mkv"]
 
 
 def test_outputs_of_others_are_kept_or_replaced_as_is_said(tmp_path, batch, archive):

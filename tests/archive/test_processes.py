@@ -86,6 +86,21 @@ def test_work_of_a_worker_whose_disk_is_full_goes_elsewhere(tmp_path, batch, arc
     assert not list(tmp_path.rglob("*.partial-*"))
 
 
+def test_an_interrupt_leaves_nothing_half_written(tmp_path, batch, archive):
+    class Interrupted(Processes):
+        def __init__(self, assignment):
+            super().__init__(assignment, 1)
+
+        def reports(self, on_progress):
+            yield from super().reports(on_progress)
+            if list(tmp_path.rglob("*.partial-*")):
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        batch(tmp_path, [archive / "long.mkv"], pool=Interrupted, segment=0)
+    assert not list(tmp_path.rglob("*.partial-*"))
+
+
 def arguments(archive, out, network):
     options = [part for name, value in QUICK.items() if name != "always" for part in (f"--{name}", str(value))]
     return ["batch", archive, "--out", out, *options, "--always", "--network", network, "--json"]

@@ -73,17 +73,18 @@ def _pool(assignment: Assignment, options: ArchiveOptions) -> Pool:
     from streamdeblur.archive.processes import Processes
     from streamdeblur.archive.workers import default_workers
 
+    most_memory = None if options.worker_memory is None else int(options.worker_memory * 1e9)
     if options.ray is not None:
         from streamdeblur.archive.ray_workers import RayWorkers
 
         need_ray()
         cores = options.restoration.cores or min(usable_cores(), CORES_OF_AN_ACTOR)
         limited = replace(assignment, options=assignment.options.changed(cores=cores))
-        return RayWorkers(limited, options.ray, count=options.workers, cores=cores)
+        return RayWorkers(limited, options.ray, count=options.workers, cores=cores, most_memory=most_memory)
     count = options.workers or default_workers(options.restoration)
     if count == 1 and options.worker_memory is None:
         return OwnProcess(assignment)
-    return Processes(assignment, count, None if options.worker_memory is None else int(options.worker_memory * 1e9))
+    return Processes(assignment, count, most_memory)
 
 
 def report_archive(outcome: ArchiveOutcome, *, quiet: bool, json: bool) -> None:
