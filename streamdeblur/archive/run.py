@@ -164,6 +164,8 @@ class BatchRun:
             work.joined = True
             self._waiting.append(last)
             return
+        # a video in one piece has nothing to wait for
+        work.joined = not parts
         mine = [task for task in (undone or [last]) if self._shard is None or self._shard.has(task.place)]
         self._waiting.extend(mine)
 
@@ -181,6 +183,9 @@ class BatchRun:
         del self._running[report.task]
         task = self._tasks[report.task]
         self._display.end(task, report.frames if report.state == "done" else 0)
+        if task not in self._works[task.output].file.tasks:
+            # a segment of a file that has meanwhile been begun in one piece
+            return
         if report.state == "done":
             self._done(task, report)
         elif report.fault == "worker":
@@ -229,15 +234,13 @@ class BatchRun:
 
     def _do_in_one_piece(self, task: Task, report: Report) -> None:
         work = self._works[task.output]
-        if work.given_up:
-            return
         logger.info("%s is restored in one piece: %s.", task.file, report.error)
         for part in work.file.tasks:
             self._manifest.put(replace(self._record_of(part), state="dropped"))
         self._waiting = deque(one for one in self._waiting if one.output != task.output)
         remove_segments(self._manifest.out, task.output)
         file = in_one_piece(work.file, report.error)
-        self._works[task.output] = _Work(file)
+        self._works[task.output] = _Work(file, joined=True)
         self._tasks[file.last.name] = file.last
         self._manifest.put(Record(file.last))
         self._waiting.append(file.last)

@@ -175,6 +175,32 @@ def test_segments_that_do_not_make_a_whole_are_done_in_one_piece(tmp_path, batch
     assert not (tmp_path / ".streamdeblur" / "segments").exists()
 
 
+def test_segments_that_were_begun_before_one_piece_change_nothing(tmp_path, batch, archive):
+    """Reports of two segments arrive after that of the first one, which says that the file cannot be joined."""
+    from streamdeblur.archive.tasks import Report
+
+    class Late(OwnProcess):
+        free, size = 3, 3
+
+        def __init__(self, assignment):
+            super().__init__(assignment)
+            self.given = []
+
+        def give(self, task):
+            self.given.append(task)
+
+        def reports(self, on_progress):
+            given, self.given = self.given, []
+            for task in given:
+                if task.name.endswith("#1"):
+                    yield Report(task.name, "a worker", "failed", error="it is damaged", fault="segments")
+                else:
+                    yield self._worker.run(task, on_progress)
+
+    done = batch(tmp_path, [archive / "long.mkv"], pool=Late)
+    assert (done.status, done.begun) == (["done"], [*TASKS[1:4], "long.mkv"])
+
+
 def test_a_worker_without_the_network_of_the_batch_does_nothing(tmp_path, batch, quick_network):
     class OtherNetwork(OwnProcess):
         def __init__(self, assignment):
