@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import os
 import shutil
 from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def restore_archive(
     options: ArchiveOptions,
     open_pool: Callable[[Assignment], Pool],
     display: Callable[[Sequence[File], Sequence[File]], Display],
+    folder: Path | None = None,
 ) -> ArchiveOutcome:
     """Restore the faces of many videos; what an earlier run with the same output folder has completed is not done again.
 
@@ -53,6 +55,7 @@ def restore_archive(
         options: Settings.
         open_pool: Opens the workers, with what they are told.
         display: Returns what shows the progress, for all files and those that are not complete; called again where files arrive.
+        folder: The plan folder; by default the one that all batches with this output folder share.
 
     Returns:
         What became of each file.
@@ -63,6 +66,7 @@ def restore_archive(
         NetworkError, EngineError: There is no such network, or no worker can run it.
     """
     shard = None if options.shard is None else Shard(*options.shard)
+    folder = Path(os.path.abspath(folder or out / FOLDER))
     watch = _watch(inputs, out, options) if options.watch else None
     if watch is None:
         jobs = jobs_of(inputs, out, keep_tree=options.keep_tree)
@@ -70,14 +74,14 @@ def restore_archive(
         make_folder(out)
         jobs = watch.new()
     with ExitStack() as opened:
-        opened.enter_context(locked(out, shard))
-        with planning(out):
-            header, work = header_of(options.work(), out)
-            manifest = Manifest(out, header, shard)
+        opened.enter_context(locked(folder, shard))
+        with planning(folder):
+            header, work = header_of(options.work(), folder)
+            manifest = Manifest(out, folder, header, shard)
             files = plan_files(jobs, manifest, work, shard)
         opened.callback(manifest.close)
         outcome = ArchiveOutcome()
-        undone = [file for file in files if not _is_skipped(file, out, options, outcome)]
+        undone = [file for file in files if not _is_skipped(file, manifest, options, outcome)]
         _tell(undone)
 
         def arrivals() -> list[File] | None:
@@ -86,9 +90,9 @@ def restore_archive(
             jobs = watch.new()
             if not jobs:
                 return None if watch.is_over else []
-            with planning(out):
+            with planning(folder):
                 found = plan_files(jobs, manifest, work, shard)
-            new = [file for file in found if not _is_skipped(file, out, options, outcome)]
+            new = [file for file in found if not _is_skipped(file, manifest, options, outcome)]
             display(found, new)
             return new
 
@@ -96,7 +100,7 @@ def restore_archive(
             run = BatchRun(
                 undone,
                 manifest,
-                _opened(opened, open_pool, Assignment(Path(os.path.abspath(out)), work, header.network, shard)),
+                _opened(opened, open_pool, Assignment(Path(os.path.abspath(out)), folder, work, header.network, shard)),
                 display(files, undone),
                 limits=Limits(options.attempts, options.max_failures),
                 shard=shard,
@@ -122,12 +126,12 @@ def _opened(opened: ExitStack, open_pool: Callable[[Assignment], Pool], assignme
     return pool
 
 
-def _is_skipped(file: File, out: Path, options: ArchiveOptions, outcome: ArchiveOutcome) -> bool:
+def _is_skipped(file: File, manifest: Manifest, options: ArchiveOptions, outcome: ArchiveOutcome) -> bool:
     """Whether a file is complete, or its output is another one that is to be kept."""
-    complete = file.is_complete(out)
+    complete = file.is_complete(manifest.out)
     if complete:
         # a kill may have left them
-        remove_segments(out, file.output)
+        remove_segments(manifest.folder, file.output)
     if complete or (options.resume and file.job.target.exists()):
         outcome.files.append(Outcome(file.job, "skipped"))
         return True
@@ -143,6 +147,14 @@ def _tell(files: Sequence[File]) -> None:
             logger.info("%s is restored in one piece: %s.", file.job.source, file.last.reason)
 
 
-def forget(out: Path) -> None:
-    """Remove the manifest of a batch that is complete, and all that belongs to it."""
-    shutil.rmtree(out / FOLDER, ignore_errors=True)
+def own_folder(inputs: Sequence[Path], out: Path) -> Path:
+    """Return a plan folder for these inputs alone, so that several processes may each have some of the same output folder."""
+    named = "\n".join(os.path.abspath(path) for path in inputs)
+    return out / FOLDER / f"video-{hashlib.sha256(os.fsencode(named)).hexdigest()[:16]}"
+
+
+def forget(folder: Path) -> None:
+    """Remove a plan folder, and the folder around it where that is empty then."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):
+        folder.parent.rmdir()

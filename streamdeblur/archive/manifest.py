@@ -25,7 +25,7 @@ from streamdeblur.files import make_folder
 from streamdeblur.partial_file import BINARY, lock, write_file, writing
 
 FOLDER = ".streamdeblur"
-"""Folder in the output folder for the manifest, locks and segments."""
+"""Folder in the output folder for the manifest, locks and segments: the plan folder."""
 MANIFEST = "manifest.jsonl"
 VERSION = 1
 """Of the lines; other versions are refused."""
@@ -97,19 +97,19 @@ def _parsed(line: bytes) -> Record | None:
 class Manifest:
     """The records of the batch in an output folder."""
 
-    def __init__(self, out: Path, header: Header, shard: Shard | None = None) -> None:
+    def __init__(self, out: Path, folder: Path, header: Header, shard: Shard | None = None) -> None:
         """Read what is there.
 
         Args:
-            out: The output folder, which exists.
+            out: The output folder.
+            folder: The plan folder, which exists.
             header: What holds for this batch.
             shard: The part of the batch that this process works on; it keeps its own lines.
 
         Raises:
             OutputError: The manifest that is there is of another version, or of a batch with other settings.
         """
-        self.out, self.folder, self.header = out, out / FOLDER, header
-        make_folder(self.folder)
+        self.out, self.folder, self.header = out, folder, header
         self._shard = shard
         self.records: dict[str, Record] = {}
         self._log = self.folder / (MANIFEST if shard is None else f"manifest-{shard.name}.jsonl")
@@ -192,48 +192,48 @@ class Manifest:
 
 
 @contextmanager
-def locked(out: Path, shard: Shard | None) -> Iterator[None]:
-    """Be the only batch on an output folder, or the only one on a shard of it, and the first whose workers have all ended.
+def locked(folder: Path, shard: Shard | None) -> Iterator[None]:
+    """Be the only batch with a plan folder, or the only one on a shard of it, and wait for the workers of one that was killed.
 
     Raises:
         OutputError: Another batch works there.
     """
-    make_folder(out / FOLDER)
-    with _lock(out / FOLDER / "lock", shared=shard is not None) as whole:
+    make_folder(folder)
+    with _lock(folder / "lock", shared=shard is not None) as whole:
         if not whole:
-            raise OutputError(_busy(out, "lock"))
+            raise OutputError(_busy(folder / "lock"))
         if shard is None:
-            _wait_for_workers(out, shard)
+            _wait_for_workers(folder, shard)
             yield
             return
-        with _lock(out / FOLDER / f"{shard.name}.lock") as part:
+        with _lock(folder / f"{shard.name}.lock") as part:
             if not part:
-                raise OutputError(_busy(out, f"{shard.name}.lock"))
-            _wait_for_workers(out, shard)
+                raise OutputError(_busy(folder / f"{shard.name}.lock"))
+            _wait_for_workers(folder, shard)
             yield
 
 
 @contextmanager
-def planning(out: Path) -> Iterator[None]:
+def planning(folder: Path) -> Iterator[None]:
     """Be the only one that plans, of all shards."""
-    with _lock(out / FOLDER / "plan.lock", wait=True):
+    with _lock(folder / "plan.lock", wait=True):
         yield
 
 
 @contextmanager
-def working(out: Path, shard: Shard | None) -> Iterator[None]:
+def working(folder: Path, shard: Shard | None) -> Iterator[None]:
     """Tell the next batch that this worker of a batch is still there."""
-    with _lock(_workers(out, shard), shared=True):
+    with _lock(_workers(folder, shard), shared=True):
         yield
 
 
-def _workers(out: Path, shard: Shard | None) -> Path:
-    return out / FOLDER / f"workers{f'-{shard.name}' if shard else ''}.lock"
+def _workers(folder: Path, shard: Shard | None) -> Path:
+    return folder / f"workers{f'-{shard.name}' if shard else ''}.lock"
 
 
-def _wait_for_workers(out: Path, shard: Shard | None) -> None:
+def _wait_for_workers(folder: Path, shard: Shard | None) -> None:
     """Wait for the workers of a batch that was killed: they end with it, but not at once."""
-    with _lock(_workers(out, shard), wait=True):
+    with _lock(_workers(folder, shard), wait=True):
         return
 
 
@@ -254,11 +254,12 @@ def _lock(path: Path, *, shared: bool = False, wait: bool = False) -> Iterator[b
         os.close(descriptor)
 
 
-def _busy(out: Path, name: str) -> str:
-    holder = ""
+def _busy(lock_file: Path) -> str:
+    holder = "shards of it"
     with suppress(OSError):
-        holder = (out / FOLDER / name).read_text("utf-8", "replace")[:200]
+        holder = lock_file.read_text("utf-8", "replace")[:200] or holder
+    out = next(folder.parent for folder in lock_file.parents if folder.name == FOLDER)
     return (
-        f"Another batch is working on {out} ({holder or 'shards of it'}). Wait for its end, or choose another folder; "
-        "several machines share one with --shard."
+        f"Another batch is working on {out} ({holder}). Wait for its end, or choose another folder; several machines share one "
+        "with --shard."
     )

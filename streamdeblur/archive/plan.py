@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from streamdeblur.archive.manifest import FOLDER, Header, Manifest, Record
+from streamdeblur.archive.manifest import MANIFEST, Header, Manifest, Record
 from streamdeblur.archive.shards import Shard
 from streamdeblur.archive.tasks import Identity, Task
 from streamdeblur.archive.worker import network_checksum, remove_segments, segment_path
@@ -48,13 +48,14 @@ class File:
         found = identity(out / self.output)
         return found is not None and found != self.last.replaces
 
-    def done(self, task: Task, out: Path) -> bool:
+    def done(self, task: Task, manifest: Manifest) -> bool:
         """Return whether the result of a task is there."""
-        is_there = task.segment is not None and segment_path(out, self.output, task.segment.number).exists()
-        return is_there or self.is_complete(out)
+        segment = task.segment
+        is_there = segment is not None and segment_path(manifest.folder, self.output, segment.number).exists()
+        return is_there or self.is_complete(manifest.out)
 
 
-def header_of(options: VideoOptions, out: Path) -> tuple[Header, VideoOptions]:
+def header_of(options: VideoOptions, folder: Path) -> tuple[Header, VideoOptions]:
     """Return what holds for a batch, and its settings with the network that ``auto`` stands for.
 
     It is chosen once: other machines might choose another one.
@@ -66,15 +67,15 @@ def header_of(options: VideoOptions, out: Path) -> tuple[Header, VideoOptions]:
     restoration = options.restoration
     path = chosen_network(restoration.network, restoration.engine, real_time=False, device=restoration.device)
     if str(restoration.network) == AUTO:
-        named = Path(_former_network(out) or path.stem)
+        named = Path(_former_network(folder) or path.stem)
         path = chosen_network(named, restoration.engine, real_time=False, device=restoration.device)
         options = options.changed(network=named)
     return Header(_settings(options), network_checksum(path)), options
 
 
-def _former_network(out: Path) -> str | None:
+def _former_network(folder: Path) -> str | None:
     """The network of the manifest that is there."""
-    with suppress(OSError, ValueError, KeyError, TypeError), (out / FOLDER / "manifest.jsonl").open() as file:
+    with suppress(OSError, ValueError, KeyError, TypeError), (folder / MANIFEST).open() as file:
         return str(json.loads(file.readline())["settings"]["network"])
     return None
 
@@ -139,7 +140,7 @@ def _known(jobs: Sequence[batch.Job], manifest: Manifest) -> Iterator[File]:
             yield file
             continue
         logger.info("%s is not what it was when it was planned: what was done of it is done anew.", job.source)
-        remove_segments(manifest.out, output)
+        remove_segments(manifest.folder, output)
         for task in planned:
             del manifest.records[task.name]
 

@@ -156,9 +156,8 @@ class BatchRun:
 
     def _queue(self, work: _Work) -> None:
         """Queue the tasks of a file that are not done, as far as they are those of this shard."""
-        out = self._manifest.out
         *parts, last = work.file.tasks
-        undone = [task for task in parts if not work.file.done(task, out)]
+        undone = [task for task in parts if not work.file.done(task, self._manifest)]
         work.left = {task.name for task in undone}
         if parts and not undone:
             work.joined = True
@@ -215,10 +214,9 @@ class BatchRun:
         if task is work.file.last:
             self.outcomes.append(Outcome(work.file.job, "done", summary_of(report.summary, work.file)))
             return
-        out = self._manifest.out
         # the segments of other shards are told by their files
-        work.left = {name for name in work.left if not work.file.done(self._tasks[name], out)}
-        if not work.left and not work.joined and not work.given_up and not work.file.is_complete(out):
+        work.left = {name for name in work.left if not work.file.done(self._tasks[name], self._manifest)}
+        if not work.left and not work.joined and not work.given_up and not work.file.is_complete(self._manifest.out):
             work.joined = True
             self._waiting.appendleft(work.file.last)
 
@@ -238,7 +236,7 @@ class BatchRun:
         for part in work.file.tasks:
             self._manifest.put(replace(self._record_of(part), state="dropped"))
         self._waiting = deque(one for one in self._waiting if one.output != task.output)
-        remove_segments(self._manifest.out, task.output)
+        remove_segments(self._manifest.folder, task.output)
         file = in_one_piece(work.file, report.error)
         self._works[task.output] = _Work(file, joined=True)
         self._tasks[file.last.name] = file.last

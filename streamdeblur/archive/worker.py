@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from streamdeblur.archive.manifest import FOLDER, working
+from streamdeblur.archive.manifest import working
 from streamdeblur.archive.segments import NotJoinedError, join_segments, restore_segment
 from streamdeblur.archive.shards import Shard
 from streamdeblur.archive.tasks import Fault, Report, Task, TaskProgress
@@ -49,6 +49,8 @@ class Assignment:
 
     out: Path
     """The output folder, by a path that all workers share."""
+    folder: Path
+    """The plan folder, in which segments are kept."""
     options: VideoOptions
     network: str
     """SHA-256 of the network that all workers must have, in hexadecimal digits."""
@@ -63,7 +65,7 @@ class Worker:
         self.assignment = assignment
         self.name = name or f"{socket.gethostname()}:{os.getpid()}"
         self._deblurrer: FaceDeblurrer | None = None
-        self._there = working(assignment.out, assignment.shard)
+        self._there = working(assignment.folder, assignment.shard)
         self._there.__enter__()
 
     def close(self) -> None:
@@ -98,20 +100,20 @@ class Worker:
         source, target = Path(task.file), out / task.output
         make_folder(target.parent)
         if task.kind == "join":
-            paths = [segment_path(out, task.output, number) for number in range(task.segments)]
+            paths = [segment_path(self.assignment.folder, task.output, number) for number in range(task.segments)]
             threads = plan_threads("file", options.restoration.cores).encoder
             return self._complete(task, join_segments(source, target, paths, options, threads=threads))
         progress = _throttled(task, on_progress)
         if task.segment is None:
             summary = deblur_video(source, target, options, deblurrer=self._open(), on_progress=progress)
             return self._complete(task, summary)
-        path = segment_path(out, task.output, task.segment.number)
+        path = segment_path(self.assignment.folder, task.output, task.segment.number)
         make_folder(path.parent)
         frames = restore_segment(source, target, path, task.segment, options, self._open(), progress)
         return Report(task.name, self.name, "done", frames=frames)
 
     def _complete(self, task: Task, summary: VideoSummary) -> Report:
-        remove_segments(self.assignment.out, task.output)
+        remove_segments(self.assignment.folder, task.output)
         values = asdict(summary)
         return Report(
             task.name, self.name, "done", frames=summary.frames, warnings=values["warnings"], summary=values
@@ -148,28 +150,28 @@ def network_checksum(path: Path) -> str:
         raise NetworkError(f"Cannot read {path}: {error.strerror}.") from None
 
 
-def segment_path(out: Path, output: str, number: int) -> Path:
-    """Return the file of a segment of an output."""
-    return _segments(out, output) / f"{number:05d}.segment"
+def segment_path(folder: Path, output: str, number: int) -> Path:
+    """Return the file of a segment of an output, in a plan folder."""
+    return _segments(folder, output) / f"{number:05d}.segment"
 
 
-def _segments(out: Path, output: str) -> Path:
-    return out / FOLDER / "segments" / f"{output}.d"
+def _segments(folder: Path, output: str) -> Path:
+    return folder / "segments" / f"{output}.d"
 
 
-def remove_segments(out: Path, output: str) -> None:
-    """Remove the segments of an output, and the folders that are empty without them."""
-    folder = _segments(out, output)
-    if not folder.is_dir():
+def remove_segments(folder: Path, output: str) -> None:
+    """Remove the segments of an output from a plan folder, and the folders that are empty without them."""
+    segments = _segments(folder, output)
+    if not segments.is_dir():
         return
-    for path in folder.iterdir():
+    for path in segments.iterdir():
         path.unlink(missing_ok=True)
-    while folder.name != FOLDER:
+    while segments != folder:
         try:
-            folder.rmdir()
+            segments.rmdir()
         except OSError:
             return
-        folder = folder.parent
+        segments = segments.parent
 
 
 def fault_of(error: Exception) -> Fault:

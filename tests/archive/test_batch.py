@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from streamdeblur.archive.manifest import locked
+from streamdeblur.archive.manifest import FOLDER, locked
 from streamdeblur.archive.pool import OwnProcess
 from streamdeblur.archive.shards import Shard
 from streamdeblur.errors import EngineError, OutputError
@@ -115,9 +115,9 @@ def test_outputs_of_others_are_kept_or_replaced_as_is_said(tmp_path, batch, arch
 
 
 def test_another_batch_in_the_folder_is_refused(tmp_path, batch):
-    with locked(tmp_path, None), pytest.raises(OutputError, match="Another batch is working on"):
+    with locked(tmp_path / FOLDER, None), pytest.raises(OutputError, match="Another batch is working on"):
         batch(tmp_path)
-    with locked(tmp_path, Shard(1, 2)):
+    with locked(tmp_path / FOLDER, Shard(1, 2)):
         with pytest.raises(OutputError, match="Another batch is working on"):
             batch(tmp_path)
         with pytest.raises(OutputError, match="Another batch is working on"):

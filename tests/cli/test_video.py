@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from streamdeblur.archive.archive import own_folder
+from streamdeblur.archive.manifest import locked
 from support.cli import run
 from support.media.videos import VideoSpec, read_frames, write_video
 from support.models.networks import write_network
@@ -31,6 +33,19 @@ def test_older_kinds_are_written_to_newer_ones_with_a_note(folder, tmp_path):
     assert done.json["done"] == 4
     again = run("video", folder, "--out", out, "--json", "--resume", *quick)
     assert (again.exit_code, again.json["skipped"]) == (0, 4)
+
+
+def test_several_processes_may_write_into_one_folder(folder, tmp_path):
+    """As with xargs: each has other inputs, and one that is the same as another is refused."""
+    quick = ("--network", write_network(tmp_path / "invert.onnx", "invert"), "--engine", "onnxruntime")
+    out = folder.parent / "out"
+    with locked(own_folder([folder / "a.wmv"], out), None):
+        assert run("video", folder / "b.mpg", "--out", out, *quick).exit_code == 0
+        refused = run("video", folder / "a.wmv", "--out", out, *quick)
+    assert refused.exit_code == 2
+    assert f"Another batch is working on {out} (process" in refused.stderr
+    assert run("video", folder / "a.wmv", "--out", out, *quick).exit_code == 0
+    assert {path.name for path in out.iterdir()} == {"a.mp4", "b.mp4"}
 
 
 def test_a_target_that_cannot_be_written_names_the_kinds_that_can(folder):

@@ -69,11 +69,12 @@ def _one(source: str, target: Path, options: VideoBatchOptions, *, quiet: bool, 
 
 def _many(inputs: list[Path], folder: Path, options: VideoBatchOptions, *, quiet: bool, json: bool) -> None:
     """Do what ``batch`` does, in this process; the plan is kept only where the work is interrupted."""
-    from streamdeblur.archive.archive import forget, restore_archive
+    from streamdeblur.archive.archive import forget, own_folder, restore_archive
     from streamdeblur.archive.pool import OwnProcess
 
     alone = ArchiveOptions.validated({**options.model_dump(exclude_unset=True), "workers": 1})
     with goes_on_with_the_same_command(folder), BatchProgress(quiet=quiet) as progress:
-        outcome = restore_archive(inputs, folder, alone, OwnProcess, progress.plan)
-        forget(folder)
+        plan = own_folder(inputs, folder)
+        outcome = restore_archive(inputs, folder, alone, OwnProcess, progress.plan, plan)
+        forget(plan)
     report_outcomes(outcome.files, ["frames", "fps", "faces", "restored"], quiet=quiet, json=json)
