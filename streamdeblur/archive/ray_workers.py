@@ -11,7 +11,10 @@ from typing import Any
 
 from streamdeblur.archive.tasks import Report, Task, TaskProgress
 from streamdeblur.archive.worker import Assignment, Worker
+from streamdeblur.engines.registry import NVIDIA_ENGINES
+from streamdeblur.options import RestorationOptions
 from streamdeblur.ray_cluster import LOCAL, connect
+from streamdeblur.weights import AUTO
 
 logger = logging.getLogger(__name__)
 
@@ -111,7 +114,7 @@ class RayWorkers:
         self._ray, self._lost = ray, RayError
         self._assignment, self._count, self._most_memory = assignment, count, most_memory
         connect(address)
-        self._gpus = 1 if ray.cluster_resources().get("GPU") and assignment.options.restoration.engine in GPU_ENGINES else 0
+        self._gpus = int(bool(ray.cluster_resources().get("GPU")) and _may_use_a_card(assignment.options.restoration))
         self._progress, self._asked = self._new_progress(), None
         # an actor that no node has room for would wait for ever; a cluster without any may get nodes later
         self._cores = min(cores, max(self._node_cores(), default=0) or cores)
@@ -249,5 +252,6 @@ class RayWorkers:
         self._ray.shutdown()
 
 
-GPU_ENGINES = ("auto", "tensorrt", "onnxruntime:cuda", "onnxruntime:tensorrt")
-"""Engines for which an actor asks for a GPU, where the cluster has any."""
+def _may_use_a_card(options: RestorationOptions) -> bool:
+    """Whether a worker uses an NVIDIA card where it finds one; Ray shows it no card but its own."""
+    return options.device != "cpu" and options.engine in (AUTO, *NVIDIA_ENGINES)
