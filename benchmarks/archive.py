@@ -49,7 +49,9 @@ class Processes:
         while more := {process for process, (fields, _) in stats.items() if int(fields[1]) in known} - known:
             known |= more
         for process in known & stats.keys():
-            fields, self.names[process] = stats[process]
+            fields, name = stats[process]
+            # one that has ended has no command line any more
+            self.names[process] = name or self.names.get(process, "")
             self.seconds[process] = (int(fields[11]) + int(fields[12])) / TICKS
             self.memory[process] = max(self.memory.get(process, 0), int(fields[21]) * PAGE)
 

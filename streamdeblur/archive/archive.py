@@ -17,6 +17,7 @@ from streamdeblur.archive.plan import File, header_of, plan_files
 from streamdeblur.archive.pool import Pool
 from streamdeblur.archive.run import BatchRun, Display, Limits, unfinished
 from streamdeblur.archive.shards import Shard
+from streamdeblur.archive.tasks import Task
 from streamdeblur.archive.watch import Watch
 from streamdeblur.archive.worker import Assignment, remove_segments
 from streamdeblur.files import make_folder
@@ -44,7 +45,7 @@ def restore_archive(
     out: Path,
     options: ArchiveOptions,
     open_pool: Callable[[Assignment], Pool],
-    display: Callable[[Sequence[File], Sequence[File]], Display],
+    display: Callable[[Sequence[File], Sequence[Task]], Display],
     folder: Path | None = None,
 ) -> ArchiveOutcome:
     """Restore the faces of many videos; what an earlier run with the same output folder has completed is not done again.
@@ -54,7 +55,7 @@ def restore_archive(
         out: The output folder.
         options: Settings.
         open_pool: Opens the workers, with what they are told.
-        display: Returns what shows the progress, for all files and those that are not complete; called again where files arrive.
+        display: Returns what shows the progress, for all files and the tasks that are left; called again where files arrive.
         folder: The plan folder; by default the one that all batches with this output folder share.
 
     Returns:
@@ -93,7 +94,7 @@ def restore_archive(
             with planning(folder):
                 found = plan_files(jobs, manifest, work, shard)
             new = [file for file in found if not _is_skipped(file, manifest, options, outcome)]
-            display(found, new)
+            display(found, _left(new, manifest, shard))
             return new
 
         if undone or watch is not None:
@@ -101,7 +102,7 @@ def restore_archive(
                 undone,
                 manifest,
                 _opened(opened, open_pool, Assignment(Path(os.path.abspath(out)), folder, work, header.network, shard)),
-                display(files, undone),
+                display(files, _left(undone, manifest, shard)),
                 limits=Limits(options.attempts, options.max_failures),
                 shard=shard,
             )
@@ -136,6 +137,12 @@ def _is_skipped(file: File, manifest: Manifest, options: ArchiveOptions, outcome
         outcome.files.append(Outcome(file.job, "skipped"))
         return True
     return False
+
+
+def _left(files: Sequence[File], manifest: Manifest, shard: Shard | None) -> list[Task]:
+    """The tasks of files that are not done, as far as they are those of this shard."""
+    undone = [task for file in files for task in file.tasks if not file.done(task, manifest)]
+    return [task for task in undone if shard is None or shard.has(task.place)]
 
 
 def _tell(files: Sequence[File]) -> None:

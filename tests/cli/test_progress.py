@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import logging
 
 import pytest
 
+from streamdeblur.archive.tasks import Task, TaskProgress
 from streamdeblur.cli import progress
+from streamdeblur.cli.batch_progress import BatchProgress
 from streamdeblur.cli.progress import ProgressLine
 
 
@@ -63,3 +66,51 @@ def test_more_than_the_file_declares_is_shown_without_a_total(clock, caplog):
         clock(6.0)
         line.show(30, 25, "frames")
     assert caplog.messages == ["talk.ts: 30/? frames"]
+
+
+def task(name, kind, frames=None):
+    return Task(name, kind, "in.mp4", name.partition("#")[0], 0, (0, 0), frames=frames)
+
+
+def test_a_batch_says_how_many_files_and_frames_are_done_and_failed(clock, caplog):
+    caplog.set_level(logging.INFO)
+    parts = [task("a.mp4#1", "segment", 100), task("a.mp4#2", "segment", 100), task("a.mp4#join", "join")]
+    other = task("b.mp4", "video", 50)
+    with BatchProgress(quiet=False) as line:
+        line.plan(["a.mp4", "b.mp4", "complete.mp4"], [*parts, other])
+        clock(60.0)
+        line.begin(parts[0])
+        line.begin(other)
+        line.progress(TaskProgress("a.mp4#1", 0, 0))
+        clock(70.0)
+        line.progress(TaskProgress("a.mp4#1", 50, 9))
+        line.end(parts[0], 100)
+        line.failed(1)
+        clock(80.0)
+        line.end(other, 0)
+        line.begin(parts[2])
+        clock(90.0)
+        line.end(parts[2], 200)
+    assert caplog.messages == [
+        "1/3 files, 0.0 fps, frame 0 of 250 (a.mp4#1: 0)",
+        "1/3 files, 5.0 fps, frame 50 of 250, ETA 40 s (a.mp4#1: 50, b.mp4: 0)",
+        "1/3 files, 1 failed, 5.0 fps, frame 100 of 250, ETA 30 s ()",
+        "2/3 files, 1 failed, 3.3 fps, frame 100 of 250, ETA 45 s ()",
+    ]
+
+
+def test_a_batch_shows_each_file_on_a_terminal(monkeypatch):
+    terminal = io.StringIO()
+    terminal.isatty = lambda: True
+    monkeypatch.setattr("sys.stderr", terminal)
+    parts = [task("a.mp4#1", "segment", 100), task("a.mp4#2", "segment", 100)]
+    with BatchProgress(quiet=False) as bars:
+        bars.plan(["a.mp4"], parts)
+        for part in parts:
+            bars.begin(part)
+        bars.progress(TaskProgress("a.mp4#2", 30, 1))
+        bars.end(parts[0], 100)
+        assert bars._bar.tasks[1].completed == 130
+        assert [one.description for one in bars._bar.tasks] == ["all", "a.mp4"]
+        bars.end(parts[1], 100)
+        assert [one.description for one in bars._bar.tasks] == ["all"]
