@@ -133,7 +133,8 @@ def _known(jobs: Sequence[batch.Job], manifest: Manifest) -> Iterator[File]:
         if not planned:
             continue
         file = File(job, output, tuple(planned))
-        same = planned[0].file == os.path.abspath(job.source) and planned[0].source == _version(job.source)
+        source = os.path.abspath(job.source), _version(job.source)
+        same = all((task.file, task.source) == source for task in planned)
         # a line may have been lost
         same = same and len(planned) == file.last.segments + 1
         if same or file.is_complete(manifest.out):
