@@ -63,7 +63,7 @@ def find_cards() -> list[Card]:
     Raises:
         DriverError: There is no driver, or it answers with an error.
     """
-    cuda = _open(CUDA_LIBRARIES)
+    cuda = open_driver()
     if cuda is None:
         raise DriverError("There is no NVIDIA driver here (libcuda is missing).")
     _check(cuda, "cuInit", 0)
@@ -74,9 +74,14 @@ def find_cards() -> list[Card]:
     return [_card(cuda, nvml, number, supported) for number in range(count.value)]
 
 
+def open_driver() -> ctypes.CDLL | None:
+    """Open the library of the CUDA driver; None where there is none."""
+    return _open(CUDA_LIBRARIES)
+
+
 def driver_version() -> tuple[str, tuple[int, int] | None]:
     """Return the version of the driver, '' where it is not known, and the version of CUDA that it supports, None likewise."""
-    cuda, nvml = _open(CUDA_LIBRARIES), _Nvml.opened()
+    cuda, nvml = open_driver(), _Nvml.opened()
     version = ctypes.c_int()
     # the only calls that a driver answers with which nothing else works
     known = cuda is not None and cuda.cuDriverGetVersion(ctypes.byref(version)) == 0

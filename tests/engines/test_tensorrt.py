@@ -272,8 +272,42 @@ def test_addresses_are_set_once(machine, network):
     machine.events.clear()
     for _ in range(5):
         works(engine, 2)
-    assert machine.events.count("execute 2") == 5
+    # the first of them is captured, the others launch the graph
+    assert (machine.events.count("execute 2"), machine.events.count("launch a graph")) == (1, 5)
     assert not any(event.startswith("address") for event in machine.events)
+    engine.close()
+
+
+def test_few_faces_are_restored_by_a_graph_and_many_by_launches(machine, network):
+    engine = open_tensorrt(network)
+    for count in (1, 2, 3, 8, 9, 1, 2, 20, 1, 3, 2):
+        machine.events.clear()
+        assert works(engine, count)
+    for _ in range(3):
+        machine.events.clear()
+        assert works(engine, 2)
+    assert machine.events.count("launch a graph") == 1
+    machine.events.clear()
+    assert works(engine, 8)
+    assert "launch a graph" not in machine.events
+    # room for more faces is at other addresses: graphs of before are given up
+    machine.events.clear()
+    assert works(engine, 40)
+    assert "destroy a graph" in machine.events
+    for _ in range(3):
+        assert works(engine, 1)
+    assert "launch a graph" in machine.events
+    engine.close()
+
+
+def test_without_graphs_each_execution_is_launched(machine, network):
+    machine.refuse_capture = 801
+    engine = open_tensorrt(network)
+    machine.events.clear()
+    for _ in range(4):
+        assert works(engine, 1)
+    assert machine.events.count("execute 1") == 4
+    assert "launch a graph" not in machine.events
     engine.close()
 
 

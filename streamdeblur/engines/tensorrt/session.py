@@ -9,6 +9,7 @@ import numpy as np
 
 from streamdeblur.engines.tensorrt.builder import INPUT, MEMORY, OUTPUT, VALIDITY
 from streamdeblur.engines.tensorrt.device import Device, DeviceMemory, OutOfMemoryError, Stream, address_of
+from streamdeblur.engines.tensorrt.graphs import Graphs
 from streamdeblur.engines.tensorrt.jit import Jit
 from streamdeblur.engines.tensorrt.library import TENSORRT, Library
 from streamdeblur.engines.tensorrt.log import log_class, out_of_memory
@@ -70,7 +71,11 @@ class Session:
         self._check_interface()
         self._jit = Jit(library, engine, kernels) if library.jit else None
         profiles = range(self._engine.num_optimization_profiles)
-        self._batches = [int(self._engine.get_tensor_profile_shape(INPUT, profile)[2][0]) for profile in profiles]
+        shapes = [self._engine.get_tensor_profile_shape(INPUT, profile) for profile in profiles]
+        self._batches = [int(shape[2][0]) for shape in shapes]
+        self._of_one_size = [int(shape[0][0]) == int(shape[2][0]) for shape in shapes]
+        # TensorRT for RTX captures graphs itself
+        self._graphs = None if library.jit else Graphs(stream)
         self._contexts: dict[int, trt.IExecutionContext] = {}
         self._addresses: dict[tuple[int, str], int] = {}
         self._capacity = 0
@@ -106,6 +111,8 @@ class Session:
             return
         # nothing in the stream may still use what is freed
         self._stream.synchronize()
+        if self._graphs is not None:
+            self._graphs.clear()
         self._free_images()
         self.crops = self._device.allocate(count * self.image_bytes)
         self.restored = self._device.allocate(count * self.image_bytes)
@@ -139,6 +146,9 @@ class Session:
 
     def _enqueue(self, first: int, count: int) -> None:
         profile = next(n for n, largest in enumerate(self._batches) if largest >= count)
+        graphs = self._graphs if self._of_one_size[profile] and not first else None
+        if graphs is not None and graphs.launch(profile):
+            return
         context = self._context(profile)
         self._set_address(profile, context, INPUT, address_of(self.crops) + first * self.image_bytes)
         self._set_address(profile, context, OUTPUT, address_of(self.restored) + first * self.image_bytes)
@@ -152,6 +162,17 @@ class Session:
             # The memory of `restored` has room for images alone. The error must not keep the context, which is freed first.
             del context
             raise EngineError(f"The network returns {list(returned)} for {list(shape)}; the same shape is needed.")
+        if graphs is None:
+            self._execute(context, first, count)
+        else:
+            graphs.run(profile, lambda: self._execute(context, first, count))
+
+    def _execute(self, context: trt.IExecutionContext, first: int, count: int) -> None:
+        """Put an execution into the stream, and before it the copy of its validity."""
+        if self._entries:
+            row = self._entries * FLOAT_BYTES
+            source = address_of(self.validity) + first * row
+            self._device.cuda.memcpy_dtod_async(address_of(self._batch_validity), source, count * row, self._stream)
         self._check(context.execute_async_v3(self._stream.handle), "to run")
 
     def _set_memory(self, profile: int, context: trt.IExecutionContext, first: int, count: int) -> None:
@@ -161,9 +182,6 @@ class Session:
         self._set_address(profile, context, VALIDITY, address_of(self._batch_validity))
         self._check(context.set_input_shape(MEMORY, (count, self._entries, HALF_SIZE, HALF_SIZE)), "the shape of its memory")
         self._check(context.set_input_shape(VALIDITY, (count, self._entries)), "the shape of its validity")
-        row = self._entries * FLOAT_BYTES
-        source = address_of(self.validity) + first * row
-        self._device.cuda.memcpy_dtod_async(address_of(self._batch_validity), source, count * row, self._stream)
 
     def _context(self, profile: int) -> trt.IExecutionContext:
         """The profile's context, made when it is first needed, because each takes memory for its batches."""
@@ -182,6 +200,10 @@ class Session:
     def _set_address(self, profile: int, context: trt.IExecutionContext, name: str, address: int) -> None:
         """Set the address of a tensor where it has changed."""
         if self._addresses.get((profile, name)) != address:
+            if self._graphs is not None and (profile, name) in self._addresses:
+                # a graph of this context is void from here on
+                self._stream.synchronize()
+                self._graphs.drop(profile)
             self._check(context.set_tensor_address(name, address), f"the address of '{name}'")
             self._addresses[profile, name] = address
 
@@ -197,6 +219,8 @@ class Session:
         """Free the context of the largest profile, which is used no more."""
         profile = len(self._batches) - 1
         self._stream.synchronize()
+        if self._graphs is not None:
+            self._graphs.drop(profile)
         self._contexts.pop(profile, None)
         self._addresses = {key: address for key, address in self._addresses.items() if key[0] != profile}
         del self._batches[profile]
@@ -211,6 +235,8 @@ class Session:
     def close(self) -> None:
         """Free everything: contexts before their engine, the engine before its runtime, buffers last."""
         self._stream.synchronize()
+        if self._graphs is not None:
+            self._graphs.clear()
         if self._jit is not None:
             self._jit.save()
         self._contexts.clear()

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import sys
 from contextlib import contextmanager
+from unittest import mock
 
+from streamdeblur.engines.tensorrt import graphs
 from streamdeblur.engines.tensorrt.log import log_class
 from support.fakes import pycuda, tensorrt, tensorrt_rtx
+from support.fakes.graphs import Driver
 from support.fakes.machine import Machine
 from support.fakes.pycuda import driver
 
@@ -26,7 +29,7 @@ def fake_gpu(machine=None, *, rtx=False):
     sys.modules.update(fakes)
     log_class.cache_clear()
     try:
-        with machine.installed():
+        with machine.installed(), mock.patch.object(graphs, "open_driver", Driver):
             yield machine
     finally:
         for name, module in real.items():

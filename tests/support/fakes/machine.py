@@ -39,6 +39,10 @@ class Machine:
         self.builds = 0
         self.hold_builds = None
         """An Event that every build waits for, where a test sets one."""
+        self.capturing = None
+        """Stream, place in it and execution contexts of the capture of a graph, if there is one."""
+        self.refuse_capture = 0
+        """Code with which captures are refused."""
         self.fail_launches = False
         """Whether the device fails at whatever it is asked to do."""
 

@@ -260,6 +260,8 @@ class ExecutionContext:
         self._addresses = {}
         self._shapes = {}
         self._thread = threading.get_ident()
+        self.changes = 0
+        """How often it was changed, which a graph of it must not see."""
         engine.contexts.add(self)
 
     def _check(self, call):
@@ -290,6 +292,7 @@ class ExecutionContext:
         if not all(a <= b <= c for a, b, c in zip(least, shape, most, strict=True)):
             self._log_error(f"the shape {shape} is outside of its profile")
             return False
+        self.changes += 1
         self._shapes[name] = tuple(shape)
         return True
 
@@ -304,6 +307,7 @@ class ExecutionContext:
         self._check("set_tensor_address")
         self._machine.events.append(f"address of {name}")
         self._machine.need_alignment(address)
+        self.changes += 1
         self._addresses[name] = address
         return name in self._engine().tensors
 
@@ -314,6 +318,8 @@ class ExecutionContext:
             self._log_error("a shape or an address is not set")
             return False
         self._machine.events.append(f"execute {self._shapes['blurry'][0]}")
+        if getattr(self._machine, "capturing", None) is not None:
+            self._machine.capturing[2].append((weakref.ref(self), self.changes))
         self._machine.streams[stream_handle].work.append(self._work())
         return True
 

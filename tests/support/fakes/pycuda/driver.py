@@ -127,6 +127,8 @@ class Stream:
 
     def synchronize(self):
         self._machine.need_context("Stream.synchronize")
+        if self._machine.capturing is not None:
+            self._machine.breach("a wait for a stream that is being captured")
         self.run(len(self.work))
 
     def run(self, count):
