@@ -61,7 +61,7 @@ def install_pycuda(pack: Path) -> float:
     subprocess.run(command, check=True)
     settings = {
         "CUDA_ROOT": str(cuda_folder()), "CUDADRV_LIB_DIR": [str(made)], "CUDADRV_LIBNAME": ["cuda"], "CUDA_ENABLE_CURAND": False,
-        "USE_SHIPPED_BOOST": True, "CXXFLAGS": ["-O0", "-w"], "LDFLAGS": ["-Wl,--no-as-needed", "-lcuda"],
+        "USE_SHIPPED_BOOST": True, "CXXFLAGS": ["-O0", "-w"], "LDFLAGS": ["-Wl,--no-as-needed", str(made / "libcuda.so")],
     }  # fmt: skip
     # without this file its setup waits, and guesses
     (source / "siteconf.py").write_text("".join(f"{name} = {value!r}\n" for name, value in settings.items()))

@@ -9,17 +9,20 @@ PTX = Path(__file__).with_name("window.ptx")
 
 
 def ptx() -> bytes:
-    """Return the compiled kernels of the package; they are compiled now if it was built without NVRTC.
+    """Return the compiled kernels of the package; they are compiled now if it was built without NVRTC or sources have changed.
 
     Raises:
-        EngineError: There are none, and NVRTC is missing; the message names what to install.
+        EngineError: There are none of these sources, and NVRTC is missing; the message names what to install.
     """
     from streamdeblur.errors import EngineError
-    from streamdeblur.kernels.cuda.compiler import CompilerError, compile_ptx
+    from streamdeblur.kernels.cuda.compiler import CompilerError, compile_ptx, source_digest
 
     if PTX.is_file():
-        return PTX.read_bytes()
+        compiled = PTX.read_bytes()
+        # an editable installation keeps what was compiled before its sources changed
+        if source_digest().encode() in compiled[-100:]:
+            return compiled
     try:
         return compile_ptx()
     except CompilerError as error:
-        raise EngineError(f"This installation has no GPU kernels, and cannot compile them: {error}") from None
+        raise EngineError(f"This installation has no GPU kernels of its sources, and cannot compile them: {error}") from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import ctypes.util
+import hashlib
 import sys
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,15 +19,22 @@ class CompilerError(Exception):
     """NVRTC is missing, or cannot compile the source."""
 
 
+def source_digest() -> str:
+    """Return the sha256 of the sources, hexadecimal."""
+    sources = sorted((*SOURCES.glob("*.cu"), *SOURCES.glob("*.cuh")))
+    return hashlib.sha256(b"\0".join(path.read_bytes() for path in sources)).hexdigest()
+
+
 def compile_ptx(architecture: str = ARCHITECTURE) -> bytes:
-    """Compile the kernels of window.cu to PTX.
+    """Compile the kernels of window.cu to PTX, whose last line is a comment with the `source_digest`.
 
     Raises:
         CompilerError: NVRTC is missing, or cannot compile the source; the message contains its log.
     """
     # NVRTC leaves its thread in the locale "C", in which files are read as ASCII
     with ThreadPoolExecutor(max_workers=1) as thread:
-        return thread.submit(_compile, architecture).result()
+        compiled = thread.submit(_compile, architecture).result()
+    return compiled + f"\n// {source_digest()}\n".encode()
 
 
 def _compile(architecture: str) -> bytes:

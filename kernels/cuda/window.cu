@@ -3,6 +3,7 @@
 
 #include "structs.cuh"
 #include "half.cuh"
+#include "memory.cuh"
 
 #define SIZE 256
 

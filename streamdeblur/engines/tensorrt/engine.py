@@ -16,7 +16,7 @@ from streamdeblur.engines.tensorrt.device import Device, DeviceMemory, Event, St
 from streamdeblur.engines.tensorrt.frames import FrameJob
 from streamdeblur.engines.tensorrt.kernels import PixelKernels
 from streamdeblur.engines.tensorrt.library import TENSORRT, Library
-from streamdeblur.engines.tensorrt.memory import StagedMemory
+from streamdeblur.engines.tensorrt.memory import ENTRY_BYTES, MemorySlots, StagedMemory
 from streamdeblur.engines.tensorrt.session import Session
 from streamdeblur.engines.tensorrt.staging import StagingPool
 from streamdeblur.engines.tensorrt.thread import DeviceThread, Launch
@@ -40,6 +40,12 @@ class _OnDevice:
     block: DeviceMemory | None = None
     """Device copy of the staging block of the job that runs; jobs run one after the other."""
     block_size: int = 0
+    slots: DeviceMemory | None = None
+    """Crops that stay on the device, for the memory of later ones."""
+    slot_count: int = 0
+    numbers: DeviceMemory | None = None
+    """The slot of each neighbour of the batch that runs."""
+    numbers_size: int = 0
     residuals: DeviceMemory | None = None
     capacity: int = 0
     """Faces that `residuals` has memory for."""
@@ -81,6 +87,7 @@ class TensorRTEngine:
         self.name: str = library.name
         self._library, self._kernels_file = library, kernels
         self._device, self._entries = device, memory
+        self._slots = MemorySlots(memory)
         self._thread = DeviceThread(device)
         self._staging = StagingPool(device, self._thread)
         self._parts: _OnDevice | None = None
@@ -109,9 +116,9 @@ class TensorRTEngine:
     def infer(self, crops: Crops, neighbours: Sequence[Neighbours] = ()) -> Crops:
         crops = checked_crops(crops)
         size = len(crops) * 3 * CROP_SIZE * CROP_SIZE * 2
-        memory = StagedMemory(len(crops), self._entries, size)
+        memory = self._slots.place(len(crops), neighbours, size)
         block = self._staging.take(memory.end)
-        memory.write(block, neighbours)
+        memory.write(block)
         images = block[:size].view(np.float16).reshape(-1, 3, CROP_SIZE, CROP_SIZE)
         np.divide(crops.transpose(0, 3, 1, 2), np.float32(255), out=images, casting="unsafe")
         future = self._launch(lambda: self._run_crops(block, memory), block)
@@ -134,19 +141,38 @@ class TensorRTEngine:
         return self._event()
 
     def _copy_memory(self, block: NDArray[np.uint8], memory: StagedMemory) -> None:
-        """Put the copies of the memory to the device into the stream."""
+        """Put the copies of what is new in the memory to the device into the stream, and gather the inputs of the network."""
+        if not memory.entries or not memory.faces:
+            return
         parts, cuda = self._open_parts(), self._device.cuda
-        if memory.entries:
-            cuda.memcpy_htod_async(parts.session.memory, memory.memory(block), parts.stream)
-            cuda.memcpy_htod_async(parts.session.validity, memory.validity(block), parts.stream)
+        self._reserve_slots(memory)
+        slots, numbers = address_of(parts.slots), address_of(parts.numbers)
+        for place, (slot, _) in enumerate(memory.new):
+            cuda.memcpy_htod_async(slots + slot * ENTRY_BYTES, memory.new_in(block, place), parts.stream)
+        cuda.memcpy_htod_async(numbers, memory.numbers_in(block), parts.stream)
+        inputs = address_of(parts.session.memory), address_of(parts.session.validity)
+        parts.kernels.gather_memory(memory.blocks, slots, numbers, *inputs)
+
+    def _reserve_slots(self, memory: StagedMemory) -> None:
+        parts = self._open_parts()
+        if memory.slots > parts.slot_count:
+            parts.stream.synchronize()
+            _free(parts.slots)
+            parts.slots, parts.slot_count = None, 0
+            parts.slots, parts.slot_count = self._device.allocate(memory.slots * ENTRY_BYTES), memory.slots
+        if memory.numbers.nbytes > parts.numbers_size:
+            parts.stream.synchronize()
+            _free(parts.numbers)
+            parts.numbers, parts.numbers_size = None, 0
+            parts.numbers, parts.numbers_size = self._device.allocate(memory.numbers.nbytes), memory.numbers.nbytes
 
     def submit(self, faces: FrameFaces) -> DeviceFaces:
         """Start on the faces of a frame, whose planes are read now; the crops are read again on the device."""
         job = FrameJob(faces.planes, faces.windows, faces.strengths)
-        memory = StagedMemory(job.count, self._entries, job.size)
+        memory = self._slots.place(job.count, faces.neighbours, job.size)
         block = self._staging.take(memory.end)
         job.fill(block)
-        memory.write(block, faces.neighbours)
+        memory.write(block)
         future = self._launch(lambda: self._run_faces(job, memory, block), block)
         return DeviceFaces(job, block, future, lambda: self._staging.give_back(block))
 
@@ -179,8 +205,16 @@ class TensorRTEngine:
             parts.residuals, parts.capacity = self._device.allocate(job.count * RESIDUAL_BYTES), job.count
 
     def _launch(self, launch: Launch, block: NDArray[np.uint8]) -> Future[None]:
+        def guarded() -> Event:
+            try:
+                return launch()
+            except BaseException:
+                # the crops that this batch should have brought may not be there
+                self._slots.forget()
+                raise
+
         try:
-            return self._thread.launch(launch)
+            return self._thread.launch(guarded)
         except EngineError:
             self._staging.give_back(block)
             raise
@@ -209,6 +243,8 @@ class TensorRTEngine:
             parts.kernels.close()
             self._free_block(parts)
             self._free_residuals(parts)
+            _free(parts.slots)
+            _free(parts.numbers)
         self._staging.close()
 
     @staticmethod
@@ -222,6 +258,11 @@ class TensorRTEngine:
         if parts.residuals is not None:
             parts.residuals.free()
         parts.residuals, parts.capacity = None, 0
+
+
+def _free(memory: DeviceMemory | None) -> None:
+    if memory is not None:
+        memory.free()
 
 
 class _PendingJob:

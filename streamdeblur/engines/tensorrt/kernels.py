@@ -41,6 +41,10 @@ class PixelKernels:
         """Add the residuals of the finite faces to the planes of the frame."""
         self._run(f"paste_faces_{bits}", grid, frame, faces, residuals, finite)
 
+    def gather_memory(self, grid: Grid, slots: int, numbers: int, memory: int, validity: int) -> None:
+        """Gather the neighbours of each face from the slots of the device into the inputs of the network."""
+        self._run("gather_memory", grid, slots, numbers, memory, validity)
+
     def _run(self, name: str, grid: Grid, *addresses: int) -> None:
         if name not in self._functions:
             self._functions[name] = self._module.get_function(name).prepare("P" * len(addresses))

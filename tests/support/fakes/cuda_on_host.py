@@ -21,6 +21,7 @@ KERNELS = {
     "residual_faces": ("const Frame *", "const Face *", "const uint16 *", "const uint16 *", "float *", "int *"),
     "paste_faces_8": ("const Frame *", "const Face *", "const float *", "const int *"),
     "paste_faces_16": ("const Frame *", "const Face *", "const float *", "const int *"),
+    "gather_memory": ("const uint16 *", "const int *", "uint16 *", "uint16 *"),
 }
 
 

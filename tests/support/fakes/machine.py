@@ -35,6 +35,8 @@ class Machine:
         self.blocks = {}
         self.streams = {}
         self.breaches = []
+        self.uploaded, self.downloaded = 0, 0
+        """Bytes that went to the device, and back."""
         self.events = []
         self.builds = 0
         self.hold_builds = None

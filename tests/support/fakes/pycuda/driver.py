@@ -220,6 +220,7 @@ def memcpy_htod_async(dest, src, stream=None):
 
     def copy():
         machine.need_pinned(src)
+        machine.uploaded += src.nbytes
         machine.device_memory(int(dest), src.nbytes)[:] = src.reshape(-1).view(np.uint8)
 
     stream.work.append(copy)
@@ -231,6 +232,7 @@ def memcpy_dtoh_async(dest, src, stream=None):
 
     def copy():
         machine.need_pinned(dest)
+        machine.downloaded += dest.nbytes
         dest.reshape(-1).view(np.uint8)[:] = machine.device_memory(int(src), dest.nbytes)
 
     stream.work.append(copy)
