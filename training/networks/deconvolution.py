@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from streamdeblur.fourier_matrices import BANDS, KERNEL_SIDE
 from streamdeblur.kernels.luma import BLUE, GREEN, RED
 from streamdeblur.training.networks.blocks import PatchConv, zero_initialised
+from streamdeblur.training.networks.constants import constant
 from streamdeblur.training.networks.fourier import Fourier, conjugate_times, fourier, power, times
 from streamdeblur.training.networks.presets import DeconvolutionPreset
 
@@ -83,7 +84,7 @@ def reduced_luma(images: Tensor, factor: int) -> Tensor:
     Returns:
         float32 [N, 1, H / factor, W / factor], each value the mean luma of a square of pixels.
     """
-    weights = images.new_tensor((RED, GREEN, BLUE))[None, :, None, None] / factor**2
+    weights = constant((RED, GREEN, BLUE), images.dtype, images.device)[None, :, None, None] / factor**2
     return F.conv2d(images, weights.expand(1, 3, factor, factor), stride=factor)
 
 
@@ -106,7 +107,7 @@ def _full_precision(images: Tensor) -> torch.autocast:
 
 def _response_masks(planes: Tensor) -> tuple[Tensor, Tensor]:
     """Factors [1, 2, 1, 1] that select the planes of one response; engines fuse a product, but copy to concatenate planes."""
-    codes = planes.new_tensor([1.0, 0.0])[None, :, None, None]
+    codes = constant((1.0, 0.0), planes.dtype, planes.device)[None, :, None, None]
     return codes, 1.0 - codes
 
 
@@ -300,7 +301,7 @@ def reduced_kernels(kernels: Tensor, factor: int) -> Tensor:
     Returns:
         [N, F, KERNEL_SIDE, KERNEL_SIDE], of about the same sum.
     """
-    tent = kernels.new_tensor([0.25, 0.5, 0.25])
+    tent = constant((0.25, 0.5, 0.25), kernels.dtype, kernels.device)
     planes = kernels.flatten(0, 1)[:, None]
     for _ in range(factor // 2):
         planes = 4 * F.conv2d(planes, torch.outer(tent, tent)[None, None], padding=1)[..., ::2, ::2]

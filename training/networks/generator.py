@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from streamdeblur.kernels.luma import BLUE, GREEN, RED
 from streamdeblur.training.networks.blocks import PatchConv
 from streamdeblur.training.networks.confidence import Confidence
+from streamdeblur.training.networks.constants import constant
 from streamdeblur.training.networks.deconvolution import RESPONSES, Deconvolution, DeconvolutionOutputs, Memory
 from streamdeblur.training.networks.hourglass import Hourglass
 from streamdeblur.training.networks.presets import GeneratorPreset
@@ -180,7 +181,7 @@ def with_luma(images: Tensor, luma: Tensor) -> Tensor:
 
 def luma_of(images: Tensor) -> Tensor:
     """Return the luma (Rec. 601) of images [N, 3, H, W]: [N, 1, H, W]; also in mixed precision in that of the images."""
-    return (images * images.new_tensor((RED, GREEN, BLUE))[:, None, None]).sum(1, keepdim=True)
+    return (images * constant((RED, GREEN, BLUE), images.dtype, images.device)[:, None, None]).sum(1, keepdim=True)
 
 
 def low_pass(images: Tensor) -> Tensor:
