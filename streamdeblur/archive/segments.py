@@ -16,7 +16,7 @@ from streamdeblur.errors import StreamDeblurError
 from streamdeblur.files import check_target
 from streamdeblur.jobs.summary import failed_faces, log_warnings
 from streamdeblur.jobs.video import FramePlaces, Progress, VideoSummary, restore_frames
-from streamdeblur.options import VideoOptions
+from streamdeblur.options import VideoOptions, unused_look_ahead
 from streamdeblur.video.cuts import Segment
 from streamdeblur.video.reader import Reader
 from streamdeblur.video.writer import Writer
@@ -69,7 +69,9 @@ def restore_segment(
             frames = restore_frames(reader, deblurrer, writer, options, places, on_progress=on_progress)
             if reader.repaired or frames != segment.frames or writer.moved:
                 raise NotJoinedError(_difference(reader, writer, frames, segment))
-            writer.warnings += reader.warnings
+            writer.warnings += [
+                *reader.warnings, *deblurrer.unused_settings(), *unused_look_ahead(options, deblurrer.network)
+            ]  # fmt: skip
             writer.describe(
                 deblurrer.statistics,
                 network=deblurrer.network.path.stem,
@@ -161,7 +163,7 @@ class JoiningWriter(Writer):
         self._check(segments)
         video = self._packets(segments)
         waiting = next(video, None)
-        for other in self.reader.other_packets():
+        for other in self.reader.other_packets(sum(len(segment.content.packets) for segment in segments)):
             time_of_other = _time(other)
             while waiting is not None and time_of_other is not None and (_time(waiting) or 0) <= time_of_other:
                 self._mux(waiting)

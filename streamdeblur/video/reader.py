@@ -212,8 +212,12 @@ class Reader:
         """Whether anything that was read so far is damaged, or had time stamps that were changed."""
         return bool(self.undecodable or self._continuous.jumps or self._continuous.moved or self._rising.moved)
 
-    def other_packets(self) -> Iterator[av.Packet[av.stream.Stream]]:
-        """Yield the packets of the other streams alone, for an output whose frames are encoded already."""
+    def other_packets(self, frames: int) -> Iterator[av.Packet[av.stream.Stream]]:
+        """Yield the packets of the other streams alone, for an output whose frames are encoded already.
+
+        Args:
+            frames: How many they are.
+        """
         import av
 
         yield from (item for item in self._ahead if isinstance(item, av.Packet))
@@ -222,6 +226,7 @@ class Reader:
             self._length.note(packet)
             if packet.stream.index != self.stream.index and packet.size:
                 yield packet
+        self._report_end(frames)
 
     def _read(self) -> Iterator[Item]:
         import av
@@ -372,5 +377,9 @@ class Reader:
             self.warnings.append(f"{self._oversized} packets with frames over {limit} were skipped")
         if damaged := self.undecodable - self._oversized:
             self.warnings.append(f"{damaged} damaged packets could not be decoded and were skipped")
+        self._report_end(frames)
+
+    def _report_end(self, frames: int) -> None:
+        """Warn of what is missing at the end of the file."""
         if self._end == float("inf") and self._whole and (early := self._length.early_end(frames)):
             self.warnings.append(f"the file ends early: {early}")

@@ -118,6 +118,40 @@ def test_open_groups_of_pictures_are_no_place_to_cut(tmp_path, few_pictures):
     assert not find_cuts(source, 0.4).segments
 
 
+@pytest.mark.parametrize("suffix", [".mkv", ".mp4"])
+def test_all_other_streams_and_descriptions_are_those_of_one_piece(tmp_path, few_pictures, inverting, suffix):
+    chapters = ({"id": 1, "start": 0, "end": 400, "time_base": Fraction(1, 1000), "metadata": {"title": "one"}},)
+    described = {"metadata": {"title": "talk"}, "rotation": 90, "aspect": Fraction(4, 3), "subtitles": True, "chapters": chapters}
+    recipe = VideoSpec(options=EVERY_TEN, audio="aac", attachment=b"words" if suffix == ".mkv" else None, **described)
+    source = write_video(tmp_path / f"in{suffix}", few_pictures * 3, recipe)
+    options = VideoOptions(segment=0.4, look_ahead=1)
+    whole = deblur_video(source, tmp_path / f"whole{suffix}", options, deblurrer=inverting)
+    joined = in_segments(source, tmp_path / f"joined{suffix}", inverting, options)
+    assert whole.warnings == joined.warnings
+    assert packets(tmp_path / f"whole{suffix}") == packets(tmp_path / f"joined{suffix}")
+    assert description(tmp_path / f"whole{suffix}") == description(tmp_path / f"joined{suffix}")
+
+
+def description(path):
+    with av.open(str(path)) as container:
+        frame = next(container.decode(video=0))
+        streams = [(s.type, s.language, str(s.metadata), s.disposition, s.time_base, s.start_time) for s in container.streams]
+        of_video = container.streams.video[0]
+        shape = of_video.average_rate, of_video.sample_aspect_ratio, of_video.codec_context.extradata, frame.rotation
+        return streams, shape, container.metadata, container.chapters(), container.format.name
+
+
+def test_a_file_that_was_cut_off_is_joined_with_the_warning_of_one_piece(tmp_path, few_pictures, inverting):
+    whole = source_of(tmp_path, few_pictures * 3, ".mkv").read_bytes()
+    source = tmp_path / "cut.mkv"
+    source.write_bytes(whole[: int(0.85 * len(whole))])
+    options = VideoOptions(segment=0.4, codec="ffv1")
+    piece = deblur_video(source, tmp_path / "piece.mkv", options, deblurrer=inverting)
+    joined = in_segments(source, tmp_path / "joined.mkv", inverting, options)
+    assert joined.warnings == piece.warnings
+    assert any("ends early" in warning for warning in joined.warnings)
+
+
 def test_what_cannot_be_cut_is_said(tmp_path, few_pictures):
     pictures = few_pictures * 4
     for name, recipe, reason in (
