@@ -48,6 +48,11 @@ def in_segments(source, target, deblurrer, options):
     return join_segments(source, target, paths, options, threads=deblurrer.threads.encoder)
 
 
+def tiny(pictures):
+    """Parts of pictures, where nothing is restored."""
+    return [np.ascontiguousarray(picture[:48, :64]) for picture in pictures]
+
+
 def packets(path):
     """Of each stream, what its packets are, but for the sizes of those of video: lossy encoders begin anew in each segment."""
     found = {}
@@ -62,9 +67,9 @@ def packets(path):
 @pytest.mark.parametrize("deblurrer_name", ["inverting", "remembering"])
 def test_every_pixel_and_time_stamp_is_that_of_one_piece(tmp_path, blurry_pictures, request, deblurrer_name):
     deblurrer = request.getfixturevalue(deblurrer_name)
-    source = source_of(tmp_path, blurry_pictures)
+    source = source_of(tmp_path, blurry_pictures[:30])
     options = VideoOptions(codec="ffv1", segment=0.4)
-    assert [segment.frames for segment in find_cuts(source, 0.4).segments] == [10, 10, 10, 10, 10]
+    assert [segment.frames for segment in find_cuts(source, 0.4).segments] == [10, 10, 10]
     whole = deblur_video(source, tmp_path / "whole.mkv", options, deblurrer=deblurrer)
     joined = in_segments(source, tmp_path / "joined.mkv", deblurrer, options)
     assert packets(tmp_path / "whole.mkv") == packets(tmp_path / "joined.mkv")
@@ -73,7 +78,7 @@ def test_every_pixel_and_time_stamp_is_that_of_one_piece(tmp_path, blurry_pictur
         assert all(np.array_equal(a, b) for a, b in zip(plane_bytes(one), plane_bytes(other), strict=True))
     same = ("faces", "restored", "skipped_sharp", "frames", "warnings", "expected_gain", "network", "restored_by_size")
     assert [getattr(whole, name) for name in same] == [getattr(joined, name) for name in same]
-    assert whole.restored > 30
+    assert whole.restored > 20
 
 
 @pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "libx264"), (".mkv", "libx265"), (".webm", "libvpx-vp9")])
@@ -101,7 +106,7 @@ def test_an_index_tells_what_reading_all_packets_does(tmp_path, few_pictures, mo
     pts = tuple(int(n) for n in np.cumsum([40 + 7 * (n % 5) for n in range(36)]))
     options = {"g": "6", "bf": str(reordered), "preset": "ultrafast", "sc_threshold": "0"}
     recipe = VideoSpec(options=options, time_base=Fraction(1, 1000), pts=pts, audio="aac")
-    source = write_video(tmp_path / "in.mp4", few_pictures * 3, recipe)
+    source = write_video(tmp_path / "in.mp4", tiny(few_pictures) * 3, recipe)
     packets_read = []
     whole = cuts._stamps
     monkeypatch.setattr(cuts, "_stamps", lambda *opened: packets_read.append(1) or whole(*opened))
@@ -114,7 +119,7 @@ def test_an_index_tells_what_reading_all_packets_does(tmp_path, few_pictures, mo
 
 def test_open_groups_of_pictures_are_no_place_to_cut(tmp_path, few_pictures):
     options = {"preset": "veryfast", "x264-params": "open-gop=1:keyint=12:min-keyint=12:bframes=3:scenecut=0:b-adapt=0"}
-    source = write_video(tmp_path / "in.mp4", few_pictures * 4, VideoSpec(options=options))
+    source = write_video(tmp_path / "in.mp4", tiny(few_pictures) * 4, VideoSpec(options=options))
     assert not find_cuts(source, 0.4).segments
 
 
@@ -153,7 +158,7 @@ def test_a_file_that_was_cut_off_is_joined_with_the_warning_of_one_piece(tmp_pat
 
 
 def test_what_cannot_be_cut_is_said(tmp_path, few_pictures):
-    pictures = few_pictures * 4
+    pictures = tiny(few_pictures) * 4
     for name, recipe, reason in (
         ("short.mp4", VideoSpec(options={"g": "40"}), ""),
         ("one_key.mp4", VideoSpec(options={"g": "500"}), "no key frames but the first"),
