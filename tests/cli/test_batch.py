@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 from pathlib import Path
 
 import pytest
+import yaml
 
 from support.archives import QUICK
 from support.cli import COMMAND, run
@@ -14,6 +16,7 @@ from support.media.videos import VideoSpec, write_video
 from support.models.networks import write_network
 
 ROOT = Path(__file__).parents[2]
+CLUSTER = ROOT / "examples" / "cluster"
 
 
 @pytest.fixture
@@ -63,17 +66,38 @@ def test_what_is_refused(tmp_path, arguments, words):
     assert not list(tmp_path.iterdir())
 
 
+def of_slurm(share, folder, out, quick):
+    """The command of one task of an array job, and its environment; tasks are numbered as users like."""
+    array = {"SLURM_ARRAY_TASK_ID": str(share + 3), "SLURM_ARRAY_TASK_MIN": "4", "SLURM_ARRAY_TASK_COUNT": "3"}
+    return ["bash", CLUSTER / "slurm.sh", folder, out, *quick], array
+
+
+def of_kubernetes(share, folder, out, quick):
+    """The command of one pod of an indexed Job, with three pods in place of sixteen."""
+    (container,) = yaml.safe_load((CLUSTER / "kubernetes-job.yaml").read_text())["spec"]["template"]["spec"]["containers"]
+    command = container["args"][0].replace("/16", "/3").replace("/archive", str(folder)).replace("/sharp", str(out))
+    return [*container["command"], f"{command} {shlex.join(map(str, quick))}"], {"JOB_COMPLETION_INDEX": str(share - 1)}
+
+
+def of_parallel(share, folder, out, quick):
+    """The command that GNU parallel runs for one line."""
+    page = (ROOT / "docs" / "clusters.md").read_text()
+    command = next(line for line in page.splitlines() if line.startswith("seq 16 | parallel")).partition("hosts ")[2]
+    command = command.replace("{}/16", f"{share}/3").replace("/archive", str(folder)).replace("/sharp", str(out))
+    return ["sh", "-c", f"{command} {shlex.join(map(str, quick))}"], {}
+
+
 @pytest.mark.slow
-@pytest.mark.skipif(os.name != "posix", reason="runs a script of bash")
-def test_the_array_job_of_slurm_as_processes(folder, tmp_path, quick):
+@pytest.mark.skipif(os.name != "posix", reason="runs scripts of shells")
+@pytest.mark.parametrize("recipe", [of_slurm, of_kubernetes, of_parallel])
+def test_the_recipes_for_clusters_as_processes(folder, tmp_path, quick, recipe):
     (tmp_path / "bin").mkdir()
     (tmp_path / "bin" / "streamdeblur").write_text(f'#!/bin/sh\nexec {" ".join(COMMAND)} "$@"\n')
     (tmp_path / "bin" / "streamdeblur").chmod(0o755)
     running = []
-    for task in range(4, 7):
-        array = {"SLURM_ARRAY_TASK_ID": str(task), "SLURM_ARRAY_TASK_MIN": "4", "SLURM_ARRAY_TASK_COUNT": "3"}
-        environment = {**os.environ, **array, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
-        command = ["bash", ROOT / "examples" / "cluster" / "slurm.sh", folder, tmp_path / "out", *quick]
+    for share in (1, 2, 3):
+        command, variables = recipe(share, folder, tmp_path / "out", quick)
+        environment = {**os.environ, **variables, "PATH": f"{tmp_path / 'bin'}:{os.environ['PATH']}"}
         running.append(subprocess.Popen(list(map(str, command)), env=environment, stdout=subprocess.DEVNULL))
     assert [process.wait(timeout=120) for process in running] == [0, 0, 0]
     assert {path.name for path in (tmp_path / "out").rglob("*.mkv")} == {"a.mkv", "b.mkv"}
