@@ -3,7 +3,8 @@
 python benchmarks/roofline.py                 # the tables of docs/performance.md
 
 Each operation takes the larger of its arithmetic at the peak rate and its traffic at the peak bandwidth. Element-wise operations
-are counted with the convolution or product before them, as engines fuse them. Each launch adds LAUNCH seconds.
+are counted with the convolution or product before them, as engines fuse them. Each kernel adds LAUNCH seconds where it is
+launched, and GAP where it is part of a CUDA graph.
 """
 
 from __future__ import annotations
@@ -20,10 +21,13 @@ from onnx import helper
 
 from harness import markdown
 from streamdeblur.engines.half import compute_in_half
+from streamdeblur.engines.tensorrt.memory import ENTRY_BYTES
 from streamdeblur.weights import network_path
 
 LAUNCH = 3e-6
 """Typical seconds from one kernel to the next in a stream."""
+GAP = 1e-6
+"""Assumed seconds from one kernel of a CUDA graph to the next."""
 
 FUSED = {
     "Add", "Sub", "Mul", "Div", "Relu", "LeakyRelu", "Sigmoid", "Tanh", "Clip", "Cast", "Sqrt", "Exp", "Softplus", "Identity",
@@ -74,9 +78,12 @@ def operations(model: bytes, batch: int) -> list[Operation]:
     options = onnxruntime.SessionOptions()
     options.log_severity_level = 3
     session = onnxruntime.InferenceSession(graph.SerializeToString(), options, providers=["CPUExecutionProvider"])
-    blurry = np.random.default_rng(0).random((batch, 3, 256, 256), np.float32)
+    random = np.random.default_rng(0)
+    # all but the number of crops is fixed
+    shapes = {one.name: [batch if isinstance(size, str) else size for size in one.shape] for one in session.get_inputs()}
+    given = {name: random.random(shape, np.float32) for name, shape in shapes.items()}
     wanted = [output.name for output in session.get_outputs()]
-    values = dict(zip(wanted, session.run(wanted, {"blurry": blurry}), strict=True)) | {"blurry": blurry}
+    values = dict(zip(wanted, session.run(wanted, given), strict=True)) | given
     values |= {tensor.name: onnx.numpy_helper.to_array(tensor) for tensor in graph.graph.initializer}
     return [_operation(node, values) for node in graph.graph.node]
 
@@ -94,15 +101,15 @@ def _operation(node: onnx.NodeProto, values: dict[str, np.ndarray]) -> Operation
     return Operation(node.op_type, flops, 0.0 if fused else float(sum(a.nbytes for a in arrays)), out.dtype == np.float16)
 
 
-def seconds(found: list[Operation], gpu: Gpu) -> tuple[float, float]:
-    """Seconds of all operations one after the other: at the roofline, and with launches."""
+def seconds(found: list[Operation], gpu: Gpu) -> tuple[float, float, float]:
+    """Seconds of all operations one after the other: at the roofline, as a CUDA graph, and launched one by one."""
     total, launches = 0.0, 0
     for operation in found:
         dense = operation.kind in ("Conv", "MatMul", "Gemm")
         rate = gpu.half if operation.half and dense else gpu.single
         total += max(operation.flops / rate, operation.bytes / gpu.bandwidth)
         launches += operation.kind not in FUSED
-    return total, total + launches * LAUNCH
+    return total, total + LAUNCH + launches * GAP, total + launches * LAUNCH
 
 
 def paper_network() -> bytes:
@@ -126,14 +133,15 @@ def paper_network() -> bytes:
 def networks_table() -> str:
     heads = ["network", "batch", "GFLOP per crop", "of it float32", "MB per crop", "kernels", *(gpu.name for gpu in GPUS)]
     rows = []
-    for name, model in (("lite", network_path("lite").read_bytes()), ("paper", paper_network())):
+    models = [(name, network_path(name).read_bytes()) for name in ("nano", "lite", "stream")]
+    for name, model in (*models, ("paper", paper_network())):
         half = compute_in_half(model, outputs=["restored"])
         for batch in (1, 8):
             found = operations(half, batch)
             flops, moved = sum(o.flops for o in found) / batch / 1e9, sum(o.bytes for o in found) / batch / 1e6
             whole = sum(o.flops for o in found if not o.half) / batch / 1e9
             launches = sum(o.kind not in FUSED for o in found)
-            times = [f"{1e3 * t / batch:.2f} to {1e3 * u / batch:.2f} ms" for t, u in (seconds(found, gpu) for gpu in GPUS)]
+            times = [" / ".join(f"{1e3 * time / batch:.2f}" for time in seconds(found, gpu)) for gpu in GPUS]
             rows.append([name, str(batch), f"{flops:.1f}", f"{whole:.2f}", f"{moved:.0f}", str(launches), *times])
     return markdown(heads, rows)
 
@@ -151,6 +159,24 @@ def frame_table(side: int = 400, width: int = 1280) -> str:
         times = [max(flops / g.single, moved / g.bandwidth) + LAUNCH for g in GPUS]
         rows.append([name, *(f"{1e6 * t:.0f} us" for t in times)])
     return markdown(["stage", *(gpu.name for gpu in GPUS)], [*rows, ["lines to the host", *travel]])
+
+
+def bus_table(side: int = 400, width: int = 1280, entries: int = 4) -> str:
+    """What moves over PCI Express for one face in a window of `side` pixels of an 8-bit 4:2:0 frame, in KB."""
+    lines = side * width * 1.5 / 1e3
+    entry = ENTRY_BYTES / 1e3
+    crop = 3 * 256 * 256 * 2 / 1e3
+    rows = [
+        ("lines under the window", "to the card", lines, lines),
+        ("parameters of frame and face", "to the card", 1.0, 1.0),
+        (f"memory of `stream` ({entries} crops)", "to the card", entry * entries, entry),
+        ("lines under the window", "to the host", lines, lines),
+        ("crops", "either way", 0.0, 0.0),
+    ]
+    sums = ("sum", "", sum(row[2] for row in rows), sum(row[3] for row in rows))
+    heads = ["what", "direction", "each crop of the memory with every frame", "each once"]
+    cells = [[what, way, f"{before:.0f}", f"{now:.0f}"] for what, way, before, now in (*rows, sums)]
+    return markdown(heads, cells) + f"\n\nA crop in half precision would be {crop:.0f} KB each way."
 
 
 def registers_table(architectures: tuple[str, ...] = ("75", "80", "86", "89", "90", "100")) -> str:
@@ -184,7 +210,10 @@ def find_ptxas() -> str:
 
 
 def main() -> None:
-    for title, make in (("Networks", networks_table), ("Around them", frame_table), ("Registers", registers_table)):
+    tables = {
+        "Networks": networks_table, "Around them": frame_table, "Over PCI Express": bus_table, "Registers": registers_table,
+    }  # fmt: skip
+    for title, make in tables.items():
         print(f"\n{title}\n\n{make()}")
 
 
