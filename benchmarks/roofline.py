@@ -146,36 +146,41 @@ def networks_table() -> str:
     return markdown(heads, rows)
 
 
-def frame_table(side: int = 400, width: int = 1280) -> str:
+def frame_table(side: int = 400) -> str:
     """The stages around the network, for one face in a window of `side` pixels of an 8-bit 4:2:0 frame."""
-    lines = side * width * 1.5
+    samples = side * side * 1.5
     taps = 36 * 3
     crop = (256 * 256 * (taps * 8.0), side * side * 1.5 + 256 * 256 * 3 * 2)
     residual = (256 * 256 * 30.0, 256 * 256 * 3 * (2 + 2 + 4))
     paste = (side * side * 1.5 * 16 * 8.0, 256 * 256 * 3 * 4 + side * side * 1.5 * 2)
-    travel = [f"{1e6 * lines / gpu.bus:.0f} us" for gpu in GPUS]
-    rows = [[f"lines to the device ({lines / 1e6:.2f} MB)", *travel]]
+    travel = [f"{1e6 * samples / gpu.bus:.0f} us" for gpu in GPUS]
+    rows = [[f"window to the device ({samples / 1e6:.2f} MB)", *travel]]
     for name, (flops, moved) in (("crop", crop), ("residual", residual), ("paste", paste)):
         times = [max(flops / g.single, moved / g.bandwidth) + LAUNCH for g in GPUS]
         rows.append([name, *(f"{1e6 * t:.0f} us" for t in times)])
-    return markdown(["stage", *(gpu.name for gpu in GPUS)], [*rows, ["lines to the host", *travel]])
+    return markdown(["stage", *(gpu.name for gpu in GPUS)], [*rows, ["window to the host", *travel]])
 
 
 def bus_table(side: int = 400, width: int = 1280, entries: int = 4) -> str:
     """What moves over PCI Express for one face in a window of `side` pixels of an 8-bit 4:2:0 frame, in KB."""
-    lines = side * width * 1.5 / 1e3
+    lines, samples = side * width * 1.5 / 1e3, side * side * 1.5 / 1e3
     entry = ENTRY_BYTES / 1e3
     crop = 3 * 256 * 256 * 2 / 1e3
     rows = [
-        ("lines under the window", "to the card", lines, lines),
+        ("samples of the frame", "to the card", lines, samples),
         ("parameters of frame and face", "to the card", 1.0, 1.0),
         (f"memory of `stream` ({entries} crops)", "to the card", entry * entries, entry),
-        ("lines under the window", "to the host", lines, lines),
+        ("samples of the frame", "to the host", lines, samples),
         ("crops", "either way", 0.0, 0.0),
     ]
     sums = ("sum", "", sum(row[2] for row in rows), sum(row[3] for row in rows))
-    heads = ["what", "direction", "each crop of the memory with every frame", "each once"]
-    cells = [[what, way, f"{before:.0f}", f"{now:.0f}"] for what, way, before, now in (*rows, sums)]
+    heads = [
+        "what",
+        "direction",
+        "whole lines, and the memory anew for each crop",
+        "the window, and each crop of the memory once",
+    ]
+    cells = [[what, way, *(f"{size:.0f}" for size in sizes)] for what, way, *sizes in (*rows, sums)]
     return markdown(heads, cells) + f"\n\nA crop in half precision would be {crop:.0f} KB each way."
 
 

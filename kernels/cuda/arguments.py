@@ -61,26 +61,35 @@ def face_arguments(
 
 def lines_of(memory: NDArray[np.int64], faces: Structures) -> NDArray[np.int64]:
     """Return the lines (begin, end) of each component that the kernels read or write, within the frame: int64 [3, 2]."""
-    begin, step = faces["crop"]["origin_y"], faces["crop"]["step_y"]
+    return _samples_of(memory[:, 3], faces, "y")
+
+
+def columns_of(memory: NDArray[np.int64], faces: Structures) -> NDArray[np.int64]:
+    """Return the columns (begin, end) of each component that the kernels read or write, within the frame: int64 [3, 2]."""
+    return _samples_of(memory[:, 2], faces, "x")
+
+
+def _samples_of(size: NDArray[np.int64], faces: Structures, axis: str) -> NDArray[np.int64]:
+    begin, step = faces["crop"][f"origin_{axis}"], faces["crop"][f"step_{axis}"]
     # two taps of the cubic lie beyond either end
-    first = np.minimum(np.floor(begin) - 2, faces["extents"]["begin_y"]).min(0)
-    last = np.maximum(np.ceil(begin + SIZE * step) + 2, faces["extents"]["end_y"]).max(0)
-    height = memory[:, 3]
-    # beyond the border its line is repeated, so at least that line is needed
-    return np.stack([np.clip(first, 0, height - 1), np.clip(last, 1, height)], axis=1).astype(np.int64)
+    first = np.minimum(np.floor(begin) - 2, faces["extents"][f"begin_{axis}"]).min(0)
+    last = np.maximum(np.ceil(begin + SIZE * step) + 2, faces["extents"][f"end_{axis}"]).max(0)
+    # beyond the border its sample is repeated, so at least that one is needed
+    return np.stack([np.clip(first, 0, size - 1), np.clip(last, 1, size)], axis=1).astype(np.int64)
 
 
 def frame_arguments(
-    memory: NDArray[np.int64], pitches: Sequence[int], lines: NDArray[np.int64], addresses: Sequence[int],
+    memory: NDArray[np.int64], pitches: Sequence[int], begins: Sequence[int], lines: NDArray[np.int64], addresses: Sequence[int],
     to_rgb: NDArray[np.float32], from_rgb: NDArray[np.float32], maximum: int, pasted: int, feather: float, faces: Structures,
 ) -> Structures:  # fmt: skip
     """Make the structure of a frame.
 
     Args:
         memory: int64 [3, 5], as for `face_arguments`.
-        pitches: Samples from one line to the next, of each component.
+        pitches: Samples from one line to the next in device memory, of each component.
+        begins: Samples of a line of the plane that are left out before those in device memory, of each component.
         lines: int64 [3, 2], the lines (begin, end) of each component that are in device memory.
-        addresses: Where the first of these lines is in device memory, of each component.
+        addresses: Where the first sample of a plane that is in device memory is, of each component.
         to_rgb: float32 [3, 4], as for `crop_components`.
         from_rgb: float32 [3, 3], as for `residual_components`.
         maximum: Largest code value.
@@ -96,6 +105,8 @@ def frame_arguments(
     components["samples"], components["first_line"], components["pitch"] = addresses, lines[:, 0], pitches
     for n, name in enumerate(("offset", "stride", "width", "height", "shift")):
         components[name] = memory[:, n]
+    # columns are those of the frame, so the first one in device memory may lie before the address
+    components["offset"] -= np.asarray(begins, np.int32)
     for axis, extent in (("x", "width"), ("y", "height")):
         begin, end = faces["extents"][f"begin_{axis}"].min(0), faces["extents"][f"end_{axis}"].max(0)
         regions[f"begin_{axis}"], regions[extent] = begin, np.maximum(end - begin, 0)

@@ -10,17 +10,19 @@ from numpy.typing import NDArray
 
 from streamdeblur.engines.tensorrt.kernels import BLOCK
 from streamdeblur.faces.window import CROP_SIZE, FEATHER, FaceWindow, crop_grid, paste_grid
-from streamdeblur.kernels.cuda.arguments import FACE, FRAME, Structures, face_arguments, frame_arguments, lines_of
+from streamdeblur.kernels.cuda.arguments import FACE, FRAME, Structures, columns_of, face_arguments, frame_arguments, lines_of
 from streamdeblur.video.planes import Planes
 
 ALIGNMENT = 256
 """Each part of a block begins at a multiple of this many bytes, as device memory does."""
+ALIGNED = 16
+"""Samples: lines of a plane begin at a multiple of them, so that threads that read neighbouring samples read whole words."""
 
 
 class FrameJob:
     """A block of memory, the same on the host and on the device: [frame | faces | finite | lines of each plane].
 
-    Only the lines under the windows are copied to the device; they come back with `finite` in one copy.
+    Only the samples in the rectangle around the windows are copied to the device; they come back with `finite` in one copy.
     """
 
     def __init__(self, planes: Planes, windows: Sequence[FaceWindow], strengths: Sequence[float]) -> None:
@@ -31,6 +33,7 @@ class FrameJob:
         paste_grids = np.stack([paste_grid(planes, window) for window in windows])
         self._faces = face_arguments(planes.memory, crop_grids, paste_grids, strengths)
         self._lines = _lines_of_planes(planes, lines_of(planes.memory, self._faces))
+        self._columns = _columns_of_planes(planes, columns_of(planes.memory, self._faces))
         self._lay_out()
 
     def _lay_out(self) -> None:
@@ -45,8 +48,8 @@ class FrameJob:
         self.faces_at = part(self.count * FACE.itemsize)
         self.finite_at = part(self.count * 4)
         self._plane_at = {}
-        for plane, (begin, stop) in self._lines.items():
-            self._plane_at[plane] = part((stop - begin) * self._array(plane).strides[0])
+        for plane in self._lines:
+            self._plane_at[plane] = part(self._wanted(self._planes, plane).nbytes)
         self.size = end
 
     def _array(self, plane: int) -> NDArray[Any]:
@@ -69,7 +72,8 @@ class FrameJob:
         components = layout.components if len(layout.components) == 3 else layout.components[:1] * 3
         frame = frame_arguments(
             self._planes.memory,
-            [self._array(component.plane).shape[1] for component in components],
+            [self._columns[component.plane][1] - self._columns[component.plane][0] for component in components],
+            [self._columns[component.plane][0] for component in components],
             np.array([self._lines[component.plane] for component in components]),
             [device + self._plane_at[component.plane] for component in components],
             colour.to_rgb, colour.from_rgb, layout.maximum, len(layout.components), FEATHER, self._faces,
@@ -97,17 +101,16 @@ class FrameJob:
         self._planes = planes
         for face in self._faces[self.finite(block)]:
             for component, extent in zip(planes.layout.components, face["extents"], strict=False):
-                first = self._lines[component.plane][0]
+                first, left = self._lines[component.plane][0], self._columns[component.plane][0]
                 rows = slice(int(extent["begin_y"]), int(extent["end_y"]))
                 begin, end = (component.offset + int(extent[side]) * component.stride for side in ("begin_x", "end_x"))
                 if rows.stop > rows.start and end > begin:
                     columns = slice(begin, end - component.stride + 1)
-                    staged = self._staged(block, component.plane)
-                    self._array(component.plane)[rows, columns] = staged[rows.start - first : rows.stop - first, columns]
+                    staged = self._staged(block, component.plane)[:, columns.start - left : columns.stop - left]
+                    self._array(component.plane)[rows, columns] = staged[rows.start - first : rows.stop - first]
 
     def _wanted(self, planes: Planes, plane: int) -> NDArray[Any]:
-        begin, end = self._lines[plane]
-        return self._array(plane)[begin:end]
+        return self._array(plane)[slice(*self._lines[plane]), slice(*self._columns[plane])]
 
     def _staged(self, block: NDArray[np.uint8], plane: int) -> NDArray[Any]:
         wanted = self._wanted(self._planes, plane)
@@ -125,3 +128,17 @@ def _lines_of_planes(planes: Planes, lines: NDArray[np.int64]) -> dict[int, tupl
         known = needed.get(component.plane, (begin, end))
         needed[component.plane] = min(known[0], begin), max(known[1], end)
     return needed
+
+
+def _columns_of_planes(planes: Planes, columns: NDArray[np.int64]) -> dict[int, tuple[int, int]]:
+    """For each plane the samples (begin, end) of a line that any of its components needs, from a multiple of `ALIGNED` on."""
+    needed: dict[int, tuple[int, int]] = {}
+    widths = {c.plane: array.shape[1] for c, array in zip(planes.layout.components, planes.arrays, strict=True)}
+    for component, (begin, end) in zip(planes.layout.components, columns.tolist(), strict=False):
+        first, last = component.offset + begin * component.stride, component.offset + (end - 1) * component.stride + 1
+        known = needed.get(component.plane, (first, last))
+        needed[component.plane] = min(known[0], first), max(known[1], last)
+    return {
+        plane: (first // ALIGNED * ALIGNED, min(-(-last // ALIGNED) * ALIGNED, widths[plane]))
+        for plane, (first, last) in needed.items()
+    }
