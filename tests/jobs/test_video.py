@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from fractions import Fraction
 
 import av
@@ -40,6 +42,29 @@ def test_every_pixel_outside_the_windows_is_bit_identical(tmp_path, few_pictures
             reach = 2.0 * faces[0].size / 2
             assert np.abs(lines - (y0 + y1) / 2).max() < reach / before.height
             assert np.abs(columns - (x0 + x1) / 2).max() < reach / before.width
+
+
+M_PERTURB = -6
+"""Of glibc's mallopt: memory is filled with the complement of a byte when it is allocated."""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="sets what memory holds before it is written (glibc)")
+def test_each_run_writes_the_same_file(tmp_path, few_pictures, inverting):
+    """With H.264 in frames of a width that is no multiple of 256 px, for which x264 has read memory that was not written."""
+    pictures = [np.ascontiguousarray(picture[:, 40:280]) for picture in few_pictures * 2]
+    source = write_video(tmp_path / "in.mp4", pictures, VideoSpec())
+    memory = ctypes.CDLL(None)
+    if not hasattr(memory, "mallopt"):
+        pytest.skip("this C library has no mallopt")
+    written = set()
+    try:
+        for byte in (0, 1, 77):
+            memory.mallopt(M_PERTURB, byte)
+            deblur_video(source, tmp_path / f"{byte}.mp4", deblurrer=inverting)
+            written.add((tmp_path / f"{byte}.mp4").read_bytes())
+    finally:
+        memory.mallopt(M_PERTURB, 0)
+    assert len(written) == 1
 
 
 def test_a_video_without_faces_comes_out_bit_identical(tmp_path, inverting):

@@ -10,7 +10,7 @@ from support.media.frames import plane_bytes
 from support.media.videos import read_frames
 
 QUICK = {"segment": 0.24, "codec": "ffv1", "engine": "onnxruntime", "always": True}
-"""x264 does not make the same of the same frames in each run: FFV1 does."""
+"""Lossless, since lossy encoders make other files with other numbers of threads."""
 CUT = {"crf": "14", "preset": "ultrafast", "g": "6", "sc_threshold": "0"}
 
 
