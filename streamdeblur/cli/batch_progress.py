@@ -38,7 +38,8 @@ class BatchProgress:
         """Frames of each file that are to be restored, and that are."""
         self._running: dict[str, tuple[Task, int]] = {}
         """Each task that is being done, with its frames so far."""
-        self._first: float | None = None
+        self._first: tuple[float, int] | None = None
+        """When the first frames were done, and how many: to open the engines tells nothing of the rest."""
         self._shown = time.monotonic()
 
     def __enter__(self) -> Self:
@@ -70,20 +71,18 @@ class BatchProgress:
     def progress(self, progress: TaskProgress) -> None:
         if progress.task not in self._running:
             return
-        if self._first is None:
-            # opening the engines tells nothing of the rest
-            self._first = time.monotonic()
         task, _ = self._running[progress.task]
         self._running[progress.task] = task, progress.frames
+        self._first = self._first or (time.monotonic(), self._all_done)
         self._show(task)
 
     def end(self, task: Task, frames: int) -> None:
         self._running.pop(task.name, None)
-        self._first = self._first or time.monotonic()
         if frames and task.kind != "segment":
             self._complete += 1
         if task.kind != "join":
             self._done[task.output] += frames
+        self._first = self._first or (time.monotonic(), self._all_done)
         if self._bar is not None and task.output in self._lines and not self._at(task.output):
             self._bar.remove_task(self._lines.pop(task.output))
         self._show(task)
@@ -119,10 +118,15 @@ class BatchProgress:
 
     def _frames(self, now: float) -> tuple[int, int | None, float]:
         """Frames that are done, all frames as far as they are known, and frames per second."""
-        done = self._done.total() + sum(frames for _, frames in self._running.values())
-        fps = done / (now - self._first) if self._first is not None and now > self._first else 0.0
+        done = self._all_done
+        began, first = self._first or (now, 0)
+        fps = (done - first) / (now - began) if now > began else 0.0
         total = self._expected.total()
         return done, total if total >= done else None, fps
+
+    @property
+    def _all_done(self) -> int:
+        return self._done.total() + sum(frames for _, frames in self._running.values())
 
     def _counted(self) -> str:
         return f"{self._complete}/{self._files} files" + (f", {self._failures} failed" if self._failures else "")
