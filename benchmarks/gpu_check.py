@@ -25,6 +25,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 TESTS = Path(__file__).resolve().parents[1] / "tests"
 TOTAL_SECONDS = 470.0
 """For all parts together: they and the start of the machine are to fit into ten minutes."""
@@ -65,6 +68,16 @@ class Check:
         partial = self.out.with_suffix(".partial")
         partial.write_text(json.dumps(self.found, indent=1, default=float))
         partial.replace(self.out)
+
+
+def photograph(check: Check) -> NDArray[np.uint8]:
+    """Return the photograph of six faces, uint8 RGB [886, 1280, 3], of the pack or of this machine."""
+    import cv2
+
+    from streamdeblur.demo.run import group_photograph
+
+    packed = None if check.pack is None else cv2.imread(str(check.pack / "photograph.jpg"))
+    return group_photograph() if packed is None else np.ascontiguousarray(packed[..., ::-1]).astype(np.uint8)
 
 
 def run_in_process(name: str, check: Check) -> None:

@@ -8,8 +8,8 @@ import time
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from gpu_check import photograph
 
-from streamdeblur.demo.run import group_photograph
 from streamdeblur.engines import Engine, engine_choices, open_engine
 from streamdeblur.faces.window import FaceWindow, crop
 from streamdeblur.network import Network
@@ -26,9 +26,9 @@ MOST_CODES = 6
 """Largest difference of half precision from the CPU's float32, in code values."""
 
 
-def crops_of_photograph() -> np.ndarray:
+def crops_of_photograph(check: Check) -> np.ndarray:
     """Eight crops, uint8 [8, 256, 256, 3]."""
-    planes = array_planes(group_photograph())
+    planes = array_planes(photograph(check))
     return np.stack([crop(planes, FaceWindow(x, y, 190)) for x, y in PLACES] * 2)
 
 
@@ -70,7 +70,7 @@ def check_engine(name: str, network: Network, crops: np.ndarray, expected: np.nd
 def run(check: Check) -> None:
     """Check each engine that is available; say of the others why they are not."""
     network = Network.read(network_path("lite"))
-    crops = crops_of_photograph()[: 1 if check.cpu else None]
+    crops = crops_of_photograph(check)[: 1 if check.cpu else None]
     reference = open_engine("onnxruntime", network)
     expected = reference.infer(crops).astype(int)
     reference.close()

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 import torch
+from gpu_check import photograph
 
-from streamdeblur.demo.run import group_photograph
 from streamdeblur.training.batches import Batch, collate
 from streamdeblur.training.cgan import build_pathways
 from streamdeblur.training.config import TrainingConfig
@@ -51,9 +51,9 @@ class Bench:
     def __init__(self, check: Check) -> None:
         self.cpu = check.cpu
         self.machine = Machine("cpu" if check.cpu else "cuda:0", pairs="device")
-        photograph = group_photograph()
-        self.stills = [np.ascontiguousarray(photograph[y : y + 256, x : x + 256]) for y in (100, 300) for x in range(0, 900, 150)]
-        self.clips = [panned(photograph, steady(step, 41), (300, 300)) for step in (1, 2, 3)]
+        picture = photograph(check)
+        self.stills = [np.ascontiguousarray(picture[y : y + 256, x : x + 256]) for y in (100, 300) for x in range(0, 900, 150)]
+        self.clips = [panned(picture, steady(step, 41), (300, 300)) for step in (1, 2, 3)]
         self.seconds = 0.0 if check.cpu else SECONDS
         self.size = 64 if check.cpu else 192
 

@@ -53,6 +53,9 @@ if [ "$with_code" ]; then
     git ls-files -z --cached --others --exclude-standard streamdeblur kernels training configs benchmarks tests/support tests/conftest.py pyproject.toml |
         grep --null-data --invert-match '\.onnx$' |
         tar --create --null --files-from=- | tar --extract --directory "$pack/code"
+    # the photograph that the checks are made of, which a package has that is not needed there
+    photograph=$(python3 -c 'from importlib.util import find_spec; print(next(iter(find_spec("insightface").submodule_search_locations)))')
+    cp "$photograph/data/images/t1.jpg" "$pack/photograph.jpg"
     for network in $networks; do
         cp "streamdeblur/weights/$network.onnx" "$pack/code/streamdeblur/weights/"
     done

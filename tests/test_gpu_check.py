@@ -112,6 +112,7 @@ def test_a_pack_has_sources_networks_and_as_much_data_as_fits(tmp_path):
     assert 0 < len(taken) < 9
     assert taken == [f"{number}.jpg" for number in range(len(taken))]
     assert (pack / "data" / "stills" / "train.csv").is_file()
+    assert (pack / "photograph.jpg").is_file()
     assert sum(path.stat().st_size for path in pack.rglob("*") if path.is_file()) < 11 << 20
     further = script("gpu_pack.sh", tmp_path / "more", "--only-data", "--data", stills, "--skip", len(taken))
     assert further.returncode == 0, further.stderr
