@@ -300,8 +300,10 @@ def test_few_faces_are_restored_by_a_graph_and_many_by_launches(machine, network
     engine.close()
 
 
-def test_without_graphs_each_execution_is_launched(machine, network):
-    machine.refuse_capture = 801
+@pytest.mark.parametrize("refused_by", ["the driver", "TensorRT"])
+def test_without_graphs_each_execution_is_launched(machine, network, refused_by):
+    machine.refuse_capture = 801 if refused_by == "the driver" else 0
+    machine.not_captured = refused_by == "TensorRT"
     engine = open_tensorrt(network)
     machine.events.clear()
     for _ in range(4):

@@ -19,8 +19,8 @@ from streamdeblur.training.on_device.pixel_pool import PixelPool, Place, Window
 from streamdeblur.training.on_device.resampling import resized
 from streamdeblur.training.on_device.stills import area, cubic
 
-MOST_POSES = 256
-"""Pictures drawn at a time: 256 of 256 px take 0.6 GB."""
+MOST_POSES = 128
+"""Pictures drawn at a time: 128 of 256 px take about 0.7 GB."""
 
 
 class Average(NamedTuple):
@@ -103,7 +103,7 @@ def _drawn(
     intensity = brightened(intensity, floats([owner.highlights for owner in owners], device))
     matrices = np.stack([frame.matrices for frame in frames])
     matrices[..., 2] += np.array([margin - frame.margin for frame in frames])[:, None, None]
-    return warped(intensity, torch.from_numpy(matrices).to(device), side)
+    return warped(intensity, torch.from_numpy(matrices.astype(np.float32)).to(device), side)
 
 
 def warped(intensity: Tensor, matrices: Tensor, side: int) -> Tensor:
@@ -111,19 +111,19 @@ def warped(intensity: Tensor, matrices: Tensor, side: int) -> Tensor:
 
     Args:
         intensity: float32 [N, 3, H, W].
-        matrices: float64 [N, poses, 2, 3].
+        matrices: float32 [N, poses, 2, 3].
         side: Side in pixels of what is drawn.
 
     Returns:
         float32 [N, 3, side, side].
     """
     numbers, poses = matrices.shape[:2]
-    samples = torch.arange(side, device=intensity.device, dtype=torch.float64)
+    samples = torch.arange(side, device=intensity.device, dtype=torch.float32)
     across, down, moved = (matrices[..., k][:, :, None, None] for k in range(3))
     places = across * samples[:, None] + down * samples[:, None, None] + moved
     # in halves of the picture, from its middle
-    limits = torch.tensor([intensity.shape[-1] - 1.0, intensity.shape[-2] - 1.0], device=intensity.device, dtype=torch.float64)
-    grid = (places * (2 / limits) - 1).float().view(numbers, poses * side, side, 2)
+    limits = torch.tensor([intensity.shape[-1] - 1.0, intensity.shape[-2] - 1.0], device=intensity.device)
+    grid = (places * (2 / limits) - 1).view(numbers, poses * side, side, 2)
     drawn = F.grid_sample(intensity, grid, mode="bilinear", padding_mode="border", align_corners=True)
     return drawn.view(numbers, 3, poses, side, side).mean(2)
 

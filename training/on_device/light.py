@@ -41,13 +41,13 @@ class Responses:
     def intensity(self, pixels: Tensor, numbers: Tensor) -> Tensor:
         """Return the linear intensity, float32 [N, 3, H, W], of pixels uint8 [N, H, W, 3]."""
         table = self._intensity.flatten()
-        return table[pixels.permute(0, 3, 1, 2).long() + 256 * numbers[:, None, None, None]]
+        return table[pixels.permute(0, 3, 1, 2).int() + 256 * numbers[:, None, None, None].int()]
 
     def codes(self, intensity: Tensor, numbers: Tensor) -> Tensor:
         """Return the code values, float32 [N, 3, H, W], of linear intensity; it is clipped."""
         full = self._full[numbers][:, None, None, None]
-        places = torch.minimum((intensity * full + 0.5).clamp_min(0), full).long()
-        return self._codes[places + self._longest * numbers[:, None, None, None]].float()
+        places = torch.minimum((intensity * full + 0.5).clamp_min(0), full).int()
+        return self._codes[places + self._longest * numbers[:, None, None, None].int()].float()
 
 
 def brightened(intensity: Tensor, gains: Tensor) -> Tensor:

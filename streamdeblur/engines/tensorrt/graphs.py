@@ -61,7 +61,9 @@ class Graphs:
         try:
             self._graphs[key] = self._captured(execute)
             self.launch(key)
-        except GraphError as error:
+        except Exception as error:
+            # Guards the execution against what cannot be captured, which CUDA and TensorRT report by errors of their own. If the
+            # capture is not what is wrong, the execution without one fails as well.
             logger.debug("No CUDA graphs: %s", error)
             self.clear()
             self._driver = None

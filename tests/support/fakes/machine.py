@@ -45,6 +45,8 @@ class Machine:
         """Stream, place in it and execution contexts of the capture of a graph, if there is one."""
         self.refuse_capture = 0
         """Code with which captures are refused."""
+        self.not_captured = False
+        """Whether executions are refused while a stream is captured."""
         self.fail_launches = False
         """Whether the device fails at whatever it is asked to do."""
 

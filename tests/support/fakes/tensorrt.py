@@ -314,6 +314,9 @@ class ExecutionContext:
     def execute_async_v3(self, stream_handle):
         self._check("execute_async_v3")
         engine = self._engine()
+        if getattr(self._machine, "not_captured", False) and self._machine.capturing is not None:
+            self._log_error("a stream that is captured cannot be waited for")
+            return False
         if set(self._addresses) != set(engine.tensors) or set(self._shapes) != set(engine.inputs):
             self._log_error("a shape or an address is not set")
             return False
