@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+from dataclasses import MISSING, fields
 from importlib.metadata import PathDistribution
 
 import pytest
 
 from streamdeblur import FaceDeblurrer
+from streamdeblur.archive import processes
+from streamdeblur.archive.worker import Assignment
 from streamdeblur.archive.workers import default_workers, devices_of_workers
 from streamdeblur.engines import engine_choices, mismatches, open_engine
 from streamdeblur.engines.cards import DriverError, find_cards
@@ -17,7 +20,7 @@ from streamdeblur.engines.tensorrt.device import Device, OutOfMemoryError
 from streamdeblur.engines.tensorrt.opening import open_tensorrt
 from streamdeblur.errors import EngineError, OptionError
 from streamdeblur.network import Network
-from streamdeblur.options import RestorationOptions
+from streamdeblur.options import RestorationOptions, VideoOptions
 from support.cli import run
 from support.fakes.cuda_on_host import compiler
 from support.fakes.gpu import fake_gpu
@@ -228,6 +231,23 @@ def test_each_card_gets_a_worker_and_a_named_one_gets_all():
         assert devices_of_workers(RestorationOptions(device="cpu")) == ["cpu"]
         assert devices_of_workers(RestorationOptions(engine="openvino")) == ["auto"]
     assert devices_of_workers(RestorationOptions()) == ["auto"]
+
+
+def test_workers_take_the_cards_in_turns(tmp_path, monkeypatch):
+    started = []
+    # what else tells a batch from others
+    identity = {
+        field.name: "" for field in fields(Assignment) if field.default is MISSING and field.name not in ("out", "options")
+    }
+    monkeypatch.setattr(processes, "start_process", lambda count, work, *arguments: started.append(arguments))
+    machine = Machine()
+    machine.cards = 2
+    with fake_gpu(machine), nvidia_driver(cards=2):
+        processes.Processes(Assignment(out=tmp_path, options=VideoOptions(strength=0.5), **identity), 3)
+    assert [(given.options.restoration.device, name) for given, name, _ in started] == [
+        ("0", "worker 1"), ("1", "worker 2"), ("0", "worker 3"),
+    ]  # fmt: skip
+    assert all(given.options.restoration.strength == 0.5 for given, *_ in started)
 
 
 def test_doctor_lists_the_cards_with_what_runs_on_them():
