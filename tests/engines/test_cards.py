@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, fields
 from importlib.metadata import PathDistribution
 
 import pytest
@@ -235,15 +234,11 @@ def test_each_card_gets_a_worker_and_a_named_one_gets_all():
 
 def test_workers_take_the_cards_in_turns(tmp_path, monkeypatch):
     started = []
-    # what else tells a batch from others
-    identity = {
-        field.name: "" for field in fields(Assignment) if field.default is MISSING and field.name not in ("out", "options")
-    }
     monkeypatch.setattr(processes, "start_process", lambda count, work, *arguments: started.append(arguments))
     machine = Machine()
     machine.cards = 2
     with fake_gpu(machine), nvidia_driver(cards=2):
-        processes.Processes(Assignment(out=tmp_path, options=VideoOptions(strength=0.5), **identity), 3)
+        processes.Processes(Assignment(tmp_path, tmp_path, VideoOptions(strength=0.5), "checksum"), 3)
     assert [(given.options.restoration.device, name) for given, name, _ in started] == [
         ("0", "worker 1"), ("1", "worker 2"), ("0", "worker 3"),
     ]  # fmt: skip
