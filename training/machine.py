@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import torch
 
 from streamdeblur.engines.cards import DriverError, find_cards
 from streamdeblur.engines.mismatches import mended
-from streamdeblur.errors import OptionError
+from streamdeblur.errors import OptionError, TrainingError
 from streamdeblur.known_names import shown
+
+CARD_ERROR: type[RuntimeError] = getattr(torch, "AcceleratorError", torch.OutOfMemoryError)
+"""What PyTorch raises where a card fails; before 2.8 it has no type of its own."""
 
 
 @dataclass(frozen=True)
@@ -85,3 +91,25 @@ def _check_card(number: int) -> None:
     if number >= count:
         known = ", ".join(f"cuda:{card} ({torch.cuda.get_device_name(card)})" for card in range(count))
         raise OptionError(f"Cannot train on cuda:{number}: PyTorch sees {known}.")
+
+
+@contextmanager
+def card_errors(kept: Path, machine: Machine) -> Iterator[None]:
+    """Tell what mends an error of a card in this block.
+
+    Args:
+        kept: The checkpoint of the run.
+        machine: Where it is trained.
+
+    Raises:
+        TrainingError: The card has too little memory, or fails.
+    """
+    goes_on = f" {kept} has the last good state, from which the same command goes on." if kept.exists() else ""
+    try:
+        yield
+    except torch.OutOfMemoryError as error:
+        told = mended(str(error).partition("\n")[0], machine.card or 0)
+        raise TrainingError(f"{told} Or give the step a smaller 'batch'.{goes_on}") from None
+    except CARD_ERROR as error:
+        # a card that has failed once answers nothing more in this process
+        raise TrainingError(f"{mended(str(error).partition(chr(10))[0], machine.card or 0)}{goes_on}") from None

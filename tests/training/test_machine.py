@@ -8,15 +8,17 @@ import pytest
 import torch
 
 from streamdeblur.errors import OptionError
+from streamdeblur.training import hourglass
 from streamdeblur.training.checkpoint import read_checkpoint
 from streamdeblur.training.config import TrainingConfig
 from streamdeblur.training.datasets.pair_maker import PairMaker
 from streamdeblur.training.datasets.sequence_maker import SequenceMaker
 from streamdeblur.training.hourglass import train_hourglass
 from streamdeblur.training.loop import LossReader, TrainingData
-from streamdeblur.training.machine import Machine
+from streamdeblur.training.machine import CARD_ERROR, Machine
 from streamdeblur.training.on_device.loader import DrawnBatchLoader
 from support.cli import run
+from support.fakes.nvidia import c_compiler, nvidia_driver
 from support.models.trainings import TINY_LITE, data_for, load, write_config
 
 CPU = torch.device("cpu")
@@ -119,6 +121,29 @@ def test_devices_that_are_none_are_refused():
         with pytest.raises(OptionError, match=r"Cannot train on cuda:1: PyTorch .*give --device cpu"):
             Machine("cuda:1")
     assert Machine("cpu").devices(2) == 2
+
+
+@pytest.mark.skipif(c_compiler() is None, reason="no C compiler (cc) for the fake of the driver")
+def test_errors_of_a_card_are_told_with_what_mends_them(tmp_path, faces_folder, monkeypatch):
+    path = write_config(tmp_path / "config.yaml", "lite", TINY_LITE)
+    told = {
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB.\nSee ..."): "process 99 computes on it",
+        CARD_ERROR(
+            "CUDA error: CUDA-capable device(s) is/are busy or unavailable\nCUDA kernel errors might be ..."
+        ): "nvidia-smi -i 0",
+    }
+    for error, line in told.items():
+
+        def fail(*_, error=error):
+            raise error
+
+        monkeypatch.setattr(hourglass, "train_hourglass", fail)
+        with nvidia_driver(pid=99, exclusive=1, free=1 << 20):
+            done = run("train", "hourglass", path, "--stills", faces_folder, "--out", tmp_path / "run")
+        assert done.exit_code == 2
+        assert line in done.stderr
+        assert "Internal error" not in done.stderr
+        assert ("smaller 'batch'" in done.stderr) == isinstance(error, torch.OutOfMemoryError)
 
 
 def test_the_commands_say_where_they_cannot_train(tmp_path, faces_folder):

@@ -54,11 +54,11 @@ def command(
         with needs_extra("train", "Training"):
             from streamdeblur.training.cgan import train_cgan
             from streamdeblur.training.config import TrainingConfig
-            from streamdeblur.training.machine import Machine
+            from streamdeblur.training.machine import Machine, card_errors
 
         loaded = TrainingConfig.load(config)
         machine = Machine(device, compile)
         data = folders.open(loaded, loaded.cgan)
-        with goes_on_with_the_same_command(run / CHECKPOINT):
+        with goes_on_with_the_same_command(run / CHECKPOINT), card_errors(run / CHECKPOINT, machine):
             train_cgan(loaded, data, run, hourglass, init, identity, teacher, machine)
         tell_next(run, "cgan", config, folders)

@@ -47,11 +47,11 @@ def command(
         with needs_extra("train", "Training"):
             from streamdeblur.training.compared.train import train_compared
             from streamdeblur.training.config import TrainingConfig
-            from streamdeblur.training.machine import Machine
+            from streamdeblur.training.machine import Machine, card_errors
 
         loaded = TrainingConfig.load(config)
         machine = Machine(device)
         data = folders.open(loaded, loaded.settings_of_compared())
-        with goes_on_with_the_same_command(run / CHECKPOINT):
+        with goes_on_with_the_same_command(run / CHECKPOINT), card_errors(run / CHECKPOINT, machine):
             train_compared(loaded, data, run, init, features, machine)
         tell_next(run, "compared", config, folders)

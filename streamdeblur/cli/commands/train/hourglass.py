@@ -41,14 +41,14 @@ def command(
         with needs_extra("train", "Training"):
             from streamdeblur.training.config import TrainingConfig
             from streamdeblur.training.hourglass import train_hourglass
-            from streamdeblur.training.machine import Machine
+            from streamdeblur.training.machine import Machine, card_errors
 
         loaded = TrainingConfig.load(config)
         if loaded.takes_step_1 is None:
             raise OptionError(f"{config} has no step 1: its generator sees the blurry image alone. Begin with 'train cgan'.")
         machine = Machine(device, compile)
         data = folders.open(loaded, loaded.hourglass)
-        with goes_on_with_the_same_command(run / CHECKPOINT):
+        with goes_on_with_the_same_command(run / CHECKPOINT), card_errors(run / CHECKPOINT, machine):
             train_hourglass(loaded, data, run, init, machine)
         identity = loaded.cgan.weights.identity > 0
         tell_next(run, "hourglass", config, folders, identity=identity, option=loaded.takes_step_1)
