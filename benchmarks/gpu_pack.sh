@@ -18,7 +18,7 @@ export LC_ALL=C
 cd "$(dirname "$0")/.."
 
 # What images with PyTorch seldom have. They have NumPy, Numba, OpenCV, ONNX Runtime, Pillow and their like: those are too large.
-wheels=(av pydantic pydantic-core annotated-types typing-inspection typing-extensions rich markdown-it-py mdurl pygments
+wheels=(av pydantic pydantic-core annotated-types typing-inspection typing-extensions typer rich markdown-it-py mdurl pygments
     platformdirs safetensors lightning-fabric lightning-utilities)
 # compiled there, since they need the driver's headers
 sources=(pycuda pytools mako markupsafe siphash24)

@@ -1,12 +1,7 @@
-# Makes the packages and sources of a pack importable; read by scripts that set `pack`. Packages that are there already stay.
+# Makes the packages and sources of a pack importable; read by scripts that set `pack`. They come before those of the machine, whose
+# versions may be older than these need.
 site=${STREAMDEBLUR_SITE:-$(mktemp -d)}
 if [ -d "$pack/wheels" ]; then
-    missing=()
-    for wheel in "$pack"/wheels/*.whl; do
-        name=$(basename "$wheel")
-        python3 -m pip show --quiet "${name%%-*}" 2>/dev/null || missing+=("$wheel")
-    done
-    [ ${#missing[@]} -eq 0 ] ||
-        python3 -m pip install --quiet --no-index --no-deps --no-compile --no-cache-dir --target "$site" "${missing[@]}"
+    python3 -m pip install --quiet --no-index --no-deps --no-compile --no-cache-dir --target "$site" "$pack"/wheels/*.whl
 fi
 export PYTHONPATH="$pack/code:$pack/code/tests:$site${PYTHONPATH:+:$PYTHONPATH}" PYTHONUNBUFFERED=1
