@@ -16,6 +16,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from result_tables import short_name
 from show import rows_of, write_video
 
 from streamdeblur.errors import InputError
@@ -91,7 +92,7 @@ def main() -> None:
     sheet: dict[str, list[Image]] = {}
     for name in arguments.methods.split(","):
         method = open_method(name)
-        title = Path(name.partition(":")[2]).stem or name
+        title = short_name(name)
         for head in heads:
             filmed = [case.blurry for case in head.cases]
             restored = method.restore(head.cases)

@@ -10,13 +10,13 @@ worst gain of the method `--by`, or `--names`.
 from __future__ import annotations
 
 import argparse
-import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
+from result_tables import short_name
 
 from streamdeblur.evaluation.cases import Image
 from streamdeblur.evaluation.report.panels import chosen_cases, with_landmarks
@@ -32,13 +32,11 @@ Results = Mapping[str, Mapping[str, FaceResult]]
 """By case and method."""
 
 
-def results_of(folder: Path, protocol: str) -> Results:
-    """The results of a protocol; later lines take the place of earlier ones."""
+def results_of(folder: ResultFolder, protocol: str) -> Results:
+    """The results of a protocol."""
     found: dict[str, dict[str, FaceResult]] = defaultdict(dict)
-    for line in (folder / "results.jsonl").read_text().splitlines():
-        one = FaceResult(**json.loads(line))
-        if one.protocol == protocol:
-            found[one.case][one.method] = one
+    for one in folder.of_protocol(protocol):
+        found[one.case][one.method] = one
     return found
 
 
@@ -65,9 +63,7 @@ def pictures_of(folder: ResultFolder, protocol: str, case: str, results: Results
 
 def title_of(method: str) -> str:
     """A short name for a picture."""
-    titles = {"blurred": "blurry", "oracle": "sharp", "exemplars": "exemplars"}
-    family, _, argument = method.partition(":")
-    return titles.get(family, Path(argument.partition("?")[0]).stem if family == "onnx" else method)
+    return {"blurred": "blurry", "oracle": "sharp"}.get(method) or short_name(method)
 
 
 def sheet_of(pictures: Mapping[str, Image], side: int, columns: int) -> Image:
@@ -103,8 +99,8 @@ def main() -> None:
     parser.add_argument("--side", type=int, default=SIDE)
     parser.add_argument("--columns", type=int, default=COLUMNS)
     arguments = parser.parse_args()
-    results = results_of(arguments.evaluation, arguments.protocol)
     folder = ResultFolder(arguments.evaluation)
+    results = results_of(folder, arguments.protocol)
     names = arguments.names or cases_of(results, arguments.cases, arguments.by)
     rows = (pictures_of(folder, arguments.protocol, name, results, landmarks=arguments.landmarks) for name in names)
     write_sheet(arguments.out, [sheet_of(row, arguments.side, arguments.columns) for row in rows])

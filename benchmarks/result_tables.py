@@ -47,6 +47,12 @@ HEAD_LINES = 3
 """Line breaks of a table without rows."""
 
 
+def short_name(method: str) -> str:
+    """The name of a method in a table or a picture: networks are named by their files, without options."""
+    family, _, argument = method.partition(":")
+    return Path(argument.partition("?")[0]).stem if family == "onnx" else family
+
+
 def comparison_tables(summaries: list[Summary]) -> list[str]:
     """A table for each metric, with a column for each protocol: share of the gap, order in the paper, metrics, and time."""
     metrics = (metric_table(name, summaries) for name in TITLES)
@@ -54,13 +60,8 @@ def comparison_tables(summaries: list[Summary]) -> list[str]:
 
 
 def one_table(summaries: list[Summary]) -> list[str]:
-    """A table for each protocol, with a column for each metric."""
+    """A table for each protocol, with a column for each metric, and for verification where it was measured."""
     return _filled([*(metrics_of(summary) for summary in summaries), stability_table(summaries)])
-
-
-def verification_table(summaries: list[Summary]) -> list[str]:
-    """The accuracy of verification over the folds, beside the other metrics."""
-    return [metrics_of(summary) for summary in summaries]
 
 
 def _filled(tables: list[str]) -> list[str]:

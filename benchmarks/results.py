@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from result_tables import Summary, comparison_tables, one_table, verification_table
+from result_tables import Summary, comparison_tables, one_table, short_name
 
 BLIND = ("krishnan", "babacan", "zhang", "xu", "pan-l0", "exemplars", "dark-channel")
 LEARNED = ("chakrabarti", "nah", "kupyn", "zhu")
@@ -60,8 +60,8 @@ EVALUATIONS = (
     Evaluation("sharp", "stills", ("--protocol", "sharp", "--limit", "200"), SOME, one_table),
     Evaluation("steadiness", "clips", ("--protocol", "pravg:11", "--limit", "18", "--runs", "8"), ALL, one_table),
     Evaluation("real", "clips", ("--protocol", "real-blur", "--limit", "0"), ALL, one_table),
-    Evaluation("lfw", "lfw", ("--protocol", "synthetic:markov", "--limit", "300"), SOME, verification_table),
-    Evaluation("videos", "videos", ("--protocol", "pravg:7,pravg:11", "--limit", "200", "--runs", "0"), ALL, verification_table),
+    Evaluation("lfw", "lfw", ("--protocol", "synthetic:markov", "--limit", "300"), SOME, one_table),
+    Evaluation("videos", "videos", ("--protocol", "pravg:7,pravg:11", "--limit", "200", "--runs", "0"), ALL, one_table),
 )  # fmt: skip
 
 
@@ -96,8 +96,7 @@ def evaluated(one: Evaluation, folders: Mapping[str, str], work: Path, more: Seq
     command = one.command(folders, work)
     subprocess.run([sys.executable, "-m", "streamdeblur", *command, *more], check=True)
     report: dict[str, Any] = json.loads((work / one.name / "report.json").read_text())
-    names = {method_of(name, folders): label_of(name) for name in one.methods}
-    tables = one.tables([renamed(summary, names) for summary in report["protocols"]])
+    tables = one.tables([renamed(summary) for summary in report["protocols"]])
     return "\n\n".join([*tables, f"```sh\nstreamdeblur {shown_command(command, folders, work)}\n```"])
 
 
@@ -113,17 +112,9 @@ def method_of(name: str, folders: Mapping[str, str]) -> str | None:
     return None if name in LEARNED else name
 
 
-def label_of(name: str) -> str:
-    """The name of a method in a table."""
-    return name.partition("?")[0]
-
-
-def renamed(summary: Summary, names: Mapping[str | None, str]) -> Summary:
+def renamed(summary: Summary) -> Summary:
     """A protocol's part of a report with short names of methods."""
-    lists = {
-        key: [{**row, "method": names.get(row["method"], row["method"])} for row in summary[key]]
-        for key in ("rows", "steadiness", "flicker")
-    }
+    lists = {key: [{**row, "method": short_name(row["method"])} for row in summary[key]] for key in ("rows", "steadiness")}
     return {**summary, **lists}
 
 

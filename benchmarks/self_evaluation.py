@@ -24,12 +24,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from result_tables import paper_rows
+from result_tables import paper_rows, short_name
 from results import replaced
 
 from harness import markdown
 from streamdeblur.evaluation.columns import COLUMNS
-from streamdeblur.evaluation.results import FaceResult
+from streamdeblur.evaluation.results import FaceResult, ResultFolder
 from streamdeblur.evaluation.statistics import gap_closed, mean_interval, paired_p_value
 
 VARIANTS = (
@@ -113,7 +113,7 @@ def train(folders: Folders, variant: str, seed: int, images: int | None) -> None
     streamdeblur("export", run, exported, "--precision", "fp16-stored")
 
 
-def evaluate(folders: Folders, planned: Sequence[tuple[str, int]]) -> list[FaceResult]:
+def evaluate(folders: Folders, planned: Sequence[tuple[str, int]]) -> ResultFolder:
     """Evaluate all networks on the same faces."""
     methods = ["blurred", *(f"onnx:{folders.network(variant, seed)}" for variant, seed in planned), "oracle"]
     out = folders.work / "evaluation"
@@ -121,8 +121,7 @@ def evaluate(folders: Folders, planned: Sequence[tuple[str, int]]) -> list[FaceR
         "evaluate", folders.clips, "--protocol", ",".join(PROTOCOLS), "--limit", FACES, "--runs", 0,
         "--methods", ",".join(methods), "--out", out,
     )  # fmt: skip
-    lines = (out / "results.jsonl").read_text().splitlines()
-    return [FaceResult(**json.loads(line)) for line in lines]
+    return ResultFolder(out)
 
 
 def streamdeblur(*words: object) -> None:
@@ -130,9 +129,9 @@ def streamdeblur(*words: object) -> None:
     subprocess.run([sys.executable, "-m", "streamdeblur", *map(str, words)], check=True)
 
 
-def tables(results: Sequence[FaceResult]) -> list[str]:
+def tables(results: ResultFolder) -> list[str]:
     """One table for each protocol."""
-    return [table(protocol, [one for one in results if one.protocol == protocol]) for protocol in PROTOCOLS]
+    return [table(protocol, results.of_protocol(protocol)) for protocol in PROTOCOLS]
 
 
 def table(protocol: str, results: Sequence[FaceResult]) -> str:
@@ -162,11 +161,11 @@ def table(protocol: str, results: Sequence[FaceResult]) -> str:
 
 
 def by_variant(results: Sequence[FaceResult]) -> dict[str, dict[str, list[FaceResult]]]:
-    """The last results of each variant and seed, in one order of the faces."""
+    """The results of each variant and seed, in one order of the faces."""
     found: dict[str, dict[str, dict[str, FaceResult]]] = defaultdict(lambda: defaultdict(dict))
     for one in results:
-        name = Path(one.method.partition(":")[2]).stem if ":" in one.method else one.method
-        variant, _, seed = name.rpartition("-") if ":" in one.method else (name, "", "0")
+        name = short_name(one.method)
+        variant, _, seed = name.rpartition("-") if name != one.method else (name, "", "0")
         found[variant][seed][one.case] = one
     return {
         variant: {seed: [faces[case] for case in sorted(faces)] for seed, faces in runs.items()}

@@ -91,6 +91,10 @@ class ResultFolder:
             except (ValueError, TypeError):
                 raise InputError(f"{lines}, line {number}, is damaged. Remove the line, or the folder to start again.") from None
 
+    def of_protocol(self, protocol: str) -> list[FaceResult]:
+        """Return the stored results of a protocol, in the order in which they were first measured."""
+        return [result for result in self._stored.values() if result.protocol == protocol]
+
     def find(self, protocol: str, case: Case, method: str, fingerprint: str, evaluator: str) -> FaceResult | None:
         """Find the stored result of a case.
 
