@@ -11,6 +11,7 @@ import numpy as np
 from gpu_check import photograph
 
 from streamdeblur.engines import Engine, engine_choices, open_engine
+from streamdeblur.engines.registry import NVIDIA_ENGINES
 from streamdeblur.faces.window import FaceWindow, crop
 from streamdeblur.network import Network
 from streamdeblur.video.planes import array_planes
@@ -21,7 +22,6 @@ if TYPE_CHECKING:
 
 BATCHES = (1, 2, 4, 8)
 PLACES = ((796, 412), (320, 207), (1178, 332), (113, 329))
-ON_CARDS = ("tensorrt", "rtx", "onnxruntime:cuda", "onnxruntime:tensorrt")
 MOST_CODES = 6
 """Largest difference of half precision from the CPU's float32, in code values."""
 
@@ -79,7 +79,7 @@ def run(check: Check) -> None:
         # an empty cache, so that the first opening builds
         os.environ["STREAMDEBLUR_CACHE"] = folder
         for choice in engine_choices():
-            wanted = choice.name == "onnxruntime" if check.cpu else choice.name in ON_CARDS
+            wanted = choice.name == "onnxruntime" if check.cpu else choice.name in NVIDIA_ENGINES
             if not wanted or not choice.available:
                 check.note(**{choice.name: {"available": choice.available, "reason": choice.reason}})
                 continue

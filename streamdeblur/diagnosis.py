@@ -145,6 +145,7 @@ def diagnose(*, benchmark: bool = False) -> Diagnosis:
     order = as_measured([choice.name for choice in choices])
     choices.sort(key=lambda choice: order.index(choice.name))
     best = next((choice.name for choice in choices if choice.available), None)
+    cards, cards_problem = _cards()
     return Diagnosis(
         streamdeblur=streamdeblur.__version__,
         python=platform.python_version(),
@@ -153,8 +154,8 @@ def diagnose(*, benchmark: bool = False) -> Diagnosis:
         cpu=Cpu(cpu_name(), usable_cores(), _cpu_features()),
         threads=Threads(plan_threads("file"), plan_threads("live")),
         engines=[FoundEngine(choice.name, choice.available, choice.reason, choice.name == best) for choice in choices],
-        cards=(cards := _cards())[0],
-        cards_problem=cards[1],
+        cards=cards,
+        cards_problem=cards_problem,
         network=_network(),
         speeds=speeds,
         auto_network=_auto_network(),

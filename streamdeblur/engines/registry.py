@@ -81,7 +81,7 @@ def _on_device(choice: EngineChoice, device: str) -> EngineChoice:
     """The engine, which cannot be used where it does not run on the device."""
     if not choice.available:
         return choice
-    on_cpu = choice.name.partition(":")[0] == "openvino" or choice.name == "onnxruntime"
+    on_cpu = choice.name in (*CPU_ENGINES, EIGHT_BITS)
     if device == "cpu":
         return choice if on_cpu else replace(choice, available=False, reason="it runs on a GPU, and the device is cpu")
     if choice.name in NVIDIA_ENGINES:

@@ -118,3 +118,36 @@ class Device:
         except self.cuda.MemoryError:
             raise OutOfMemoryError(mended(f"The GPU has no {size / 2**20:.0f} MiB free (out of memory).", self.number)) from None
         return memory
+
+
+class Buffer:
+    """Memory of the device that grows with what it has to hold. Used on the device's thread, with its context current."""
+
+    def __init__(self, device: Device, stream: Stream) -> None:
+        """`stream`: everything that uses the memory is put into it."""
+        self._device, self._stream = device, stream
+        self._memory: DeviceMemory | None = None
+        self._size = 0
+
+    @property
+    def address(self) -> int:
+        """Where it is; something has been reserved."""
+        return address_of(self._memory)
+
+    def reserve(self, size: int) -> None:
+        """Make it hold at least `size` bytes; its content is lost where it grows.
+
+        Raises:
+            OutOfMemoryError: The device has too little memory.
+        """
+        if size > self._size:
+            # nothing in the stream may still use what is freed
+            self._stream.synchronize()
+            self.free()
+            self._memory, self._size = self._device.allocate(size), size
+
+    def free(self) -> None:
+        """Free the memory."""
+        if self._memory is not None:
+            self._memory.free()
+        self._memory, self._size = None, 0

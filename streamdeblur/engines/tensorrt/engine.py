@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.engines.engine import Crops, FrameFaces, PasteOutcome, checked_crops
-from streamdeblur.engines.tensorrt.device import Device, DeviceMemory, Event, Stream, address_of
+from streamdeblur.engines.tensorrt.device import Buffer, Device, Event, Stream, address_of
 from streamdeblur.engines.tensorrt.frames import FrameJob
 from streamdeblur.engines.tensorrt.kernels import PixelKernels
 from streamdeblur.engines.tensorrt.library import TENSORRT, Library
@@ -37,18 +37,13 @@ class _OnDevice:
     stream: Stream
     session: Session
     kernels: PixelKernels
-    block: DeviceMemory | None = None
+    block: Buffer
     """Device copy of the staging block of the job that runs; jobs run one after the other."""
-    block_size: int = 0
-    slots: DeviceMemory | None = None
+    residuals: Buffer
+    slots: Buffer
     """Crops that stay on the device, for the memory of later ones."""
-    slot_count: int = 0
-    numbers: DeviceMemory | None = None
+    numbers: Buffer
     """The slot of each neighbour of the batch that runs."""
-    numbers_size: int = 0
-    residuals: DeviceMemory | None = None
-    capacity: int = 0
-    """Faces that `residuals` has memory for."""
 
 
 class TensorRTEngine:
@@ -108,7 +103,8 @@ class TensorRTEngine:
     def _open(self, plan: bytes) -> None:
         stream = self._device.cuda.Stream()
         session = Session(self._device, stream, plan, CROP_SIZE, self._entries, self._library, self._kernels_file)
-        self._parts = _OnDevice(stream, session, PixelKernels(self._device, stream))
+        buffers = [Buffer(self._device, stream) for _ in range(4)]
+        self._parts = _OnDevice(stream, session, PixelKernels(self._device, stream), *buffers)
         session.reserve(session.largest)
         session.enqueue(session.largest)
         stream.synchronize()
@@ -145,26 +141,14 @@ class TensorRTEngine:
         if not memory.entries or not memory.faces:
             return
         parts, cuda = self._open_parts(), self._device.cuda
-        self._reserve_slots(memory)
-        slots, numbers = address_of(parts.slots), address_of(parts.numbers)
+        parts.slots.reserve(memory.slots * ENTRY_BYTES)
+        parts.numbers.reserve(memory.numbers.nbytes)
+        slots, numbers = parts.slots.address, parts.numbers.address
         for place, (slot, _) in enumerate(memory.new):
             cuda.memcpy_htod_async(slots + slot * ENTRY_BYTES, memory.new_in(block, place), parts.stream)
         cuda.memcpy_htod_async(numbers, memory.numbers_in(block), parts.stream)
         inputs = address_of(parts.session.memory), address_of(parts.session.validity)
         parts.kernels.gather_memory(memory.blocks, slots, numbers, *inputs)
-
-    def _reserve_slots(self, memory: StagedMemory) -> None:
-        parts = self._open_parts()
-        if memory.slots > parts.slot_count:
-            parts.stream.synchronize()
-            _free(parts.slots)
-            parts.slots, parts.slot_count = None, 0
-            parts.slots, parts.slot_count = self._device.allocate(memory.slots * ENTRY_BYTES), memory.slots
-        if memory.numbers.nbytes > parts.numbers_size:
-            parts.stream.synchronize()
-            _free(parts.numbers)
-            parts.numbers, parts.numbers_size = None, 0
-            parts.numbers, parts.numbers_size = self._device.allocate(memory.numbers.nbytes), memory.numbers.nbytes
 
     def submit(self, faces: FrameFaces) -> DeviceFaces:
         """Start on the faces of a frame, whose planes are read now; the crops are read again on the device."""
@@ -178,12 +162,15 @@ class TensorRTEngine:
 
     def _run_faces(self, job: FrameJob, memory: StagedMemory, block: NDArray[np.uint8]) -> Event:
         parts, cuda = self._open_parts(), self._device.cuda
-        self._reserve(job)
-        device, session = address_of(parts.block), parts.session
+        session = parts.session
+        session.reserve(job.count)
+        parts.block.reserve(job.size)
+        parts.residuals.reserve(job.count * RESIDUAL_BYTES)
+        device, residuals = parts.block.address, parts.residuals.address
         frame, faces, finite = device + job.frame_at, device + job.faces_at, device + job.finite_at
-        crops, restored, residuals = (address_of(memory) for memory in (session.crops, session.restored, parts.residuals))
+        crops, restored = address_of(session.crops), address_of(session.restored)
         paste_blocks = job.paste_blocks(job.address(block, device))
-        cuda.memcpy_htod_async(parts.block, block[: job.size], parts.stream)
+        cuda.memcpy_htod_async(device, block[: job.size], parts.stream)
         self._copy_memory(block, memory)
         parts.kernels.crop_faces(job.bits, job.crop_blocks, frame, faces, crops)
         session.enqueue(job.count)
@@ -191,18 +178,6 @@ class TensorRTEngine:
         parts.kernels.paste_faces(job.bits, paste_blocks, frame, faces, residuals, finite)
         cuda.memcpy_dtoh_async(block[job.finite_at : job.size], finite, parts.stream)
         return self._event()
-
-    def _reserve(self, job: FrameJob) -> None:
-        parts = self._open_parts()
-        parts.session.reserve(job.count)
-        if job.size > parts.block_size:
-            parts.stream.synchronize()
-            self._free_block(parts)
-            parts.block, parts.block_size = self._device.allocate(job.size), job.size
-        if job.count > parts.capacity:
-            parts.stream.synchronize()
-            self._free_residuals(parts)
-            parts.residuals, parts.capacity = self._device.allocate(job.count * RESIDUAL_BYTES), job.count
 
     def _launch(self, launch: Launch, block: NDArray[np.uint8]) -> Future[None]:
         def guarded() -> Event:
@@ -241,28 +216,9 @@ class TensorRTEngine:
         if parts is not None:
             parts.session.close()
             parts.kernels.close()
-            self._free_block(parts)
-            self._free_residuals(parts)
-            _free(parts.slots)
-            _free(parts.numbers)
+            for buffer in (parts.block, parts.residuals, parts.slots, parts.numbers):
+                buffer.free()
         self._staging.close()
-
-    @staticmethod
-    def _free_block(parts: _OnDevice) -> None:
-        if parts.block is not None:
-            parts.block.free()
-        parts.block, parts.block_size = None, 0
-
-    @staticmethod
-    def _free_residuals(parts: _OnDevice) -> None:
-        if parts.residuals is not None:
-            parts.residuals.free()
-        parts.residuals, parts.capacity = None, 0
-
-
-def _free(memory: DeviceMemory | None) -> None:
-    if memory is not None:
-        memory.free()
 
 
 class _PendingJob:

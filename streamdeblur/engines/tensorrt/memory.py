@@ -14,7 +14,6 @@ from streamdeblur.engines.tensorrt.kernels import BLOCK, Grid
 from streamdeblur.faces.neighbours import HALF_SIZE, HalfLuma, Neighbours
 
 FLOAT_BYTES = np.dtype(np.float16).itemsize
-NUMBER_BYTES = np.dtype(np.int32).itemsize
 ENTRY_BYTES = HALF_SIZE * HALF_SIZE * FLOAT_BYTES
 """Bytes of a neighbouring crop on the device: a half luma in half precision, 32 KiB."""
 SLOTS = 256
