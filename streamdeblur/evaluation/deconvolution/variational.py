@@ -17,6 +17,7 @@ by D. Wipf & H. Zhang, "Revisiting Bayesian blind deconvolution", 2014.
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,7 +32,7 @@ LEAST_VARIANCE = 1e-9
 
 
 @dataclass(frozen=True)
-class _VariationalBayes:
+class _VariationalBayes(ABC):
     """The rounds that the methods share; how the noise goes on from round to round is theirs."""
 
     rounds: int
@@ -53,9 +54,9 @@ class _VariationalBayes:
             kernel = cleaned(kernel, settings)
         return kernel
 
+    @abstractmethod
     def _next_noise(self, posterior: _Posterior, kernel: Kernel, noise: float) -> float:
         """The variance of the noise in the next round, from that of this one."""
-        raise NotImplementedError
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ def command(
             from streamdeblur.training.landmarks.faces import SharpFaces
             from streamdeblur.training.landmarks.settings import LandmarkConfig
             from streamdeblur.training.landmarks.training import AnnotatedFaces, train_landmarks
-            from streamdeblur.training.machine import Machine
+            from streamdeblur.training.machine import Machine, card_errors
         from streamdeblur.evaluation.metrics.landmark_detectors import open_landmark_detector
         from streamdeblur.files import make_folder
 
@@ -52,6 +52,6 @@ def command(
         make_folder(out)
         training = AnnotatedFaces.open(faces, detector, out / ANNOTATIONS, loaded.kept)
         held_out = AnnotatedFaces.open(others, detector, out / HELD_OUT, loaded.kept) if others else None
-        with goes_on_with_the_same_command(out / CHECKPOINT):
+        with goes_on_with_the_same_command(out / CHECKPOINT), card_errors(out / CHECKPOINT, machine):
             made = train_landmarks(loaded, training, held_out, out, machine)
         logger.info("Next: streamdeblur evaluate ... --second heatmap:%s", made)
