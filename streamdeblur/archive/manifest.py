@@ -29,8 +29,6 @@ FOLDER = ".streamdeblur"
 MANIFEST = "manifest.jsonl"
 VERSION = 1
 """Of the lines; other versions are refused."""
-PATIENCE_SECONDS = 60
-"""How long the workers of a batch that was killed may take to end."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class Record:
     """A task, and what became of it."""
 
     task: Task
-    state: Literal["planned", "running", "done", "skipped", "failed", "dropped"] = "planned"
+    state: Literal["planned", "running", "done", "failed", "dropped"] = "planned"
     attempts: int = 0
     seconds: float = 0.0
     warnings: list[str] = field(default_factory=list)

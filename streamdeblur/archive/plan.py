@@ -17,9 +17,10 @@ from streamdeblur.archive.shards import Shard
 from streamdeblur.archive.tasks import Identity, Task
 from streamdeblur.archive.worker import network_checksum, remove_segments, segment_path
 from streamdeblur.jobs import batch
+from streamdeblur.jobs.video import cuts_of
 from streamdeblur.options import VideoOptions
 from streamdeblur.speeds import chosen_network
-from streamdeblur.video.cuts import Cuts, find_cuts
+from streamdeblur.video.cuts import Cuts
 from streamdeblur.weights import AUTO
 
 logger = logging.getLogger(__name__)
@@ -108,7 +109,7 @@ def plan_files(jobs: Sequence[batch.Job], manifest: Manifest, options: VideoOpti
     if new or shard is None or not manifest.path.exists():
         place = max((record.task.place for record in manifest.records.values()), default=-1) + 1
         with ThreadPoolExecutor(SCANNED_AT_ONCE) as pool:
-            for job, cuts in zip(new, pool.map(lambda job: _cuts(job, options), new), strict=True):
+            for job, cuts in zip(new, pool.map(lambda job: cuts_of(job.source, options), new), strict=True):
                 file = _planned(job, _output(job, manifest), cuts, place, manifest)
                 place += len(file.tasks)
                 known[file.output] = file
@@ -144,12 +145,6 @@ def _known(jobs: Sequence[batch.Job], manifest: Manifest) -> Iterator[File]:
         remove_segments(manifest.folder, output)
         for task in planned:
             del manifest.records[task.name]
-
-
-def _cuts(job: batch.Job, options: VideoOptions) -> Cuts:
-    if options.start or options.duration is not None or not os.path.isfile(job.source):
-        return Cuts()
-    return find_cuts(job.source, options.segment)
 
 
 def _planned(job: batch.Job, output: str, cuts: Cuts, place: int, manifest: Manifest) -> File:

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Protocol
 
 from streamdeblur.archive.tasks import Report, Task, TaskProgress
 from streamdeblur.archive.worker import Assignment, Worker
+
+MOST_LOSSES = 3
+"""Losses in a row after which a worker that has done nothing is not started again."""
 
 
 class Pool(Protocol):
@@ -37,6 +41,21 @@ class Pool(Protocol):
 
     def close(self, *, wait: bool) -> None:
         """End all workers, their tasks unfinished unless this waits for them."""
+
+
+@dataclass(eq=False, kw_only=True)
+class PoolWorker:
+    """A worker elsewhere, as its pool knows it."""
+
+    number: int
+    task: Task | None = None
+    losses: int = 0
+    retired: bool = False
+
+    def lost(self) -> None:
+        """Count a loss; a worker that has been lost too often in a row is retired."""
+        self.losses += 1
+        self.retired = self.retired or self.losses >= MOST_LOSSES
 
 
 class OwnProcess:

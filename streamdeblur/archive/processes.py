@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import sys
@@ -11,27 +10,22 @@ from dataclasses import dataclass, replace
 from multiprocessing import connection
 from multiprocessing.context import SpawnProcess
 
+from streamdeblur.archive.pool import PoolWorker
 from streamdeblur.archive.tasks import Report, Task, TaskProgress
-from streamdeblur.archive.worker import Assignment, Worker
+from streamdeblur.archive.worker import Assignment, Worker, leave_warnings_to_reports
 from streamdeblur.archive.workers import devices_of_workers
 from streamdeblur.worker_processes import start_process
 
-MOST_LOSSES = 3
-"""Losses in a row after which a worker that has done nothing is not started again."""
 WAIT_SECONDS = 1.0
 ENDING_SECONDS = 10.0
 
 
-@dataclass(eq=False)
-class _Process:
-    """A worker process, as its parent knows it."""
+@dataclass(eq=False, kw_only=True)
+class _Process(PoolWorker):
+    """A worker process."""
 
-    number: int
     process: SpawnProcess
     pipe: connection.Connection
-    task: Task | None = None
-    losses: int = 0
-    retired: bool = False
 
     @property
     def name(self) -> str:
@@ -61,7 +55,7 @@ class Processes:
         assignment = replace(self._assignment, options=options)
         process = start_process(self._count, _work, assignment, f"worker {number}", theirs)
         theirs.close()
-        return _Process(number, process, own)
+        return _Process(number=number, process=process, pipe=own)
 
     @property
     def free(self) -> int:
@@ -109,10 +103,8 @@ class Processes:
         worker.process.join(ENDING_SECONDS)
         ending = _ending(worker.process.exitcode)
         task, worker.task = worker.task, None
-        worker.losses += 1
-        if worker.losses >= MOST_LOSSES:
-            worker.retired = True
-        else:
+        worker.lost()
+        if not worker.retired:
             self._replace(worker)
         if task is not None:
             error = f"{task.file}: {worker.name} {ending}"
@@ -158,9 +150,7 @@ def _ending(code: int | None) -> str:
 
 def _work(assignment: Assignment, name: str, pipe: connection.Connection) -> None:
     """What a worker process does: its tasks, until its parent closes the pipe."""
-    # the parent shows the warnings, which are in the reports
-    logging.getLogger("streamdeblur").addHandler(logging.NullHandler())
-    logging.getLogger("streamdeblur").propagate = False
+    leave_warnings_to_reports()
     signal.signal(signal.SIGTERM, _leave)
     try:
         worker = Worker(assignment, name)

@@ -9,8 +9,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from streamdeblur.archive.pool import PoolWorker
 from streamdeblur.archive.tasks import Report, Task, TaskProgress
-from streamdeblur.archive.worker import Assignment, Worker
+from streamdeblur.archive.worker import Assignment, Worker, leave_warnings_to_reports
 from streamdeblur.engines.registry import NVIDIA_ENGINES
 from streamdeblur.options import RestorationOptions
 from streamdeblur.ray_cluster import LOCAL, connect
@@ -18,8 +19,6 @@ from streamdeblur.weights import AUTO
 
 logger = logging.getLogger(__name__)
 
-MOST_LOSSES = 3
-"""Losses in a row after which a worker is not started again, while it has done nothing."""
 WAIT_SECONDS = 0.5
 GROW_SECONDS = 15.0
 """Time between two looks for nodes that have joined the cluster."""
@@ -43,9 +42,7 @@ class _Actor:
     """A worker that owns an engine, as an actor."""
 
     def __init__(self, assignment: Assignment, name: str) -> None:
-        # the driver shows the warnings, which are in the reports
-        logging.getLogger("streamdeblur").addHandler(logging.NullHandler())
-        logging.getLogger("streamdeblur").propagate = False
+        leave_warnings_to_reports()
         self._worker = Worker(assignment, name)
 
     def node(self) -> tuple[str, int]:
@@ -58,20 +55,16 @@ class _Actor:
         return self._worker.run(task, progress.put.remote)
 
 
-@dataclass(eq=False)
-class _RayWorker:
-    """An actor, as the driver knows it."""
+@dataclass(eq=False, kw_only=True)
+class _RayWorker(PoolWorker):
+    """An actor."""
 
-    number: int
     actor: Any
     asked: Any
     """The reference to where it is, until it has been answered."""
     node: str = ""
     process: int = 0
-    task: Task | None = None
     reference: Any = None
-    losses: int = 0
-    retired: bool = False
 
     @property
     def name(self) -> str:
@@ -144,7 +137,7 @@ class RayWorkers:
     def _start(self, number: int) -> _RayWorker:
         options = {"num_cpus": self._cores, "num_gpus": self._gpus, "scheduling_strategy": "SPREAD", "max_restarts": 0}
         actor = self._ray.remote(_Actor).options(**options).remote(self._assignment, f"actor {number}")
-        return _RayWorker(number, actor, actor.node.remote())
+        return _RayWorker(number=number, actor=actor, asked=actor.node.remote())
 
     @property
     def free(self) -> int:
@@ -218,7 +211,9 @@ class RayWorkers:
         try:
             report: Report = self._ray.get(reference)
         except self._lost as error:
-            self._replace(worker)
+            worker.lost()
+            if not worker.retired:
+                self._restart(worker)
             text = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
             lost = f"{task.file}: {worker.name} was lost ({type(error).__name__}: {text})"
             return Report(task.name, worker.name, "failed", error=lost, fault="unknown")
@@ -228,13 +223,6 @@ class RayWorkers:
             self._ray.kill(worker.actor)
             self._restart(worker)
         return report
-
-    def _replace(self, worker: _RayWorker) -> None:
-        worker.losses += 1
-        if worker.losses >= MOST_LOSSES:
-            worker.retired = True
-            return
-        self._restart(worker)
 
     def _restart(self, worker: _RayWorker) -> None:
         new = self._start(worker.number)

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from streamdeblur.archive.segment_file import EncodedPacket, SegmentFile, SegmentWriter
 from streamdeblur.errors import StreamDeblurError
 from streamdeblur.files import check_target
-from streamdeblur.jobs.summary import failed_faces, log_warnings
+from streamdeblur.jobs.summary import counted, failed_faces, log_warnings
 from streamdeblur.jobs.video import FramePlaces, Progress, VideoSummary, restore_frames
 from streamdeblur.options import VideoOptions, unused_look_ahead
 from streamdeblur.video.cuts import Segment
@@ -126,19 +126,14 @@ def join_segments(source: Path, target: Path, paths: Sequence[Path], options: Vi
     return VideoSummary(
         input=str(source),
         output=str(target),
-        faces=statistics.faces,
-        restored=statistics.restored,
-        skipped_sharp=statistics.skipped_sharp,
-        failed=statistics.failed,
         network=contents[0].network,
         engine=", ".join(sorted({content.engine for content in contents})),
         detector=contents[0].detector,
-        expected_gain=statistics.expected_gain,
-        restored_by_size=statistics.restored_by_size,
         warnings=warnings,
         frames=frames,
         seconds=round(seconds, 3),
         fps=round(frames / seconds, 2) if seconds else 0.0,
+        **counted(statistics),
     )
 
 

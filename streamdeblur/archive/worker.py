@@ -57,6 +57,13 @@ class Assignment:
     shard: Shard | None = None
 
 
+def leave_warnings_to_reports() -> None:
+    """Log nothing in this process: who gets the reports shows the warnings that are in them."""
+    ours = logging.getLogger("streamdeblur")
+    ours.addHandler(logging.NullHandler())
+    ours.propagate = False
+
+
 class Worker:
     """Does tasks. Its engine is opened with the first one that needs it."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from streamdeblur.cores import usable_cores
 from streamdeblur.engines import engine_choices
 from streamdeblur.engines.cards import DriverError, find_cards
-from streamdeblur.engines.registry import NVIDIA_ENGINES
+from streamdeblur.engines.registry import AUTO_DEVICE, NVIDIA_ENGINES
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.options import RestorationOptions
 from streamdeblur.speeds import MEASURED, known_speeds
@@ -41,7 +41,7 @@ def default_workers(options: RestorationOptions, cores: int | None = None) -> in
 
 def devices_of_workers(options: RestorationOptions) -> list[str]:
     """Return the device of each worker process, which more processes take in turns: each card, where none is named."""
-    if options.device != AUTO or _engine(options) not in NVIDIA_ENGINES:
+    if options.device != AUTO_DEVICE or _engine(options) not in NVIDIA_ENGINES:
         return [options.device]
     try:
         return [str(card.number) for card in find_cards() if card.supported] or [options.device]

@@ -56,18 +56,25 @@ class JobSummary:
         return cls(
             input=str(source),
             output=str(target),
-            faces=counts.faces,
-            restored=counts.restored,
-            skipped_sharp=counts.skipped_sharp,
-            failed=counts.failed,
             network=deblurrer.network.path.stem,
             engine=deblurrer.engine.name,
             detector=deblurrer.detector.name,
-            expected_gain=counts.expected_gain,
-            restored_by_size=dict(counts.restored_by_size),
             warnings=warnings,
+            **counted(counts),
             **figures,
         )
+
+
+def counted(counts: RestorationStatistics) -> dict[str, Any]:
+    """Return the fields of a summary that counts tell."""
+    return {
+        "faces": counts.faces,
+        "restored": counts.restored,
+        "skipped_sharp": counts.skipped_sharp,
+        "failed": counts.failed,
+        "expected_gain": counts.expected_gain,
+        "restored_by_size": dict(counts.restored_by_size),
+    }
 
 
 def failed_faces(counts: RestorationStatistics) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
@@ -22,7 +23,7 @@ from streamdeblur.video.channel import Channel, Stages
 from streamdeblur.video.copying import beside, copy_frame
 from streamdeblur.video.cuts import Cuts, Segment, find_cuts
 from streamdeblur.video.reader import Item, Reader
-from streamdeblur.video.source import MAX_PIXELS, check_source, is_url
+from streamdeblur.video.source import MAX_PIXELS, check_source
 from streamdeblur.video.writer import Writer
 
 QUEUED = 6
@@ -112,7 +113,7 @@ def deblur_video(
             deblurrer = deblurrer or opened.enter_context(FaceDeblurrer(options.restoration, throughput=True))
             deblurrer.reset()
             began = time.monotonic()
-            places = FramePlaces.of_video(_cuts(source, options))
+            places = FramePlaces.of_video(cuts_of(source, options))
             frames = restore_frames(reader, deblurrer, writer, options, places, on_progress=on_progress)
         seconds = time.monotonic() - began
     return VideoSummary.of(
@@ -126,9 +127,12 @@ def deblur_video(
     )
 
 
-def _cuts(source: str | Path, options: VideoOptions) -> Cuts:
-    """Where the segments of a whole file begin; a part of one, and what comes over a network, is followed without a break."""
-    if is_url(source) or options.start or options.duration is not None:
+def cuts_of(source: str | Path, options: VideoOptions) -> Cuts:
+    """Return where the segments of a whole file begin, in whatever way it is restored.
+
+    A part of a file, and what is no file on a disk, is followed without a break.
+    """
+    if options.start or options.duration is not None or not os.path.isfile(source):
         return Cuts()
     return find_cuts(source, options.segment)
 
@@ -155,8 +159,10 @@ class FramePlaces:
     @classmethod
     def of_video(cls, cuts: Cuts) -> FramePlaces:
         """Return those of the frames of a whole video."""
-        prepared = {prepare: "prepare" for prepare, _ in cuts.begins}
-        return cls({**prepared, **{begin: "begin" for _, begin in cuts.begins}})  # type: ignore[dict-item]
+        segments: dict[int, Literal["prepare", "begin"]] = {prepare: "prepare" for prepare, _ in cuts.begins}
+        for _, begin in cuts.begins:
+            segments[begin] = "begin"
+        return cls(segments)
 
     @classmethod
     def of_segment(cls, segment: Segment) -> FramePlaces:

@@ -16,7 +16,7 @@ from streamdeblur.video.conversion import to_editable_format
 from streamdeblur.video.cuts import Segment
 from streamdeblur.video.description import codec_tag
 from streamdeblur.video.length import VideoLength
-from streamdeblur.video.source import MAX_PIXELS, main_video_stream, open_source
+from streamdeblur.video.source import MAX_PIXELS, main_video_stream, open_source, video_streams
 from streamdeblur.video.tail import Tail
 from streamdeblur.video.timestamps import ContinuousStamps, DecodingStamps, FrameStamps
 
@@ -109,16 +109,13 @@ class Reader:
         return f"Reader({str(self.source)!r})"
 
     def _video_stream(self) -> av.VideoStream:
-        from av.stream import Disposition
-
         main = main_video_stream(self.container)
         if main is None:
             kind = "no video stream" + (" (audio only)" if self.container.streams.audio else "")
             raise InputError(f"{self.source} has {kind}.")
         if main.codec_context is None:
             raise InputError(f"{self.source}: its video codec is not known to this FFmpeg.")
-        count = sum(not stream.disposition & Disposition.attached_pic for stream in self.container.streams.video)
-        if count > 1:
+        if (count := len(video_streams(self.container))) > 1:
             self.warnings.append(f"{count} video streams: only stream {main.index} is deblurred, the others are copied")
         return main
 

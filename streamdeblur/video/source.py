@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from urllib.parse import urlsplit, urlunsplit
 
 from streamdeblur.errors import InputError
+from streamdeblur.video.covers import is_cover
 
 if TYPE_CHECKING:
     import av
@@ -94,11 +95,16 @@ def open_source(source: str | Path, *, allow_network: bool = False, max_pixels: 
     return container
 
 
+def video_streams(container: av.container.InputContainer) -> list[av.VideoStream]:
+    """Return the video streams that are no cover pictures."""
+    return [stream for stream in container.streams.video if not is_cover(stream)]
+
+
 def main_video_stream(container: av.container.InputContainer) -> av.VideoStream | None:
     """Return the video stream that is restored: the default one, else the first; None if there is none but cover pictures."""
     from av.stream import Disposition
 
-    streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+    streams = video_streams(container)
     return next((s for s in streams if s.disposition & Disposition.default), streams[0] if streams else None)
 
 

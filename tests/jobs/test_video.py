@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ctypes
+import os
 import sys
+import threading
 from fractions import Fraction
 
 import av
@@ -11,6 +13,9 @@ import numpy as np
 import pytest
 
 from streamdeblur import FaceDeblurrer, deblur_video
+from streamdeblur.jobs.video import cuts_of
+from streamdeblur.options import VideoOptions
+from streamdeblur.video.cuts import Cuts
 from support.media.frames import PIXEL_FORMATS, plane_bytes
 from support.media.videos import VideoSpec, payloads, read_frames, stamps, write_video
 from support.memory_streams import numbers, recorded
@@ -340,3 +345,14 @@ def test_frames_of_a_file_are_restored_with_those_around_them(tmp_path, few_pict
     seen = [numbers(faces.neighbours[0], crops) for faces in submitted]
     assert (seen[0], seen[3], seen[5]) == (first, middle, last)
     assert stamps(source) == stamps(tmp_path / "out.mkv")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes (POSIX)")
+def test_a_pipe_is_not_read_to_find_where_it_could_be_cut(tmp_path):
+    os.mkfifo(tmp_path / "pipe")
+    found = []
+    # nobody writes into it, so whoever opened it would wait for ever
+    thread = threading.Thread(target=lambda: found.append(cuts_of(tmp_path / "pipe", VideoOptions())), daemon=True)
+    thread.start()
+    thread.join(10)
+    assert found == [Cuts()]
