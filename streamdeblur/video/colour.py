@@ -33,6 +33,8 @@ class ColourMatrices:
     """float32 [3, 4]: samples of the three components (and 1) to RGB in [0, 255]."""
     from_rgb: NDArray[np.float32]
     """float32 [3, 3]: a difference in RGB, in [0, 255] units, to a difference in code values."""
+    black: NDArray[np.float32]
+    """float32 [3]: code values of black."""
 
 
 def luma_coefficients(colorspace: int, height: int) -> tuple[float, float]:
@@ -78,10 +80,10 @@ def gray_matrices(*, full_range: bool, depth: int, shift: int = 0) -> ColourMatr
     to_rgb = np.zeros((3, 4))
     to_rgb[:, 0] = 255.0 / span / (1 << shift)
     to_rgb[:, 3] = -black * 255.0 / span
-    return ColourMatrices(to_rgb.astype(np.float32), from_rgb.astype(np.float32))
+    return ColourMatrices(to_rgb.astype(np.float32), from_rgb.astype(np.float32), np.full(3, black, np.float32))
 
 
 def _invert(from_rgb: NDArray[np.float64], offset: NDArray[np.float64], shift: int) -> ColourMatrices:
     inverse = np.linalg.inv(from_rgb)
     to_rgb = np.concatenate([inverse / (1 << shift), -(inverse @ offset)[:, None]], axis=1)
-    return ColourMatrices(to_rgb.astype(np.float32), from_rgb.astype(np.float32))
+    return ColourMatrices(to_rgb.astype(np.float32), from_rgb.astype(np.float32), offset.astype(np.float32))
