@@ -14,8 +14,9 @@ from numpy.typing import NDArray
 
 from streamdeblur.cores import plan_threads
 from streamdeblur.engines import Engine, FrameFaces, PendingFaces, open_engine
-from streamdeblur.engines.engine import checked_crops
+from streamdeblur.engines.engine import PasteOutcome, checked_crops
 from streamdeblur.errors import EngineError, OptionError
+from streamdeblur.faces.decision import FaceDecision
 from streamdeblur.faces.detect import Detector, open_detector
 from streamdeblur.faces.external import Detections
 from streamdeblur.faces.judged import JudgedFace
@@ -92,7 +93,8 @@ class _PendingFrame:
     """Sides of the crops."""
     costs: NDArray[np.float64]
     """Of each face, in units of a face of 256 px."""
-    track_ids: list[int | None]
+    judged: list[JudgedFace]
+    """The faces."""
 
 
 @dataclass(eq=False)
@@ -106,6 +108,8 @@ class _InFlight:
     """Of its frame, until that is made writable."""
     faces: list[JudgedFace] = field(default_factory=list)
     """Its faces while they wait for later frames."""
+    left: list[FaceDecision] = field(default_factory=list)
+    """Those that are left as they are."""
     pending: _PendingFrame | None = None
 
 
@@ -119,6 +123,7 @@ class FaceDeblurrer:
         network: The network that restores.
         engine: What runs it.
         work: What the engine did for the last frame.
+        decisions: What was done with each face of the frame that was returned, edited or yielded last, and why.
     """
 
     def __init__(
@@ -152,6 +157,7 @@ class FaceDeblurrer:
             logger.warning("threshold has no effect: always restores all faces.")
         self._closed, self._remembers = False, memory
         self.work = FaceWork()
+        self.decisions: list[FaceDecision] = []
         self.threads = plan_threads("file" if throughput else "live", self.options.cores)
         """Threads that engine and detector are given, and how many frames of a `stream` are in flight."""
         self.network = Network.read(
@@ -181,6 +187,7 @@ class FaceDeblurrer:
             min_face=self.options.min_face,
             window_scale=self.network.window_scale,
             memory=self.network.memory if self._remembers else 0,
+            only=self.options.only,
         )
 
     @property
@@ -237,8 +244,9 @@ class FaceDeblurrer:
         """Forget the stream so far, before another one.
 
         Args:
-            keep_statistics: Continue the counts of `statistics` instead of starting again from zero.
+            keep_statistics: Continue the counts of `statistics`, and the numbers of tracks, instead of starting again.
         """
+        self.decisions = []
         self._selector.reset(keep_statistics=keep_statistics)
         self._segments.clear()
 
@@ -288,7 +296,8 @@ class FaceDeblurrer:
         check_frame(frame)
         result = copied(frame)
         planes = planes_of(result)
-        self._finish(planes, self._begin(planes, faces, self._settings(strength)))
+        pending = self._begin(planes, faces, self._settings(strength))
+        self._finish(planes, pending, self._selector.left)
         return result
 
     @overload
@@ -345,7 +354,8 @@ class FaceDeblurrer:
             make_writable(frame)
             frame = planes_of(frame)
         settings = self._settings(strength, always, deadline, threshold, limits)
-        self._finish(frame, self._begin(frame, None, settings), deadline)
+        pending = self._begin(frame, None, settings)
+        self._finish(frame, pending, self._selector.left, deadline)
 
     def catch_up(self) -> None:
         """Run the full-frame detection that `edit` deferred for a deadline.
@@ -460,8 +470,9 @@ class FaceDeblurrer:
         self._selector = self._segments.entered(self._selector, item.segment, settings.look_ahead)
         select = self._selector.select if item.restored else self._selector.follow
         faces = select(planes, item.faces, settings)
+        left = self._selector.left
         self._segments.follow(planes, item.faces, settings)
-        return _InFlight(replace(item, frame=frame), bare, planes, faces)
+        return _InFlight(replace(item, frame=frame), bare, planes, faces, left)
 
     def _submit_later(self, entry: _InFlight) -> None:
         """Submit the faces of an item, for which the frames after it have been read."""
@@ -485,9 +496,10 @@ class FaceDeblurrer:
     def _leave(self, entry: _InFlight, *, bgr: bool) -> Any:
         """Finish an item of a stream; return what is yielded for it."""
         frame = entry.item.frame
-        if entry.pending is not None and frame is not None:
-            make_writable(frame)
-            self._finish(planes_of(frame, bgr=bgr), entry.pending)
+        if frame is not None:
+            if entry.pending is not None:
+                make_writable(frame)
+            self._finish(planes_of(frame, bgr=bgr), entry.pending, entry.left)
         return frame if entry.bare else entry.item
 
     def _settings(
@@ -528,12 +540,13 @@ class FaceDeblurrer:
             [face.neighbours.find() if face.neighbours else () for face in faces],
         )
         sizes, costs = [face.crop_size for face in faces], np.array([face.cost for face in faces])
-        track_ids = [face.track_id for face in faces]
-        return _PendingFrame(self.engine.submit(submitted), time.monotonic(), sizes, costs, track_ids)
+        return _PendingFrame(self.engine.submit(submitted), time.monotonic(), sizes, costs, faces)
 
-    def _finish(self, planes: Planes, pending: _PendingFrame | None, deadline: float | None = None) -> None:
-        """Wait for the faces of a frame, or until the deadline, and paste them."""
-        self.work = FaceWork()
+    def _finish(
+        self, planes: Planes, pending: _PendingFrame | None, left: list[FaceDecision], deadline: float | None = None
+    ) -> None:
+        """Wait for the faces of a frame, or until the deadline, and paste them; `left` are those that stay as they are."""
+        self.work, self.decisions = FaceWork(), left
         if pending is None:
             return
         outcome = pending.faces.paste(planes, deadline)
@@ -541,8 +554,15 @@ class FaceDeblurrer:
         self.scheduler.update(ready, float(pending.costs.sum()), seconds)
         self.work = FaceWork(pending.sizes, seconds, bool(outcome.in_time.all()))
         for n in np.flatnonzero(~outcome.in_time):
-            self._selector.missed(pending.track_ids[n])
+            self._selector.missed(pending.judged[n].track_id)
+        self.decisions = [*left, *_decisions(pending.judged, outcome, seconds)]
         for n in np.flatnonzero(outcome.finite & outcome.in_time):
             self.statistics.add_restored(pending.sizes[n])
         self.statistics.failed += int((~outcome.finite).sum())
         self.statistics.passed_through += int((~outcome.in_time).sum())
+
+
+def _decisions(faces: Sequence[JudgedFace], outcome: PasteOutcome, seconds: float) -> Iterator[FaceDecision]:
+    """What became of the faces that were submitted."""
+    for face, finite, in_time in zip(faces, outcome.finite, outcome.in_time, strict=True):
+        yield face.decided(None if finite and in_time else "failed" if in_time else "no time", seconds)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NoReturn, Self, TypedDict, Unpack
 
@@ -12,8 +12,9 @@ from pydantic.fields import FieldInfo
 from streamdeblur.config_files import read_config
 from streamdeblur.configs import VIDEO
 from streamdeblur.errors import OptionError
+from streamdeblur.faces.tracked_face import TrackedFace
 from streamdeblur.setting_messages import explanation
-from streamdeblur.setting_types import LARGEST_COUNT, LARGEST_SIDE, LONGEST_TIME, Device, Seconds, ShardOf, Size, Threshold
+from streamdeblur.setting_types import LARGEST_COUNT, LARGEST_SIDE, LONGEST_TIME, Device, Only, Seconds, ShardOf, Size, Threshold
 from streamdeblur.weights import AUTO, DEFAULT_NETWORK, REAL_TIME_NETWORK, network_names
 
 if TYPE_CHECKING:
@@ -170,6 +171,7 @@ class RestorationSettings(TypedDict, total=False):
     min_face: float
     threshold: Literal["gentle", "normal", "always"] | float
     always: bool
+    only: str | int | Callable[[TrackedFace], bool] | None
     detector: str
     detect_every: int
     engine: str
@@ -211,6 +213,9 @@ class RestorationOptions(UserSettings):
         "always, or a number of dB.",
     )
     always: bool = Field(default=False, description="Restore all faces, sharp ones, too: --threshold always.")
+    only: Only | None = Field(
+        default=None, description="Restore the largest face alone, the N largest, one track, or the faces in a region."
+    )
     detector: str = Field(
         default="centerface", description="centerface, scrfd:FILE.onnx or scrfd:PACK (an InsightFace model pack)."
     )
@@ -377,6 +382,8 @@ class ArchiveOptions(VideoBatchOptions):
             raise ValueError("ray shares the work out itself, and shard is a share of it: give one of them")
         if self.watch and self.shard is not None:
             raise ValueError("watch is of one batch, and shard is a share of a plan: give one of them")
+        if callable(self.restoration.only):
+            raise ValueError("only: a function cannot be given to the processes of a batch; a text can")
         if not self.watch and (given := {"settle", "idle"} & self.model_fields_set):
             raise ValueError(f"{sorted(given)[0]} is of a watch, and needs watch")
         return self

@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, GetCoreSchemaHandler, PlainValidator
 from pydantic_core import CoreSchema, core_schema
 
+from streamdeblur.faces.tracked_face import TrackedFace
 from streamdeblur.known_names import shown
 
 LONGEST_TIME = 1e8
@@ -105,6 +106,46 @@ def checked_threshold(value: Any) -> Any:
     raise ValueError(f"A threshold is {THRESHOLD.words} (got {shown(value)}).")
 
 
+def parts_of_only(text: str) -> tuple[Literal["largest", "track", "region"], tuple[float, ...]]:
+    """Take apart the text of a setting `only`.
+
+    Returns:
+        "largest" and how many, "track" and the numbers of tracks, or "region" and left, top, width and height in pixels.
+
+    Raises:
+        ValueError: It is none.
+    """
+    kind, _, values = text.strip().lower().partition(":")
+    if kind == "region":
+        left, top, width, height = map(float, values.split(","))
+        if min(left, top) < 0 or min(width, height) <= 0 or max(left, top, width, height) > LARGEST_SIDE:
+            raise ValueError("no region of a frame")
+        return "region", (left, top, width, height)
+    if kind == "track":
+        return "track", tuple(_whole_number(value) for value in values.split(","))
+    return "largest", (1 if kind == "largest" and not values else _whole_number(text),)
+
+
+def _whole_number(text: str) -> int:
+    if not re.fullmatch(r"\d{1,9}", text.strip(), re.ASCII) or int(text) < 1:
+        raise ValueError("no whole number from 1 on")
+    return int(text)
+
+
+def checked_only(value: Any) -> Any:
+    """Return a setting `only` as settings hold it: a text that `parts_of_only` takes apart, or a function.
+
+    Raises:
+        ValueError: It is none.
+    """
+    if callable(value):
+        return value
+    if isinstance(value, str | int) and not isinstance(value, bool):
+        parts_of_only(str(value))
+        return str(value).strip().lower()
+    raise ValueError("neither text nor a function")
+
+
 MOST_SHARDS = 99_999
 
 
@@ -152,6 +193,14 @@ ShardOf = Annotated[tuple[_Count, _Count], SHARD]
 
 Device = Annotated[str, DEVICE]
 """What computes: "auto", "cpu", or the number of an NVIDIA card as text."""
+
+ONLY = Spelling(
+    "largest, a number of faces, track:ID, or region:x,y,w,h in pixels",
+    "largest|N|track:ID|region:x,y,w,h",
+    checked_only,
+)
+Only = Annotated[str | Callable[[TrackedFace], bool], PlainValidator(checked_only), ONLY]
+"""Which faces are restored: as text, or a function that returns whether a face is."""
 
 Seconds = Annotated[float, TIME]
 """A time in seconds, also written as ``1:30`` or ``00:01:30.5``."""

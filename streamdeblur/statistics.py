@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from statistics import median
+from typing import Any
 
 
 @dataclass
@@ -19,6 +21,8 @@ class RestorationStatistics:
     """Faces of which too little gain was expected, mostly sharp ones: left as they were."""
     failed: int = 0
     """Faces for which the network returned NaN: passed through unrestored."""
+    not_chosen: int = 0
+    """Faces that the setting `only` leaves as they are."""
     passed_through: int = 0
     """Faces for which there was no time before the deadline."""
     judged: int = 0
@@ -27,19 +31,36 @@ class RestorationStatistics:
     """Sum of these estimates in dB."""
     restored_by_size: dict[int, int] = field(default_factory=dict)
     """Restored faces by the side of their crops in pixels."""
+    blur_before: dict[int, int] = field(default_factory=dict)
+    """Number of measured faces by their blur in percent before they were restored. Jobs on files measure some of the faces."""
+    blur_after: dict[int, int] = field(default_factory=dict)
+    """The same afterwards."""
 
     def __add__(self, other: RestorationStatistics) -> RestorationStatistics:
         """Return the counts of both together."""
         before, after = dict(vars(self)), dict(vars(other))
-        sizes = Counter(before.pop("restored_by_size")) + Counter(after.pop("restored_by_size"))
-        return RestorationStatistics(
-            **{name: count + after[name] for name, count in before.items()}, restored_by_size=dict(sizes)
-        )
+        return RestorationStatistics(**{name: _sum(count, after[name]) for name, count in before.items()})
 
     @property
     def expected_gain(self) -> float | None:
         """Mean gain in dB of PSNR that was expected of a face; None without any."""
         return round(self.gain_sum / self.judged, 2) if self.judged else None
+
+    @property
+    def median_blur(self) -> tuple[float, float] | None:
+        """Median blur of the measured faces before they were restored and afterwards, 0 (sharp) to 1; None without any."""
+        if not self.blur_before:
+            return None
+        before, after = (
+            median(Counter(counts).elements()) / 100 for counts in (self.blur_before, self.blur_after)
+        )
+        return before, after
+
+    def add_blur(self, before: float, after: float) -> None:
+        """Count the blur of a face, 0 (sharp) to 1, before it was restored and afterwards."""
+        for counts, blur in ((self.blur_before, before), (self.blur_after, after)):
+            percent = round(100 * blur)
+            counts[percent] = counts.get(percent, 0) + 1
 
     def add_gain(self, gain: float) -> None:
         """Count a face of which this gain in dB is expected."""
@@ -50,6 +71,11 @@ class RestorationStatistics:
         """Count a restored face, whose crop has `size` px."""
         self.restored += 1
         self.restored_by_size[size] = self.restored_by_size.get(size, 0) + 1
+
+
+def _sum(one: Any, other: Any) -> Any:
+    """The sum of two counts, or of two tables of counts."""
+    return dict(Counter(one) + Counter(other)) if isinstance(one, dict) else one + other
 
 
 def shown_sizes(restored_by_size: Mapping[int, int]) -> str:

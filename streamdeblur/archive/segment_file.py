@@ -68,7 +68,8 @@ class SegmentContent:
         """Return the content that a segment file states."""
         values = json.loads(text)
         counts = values.pop("statistics")
-        counts["restored_by_size"] = {int(size): count for size, count in counts["restored_by_size"].items()}
+        for name, count in counts.items():
+            counts[name] = {int(key): number for key, number in count.items()} if isinstance(count, dict) else count
         packets = [EncodedPacket(*packet) for packet in values.pop("packets")]
         for name in ("time_base", "shape"):
             values[name] = tuple(values[name])

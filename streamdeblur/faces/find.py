@@ -105,9 +105,11 @@ class FaceFinder:
         self._tracker = FaceTracker(patience=detect_every + 3)
         self.reset()
 
-    def reset(self) -> None:
-        """Forget the stream so far."""
+    def reset(self, *, keep_numbers: bool = False) -> None:
+        """Forget the stream so far; tracks are numbered from 1 again, unless their numbers are kept."""
         self._tracker.reset()
+        if not keep_numbers:
+            self._tracker.next_id = 1
         self._changes = FrameChanges()
         self._search = FullSearch(self._detector.smallest_face, self._min_face)
         self._since_full = self._detect_every

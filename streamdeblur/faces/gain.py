@@ -30,6 +30,20 @@ ALWAYS = -math.inf
 Vector = NDArray[np.float32]
 
 
+def face_square(size: int, side: float) -> tuple[int, int, int]:
+    """Return where the face lies in a crop, and how to measure it at about the resolution of the frame.
+
+    Args:
+        size: Side of the crop in pixels.
+        side: Side in pixels of the window that the crop was read from.
+
+    Returns:
+        The first line and column of the face, those after its last, and the pixels of the crop per pixel that is measured.
+    """
+    begin, end = FACE_BEGIN * size // 16, FACE_END * size // 16
+    return begin, end, min(max(1, round(size / side)), (end - begin) // SMALLEST)
+
+
 def described(crop: NDArray[np.uint8], side: float) -> Vector:
     """Return what the gain is estimated from.
 
@@ -42,8 +56,7 @@ def described(crop: NDArray[np.uint8], side: float) -> Vector:
         resolution of the frame.
     """
     size = crop.shape[0]
-    begin, end = FACE_BEGIN * size // 16, FACE_END * size // 16
-    factor = min(max(1, round(size / side)), (end - begin) // SMALLEST)
+    begin, end, factor = face_square(size, side)
     sizes = math.log2(side * factor / size), math.log2(side / 256)
     return np.array([*sizes, *face_statistics(crop, begin, end, factor)], np.float32)
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Hashable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeblur.faces.decision import FaceDecision, Reason
 from streamdeblur.faces.memory import LONGEST_GAP, SIDE_RATIO, FaceNeighbours
+from streamdeblur.faces.tracked_face import Box
 from streamdeblur.faces.window import CROP_SIZE, FaceWindow, crop
 from streamdeblur.video.planes import Planes, SampleArray
 
@@ -29,6 +31,8 @@ class JudgedFace:
     """A face whose crop was read, and how much of its restoration is wanted."""
 
     window: FaceWindow
+    box: Box
+    """x0, y0, x1, y1 in pixels."""
     crop: NDArray[np.uint8] = field(repr=False)
     """uint8 RGB [S, S, 3]."""
     weight: float
@@ -38,6 +42,8 @@ class JudgedFace:
     priority: float
     """Gain times size: larger for what a viewer notices more."""
     track_id: int | None
+    reason: Reason
+    """Why it is to be restored, or left as it is."""
     neighbours: FaceNeighbours | None = field(default=None, repr=False)
     """Of its crop; None where nothing is remembered of the face."""
 
@@ -45,6 +51,21 @@ class JudgedFace:
     def crop_size(self) -> int:
         """Side of its crop in pixels."""
         return int(self.crop.shape[0])
+
+    def shown(self, presence: float) -> JudgedFace:
+        """Return the same face, of whose restoration a share is shown."""
+        return self if presence == 1.0 else replace(self, weight=self.weight * presence)
+
+    def decided(self, reason: Reason | None = None, seconds: float = 0.0) -> FaceDecision:
+        """Return what was done with it, and why.
+
+        Args:
+            reason: Why; by default as it was judged.
+            seconds: Time that its restoration took.
+        """
+        return FaceDecision(
+            self.track_id, self.box, self.window, reason or self.reason, self.gain, self.weight, self.crop, seconds
+        )
 
     @property
     def cost(self) -> float:

@@ -7,8 +7,11 @@ from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
+from streamdeblur.faces.chosen import ChosenFaces
 from streamdeblur.faces.crop_size import smallest_fitting
+from streamdeblur.faces.decision import FaceDecision, Reason
 from streamdeblur.faces.detect import Detector
 from streamdeblur.faces.external import Detections, TrackHysteresis, external_faces
 from streamdeblur.faces.find import FaceFinder
@@ -18,9 +21,11 @@ from streamdeblur.faces.judged import JudgedFace, LastFaces
 from streamdeblur.faces.memory import FaceMemory
 from streamdeblur.faces.scheduler import FaceScheduler
 from streamdeblur.faces.steady import SteadyFaces, importance
+from streamdeblur.faces.tracked_face import Box, TrackedFace
 from streamdeblur.faces.window import CROP_SIZE, FaceWindow, crop
 from streamdeblur.known_names import shown
 from streamdeblur.options import LARGEST_LOOK_AHEAD
+from streamdeblur.setting_types import Only
 from streamdeblur.statistics import RestorationStatistics
 from streamdeblur.video.planes import Planes
 
@@ -52,10 +57,17 @@ class FrameSettings:
 @dataclass(frozen=True, eq=False)
 class _DetectedFace:
     window: FaceWindow
+    box: Box
     hysteresis: GainHysteresis
     track_id: int | None
     remembered_as: Hashable | None
     """What tells the face from others in the memory: the ids of the caller's tracker may be those of the built-in one."""
+    presence: float = 1.0
+    """Share of its restoration that is shown, since only some faces are chosen."""
+
+    def left(self, reason: Reason) -> FaceDecision:
+        """Return why it is left as it is, before it was judged."""
+        return FaceDecision(self.track_id, self.box, self.window, reason)
 
 
 def checked_look_ahead(frames: int) -> int:
@@ -85,6 +97,7 @@ class FaceSelector:
         min_face: float,
         window_scale: float,
         memory: int = 0,
+        only: Only | None = None,
     ) -> None:
         """Start a stream.
 
@@ -94,12 +107,13 @@ class FaceSelector:
             min_face: Size in pixels of the smallest face.
             window_scale: Side of a face window in units of the face box.
             memory: Neighbouring crops of a face that are remembered.
+            only: Which faces may be restored; None for all.
         """
         self._finder = FaceFinder(detector, detect_every=detect_every, min_face=min_face)
         self._window_scale = window_scale
         self.scheduler = FaceScheduler()
         self.memory = FaceMemory(memory)
-        self._last, self._steady = LastFaces(), SteadyFaces()
+        self._last, self._steady, self._chosen = LastFaces(), SteadyFaces(), ChosenFaces(only)
         self.wanted: list[float] = []
         self.reset()
 
@@ -109,12 +123,15 @@ class FaceSelector:
         return GainEstimator.shipped("memory" if self.memory.entries else "alone")
 
     def reset(self, *, keep_statistics: bool = False) -> None:
-        """Forget the stream so far; its counts as well, unless they are kept."""
-        self._finder.reset()
+        """Forget the stream so far; its counts and the numbers of its tracks as well, unless they are kept."""
+        self._finder.reset(keep_numbers=keep_statistics)
         self._external = TrackHysteresis()
         self.memory.clear()
         self._last.clear()
         self._steady.clear()
+        self._chosen.clear()
+        self.left: list[FaceDecision] = []
+        """The faces of the last frame that are left as they are."""
         self.judged: list[JudgedFace] = []
         """The faces of the last frame that were judged, restored or not."""
         if not keep_statistics:
@@ -145,12 +162,14 @@ class FaceSelector:
         self.memory.next_frame()
         self._last.next_frame()
         detection_limit, judging_limit = _limits(settings.deadline)
-        detected = self._detected(planes, faces, detection_limit)
+        self.left = []
+        detected = self._only_chosen(planes, self._detected(planes, faces, detection_limit))
         gaining = self._gaining(planes, detected, judging_limit, settings)
         steady = self._steadily(planes, gaining, settings.most_faces)
         fitting = self._fitting(steady, settings)
         for n in set(range(len(steady))).difference(fitting):
             self.missed(steady[n].track_id)
+            self.left.append(steady[n].decided("no time"))
         self.statistics.passed_through += len(gaining) - len(fitting)
         return [steady[n] for n in fitting]
 
@@ -179,10 +198,9 @@ class FaceSelector:
         importances = [importance(face.window, planes.width, planes.height) for face in gaining]
         self.wanted = [gaining[n].window.side for n in sorted(range(len(gaining)), key=lambda n: -importances[n])]
         presences = self._steady.choose([face.track_id for face in gaining], importances, most)
-        return [
-            face if presence == 1.0 else replace(face, weight=face.weight * presence)
-            for face, presence in zip(gaining, presences, strict=True) if presence > 0.0
-        ]  # fmt: skip
+        pairs = list(zip(gaining, presences, strict=True))
+        self.left += [face.decided("no time") for face, presence in pairs if presence == 0.0]
+        return [face.shown(presence) for face, presence in pairs if presence > 0.0]
 
     def _detected(self, planes: Planes, faces: Detections | None, until: float | None) -> list[_DetectedFace]:
         """The caller's faces, or those of the detector, which looks at less after `until`."""
@@ -190,13 +208,16 @@ class FaceSelector:
         if faces is None:
             tracks = self._finder.update(planes, until)
             detected = [
-                _DetectedFace(track.window(scale), track.hysteresis, track.track_id, ("detected", track.track_id))
+                _DetectedFace(
+                    track.window(scale), _box(track.box), track.hysteresis, track.track_id, ("detected", track.track_id)
+                )
                 for track in tracks
             ]
         else:
             detected = [
                 _DetectedFace(
                     FaceWindow.around(one.face.box, scale),
+                    _box(one.face.box),
                     self._external.of(one.track_id),
                     one.track_id,
                     None if one.track_id is None else ("given", one.track_id),
@@ -204,6 +225,16 @@ class FaceSelector:
                 for one in external_faces(faces)
             ]
         return [face for face in detected if face.window.inside(planes.width, planes.height)]
+
+    def _only_chosen(self, planes: Planes, faces: list[_DetectedFace]) -> list[_DetectedFace]:
+        """The faces that may be restored, each with the share of its restoration that is shown."""
+        size = planes.width, planes.height
+        presences = self._chosen.presences([TrackedFace(face.track_id, face.box, size) for face in faces])
+        pairs = list(zip(faces, presences, strict=True))
+        self.left += [face.left("not chosen") for face, presence in pairs if presence == 0.0]
+        self.statistics.faces += len(self.left)
+        self.statistics.not_chosen += len(self.left)
+        return [face if presence == 1.0 else replace(face, presence=presence) for face, presence in pairs if presence > 0.0]
 
     def _gaining(
         self, planes: Planes, faces: list[_DetectedFace], until: float | None, settings: FrameSettings
@@ -216,14 +247,16 @@ class FaceSelector:
         for number, face in enumerate(faces):
             if until is not None and number and time.monotonic() >= until:
                 self.statistics.passed_through += len(faces) - number
+                self.left += [one.left("no time") for one in faces[number:]]
                 break
-            judged = self._judged(planes, face, settings)
+            judged = self._judged(planes, face, settings).shown(face.presence)
             self.judged.append(judged)
             self.statistics.add_gain(judged.gain)
             if judged.weight > 0.0:
                 gaining.append(judged)
             else:
                 self.statistics.skipped_sharp += 1
+                self.left.append(judged.decided())
         return gaining
 
     def _judged(self, planes: Planes, face: _DetectedFace, settings: FrameSettings) -> JudgedFace:
@@ -241,12 +274,27 @@ class FaceSelector:
         gain = self.estimator(read, side)
         weight = face.hysteresis.update(gain, settings.threshold)
         weight = 1.0 if settings.threshold == ALWAYS else weight
+        reason = _reason(weight, gain, settings.threshold)
         neighbours = self.memory.remember(track, side, read, settings.look_ahead)
         judged = JudgedFace(
-            face.window, read, weight, gain, _worth(face.hysteresis.gain) * side, face.track_id, neighbours
+            face.window, face.box, read, weight, gain, _worth(face.hysteresis.gain) * side, face.track_id, reason, neighbours
         )  # fmt: skip
         self._last.keep(track, planes, judged, threshold=settings.threshold)
         return judged
+
+
+def _reason(weight: float, gain: float, threshold: float) -> Reason:
+    """Why a face is restored with this weight."""
+    if weight == 0.0:
+        return "too little gain"
+    if threshold == ALWAYS:
+        return "always"
+    return "gain" if gain > threshold else "held"
+
+
+def _box(box: NDArray[np.floating]) -> Box:
+    x0, y0, x1, y1 = map(float, box)
+    return x0, y0, x1, y1
 
 
 def _worth(gain: float | None) -> float:

@@ -64,10 +64,14 @@ class SteadyFaces:
         Returns:
             The share of its restoration that is shown of each face; 0 for those that are left as they are.
         """
+        places = set(self._placed(tracks, importances, most))
+        return self.fade(tracks, [n in places for n in range(len(tracks))])
+
+    def fade(self, tracks: Sequence[Hashable | None], chosen: Sequence[bool]) -> list[float]:
+        """Take the faces of the next frame, and which of them are restored; return the shares as `choose` does."""
         self._frame += 1
         self._faces = {track: face for track, face in self._faces.items() if self._frame - face.seen <= FORGOTTEN_FRAMES}
-        places = set(self._placed(tracks, importances, most))
-        return [self._presence(track, chosen=n in places) for n, track in enumerate(tracks)]
+        return [self._presence(track, chosen=one) for track, one in zip(tracks, chosen, strict=True)]
 
     def missed(self, track: Hashable | None) -> None:
         """Take note of a face that was not ready in time: it comes back gradually."""

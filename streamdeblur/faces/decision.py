@@ -1,0 +1,49 @@
+"""FaceDecision: what was done with a face of a frame, and why."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.faces.blur import face_blur
+from streamdeblur.faces.tracked_face import Box
+from streamdeblur.faces.window import FaceWindow
+
+Reason = Literal["gain", "held", "always", "too little gain", "not chosen", "no time", "failed"]
+RESTORED: tuple[Reason, ...] = ("gain", "held", "always")
+
+
+@dataclass(frozen=True, eq=False)
+class FaceDecision:
+    """What was done with a face of a frame, and why."""
+
+    track_id: int | None
+    """Number of its track; None where a tracker of the caller's gives none."""
+    box: Box
+    window: FaceWindow
+    """The square around it that is restored."""
+    reason: Reason
+    """Restored: for its "gain", "held" because it gained in the frames before, or "always". Left as it is: "too little gain",
+    "not chosen" (the setting `only`), "no time" (before the deadline), "failed" (the network returned NaN)."""
+    gain: float | None = None
+    """dB of PSNR that its restoration was expected to bring; None where it was not judged."""
+    weight: float = 0.0
+    """Share of its restoration that was wanted, 0 to 1: faces fade in and out."""
+    crop: NDArray[np.uint8] | None = field(default=None, repr=False)
+    """uint8 RGB [S, S, 3], as it was before; None where it was not judged."""
+    seconds: float = 0.0
+    """From its submission to the engine until the faces of its frame were pasted, others in flight included."""
+
+    @property
+    def restored(self) -> bool:
+        """Whether the face was restored."""
+        return self.reason in RESTORED
+
+    @cached_property
+    def blur(self) -> float | None:
+        """Its blur before, 0 (sharp) to 1 (smooth); None where it was not judged."""
+        return None if self.crop is None else face_blur(self.crop, self.window.side)
