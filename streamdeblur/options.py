@@ -196,6 +196,9 @@ class VideoSettings(RestorationSettings, total=False):
     look_ahead: int
     segment: float | str
     side_by_side: bool
+    zoom: Literal["faces"] | None
+    show_faces: bool
+    report: str | Path | None
     overwrite: bool
     allow_network: bool
 
@@ -294,6 +297,9 @@ class StreamOptions(UserSettings):
         return not {"audio": self.no_audio, "subtitle": self.no_subtitles, "data": self.no_data}.get(kind, False)
 
 
+ShowFaces = Annotated[
+    bool, Field(description="Draw the faces into the picture: track, blur, what was done, and the gain that was expected.")
+]
 Overwrite = Annotated[bool, Field(description="Replace outputs that exist.")]
 Resume = Annotated[bool, Field(description="Skip outputs that are complete.")]
 
@@ -323,8 +329,26 @@ class VideoOptions(ComposedSettings):
         "anew. 0 for none.",
     )
     side_by_side: bool = Field(default=False, description="Show the input at the left and the result at the right.")
+    zoom: Literal["faces"] | None = Field(
+        default=None, description="'faces' enlarges the part of the picture with the faces, side by side."
+    )
+    show_faces: ShowFaces = False
+    report: Path | None = Field(
+        default=None, description="Write a row for each face and frame to a .csv or .parquet file, or a page to look at: .html."
+    )
     overwrite: Overwrite = False
     allow_network: bool = Field(default=False, description="Read URLs, and playlists that reach other files or hosts.")
+
+    @property
+    def numbers_tracks(self) -> bool:
+        """Whether a user sees or names the numbers of tracks, which therefore hold for the whole video."""
+        return self.show_faces or self.report is not None or str(self.restoration.only).startswith("track")
+
+    @model_validator(mode="after")
+    def _refuse_zoom_alone(self) -> Self:
+        if self.zoom and not self.side_by_side:
+            raise ValueError("zoom needs side_by_side")
+        return self
 
     if TYPE_CHECKING:
         # Editors and type checkers complete and check the settings by name, which the base class takes as any.

@@ -195,7 +195,7 @@ Device = Annotated[str, DEVICE]
 """What computes: "auto", "cpu", or the number of an NVIDIA card as text."""
 
 ONLY = Spelling(
-    "largest, a number of faces, track:ID, or region:x,y,w,h in pixels",
+    "one of largest, a number of faces, track:ID, region:x,y,w,h in pixels, or in Python a function",
     "largest|N|track:ID|region:x,y,w,h",
     checked_only,
 )

@@ -51,9 +51,7 @@ class RestorationStatistics:
         """Median blur of the measured faces before they were restored and afterwards, 0 (sharp) to 1; None without any."""
         if not self.blur_before:
             return None
-        before, after = (
-            median(Counter(counts).elements()) / 100 for counts in (self.blur_before, self.blur_after)
-        )
+        before, after = (median(Counter(counts).elements()) / 100 for counts in (self.blur_before, self.blur_after))
         return before, after
 
     def add_blur(self, before: float, after: float) -> None:

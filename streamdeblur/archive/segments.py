@@ -133,6 +133,7 @@ def join_segments(source: Path, target: Path, paths: Sequence[Path], options: Vi
         frames=frames,
         seconds=round(seconds, 3),
         fps=round(frames / seconds, 2) if seconds else 0.0,
+        median_blur=statistics.median_blur,
         **counted(statistics),
     )
 

@@ -11,10 +11,20 @@ from numpy.typing import NDArray
 
 from streamdeblur.faces.blur import face_blur
 from streamdeblur.faces.tracked_face import Box
-from streamdeblur.faces.window import FaceWindow
+from streamdeblur.faces.window import CROP_SIZE, FaceWindow, crop
+from streamdeblur.video.planes import Planes
 
 Reason = Literal["gain", "held", "always", "too little gain", "not chosen", "no time", "failed"]
 RESTORED: tuple[Reason, ...] = ("gain", "held", "always")
+WORDS: dict[Reason, str] = {
+    "gain": "restored",
+    "held": "restored as before",
+    "always": "restored in any case",
+    "too little gain": "left: too little to gain",
+    "not chosen": "left: not chosen",
+    "no time": "left: no time",
+    "failed": "left: the network failed",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,7 +53,17 @@ class FaceDecision:
         """Whether the face was restored."""
         return self.reason in RESTORED
 
+    @property
+    def in_words(self) -> str:
+        """What was done, and why, in a few words."""
+        return WORDS[self.reason]
+
     @cached_property
     def blur(self) -> float | None:
         """Its blur before, 0 (sharp) to 1 (smooth); None where it was not judged."""
         return None if self.crop is None else face_blur(self.crop, self.window.side)
+
+    def blur_in(self, planes: Planes) -> float:
+        """Measure its blur, 0 (sharp) to 1 (smooth), in its frame as it is now."""
+        size = CROP_SIZE if self.crop is None else self.crop.shape[0]
+        return face_blur(crop(planes, self.window, size), self.window.side)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-
 Box = tuple[float, float, float, float]
 """x0, y0, x1, y1 in pixels."""
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from streamdeblur.statistics import RestorationStatistics
+from streamdeblur.statistics import RestorationStatistics, shown_sizes
 from streamdeblur.video.source import shown_source
 
 if TYPE_CHECKING:
@@ -27,6 +27,8 @@ class JobSummary:
     restored: int
     skipped_sharp: int
     """Faces of which too little gain was expected, mostly sharp ones: left as they were."""
+    not_chosen: int
+    """Faces that the setting `only` leaves as they are."""
     failed: int
     """Faces for which the network returned NaN: left unrestored."""
     network: str
@@ -38,6 +40,16 @@ class JobSummary:
     restored_by_size: dict[int, int] = field(default_factory=dict)
     """Restored faces by the side of their crops in pixels."""
     warnings: list[str] = field(default_factory=list)
+
+    @property
+    def faces_in_words(self) -> str:
+        """How many faces were restored, and why the others were not."""
+        share = f" ({self.restored / self.faces:.0%})" if self.faces else ""
+        reasons = {
+            "too little to gain": self.skipped_sharp, "not chosen": self.not_chosen, "the network failed": self.failed
+        }  # fmt: skip
+        left = [f"{count} left: {reason}" for reason, count in reasons.items() if count]
+        return ", ".join([f"{self.faces} faces, {self.restored} restored{share}{shown_sizes(self.restored_by_size)}", *left])
 
     @classmethod
     def of(cls, source: str | Path, target: Path, deblurrer: FaceDeblurrer, warnings: list[str], **figures: Any) -> Self:
@@ -71,6 +83,7 @@ def counted(counts: RestorationStatistics) -> dict[str, Any]:
         "faces": counts.faces,
         "restored": counts.restored,
         "skipped_sharp": counts.skipped_sharp,
+        "not_chosen": counts.not_chosen,
         "failed": counts.failed,
         "expected_gain": counts.expected_gain,
         "restored_by_size": dict(counts.restored_by_size),

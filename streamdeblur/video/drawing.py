@@ -13,7 +13,7 @@ from streamdeblur.video.planes import Planes
 
 RGB = tuple[int, int, int]
 WHITE, DARK = (255, 255, 255), (24, 24, 24)
-LINES_PER_TEXT = 36
+LINES_PER_TEXT = 42
 """Lines of a frame for each line of its text."""
 SMALLEST_TEXT = 14
 """Pixels of the smallest text that video encoders leave legible."""

@@ -128,6 +128,10 @@ class Reader:
         """Number of frames that iterating yields, by what the file declares; None where it declares nothing."""
         return self._length.frames(self._begin, self._end)
 
+    def seconds_of(self, frame: av.VideoFrame) -> float:
+        """Return the time of a frame in seconds from the first frame of the file."""
+        return 0.0 if frame.pts is None or not frame.time_base else float(frame.pts * frame.time_base - self._length.begin)
+
     def _range(self, start: float, duration: float | None) -> tuple[Fraction, Fraction | float]:
         begin = self._length.begin + Fraction(start).limit_denominator(1_000_000)
         seconds = self._length.seconds

@@ -18,7 +18,6 @@ from streamdeblur.cli.parameters import Config, Json, OutFolder, Quiet
 from streamdeblur.errors import OptionError
 from streamdeblur.jobs import batch
 from streamdeblur.options import ImageBatchOptions, unused_overwrite
-from streamdeblur.statistics import shown_sizes
 
 if TYPE_CHECKING:
     from streamdeblur.jobs.image import ImageSummary
@@ -69,7 +68,4 @@ def _report_one(summary: ImageSummary, *, quiet: bool, json: bool) -> None:
     if json:
         print_json(asdict(summary))
     elif not quiet:
-        typer.echo(
-            f"{summary.output}: {summary.faces} faces, {summary.restored} restored{shown_sizes(summary.restored_by_size)}, "
-            f"{summary.skipped_sharp} left as they are; {summary.network}"
-        )
+        typer.echo(f"{summary.output}: {summary.faces_in_words}; {summary.network}")

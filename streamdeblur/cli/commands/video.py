@@ -19,7 +19,6 @@ from streamdeblur.cli.progress import ProgressLine
 from streamdeblur.cli.resuming import goes_on_with_the_same_command
 from streamdeblur.errors import OptionError
 from streamdeblur.options import ArchiveOptions, VideoBatchOptions, unused_overwrite
-from streamdeblur.statistics import shown_sizes
 
 logger = logging.getLogger(__name__)
 
@@ -59,12 +58,7 @@ def _one(source: str, target: Path, options: VideoBatchOptions, *, quiet: bool, 
     if json:
         print_json(asdict(summary))
     elif not quiet:
-        typer.echo(
-            f"{summary.output}: {summary.frames} frames in {summary.seconds:.1f} s ({summary.fps:.1f} fps); "
-            f"{summary.faces} faces, {summary.restored} restored{shown_sizes(summary.restored_by_size)}, "
-            f"{summary.skipped_sharp} left as they are; "
-            f"{summary.network}, {summary.engine}, {summary.detector}"
-        )
+        typer.echo(summary.in_words)
 
 
 def _many(inputs: list[Path], folder: Path, options: VideoBatchOptions, *, quiet: bool, json: bool) -> None:

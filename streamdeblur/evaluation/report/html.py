@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
-from streamdeblur.evaluation.report.panels import Panel, data_url
+from streamdeblur.evaluation.report.panels import Panel
 from streamdeblur.evaluation.report.plots import curves_of
 from streamdeblur.evaluation.report.tables import Table, flicker_table, metrics_table, notes, paired_tests_table, stability_table
 from streamdeblur.evaluation.summary import ProtocolSummary
+from streamdeblur.pictures.data_url import data_url
 
 
 @dataclass(frozen=True)

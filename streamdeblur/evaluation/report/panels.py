@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -66,9 +65,3 @@ def _pixels(points: ArrayLike | None) -> list[list[int]]:
     if points is None:
         return []
     return [[int(x), int(y)] for x, y in np.rint((np.asarray(points, np.float64) + 0.5) * MAGNIFICATION - 0.5)]
-
-
-def data_url(picture: Image, quality: int = 90) -> str:
-    """Encode a picture as a ``data:`` URL of a JPEG, so that a page needs no other file."""
-    encoded = cv2.imencode(".jpg", np.ascontiguousarray(picture[..., ::-1]), [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
-    return "data:image/jpeg;base64," + base64.b64encode(encoded.tobytes()).decode()

@@ -1,0 +1,1 @@
+"""Reports of what was done with the faces of a video."""
