@@ -202,6 +202,11 @@ class FaceDeblurrer:
         return list(self._selector.judged)
 
     @property
+    def threshold(self) -> float:
+        """Gain in dB that is to be expected of a face that is restored; minus infinity where all faces are."""
+        return self._gain_needed()
+
+    @property
     def scheduler(self) -> FaceScheduler:
         """What selects the faces that fit before a deadline."""
         return self._selector.scheduler
@@ -515,11 +520,14 @@ class FaceDeblurrer:
         strength = self.options.strength if strength is None else strength
         if not 0.0 <= strength <= 1.0:
             raise ValueError(f"A strength is 0 to 1 (got {strength:g}).")
-        always = self.options.always if always is None else always
-        setting = self.options.threshold if threshold is None else checked_threshold(threshold)
-        gain = self._selector.estimator.threshold("always" if always else setting)
+        gain = self._gain_needed(always, threshold)
         sizes = limits.sizes(self.engine.crop_sizes, self.options)
         return FrameSettings(strength, gain, deadline, crop_sizes=sizes, most_faces=limits.most_faces)
+
+    def _gain_needed(self, always: bool | None = None, threshold: Threshold | None = None) -> float:
+        always = self.options.always if always is None else always
+        setting = self.options.threshold if threshold is None else checked_threshold(threshold)
+        return self._selector.estimator.threshold("always" if always else setting)
 
     def _check_open(self) -> None:
         if self._closed:

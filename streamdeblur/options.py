@@ -301,6 +301,7 @@ ShowFaces = Annotated[
     bool, Field(description="Draw the faces into the picture: track, blur, what was done, and the gain that was expected.")
 ]
 Overwrite = Annotated[bool, Field(description="Replace outputs that exist.")]
+AllowNetwork = Annotated[bool, Field(description="Read URLs, and playlists that reach other files or hosts.")]
 Resume = Annotated[bool, Field(description="Skip outputs that are complete.")]
 
 
@@ -337,7 +338,7 @@ class VideoOptions(ComposedSettings):
         default=None, description="Write a row for each face and frame to a .csv or .parquet file, or a page to look at: .html."
     )
     overwrite: Overwrite = False
-    allow_network: bool = Field(default=False, description="Read URLs, and playlists that reach other files or hosts.")
+    allow_network: AllowNetwork = False
 
     @property
     def numbers_tracks(self) -> bool:
@@ -418,10 +419,24 @@ class ArchiveOptions(VideoBatchOptions):
         return VideoOptions.validated(self.model_dump(exclude_unset=True, exclude=own))
 
 
+class PreviewOptions(ComposedSettings):
+    """What the command ``preview`` needs."""
+
+    restoration: RestorationOptions = RestorationOptions()
+    at: Seconds | None = Field(
+        default=None, ge=0.0, le=LONGEST_TIME, description="Time of the frame; by default the middle of the video."
+    )
+    overwrite: Overwrite = False
+    allow_network: AllowNetwork = False
+
+
 class ImageBatchOptions(ComposedSettings):
     """What the command ``image`` needs for one or many files."""
 
     restoration: RestorationOptions = RestorationOptions()
+    side_by_side: bool = Field(
+        default=False, description="Show the picture before and after, and each face enlarged with what was done with it."
+    )
     overwrite: Overwrite = False
     resume: Resume = False
 

@@ -19,6 +19,7 @@ COMMANDS = {
     "video": "Deblur the faces in video files.",
     "batch": "Deblur the faces in many video files, by several processes or machines, and go on after an interruption.",
     "image": "Deblur the faces in pictures.",
+    "preview": "Show one frame of a video before and after, each face enlarged with what was done with it, as a picture.",
     "demo": "Make a blurry clip, deblur it and measure the result.",
     "blur": "Blur sharp video as a long exposure does, to make pairs for training and evaluation.",
     "live": "Deblur the faces in a camera or network stream in real time.",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from streamdeblur.faces.decision import FaceDecision, Reason
+from streamdeblur.faces.tracked_face import Box
 from streamdeblur.video.drawing import RGB, draw_box, text_size, write_lines
 from streamdeblur.video.planes import Planes
 
@@ -27,15 +28,15 @@ def draw_faces(planes: Planes, faces: Sequence[FaceDecision]) -> None:
         faces: What was done with each of its faces.
     """
     for face in sorted(faces, key=lambda face: -face.window.side):
-        draw_face(planes, face, label_of(face))
+        draw_face(planes, face.box, face.reason, label_of(face))
 
 
-def draw_face(planes: Planes, face: FaceDecision, texts: Sequence[str]) -> None:
+def draw_face(planes: Planes, box: Box, reason: Reason, texts: Sequence[str]) -> None:
     """Draw the box of a face, in the colour of what was done with it, and lines of text above it, or in it at the frame's top."""
-    colour = COLOURS[face.reason]
-    draw_box(planes, face.box, colour)
+    colour = COLOURS[reason]
+    draw_box(planes, box, colour)
     needed = 2 * len(texts) * text_size(planes)
-    left, top = max(0, round(face.box[0])), round(face.box[1])
+    left, top = max(0, round(box[0])), round(box[1])
     write_lines(planes, texts, left, top if top >= needed else max(0, top) + needed, colour)
 
 

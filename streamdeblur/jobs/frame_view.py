@@ -58,7 +58,7 @@ class FrameView:
 
 
 def _enlarge(source: Planes, region: Sequence[float], target: Planes, column: int) -> None:
-    """Put a region (left, top, width, height) of a frame, enlarged to the size of the frame, into another one from a column on."""
+    """Put a region (left, top, width, height) of a frame, enlarged to its size, into another one from a column on."""
     out = np.empty((source.height, source.width, 3), np.uint8)
     left, top, width, height = region
     draw_picture(target, crop_region(source, left, top, width, height, out), column, 0)

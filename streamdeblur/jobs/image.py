@@ -5,17 +5,19 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from streamdeblur.deblurrer import FaceDeblurrer
 from streamdeblur.errors import OutputError, StreamDeblurError
 from streamdeblur.files import check_target
+from streamdeblur.jobs.sheet import comparison_sheet
 from streamdeblur.jobs.summary import JobSummary
 from streamdeblur.partial_file import write_file
-from streamdeblur.pictures.picture import Picture, Pixels
+from streamdeblur.pictures.picture import Metadata, Picture, Pixels
 from streamdeblur.pictures.reader import read_picture
 from streamdeblur.pictures.writer import SUFFIXES, check_fits, encode_picture, kind_of_target
 from streamdeblur.video.layouts import layout_of
-from streamdeblur.video.planes import planes_of_arrays
+from streamdeblur.video.planes import array_planes, planes_of_arrays
 
 __all__ = ["SUFFIXES", "ImageSummary", "deblur_image"]
 
@@ -27,7 +29,9 @@ class ImageSummary(JobSummary):
     """What was done to a picture."""
 
 
-def deblur_image(source: str | Path, target: str | Path, deblurrer: FaceDeblurrer, *, overwrite: bool = False) -> ImageSummary:
+def deblur_image(
+    source: str | Path, target: str | Path, deblurrer: FaceDeblurrer, *, overwrite: bool = False, side_by_side: bool = False
+) -> ImageSummary:
     """Restore the faces of a PNG, JPEG or WebP file.
 
     The picture is turned upright by its EXIF orientation. Transparency and metadata (EXIF, XMP, colour profile, texts) are kept
@@ -39,6 +43,8 @@ def deblur_image(source: str | Path, target: str | Path, deblurrer: FaceDeblurre
         target: The file to write; its suffix decides the format.
         deblurrer: An open deblurrer; it is reset.
         overwrite: Replace the target if it exists.
+        side_by_side: Write a comparison instead: the picture before and after, without transparency and at 8 bits, and each face
+            enlarged with what was done with it.
 
     Raises:
         InputError: The picture cannot be read, is animated, or is too large.
@@ -48,9 +54,15 @@ def deblur_image(source: str | Path, target: str | Path, deblurrer: FaceDeblurre
     warnings: list[str] = []
     picture = read_picture(source, warnings)
     check_target(source, target, overwrite=overwrite)
-    check_fits(picture, target)
+    if not side_by_side:
+        check_fits(picture, target)
     deblurrer.reset()
+    before = _rgb(picture.pixels) if side_by_side else None
     sharp = picture.with_pixels(_restored(picture.pixels, deblurrer))
+    if before is not None:
+        planes = array_planes(before), array_planes(_rgb(sharp.pixels))
+        sheet = comparison_sheet(*planes, deblurrer.decisions, deblurrer.threshold)
+        sharp = Picture(sheet, Metadata(picture.metadata.kind, icc_profile=_profile_of_rgb(picture)))
     write_file(target, _encoded(sharp, target, warnings))
     return ImageSummary.of(source, target, deblurrer, warnings)
 
@@ -67,6 +79,18 @@ def _restored(pixels: Pixels, deblurrer: FaceDeblurrer) -> Pixels:
     samples = {0: pixels.reshape(height, -1)}
     deblurrer.edit(planes_of_arrays(samples, layout, width, height, colorspace=UNSPECIFIED_MATRIX, full_range=True))
     return pixels
+
+
+def _rgb(pixels: Pixels) -> NDArray[np.uint8]:
+    """A copy of pixels [H, W, C] as uint8 RGB [H, W, 3], without transparency."""
+    eight = pixels if pixels.dtype == np.uint8 else pixels >> 8
+    colours = eight[..., :3] if pixels.shape[2] >= 3 else np.repeat(eight[..., :1], 3, axis=2)
+    return np.array(colours, np.uint8, order="C")
+
+
+def _profile_of_rgb(picture: Picture) -> bytes:
+    """The colour profile of a picture, if its pixels are RGB."""
+    return picture.metadata.icc_profile if picture.pixels.shape[2] >= 3 else b""
 
 
 def _encoded(picture: Picture, target: Path, warnings: list[str]) -> bytes:

@@ -27,14 +27,14 @@ class JobSummary:
     restored: int
     skipped_sharp: int
     """Faces of which too little gain was expected, mostly sharp ones: left as they were."""
-    not_chosen: int
-    """Faces that the setting `only` leaves as they are."""
     failed: int
     """Faces for which the network returned NaN: left unrestored."""
     network: str
     """Its name, or that of its file without the suffix."""
     engine: str
     detector: str
+    not_chosen: int = 0
+    """Faces that the setting `only` leaves as they are."""
     expected_gain: float | None = None
     """Mean gain in dB of PSNR that was expected of a face, restored or not; None without any."""
     restored_by_size: dict[int, int] = field(default_factory=dict)

@@ -94,7 +94,13 @@ class LiveLoop:
         self._default_budget = pace.budget or BUDGET_SHARE * pace.interval
         # what fails here is opened again while the stream runs
         self.restorer.keep_up(pace if realtime else None)
-        self.restore_worker = RestoreWorker(self.capture.frames, self.restorer, realtime=realtime, split=options.view == "split")
+        self.restore_worker = RestoreWorker(
+            self.capture.frames,
+            self.restorer,
+            realtime=realtime,
+            split=options.view == "split",
+            show_faces=options.show_faces,
+        )
         # Frames and latencies are counted at the first sink.
         self.sink_workers = [
             SinkWorker(
@@ -184,6 +190,7 @@ class LiveLoop:
             restored_share=restored_share(faces),
             restored_by_size=faces.restored_by_size,
             skipped_sharp=faces.skipped_sharp,
+            not_chosen=faces.not_chosen,
             expected_gain=faces.expected_gain,
             failed=faces.failed,
             latency_ms=self.latencies.milliseconds(),

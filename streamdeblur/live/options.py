@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from streamdeblur.options import ComposedSettings, EncodingOptions, Overwrite, RestorationOptions
+from streamdeblur.options import ComposedSettings, EncodingOptions, Overwrite, RestorationOptions, ShowFaces
 from streamdeblur.setting_types import Size
 
 
@@ -45,4 +45,5 @@ class LiveOptions(ComposedSettings):
     view: Literal["restored", "split"] = Field(
         default="restored", description="'split' leaves the left half of the picture unrestored."
     )
+    show_faces: ShowFaces = False
     overlay: bool = Field(default=True, description="Show latency, frame rate and counts in the preview.")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import threading
 
+from streamdeblur.faces.drawn import draw_faces
 from streamdeblur.live.capture import CapturedFrame
 from streamdeblur.live.latest_frame import LatestFrameSlot
 from streamdeblur.live.restorer import Restorer
 from streamdeblur.live.view import split_view
 from streamdeblur.video.copying import copy_frame
+from streamdeblur.video.planes import frame_planes
 
 POLL_SECONDS = 0.02
 JOIN_SECONDS = 5.0
@@ -25,7 +27,15 @@ class RestoreWorker:
         error: What ended the thread early, otherwise None.
     """
 
-    def __init__(self, captured: LatestFrameSlot[CapturedFrame], restorer: Restorer, *, realtime: bool, split: bool) -> None:
+    def __init__(
+        self,
+        captured: LatestFrameSlot[CapturedFrame],
+        restorer: Restorer,
+        *,
+        realtime: bool,
+        split: bool,
+        show_faces: bool = False,
+    ) -> None:
         """Prepare the thread.
 
         Args:
@@ -33,9 +43,10 @@ class RestoreWorker:
             restorer: Restores them.
             realtime: Whether frames do not wait; otherwise all faces of all frames are restored.
             split: Initial value of `split`.
+            show_faces: Draw the faces into the frames.
         """
         self.frames = LatestFrameSlot[CapturedFrame](blocking=not realtime)
-        self.split = split
+        self.split, self._show_faces = split, show_faces
         self.error: Exception | None = None
         self._captured, self._restorer, self._realtime = captured, restorer, realtime
         self.left_out = self._taken = 0
@@ -86,4 +97,8 @@ class RestoreWorker:
         patience = self._restorer.patience
         deadline = None if patience is None else captured.captured_at + patience
         self._restorer.edit(frame, deadline, captured.captured_at)
-        return CapturedFrame(split_view(original, frame) if original else frame, captured.captured_at)
+        shown = split_view(original, frame) if original else frame
+        if self._show_faces and self._restorer.decisions:
+            shown.make_writable()
+            draw_faces(frame_planes(shown), self._restorer.decisions)
+        return CapturedFrame(shown, captured.captured_at)

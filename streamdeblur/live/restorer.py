@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamdeblur.deblurrer import NO_LIMITS, FaceDeblurrer
+from streamdeblur.faces.decision import FaceDecision
 from streamdeblur.live.adaptation import Adaptation, Pace
 from streamdeblur.live.network_switch import NetworkSwitch
 from streamdeblur.live.timing import Backoff
@@ -37,6 +38,7 @@ class Restorer:
     Attributes:
         adaptation: What is restored in the time that there is; None before `keep_up`, and where there is no limit.
         strength: Strength of the restoration, 0 to 1; may be changed at any time.
+        decisions: What was done with each face of the last frame, and why; none where it passed through.
         paused: Whether frames are passed through unrestored; may be changed at any time.
     """
 
@@ -72,6 +74,7 @@ class Restorer:
         self._size = 0, 0
         self.strength = options.strength
         self.paused = False
+        self.decisions: list[FaceDecision] = []
         self._was_paused = False
 
     def __repr__(self) -> str:
@@ -147,7 +150,7 @@ class Restorer:
             deadline: Time (`time.monotonic`) by which the frame has to be finished; None for no limit.
             arrived_at: Time at which the frame arrived; by default now.
         """
-        deblurrer = self._deblurrer
+        deblurrer, self.decisions = self._deblurrer, []
         if deblurrer is None:
             self._reopen()
             return
@@ -164,6 +167,7 @@ class Restorer:
             began = time.monotonic()
             limits = self.adaptation.limits if self.adaptation else NO_LIMITS
             deblurrer.edit(frame, deadline=deadline, strength=self.strength, limits=limits)
+            self.decisions = deblurrer.decisions
             self._adapt(deblurrer, began, began if arrived_at is None else arrived_at)
             self._backoff.succeeded()
 

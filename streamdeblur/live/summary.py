@@ -68,6 +68,8 @@ class LiveSummary:
     """Restored faces by the side of their crops in pixels."""
     skipped_sharp: int = 0
     """Faces of which too little gain was expected, mostly sharp ones."""
+    not_chosen: int = 0
+    """Faces that the setting `only` leaves as they are."""
     expected_gain: float | None = None
     """Mean gain in dB of PSNR that was expected of a face, restored or not; None without any."""
     failed: int = 0

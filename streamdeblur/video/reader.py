@@ -128,6 +128,11 @@ class Reader:
         """Number of frames that iterating yields, by what the file declares; None where it declares nothing."""
         return self._length.frames(self._begin, self._end)
 
+    @property
+    def total_seconds(self) -> float | None:
+        """Length of the video by what the file declares; None where it declares nothing."""
+        return self._length.seconds
+
     def seconds_of(self, frame: av.VideoFrame) -> float:
         """Return the time of a frame in seconds from the first frame of the file."""
         return 0.0 if frame.pts is None or not frame.time_base else float(frame.pts * frame.time_base - self._length.begin)

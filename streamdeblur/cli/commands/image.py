@@ -55,7 +55,7 @@ def _run(jobs: Sequence[batch.Job], options: ImageBatchOptions, *, single: bool,
     with FaceDeblurrer(options.restoration) as deblurrer:
 
         def work(job: batch.Job) -> ImageSummary:
-            return deblur_image(job.source, job.target, deblurrer, overwrite=options.overwrite)
+            return deblur_image(job.source, job.target, deblurrer, overwrite=options.overwrite, side_by_side=options.side_by_side)
 
         if single and not (options.resume and jobs[0].target.exists()):
             _report_one(work(jobs[0]), quiet=quiet, json=json)

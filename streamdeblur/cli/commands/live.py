@@ -118,6 +118,6 @@ def _text(summary: LiveSummary) -> str:
     return (
         f"{summary.frames} frames in {summary.seconds:.1f} s ({summary.fps:.1f} fps), {summary.dropped} dropped; "
         f"{summary.restored} faces restored{shown_sizes(summary.restored_by_size)}, "
-        f"{summary.passed_through} passed through, {summary.skipped_sharp} left as they are; "
+        f"{summary.passed_through} passed through, {summary.skipped_sharp + summary.not_chosen} left as they are; "
         f"added latency in ms: {latency or 'none'}; {summary.engine}"
     )

@@ -120,9 +120,13 @@ def _write(target: BinaryIO, line: bytes, frame: av.VideoFrame) -> None:
     target.flush()
 
 
+UNTOLD = ("judged", "gain_sum", "blur_before", "blur_after")
+"""Counts from which others are made, and those that are not made here."""
+
+
 def _report(deblurrer: FaceDeblurrer, seconds: float, *, json: bool) -> None:
     statistics = deblurrer.statistics
-    counts = {name: count for name, count in asdict(statistics).items() if name not in ("judged", "gain_sum")}
+    counts = {name: count for name, count in asdict(statistics).items() if name not in UNTOLD}
     counts |= {"expected_gain": statistics.expected_gain, "seconds": round(seconds, 1)}
     counts |= {"network": deblurrer.network.path.stem, "engine": deblurrer.engine.name, "detector": deblurrer.detector.name}
     if json:
@@ -131,5 +135,6 @@ def _report(deblurrer: FaceDeblurrer, seconds: float, *, json: bool) -> None:
         logger.info(
             "%d frames in %.1f s (%.1f fps); %d faces, %d restored%s, %d left as they are; %s, %s",
             statistics.frames, seconds, statistics.frames / seconds, statistics.faces, statistics.restored,
-            shown_sizes(statistics.restored_by_size), statistics.skipped_sharp, counts["network"], counts["engine"],
+            shown_sizes(statistics.restored_by_size), statistics.skipped_sharp + statistics.not_chosen,
+            counts["network"], counts["engine"],
         )  # fmt: skip

@@ -1,0 +1,112 @@
+"""A comparison sheet: a picture before and after, and each of its faces enlarged, with what was done with it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.faces.decision import FaceDecision
+from streamdeblur.faces.drawn import draw_face
+from streamdeblur.faces.window import crop_region
+from streamdeblur.video.drawing import DARK, draw_picture, text_picture
+from streamdeblur.video.planes import Planes, array_planes
+from streamdeblur.video.side_by_side import mark_sides
+
+WIDTH, GAP = 1600, 16
+"""Of a sheet, and between two faces, in pixels."""
+HALF = (WIDTH - GAP) // 2
+"""Width of the two pictures of a face."""
+TALLEST = 1000
+"""Pixels of the height of the picture."""
+FACE = HALF // 2 - 2
+"""Side of the picture of a face."""
+TEXT = 18
+MOST_FACES = 12
+"""Faces that are enlarged: the largest ones."""
+
+
+def comparison_sheet(before: Planes, after: Planes, faces: Sequence[FaceDecision], threshold: float) -> NDArray[np.uint8]:
+    """Return the sheet as uint8 RGB [H, W, 3].
+
+    Args:
+        before: The frame as it was.
+        after: The same with its restored faces.
+        faces: What was done with each of them; they are numbered by their size.
+        threshold: Gain in dB from which faces were restored.
+    """
+    faces = sorted(faces, key=lambda face: -face.window.side)
+    parts = [_frames(before, after, faces)]
+    cells = [_cell(before, after, number, face, threshold) for number, face in enumerate(faces[:MOST_FACES], 1)]
+    parts += [_row(cells[n : n + 2]) for n in range(0, len(cells), 2)]
+    if len(faces) > MOST_FACES:
+        parts.append(_line(f"{len(faces) - MOST_FACES} smaller faces are not enlarged."))
+    elif not faces:
+        parts.append(_line("No face was found."))
+    return np.concatenate([_widened(part) for part in parts])
+
+
+def _frames(before: Planes, after: Planes, faces: Sequence[FaceDecision]) -> NDArray[np.uint8]:
+    """The two frames beside each other, the faces outlined at the left."""
+    scale = min(WIDTH / 2 / before.width, TALLEST / before.height)
+    width, height = round(scale * before.width), round(scale * before.height)
+    whole = [crop_region(p, 0, 0, p.width, p.height, np.empty((p.height, p.width, 3), np.uint8)) for p in (before, after)]
+    enlarges = scale > 1
+    pictures = [cv2.resize(one, (width, height), interpolation=cv2.INTER_CUBIC if enlarges else cv2.INTER_AREA) for one in whole]
+    outlined = np.ascontiguousarray(pictures[0], np.uint8)
+    for number, face in enumerate(faces, 1):
+        x0, y0, x1, y1 = (scale * value for value in face.box)
+        draw_face(array_planes(outlined), (x0, y0, x1, y1), face.reason, [str(number)])
+    both = np.ascontiguousarray(np.concatenate([outlined, pictures[1]], axis=1), np.uint8)
+    mark_sides(array_planes(both), width)
+    return both
+
+
+def _cell(before: Planes, after: Planes, number: int, face: FaceDecision, threshold: float) -> NDArray[np.uint8]:
+    """A face before and after, and what is known of it: uint8 RGB [H, HALF, 3]."""
+    window = face.window
+    out = np.empty((2, FACE, FACE, 3), np.uint8)
+    for planes, picture in zip((before, after), out, strict=True):
+        crop_region(planes, window.left, window.top, window.side, window.side, picture)
+    texts = _texts(number, face, face.blur_in(before), face.blur_in(after), threshold)
+    lines = [text_picture(text, TEXT) for text in texts]
+    cell = np.full((FACE + GAP + sum(len(line) for line in lines), HALF, 3), DARK, np.uint8)
+    planes = array_planes(cell)
+    draw_picture(planes, out[0], 0, 0)
+    draw_picture(planes, out[1], HALF - FACE, 0)
+    top = FACE
+    for line in lines:
+        draw_picture(planes, line, 0, top)
+        top += len(line)
+    return cell
+
+
+def _texts(number: int, face: FaceDecision, before: float, after: float, threshold: float) -> list[str]:
+    x0, y0, x1, y1 = face.box
+    expected = "" if face.gain is None else f"; {face.gain:.1f} dB to be gained"
+    asked = f", {threshold:.1f} dB needed" if expected and np.isfinite(threshold) else ""
+    return [
+        f"Face {number}, {x1 - x0:.0f} x {y1 - y0:.0f} px: blur {before:.2f} before, {after:.2f} after",
+        f"{face.in_words[:1].upper()}{face.in_words[1:]}{expected}{asked}",
+    ]
+
+
+def _row(cells: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
+    """Cells beside each other, below a gap."""
+    row = np.full((GAP + max(map(len, cells)), WIDTH, 3), DARK, np.uint8)
+    for number, cell in enumerate(cells):
+        draw_picture(array_planes(row), cell, number * (HALF + GAP), GAP)
+    return row
+
+
+def _line(text: str) -> NDArray[np.uint8]:
+    return text_picture(text, TEXT)
+
+
+def _widened(part: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """A part of the sheet in the middle of its width."""
+    whole = np.full((part.shape[0], WIDTH, 3), DARK, np.uint8)
+    draw_picture(array_planes(whole), part, (WIDTH - part.shape[1]) // 2, 0)
+    return whole
