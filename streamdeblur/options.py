@@ -407,6 +407,8 @@ class ArchiveOptions(VideoBatchOptions):
             raise ValueError("ray shares the work out itself, and shard is a share of it: give one of them")
         if self.watch and self.shard is not None:
             raise ValueError("watch is of one batch, and shard is a share of a plan: give one of them")
+        if self.report is not None:
+            raise ValueError("report is about one video: give it with one input and one output")
         if callable(self.restoration.only):
             raise ValueError("only: a function cannot be given to the processes of a batch; a text can")
         if not self.watch and (given := {"settle", "idle"} & self.model_fields_set):

@@ -195,6 +195,7 @@ def cases(inputs, out):
         "video": Case([inputs / "talk.mp4", out / "sharp.mp4", *quick]),
         "batch": Case([inputs / "talk.mp4", "--out", out / "batch", *quick]),
         "image": Case([inputs / "portrait.png", out / "sharp.png", *quick]),
+        "preview": Case([inputs / "talk.mp4", out / "preview.png", *quick]),
         "demo": Case(["--seconds", "0.2", "--out", out / "demo"], takes_long=True),
         "blur": Case([inputs / "sharp.mp4", out / "pairs", "--every", "6"]),
         "live": Case(

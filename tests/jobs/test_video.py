@@ -299,16 +299,6 @@ def test_a_part_of_a_video_is_cut_with_its_sound(tmp_path, blurry_video, deblurr
     assert np.abs(part.to_ndarray(format="gray").astype(int) - whole.to_ndarray(format="gray"))[:40, :40].mean() < 3
 
 
-def test_side_by_side_shows_the_input_at_the_left(tmp_path, few_pictures, inverting):
-    source = write_video(tmp_path / "in.mkv", few_pictures, VideoSpec(codec="ffv1", **LOSSLESS))
-    deblur_video(source, tmp_path / "out.mkv", deblurrer=inverting, side_by_side=True)
-    for before, wide in zip(read_frames(source), read_frames(tmp_path / "out.mkv"), strict=True):
-        assert wide.width == 640
-        old, both = plane_bytes(before)[0], plane_bytes(wide)[0]
-        assert np.array_equal(both[:, :320], old)
-        assert not np.array_equal(both[:, 320:], old)
-
-
 def test_strength_scales_the_change(tmp_path, few_pictures):
     source = write_video(tmp_path / "in.mkv", few_pictures[:4], VideoSpec(codec="ffv1", **LOSSLESS))
     network = write_network(tmp_path / "invert.onnx", "invert")

@@ -22,6 +22,7 @@ ARGUMENTS = [
     ["video", "absent.mp4", "out.mp4", "--json"],
     ["batch", "@absent", "--out", "sharp"],
     ["image", "absent.png", "out.png"],
+    ["preview", "absent.mp4", "--at", "1"],
     ["blur", "absent.mp4", "out"],
     ["live", "--source", "absent.mp4", "--headless"],
     ["serve", "--key", "absent.pem"],

@@ -42,7 +42,7 @@ Config = Annotated[
 ]
 
 
-@with_settings(ArchiveOptions)
+@with_settings(ArchiveOptions, without=["report"])
 def command(inputs: Inputs, out: Out, config: Config = None, quiet: Quiet = False, json: Json = False, **settings: Any) -> None:
     """The same command goes on with what was interrupted, and does not do again what is complete. Long videos are cut into
     segments, which workers do at the same time.
