@@ -40,6 +40,21 @@ def test_a_file_that_is_not_played_in_real_time_loses_no_frame(options, clip, tm
     assert all(difference[:20, :20].mean() < 3 for difference in changed)
 
 
+def test_faces_are_drawn_into_the_frames_of_all_outputs(options, clip, tmp_path):
+    plain, drawn = tmp_path / "plain.mkv", tmp_path / "drawn.mkv"
+    run(options(source=str(clip), to=(str(plain),), codec="ffv1"))
+    summary = run(options(source=str(clip), to=(str(drawn),), codec="ffv1", show_faces=True))
+    assert summary.restored == 12
+    for before, after in zip(read_frames(plain), read_frames(drawn), strict=True):
+        changed = before.to_ndarray(format="gray") != after.to_ndarray(format="gray")
+        assert 500 < np.count_nonzero(changed) < 0.2 * changed.size
+
+
+def test_faces_that_are_not_chosen_are_counted(options, clip):
+    summary = run(options(source=str(clip)).changed(only="region:0,0,20,20"))
+    assert (summary.restored, summary.not_chosen) == (0, 12)
+
+
 def test_in_real_time_frames_keep_the_times_of_their_capture(options, clip, tmp_path):
     began = time.monotonic()
     summary = run(options(source=str(clip), realtime=True, to=(str(tmp_path / "out.mkv"),)))
