@@ -32,8 +32,12 @@ class FrameView:
     def __init__(self, options: VideoOptions) -> None:
         """`options`: what is shown."""
         self.needs_input = options.side_by_side
-        self._show_faces = options.show_faces
-        self._zoom = FaceZoom() if options.zoom == "faces" else None
+        self._show_faces, self._zooms = options.show_faces, options.zoom == "faces"
+        self.begin_segment()
+
+    def begin_segment(self) -> None:
+        """Forget the frames so far: a segment is shown as where it is restored apart from those before it."""
+        self._zoom = FaceZoom() if self._zooms else None
 
     def frame(self, before: av.VideoFrame | None, after: av.VideoFrame, faces: Sequence[FaceDecision]) -> av.VideoFrame:
         """Return the frame to write.

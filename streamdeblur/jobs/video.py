@@ -235,7 +235,7 @@ def restore_frames(
     """
     decoded, restored = Channel[Item](QUEUED), Channel[_Restored](QUEUED)
     view = FrameView(options)
-    frames, began = 0, time.monotonic()
+    frames, since_cut, began = 0, 0, time.monotonic()
     with Stages(decoded, restored) as stages:
         stages.start(lambda: decoded.send_all(reader))
         stages.start(lambda: _write(writer, restored, view))
@@ -247,12 +247,14 @@ def restore_frames(
                 restored.send(_Restored(item))
                 continue
             faces, planes = deblurrer.decisions, frame_planes(item.frame)
-            if frames % MEASURED_EVERY == 0:
+            # counted anew in each segment, as where they are restored apart
+            since_cut = 0 if item.segment == "begin" else since_cut
+            if since_cut % MEASURED_EVERY == 0:
                 _measure(planes, faces, deblurrer.statistics)
             if report is not None:
                 report.add(frames, reader.seconds_of(item.frame), planes, faces)
             restored.send(_Restored(item, faces))
-            frames += 1
+            frames, since_cut = frames + 1, since_cut + 1
             if on_progress is not None:
                 on_progress(Progress(frames, reader.total_frames, time.monotonic() - began, deblurrer.statistics.restored))
         restored.close()
@@ -279,6 +281,8 @@ def _write(writer: Writer, items: Iterable[_Restored], view: FrameView) -> None:
     for restored in items:
         frame, payload = restored.item.frame, restored.item.payload
         if isinstance(frame, av.VideoFrame):
+            if restored.item.segment == "begin":
+                view.begin_segment()
             writer.write(view.frame(payload, frame, restored.faces))
         else:
             writer.copy(payload)

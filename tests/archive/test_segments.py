@@ -64,11 +64,13 @@ def packets(path):
     return found
 
 
-@pytest.mark.parametrize("deblurrer_name", ["inverting", "remembering"])
-def test_every_pixel_and_time_stamp_is_that_of_one_piece(tmp_path, blurry_pictures, request, deblurrer_name):
+@pytest.mark.parametrize(
+    ("deblurrer_name", "shown"), [("inverting", {}), ("remembering", {}), ("inverting", {"side_by_side": True, "zoom": "faces"})]
+)
+def test_every_pixel_and_time_stamp_is_that_of_one_piece(tmp_path, blurry_pictures, request, deblurrer_name, shown):
     deblurrer = request.getfixturevalue(deblurrer_name)
     source = source_of(tmp_path, blurry_pictures[:30])
-    options = VideoOptions(codec="ffv1", segment=0.4)
+    options = VideoOptions(codec="ffv1", segment=0.4, **shown)
     assert [segment.frames for segment in find_cuts(source, 0.4).segments] == [10, 10, 10]
     whole = deblur_video(source, tmp_path / "whole.mkv", options, deblurrer=deblurrer)
     joined = in_segments(source, tmp_path / "joined.mkv", deblurrer, options)
@@ -76,7 +78,17 @@ def test_every_pixel_and_time_stamp_is_that_of_one_piece(tmp_path, blurry_pictur
     for one, other in zip(read_frames(tmp_path / "whole.mkv"), read_frames(tmp_path / "joined.mkv"), strict=True):
         assert one.pts == other.pts
         assert all(np.array_equal(a, b) for a, b in zip(plane_bytes(one), plane_bytes(other), strict=True))
-    same = ("faces", "restored", "skipped_sharp", "frames", "warnings", "expected_gain", "network", "restored_by_size")
+    same = (
+        "faces",
+        "restored",
+        "skipped_sharp",
+        "frames",
+        "warnings",
+        "expected_gain",
+        "network",
+        "restored_by_size",
+        "median_blur",
+    )
     assert [getattr(whole, name) for name in same] == [getattr(joined, name) for name in same]
     assert whole.restored > 20
 

@@ -42,6 +42,15 @@ def test_one_file_with_json_on_the_last_line(tmp_path, source):
     assert len(read_frames(tmp_path / "sharp.mp4")) == 12
 
 
+def test_the_summary_says_what_became_of_the_faces_and_why(tmp_path, source, quick):
+    done = run("video", source, tmp_path / "sharp.mp4", *quick)
+    assert re.search(
+        r"12 faces, 12 restored \(100%\); median blur of the restored faces 0\.\d\d before, 0\.\d\d after;", done.stdout
+    )
+    left = run("video", source, tmp_path / "left.mp4", "--only", "region:0,0,5,5", *quick)
+    assert "12 faces, 0 restored (0%), 12 left: not chosen; invert, " in left.stdout
+
+
 def test_quiet_says_nothing(tmp_path, source, quick):
     done = run_process("video", source, tmp_path / "sharp.mp4", "--quiet", *quick)
     assert (done.exit_code, done.stdout, done.stderr) == (0, "", "")

@@ -13,7 +13,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
-EXTRAS = ("live", "eval", "train")
+EXTRAS = ("live", "eval", "train", "report")
 MARKERS = (
     "telemetry", "analytics", "do_not_track", "donottrack", "posthog", "sentry_sdk", "sentry.io", "mixpanel",
     "applicationinsights",
