@@ -217,7 +217,7 @@ class RestorationOptions(UserSettings):
     )
     always: bool = Field(default=False, description="Restore all faces, sharp ones, too: --threshold always.")
     only: Only | None = Field(
-        default=None, description="Restore the largest face alone, the N largest, one track, or the faces in a region."
+        default=None, description="Restore these faces alone: largest, a number of the largest, track:ID or region:x,y,w,h."
     )
     detector: str = Field(
         default="centerface", description="centerface, scrfd:FILE.onnx or scrfd:PACK (an InsightFace model pack)."
@@ -247,6 +247,11 @@ class RestorationOptions(UserSettings):
         le=4096,
         description="Cores to share out among the stages, at most; by default all that the process may use.",
     )
+
+    @property
+    def names_a_track(self) -> bool:
+        """Whether the faces to restore are chosen by the number of a track."""
+        return isinstance(self.only, str) and self.only.startswith("track")
 
     def in_real_time(self) -> RestorationOptions:
         """Return the options for a stream in real time: another network is the default."""
@@ -343,7 +348,7 @@ class VideoOptions(ComposedSettings):
     @property
     def numbers_tracks(self) -> bool:
         """Whether a user sees or names the numbers of tracks, which therefore hold for the whole video."""
-        return self.show_faces or self.report is not None or str(self.restoration.only).startswith("track")
+        return self.show_faces or self.report is not None or self.restoration.names_a_track
 
     @model_validator(mode="after")
     def _refuse_zoom_alone(self) -> Self:
@@ -421,25 +426,34 @@ class ArchiveOptions(VideoBatchOptions):
         return VideoOptions.validated(self.model_dump(exclude_unset=True, exclude=own))
 
 
-class PreviewOptions(ComposedSettings):
-    """What the command ``preview`` needs."""
+class FrameOptions(ComposedSettings):
+    """What commands need that restore single frames."""
 
     restoration: RestorationOptions = RestorationOptions()
+    overwrite: Overwrite = False
+
+    @model_validator(mode="after")
+    def _refuse_tracks(self) -> Self:
+        if self.restoration.names_a_track:
+            raise ValueError("only: tracks are numbered in whole videos; give largest, a number, or region:x,y,w,h")
+        return self
+
+
+class PreviewOptions(FrameOptions):
+    """What the command ``preview`` needs."""
+
     at: Seconds | None = Field(
         default=None, ge=0.0, le=LONGEST_TIME, description="Time of the frame; by default the middle of the video."
     )
-    overwrite: Overwrite = False
     allow_network: AllowNetwork = False
 
 
-class ImageBatchOptions(ComposedSettings):
+class ImageBatchOptions(FrameOptions):
     """What the command ``image`` needs for one or many files."""
 
-    restoration: RestorationOptions = RestorationOptions()
     side_by_side: bool = Field(
         default=False, description="Show the picture before and after, and each face enlarged with what was done with it."
     )
-    overwrite: Overwrite = False
     resume: Resume = False
 
 

@@ -196,7 +196,7 @@ Device = Annotated[str, DEVICE]
 
 ONLY = Spelling(
     "one of largest, a number of faces, track:ID, region:x,y,w,h in pixels, or in Python a function",
-    "largest|N|track:ID|region:x,y,w,h",
+    "FACES",
     checked_only,
 )
 Only = Annotated[str | Callable[[TrackedFace], bool], PlainValidator(checked_only), ONLY]

@@ -8,7 +8,7 @@ from streamdeblur import FaceDeblurrer, RestorationOptions, TrackedFace
 from streamdeblur.errors import OptionError
 from streamdeblur.faces.chosen import ChosenFaces
 from streamdeblur.faces.hysteresis import FADE_FRAMES
-from streamdeblur.options import ArchiveOptions
+from streamdeblur.options import ArchiveOptions, ImageBatchOptions, PreviewOptions
 from support.models.networks import write_network
 
 SIZE = (1280, 720)
@@ -93,3 +93,9 @@ def test_a_function_is_refused_where_it_cannot_travel():
     with pytest.raises(OptionError, match="a function cannot be given to the processes of a batch"):
         ArchiveOptions.load(only=lambda face: True)
     assert ArchiveOptions.load(only=3).restoration.only == "3"
+
+
+@pytest.mark.parametrize("options", [PreviewOptions, ImageBatchOptions])
+def test_tracks_are_not_named_where_nobody_sees_their_numbers(options):
+    with pytest.raises(OptionError, match="only: tracks are numbered in whole videos"):
+        options.load(only="track:1")

@@ -14,9 +14,10 @@ from streamdeblur.cli.output import print_json
 from streamdeblur.cli.parameters import Config, Json, Quiet
 from streamdeblur.options import PreviewOptions
 
-Input = Annotated[str, typer.Argument(help="The video.")]
+Input = Annotated[str, typer.Argument(metavar="INPUT", help="The video.")]
 Output = Annotated[
-    Path | None, typer.Argument(help="The picture; by default NAME.preview.png in this folder, which is replaced.")
+    Path | None,
+    typer.Argument(metavar="OUTPUT", help="The picture; by default NAME.preview.png in this folder, which is replaced."),
 ]
 
 
