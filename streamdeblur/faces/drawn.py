@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from streamdeblur.faces.decision import FaceDecision, Reason
 from streamdeblur.faces.tracked_face import Box
-from streamdeblur.video.drawing import RGB, draw_box, text_size, write_lines
+from streamdeblur.video.drawing import RGB, draw_box, text_size, upright_box, write_lines
 from streamdeblur.video.planes import Planes
 
 COLOURS: dict[Reason, RGB] = {
@@ -36,8 +36,8 @@ def draw_face(planes: Planes, box: Box, reason: Reason, texts: Sequence[str]) ->
     colour = COLOURS[reason]
     draw_box(planes, box, colour)
     needed = 2 * len(texts) * text_size(planes)
-    left, top = max(0, round(box[0])), round(box[1])
-    write_lines(planes, texts, left, top if top >= needed else max(0, top) + needed, colour)
+    left, top, _, _ = map(round, upright_box(planes, box))
+    write_lines(planes, texts, max(0, left), top if top >= needed else max(0, top) + needed, colour)
 
 
 def label_of(face: FaceDecision) -> list[str]:

@@ -11,10 +11,10 @@ from streamdeblur.faces.decision import FaceDecision
 from streamdeblur.faces.drawn import draw_faces
 from streamdeblur.faces.window import crop_region
 from streamdeblur.options import VideoOptions
-from streamdeblur.video.copying import beside
-from streamdeblur.video.drawing import draw_picture
-from streamdeblur.video.planes import Planes, frame_planes
-from streamdeblur.video.side_by_side import mark_sides
+from streamdeblur.video.copying import copy_frame
+from streamdeblur.video.drawing import draw_picture, upright
+from streamdeblur.video.planes import frame_planes
+from streamdeblur.video.side_by_side import side_by_side
 
 if TYPE_CHECKING:
     import av
@@ -49,23 +49,21 @@ class FrameView:
         """
         if self._show_faces and faces:
             after.make_writable()
-            draw_faces(frame_planes(after), faces)
+            draw_faces(upright(after), faces)
         if before is None:
             return after
-        wide = beside(before, after)
         if self._zoom is not None:
             region = self._zoom.region(faces, after.width, after.height)
-            for picture, left in ((before, 0), (after, after.width)):
-                _enlarge(frame_planes(picture), region, frame_planes(wide), left)
-        mark_sides(frame_planes(wide), after.width)
-        return wide
+            before, after = _enlarged(before, region), _enlarged(after, region)
+        return side_by_side(before, after)
 
 
-def _enlarge(source: Planes, region: Sequence[float], target: Planes, column: int) -> None:
-    """Put a region (left, top, width, height) of a frame, enlarged to its size, into another one from a column on."""
-    out = np.empty((source.height, source.width, 3), np.uint8)
-    left, top, width, height = region
-    draw_picture(target, crop_region(source, left, top, width, height, out), column, 0)
+def _enlarged(frame: av.VideoFrame, region: tuple[float, float, float, float]) -> av.VideoFrame:
+    """A region of a frame (left, top, width, height), enlarged to its size."""
+    whole = copy_frame(frame)
+    out = np.empty((frame.height, frame.width, 3), np.uint8)
+    draw_picture(frame_planes(whole), crop_region(frame_planes(frame), *region, out), 0, 0)
+    return whole
 
 
 class FaceZoom:

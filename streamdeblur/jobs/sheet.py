@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from streamdeblur.faces.decision import FaceDecision
 from streamdeblur.faces.drawn import draw_face
 from streamdeblur.faces.window import crop_region
-from streamdeblur.video.drawing import DARK, draw_picture, text_picture
+from streamdeblur.video.drawing import DARK, draw_picture, text_picture, upright_box
 from streamdeblur.video.planes import Planes, array_planes
 from streamdeblur.video.side_by_side import mark_sides
 
@@ -50,14 +50,15 @@ def comparison_sheet(before: Planes, after: Planes, faces: Sequence[FaceDecision
 
 def _frames(before: Planes, after: Planes, faces: Sequence[FaceDecision]) -> NDArray[np.uint8]:
     """The two frames beside each other, the faces outlined at the left."""
-    scale = min(WIDTH / 2 / before.width, TALLEST / before.height)
-    width, height = round(scale * before.width), round(scale * before.height)
-    whole = [crop_region(p, 0, 0, p.width, p.height, np.empty((p.height, p.width, 3), np.uint8)) for p in (before, after)]
+    whole = [_picture(before, 0, 0, before.width, before.height), _picture(after, 0, 0, after.width, after.height)]
+    lines, columns = whole[0].shape[:2]
+    scale = min(WIDTH / 2 / columns, TALLEST / lines)
+    width, height = round(scale * columns), round(scale * lines)
     enlarges = scale > 1
     pictures = [cv2.resize(one, (width, height), interpolation=cv2.INTER_CUBIC if enlarges else cv2.INTER_AREA) for one in whole]
     outlined = np.ascontiguousarray(pictures[0], np.uint8)
     for number, face in enumerate(faces, 1):
-        x0, y0, x1, y1 = (scale * value for value in face.box)
+        x0, y0, x1, y1 = (scale * value for value in upright_box(before, face.box))
         draw_face(array_planes(outlined), (x0, y0, x1, y1), face.reason, [str(number)])
     both = np.ascontiguousarray(np.concatenate([outlined, pictures[1]], axis=1), np.uint8)
     mark_sides(array_planes(both), width)
@@ -67,15 +68,13 @@ def _frames(before: Planes, after: Planes, faces: Sequence[FaceDecision]) -> NDA
 def _cell(before: Planes, after: Planes, number: int, face: FaceDecision, threshold: float) -> NDArray[np.uint8]:
     """A face before and after, and what is known of it: uint8 RGB [H, HALF, 3]."""
     window = face.window
-    out = np.empty((2, FACE, FACE, 3), np.uint8)
-    for planes, picture in zip((before, after), out, strict=True):
-        crop_region(planes, window.left, window.top, window.side, window.side, picture)
-    texts = _texts(number, face, face.blur_in(before), face.blur_in(after), threshold)
+    pictures = [_picture(planes, window.left, window.top, window.side, window.side, FACE) for planes in (before, after)]
+    texts = _texts(number, before, after, face, threshold)
     lines = [text_picture(text, TEXT) for text in texts]
     cell = np.full((FACE + GAP + sum(len(line) for line in lines), HALF, 3), DARK, np.uint8)
     planes = array_planes(cell)
-    draw_picture(planes, out[0], 0, 0)
-    draw_picture(planes, out[1], HALF - FACE, 0)
+    draw_picture(planes, pictures[0], 0, 0)
+    draw_picture(planes, pictures[1], HALF - FACE, 0)
     top = FACE
     for line in lines:
         draw_picture(planes, line, 0, top)
@@ -83,12 +82,19 @@ def _cell(before: Planes, after: Planes, number: int, face: FaceDecision, thresh
     return cell
 
 
-def _texts(number: int, face: FaceDecision, before: float, after: float, threshold: float) -> list[str]:
-    x0, y0, x1, y1 = face.box
+def _picture(planes: Planes, left: float, top: float, width: float, height: float, size: int | None = None) -> NDArray[np.uint8]:
+    """A region of a frame, upright, as a square of `size` pixels; by default as large as it is."""
+    out = np.empty((size or round(height), size or round(width), 3), np.uint8)
+    return np.rot90(crop_region(planes, left, top, width, height, out), planes.turn)
+
+
+def _texts(number: int, before: Planes, after: Planes, face: FaceDecision, threshold: float) -> list[str]:
+    x0, y0, x1, y1 = upright_box(before, face.box)
+    blurs = f"blur {face.blur_in(before):.2f} before, {face.blur_in(after):.2f} after"
     expected = "" if face.gain is None else f"; {face.gain:.1f} dB to be gained"
     asked = f", {threshold:.1f} dB needed" if expected and np.isfinite(threshold) else ""
     return [
-        f"Face {number}, {x1 - x0:.0f} x {y1 - y0:.0f} px: blur {before:.2f} before, {after:.2f} after",
+        f"Face {number}, {x1 - x0:.0f} x {y1 - y0:.0f} px: {blurs}",
         f"{face.in_words[:1].upper()}{face.in_words[1:]}{expected}{asked}",
     ]
 

@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache
+from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.video.planes import Planes
+from streamdeblur.video.planes import Planes, SampleArray, frame_planes
+
+if TYPE_CHECKING:
+    import av
 
 RGB = tuple[int, int, int]
 WHITE, DARK = (255, 255, 255), (24, 24, 24)
@@ -45,37 +50,58 @@ def text_picture(text: str, size: int, colour: RGB = WHITE, background: RGB = DA
     return drawn
 
 
+def upright(frame: av.VideoFrame) -> Planes:
+    """Return the planes of a frame, on which is drawn as on the picture that players show: phones record turned frames."""
+    return replace(frame_planes(frame), turn=round(frame.rotation / 90) % 4)
+
+
+def upright_box(planes: Planes, box: Sequence[float]) -> tuple[float, float, float, float]:
+    """Return where a box of the frame (x0, y0, x1, y1 in pixels) lies in the upright picture."""
+    x0, y0, x1, y1 = map(float, box)
+    width, height = planes.width, planes.height
+    for _ in range(planes.turn):
+        x0, y0, x1, y1 = y0, width - x1, y1, width - x0
+        width, height = height, width
+    return x0, y0, x1, y1
+
+
 def draw_picture(planes: Planes, picture: NDArray[np.uint8], left: int, top: int) -> None:
     """Put a picture over a part of a frame; what would lie beyond the frame's border is left out.
 
     Args:
         planes: The frame.
         picture: uint8 RGB [H, W, 3].
-        left: Column of its first pixel, taken back to one where a chroma sample begins.
+        left: Column of its first pixel in the upright picture, taken back to one where a chroma sample begins.
         top: Line of its first pixel, taken back in the same way.
     """
     components = planes.layout.components
-    columns, lines = max(c.horizontal for c in components), max(c.vertical for c in components)
+    # columns and lines of the upright picture per sample
+    steps = [(c.vertical, c.horizontal) if planes.turn % 2 else (c.horizontal, c.vertical) for c in components]
+    columns, lines = (max(sizes) for sizes in zip(*steps, strict=True))
     left, top = left // columns * columns, top // lines * lines
     cut_left, cut_top = max(0, -left), max(0, -top)
-    picture = picture[cut_top : planes.height - top, cut_left : planes.width - left]
+    picture = picture[cut_top:, cut_left:]
     if not picture.size:
         return
     below, beside = -picture.shape[0] % lines, -picture.shape[1] % columns
     whole = np.pad(picture, ((0, below), (0, beside), (0, 0)), mode="edge").astype(np.float32)
-    for number, component in enumerate(components):
-        height, width = whole.shape[0] // component.vertical, whole.shape[1] // component.horizontal
-        reduced = cv2.resize(whole, (width, height), interpolation=cv2.INTER_AREA)
+    for number, (across, down) in enumerate(steps):
+        reduced = cv2.resize(whole, (whole.shape[1] // across, whole.shape[0] // down), interpolation=cv2.INTER_AREA)
         codes = np.rint(reduced @ planes.colour.from_rgb[number] + planes.colour.black[number])
-        x, y = (left + cut_left) // component.horizontal, (top + cut_top) // component.vertical
-        samples = planes.arrays[number][:, component.offset :: component.stride]
-        region = samples[y : min(y + height, -(-planes.height // component.vertical)), x:][:, :width]
+        samples = np.rot90(_samples(planes, number), planes.turn)
+        region = samples[(top + cut_top) // down :, (left + cut_left) // across :][: codes.shape[0], : codes.shape[1]]
         clipped = np.clip(codes, 0, planes.layout.maximum).astype(samples.dtype) << planes.layout.shift
         region[:] = clipped[: region.shape[0], : region.shape[1]]
 
 
+def _samples(planes: Planes, number: int) -> SampleArray:
+    """The samples of a component as a view of the frame, [lines, columns]."""
+    component, (_, _, columns, lines, _) = planes.layout.components[number], planes.memory[number]
+    return planes.arrays[number][:lines, component.offset :: component.stride][:, :columns]
+
+
 def write_lines(planes: Planes, texts: Sequence[str], left: int, bottom: int, background: RGB = DARK) -> None:
-    """Write lines of text, the last of which ends above the line `bottom` of a frame."""
+    """Write lines of text, the last of which ends above the line `bottom` of the upright picture."""
     for text in reversed(texts):
         picture = text_picture(text, text_size(planes), background=background)
         bottom -= picture.shape[0]
@@ -83,8 +109,8 @@ def write_lines(planes: Planes, texts: Sequence[str], left: int, bottom: int, ba
 
 
 def draw_box(planes: Planes, box: Sequence[float], colour: RGB) -> None:
-    """Draw the outline of a box (x0, y0, x1, y1 in pixels)."""
-    x0, y0, x1, y1 = (round(float(value)) for value in box)
+    """Draw the outline of a box of the frame (x0, y0, x1, y1 in pixels)."""
+    x0, y0, x1, y1 = map(round, upright_box(planes, box))
     width = line_width(planes)
     across = np.full((width, max(1, x1 - x0), 3), colour, np.uint8)
     down = np.full((max(1, y1 - y0), width, 3), colour, np.uint8)

@@ -40,6 +40,8 @@ class Planes:
     colour: ColourMatrices
     centred_chroma: bool = False
     """Chroma lies between luma columns (JPEG), not on the even ones (MPEG-2 and later)."""
+    turn: int = 0
+    """Quarter turns, counterclockwise, after which the frame is upright; only drawing takes note of them."""
 
     def __repr__(self) -> str:
         return f"Planes({self.width}x{self.height}, {self.layout.family}, {self.layout.depth} bits)"

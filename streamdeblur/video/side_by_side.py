@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from streamdeblur.video.copying import beside
-from streamdeblur.video.drawing import DARK, WHITE, draw_picture, line_width, text_size, write_lines
+from streamdeblur.video.drawing import DARK, WHITE, draw_picture, line_width, text_size, upright, upright_box, write_lines
 from streamdeblur.video.planes import Planes, frame_planes
 
 if TYPE_CHECKING:
@@ -22,14 +23,15 @@ def mark_sides(planes: Planes, column: int) -> None:
     # with dark edges, it is seen on white as well
     line = np.full((planes.height, 3 * width, 3), DARK, np.uint8)
     line[:, width : 2 * width] = WHITE
-    draw_picture(planes, line, column - 2 * width, 0)
+    draw_picture(replace(planes, turn=0), line, column - 2 * width, 0)
     margin = text_size(planes) // 2
-    for text, left in ((BEFORE, 0), (AFTER, column + width)):
-        write_lines(planes, [text], left + margin, planes.height - margin)
+    for text, half in ((BEFORE, (0, 0, column, planes.height)), (AFTER, (column + width, 0, planes.width, planes.height))):
+        left, _, _, bottom = map(round, upright_box(planes, half))
+        write_lines(planes, [text], left + margin, bottom - margin)
 
 
 def side_by_side(before: av.VideoFrame, after: av.VideoFrame) -> av.VideoFrame:
     """Place two frames of the same size and pixel format beside each other, with a line between them and what each shows."""
     wide = beside(before, after)
-    mark_sides(frame_planes(wide), before.width)
+    mark_sides(replace(frame_planes(wide), turn=upright(after).turn), before.width)
     return wide

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from streamdeblur.faces.window import crop_region
-from streamdeblur.video.drawing import DARK, draw_box, draw_picture, text_picture, write_lines
+from streamdeblur.video.drawing import DARK, draw_box, draw_picture, text_picture, upright_box, write_lines
 from streamdeblur.video.planes import frame_planes
 from streamdeblur.video.side_by_side import side_by_side
 from support.media.frames import PIXEL_FORMATS, RARE_PIXEL_FORMATS, plane_bytes, random_frame
@@ -42,6 +44,23 @@ def test_what_lies_beyond_the_border_is_left_out(pixel_format, left, top):
     write_lines(frame_planes(frame), ["a text that is too long for it"], left, top)
     if (left, top) == (-10, -6):
         assert np.abs(shown(frame, 0, 0, 10, 6) - ORANGE).max() < 40
+
+
+@pytest.mark.parametrize("turn", [1, 2, 3])
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "uyvy422", "p010le", "gbrp"])
+def test_what_is_drawn_into_a_turned_frame_is_upright_for_players(pixel_format, turn):
+    """A picture at a place of the upright frame, and the outline of the box where that lies in the frame as it is stored."""
+    turned = replace(frame_planes(frame := random_frame(pixel_format)), turn=turn)
+    marked = np.zeros((16, 24, 3), np.uint8)
+    marked[:, :12] = ORANGE
+    draw_picture(turned, marked, 8, 32)
+    whole = crop_region(turned, 0, 0, 96, 72, np.empty((72, 96, 3), np.uint8))
+    upright = np.rot90(whole, turn)[36:44, 8:32].astype(int)
+    assert np.abs(upright[:, 3:9] - ORANGE).max() < 12
+    assert upright[:, 15:21].max() < 12
+    box = {1: (40, 8, 56, 32), 2: (64, 24, 88, 40), 3: (32, 40, 48, 64)}[turn]
+    assert upright_box(turned, box) == {1: (8, 40, 32, 56), 2: (8, 32, 32, 48), 3: (8, 32, 32, 48)}[turn]
+    assert frame.width == 96
 
 
 def test_two_frames_beside_each_other_are_told_apart_by_a_line_and_their_labels():
