@@ -33,7 +33,7 @@ from streamdeblur.video.source import MAX_PIXELS, check_source
 from streamdeblur.video.writer import Writer
 
 MEASURED_EVERY = 5
-"""Frames of which one has the blur of its faces measured: in all of them, that would take 3 % of the time of the restoration."""
+"""Frames of which one has the blur of its restored faces measured, which takes 0.7 ms for a face (one core of an AMD EPYC)."""
 QUEUED = 6
 """Frames and packets that may wait between two stages."""
 
