@@ -34,6 +34,7 @@ class FaceDecision:
     track_id: int | None
     """Number of its track; None where a tracker of the caller's gives none."""
     box: Box
+    """x0, y0, x1, y1 in pixels."""
     window: FaceWindow
     """The square around it that is restored."""
     reason: Reason

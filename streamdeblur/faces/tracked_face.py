@@ -15,6 +15,7 @@ class TrackedFace:
     track_id: int | None
     """Number of its track; None where a tracker of the caller's gives none."""
     box: Box
+    """x0, y0, x1, y1 in pixels."""
     frame_size: tuple[int, int]
     """Width and height of the frame in pixels."""
 

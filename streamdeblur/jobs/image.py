@@ -54,7 +54,9 @@ def deblur_image(
     warnings: list[str] = []
     picture = read_picture(source, warnings)
     check_target(source, target, overwrite=overwrite)
-    if not side_by_side:
+    if side_by_side:
+        kind_of_target(target)
+    else:
         check_fits(picture, target)
     deblurrer.reset()
     before = _rgb(picture.pixels) if side_by_side else None
