@@ -18,7 +18,7 @@ Reason = Literal["gain", "held", "always", "too little gain", "not chosen", "no 
 RESTORED: tuple[Reason, ...] = ("gain", "held", "always")
 WORDS: dict[Reason, str] = {
     "gain": "restored",
-    "held": "restored as before",
+    "held": "restored, as it gained before",
     "always": "restored in any case",
     "too little gain": "left: too little to gain",
     "not chosen": "left: not chosen",

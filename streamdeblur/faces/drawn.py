@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from streamdeblur.faces.decision import FaceDecision, Reason
 from streamdeblur.faces.tracked_face import Box
@@ -20,6 +21,18 @@ COLOURS: dict[Reason, RGB] = {
 }
 
 
+@dataclass(frozen=True)
+class FaceMark:
+    """What is drawn of a face."""
+
+    box: Box
+    """x0, y0, x1, y1 in pixels of the frame."""
+    reason: Reason
+    """What was done with it; it has a colour."""
+    texts: Sequence[str]
+    """Lines above the box, or in it at the top of the frame."""
+
+
 def draw_faces(planes: Planes, faces: Sequence[FaceDecision]) -> None:
     """Draw the faces of a frame into it, smaller ones over larger ones.
 
@@ -27,17 +40,19 @@ def draw_faces(planes: Planes, faces: Sequence[FaceDecision]) -> None:
         planes: The frame; it is changed.
         faces: What was done with each of its faces.
     """
-    for face in sorted(faces, key=lambda face: -face.window.side):
-        draw_face(planes, face.box, face.reason, label_of(face))
+    ordered = sorted(faces, key=lambda face: -face.window.side)
+    draw_marks(planes, [FaceMark(face.box, face.reason, label_of(face)) for face in ordered])
 
 
-def draw_face(planes: Planes, box: Box, reason: Reason, texts: Sequence[str]) -> None:
-    """Draw the box of a face, in the colour of what was done with it, and lines of text above it, or in it at the frame's top."""
-    colour = COLOURS[reason]
-    draw_box(planes, box, colour)
-    needed = 2 * len(texts) * text_size(planes)
-    left, top, _, _ = map(round, upright_box(planes, box))
-    write_lines(planes, texts, max(0, left), top if top >= needed else max(0, top) + needed, colour)
+def draw_marks(planes: Planes, marks: Sequence[FaceMark]) -> None:
+    """Draw the boxes of all faces, and over them their texts."""
+    for mark in marks:
+        draw_box(planes, mark.box, COLOURS[mark.reason])
+    for mark in marks:
+        needed = 2 * len(mark.texts) * text_size(planes)
+        left, top, _, _ = map(round, upright_box(planes, mark.box))
+        bottom = top if top >= needed else max(0, top) + needed
+        write_lines(planes, mark.texts, max(0, left), bottom, COLOURS[mark.reason])
 
 
 def label_of(face: FaceDecision) -> list[str]:

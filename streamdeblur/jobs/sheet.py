@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.faces.decision import FaceDecision
-from streamdeblur.faces.drawn import draw_face
+from streamdeblur.faces.drawn import FaceMark, draw_marks
 from streamdeblur.faces.window import crop_region
 from streamdeblur.video.drawing import DARK, draw_picture, text_picture, upright_box
 from streamdeblur.video.planes import Planes, array_planes
@@ -57,9 +57,11 @@ def _frames(before: Planes, after: Planes, faces: Sequence[FaceDecision]) -> NDA
     enlarges = scale > 1
     pictures = [cv2.resize(one, (width, height), interpolation=cv2.INTER_CUBIC if enlarges else cv2.INTER_AREA) for one in whole]
     outlined = np.ascontiguousarray(pictures[0], np.uint8)
+    marks = []
     for number, face in enumerate(faces, 1):
         x0, y0, x1, y1 = (scale * value for value in upright_box(before, face.box))
-        draw_face(array_planes(outlined), (x0, y0, x1, y1), face.reason, [str(number)])
+        marks.append(FaceMark((x0, y0, x1, y1), face.reason, [str(number)]))
+    draw_marks(array_planes(outlined), marks)
     both = np.ascontiguousarray(np.concatenate([outlined, pictures[1]], axis=1), np.uint8)
     mark_sides(array_planes(both), width)
     return both
