@@ -44,12 +44,13 @@ class JobSummary:
     @property
     def faces_in_words(self) -> str:
         """How many faces were restored, and why the others were not."""
+        found = "1 face" if self.faces == 1 else f"{self.faces} faces"
         share = f" ({self.restored / self.faces:.0%})" if self.faces else ""
         reasons = {
             "too little to gain": self.skipped_sharp, "not chosen": self.not_chosen, "the network failed": self.failed
         }  # fmt: skip
         left = [f"{count} left: {reason}" for reason, count in reasons.items() if count]
-        return ", ".join([f"{self.faces} faces, {self.restored} restored{share}{shown_sizes(self.restored_by_size)}", *left])
+        return ", ".join([f"{found}, {self.restored} restored{share}{shown_sizes(self.restored_by_size)}", *left])
 
     @classmethod
     def of(cls, source: str | Path, target: Path, deblurrer: FaceDeblurrer, warnings: list[str], **figures: Any) -> Self:

@@ -74,7 +74,7 @@ def test_a_picture_beside_its_result(tmp_path, few_pictures, kind):
     quick = ("--network", write_network(tmp_path / "invert.onnx", "invert"), "--engine", "onnxruntime", "--always")
     done = run("image", tmp_path / "in.png", tmp_path / "out.jpg", "--side-by-side", *quick)
     assert done.exit_code == 0, done.stderr
-    assert "1 faces, 1 restored (100%)" in done.stdout
+    assert "1 face, 1 restored (100%)" in done.stdout
     sheet = read(tmp_path / "out.jpg")
     assert sheet.shape[1] == WIDTH
     assert np.abs(sheet[:500, 20:780] - sheet[:500, 820:1580]).mean() > 15
