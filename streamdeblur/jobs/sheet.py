@@ -24,6 +24,7 @@ TALLEST = 1000
 FACE = HALF // 2 - 2
 """Side of the picture of a face."""
 TEXT = 18
+"""Pixels of the height of its letters."""
 MOST_FACES = 12
 """Faces that are enlarged: the largest ones."""
 
@@ -42,9 +43,9 @@ def comparison_sheet(before: Planes, after: Planes, faces: Sequence[FaceDecision
     cells = [_cell(before, after, number, face, threshold) for number, face in enumerate(faces[:MOST_FACES], 1)]
     parts += [_row(cells[n : n + 2]) for n in range(0, len(cells), 2)]
     if len(faces) > MOST_FACES:
-        parts.append(_line(f"{len(faces) - MOST_FACES} smaller faces are not enlarged."))
+        parts.append(text_picture(f"{len(faces) - MOST_FACES} smaller faces are not enlarged.", TEXT))
     elif not faces:
-        parts.append(_line("No face was found."))
+        parts.append(text_picture("No face was found.", TEXT))
     return np.concatenate([_widened(part) for part in parts])
 
 
@@ -107,10 +108,6 @@ def _row(cells: Sequence[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     for number, cell in enumerate(cells):
         draw_picture(array_planes(row), cell, number * (HALF + GAP), GAP)
     return row
-
-
-def _line(text: str) -> NDArray[np.uint8]:
-    return text_picture(text, TEXT)
 
 
 def _widened(part: NDArray[np.uint8]) -> NDArray[np.uint8]:

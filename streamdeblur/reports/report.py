@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from importlib import import_module
 from pathlib import Path
 from typing import Protocol
 
@@ -107,7 +108,7 @@ def check_report(path: Path, source: str | Path, target: Path, *, overwrite: boo
     check_target(source, path, overwrite=overwrite)
     if NEEDED[suffix]:
         try:
-            __import__(NEEDED[suffix])
+            import_module(NEEDED[suffix])
         except ImportError:
             raise OptionError(
                 f"Reports in {suffix} need {NEEDED[suffix]}. Install it with: {install_command('report')}; or write .csv."
