@@ -120,6 +120,7 @@ class FaceDeblurrer:
     statement, to free its memory early; otherwise that happens with the object, or when the interpreter ends.
 
     Attributes:
+        options: Its settings. Others with another `strength`, `always` or `threshold` may be assigned between two streams.
         network: The network that restores.
         engine: What runs it.
         work: What the engine did for the last frame.

@@ -54,6 +54,16 @@ class Progress:
     def fps(self) -> float:
         return self.frames / self.seconds if self.seconds > 0 else 0.0
 
+    @property
+    def share(self) -> float | None:
+        """Of the frames, 0 to 1; None where their number is unknown. A file may have more of them than it states."""
+        return min(1.0, self.frames / self.total_frames) if self.total_frames else None
+
+    @property
+    def seconds_left(self) -> float | None:
+        """At the pace so far; None where the number of frames is unknown."""
+        return self.seconds * (1 / self.share - 1) if self.share else None
+
     def __str__(self) -> str:
         total = f"/{self.total_frames}" if self.total_frames else ""
         return f"frame {self.frames}{total}, {self.fps:.1f} fps, {self.restored} faces restored"

@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
 from importlib.resources import files
 from pathlib import Path
 from string import Template
@@ -17,17 +21,19 @@ from streamdeblur.live.serve.access import Access
 from streamdeblur.live.serve.camera_sessions import CamerasBusyError, CameraSessions
 from streamdeblur.live.serve.connections import RETRY_SECONDS, watch_requests
 from streamdeblur.live.serve.upload_process import UploadProcess
+from streamdeblur.live.serve.upload_settings import UploadProgress, UploadSettings
 from streamdeblur.options import RestorationOptions
 
 PAGE = {
     "/": ("page.html", "text/html"),
-    "/page.js": ("page.js", "text/javascript"),
-    "/comparison.js": ("comparison.js", "text/javascript"),
-    "/camera.js": ("camera.js", "text/javascript"),
-    "/files.js": ("files.js", "text/javascript"),
-    "/requests.js": ("requests.js", "text/javascript"),
     "/page.css": ("page.css", "text/css"),
+    "/manifest.webmanifest": ("manifest.webmanifest", "application/manifest+json"),
     "/icon.svg": ("icon.svg", "image/svg+xml"),
+    **{f"/{name}": (name, "image/png") for name in ("icon-192.png", "icon-512.png", "icon-maskable.png")},
+    **{
+        f"/{name}.js": (f"{name}.js", "text/javascript")
+        for name in ("page", "camera", "clip", "comparison", "files", "queue", "requests", "service-worker")
+    },
 }
 """All static files by path: file name and MIME type."""
 MAX_UPLOADS = 4
@@ -38,6 +44,8 @@ SENDING_SECONDS = 30.0
 """Time for a part of a result to be taken by the client."""
 PART_BYTES = 2**20
 """Size of these parts."""
+JOB = "[0-9a-f]{32}"
+"""Pattern of the random names that the page gives to its uploads, by which it asks for their progress."""
 
 
 class ServerState:
@@ -50,6 +58,8 @@ class ServerState:
         self.cameras = CameraSessions(options, restorer)
         self.uploads = 0
         """Number of uploads that arrive, wait, are restored or sent back."""
+        self.progress: dict[str, UploadProgress] = {}
+        """Of those among them that have a name."""
         self.upload_process = UploadProcess(options, folder)
 
 
@@ -57,7 +67,8 @@ STATE: web.AppKey[ServerState] = web.AppKey("state", ServerState)
 
 
 def application(options: RestorationOptions, access: Access, folder: Path, restorer: Restorer | None = None) -> web.Application:
-    """Build the application of the page and its requests: ``/offer`` (a camera over WebRTC) and ``/restore`` (an upload).
+    """Build the application of the page and its requests: ``/offer`` (a camera over WebRTC), ``/restore`` (an
+    upload) and ``/progress`` (how far an upload is).
 
     Args:
         options: Settings of the restoration.
@@ -69,6 +80,7 @@ def application(options: RestorationOptions, access: Access, folder: Path, resto
     app[STATE] = ServerState(options, access, folder, restorer)
     for path in PAGE:
         app.router.add_get(path, _page)
+    app.router.add_get(f"/progress/{{job:{JOB}}}", _progress)
     app.router.add_post("/offer", _offer)
     app.router.add_post("/restore", _restore)
     app.on_response_prepare.append(access.add_headers)
@@ -78,7 +90,10 @@ def application(options: RestorationOptions, access: Access, folder: Path, resto
 
 async def _page(request: web.Request) -> web.Response:
     name, kind = PAGE[request.path]
-    text = (files("streamdeblur.live.serve") / "page" / name).read_text(encoding="utf-8")
+    file = files("streamdeblur.live.serve") / "page" / name
+    if kind == "image/png":
+        return web.Response(body=file.read_bytes(), content_type=kind)
+    text = file.read_text(encoding="utf-8")
     if kind == "text/html":
         text = Template(text).substitute(uploads.limits(), strength=request.app[STATE].percent)
     return web.Response(text=text, content_type=kind, charset="utf-8")
@@ -123,7 +138,11 @@ def _json(body: bytes) -> object:
 
 
 async def _restore(request: web.Request) -> web.StreamResponse:
-    """Restore an uploaded picture or clip: the content is the body, the file name is in the header ``X-Name``."""
+    """Restore an uploaded picture or clip.
+
+    The content is the body, and the file name is in the header ``X-Name``. Settings are in the query. The header ``X-Job`` may
+    have a random name for the upload, by which ``/progress`` knows it.
+    """
     state = request.app[STATE]
     if state.uploads >= MAX_UPLOADS:
         return _busy("Other files are being restored. Try again in a minute.")
@@ -143,14 +162,35 @@ async def _restore(request: web.Request) -> web.StreamResponse:
 
 
 async def _restored(request: web.Request, state: ServerState) -> web.StreamResponse:
-    suffix = uploads.suffix_of(request.headers.get("X-Name", ""))
+    suffix, settings = uploads.suffix_of(request.headers.get("X-Name", "")), UploadSettings.of_query(request.query)
     uploads.check_size(request.content_length or 0)
     uploads.check_space(state.folder)
-    with uploads.folder(state.folder) as folder:
+    with _known(request.headers.get("X-Job"), state) as job, uploads.folder(state.folder) as folder:
         source = Path(folder) / f"upload{suffix}"
         await state.upload_process.start()
         await uploads.receive(request.content.iter_chunked(2**16), source)
-        return await _send(request, await state.upload_process.restore(source))
+        result = await state.upload_process.restore(source, settings, lambda progress: state.progress.update({job: progress}))
+        return await _send(request, result)
+
+
+@contextmanager
+def _known(job: str | None, state: ServerState) -> Iterator[str]:
+    """Have the progress of an upload known by its name, while it is worked on; one without a name is known to nobody."""
+    if job is None:
+        job = ""
+    elif not re.fullmatch(JOB, job) or job in state.progress:
+        raise InputError("The name of an upload has 32 hexadecimal digits, and no other one has it.")
+    state.progress[job] = UploadProgress()
+    try:
+        yield job
+    finally:
+        state.progress.pop(job, None)
+
+
+async def _progress(request: web.Request) -> web.Response:
+    """Tell how far an upload is, to who knows its name."""
+    progress = request.app[STATE].progress.get(request.match_info["job"])
+    return _error("There is no such upload.", 404) if progress is None else web.json_response(asdict(progress))
 
 
 async def _send(request: web.Request, result: uploads.UploadResult) -> web.StreamResponse:
@@ -158,7 +198,13 @@ async def _send(request: web.Request, result: uploads.UploadResult) -> web.Strea
     # a header is a line of ASCII
     message = " ".join(result.message.encode("ascii", "replace").decode().split())
     response = web.StreamResponse(
-        headers={"Content-Disposition": f'attachment; filename="{result.path.name}"', "X-Message": message}
+        headers={
+            "Content-Disposition": f'attachment; filename="{result.path.name}"',
+            "X-Message": message,
+            "X-Faces": str(result.faces),
+            "X-First-Second": f"{result.first_second:.6f}",
+            "X-Frame-Seconds": f"{result.frame_seconds:.6f}",
+        }
     )
     response.content_type, response.content_length = result.mime_type, result.path.stat().st_size
     try:

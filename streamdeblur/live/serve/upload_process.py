@@ -7,11 +7,13 @@ import contextlib
 import json
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 from streamdeblur.errors import InputError, StreamDeblurError
 from streamdeblur.live.serve.failures import CannotRestoreError
+from streamdeblur.live.serve.upload_settings import UploadProgress, UploadSettings
 from streamdeblur.live.serve.uploads import MAX_WORKING_SECONDS, UploadResult
 from streamdeblur.options import RestorationOptions
 
@@ -57,11 +59,15 @@ class UploadProcess:
                 await self._send(self._process, settings)
             return self._process
 
-    async def restore(self, source: Path) -> UploadResult:
+    async def restore(
+        self, source: Path, settings: UploadSettings, on_progress: Callable[[UploadProgress], object] = lambda _: None
+    ) -> UploadResult:
         """Restore an upload, after those that came before it. The process is killed if this call is cancelled.
 
         Args:
             source: The file, in a folder of its own.
+            settings: Those of this upload.
+            on_progress: Called when it is this file's turn, and now and then while it is restored.
 
         Raises:
             InputError: The file cannot be read or restored, takes too long, or needs too much memory.
@@ -71,9 +77,11 @@ class UploadProcess:
         async with self._free:
             try:
                 process = await self.start()
+                on_progress(UploadProgress(0.0))
                 async with asyncio.timeout(MAX_WORKING_SECONDS):
                     await self._wait_until_ready(process)
-                    answer = await self._answer(process, source)
+                    await self._send(process, {"source": str(source), "settings": settings.model_dump(mode="json")})
+                    answer = await self._answer(process, on_progress)
             except TimeoutError:
                 self.kill()
                 raise InputError(f"The file takes longer than {MAX_WORKING_SECONDS / 60:g} minutes.") from None
@@ -86,7 +94,8 @@ class UploadProcess:
             logger.error("Restoring an upload failed: %s", answer["cause"])
         if "error" in answer:
             raise (InputError if answer["refused"] else StreamDeblurError)(answer["error"])
-        return UploadResult(Path(answer["path"]), answer["mime_type"], answer["message"])
+        result: dict[str, Any] = answer["result"]
+        return UploadResult(**{**result, "path": Path(result["path"])})
 
     def kill(self) -> asyncio.subprocess.Process | None:
         """End the process at once, whatever it is doing; returns it."""
@@ -104,9 +113,11 @@ class UploadProcess:
         if process is not None:
             await process.wait()
 
-    async def _answer(self, process: asyncio.subprocess.Process, source: Path) -> dict[str, Any]:
-        await self._send(process, {"source": str(source)})
-        answer = await self._read(process)
+    async def _answer(
+        self, process: asyncio.subprocess.Process, on_progress: Callable[[UploadProgress], object]
+    ) -> dict[str, Any]:
+        while (answer := await self._read(process)) is not None and "progress" in answer:
+            on_progress(UploadProgress(**answer["progress"]))
         if answer is None:
             status = await process.wait()
             logger.warning("The process that restores uploads ended with status %d; the next file starts it again.", status)

@@ -10,6 +10,9 @@ import shutil
 import signal
 import sys
 import threading
+import time
+from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +20,7 @@ from streamdeblur.cores import usable_cores
 from streamdeblur.deblurrer import FaceDeblurrer
 from streamdeblur.errors import DetectorError, EngineError, InputError, NetworkError, StreamDeblurError
 from streamdeblur.live.serve import uploads
+from streamdeblur.live.serve.upload_settings import UploadProgress, UploadSettings
 from streamdeblur.options import RestorationOptions
 
 MEMORY = 4 * 2**30
@@ -25,6 +29,8 @@ MEMORY_PER_CORE = 128 * 2**20
 """Further memory for each core: decoders, encoders and engines keep stacks and frames for each of their threads."""
 RESULT_BYTES = 2**30
 """Upper limit of the size of a result."""
+PROGRESS_SECONDS = 0.2
+"""Shortest time between two lines about the progress of a file."""
 
 
 def main() -> None:
@@ -57,7 +63,7 @@ def main() -> None:
     tell({"ready": True})
     with deblurrer:
         while True:
-            tell(_answer(Path(jobs.get()["source"]), deblurrer))
+            tell(_answer(jobs.get(), deblurrer, _Reports(tell)))
 
 
 def _read_jobs(jobs: queue.SimpleQueue[dict[str, Any]], folder: Path) -> None:
@@ -68,9 +74,23 @@ def _read_jobs(jobs: queue.SimpleQueue[dict[str, Any]], folder: Path) -> None:
     os._exit(0)
 
 
-def _answer(source: Path, deblurrer: FaceDeblurrer) -> dict[str, Any]:
+class _Reports:
+    """Tells the progress of a file now and then."""
+
+    def __init__(self, tell: Callable[[dict[str, Any]], object]) -> None:
+        self._tell, self._told = tell, 0.0
+
+    def __call__(self, progress: UploadProgress) -> None:
+        now = time.monotonic()
+        if now - self._told >= PROGRESS_SECONDS:
+            self._told = now
+            self._tell({"progress": asdict(progress)})
+
+
+def _answer(job: dict[str, Any], deblurrer: FaceDeblurrer, on_progress: _Reports) -> dict[str, Any]:
     try:
-        result = uploads.restore(source, deblurrer)
+        settings = UploadSettings.model_validate(job["settings"])
+        result = uploads.restore(Path(job["source"]), deblurrer, settings, on_progress)
     except InputError as error:
         return {"error": str(error), "refused": True}
     except (NetworkError, EngineError, DetectorError) as error:
@@ -83,7 +103,7 @@ def _answer(source: Path, deblurrer: FaceDeblurrer) -> dict[str, Any]:
         # Guards the process, whose start takes seconds, against what libraries raise for files that are damaged in ways nobody
         # thought of. The client gets an error without internals, the log of the server gets the cause.
         return {"error": "The file could not be restored.", "refused": False, "cause": f"{type(error).__name__}: {error}"}
-    return {"path": str(result.path), "mime_type": result.mime_type, "message": result.message}
+    return {"result": {**asdict(result), "path": str(result.path)}}
 
 
 def limit_resources() -> None:

@@ -8,7 +8,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +20,7 @@ from streamdeblur.jobs.image import SUFFIXES as PICTURES
 from streamdeblur.jobs.image import deblur_image
 from streamdeblur.jobs.summary import JobSummary
 from streamdeblur.jobs.video import Progress
+from streamdeblur.live.serve.upload_settings import UploadProgress, UploadSettings
 from streamdeblur.options import VideoOptions
 
 MAX_BYTES = 100 * 2**20
@@ -61,6 +62,12 @@ class UploadResult:
     mime_type: str
     message: str
     """What was restored, for the user."""
+    faces: int
+    """Faces detected, one per face and frame."""
+    first_second: float = 0.0
+    """Time of the upload, from its first frame on, at which a clip begins."""
+    frame_seconds: float = 0.0
+    """Mean time between two frames of a clip; 0 where it is unknown."""
 
 
 class FullError(OutputError):
@@ -146,23 +153,37 @@ def folder(parent: Path | None = None) -> tempfile.TemporaryDirectory[str]:
     return tempfile.TemporaryDirectory(prefix="streamdeblur-", dir=parent, ignore_cleanup_errors=True)
 
 
-def restore(source: Path, deblurrer: FaceDeblurrer) -> UploadResult:
+def restore(
+    source: Path, deblurrer: FaceDeblurrer, settings: UploadSettings, on_progress: Callable[[UploadProgress], object]
+) -> UploadResult:
     """Restore an uploaded file.
 
     Args:
         source: The file, in a folder of its own, where the result is written, too.
         deblurrer: An open deblurrer; it is reset.
+        settings: Those of this upload; times are ignored for pictures.
+        on_progress: Called after each frame of a clip.
 
     Raises:
         StreamDeblurError: The file cannot be read or restored; the message contains no path.
     """
+    strength, usual = settings.strength, deblurrer.options
     try:
-        return _restore_picture(source, deblurrer) if source.suffix in PICTURES else _restore_clip(source, deblurrer)
+        deblurrer.options = usual if strength is None else usual.changed(strength=strength)
+        if source.suffix in PICTURES:
+            return _restore_picture(source, deblurrer)
+        return _restore_clip(source, deblurrer, settings, on_progress)
     except StreamDeblurError as error:
-        message = str(error).replace(str(source), "The file").replace("read The", "read the")
-        message = message.replace(f"{source.parent}{os.sep}", "")
-        # Advice about options of the command line does not apply here.
-        raise type(error)(message.partition(" Give --")[0]) from None
+        raise type(error)(_without_paths(str(error), source)) from None
+    finally:
+        deblurrer.options = usual
+
+
+def _without_paths(message: str, source: Path) -> str:
+    """A message for the client, which knows neither the folders nor the command line of the server."""
+    message = message.replace(str(source), "the file").replace(f"{source.parent}{os.sep}", "").replace("--start", "The time")
+    message = message.partition(" Give --")[0]
+    return message[:1].upper() + message[1:]
 
 
 def _restore_picture(source: Path, deblurrer: FaceDeblurrer) -> UploadResult:
@@ -179,21 +200,39 @@ def _restore_picture(source: Path, deblurrer: FaceDeblurrer) -> UploadResult:
         raise InputError("The file is not a PNG, JPEG or WebP picture, or it is damaged.") from None
     target = source.with_name(f"restored{source.suffix}")
     summary = deblur_image(source, target, deblurrer)
-    return UploadResult(target, TYPES[source.suffix], _message(summary))
+    return UploadResult(target, TYPES[source.suffix], _message(summary), summary.faces)
 
 
-def _restore_clip(source: Path, deblurrer: FaceDeblurrer) -> UploadResult:
+def _restore_clip(
+    source: Path, deblurrer: FaceDeblurrer, settings: UploadSettings, on_progress: Callable[[UploadProgress], object]
+) -> UploadResult:
     from streamdeblur.jobs.video import deblur_video
 
     def check(progress: Progress) -> None:
         if progress.frames > MAX_CLIP_FRAMES:
-            raise InputError(f"The clip has more than {MAX_CLIP_FRAMES:,} frames in its first {MAX_CLIP_SECONDS:g} seconds.")
+            raise InputError(f"The clip has more than {MAX_CLIP_FRAMES:,} frames in {MAX_CLIP_SECONDS:g} seconds.")
+        on_progress(UploadProgress(progress.share or 0.0, progress.seconds_left))
 
     _check_clip(source)
     target = source.with_name("restored.webm" if source.suffix == ".webm" else "restored.mp4")
-    options = VideoOptions(restoration=deblurrer.options, duration=MAX_CLIP_SECONDS)
+    start, stop = settings.start, settings.stop
+    duration = MAX_CLIP_SECONDS if stop is None else min(stop - start, MAX_CLIP_SECONDS)
+    options = VideoOptions(restoration=deblurrer.options, start=start, duration=duration)
     summary = deblur_video(source, target, options, on_progress=check, deblurrer=deblurrer, max_pixels=MAX_CLIP_PIXELS)
-    return UploadResult(target, TYPES[target.suffix], _message(summary))
+    first, interval = _first_frame_and_interval(target)
+    return UploadResult(
+        target, TYPES[target.suffix], _message(summary), summary.faces, start + first if start else 0.0, interval
+    )
+
+
+def _first_frame_and_interval(clip: Path) -> tuple[float, float]:
+    """The time stamp of the first frame of a result, and the mean time between two frames, 0 where it is unknown; in seconds."""
+    from streamdeblur.video.source import open_source
+
+    with open_source(clip) as container:
+        video = container.streams.video[0]
+        first = float((video.start_time or 0) * (video.time_base or 0))
+        return first, float(1 / video.average_rate) if video.average_rate else 0.0
 
 
 def _check_clip(source: Path) -> None:

@@ -1,7 +1,7 @@
 // The camera: sent to the server over WebRTC, and received with the original and the restored picture side by side.
 
 import { clear, show } from "./comparison.js";
-import { content, post } from "./requests.js";
+import { content, request } from "./requests.js";
 
 const SIZE = { width: { ideal: 640 }, height: { ideal: 480 }, frameRate: { ideal: 30, max: 30 } };
 const START_BITRATE = "x-google-start-bitrate=4000;x-google-max-bitrate=8000";
@@ -88,7 +88,7 @@ async function connect(own) {
   await own.setLocalDescription(await own.createOffer());
   await candidatesGathered(own);
   const { sdp, type } = own.localDescription;
-  const response = await post("/offer", { headers: { "Content-Type": "application/json" }, body: JSON.stringify({ sdp, type }) });
+  const response = await request("/offer", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ sdp, type }) });
   const answer = await content(() => response.json());
   // Chromium starts at 0.3 Mbit/s, which blurs more than any camera.
   answer.sdp = answer.sdp.replace(/(a=rtpmap:(\d+) VP8\/90000\r\n)/g, `$1a=fmtp:$2 ${START_BITRATE}\r\n`);

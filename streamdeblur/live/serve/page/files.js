@@ -1,58 +1,21 @@
-// Pictures and short clips: uploaded, restored by the server, shown, and offered for download.
+// Pictures and clips: which ones can be restored, how they are sent, and how they are loaded for the view.
 
-import { clear, show } from "./comparison.js";
-import { content, post } from "./requests.js";
+import { request, upload } from "./requests.js";
 
 const input = document.getElementById("file");
 const MAX_BYTES = Number(input.dataset.bytes);
 const SUFFIXES = input.accept.split(",");
+const CLIPS = [".mp4", ".mov", ".webm"];
 // The result of a MOV clip is an MP4 clip.
 const RESULT_SUFFIXES = { "image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "video/mp4": ".mp4", "video/webm": ".webm" };
+const PROGRESS_MILLISECONDS = 400;
+// The share of the work after which the pace of the first frames, which are slower, says what is left.
+const FORESEEABLE = 0.05;
 
-// { before, after, isClip } of the current file, or null
-let current = null;
-let request = null;
-
-export const isClip = () => Boolean(current && current.isClip);
-export const isPlaying = () => isClip() && !current.after.paused;
-
-// Returns { message, address, name, displayable }; displayable: whether the browser can show the result. Throws an Error whose
-// message is for the user, or an AbortError if `close` was called meanwhile.
-export async function restore(file) {
-  close();
-  request = new AbortController();
-  const { signal } = request;
-  await check(file);
-  const { result, message } = await upload(file, signal);
-  const address = URL.createObjectURL(result);
-  const displayable = await showFiles(file, address, result.type.startsWith("image/") ? "img" : "video", signal);
-  if (signal.aborted) URL.revokeObjectURL(address);
-  signal.throwIfAborted();
-  return { message, address, name: resultName(file.name, result.type), displayable };
-}
-
-export function close() {
-  if (request) request.abort();
-  request = null;
-  if (!current) return;
-  for (const element of [current.before, current.after]) {
-    if (current.isClip) element.pause();
-    URL.revokeObjectURL(element.src);
-  }
-  current = null;
-  clear();
-}
-
-// A browser may refuse to play a clip; its first frame is shown then.
-export async function play(playing) {
-  if (!isClip()) return;
-  const both = [current.before, current.after];
-  if (playing) await Promise.allSettled(both.map((clip) => clip.play()));
-  else both.forEach((clip) => clip.pause());
-}
+export const isClip = (file) => CLIPS.some((suffix) => file.name.toLowerCase().endsWith(suffix));
 
 // Throws an Error for a file that the server would refuse, or that the browser cannot read.
-async function check(file) {
+export async function check(file) {
   const name = file.name.toLowerCase();
   if (!SUFFIXES.some((suffix) => name.endsWith(suffix))) throw new Error(`Unsupported file type. Supported: ${SUFFIXES.join(", ")}.`);
   if (file.size > MAX_BYTES) throw new Error(`The file is larger than ${Math.floor(MAX_BYTES / 2 ** 20)} MB.`);
@@ -64,13 +27,45 @@ async function check(file) {
   }
 }
 
-async function upload(file, signal) {
-  signal.throwIfAborted();
+// Returns the result: { blob, name, message, faces, firstSecond, frameSeconds }. onProgress is called with words and a share of
+// 0 to 1, or null where it is unknown. Throws an Error whose message is for the user, or an AbortError.
+export async function restore(file, { strength, start, stop }, signal, onProgress) {
+  const settings = new URLSearchParams({ strength });
+  if (start > 0) settings.set("start", start);
+  if (stop !== null) settings.set("stop", stop);
+  const job = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
   const name = file.name.slice(-100).replace(/[^\w.-]/g, "_");
-  const headers = { "Content-Type": "application/octet-stream", "X-Name": name };
-  const response = await post("/restore", { headers, body: file, signal });
-  const result = await content(() => response.blob(), signal);
-  return { result, message: response.headers.get("X-Message") || "Done." };
+  const headers = { "Content-Type": "application/octet-stream", "X-Name": name, "X-Job": job };
+  let asking = 0;
+  const onSent = (share) => {
+    if (share < 1) onProgress(`Sending, ${Math.floor(100 * share)} %`, share);
+    else asking ||= setInterval(() => askForProgress(job, signal, onProgress), PROGRESS_MILLISECONDS);
+  };
+  try {
+    const { blob, header } = await upload(`/restore?${settings}`, { headers, body: file, signal, onSent });
+    return {
+      blob, name: resultName(file.name, blob.type), message: header("X-Message"), faces: Number(header("X-Faces")),
+      firstSecond: Number(header("X-First-Second")), frameSeconds: Number(header("X-Frame-Seconds")),
+    };
+  } finally {
+    clearInterval(asking);
+  }
+}
+
+async function askForProgress(job, signal, onProgress) {
+  const response = await request(`/progress/${job}`, { signal }).catch(() => null);
+  const progress = response && (await response.json().catch(() => null));
+  // an answer may arrive after the end of the work
+  if (!progress || signal.aborted) return;
+  const { share, seconds_left: left } = progress;
+  if (share === null) onProgress("Waiting for other files", null);
+  else if (!share) onProgress("Preparing …", null);
+  else onProgress(`${Math.floor(100 * share)} %${share < FORESEEABLE ? "" : `, ${shownTime(left)} left`}`, share);
+}
+
+function shownTime(seconds) {
+  const whole = Math.ceil(seconds);
+  return whole < 60 ? `${whole} s` : `${Math.floor(whole / 60)} min ${whole % 60} s`;
 }
 
 function resultName(name, type) {
@@ -78,41 +73,13 @@ function resultName(name, type) {
   return `${dot > 0 ? name.slice(0, dot) : name}-sharp${RESULT_SUFFIXES[type] || ""}`;
 }
 
-// Returns whether the browser can show both the file and the result.
-async function showFiles(file, address, kind, signal) {
-  const original = URL.createObjectURL(file);
-  try {
-    const [before, after] = await Promise.all([load(original, kind), load(address, kind)]);
-    signal.throwIfAborted();
-    current = { before, after, isClip: kind === "video" };
-  } catch {
-    URL.revokeObjectURL(original);
-    return false;
-  }
-  compare(current);
-  return true;
-}
-
-function load(address, kind) {
-  return new Promise((resolve, reject) => {
-    const element = document.createElement(kind);
-    element.addEventListener(kind === "video" ? "loadeddata" : "load", () => resolve(element), { once: true });
-    element.addEventListener("error", () => reject(new Error("The browser cannot show this file.")), { once: true });
-    if (kind === "video") Object.assign(element, { muted: true, loop: true, playsInline: true, preload: "auto" });
+// Returns an element that shows a picture or clip, or null if the browser cannot.
+export function load(address, clip) {
+  return new Promise((resolve) => {
+    const element = document.createElement(clip ? "video" : "img");
+    element.addEventListener(clip ? "loadeddata" : "load", () => resolve(element), { once: true });
+    element.addEventListener("error", () => resolve(null), { once: true });
+    if (clip) Object.assign(element, { muted: true, loop: true, playsInline: true, preload: "auto" });
     element.src = address;
   });
-}
-
-function compare({ before, after, isClip }) {
-  const width = after.naturalWidth || after.videoWidth;
-  const height = after.naturalHeight || after.videoHeight;
-  const kind = isClip ? "Clip" : "Picture";
-  show(`${kind}: original at the left of the line, restored at the right`, () => ({ width, height, before: [before, 0], after: [after, 0] }));
-  if (isClip) after.addEventListener("timeupdate", () => synchronise(before, after));
-}
-
-function synchronise(before, after) {
-  const time = Math.min(after.currentTime, before.duration);
-  // The duration is not a number while a clip is being replaced.
-  if (Number.isFinite(time) && Math.abs(before.currentTime - after.currentTime) > 0.05) before.currentTime = time;
 }

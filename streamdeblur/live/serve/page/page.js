@@ -1,35 +1,48 @@
 // The controls and the status messages of the page.
 
 import * as camera from "./camera.js";
-import * as files from "./files.js";
+import { ClipPlayer } from "./clip.js";
+import * as comparison from "./comparison.js";
+import { load } from "./files.js";
+import { Queue } from "./queue.js";
+import { request } from "./requests.js";
+
+// Without a face for so long, the line between equal pictures disappears from the camera's.
+const FACELESS_MILLISECONDS = 2000;
+const ZOOM_STEP = 1.5;
 
 const $ = (id) => document.getElementById(id);
 const prefersReducedMotion = matchMedia("(prefers-reduced-motion: reduce)").matches;
 let paused = false;
+let player = null;
+// how many faces the camera has shown, and when the last one was
+let faces = { count: 0, at: 0 };
+// counts what was shown, so that what is loaded late is not shown after something newer
+let showing = 0;
+
+const strength = () => $("strength").value / 100;
+const queue = new Queue({ strength, onChange: entryChanged, onSelect: showEntry });
 
 function showMessage(text, kind = "plain") {
   $("message").textContent = text;
   $("status").dataset.kind = kind;
 }
 
-function showButtons() {
+function showControls() {
   const on = camera.isOn();
+  const entry = queue.selected;
   $("camera").textContent = on ? "Stop camera" : "Start camera";
-  $("pause").hidden = !on && !files.isClip();
-  if (on) $("pause").textContent = paused ? "Resume restoration" : "Pause restoration";
-  else $("pause").textContent = files.isPlaying() ? "Pause the clip" : "Play the clip";
-  $("live").hidden = !on && !$("download").hidden;
-}
-
-function clearFile() {
-  files.close();
-  if ($("download").href) URL.revokeObjectURL($("download").href);
-  $("download").removeAttribute("href");
-  $("download").hidden = true;
+  $("pause").hidden = !on;
+  $("pause").textContent = paused ? "Resume restoration" : "Pause restoration";
+  $("statistics").hidden = !on;
+  $("tools").hidden = "empty" in $("comparison").dataset;
+  $("player").hidden = $("time").hidden = !player;
+  $("part").hidden = !entry || !entry.isClip;
+  $("again").hidden = !entry || entry.state !== "done" || !entry.differs(strength());
 }
 
 function sendControls() {
-  camera.sendControls({ strength: $("strength").value / 100, paused });
+  camera.sendControls({ strength: strength(), paused });
 }
 
 function showStatistics(statistics) {
@@ -40,6 +53,10 @@ function showStatistics(statistics) {
   $("restored").textContent = statistics.restored;
   $("dropped").textContent = statistics.dropped;
   showUnrestored(statistics.unrestored);
+  const count = statistics.restored + statistics.passed_through + statistics.sharp;
+  if (count > faces.count) faces = { count, at: performance.now() };
+  comparison.showLine(count > 0 && performance.now() - faces.at < FACELESS_MILLISECONDS);
+  showControls();
 }
 
 // share: of the blurred faces, or null unless many of them stay blurred
@@ -56,8 +73,9 @@ function clearStatistics() {
 }
 
 async function startCamera() {
-  clearFile();
+  queue.select(null);
   paused = false;
+  faces = { count: 0, at: 0 };
   $("camera").disabled = true;
   showMessage("Requesting camera access …");
   try {
@@ -66,63 +84,126 @@ async function startCamera() {
       onStatistics: showStatistics,
       onEnd: (message) => {
         clearStatistics();
-        showButtons();
+        showControls();
         showMessage(message, "error");
       },
     });
-    showMessage("Restoring your camera. Drag the line to compare.");
+    showMessage("Restoring your camera. The line appears when a face is found.");
   } catch (error) {
     showMessage(error.message, "error");
   }
   $("camera").disabled = false;
-  showButtons();
+  showControls();
 }
 
 function stopCamera() {
   camera.stop();
   clearStatistics();
-  showButtons();
+  showControls();
   showMessage("The camera is off.");
 }
 
-async function restoreFile(file) {
-  if (camera.isOn()) stopCamera();
-  clearFile();
-  showMessage(`Restoring ${file.name} …`);
-  $("progress").hidden = false;
-  showButtons();
-  try {
-    const { message, address, name, displayable } = await files.restore(file);
-    Object.assign($("download"), { href: address, download: name, hidden: false });
-    if (!prefersReducedMotion) await files.play(true);
-    const advice = displayable ? "Drag the line to compare." : "The browser cannot show this file type; download the result to view it.";
-    showMessage(`${message} ${advice}`);
-  } catch (error) {
-    if (error.name === "AbortError") return;
-    showMessage(error.message, "error");
+function entryChanged(entry) {
+  const { name } = entry.file;
+  const before = entry.announced;
+  entry.announced = entry.state;
+  if (before !== entry.state) announce(entry, name);
+  if (entry.state === "done" && before !== "done" && entry === queue.selected) showEntry(entry);
+  showControls();
+}
+
+function announce(entry, name) {
+  if (entry.state === "working") showMessage(`Restoring ${name} …`);
+  if (entry.state === "cancelled") showMessage(`${name}: cancelled.`);
+  if (entry.state === "failed" || entry.state === "refused") showMessage(`${name}: ${entry.words}`, "error");
+  if (entry.state === "done") showMessage(`${name}: ${entry.words}`);
+}
+
+// Shows the original of a file, and its result beside it when there is one. null: nothing.
+async function showEntry(entry) {
+  const own = ++showing;
+  if (entry && camera.isOn()) stopCamera();
+  if (!entry) return close();
+  $("start").value = entry.start || "";
+  $("stop").value = entry.stop ?? "";
+  showControls();
+  const { result, restored, isClip } = entry;
+  const [before, after] = await Promise.all([load(entry.original, isClip), restored && load(restored, isClip)]);
+  if (own !== showing) return;
+  close("The browser cannot show this file; the result can be downloaded.");
+  const alone = before || after;
+  if (alone) {
+    const both = before && after;
+    if (isClip) openClip(both ? before : alone, both ? after : null, both ? result : {});
+    else openPicture(both ? before : alone, both ? after : null);
+    comparison.showLine(Boolean(both && result.faces));
   }
-  $("progress").hidden = true;
-  showButtons();
+  showControls();
+}
+
+function close(words) {
+  if (player) player.close();
+  player = null;
+  comparison.clear(words);
+  showControls();
+}
+
+function description(kind, after) {
+  return after ? `${kind}: original at the left of the line, restored at the right` : `${kind}: original`;
+}
+
+function openPicture(before, after) {
+  const { naturalWidth: width, naturalHeight: height } = after || before;
+  comparison.show(description("Picture", after), () => ({ width, height, before: [before, 0], after: after && [after, 0] }));
+}
+
+function openClip(before, after, timing) {
+  const own = (player = new ClipPlayer(before, after, timing));
+  comparison.show(description("Clip", after), () => own.picture());
+  for (const event of ["play", "pause"]) own.video.addEventListener(event, showPlaying);
+  for (const event of ["timeupdate", "seeked", "durationchange"]) own.video.addEventListener(event, () => player === own && showTime());
+  showPlaying();
+  showTime();
+  if (after && !prefersReducedMotion) own.play();
+}
+
+function showPlaying() {
+  $("play").textContent = player && !player.video.paused ? "Pause" : "Play";
+}
+
+function showTime() {
+  const { currentTime } = player.video;
+  $("seek").max = player.duration;
+  $("seek").value = currentTime;
+  $("seek").setAttribute("aria-valuetext", `${currentTime.toFixed(2)} of ${player.duration.toFixed(2)} seconds`);
+  $("time").textContent = `${currentTime.toFixed(2)} / ${player.duration.toFixed(2)} s`;
+}
+
+// Takes the part of the clip that is to be restored from the page.
+function setPart() {
+  const { start, stop } = { start: $("start").valueAsNumber, stop: $("stop").valueAsNumber };
+  queue.selected.start = Math.max(0, start || 0);
+  queue.selected.stop = stop > 0 ? stop : null;
+  showControls();
+}
+
+function setHere(id, seconds) {
+  $(id).value = Math.max(0, seconds).toFixed(3);
+  setPart();
 }
 
 async function pause() {
-  if (camera.isOn()) {
-    paused = !paused;
-    sendControls();
-  } else {
-    await files.play(!files.isPlaying());
-  }
-  showButtons();
+  paused = !paused;
+  sendControls();
+  showControls();
 }
 
 function acceptDrops() {
-  const comparison = $("comparison");
   for (const name of ["dragover", "dragleave", "drop"]) {
     document.addEventListener(name, (event) => {
       event.preventDefault();
-      comparison.classList.toggle("over", name === "dragover");
-      const dropped = event.dataTransfer ? event.dataTransfer.files : [];
-      if (name === "drop" && dropped.length) restoreFile(dropped[0]);
+      $("comparison").classList.toggle("over", name === "dragover");
+      if (name === "drop" && event.dataTransfer) queue.add([...event.dataTransfer.files]);
     });
   }
 }
@@ -131,13 +212,29 @@ $("camera").addEventListener("click", () => (camera.isOn() ? stopCamera() : star
 $("pause").addEventListener("click", pause);
 $("open").addEventListener("click", () => $("file").click());
 $("file").addEventListener("change", () => {
-  if ($("file").files.length) restoreFile($("file").files[0]);
+  queue.add([...$("file").files]);
   $("file").value = "";
 });
 $("strength").addEventListener("input", () => {
   $("strength-value").textContent = `${$("strength").value} %`;
   sendControls();
+  showControls();
 });
+$("start").addEventListener("input", setPart);
+$("stop").addEventListener("input", setPart);
+// a little before the frame, whose time stamp is rounded
+$("start-here").addEventListener("click", () => player && setHere("start", player.sourceTime - 0.001));
+$("stop-here").addEventListener("click", () => player && setHere("stop", player.sourceTime + player.frameSeconds / 2));
+$("again").addEventListener("click", () => queue.again(queue.selected));
+$("play").addEventListener("click", () => (player.video.paused ? player.play() : player.pause()));
+$("back").addEventListener("click", () => player.step(-1));
+$("forward").addEventListener("click", () => player.step(1));
+$("seek").addEventListener("input", () => player.seek(Number($("seek").value)));
+$("zoom-in").addEventListener("click", () => comparison.zoomBy(ZOOM_STEP));
+$("zoom-out").addEventListener("click", () => comparison.zoomBy(1 / ZOOM_STEP));
 addEventListener("pagehide", () => camera.isOn() && camera.stop());
 acceptDrops();
-showButtons();
+showControls();
+if ("serviceWorker" in navigator) navigator.serviceWorker.register("/service-worker.js").catch(() => {});
+// where the page itself comes from the service worker, the server may have ended
+request("/", { method: "HEAD" }).catch((error) => showMessage(error.message, "error"));
