@@ -20,7 +20,6 @@ pytest.importorskip("aiortc", reason="aiortc comes with the extra live")
 
 from streamdeblur.live.serve import camera
 from support.browsers import CHROMIUM, browser, page
-from support.media.videos import VideoSpec, write_video
 from support.servers import served
 
 pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian: apt install chromium)")
@@ -64,12 +63,6 @@ def address():
         yield f"http://127.0.0.1:{opened}/"
 
 
-def png(picture):
-    stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "PNG")
-    return stream.getvalue()
-
-
 def pixels(address):
     """uint8 RGB of a picture given as a data: address."""
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(address.split(",")[1]))).convert("RGB"))
@@ -84,6 +77,7 @@ def errors(before, after, blurry, sharp, boxes):
     ]
 
 
+STATUS = "document.getElementById('status').textContent.trim()"
 WHOLE = """(() => {
   const canvas = document.createElement("canvas");
   canvas.width = incoming.videoWidth; canvas.height = incoming.videoHeight;
@@ -99,8 +93,9 @@ def test_the_camera_is_restored(port, address, blurry_frames, monkeypatch):
 
     async def use_page():
         async with page(port, address) as opened:
-            await opened.run("document.getElementById('camera').click()")
+            await opened.click("camera")
             await opened.until("Number(document.getElementById('restored').textContent) > 5", 120)
+            await opened.until("'line' in comparison.dataset")
             gains = []
             for _ in range(200):
                 before, after = np.split(pixels(await opened.run(WHOLE)), 2, axis=1)
@@ -116,9 +111,9 @@ def test_the_camera_is_restored(port, address, blurry_frames, monkeypatch):
             monkeypatch.setattr(camera, "BUDGET", 0.0)
             await opened.until("!document.getElementById('unrestored').hidden")
             unrestored = await opened.run("document.getElementById('unrestored').textContent")
-            await opened.run("document.getElementById('pause').click()")
+            await opened.click("pause")
             label = await opened.run("document.getElementById('pause').textContent")
-            await opened.run("document.getElementById('camera').click()")
+            await opened.click("camera")
             return gains, latency, label, unrestored, opened.requests, opened.errors
 
     gains, latency, label, unrestored, requests, errors_shown = asyncio.run(use_page())
@@ -132,102 +127,46 @@ def test_the_camera_is_restored(port, address, blurry_frames, monkeypatch):
     assert [one for one in requests if not one.startswith((address, "blob:", "data:"))] == []
 
 
-def test_a_dropped_picture_is_restored_and_can_be_downloaded(port, address, face_picture):
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (1280, "light")])
+def test_the_page_fits_the_screen_and_its_controls_have_names(port, address, width, scheme):
     async def use_page():
         async with page(port, address) as opened:
-            await opened.drop("me & you.png", png(face_picture), "image/png")
-            await opened.until("!document.getElementById('download').hidden && picture.width === 426")
-            shape = await opened.run("[picture.width, picture.height]")
-            return shape, await opened.run(DOWNLOAD), await opened.run(STATUS), opened.errors
-
-    shape, kept, status, errors = asyncio.run(use_page())
-    assert errors == []
-    assert shape == [426, 320]
-    assert kept == "me & you-sharp.png"
-    assert re.search(r"(\d) of \1 faces restored\.", status)
-
-
-CLIPS = {
-    "clip.mp4": (VideoSpec(), "video/mp4"),
-    "clip.mov": (VideoSpec(), "video/quicktime"),
-    "a clip.of.mine.WebM": (VideoSpec(codec="libvpx-vp9", options={"deadline": "realtime", "cpu-used": "8"}), "video/webm"),
-}
-BROKEN = {
-    ("clip.mp4", b"no clip"): "Cannot read the file",
-    ("clip.mov", b"no clip"): "Cannot read the file",
-    ("clip.webm", b"no clip"): "Cannot read the file",
-    ("clip.mp4", b""): "The file is empty.",
-    ("picture.jpg", b"no picture"): "not a PNG, JPEG or WebP picture",
-    ("notes.txt", b"text"): "Unsupported file type",
-    ("no suffix", b"text"): "Unsupported file type",
-    ("", b"text"): "Unsupported file type",
-}
-"""Files that are refused, and words of the message."""
-DOWNLOAD = "document.getElementById('download').download"
-STATUS = "document.getElementById('status').textContent.trim()"
-
-
-async def shown_clips(opened, folder, pictures):
-    """The message of the page and the name of the result for each kind of clip, which is shown and can be paused."""
-    shown = {}
-    for name, (recipe, kind) in CLIPS.items():
-        clip = write_video(folder / name.lower(), pictures, recipe).read_bytes()
-        await opened.drop(name, clip, kind)
-        shown[name] = await opened.run(DOWNLOAD), await opened.run(STATUS)
-        await opened.until("picture.width === 320 && !document.getElementById('pause').hidden")
-        await opened.run("document.getElementById('pause').click()")
-    return shown
-
-
-def test_clips_of_each_type_are_shown_and_broken_files_explained(port, address, few_pictures, tmp_path):
-    async def use_page():
-        async with page(port, address) as opened:
-            shown = await shown_clips(opened, tmp_path, few_pictures[:4])
-            messages = {}
-            for name, content in BROKEN:
-                await opened.drop(name, content)
-                messages[name, content] = await opened.run(STATUS)
-            return shown, messages, opened.errors
-
-    shown, messages, errors = asyncio.run(use_page())
-    assert [name for name, _ in shown.values()] == ["clip-sharp.mp4", "clip-sharp.mp4", "a clip.of.mine-sharp.webm"]
-    assert {message for _, message in shown.values()} == {"4 of 4 faces restored. Drag the line to compare."}
-    assert {file: words for file, words in BROKEN.items() if words not in messages[file]} == {}, messages
-    assert errors == []
-
-
-def test_a_server_that_has_ended_is_told(port, face_picture):
-    async def use_page():
-        with ExitStack() as server:
-            ending, _ = server.enter_context(served(RestorationOptions(network="lite")))
-            async with page(port, f"http://127.0.0.1:{ending}/") as opened:
-                server.close()
-                await opened.drop("me.jpeg", png(face_picture), "image/jpeg")
-                return await opened.run(STATUS), opened.errors
-
-    status, errors = asyncio.run(use_page())
-    assert "Is streamdeblur still running?" in status
-    assert errors == []
-
-
-@pytest.mark.parametrize(("width", "scheme"), [(380, "dark"), (1000, "light")])
-def test_the_page_fits_the_screen_and_is_accessible(port, address, width, scheme):
-    async def use_page():
-        async with page(port, address) as opened:
-            await opened.send(
-                "Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 500
-            )
-            await opened.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+            await opened.resize(width, scheme)
             wide = await opened.run("document.documentElement.scrollWidth")
             background = await opened.run("getComputedStyle(document.documentElement).colorScheme")
+            empty = await opened.run("getComputedStyle(document.getElementById('statistics')).display")
             tree = (await opened.send("Accessibility.getFullAXTree"))["nodes"]
-            return wide, background, tree
+            return wide, background, empty, tree
 
-    wide, background, tree = asyncio.run(use_page())
+    wide, background, empty, tree = asyncio.run(use_page())
     assert wide <= width
     assert background == "light dark"
+    assert empty == "none"
     roles = {"button", "slider", "img", "link"}
     named = [(n["role"]["value"], n.get("name", {}).get("value")) for n in tree if n.get("role", {}).get("value") in roles]
     assert named
     assert all(name for _, name in named), named
-    assert {"Start camera", "Open a picture or clip"} <= {name for role, name in named if role == "button"}
+    assert {"Start camera", "Open pictures or clips"} <= {name for role, name in named if role == "button"}
+
+
+def test_the_page_can_be_installed_and_opens_without_the_server(port):
+    async def use_page():
+        with ExitStack() as server:
+            ending, _ = server.enter_context(served(RestorationOptions(network="lite")))
+            async with page(port, f"http://127.0.0.1:{ending}/") as opened:
+                manifest = await opened.send("Page.getAppManifest")
+                hindered = await opened.send("Page.getInstallabilityErrors")
+                await opened.until("navigator.serviceWorker.ready.then((ready) => ready.active.state === 'activated')")
+                kept = await opened.run("caches.open('streamdeblur').then((cache) => cache.keys()).then((all) => all.map((one) => one.url))")
+                server.close()
+                await opened.send("Page.reload")
+                await opened.until("document.readyState === 'complete' && document.getElementById('status').dataset.kind === 'error'")
+                return manifest, hindered, kept, await opened.run(STATUS), opened.errors
+
+    manifest, hindered, kept, status, errors = asyncio.run(use_page())
+    assert manifest["errors"] == []
+    assert '"standalone"' in manifest["data"]
+    assert hindered["installabilityErrors"] == []
+    assert {address.rpartition("/")[2] for address in kept} >= {"", "page.css", "page.js", "queue.js"}
+    assert "Is streamdeblur still running?" in status
+    assert errors == []

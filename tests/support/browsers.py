@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import importlib.util
 import json
 import shutil
 import subprocess
 from contextlib import asynccontextmanager, contextmanager
 from itertools import count
+from pathlib import Path
 
 import aiohttp
 
 from support.servers import wait_until
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PACKAGE = importlib.util.find_spec("axe_playwright_python")
+AXE = Path(PACKAGE.submodule_search_locations[0]) / "axe.min.js" if PACKAGE else None
+"""The checks of axe-core, which this package brings; the package itself, which needs Playwright, is not imported."""
 FLAGS = (
     "--headless=new", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync", "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
@@ -55,17 +60,49 @@ class Page:
             # The browser itself logs each response of status 4xx or 5xx, with the source "network".
             self.errors.append(content["entry"])
 
-    async def drop(self, name, content, kind=""):
-        """Drop a file on the page, with the media type that a browser finds for it, and wait until the page is done with it."""
+    async def drop(self, files):
+        """Drop files on the page: contents by name."""
+        contents = [[name, base64.b64encode(content).decode()] for name, content in files.items()]
         await self.run(
             f"""(() => {{
-              const bytes = Uint8Array.from(atob("{base64.b64encode(content).decode()}"), (c) => c.charCodeAt(0));
               const data = new DataTransfer();
-              data.items.add(new File([bytes], {json.dumps(name)}, {{ type: "{kind}" }}));
+              const bytes = (content) => Uint8Array.from(atob(content), (c) => c.charCodeAt(0));
+              {json.dumps(contents)}.forEach(([name, content]) => data.items.add(new File([bytes(content)], name)));
               comparison.dispatchEvent(new DragEvent("drop", {{ dataTransfer: data, bubbles: true, cancelable: true }}));
             }})()"""
         )
-        await self.until("document.getElementById('progress').hidden")
+
+    async def restored(self, files):
+        """Drop files on the page, wait until it is done with them, and return what it says of each of them."""
+        listed = await self.run("document.querySelectorAll('#queue li').length")
+        await self.drop(files)
+        await self.until(f"document.querySelectorAll('#queue li').length === {listed + len(files)}")
+        await self.until("![...document.querySelectorAll('#queue li')].some((row) => /wait|work/.test(row.dataset.state))")
+        return (await self.run("[...document.querySelectorAll('#queue .words')].map((words) => words.textContent)"))[listed:]
+
+    async def click(self, name):
+        """Click on the element with this id."""
+        await self.run(f"document.getElementById('{name}').click()")
+
+    async def press(self, key, **modifiers):
+        """Press a key, such as "Enter" or "ArrowLeft", where the focus is."""
+        text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
+        codes = {"Enter": 13, "ArrowLeft": 37, "ArrowRight": 39, "Tab": 9}
+        event = {"key": key, "code": key, "text": text, "windowsVirtualKeyCode": codes.get(key, 0), **modifiers}
+        await self.send("Input.dispatchKeyEvent", type="keyDown", **event)
+        await self.send("Input.dispatchKeyEvent", type="keyUp", **event)
+
+    async def resize(self, width, scheme):
+        """Show the page on a screen of this width, in the colour scheme "light" or "dark"."""
+        await self.send("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 500)
+        await self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+
+    async def accessibility_findings(self):
+        """What axe-core finds on the page that is serious or critical: the rule and the elements of each."""
+        await self.run(AXE.read_text(encoding="utf-8"))
+        found = await self.run("axe.run().then((result) => result.violations)")
+        serious = [one for one in found if one["impact"] in ("serious", "critical")]
+        return [(one["id"], [node["html"] for node in one["nodes"]]) for one in serious]
 
     async def run(self, script):
         """The value of a script; promises are awaited."""

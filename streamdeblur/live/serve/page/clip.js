@@ -1,22 +1,25 @@
 // The player of a clip: the original alone, or together with the restored clip, in step from frame to frame.
 
+// Frames of each clip that are kept until the other one shows the same moment.
+const KEPT_FRAMES = 3;
 // If no two frames of the same moment were shown for so long, whatever is shown is drawn.
-const PATIENCE_MILLISECONDS = 300;
+const PATIENCE_MILLISECONDS = 1000;
 // Beyond this distance the original is not made faster or slower, but jumps.
 const MOST_SECONDS_APART = 0.3;
 const USUAL_FRAME_SECONDS = 0.04;
 
 export class ClipPlayer {
-  // before, after: video elements; after: null while there is no result. firstSecond: time of the original at which the result
-  // begins; frameSeconds: time between two frames, or 0.
+  // before, after: video elements that have loaded; after: null while there is no result. firstSecond: time of the original at
+  // which the result begins; frameSeconds: time between two frames, or 0.
   constructor(before, after, { firstSecond = 0, frameSeconds = 0 } = {}) {
-    this.before = follow(before);
-    this.after = after && follow(after);
+    this.before = new ShownFrames(before);
+    this.after = after && new ShownFrames(after);
     this.leader = this.after || this.before;
     this.firstSecond = firstSecond;
     this.frameSeconds = frameSeconds || USUAL_FRAME_SECONDS;
     this.drawnAt = 0;
-    if (after) this.leader.onFrame = () => this.#keepInStep();
+    // the time that the original was sent to while both rest
+    this.sentTo = null;
   }
 
   get video() {
@@ -29,52 +32,48 @@ export class ClipPlayer {
 
   // Seconds of the original, of the frame that is shown.
   get sourceTime() {
-    return Math.max(0, this.leader.shown - this.leader.first + (this.after ? this.firstSecond : 0));
+    return Math.max(0, this.leader.latest.time - this.leader.first + (this.after ? this.firstSecond : 0));
   }
 
   // A browser may refuse to play; the frame that is shown stays then.
   async play() {
-    await Promise.allSettled(this.#videos().map((video) => video.play()));
+    await Promise.allSettled(this.#both().map(({ video }) => video.play()));
   }
 
   pause() {
-    this.#videos().forEach((video) => video.pause());
-    this.seek(this.leader.shown + this.frameSeconds / 2);
+    this.#both().forEach(({ video }) => video.pause());
   }
 
   // Shows the frame at a time of the clip that is in front: the result, or else the original.
   seek(seconds) {
     const last = Math.max(0, this.duration - this.frameSeconds / 2);
     this.video.currentTime = Math.min(last, Math.max(0, seconds));
-    if (this.after) this.before.video.currentTime = this.#ofOriginal(this.video.currentTime);
   }
 
-  // Shows a frame that comes so many frames later.
+  // Stops, and shows the frame that comes so many frames later.
   step(frames) {
-    this.#videos().forEach((video) => video.pause());
-    this.seek(this.leader.shown + (frames + 0.5) * this.frameSeconds);
+    this.pause();
+    this.seek(this.leader.latest.time + (frames + 0.5) * this.frameSeconds);
   }
 
-  // What the comparison draws, or null where the two clips are not at the same frame.
+  // What the comparison draws at once, or null where the two clips have shown no frame of the same moment since the last one.
   picture() {
-    const inStep = !this.after || Math.abs(this.#ofOriginal(this.after.shown) - this.before.shown) < this.frameSeconds / 2;
-    const now = performance.now();
-    if (!inStep && now - this.drawnAt < PATIENCE_MILLISECONDS) return null;
-    this.drawnAt = now;
+    this.#both().forEach((shown) => shown.take());
+    if (this.after && this.video.paused) this.#followFrame();
+    else if (this.after) this.#followTime();
+    const [before, after] = this.#pair();
+    if (!before) return null;
+    this.drawnAt = performance.now();
     const { videoWidth: width, videoHeight: height } = this.video;
-    return { width, height, before: [this.before.video, 0], after: this.after && [this.after.video, 0] };
+    return { width, height, before: [before.picture, 0], after: after && [after.picture, 0] };
   }
 
   close() {
-    this.#videos().forEach((video) => {
-      video.pause();
-      video.removeAttribute("src");
-      video.load();
-    });
+    this.#both().forEach((shown) => shown.close());
   }
 
-  #videos() {
-    return [this.before, this.after].filter(Boolean).map(({ video }) => video);
+  #both() {
+    return this.after ? [this.before, this.after] : [this.before];
   }
 
   // Time of the original for a time of the result.
@@ -82,30 +81,80 @@ export class ClipPlayer {
     return seconds - this.after.first + this.firstSecond + this.before.first;
   }
 
-  #keepInStep() {
-    const { video } = this.before;
-    if (this.video.paused) return;
-    const late = this.#ofOriginal(this.video.currentTime) - video.currentTime;
-    if (Math.abs(late) > MOST_SECONDS_APART) {
-      video.currentTime += late;
-      if (video.paused) video.play().catch(() => {});
+  // The latest frames that belong together.
+  #pair() {
+    if (!this.after) return [this.before.latest, null];
+    for (const after of this.after.frames.toReversed()) {
+      const time = this.#ofOriginal(after.time);
+      const before = this.before.frames.findLast((frame) => Math.abs(frame.time - time) < this.frameSeconds / 2);
+      if (before) return [before, after];
     }
+    return performance.now() - this.drawnAt > PATIENCE_MILLISECONDS ? [this.before.latest, this.after.latest] : [];
+  }
+
+  // Has the original show the frame that the result shows, while both rest.
+  #followFrame() {
+    if (this.video.seeking) return;
+    const { video } = this.before;
+    const wanted = this.#ofOriginal(this.after.latest.time) + this.frameSeconds / 2;
+    if (wanted !== this.sentTo) video.currentTime = wanted;
+    this.sentTo = wanted;
+  }
+
+  // Has the original play as far as the result: a little faster or slower, or by a jump.
+  #followTime() {
+    const { video } = this.before;
+    const late = this.#ofOriginal(this.video.currentTime) - video.currentTime;
+    if (Math.abs(late) > MOST_SECONDS_APART && !video.seeking) video.currentTime += late;
+    if (video.paused) video.play().catch(() => {});
     video.playbackRate = Math.min(1.25, Math.max(0.8, 1 + 2 * late));
+    this.sentTo = null;
   }
 }
 
-// Follows which frame of a clip is shown: { video, first, shown }, times in seconds of its first frame and of that frame.
-function follow(video) {
-  const followed = { video, first: 0, shown: video.currentTime, onFrame: () => {} };
-  let known = false;
-  const take = (_, { mediaTime }) => {
-    // the first frame may have a time stamp above 0
-    if (!known && video.currentTime < 0.001) followed.first = mediaTime;
-    known = true;
-    followed.shown = mediaTime;
-    followed.onFrame();
-    video.requestVideoFrameCallback(take);
-  };
-  video.requestVideoFrameCallback(take);
-  return followed;
+// The last frames that a video has shown: { picture, time }, where the picture can be drawn, and the time is in seconds.
+class ShownFrames {
+  frames = [];
+
+  constructor(video) {
+    this.video = video;
+    this.take();
+    // of its first frame, which may be above 0
+    this.first = this.latest.time;
+  }
+
+  get latest() {
+    return this.frames.at(-1) || { picture: this.video, time: this.video.currentTime };
+  }
+
+  take() {
+    const frame = currentFrame(this.video);
+    if (!frame) return;
+    if (this.frames.at(-1)?.time === frame.time) return closeFrame(frame);
+    this.frames.push(frame);
+    if (this.frames.length > KEPT_FRAMES) closeFrame(this.frames.shift());
+  }
+
+  close() {
+    this.frames.forEach(closeFrame);
+    this.video.pause();
+    this.video.removeAttribute("src");
+    this.video.load();
+  }
+}
+
+function currentFrame(video) {
+  // Browsers without VideoFrame do not tell which frame they show.
+  if (!window.VideoFrame) return { picture: video, time: video.currentTime };
+  try {
+    const picture = new VideoFrame(video);
+    return { picture, time: picture.timestamp / 1e6 };
+  } catch {
+    // no frame is there while the video seeks
+    return null;
+  }
+}
+
+function closeFrame({ picture }) {
+  if (picture.close) picture.close();
 }

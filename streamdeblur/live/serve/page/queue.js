@@ -97,8 +97,8 @@ export class Queue {
     Object.assign(this, { strength, onChange, onSelect });
   }
 
-  // Takes files into the list, selects the first one of them that can be restored, and begins to work. Those that cannot be
-  // restored are listed with the reason.
+  // Takes files into the list, selects the first one of them that the browser can show, and begins to work. Those that cannot
+  // be restored are listed with the reason, and what is selected stays so.
   async add(added) {
     let first = null;
     for (const file of added) {
@@ -106,7 +106,7 @@ export class Queue {
       this.entries.push(entry);
       await files.check(file).catch((error) => entry.refuse(error.message));
       this.#changed(entry);
-      if (entry.isOpen) first ||= entry;
+      if (entry.isOpen && !first && (!this.selected || (await files.load(entry.original, entry.isClip)))) first = entry;
     }
     if (first) this.select(first);
     this.#run();

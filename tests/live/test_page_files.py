@@ -1,0 +1,268 @@
+"""Files on the page, in a real browser: the queue, its messages, and the players in step."""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import re
+import tempfile
+from contextlib import ExitStack
+
+import numpy as np
+import pytest
+from PIL import Image
+
+pytest.importorskip("aiortc", reason="aiortc comes with the extra live")
+
+from support.browsers import AXE, CHROMIUM, browser, page
+from support.media.videos import VideoSpec, write_video
+from support.servers import served, wait_until
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed (Debian: apt install chromium)")
+
+VP9 = VideoSpec(codec="libvpx-vp9", options={"deadline": "realtime", "cpu-used": "8", "crf": "20"})
+CLIPS = {"clip.mp4": VideoSpec(audio="aac"), "clip.mov": VideoSpec(), "a clip.of.mine.WebM": VP9}
+BROKEN = {
+    "clip.mp4": (b"no clip", "Cannot read the file"),
+    "clip.mov": (b"no clip", "Cannot read the file"),
+    "clip.webm": (b"no clip", "Cannot read the file"),
+    "empty.mp4": (b"", "The file is empty."),
+    "picture.jpg": (b"no picture", "not a PNG, JPEG or WebP picture"),
+    "notes.txt": (b"text", "Unsupported file type"),
+    "no suffix": (b"text", "Unsupported file type"),
+}
+"""Files that are refused, and words of the message."""
+STATUS = "document.getElementById('status').textContent.trim()"
+DOWNLOADS = "[...document.querySelectorAll('#queue .download:not([hidden])')].map((link) => link.download)"
+DONE_AGAIN = "document.getElementById('again').hidden && document.querySelector('#queue li').dataset.state === 'done'"
+DRAWN = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(picture.toDataURL()))))"
+"""What the view shows after the next frame that it draws."""
+BITS = 5
+"""Of the number of a frame, which is drawn into both of its halves."""
+NUMBERS = f"""(() => {{
+  const context = picture.getContext("2d");
+  const width = picture.width / {2 * BITS};
+  const bits = Array.from({{ length: {2 * BITS} }}, (_, n) => context.getImageData((n + 0.5) * width, 8, 1, 1).data[0] > 127);
+  const number = (bits) => bits.reduce((sum, bit) => 2 * sum + bit, 0);
+  return [number(bits.slice(0, {BITS})), number(bits.slice({BITS}))];
+}})()"""
+"""The numbers of the frames of which the left and the right half are shown."""
+PLAYED = f"""new Promise((resolve) => {{
+  const seen = [];
+  const look = () => {{
+    seen.push({NUMBERS});
+    if (seen.length < 40) requestAnimationFrame(look);
+    else resolve(seen);
+  }};
+  look();
+}})"""
+
+
+@pytest.fixture(scope="module")
+def port(tmp_path_factory):
+    """One browser for all tests, since each start costs seconds."""
+    with browser(tmp_path_factory.mktemp("profile")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def address(inverting_options):
+    """Where the page is served; every face becomes its negative."""
+    with served(inverting_options) as (opened, _):
+        yield f"http://127.0.0.1:{opened}/"
+
+
+@pytest.fixture(scope="module")
+def numbered(few_pictures):
+    """24 pictures of a face [240, 320, 3], each with its number in white and black blocks at the top of both halves."""
+    pictures = [picture.copy() for picture in (*few_pictures, *few_pictures[::-1])]
+    for number, picture in enumerate(pictures):
+        bits = [255 * (number >> bit & 1) for bit in reversed(range(BITS))]
+        picture[:16] = np.repeat([*bits, *bits], 320 // (2 * BITS))[None, :, None]
+    return pictures
+
+
+def png(picture):
+    stream = io.BytesIO()
+    Image.fromarray(picture).save(stream, "PNG")
+    return stream.getvalue()
+
+
+async def numbers(opened):
+    """The numbers of both halves, when the page has drawn the frame that was asked for."""
+    await asyncio.sleep(0.7)
+    return await opened.run(NUMBERS)
+
+
+def test_clips_of_each_type_are_played_in_step_with_their_results(port, address, numbered, tmp_path):
+    async def use_page():
+        async with page(port, address) as opened:
+            found = {}
+            for name, recipe in CLIPS.items():
+                clip = write_video(tmp_path / name.lower(), numbered, recipe).read_bytes()
+                words = await opened.restored({name: clip})
+                await opened.until("'line' in comparison.dataset && picture.width === 320")
+                await asyncio.sleep(0.5)
+                played = await opened.run(PLAYED)
+                await opened.click("play")
+                stepped = [await numbers(opened)]
+                for step in ("forward", "forward", "back"):
+                    await opened.click(step)
+                    stepped.append(await numbers(opened))
+                found[name] = words, played, stepped
+            return found, await opened.run(DOWNLOADS), opened.errors
+
+    found, downloads, errors = asyncio.run(use_page())
+    for name, (words, played, stepped) in found.items():
+        assert words == ["24 of 24 faces restored."]
+        assert [pair for pair in played if pair[0] != pair[1]] == [], name
+        assert len({left for left, _ in played}) > 3, name
+        first = stepped[0][0]
+        assert stepped == [[n, n] for n in (first, first + 1, first + 2, first + 1)], name
+    assert downloads == ["clip-sharp.mp4", "clip-sharp.mp4", "a clip.of.mine-sharp.webm"]
+    assert errors == []
+
+
+def test_a_part_of_a_clip_is_restored_again_with_another_strength(port, address, numbered, tmp_path):
+    clip = write_video(tmp_path / "clip.mp4", numbered).read_bytes()
+    change = """(id, value) => {
+      const input = document.getElementById(id);
+      input.value = value;
+      input.dispatchEvent(new Event("input"));
+    }"""
+
+    async def use_page():
+        async with page(port, address) as opened:
+            await opened.restored({"clip.mp4": clip})
+            # the frames 8 to 17: the first one begins 0.02 s later
+            for name, value in (("start", 0.3), ("stop", 0.72), ("strength", 0)):
+                await opened.run(f"({change})('{name}', {value})")
+            assert not await opened.run("document.getElementById('again').hidden")
+            await opened.click("again")
+            await opened.until(DONE_AGAIN)
+            await opened.until("document.getElementById('seek').max < 0.5")
+            await opened.click("play")
+            shown = []
+            for seconds in (0, 9):
+                await opened.run(f"({change})('seek', {seconds})")
+                shown.append(await numbers(opened))
+            return shown, opened.requests, opened.errors
+
+    shown, requests, errors = asyncio.run(use_page())
+    assert shown == [[8, 8], [17, 17]]
+    assert f"{address}restore?strength=0&start=0.3&stop=0.72" in requests
+    assert errors == []
+
+
+def test_files_that_cannot_be_restored_are_explained_and_change_nothing_that_is_shown(port, address, face_picture):
+    no_face = png(np.full((90, 120, 3), 128, np.uint8))
+
+    async def use_page():
+        async with page(port, address) as opened:
+            words = await opened.restored({"me & you.png": png(face_picture)})
+            await opened.until("'line' in comparison.dataset && picture.width === 426")
+            before = await opened.run(DRAWN)
+            messages = [await opened.restored({name: content}) for name, (content, _) in BROKEN.items()]
+            shown = await opened.run("document.querySelector('#queue [aria-current]').textContent")
+            after = await opened.run(DRAWN)
+            faceless = await opened.restored({"gray.png": no_face})
+            await opened.until("picture.width === 120")
+            line = await opened.run("'line' in comparison.dataset")
+            return words, messages, shown, before == after, faceless, line, await opened.run(DOWNLOADS), opened.errors
+
+    words, messages, shown, same, faceless, line, downloads, errors = asyncio.run(use_page())
+    assert words == ["2 of 2 faces restored."]
+    told = {name: message for name, (message,) in zip(BROKEN, messages, strict=True)}
+    assert {name: told[name] for name, (_, part) in BROKEN.items() if part not in told[name]} == {}
+    assert shown == "me & you.png"
+    assert same
+    assert faceless == ["No face was found."]
+    assert not line
+    assert downloads == ["me & you-sharp.png", "gray-sharp.png"]
+    assert errors == []
+
+
+def test_a_cancelled_file_ends_at_once_and_the_next_one_is_restored(port, inverting_options, numbered, tmp_path, monkeypatch):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    long = write_video(tmp_path / "long.mp4", numbered * 20).read_bytes()
+    uploads = lambda: list(tmp_path.glob("*/streamdeblur-*"))
+
+    async def use_page(address):
+        async with page(port, address) as opened:
+            await opened.drop({"long.mp4": long, "me.png": png(numbered[0])})
+            await opened.until("/^\\d+ %, \\d+ s left$/.test(document.querySelector('#queue .words')?.textContent)")
+            assert uploads()
+            progress = await opened.run("document.querySelector('#queue progress').value")
+            await opened.run("document.querySelector('#queue .cancel').click()")
+            state = await opened.run("document.querySelector('#queue li').dataset.state")
+            await opened.until("document.querySelectorAll('#queue li')[1].dataset.state === 'done'")
+            return progress, state, await opened.run(DOWNLOADS), opened.errors
+
+    with served(inverting_options) as (own, _):
+        progress, state, downloads, errors = asyncio.run(use_page(f"http://127.0.0.1:{own}/"))
+        wait_until(lambda: not uploads())
+    assert 0 < progress < 1
+    assert state == "cancelled"
+    assert downloads == ["me-sharp.png"]
+    assert errors == []
+
+
+def test_the_queue_and_the_view_are_used_by_the_keyboard(port, address, face_picture):
+    async def use_page():
+        async with page(port, address) as opened:
+            await opened.restored({"a.png": png(face_picture), "notes.txt": b"text"})
+            await opened.until("'line' in comparison.dataset")
+            await opened.run("document.getElementById('split').focus()")
+            await opened.press("ArrowRight")
+            line = await opened.run("document.getElementById('split').getAttribute('aria-valuetext')")
+            await opened.press("+")
+            zoom = await opened.run("document.getElementById('zoom-value').textContent")
+            picture = await opened.run(DRAWN)
+            await opened.press("ArrowLeft", modifiers=8)
+            moved = await opened.run(DRAWN) != picture
+            await opened.run("document.querySelectorAll('#queue .remove')[1].focus()")
+            await opened.press("Enter")
+            left = await opened.run("[document.querySelectorAll('#queue li').length, document.activeElement.textContent]")
+            return line, zoom, moved, left, opened.errors
+
+    line, zoom, moved, left, errors = asyncio.run(use_page())
+    assert line == "51 % before, 49 % after"
+    assert zoom == "150 %"
+    assert moved
+    assert left == [1, "a.png"]
+    assert errors == []
+
+
+@pytest.mark.skipif(AXE is None, reason="axe-core is not installed (pip install --no-deps axe-playwright-python)")
+@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (390, "light"), (1280, "dark"), (1280, "light")])
+def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_screen(port, address, numbered, tmp_path, width, scheme):
+    clip = write_video(tmp_path / "clip.mp4", numbered).read_bytes()
+
+    async def use_page():
+        async with page(port, address) as opened:
+            await opened.resize(width, scheme)
+            found = await opened.accessibility_findings()
+            await opened.restored({"clip.mp4": clip, "a-name-without-any-spaces-that-is-very-long-indeed.txt": b"text"})
+            await opened.until("'line' in comparison.dataset")
+            await opened.click("play")
+            found += await opened.accessibility_findings()
+            return found, await opened.run("document.documentElement.scrollWidth")
+
+    found, wide = asyncio.run(use_page())
+    assert found == []
+    assert wide <= width
+
+
+def test_a_server_that_has_ended_is_told(port, inverting_options, face_picture):
+    async def use_page():
+        with ExitStack() as server:
+            ending, _ = server.enter_context(served(inverting_options))
+            async with page(port, f"http://127.0.0.1:{ending}/") as opened:
+                server.close()
+                (words,) = await opened.restored({"me.jpeg": png(face_picture)})
+                return words, await opened.run(STATUS), opened.errors
+
+    words, status, errors = asyncio.run(use_page())
+    assert "Is streamdeblur still running?" in words
+    assert re.match(r"me\.jpeg: The server", status)
+    assert errors == []
