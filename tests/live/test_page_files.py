@@ -185,7 +185,9 @@ def test_files_that_cannot_be_restored_are_explained_and_change_nothing_that_is_
 def test_a_cancelled_file_ends_at_once_and_the_next_one_is_restored(port, inverting_options, numbered, tmp_path, monkeypatch):
     monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     long = write_video(tmp_path / "long.mp4", numbered * 20).read_bytes()
-    uploads = lambda: list(tmp_path.glob("*/streamdeblur-*"))
+
+    def uploads():
+        return list(tmp_path.glob("*/streamdeblur-*"))
 
     async def use_page(address):
         async with page(port, address) as opened:
@@ -234,7 +236,7 @@ def test_the_queue_and_the_view_are_used_by_the_keyboard(port, address, face_pic
 
 
 @pytest.mark.skipif(AXE is None, reason="axe-core is not installed (pip install --no-deps axe-playwright-python)")
-@pytest.mark.parametrize(("width", "scheme"), [(390, "dark"), (390, "light"), (1280, "dark"), (1280, "light")])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
 def test_axe_finds_nothing_serious_and_nothing_is_wider_than_the_screen(port, address, numbered, tmp_path, width, scheme):
     clip = write_video(tmp_path / "clip.mp4", numbered).read_bytes()
 

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 
@@ -37,9 +38,10 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 
 from streamdeblur.live.serve import connections, offers, uploads
-from streamdeblur.live.serve.application import MAX_UPLOADS
+from streamdeblur.live.serve.application import MAX_UPLOADS, PAGE
 from streamdeblur.live.serve.server import tls_context
 from streamdeblur.live.serve.upload_process import UploadProcess
+from streamdeblur.live.serve.upload_settings import UploadSettings
 from support.servers import exchange, head, request, served, wait_until
 
 
@@ -53,21 +55,12 @@ def error_of(content):
     return json.loads(content)["error"]
 
 
-def restore(port, name, content, **headers):
-    return request(port, "POST", "/restore", content, X_Name=name, **headers)
+def restore(port, name, content, query="", **headers):
+    return request(port, "POST", f"/restore{query}", content, X_Name=name, **headers)
 
 
 def test_the_page_loads_nothing_from_other_sites(port):
-    for path, kind in (
-        ("/", "text/html"),
-        ("/page.js", "text/javascript"),
-        ("/comparison.js", "text/javascript"),
-        ("/camera.js", "text/javascript"),
-        ("/files.js", "text/javascript"),
-        ("/requests.js", "text/javascript"),
-        ("/page.css", "text/css"),
-        ("/icon.svg", "image/svg+xml"),
-    ):
+    for path, (_, kind) in PAGE.items():
         status, headers, content = request(port, "GET", path, origin=False)
         assert status == 200
         assert headers["Content-Type"].startswith(kind)
@@ -163,6 +156,60 @@ def test_clips_are_restored(port, few_pictures, tmp_path):
     assert headers["Content-Type"] == "video/mp4"
     assert re.fullmatch(r"(\d+) of \1 faces restored\.", headers["X-Message"])
     assert b"ftyp" in content[:16]
+
+
+def test_strength_and_part_of_an_upload_are_its_own(port, few_pictures, tmp_path):
+    clip = write_video(tmp_path / "clip.mp4", few_pictures).read_bytes()
+    picture = io.BytesIO()
+    Image.fromarray(few_pictures[0]).save(picture, "PNG")
+    unchanged = restore(port, "me.png", picture.getvalue(), "?strength=0")[2]
+    assert (np.asarray(Image.open(io.BytesIO(unchanged))) == few_pictures[0]).all()
+    changed = restore(port, "me.png", picture.getvalue())[2]
+    assert (np.asarray(Image.open(io.BytesIO(changed))) != few_pictures[0]).any()
+    status, headers, part = restore(port, "clip.mp4", clip, "?start=0.1&stop=0.3")
+    (tmp_path / "part.mp4").write_bytes(part)
+    assert status == 200
+    # at 0.12 s: the first frame that does not begin before
+    assert [float(headers[name]) for name in ("X-First-Second", "X-Frame-Seconds", "X-Faces")] == [0.12, 0.04, 5]
+    assert len(sizes(tmp_path / "part.mp4")) == 5
+    status, _, answer = restore(port, "clip.mp4", clip, "?start=9")
+    assert (status, error_of(answer)) == (400, "The time 9 lies beyond the end of the file (0.48 s).")
+
+
+@pytest.mark.parametrize(
+    ("query", "message"),
+    [
+        ("?strength=2", "strength"),
+        ("?strength=nan", "strength"),
+        ("?start=-1", "start"),
+        ("?start=2&stop=1", "behind its beginning"),
+        ("?network=/etc/passwd", "network"),
+    ],
+)
+def test_settings_of_uploads_that_are_not_valid_are_refused(port, query, message):
+    status, _, answer = restore(port, "a.png", b"x", query)
+    assert status == 400
+    assert message in error_of(answer)
+
+
+def test_the_progress_of_an_upload_is_told_to_who_knows_its_name(port, few_pictures, tmp_path):
+    clip = write_video(tmp_path / "clip.mp4", few_pictures * 20).read_bytes()
+    name, told = "0123456789abcdef" * 2, []
+    with ThreadPoolExecutor(1) as pool:
+        answer = pool.submit(restore, port, "clip.mp4", clip, X_Job=name)
+        while not answer.done():
+            status, _, content = request(port, "GET", f"/progress/{name}", origin=False)
+            told += [json.loads(content)] if status == 200 else []
+            time.sleep(0.05)
+    assert answer.result()[0] == 200
+    shares = [progress["share"] for progress in told if progress["share"]]
+    assert len(set(shares)) > 1
+    assert shares == sorted(shares)
+    assert 0 < shares[0] < 1
+    assert told[-1]["seconds_left"] >= 0
+    for unknown in (name, "0" * 32, "short"):
+        assert request(port, "GET", f"/progress/{unknown}", origin=False)[0] == 404
+    assert restore(port, "clip.mp4", clip, X_Job="short")[0] == 400
 
 
 def bomb(width, height):
@@ -406,14 +453,14 @@ def test_a_file_that_ends_the_process_of_uploads_costs_nothing_else(inverting_op
 
     async def kill():
         process = UploadProcess(inverting_options, tmp_path)
-        job = asyncio.create_task(process.restore(source))
+        job = asyncio.create_task(process.restore(source, UploadSettings()))
         # the output is written beside the upload
         while len(list(tmp_path.iterdir())) < 3:
             await asyncio.sleep(0.05)
         os.kill(process.identifier, signal.SIGKILL)
         with pytest.raises(InputError, match="damaged, or needs too much memory"):
             await job
-        result = await process.restore(short)
+        result = await process.restore(short, UploadSettings())
         await process.close()
         return result.message
 

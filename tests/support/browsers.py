@@ -95,7 +95,9 @@ class Page:
     async def resize(self, width, scheme):
         """Show the page on a screen of this width, in the colour scheme "light" or "dark"."""
         await self.send("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 500)
-        await self.send("Emulation.setEmulatedMedia", features=[{"name": "prefers-color-scheme", "value": scheme}])
+        # without transitions, in the midst of which colours have little contrast
+        media = {"prefers-color-scheme": scheme, "prefers-reduced-motion": "reduce"}
+        await self.send("Emulation.setEmulatedMedia", features=[{"name": key, "value": value} for key, value in media.items()])
 
     async def accessibility_findings(self):
         """What axe-core finds on the page that is serious or critical: the rule and the elements of each."""

@@ -220,9 +220,7 @@ def _restore_clip(
     options = VideoOptions(restoration=deblurrer.options, start=start, duration=duration)
     summary = deblur_video(source, target, options, on_progress=check, deblurrer=deblurrer, max_pixels=MAX_CLIP_PIXELS)
     first, interval = _first_frame_and_interval(target)
-    return UploadResult(
-        target, TYPES[target.suffix], _message(summary), summary.faces, start + first if start else 0.0, interval
-    )
+    return UploadResult(target, TYPES[target.suffix], _message(summary), summary.faces, start + first if start else 0.0, interval)
 
 
 def _first_frame_and_interval(clip: Path) -> tuple[float, float]:
