@@ -135,7 +135,7 @@ def test_a_part_of_a_clip_is_restored_again_with_another_strength(port, address,
         async with page(port, address) as opened:
             await opened.restored({"clip.mp4": clip})
             # the frames 8 to 17: the first one begins 0.02 s later
-            for name, value in (("start", 0.3), ("stop", 0.72), ("strength", 0)):
+            for name, value in (("start", 0.3), ("end", 0.72), ("strength", 0)):
                 await opened.run(f"({change})('{name}', {value})")
             assert not await opened.run("document.getElementById('again').hidden")
             await opened.click("again")
@@ -150,7 +150,7 @@ def test_a_part_of_a_clip_is_restored_again_with_another_strength(port, address,
 
     shown, requests, errors = asyncio.run(use_page())
     assert shown == [[8, 8], [17, 17]]
-    assert f"{address}restore?strength=0&start=0.3&stop=0.72" in requests
+    assert f"{address}restore?strength=0&start=0.3&end=0.72" in requests
     assert errors == []
 
 

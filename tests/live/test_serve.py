@@ -166,7 +166,7 @@ def test_strength_and_part_of_an_upload_are_its_own(port, few_pictures, tmp_path
     assert (np.asarray(Image.open(io.BytesIO(unchanged))) == few_pictures[0]).all()
     changed = restore(port, "me.png", picture.getvalue())[2]
     assert (np.asarray(Image.open(io.BytesIO(changed))) != few_pictures[0]).any()
-    status, headers, part = restore(port, "clip.mp4", clip, "?start=0.1&stop=0.3")
+    status, headers, part = restore(port, "clip.mp4", clip, "?start=0.1&end=0.3")
     (tmp_path / "part.mp4").write_bytes(part)
     assert status == 200
     # at 0.12 s: the first frame that does not begin before
@@ -182,7 +182,7 @@ def test_strength_and_part_of_an_upload_are_its_own(port, few_pictures, tmp_path
         ("?strength=2", "strength"),
         ("?strength=nan", "strength"),
         ("?start=-1", "start"),
-        ("?start=2&stop=1", "behind its beginning"),
+        ("?start=2&end=1", "behind its beginning"),
         ("?network=/etc/passwd", "network"),
     ],
 )

@@ -20,12 +20,12 @@ class UploadSettings(Settings):
     """Share of the restoration that is added to each face; None for that of the server."""
     start: Seconds = Field(default=0.0, ge=0.0, le=LONGEST_TIME)
     """Time of a clip to begin at."""
-    stop: Seconds | None = Field(default=None, gt=0.0, le=LONGEST_TIME)
+    end: Seconds | None = Field(default=None, gt=0.0, le=LONGEST_TIME)
     """Time of a clip to end at; None for its end."""
 
     @model_validator(mode="after")
     def _refuse_nothing(self) -> Self:
-        if self.stop is not None and self.stop <= self.start:
+        if self.end is not None and self.end <= self.start:
             raise ValueError("the end of the clip has to lie behind its beginning")
         return self
 

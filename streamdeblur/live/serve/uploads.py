@@ -215,8 +215,8 @@ def _restore_clip(
 
     _check_clip(source)
     target = source.with_name("restored.webm" if source.suffix == ".webm" else "restored.mp4")
-    start, stop = settings.start, settings.stop
-    duration = MAX_CLIP_SECONDS if stop is None else min(stop - start, MAX_CLIP_SECONDS)
+    start, end = settings.start, settings.end
+    duration = MAX_CLIP_SECONDS if end is None else min(end - start, MAX_CLIP_SECONDS)
     options = VideoOptions(restoration=deblurrer.options, start=start, duration=duration)
     summary = deblur_video(source, target, options, on_progress=check, deblurrer=deblurrer, max_pixels=MAX_CLIP_PIXELS)
     first, interval = _first_frame_and_interval(target)

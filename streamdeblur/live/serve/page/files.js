@@ -29,10 +29,10 @@ export async function check(file) {
 
 // Returns the result: { blob, name, message, faces, firstSecond, frameSeconds }. onProgress is called with words and a share of
 // 0 to 1, or null where it is unknown. Throws an Error whose message is for the user, or an AbortError.
-export async function restore(file, { strength, start, stop }, signal, onProgress) {
+export async function restore(file, { strength, start, end }, signal, onProgress) {
   const settings = new URLSearchParams({ strength });
   if (start > 0) settings.set("start", start);
-  if (stop !== null) settings.set("stop", stop);
+  if (end !== null) settings.set("end", end);
   const job = Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
   const name = file.name.slice(-100).replace(/[^\w.-]/g, "_");
   const headers = { "Content-Type": "application/octet-stream", "X-Name": name, "X-Job": job };

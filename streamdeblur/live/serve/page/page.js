@@ -125,7 +125,7 @@ async function showEntry(entry) {
   if (entry && camera.isOn()) stopCamera();
   if (!entry) return close();
   $("start").value = entry.start || "";
-  $("stop").value = entry.stop ?? "";
+  $("end").value = entry.end ?? "";
   showControls();
   const { result, restored, isClip } = entry;
   const [before, after] = await Promise.all([load(entry.original, isClip), restored && load(restored, isClip)]);
@@ -181,9 +181,9 @@ function showTime() {
 
 // Takes the part of the clip that is to be restored from the page.
 function setPart() {
-  const { start, stop } = { start: $("start").valueAsNumber, stop: $("stop").valueAsNumber };
+  const [start, end] = ["start", "end"].map((id) => $(id).valueAsNumber);
   queue.selected.start = Math.max(0, start || 0);
-  queue.selected.stop = stop > 0 ? stop : null;
+  queue.selected.end = end > 0 ? end : null;
   showControls();
 }
 
@@ -221,10 +221,10 @@ $("strength").addEventListener("input", () => {
   showControls();
 });
 $("start").addEventListener("input", setPart);
-$("stop").addEventListener("input", setPart);
+$("end").addEventListener("input", setPart);
 // a little before the frame, whose time stamp is rounded
 $("start-here").addEventListener("click", () => player && setHere("start", player.sourceTime - 0.001));
-$("stop-here").addEventListener("click", () => player && setHere("stop", player.sourceTime + player.frameSeconds / 2));
+$("end-here").addEventListener("click", () => player && setHere("end", player.sourceTime + player.frameSeconds / 2));
 $("again").addEventListener("click", () => queue.again(queue.selected));
 $("play").addEventListener("click", () => (player.video.paused ? player.play() : player.pause()));
 $("back").addEventListener("click", () => player.step(-1));

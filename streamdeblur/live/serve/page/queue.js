@@ -11,7 +11,7 @@ class Entry {
   share = null;
   result = null;
   start = 0;
-  stop = null; // seconds; null: the end of the clip
+  end = null; // seconds; null: the end of the clip
   used = null; // the settings that were restored with
   #abort = null;
 
@@ -27,7 +27,7 @@ class Entry {
   }
 
   settings(strength) {
-    return { strength, start: this.start, stop: this.stop };
+    return { strength, start: this.start, end: this.end };
   }
 
   // Whether a restoration with these settings would give something else.
