@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -41,6 +42,11 @@ def show_log(*, quiet: bool = False) -> Iterator[None]:
 def print_json(content: Mapping[str, object], *, err: bool = False) -> None:
     """Print one JSON object on a line of its own: the last line of stdout, or of stderr where stdout holds frames (`err`)."""
     typer.echo(json.dumps(content, default=str), err=err)
+
+
+def terminal_width() -> int:
+    """Return the characters of a line of the terminal; 80 where stdout is none."""
+    return shutil.get_terminal_size((80, 24)).columns if sys.stdout.isatty() else 80
 
 
 def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, title: str | None = None) -> None:

@@ -11,7 +11,7 @@ import typer
 from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.extras import needs_extra
 from streamdeblur.cli.options import with_settings
-from streamdeblur.cli.output import print_json
+from streamdeblur.cli.output import print_json, terminal_width
 from streamdeblur.cli.parameters import Json, Quiet
 from streamdeblur.cli.progress import ProgressLine
 from streamdeblur.evaluation.options import EvaluationOptions
@@ -76,7 +76,7 @@ def _compare(
         from streamdeblur.evaluation.comparison.compare import compare, video_names
         from streamdeblur.evaluation.comparison.faces import find_faces
         from streamdeblur.evaluation.evaluator import Evaluator, EvaluatorSettings
-        from streamdeblur.evaluation.report.markdown import summary_text
+        from streamdeblur.evaluation.report.terminal import terminal_text
         from streamdeblur.evaluation.report.write import as_json, write_report
         from streamdeblur.evaluation.results import ResultFolder
         from streamdeblur.evaluation.summary import summarise
@@ -91,7 +91,7 @@ def _compare(
         found = compare(faces, evaluator, limit, pictures, lambda done, total: line.show(done, total, "frames compared"))
     summary = summarise(found)
     if not quiet and not json:
-        typer.echo(summary_text(summary))
+        typer.echo(terminal_text(summary, terminal_width()))
     page = write_report(out, {"videos": ", ".join(names), "found": str(faces)}, [found], [summary]) if out else None
     if json:
         counts = {"matched_frames": faces.matched, "faces_found": len(faces.detections)}

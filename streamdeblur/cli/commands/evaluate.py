@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -13,16 +13,13 @@ from streamdeblur.cli.clusters import OPTIONAL_VALUES, RayAddress, processes_of
 from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.extras import needs_extra
 from streamdeblur.cli.options import with_settings
-from streamdeblur.cli.output import print_json
+from streamdeblur.cli.output import print_json, terminal_width
 from streamdeblur.cli.parameters import Config, Json, Quiet
 from streamdeblur.cli.progress import ProgressLine
 from streamdeblur.cli.resuming import goes_on_with_the_same_command
 from streamdeblur.errors import OptionError, OutputError
 from streamdeblur.evaluation.options import EvaluationOptions
 from streamdeblur.files import refuse_inside
-
-if TYPE_CHECKING:
-    from streamdeblur.evaluation.summary import ProtocolSummary
 
 __all__ = ["OPTIONAL_VALUES", "command"]
 
@@ -85,6 +82,7 @@ def _split(value: object) -> object:
 def _evaluate(data: Path, out: Path, options: EvaluationOptions, *, quiet: bool, json: bool) -> None:
     with needs_extra("eval", "Evaluating"):
         from streamdeblur.evaluation.evaluate import evaluate
+        from streamdeblur.evaluation.report.terminal import terminal_text
         from streamdeblur.evaluation.report.write import as_json, write_report
         from streamdeblur.evaluation.sources import open_data
         from streamdeblur.evaluation.summary import summarise
@@ -98,7 +96,7 @@ def _evaluate(data: Path, out: Path, options: EvaluationOptions, *, quiet: bool,
             evaluated.append(found)
             summaries.append(summarise(found, options.seed))
             if not quiet and not json:
-                typer.echo(f"{found.protocol}\n{_shown(summaries[-1])}")
+                typer.echo(terminal_text(summaries[-1], terminal_width(), tests=False))
     faces = f"at most {options.limit or 'all'} faces of each protocol"
     noise = f", noise {options.noise:g}" if options.noise else ""
     noise += f", PSNR of the blurry faces at most {options.visible_blur:g} dB" if options.visible_blur else ""
@@ -109,12 +107,3 @@ def _evaluate(data: Path, out: Path, options: EvaluationOptions, *, quiet: bool,
         print_json({"report": page, "seconds": seconds, "protocols": [as_json(summary) for summary in summaries]})
     elif not quiet:
         typer.echo(page)
-
-
-def _shown(summary: ProtocolSummary) -> str:
-    """The tables and notes of a protocol for the terminal."""
-    from streamdeblur.evaluation.report.markdown import table_text
-    from streamdeblur.evaluation.report.tables import flicker_table, metrics_table, notes
-
-    tables = [metrics_table(summary), *([flicker_table(summary)] if summary.flickers else [])]
-    return "\n".join([*map(table_text, tables), *notes(summary)])

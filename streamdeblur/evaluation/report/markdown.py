@@ -46,7 +46,7 @@ def summary_text(summary: ProtocolSummary) -> str:
 
 def table_text(table: Table) -> str:
     """Render a table in Markdown; (1), (2) and (3) are the places in a column, and "worse" is worse than the baseline."""
-    lines = [_line(table.head), "|" + " --- |" * len(table.head)]
+    lines = [_line(list(map(str, table.head))), "|" + " --- |" * len(table.head)]
     return "\n".join(lines + [_line([_text(cell) for cell in row]) for row in table.rows])
 
 

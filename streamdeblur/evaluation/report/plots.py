@@ -1,4 +1,7 @@
-"""Curves of a report as SVG: cumulative errors of landmarks, and distributions of identity cosines."""
+"""Curves of a report as SVG: cumulative errors of landmarks, and distributions of identity cosines.
+
+Axes, texts and grid have the colour of the text around them (``currentColor``), and the background is transparent.
+"""
 
 from __future__ import annotations
 
@@ -22,6 +25,13 @@ NARROWEST = 0.002
 """Smallest bandwidth of a density of cosines, and smallest spread of a distribution that is drawn as one: that of the sharp faces
 themselves is a single line at 1."""
 
+INK = "#010203"
+"""Colour that stands for that of the text until the SVG is written: matplotlib knows no ``currentColor``."""
+ALONE = (
+    "<style>svg{color:#161a22;background:#fff}@media(prefers-color-scheme:dark){svg{color:#e9ecf2;background:#0d1016}}</style>"
+)
+"""Style of a file of its own, which has no text around it."""
+
 Curve = tuple[NDArray[np.float64], NDArray[np.float64]]
 """Values across and upwards."""
 
@@ -36,6 +46,12 @@ def curves_of(summary: ProtocolSummary) -> dict[str, str]:
         if any(_spreads(values) for values in summary.cosines.values()):
             found["Cosine of identities, density"] = cosine_densities(summary.cosines)
     return found
+
+
+def alone(svg: str) -> str:
+    """Return an SVG as the content of a file of its own, which follows the colour scheme of the reader."""
+    begin = svg.index(">") + 1
+    return svg[:begin] + ALONE + svg[begin:]
 
 
 def error_curves(errors: Mapping[str, Sequence[float]], limit: float) -> str:
@@ -126,7 +142,12 @@ def _curves(
     kind: Literal["cumulative", "density"] = "cumulative",
 ) -> str:
     # text stays text, so that it can be searched and read aloud; a fixed salt gives the same bytes for the same curves
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": "streamdeblur", "font.family": "sans-serif"}):
+    with matplotlib.rc_context(
+        {
+            "svg.fonttype": "none", "svg.hashsalt": "streamdeblur", "font.family": "sans-serif", "text.color": INK,
+            "axes.edgecolor": INK, "axes.labelcolor": INK, "xtick.color": INK, "ytick.color": INK, "grid.color": INK,
+        }
+    ):  # fmt: skip
         figure = Figure(figsize=SIZE, layout="constrained")
         axes = figure.add_subplot()
         colours = matplotlib.colormaps["tab10" if len(curves) <= 10 else "tab20"]
@@ -137,8 +158,8 @@ def _curves(
             axes.plot(values, shares, drawstyle=style, label=name, color=colours(number), linewidth=1.4)
         axes.set(xlabel=across, ylabel=upwards, xlim=span, ylim=(0.0, 1.0 if kind == "cumulative" else None))
         axes.grid(alpha=0.3)
-        axes.legend(fontsize="small")
+        axes.legend(fontsize="small", framealpha=0.0)
         buffer = io.StringIO()
-        figure.savefig(buffer, format="svg", metadata={"Date": None})
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True)
     text = buffer.getvalue()
-    return text[text.index("<svg") :]
+    return text[text.index("<svg") :].replace(INK, "currentColor")

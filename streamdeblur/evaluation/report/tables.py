@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from streamdeblur.evaluation.columns import COLUMNS, Column
 from streamdeblur.evaluation.statistics import Interval
@@ -24,10 +25,27 @@ class Cell:
 
 
 @dataclass(frozen=True)
-class Table:
-    """Rows of cells, and the titles of their columns."""
+class Heading:
+    """The title of a column."""
 
-    head: Sequence[str]
+    title: str
+    better: Literal["more", "less"] | None = None
+    """What is better; None where neither is."""
+
+    def __str__(self) -> str:
+        return f"{self.title} {self.arrow}".rstrip()
+
+    @property
+    def arrow(self) -> str:
+        """Points up where more is better, and down where less is; empty where neither is."""
+        return {"more": "↑", "less": "↓", None: ""}[self.better]
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells, and the headings of their columns. The first cell of a row names it."""
+
+    head: Sequence[Heading]
     rows: Sequence[Sequence[Cell]]
 
 
@@ -37,11 +55,15 @@ def metrics_table(summary: ProtocolSummary) -> Table:
     gap = next((name for name in ("auc", "ssim") if name in names and any(name in row.gaps_closed for row in summary.rows)), None)
     verified = any(row.verification for row in summary.rows)
     timed = any(row.milliseconds is not None for row in summary.rows)
-    head = ["method", *(COLUMNS[name].title for name in names)]
-    head += [f"gap closed % ({COLUMNS[gap].title})"] if gap else []
-    head += ["verification %"] if verified else []
-    head += ["ms"] if timed else []
-    return Table([*head, "images"], [_row(row, names, gap, verified=verified, timed=timed) for row in summary.rows])
+    head = [Heading("method"), *(Heading(COLUMNS[name].title, _better(COLUMNS[name])) for name in names)]
+    head += [Heading(f"gap closed % ({COLUMNS[gap].title})", "more")] if gap else []
+    head += [Heading("verification %", "more")] if verified else []
+    head += [Heading("ms", "less")] if timed else []
+    return Table([*head, Heading("images")], [_row(row, names, gap, verified=verified, timed=timed) for row in summary.rows])
+
+
+def _better(column: Column) -> Literal["more", "less"]:
+    return "more" if column.more_is_better else "less"
 
 
 def _row(row: MethodRow, names: Sequence[str], gap: str | None, *, verified: bool, timed: bool) -> list[Cell]:
@@ -92,7 +114,7 @@ def paired_tests_table(summary: ProtocolSummary) -> Table:
     """Tabulate the p-values of the tests between two methods."""
     title = COLUMNS[summary.tests[0].column].title if summary.tests else ""
     rows = [[Cell(test.first), Cell(test.second), Cell(_p_value(test.p_value))] for test in summary.tests]
-    return Table(["method", "against", f"p ({title})"], rows)
+    return Table([Heading("method"), Heading("against"), Heading(f"p ({title})")], rows)
 
 
 def stability_table(summary: ProtocolSummary) -> Table:
@@ -106,15 +128,17 @@ def stability_table(summary: ProtocolSummary) -> Table:
         ]
         for row in summary.stabilities
     ]
-    return Table(["method", "change between frames", "% of the sharp video's", "clips"], rows)
+    head = ("method", "change between frames", "% of the sharp video's", "clips")
+    return Table([Heading(title) for title in head], rows)
 
 
 def flicker_table(summary: ProtocolSummary) -> Table:
     """Tabulate the flicker of every method."""
     measured = any(row.velocity for row in summary.flickers)
-    head = ["method", "flicker", "of the blurry video's"]
-    head += ["landmark velocity error, px", "of the blurry video's"] if measured else []
-    return Table([*head, "runs"], [_flicker_cells(row, measured=measured) for row in summary.flickers])
+    titles = ["flicker", "of the blurry video's"]
+    titles += ["landmark velocity error, px", "of the blurry video's"] if measured else []
+    head = [Heading("method"), *(Heading(title, "less") for title in titles), Heading("runs")]
+    return Table(head, [_flicker_cells(row, measured=measured) for row in summary.flickers])
 
 
 def _flicker_cells(row: FlickerRow, *, measured: bool) -> list[Cell]:
@@ -134,7 +158,7 @@ def _p_value(value: float) -> str:
 def notes(summary: ProtocolSummary) -> list[str]:
     """Return the explanations that a reader of the tables needs."""
     found = [f"{summary.faces} faces; {summary.grouped_by}: {summary.groups}. Intervals: 95 %, by a bootstrap over those."]
-    found.append(_note_on_places(summary))
+    found.append(f"Arrows: more (↑) or less (↓) is better. {_note_on_places(summary)}")
     if summary.pseudo_ground_truth and summary.errors:
         found.append(
             "Landmarks are not annotated by hand: those that the landmark detector finds in the sharp face are used instead "

@@ -14,7 +14,7 @@ from streamdeblur.evaluation.evaluate import ProtocolResults
 from streamdeblur.evaluation.report.html import html_page
 from streamdeblur.evaluation.report.markdown import markdown_page
 from streamdeblur.evaluation.report.panels import Panel, chosen_cases, with_landmarks
-from streamdeblur.evaluation.report.plots import curves_of
+from streamdeblur.evaluation.report.plots import alone, curves_of
 from streamdeblur.evaluation.results import ResultFolder, safe_file_name
 from streamdeblur.evaluation.summary import LOWER, UPPER, MethodRow, ProtocolSummary
 from streamdeblur.files import make_folder
@@ -61,7 +61,7 @@ def _write_figures(folder: Path, summary: ProtocolSummary) -> dict[str, str]:
     for title, svg in curves_of(summary).items():
         name = f"{FIGURES}/{safe_file_name(f'{summary.protocol} {title}', '.svg')}"
         make_folder(folder / FIGURES)
-        write_file(folder / name, svg)
+        write_file(folder / name, alone(svg))
         written[title] = name
     return written
 
