@@ -15,11 +15,13 @@ from PIL import Image
 from skimage.metrics import structural_similarity
 
 from streamdeblur.evaluation.cases import Comparison
+from streamdeblur.evaluation.columns import COLUMNS
 from streamdeblur.evaluation.evaluate import ProtocolResults, evaluate
 from streamdeblur.evaluation.options import EvaluationOptions
 from streamdeblur.evaluation.report.panels import with_landmarks
 from streamdeblur.evaluation.report.plots import density
 from streamdeblur.evaluation.report.tables import notes
+from streamdeblur.evaluation.report.terminal import terminal_text
 from streamdeblur.evaluation.report.write import write_report
 from streamdeblur.evaluation.results import FaceResult, ResultFolder
 from streamdeblur.evaluation.sources.dataset import DataSet, EvaluationClip
@@ -199,7 +201,7 @@ def test_places_are_those_of_the_figures(report, written, protocol):
     lines = [[cell.strip() for cell in line.strip("| ").split("|")] for line in section.splitlines() if line.startswith("|")]
     head, rows = lines[0], {line[0]: line for line in lines[2 : 2 + len(METHODS)]}
     competing = [method for method in METHODS if method != "oracle"]
-    for title, figure, sign in (("PSNR dB", "psnr", -1), ("SSIM", "ssim", -1), ("GMSD", "gmsd", 1)):
+    for title, figure, sign in (("PSNR dB ↑", "psnr", -1), ("SSIM ↑", "ssim", -1), ("GMSD ↓", "gmsd", 1)):
         values = {row["method"]: row["figures"][figure]["value"] for row in written[protocol]["rows"]}
         ranked = sorted(competing, key=lambda method: sign * values[method])
         for method, cells in rows.items():
@@ -226,7 +228,7 @@ def test_what_is_worse_than_doing_nothing_is_marked_everywhere(report, written, 
         # the gap is closed in SSIM here, since there are no landmarks
         marks = len(worse) + ("ssim" in worse)
         assert re.search(rf"^\| {method} \|.*$", markdown, re.MULTILINE)[0].count(" worse") == marks
-        assert re.search(rf"<td>{method}</td>.*?</tr>", page, re.DOTALL)[0].count('class="worse"') == marks
+        assert re.search(rf">{method}</th>.*?</tr>", page, re.DOTALL)[0].count('class="worse"') == marks
     assert rows["unsharp"]["worse_than_baseline"], "an unsharp mask makes these faces worse"
     assert "Places include 'blurred'." in markdown
     assert written[protocol]["baseline"] == "blurred"
@@ -267,6 +269,19 @@ def test_the_page_needs_no_other_file_and_says_the_same(report, written):
     for one in written.values():
         for row in one["rows"]:
             assert f"{row['figures']['ssim']['value']:.3f}" in text
+
+
+def test_a_terminal_of_any_width_shows_the_same(report, written):
+    stored = ResultFolder(report).of_protocol("pravg:7")
+    results = {name: [one for one in stored if one.method == name] for name in METHODS}
+    summary = summarise(ProtocolResults("pravg:7", annotated=False, comparisons=[], results=results))
+    for width in (80, 120):
+        text = terminal_text(summary, width)
+        assert max(map(len, text.splitlines())) <= width
+        for row in written["pravg:7"]["rows"]:
+            assert all(f"{figure['value']:{COLUMNS[name].format_spec}}" in text for name, figure in row["figures"].items())
+    assert "PSNR dB ↑" in text
+    assert "GMSD ↓" in text
 
 
 def points_around(middle, reach):

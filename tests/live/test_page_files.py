@@ -125,18 +125,13 @@ def test_clips_of_each_type_are_played_in_step_with_their_results(port, address,
 
 def test_a_part_of_a_clip_is_restored_again_with_another_strength(port, address, numbered, tmp_path):
     clip = write_video(tmp_path / "clip.mp4", numbered).read_bytes()
-    change = """(id, value) => {
-      const input = document.getElementById(id);
-      input.value = value;
-      input.dispatchEvent(new Event("input"));
-    }"""
 
     async def use_page():
         async with page(port, address) as opened:
             await opened.restored({"clip.mp4": clip})
             # the frames 8 to 17: the first one begins 0.02 s later
             for name, value in (("start", 0.3), ("end", 0.72), ("strength", 0)):
-                await opened.run(f"({change})('{name}', {value})")
+                await opened.fill(f"#{name}", value)
             assert not await opened.run("document.getElementById('again').hidden")
             await opened.click("again")
             await opened.until(DONE_AGAIN)
@@ -144,7 +139,7 @@ def test_a_part_of_a_clip_is_restored_again_with_another_strength(port, address,
             await opened.click("play")
             shown = []
             for seconds in (0, 9):
-                await opened.run(f"({change})('seek', {seconds})")
+                await opened.fill("#seek", seconds)
                 shown.append(await numbers(opened))
             return shown, opened.requests, opened.errors
 

@@ -84,6 +84,12 @@ class Page:
         """Click on the element with this id."""
         await self.run(f"document.getElementById('{name}').click()")
 
+    async def fill(self, selector, value):
+        """Give a field, list or slider another value, as a user does."""
+        events = "for (const kind of ['input', 'change']) field.dispatchEvent(new Event(kind, { bubbles: true }));"
+        find = f"const field = document.querySelector({json.dumps(selector)});"
+        await self.run(f"(() => {{ {find} field.value = {json.dumps(value)}; {events} }})()")
+
     async def press(self, key, **modifiers):
         """Press a key, such as "Enter" or "ArrowLeft", where the focus is."""
         text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
