@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
@@ -59,7 +60,7 @@ class ServerState:
         self.uploads = 0
         """Number of uploads that arrive, wait, are restored or sent back."""
         self.progress: dict[str, UploadProgress] = {}
-        """Of those among them that have a name."""
+        """How far each of them is, by its name."""
         self.upload_process = UploadProcess(options, folder)
 
 
@@ -165,7 +166,8 @@ async def _restored(request: web.Request, state: ServerState) -> web.StreamRespo
     suffix, settings = uploads.suffix_of(request.headers.get("X-Name", "")), UploadSettings.of_query(request.query)
     uploads.check_size(request.content_length or 0)
     uploads.check_space(state.folder)
-    with _known(request.headers.get("X-Job"), state) as job, uploads.folder(state.folder) as folder:
+    job = request.headers.get("X-Job") or secrets.token_hex(16)
+    with _known(job, state), uploads.folder(state.folder) as folder:
         source = Path(folder) / f"upload{suffix}"
         await state.upload_process.start()
         await uploads.receive(request.content.iter_chunked(2**16), source)
@@ -174,17 +176,15 @@ async def _restored(request: web.Request, state: ServerState) -> web.StreamRespo
 
 
 @contextmanager
-def _known(job: str | None, state: ServerState) -> Iterator[str]:
-    """Have the progress of an upload known by its name, while it is worked on; one without a name is known to nobody."""
-    if job is None:
-        job = ""
-    elif not re.fullmatch(JOB, job) or job in state.progress:
+def _known(job: str, state: ServerState) -> Iterator[None]:
+    """Have the progress of an upload known by its name, while it is worked on."""
+    if not re.fullmatch(JOB, job) or job in state.progress:
         raise InputError("The name of an upload has 32 hexadecimal digits, and no other one has it.")
     state.progress[job] = UploadProgress()
     try:
-        yield job
+        yield
     finally:
-        state.progress.pop(job, None)
+        del state.progress[job]
 
 
 async def _progress(request: web.Request) -> web.Response:

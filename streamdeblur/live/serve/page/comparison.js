@@ -134,7 +134,7 @@ comparison.addEventListener(
   },
   { passive: false },
 );
-comparison.addEventListener("keydown", (event) => {
+document.getElementById("stage").addEventListener("keydown", (event) => {
   const moves = { ArrowLeft: [-0.1, 0], ArrowRight: [0.1, 0], ArrowUp: [0, -0.1], ArrowDown: [0, 0.1] };
   const zooms = { "+": 1.5, "=": 1.5, "-": 1 / 1.5 };
   if (event.shiftKey && moves[event.key]) moveBy(...moves[event.key]);

@@ -104,19 +104,18 @@ function stopCamera() {
 }
 
 function entryChanged(entry) {
-  const { name } = entry.file;
-  const before = entry.announced;
-  entry.announced = entry.state;
-  if (before !== entry.state) announce(entry, name);
-  if (entry.state === "done" && before !== "done" && entry === queue.selected) showEntry(entry);
+  if (entry.announced !== entry.state) {
+    entry.announced = entry.state;
+    announce(entry);
+    if (entry.state === "done" && entry === queue.selected) showEntry(entry);
+  }
   showControls();
 }
 
-function announce(entry, name) {
-  if (entry.state === "working") showMessage(`Restoring ${name} …`);
-  if (entry.state === "cancelled") showMessage(`${name}: cancelled.`);
-  if (entry.state === "failed" || entry.state === "refused") showMessage(`${name}: ${entry.words}`, "error");
-  if (entry.state === "done") showMessage(`${name}: ${entry.words}`);
+function announce({ state, words, file }) {
+  if (state === "working") showMessage(`Restoring ${file.name} …`);
+  if (state === "done" || state === "cancelled") showMessage(`${file.name}: ${words}`);
+  if (state === "failed" || state === "refused") showMessage(`${file.name}: ${words}`, "error");
 }
 
 // Shows the original of a file, and its result beside it when there is one. null: nothing.
@@ -130,7 +129,7 @@ async function showEntry(entry) {
   const { result, restored, isClip } = entry;
   const [before, after] = await Promise.all([load(entry.original, isClip), restored && load(restored, isClip)]);
   if (own !== showing) return;
-  close("The browser cannot show this file; the result can be downloaded.");
+  close(entry.state === "refused" ? entry.words : `The browser cannot show this file.${restored ? " Its result can be downloaded." : ""}`);
   const alone = before || after;
   if (alone) {
     const both = before && after;
@@ -192,7 +191,7 @@ function setHere(id, seconds) {
   setPart();
 }
 
-async function pause() {
+function pause() {
   paused = !paused;
   sendControls();
   showControls();

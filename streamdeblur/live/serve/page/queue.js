@@ -13,6 +13,7 @@ class Entry {
   start = 0;
   end = null; // seconds; null: the end of the clip
   used = null; // the settings that were restored with
+  announced = null; // the last state that the page has told
   #abort = null;
 
   constructor(file) {
@@ -41,7 +42,7 @@ class Entry {
 
   cancel() {
     if (this.#abort) this.#abort.abort();
-    this.#end("cancelled", "Cancelled");
+    this.#end("cancelled", "Cancelled.");
   }
 
   wait() {
