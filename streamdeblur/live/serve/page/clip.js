@@ -4,7 +4,7 @@
 const KEPT_FRAMES = 3;
 // If no two frames of the same moment were shown for so long, whatever is shown is drawn.
 const PATIENCE_MILLISECONDS = 1000;
-// Beyond this distance the original is not made faster or slower, but jumps.
+// Beyond this distance the original is not made faster or slower: the result waits for it.
 const MOST_SECONDS_APART = 0.3;
 const USUAL_FRAME_SECONDS = 0.04;
 
@@ -17,9 +17,11 @@ export class ClipPlayer {
     this.leader = this.after || this.before;
     this.firstSecond = firstSecond;
     this.frameSeconds = frameSeconds || USUAL_FRAME_SECONDS;
-    this.drawnAt = 0;
+    this.drawnAt = performance.now();
+    this.playing = false;
     // the time that the original was sent to while both rest
     this.sentTo = null;
+    this.video.addEventListener("ended", () => this.#again());
   }
 
   get video() {
@@ -35,13 +37,18 @@ export class ClipPlayer {
     return Math.max(0, this.leader.latest.time - this.leader.first + (this.after ? this.firstSecond : 0));
   }
 
-  // A browser may refuse to play; the frame that is shown stays then.
+  // Plays both from the same frame. A browser may refuse to play; the frame that is shown stays then.
   async play() {
+    this.playing = true;
+    await this.#meet();
+    if (!this.playing) return;
     await Promise.allSettled(this.#both().map(({ video }) => video.play()));
+    this.playing = !this.video.paused;
   }
 
   pause() {
-    this.#both().forEach(({ video }) => video.pause());
+    this.playing = false;
+    this.#rest();
   }
 
   // Shows the frame at a time of the clip that is in front: the result, or else the original.
@@ -89,7 +96,8 @@ export class ClipPlayer {
       const before = this.before.frames.findLast((frame) => Math.abs(frame.time - time) < this.frameSeconds / 2);
       if (before) return [before, after];
     }
-    return performance.now() - this.drawnAt > PATIENCE_MILLISECONDS ? [this.before.latest, this.after.latest] : [];
+    const stuck = performance.now() - this.drawnAt > PATIENCE_MILLISECONDS && !this.#both().some(({ video }) => video.seeking);
+    return stuck ? [this.before.latest, this.after.latest] : [];
   }
 
   // Has the original show the frame that the result shows, while both rest.
@@ -101,15 +109,39 @@ export class ClipPlayer {
     this.sentTo = wanted;
   }
 
-  // Has the original play as far as the result: a little faster or slower, or by a jump.
+  // Has the original play as far as the result: a little faster or slower, or together from the same frame again.
   #followTime() {
     const { video } = this.before;
     const late = this.#ofOriginal(this.video.currentTime) - video.currentTime;
-    if (Math.abs(late) > MOST_SECONDS_APART && !video.seeking) video.currentTime += late;
-    if (video.paused) video.play().catch(() => {});
-    video.playbackRate = Math.min(1.25, Math.max(0.8, 1 + 2 * late));
     this.sentTo = null;
+    if (Math.abs(late) > MOST_SECONDS_APART) this.play();
+    else video.playbackRate = Math.min(1.25, Math.max(0.8, 1 + 2 * late));
   }
+
+  #rest() {
+    this.#both().forEach(({ video }) => video.pause());
+  }
+
+  // Returns when both rest at the same frame.
+  async #meet() {
+    this.#rest();
+    await sought(this.video);
+    if (!this.after) return;
+    this.after.take();
+    this.#followFrame();
+    await sought(this.before.video);
+  }
+
+  #again() {
+    if (!this.playing) return;
+    this.video.currentTime = 0;
+    this.play();
+  }
+}
+
+// Returns when a video does not seek any more.
+function sought(video) {
+  return video.seeking ? new Promise((resolve) => video.addEventListener("seeked", resolve, { once: true })) : null;
 }
 
 // The last frames that a video has shown: { picture, time }, where the picture can be drawn, and the time is in seconds.

@@ -79,7 +79,7 @@ export function load(address, clip) {
     const element = document.createElement(clip ? "video" : "img");
     element.addEventListener(clip ? "loadeddata" : "load", () => resolve(element), { once: true });
     element.addEventListener("error", () => resolve(null), { once: true });
-    if (clip) Object.assign(element, { muted: true, loop: true, playsInline: true, preload: "auto" });
+    if (clip) Object.assign(element, { muted: true, playsInline: true, preload: "auto" });
     element.src = address;
   });
 }

@@ -167,7 +167,7 @@ function openClip(before, after, timing) {
 }
 
 function showPlaying() {
-  $("play").textContent = player && !player.video.paused ? "Pause" : "Play";
+  $("play").textContent = player && player.playing ? "Pause" : "Play";
 }
 
 function showTime() {
@@ -225,7 +225,11 @@ $("end").addEventListener("input", setPart);
 $("start-here").addEventListener("click", () => player && setHere("start", player.sourceTime - 0.001));
 $("end-here").addEventListener("click", () => player && setHere("end", player.sourceTime + player.frameSeconds / 2));
 $("again").addEventListener("click", () => queue.again(queue.selected));
-$("play").addEventListener("click", () => (player.video.paused ? player.play() : player.pause()));
+$("play").addEventListener("click", () => {
+  if (player.playing) player.pause();
+  else player.play();
+  showPlaying();
+});
 $("back").addEventListener("click", () => player.step(-1));
 $("forward").addEventListener("click", () => player.step(1));
 $("seek").addEventListener("input", () => player.seek(Number($("seek").value)));
