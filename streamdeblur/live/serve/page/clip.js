@@ -147,12 +147,16 @@ function sought(video) {
 // The last frames that a video has shown: { picture, time }, where the picture can be drawn, and the time is in seconds.
 class ShownFrames {
   frames = [];
+  #first = null;
 
   constructor(video) {
     this.video = video;
     this.take();
-    // of its first frame, which may be above 0
-    this.first = this.latest.time;
+  }
+
+  // Time of its first frame, which may be above 0.
+  get first() {
+    return this.#first ?? this.video.currentTime;
   }
 
   get latest() {
@@ -162,6 +166,7 @@ class ShownFrames {
   take() {
     const frame = currentFrame(this.video);
     if (!frame) return;
+    this.#first ??= frame.time;
     if (this.frames.at(-1)?.time === frame.time) return closeFrame(frame);
     this.frames.push(frame);
     if (this.frames.length > KEPT_FRAMES) closeFrame(this.frames.shift());
@@ -182,7 +187,7 @@ function currentFrame(video) {
     const picture = new VideoFrame(video);
     return { picture, time: picture.timestamp / 1e6 };
   } catch {
-    // no frame is there while the video seeks
+    // no frame is there yet, or while the video seeks
     return null;
   }
 }
