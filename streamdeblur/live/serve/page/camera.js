@@ -88,7 +88,8 @@ async function connect(own) {
   await own.setLocalDescription(await own.createOffer());
   await candidatesGathered(own);
   const { sdp, type } = own.localDescription;
-  const response = await request("/offer", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ sdp, type }) });
+  const headers = { "Content-Type": "application/json" };
+  const response = await request("/offer", { method: "POST", headers, body: JSON.stringify({ sdp, type }) });
   const answer = await content(() => response.json());
   // Chromium starts at 0.3 Mbit/s, which blurs more than any camera.
   answer.sdp = answer.sdp.replace(/(a=rtpmap:(\d+) VP8\/90000\r\n)/g, `$1a=fmtp:$2 ${START_BITRATE}\r\n`);

@@ -129,15 +129,20 @@ async function showEntry(entry) {
   const { result, restored, isClip } = entry;
   const [before, after] = await Promise.all([load(entry.original, isClip), restored && load(restored, isClip)]);
   if (own !== showing) return;
-  close(entry.state === "refused" ? entry.words : `The browser cannot show this file.${restored ? " Its result can be downloaded." : ""}`);
-  const alone = before || after;
-  if (alone) {
-    const both = before && after;
-    if (isClip) openClip(both ? before : alone, both ? after : null, both ? result : {});
-    else openPicture(both ? before : alone, both ? after : null);
-    comparison.showLine(Boolean(both && result.faces));
+  const advice = restored ? " Its result can be downloaded." : "";
+  close(entry.state === "refused" ? entry.words : `The browser cannot show this file.${advice}`);
+  if (before && after) {
+    show(isClip, before, after, "original at the left of the line, restored at the right", result);
+    comparison.showLine(result.faces > 0);
+  } else if (before || after) {
+    show(isClip, before || after, null, before ? "original" : "restored");
   }
   showControls();
+}
+
+function show(isClip, before, after, words, timing) {
+  if (isClip) openClip(before, after, `Clip: ${words}`, timing);
+  else openPicture(before, after, `Picture: ${words}`);
 }
 
 function close(words) {
@@ -147,18 +152,14 @@ function close(words) {
   showControls();
 }
 
-function description(kind, after) {
-  return after ? `${kind}: original at the left of the line, restored at the right` : `${kind}: original`;
-}
-
-function openPicture(before, after) {
+function openPicture(before, after, description) {
   const { naturalWidth: width, naturalHeight: height } = after || before;
-  comparison.show(description("Picture", after), () => ({ width, height, before: [before, 0], after: after && [after, 0] }));
+  comparison.show(description, () => ({ width, height, before: [before, 0], after: after && [after, 0] }));
 }
 
-function openClip(before, after, timing) {
+function openClip(before, after, description, timing) {
   const own = (player = new ClipPlayer(before, after, timing));
-  comparison.show(description("Clip", after), () => own.picture());
+  comparison.show(description, () => own.picture());
   for (const event of ["play", "pause"]) own.video.addEventListener(event, showPlaying);
   for (const event of ["timeupdate", "seeked", "durationchange"]) own.video.addEventListener(event, () => player === own && showTime());
   showPlaying();

@@ -16,7 +16,8 @@ addEventListener("activate", (event) => event.waitUntil(clients.claim()));
 addEventListener("fetch", (event) => {
   const { request } = event;
   const { pathname, origin } = new URL(request.url);
-  if (request.method === "GET" && origin === location.origin && SHELL.includes(pathname)) event.respondWith(fromServerOrKept(request, pathname));
+  const isShell = origin === location.origin && SHELL.includes(pathname);
+  if (isShell && request.method === "GET") event.respondWith(fromServerOrKept(request, pathname));
 });
 
 async function fromServerOrKept(request, pathname) {
