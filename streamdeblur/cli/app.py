@@ -12,6 +12,7 @@ from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command, get_group
 
 from streamdeblur.cli.memory import REFUSED, lack_of_memory, small_limit
+from streamdeblur.cli.panels import PanelledCommand
 
 PACKAGE = "streamdeblur.cli.commands"
 
@@ -102,7 +103,7 @@ class LazyCommand(TyperCommand):
         function = import_module(self._module).command
         app = typer.Typer(add_completion=False)
         text = "\n\n".join(filter(None, (self.help, getdoc(function))))
-        app.command(self.name, help=text, epilog=EPILOG)(function)
+        app.command(self.name, cls=PanelledCommand, help=text, epilog=EPILOG)(function)
         command = get_command(app)
         assert isinstance(command, TyperCommand)
         return command

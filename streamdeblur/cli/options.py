@@ -58,7 +58,7 @@ def _parameter(name: str, field: FieldInfo, flag: str | None) -> inspect.Paramet
     if kind is bool and not name.startswith("no_"):
         flag += f"/--no-{flag[2:]}"
     placeholder = value_type.spelling.placeholder if value_type.spelling else None
-    option = typer.Option(flag, help=_help(field), metavar=placeholder, show_default=_default(name, field) or False)
+    option = typer.Option(flag, help=_help(name, field), metavar=placeholder, show_default=False)
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option])
 
 
@@ -73,11 +73,13 @@ def _kind(value_type: ValueType) -> Any:
     return value_type.kind if value_type.kind in (bool, int, float, Path) else str
 
 
-def _help(field: FieldInfo) -> str:
+def _help(name: str, field: FieldInfo) -> str:
     value_type = ValueType.of_field(field)
     notes = [] if value_type.spelling else list(filter(None, [in_words(value_type.telling_limits)]))
     if value_type.is_list:
         notes.append("may be given several times")
+    if default := _default(name, field):
+        notes.append(f"default: {default}")
     return f"{field.description} ({'; '.join(notes)})" if notes else f"{field.description}"
 
 

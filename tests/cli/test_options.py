@@ -8,10 +8,12 @@ from typing import Annotated
 import pytest
 import typer
 from pydantic import Field
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 from typer.main import get_command
 
+from streamdeblur.cli.app import LazyCommand, build_app
 from streamdeblur.cli.options import with_settings
+from streamdeblur.cli.panels import OTHER, PANELS
 from streamdeblur.options import ComposedSettings, Settings
 
 
@@ -65,13 +67,13 @@ def test_the_help_shows_descriptions_bounds_and_defaults(capsys, monkeypatch):
         command(["--help"])
     shown = " ".join(capsys.readouterr().out.split())
     for words in (
-        "How much. (0 to 1) [default: (1)]",
+        "How much. (0 to 1; default: 1)",
         "--always --no-always <bool> Always. │",
-        "Overlay. [default: (overlay)]",
+        "Overlay. (default: overlay)",
         "A file. │",
-        "Two numbers. [default: (4 34.5)]",
-        "Names. (may be given several times) [default: (a,b)]",
-        "Every. (at least 1) [default: (5)]",
+        "Two numbers. (default: 4 34.5)",
+        "Names. (may be given several times; default: a,b)",
+        "Every. (at least 1; default: 5)",
     ):
         assert words in shown
 
@@ -82,3 +84,22 @@ def test_fields_are_selected_and_spelt_otherwise():
     assert options == {"--quiet", "--name", "--always"}
     command(["in.mp4", "--name", "x"], standalone_mode=False)
     assert calls == [{"names": ["x"]}]
+
+
+def test_the_options_of_each_command_stand_in_panels():
+    commands = [command.load() for command in all_commands(build_app())]
+    names = {parameter.name for command in commands for parameter in command.params}
+    listed = [name for panel in PANELS.values() for name in panel]
+    assert len(listed) == len(set(listed))
+    assert set(listed) <= names
+    for command in commands:
+        shown = [parameter.rich_help_panel for parameter in command.params if parameter.param_type_name == "option"]
+        # each panel is one block, in the order of the table
+        assert list(dict.fromkeys(shown)) == [panel for panel in (*PANELS, OTHER) if panel in shown]
+
+
+def all_commands(group: TyperGroup) -> list[LazyCommand]:
+    commands: list[LazyCommand] = []
+    for command in group.commands.values():
+        commands += all_commands(command) if isinstance(command, TyperGroup) else [command]
+    return commands
