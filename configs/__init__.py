@@ -1,7 +1,14 @@
-"""Shipped configuration files: settings for common uses, and trainings."""
+"""Shipped configuration files. They are of two kinds: settings for common uses, and trainings."""
 
-VIDEO = ("archive", "preview")
-"""Names of the files for the command `video`."""
+SETTINGS = ("archive", "best", "fast", "preview", "social", "webcam")
+"""Names of the settings. Each command takes those that make sense for it, and of these the settings that it has."""
+VIDEO = ("archive", "best", "fast", "preview", "social")
+"""Names of the settings for the commands `video` and `batch`."""
+LIVE = ("fast", "webcam")
+"""Names of the settings for the command `live`."""
+ALL = ("best", "fast")
+"""Names of the settings for all other commands that restore faces."""
+
 TRAINING = (
     "lite", "lite_clips", "lite_whole", "lite_sizes", "nano", "stream", "paper", "paper_small",
     "ablations/final", "ablations/cgan-no-hg", "ablations/cgan-no-hg-only-2mf2", "ablations/hg-disc", "ablations/hg-disc-vgg",

@@ -11,6 +11,7 @@ from typing import Any
 
 import yaml
 
+from streamdeblur.configs import LANDMARKS, SETTINGS, TRAINING
 from streamdeblur.errors import OptionError
 from streamdeblur.known_names import shown, suggestion
 
@@ -50,22 +51,32 @@ def read_config(path: Path, shipped: Collection[str] = ()) -> dict[str, Any]:
     return settings
 
 
+def is_shipped(path: Path, shipped: Collection[str]) -> bool:
+    """Return whether this is the name of a shipped file, and no file here has it."""
+    return path.as_posix() in shipped and not (path.exists() and not path.is_dir())
+
+
 def _read(path: Path, shipped: Collection[str]) -> bytes:
     try:
-        try:
-            content = _first_bytes(path)
-        except FileNotFoundError:
-            if path.as_posix() not in shipped:
-                raise
-            content = _first_bytes(Path(str(files("streamdeblur.configs"))) / f"{path}.yaml")
+        place = Path(str(files("streamdeblur.configs"))) / f"{path}.yaml" if is_shipped(path, shipped) else path
+        content = _first_bytes(place)
     except OSError as error:
-        known = f" {suggestion(path.as_posix(), shipped)}" if shipped and isinstance(error, FileNotFoundError) else ""
+        known = _known(path.as_posix(), shipped) if isinstance(error, FileNotFoundError) else ""
         raise OptionError(f"Cannot read the configuration {path}: {error.strerror}.{known}") from None
     except ValueError:
         raise OptionError(f"Cannot read the configuration {shown(str(path))}: this is no path.") from None
     if len(content) > LARGEST_FILE:
         raise OptionError(f"{path} is no configuration: it has more than {LARGEST_FILE:,} bytes.")
     return content
+
+
+def _known(name: str, shipped: Collection[str]) -> str:
+    """What else could have been meant by a name, with what it is the name of elsewhere."""
+    if name in SETTINGS:
+        elsewhere = f" The shipped settings '{name}' are for other commands."
+    else:
+        elsewhere = f" '{name}' is a shipped training (streamdeblur train)." if name in (*TRAINING, *LANDMARKS) else ""
+    return elsewhere + (f" {suggestion(name, shipped)}" if shipped else "")
 
 
 def _first_bytes(path: Path) -> bytes:

@@ -84,7 +84,7 @@ def refuse_existing(target: Path, *, overwrite: bool) -> None:
         OutputError: The target exists and `overwrite` is not set.
     """
     if os.path.lexists(target) and not overwrite:
-        raise OutputError(f"{target} exists. Give --overwrite (overwrite=True) to replace it.")
+        raise OutputError(f"{target} exists. Give --overwrite (-y; overwrite=True) to replace it.")
 
 
 def make_folder(folder: Path) -> None:

@@ -9,12 +9,24 @@ from typing import TYPE_CHECKING, Annotated, Any, ClassVar, Literal, NoReturn, S
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
-from streamdeblur.config_files import read_config
-from streamdeblur.configs import VIDEO
+from streamdeblur.config_files import is_shipped, read_config
+from streamdeblur.configs import ALL, VIDEO
 from streamdeblur.errors import OptionError
 from streamdeblur.faces.tracked_face import TrackedFace
 from streamdeblur.setting_messages import explanation
-from streamdeblur.setting_types import LARGEST_COUNT, LARGEST_SIDE, LONGEST_TIME, Device, Only, Seconds, ShardOf, Size, Threshold
+from streamdeblur.setting_types import (
+    CONTAINER,
+    LARGEST_COUNT,
+    LARGEST_SIDE,
+    LONGEST_TIME,
+    Device,
+    FrameRange,
+    Only,
+    Seconds,
+    ShardOf,
+    Size,
+    Threshold,
+)
 from streamdeblur.weights import AUTO, DEFAULT_NETWORK, REAL_TIME_NETWORK, network_names
 
 if TYPE_CHECKING:
@@ -85,6 +97,11 @@ class Settings(BaseModel):
         return self.validated({**self.model_dump(exclude_unset=True), **settings})
 
     @classmethod
+    def parts(cls) -> dict[str, type[Settings]]:
+        """Return the fields that are settings themselves, and whose own fields are given without their name."""
+        return {}
+
+    @classmethod
     def flat_fields(cls) -> dict[str, FieldInfo]:
         """Return the fields by the name that YAML files, command lines and keyword arguments use."""
         return dict(cls.model_fields)
@@ -97,6 +114,22 @@ class UserSettings(Settings):
     """Names of the shipped files for these settings."""
 
     @classmethod
+    def read(cls, config: str | Path) -> dict[str, Any]:
+        """Return the settings in a YAML file by name; of those in a shipped one, the settings that there are here.
+
+        Args:
+            config: A YAML file, or the name of a shipped one.
+
+        Raises:
+            OptionError: The file cannot be read.
+        """
+        path = Path(config)
+        values = read_config(path, cls.shipped)
+        if is_shipped(path, cls.shipped):
+            values = {name: value for name, value in values.items() if name in cls.flat_fields()}
+        return values
+
+    @classmethod
     def load(cls, config: str | Path | None = None, **settings: Any) -> Self:
         """Read settings from a YAML file and override them.
 
@@ -107,10 +140,9 @@ class UserSettings(Settings):
         Raises:
             OptionError: The file cannot be read, or a name or value is not valid.
         """
-        config = None if config is None else Path(config)
-        values = read_config(config, cls.shipped) if config else {}
+        values = {} if config is None else cls.read(config)
         values |= {name: value for name, value in settings.items() if value is not None}
-        return cls.validated(values, config)
+        return cls.validated(values, None if config is None else Path(config))
 
 
 class ComposedSettings(UserSettings):
@@ -192,9 +224,12 @@ class VideoSettings(RestorationSettings, total=False):
     no_subtitles: bool
     no_data: bool
     start: float | str
+    end: float | str | None
     duration: float | str | None
+    frames: tuple[int, int | None] | str | None
     look_ahead: int
     segment: float | str
+    container: Container | str
     side_by_side: bool
     zoom: Literal["faces"] | None
     show_faces: bool
@@ -205,6 +240,8 @@ class VideoSettings(RestorationSettings, total=False):
 
 class RestorationOptions(UserSettings):
     """What a `FaceDeblurrer` needs: which faces are restored, how much, and what runs the networks."""
+
+    shipped = ALL
 
     strength: float = Field(default=1.0, ge=0.0, le=1.0, description="Share of the restoration that is added to each face.")
     min_face: float = Field(
@@ -305,6 +342,9 @@ class StreamOptions(UserSettings):
 ShowFaces = Annotated[
     bool, Field(description="Draw the faces into the picture: track, blur, what was done, and the gain that was expected.")
 ]
+Container = Literal["matroska", "webm", "mpegts", "nut", "mp4", "mov", "y4m"]
+"""A container that can be written to a pipe; MP4 and MOV in fragments."""
+
 Overwrite = Annotated[bool, Field(description="Replace outputs that exist.")]
 AllowNetwork = Annotated[bool, Field(description="Read URLs, and playlists that reach other files or hosts.")]
 Resume = Annotated[bool, Field(description="Skip outputs that are complete.")]
@@ -316,7 +356,35 @@ def unused_look_ahead(options: VideoOptions | PipeOptions, network: Network) -> 
     return ["look_ahead has no effect: the network has no memory"] if given and not network.memory else []
 
 
-class VideoOptions(ComposedSettings):
+class RangeOptions(Settings):
+    """Which part of a video is worked on."""
+
+    start: Seconds = Field(default=0.0, ge=0.0, le=LONGEST_TIME, description="Time of the input to begin at.")
+    end: Seconds | None = Field(default=None, gt=0.0, le=LONGEST_TIME, description="Time of the input to end at.")
+    duration: Seconds | None = Field(default=None, gt=0.0, le=LONGEST_TIME, description="How much of the input to process.")
+    frames: FrameRange | None = Field(
+        default=None, description="Frames of the input to process, counted from 0, such as 100-199; 100- up to the end."
+    )
+
+    @model_validator(mode="after")
+    def _refuse_several(self) -> Self:
+        if self.end is not None and self.duration is not None:
+            raise ValueError("end and duration both say where to end: give one of them")
+        if self.frames is not None and (self.start or self.end is not None or self.duration is not None):
+            raise ValueError("frames says where to begin and to end: give neither start, end nor duration with it")
+        if self.end is not None and self.end <= self.start:
+            raise ValueError(f"end must lie behind start (got {self.end:g} s, and {self.start:g} s)")
+        if self.frames is not None and not 0 <= self.frames[0] <= (self.frames[0] if self.frames[1] is None else self.frames[1]):
+            raise ValueError("frames are counted from 0, and the last one must not lie before the first")
+        return self
+
+    @property
+    def whole(self) -> bool:
+        """Whether it is all of it."""
+        return not self.start and self.end is None and self.duration is None and self.frames is None
+
+
+class VideoOptions(RangeOptions, ComposedSettings):
     """What `deblur_video` needs for one video file."""
 
     shipped = VIDEO
@@ -324,8 +392,6 @@ class VideoOptions(ComposedSettings):
     restoration: RestorationOptions = RestorationOptions()
     encoding: EncodingOptions = EncodingOptions()
     streams: StreamOptions = StreamOptions()
-    start: Seconds = Field(default=0.0, ge=0.0, le=LONGEST_TIME, description="Time of the input to begin at.")
-    duration: Seconds | None = Field(default=None, gt=0.0, le=LONGEST_TIME, description="Time of the input to process.")
     look_ahead: LookAhead = LOOK_AHEAD
     segment: Seconds = Field(
         default=60.0,
@@ -333,6 +399,10 @@ class VideoOptions(ComposedSettings):
         le=LONGEST_TIME,
         description="Length at least of the segments of a long file, which can be worked on apart: in each, faces are followed "
         "anew. 0 for none.",
+    )
+    container: Annotated[Container, CONTAINER] = Field(
+        default="matroska",
+        description="Container of a video that goes to stdout: matroska, webm, mpegts, nut, mp4, mov (both in fragments) or y4m.",
     )
     side_by_side: bool = Field(default=False, description="Show the input at the left and the result at the right.")
     zoom: Literal["faces"] | None = Field(
@@ -429,6 +499,8 @@ class ArchiveOptions(VideoBatchOptions):
 class FrameOptions(ComposedSettings):
     """What commands need that restore single frames."""
 
+    shipped = ALL
+
     restoration: RestorationOptions = RestorationOptions()
     overwrite: Overwrite = False
 
@@ -465,6 +537,8 @@ def unused_overwrite(options: VideoBatchOptions | ImageBatchOptions) -> list[str
 
 class PipeOptions(ComposedSettings):
     """What the command ``pipe`` needs."""
+
+    shipped = ALL
 
     restoration: RestorationOptions = RestorationOptions()
     size: Size | None = Field(

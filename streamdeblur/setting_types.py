@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, GetCoreSchemaHandler, PlainValidator
+from pydantic import Field, GetCoreSchemaHandler, GetJsonSchemaHandler, PlainValidator
+from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema, core_schema
 
 from streamdeblur.faces.tracked_face import TrackedFace
@@ -37,6 +38,10 @@ class Spelling:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_before_validator_function(self.parse, handler(source))
+
+    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> JsonSchemaValue:
+        """Describe the value for editors: what it stands for, or text."""
+        return {"anyOf": [handler(schema), {"type": ["string", "integer"], "description": self.words}]}
 
 
 def parse_seconds(value: Any) -> Any:
@@ -176,15 +181,40 @@ def parse_device(value: Any) -> Any:
     return found[1] or text
 
 
+def parse_frames(value: Any) -> Any:
+    """Convert a range of frames, such as '100-199' or '100-', to its first and its last one, which is None for the end.
+
+    Raises:
+        ValueError: It is text, and none.
+    """
+    if not isinstance(value, str):
+        return value
+    found = re.fullmatch(r"(\d{1,9})-(\d{1,9})?", value.strip(), re.ASCII)
+    if found is None or (found[2] and int(found[2]) < int(found[1])):
+        raise ValueError("no range")
+    return int(found[1]), int(found[2]) if found[2] else None
+
+
+def parse_container(value: Any) -> Any:
+    """Convert a usual name of a container to that of the setting: 'mkv' to 'matroska'."""
+    name = value.strip().lower().removeprefix(".") if isinstance(value, str) else value
+    return {"mkv": "matroska", "ts": "mpegts", "yuv4mpegpipe": "y4m"}.get(name, name)
+
+
+CONTAINER = Spelling(
+    "a container that can be streamed: matroska (mkv), webm, mpegts (ts), nut, mp4, mov or y4m", "CONTAINER", parse_container
+)
 DEVICE = Spelling("auto, cpu, or the number of a card that 'streamdeblur doctor' lists", "auto|cpu|N", parse_device)
 SHARD = Spelling("a share and how many there are, such as 1/16 to 16/16", "N/COUNT", parse_shard)
 TIME = Spelling("a time: seconds, or [HH:]MM:SS such as 1:30", "TIME", parse_seconds)
+FRAMES = Spelling("a range of frames, counted from 0, such as 100-199 or 100-", "FIRST-LAST", parse_frames)
 SIZE = Spelling(f"WIDTHxHEIGHT, such as 1280x720, with sides of 1 to {LARGEST_SIDE} px", "WIDTHxHEIGHT", parse_size)
 
 THRESHOLD = Spelling(f"one of gentle, normal, always, or a gain of 0 to {LARGEST_GAIN:g} dB", "THRESHOLD", parse_threshold)
 
 # with one validator for both, a wrong value has one error
-Threshold = Annotated[Literal["gentle", "normal", "always"] | float, PlainValidator(checked_threshold), THRESHOLD]
+_Gain = Literal["gentle", "normal", "always"] | float
+Threshold = Annotated[_Gain, PlainValidator(checked_threshold, json_schema_input_type=_Gain), THRESHOLD]
 """The gain to be expected from which a face is restored: by name, or in dB."""
 
 _Count = Annotated[int, Field(ge=1, le=MOST_SHARDS)]
@@ -199,11 +229,14 @@ ONLY = Spelling(
     "FACES",
     checked_only,
 )
-Only = Annotated[str | Callable[[TrackedFace], bool], PlainValidator(checked_only), ONLY]
+Only = Annotated[str | Callable[[TrackedFace], bool], PlainValidator(checked_only, json_schema_input_type=str), ONLY]
 """Which faces are restored: as text, or a function that returns whether a face is."""
 
 Seconds = Annotated[float, TIME]
 """A time in seconds, also written as ``1:30`` or ``00:01:30.5``."""
+
+FrameRange = Annotated[tuple[int, int | None], FRAMES]
+"""The first frame, counted from 0, and the last one, None for the end; also written as ``100-199``."""
 
 _Side = Annotated[int, Field(ge=1, le=LARGEST_SIDE)]
 Size = Annotated[tuple[_Side, _Side], SIZE]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from streamdeblur.config_files import DEEPEST, LARGEST_FILE, read_config
-from streamdeblur.configs import LANDMARKS, TRAINING, VIDEO
+from streamdeblur.configs import ALL, LANDMARKS, LIVE, SETTINGS, TRAINING, VIDEO
 from streamdeblur.errors import OptionError
 from streamdeblur.options import VideoOptions
 from streamdeblur.training.config import TrainingConfig
@@ -97,14 +97,19 @@ def test_an_endless_file_is_refused():
 def test_shipped_names_are_those_of_the_files_and_are_suggested():
     folder = Path(__file__).parents[1] / "configs"
     names = {path.relative_to(folder).with_suffix("").as_posix() for path in folder.rglob("*.yaml")}
-    assert {*VIDEO, *TRAINING, *LANDMARKS} == names
-    assert len(VIDEO) + len(TRAINING) + len(LANDMARKS) == len(names)
-    for name in VIDEO:
-        VideoOptions.load(name)
+    assert {*SETTINGS, *TRAINING, *LANDMARKS} == names
+    assert len(SETTINGS) + len(TRAINING) + len(LANDMARKS) == len(names)
+    assert {*VIDEO, *LIVE, *ALL} == set(SETTINGS)
     for name in TRAINING:
         TrainingConfig.load(Path(name))
-    with pytest.raises(OptionError, match=r"nope: No such file or directory\. Known: archive, preview\."):
+    with pytest.raises(OptionError, match=r"nope: No such file or directory\. Known: archive, best, fast, preview, social\."):
         VideoOptions.load("nope")
+    with pytest.raises(OptionError, match=r"'lite' is a shipped training \(streamdeblur train\)\. Known: archive, best"):
+        VideoOptions.load("lite")
+    with pytest.raises(OptionError, match=r"The shipped settings 'webcam' are for other commands\. Known: archive, best"):
+        VideoOptions.load("webcam")
+    with pytest.raises(OptionError, match=r"The shipped settings 'fast' are for other commands\. Known: lite"):
+        TrainingConfig.load(Path("fast"))
     with pytest.raises(
         OptionError, match=r"Did you mean 'lite'\? Known: lite, lite_clips, .*paper, paper_small, ablations/final"
     ):

@@ -86,7 +86,8 @@ def options_of(command: TyperCommand) -> set[str]:
 def every_option(command: TyperCommand | TyperGroup) -> set[str]:
     """The options of a command, or of all commands in a group."""
     if isinstance(command, TyperGroup):
-        return set().union(*map(every_option, command.commands.values()))
+        own = {name for parameter in command.params for name in parameter.opts}
+        return own.union(*map(every_option, command.commands.values()))
     return options_of(command)
 
 
@@ -102,7 +103,9 @@ def test_commands_and_options_that_are_shown_exist(page):
             if isinstance(command, TyperGroup) and len(words) > 1 and not words[1].startswith("-"):
                 for second in words[1].split("|"):
                     assert second in command.commands, f"{ids(page)} shows streamdeblur {' '.join(words)}"
-                command = command.commands[words[1].split("|")[0]]
+                # "config show" takes the options of another command
+                shown = words[1:3] if words[:2] == ["config", "show"] else []
+                command = application().commands[shown[1]] if len(shown) > 1 else command.commands[words[1].split("|")[0]]
             options = {word.partition("=")[0] for word in words if re.match(r"--?[a-z]", word)}
             unknown = options - every_option(command)
             assert not unknown, f"{ids(page)} shows streamdeblur {' '.join(words)}"

@@ -27,7 +27,7 @@ def test_a_file_is_read_and_settings_win_over_it(tmp_path):
     [
         ("strenght: 0.7", "did you mean 'strength'"),
         ("min-fase: 3", "did you mean 'min_face'"),
-        ("zzz: 3", "known: strength"),
+        ("zzz: 3", "known: start, end, duration, frames, strength"),
         ("strength: strong", "strength"),
         ("strength: 2", r"strength.*got 2"),
         ("- a\n- b", "name: value"),

@@ -22,4 +22,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
         from streamdeblur.cli.process import prepared_process
 
         with prepared_process():
-            build_app()(arguments)
+            build_app()(arguments, prog_name="streamdeblur")

@@ -8,11 +8,11 @@ from itertools import zip_longest
 from typing import Annotated, Any, NoReturn
 
 import typer
-from typer.core import TyperCommand, TyperGroup
-from typer.main import get_command, get_group
+from typer.core import TyperCommand
+from typer.main import get_command
 
+from streamdeblur.cli.command import Command, Group
 from streamdeblur.cli.memory import REFUSED, lack_of_memory, small_limit
-from streamdeblur.cli.panels import PanelledCommand
 
 PACKAGE = "streamdeblur.cli.commands"
 
@@ -34,6 +34,14 @@ COMMANDS = {
 """The summary of each command, which is the function `command` of the module of that name."""
 
 GROUPS = {
+    "config": (
+        "Write, show and describe files of settings.",
+        {
+            "init": "Write a YAML file of all settings of a command, to be edited.",
+            "show": "Show the settings that a command would use, and where each is from: default, file, command line.",
+            "schema": "Print the JSON Schema of a file of settings, for editors.",
+        },
+    ),
     "dataset": (
         "Make data sets of face clips, and pairs of blurry and sharp crops, from videos and pictures.",
         {
@@ -73,6 +81,17 @@ GROUPS = {
 """The summary of each group, and of its commands."""
 
 HELP = "streamdeblur removes motion blur from the faces in video."
+START = f"""{HELP}
+
+  streamdeblur video talk.mp4 sharp.mp4    a video, with its sound and subtitles
+  streamdeblur video clips/ --out sharp/   all videos in a folder
+  streamdeblur image face.jpg sharp.jpg    a picture
+  streamdeblur live                        the webcam, in a window
+  streamdeblur serve                       a page for the browser
+
+All commands: streamdeblur --help. Options of one: streamdeblur video --help.
+A first try: streamdeblur demo."""
+"""What the program says when it is called without a command."""
 EPILOG = "Exit codes: 0 done; 1 a file given with --out failed; 2 wrong input, output or setting; 130 interrupted; 141 no reader."
 
 
@@ -100,23 +119,34 @@ class LazyCommand(TyperCommand):
 
     def load(self) -> TyperCommand:
         """Import the module, and make the command of its function."""
-        function = import_module(self._module).command
+        from streamdeblur.cli.log_options import with_log_options
+
+        module = import_module(self._module)
+        function = module.command
         app = typer.Typer(add_completion=False)
         text = "\n\n".join(filter(None, (self.help, getdoc(function))))
-        app.command(self.name, cls=PanelledCommand, help=text, epilog=EPILOG)(function)
+        context = getattr(module, "CONTEXT", None)
+        app.command(self.name, cls=Command, context_settings=context, help=text, epilog=EPILOG)(with_log_options(function))
         command = get_command(app)
         assert isinstance(command, TyperCommand)
         return command
 
 
 def with_values(arguments: list[str], module: str) -> list[str]:
-    """Return arguments in which options that may stand alone have the value that this means: `OPTIONAL_VALUES` of the module."""
-    optional: dict[str, str] = getattr(import_module(module), "OPTIONAL_VALUES", {})
+    """Return arguments in which options that may stand alone have the value that this means.
+
+    They are those of `log_options`, and those in `OPTIONAL_VALUES` of the module.
+    """
+    from streamdeblur.cli import log_options
+
+    own: dict[str, str] = getattr(import_module(module), "OPTIONAL_VALUES", {})
     complete = list[str]()
     for argument, following in zip_longest(arguments, arguments[1:]):
         complete.append(argument)
-        if argument in optional and (following is None or following.startswith("-")):
-            complete.append(optional[argument])
+        if argument in own and (following is None or following.startswith("-")):
+            complete.append(own[argument])
+        elif argument in log_options.OPTIONAL_VALUES and following not in log_options.LEVELS:
+            complete.append(log_options.OPTIONAL_VALUES[argument])
     return complete
 
 
@@ -125,20 +155,22 @@ def _refuse(words: str) -> NoReturn:
     raise typer.Exit(REFUSED)
 
 
-def build_app() -> TyperGroup:
+def build_app() -> Group:
     """Build the whole application without importing the module of any command."""
-    root = typer.Typer(name="streamdeblur", help=HELP, epilog=EPILOG, no_args_is_help=True, add_completion=False)
-    root.callback()(_root)
-    app = get_group(root)
+    names = {"help_option_names": ["-h", "--help"]}
+    root = typer.Typer(name="streamdeblur", cls=Group, help=HELP, epilog=EPILOG, context_settings=names)
+    root.callback(invoke_without_command=True)(_root)
+    app = get_command(root)
+    assert isinstance(app, Group)
     _add_commands(app, PACKAGE, COMMANDS)
     for name, (summary, commands) in GROUPS.items():
-        group = TyperGroup(name=name, help=summary, epilog=EPILOG, no_args_is_help=True)
+        group = Group(name=name, help=summary, epilog=EPILOG, no_args_is_help=True)
         _add_commands(group, f"{PACKAGE}.{name}", commands)
         app.add_command(group)
     return app
 
 
-def _add_commands(group: TyperGroup, package: str, summaries: dict[str, str]) -> None:
+def _add_commands(group: Group, package: str, summaries: dict[str, str]) -> None:
     for name, summary in summaries.items():
         group.add_command(LazyCommand(name, summary, f"{package}.{name}"))
 
@@ -152,6 +184,8 @@ def _show_version(requested: bool) -> None:
 
 
 def _root(
+    ctx: typer.Context,
     version: Annotated[bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version.")] = False,
 ) -> None:
-    pass
+    if ctx.invoked_subcommand is None:
+        typer.echo(START)

@@ -53,6 +53,7 @@ def handle_errors(*, quiet: bool = False, json: bool = False, err: bool = False)
                 _end_interrupted(json=json, err=err)
             if os.environ.get(TRACEBACK):
                 raise
+            logger.debug("Where it was raised:", exc_info=True)
             _refuse(_in_words(error), json=json, err=err)
         except InterruptedWork as interrupt:
             _end_interrupted(str(interrupt), json=json, err=err)

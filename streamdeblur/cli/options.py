@@ -6,15 +6,19 @@ import functools
 import inspect
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
-from typing import Annotated, Any, get_args, get_origin
+from typing import Annotated, Any, Literal, get_args, get_origin
 
 import typer
 from pydantic.fields import FieldInfo
 
 from streamdeblur.options import Settings
 from streamdeblur.setting_messages import ValueType, in_words
+from streamdeblur.weights import AUTO, network_names
 
 Command = Callable[..., None]
+
+FFMPEG_SPELLINGS = {"start": "-ss", "end": "-to", "duration": "-t", "container": "-f", "overwrite": "-y/-n"}
+"""What the ffmpeg command calls an option, which is its second name here."""
 
 
 def with_settings(
@@ -57,9 +61,29 @@ def _parameter(name: str, field: FieldInfo, flag: str | None) -> inspect.Paramet
     kind = _kind(value_type)
     if kind is bool and not name.startswith("no_"):
         flag += f"/--no-{flag[2:]}"
-    placeholder = value_type.spelling.placeholder if value_type.spelling else None
-    option = typer.Option(flag, help=_help(name, field), metavar=placeholder, show_default=False)
+    placeholder = _placeholder(value_type)
+    names = [flag, FFMPEG_SPELLINGS[name]] if name in FFMPEG_SPELLINGS else [flag]
+    option = typer.Option(
+        *names, help=described(name, field), metavar=placeholder, show_default=False, autocompletion=_choices(name, value_type)
+    )
     return inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Annotated[kind | None, option])
+
+
+def _placeholder(value_type: ValueType) -> str | None:
+    """What stands for the value in the help; None where typer's own words do."""
+    if value_type.spelling:
+        return value_type.spelling.placeholder
+    if get_origin(value_type.kind) is Literal:
+        return "|".join(map(str, get_args(value_type.kind)))
+    return {int: "N", float: "NUMBER", Path: "PATH", str: "TEXT"}.get(value_type.kind)
+
+
+def _choices(name: str, value_type: ValueType) -> Callable[[], list[str]] | None:
+    """The values that a shell completes; None where they are not known."""
+    if name == "network":
+        return lambda: [*network_names(), AUTO]
+    literal = next((kind for kind in (value_type.kind, *get_args(value_type.kind)) if get_origin(kind) is Literal), None)
+    return (lambda: [str(choice) for choice in get_args(literal)]) if literal else None
 
 
 def _kind(value_type: ValueType) -> Any:
@@ -73,13 +97,14 @@ def _kind(value_type: ValueType) -> Any:
     return value_type.kind if value_type.kind in (bool, int, float, Path) else str
 
 
-def _help(name: str, field: FieldInfo) -> str:
+def described(name: str, field: FieldInfo, *, default: bool = True) -> str:
+    """Return the description of a setting with its limits and, if asked for, its default as it would be typed."""
     value_type = ValueType.of_field(field)
     notes = [] if value_type.spelling else list(filter(None, [in_words(value_type.telling_limits)]))
     if value_type.is_list:
         notes.append("may be given several times")
-    if default := _default(name, field):
-        notes.append(f"default: {default}")
+    if default and (typed := _default(name, field)):
+        notes.append(f"default: {typed}")
     return f"{field.description} ({'; '.join(notes)})" if notes else f"{field.description}"
 
 

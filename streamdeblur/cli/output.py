@@ -8,8 +8,11 @@ import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 
 import typer
+
+_level: ContextVar[int | None] = ContextVar("level", default=None)
 
 
 class _LogHandler(logging.Handler):
@@ -24,11 +27,24 @@ class _LogHandler(logging.Handler):
 
 
 @contextmanager
+def shown_level(level: int) -> Iterator[None]:
+    """Let `show_log` show messages of this level and above."""
+    before = _level.set(level)
+    try:
+        yield
+    finally:
+        _level.reset(before)
+
+
+@contextmanager
 def show_log(*, quiet: bool = False) -> Iterator[None]:
     """Show what the package logs on stderr; with `quiet`, warnings and errors only."""
     logger, handler = logging.getLogger("streamdeblur"), _LogHandler()
     level, propagate = logger.level, logger.propagate
-    logger.setLevel(logging.WARNING if quiet else logging.INFO)
+    chosen = logging.INFO if _level.get() is None else _level.get()
+    handler.setLevel(max(chosen or 0, logging.WARNING if quiet else 0))
+    # a file that is logged to gets all
+    logger.setLevel(logging.DEBUG if logger.handlers else handler.level)
     logger.addHandler(handler)
     logger.propagate = False
     try:

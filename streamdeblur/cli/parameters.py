@@ -3,20 +3,32 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Collection
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
+from streamdeblur.configs import ALL
 from streamdeblur.setting_types import LONGEST_TIME, TIME, parse_seconds
 
 OutFolder = Annotated[Path | None, typer.Option("--out", help="Folder for the results of several inputs, under the same names.")]
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", help="YAML file with settings, under the names of the options. Options given here win."),
-]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")]
+
+
+def config_option(shipped: Collection[str]) -> Any:
+    """Return an option for a file of settings.
+
+    Args:
+        shipped: Names of the shipped settings for the command.
+    """
+    names = f", or shipped settings: {', '.join(shipped)}" if shipped else ""
+    text = f"YAML file with settings under the names of the options{names}. Options given here win."
+    return typer.Option("--config", metavar="FILE|NAME" if shipped else "FILE", help=text, autocompletion=lambda: list(shipped))
+
+
+Config = Annotated[Path | None, config_option(ALL)]
 
 
 def time_option(help_text: str, least: float = 0.0, most: float = LONGEST_TIME) -> Any:

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from streamdeblur.statistics import RestorationStatistics, shown_sizes
-from streamdeblur.video.source import shown_source
+from streamdeblur.video.source import shown_input
 
 if TYPE_CHECKING:
     from streamdeblur.deblurrer import FaceDeblurrer
@@ -53,7 +53,7 @@ class JobSummary:
         return ", ".join([f"{found}, {self.restored} restored{share}{shown_sizes(self.restored_by_size)}", *left])
 
     @classmethod
-    def of(cls, source: str | Path, target: Path, deblurrer: FaceDeblurrer, warnings: list[str], **figures: Any) -> Self:
+    def of(cls, source: str | Path, target: str | Path, deblurrer: FaceDeblurrer, warnings: list[str], **figures: Any) -> Self:
         """Summarise what a deblurrer did since it was reset, and log the warnings with the name of the file.
 
         Args:
@@ -65,8 +65,8 @@ class JobSummary:
         """
         counts = deblurrer.statistics
         warnings = [*warnings, *failed_faces(counts), *deblurrer.unused_settings()]
-        log_warnings(Path(shown_source(source)).name, warnings)
-        return cls(
+        log_warnings(Path(shown_input(source)).name, warnings)
+        summary = cls(
             input=str(source),
             output=str(target),
             network=deblurrer.network.path.stem,
@@ -76,6 +76,8 @@ class JobSummary:
             **counted(counts),
             **figures,
         )
+        logger.debug("%s", replace(summary, input=shown_input(source)))
+        return summary
 
 
 def counted(counts: RestorationStatistics) -> dict[str, Any]:

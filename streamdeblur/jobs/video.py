@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
@@ -16,7 +17,7 @@ from streamdeblur.cores import plan_threads
 from streamdeblur.deblurrer import FaceDeblurrer
 from streamdeblur.errors import OptionError
 from streamdeblur.faces.decision import FaceDecision
-from streamdeblur.files import check_target
+from streamdeblur.files import check_target, refuse_same_streams
 from streamdeblur.frames import StreamItem
 from streamdeblur.jobs.frame_view import FrameView
 from streamdeblur.jobs.summary import JobSummary
@@ -27,9 +28,12 @@ from streamdeblur.video.channel import Channel, Stages
 from streamdeblur.video.copying import copy_frame
 from streamdeblur.video.cuts import Cuts, Segment, find_cuts
 from streamdeblur.video.drawing import upright
+from streamdeblur.video.parts import part_of
 from streamdeblur.video.planes import Planes
 from streamdeblur.video.reader import Item, Reader
 from streamdeblur.video.source import MAX_PIXELS, check_source
+from streamdeblur.video.stdin import STDIN, STDOUT, descriptor_of
+from streamdeblur.video.stdout import StdoutWriter
 from streamdeblur.video.writer import Writer
 
 MEASURED_EVERY = 5
@@ -83,10 +87,11 @@ class VideoSummary(JobSummary):
     @property
     def in_words(self) -> str:
         """What was done, in one line."""
+        target = "stdout" if self.output == STDOUT else self.output
         before, after = self.median_blur or (0.0, 0.0)
         blur = f"; median blur of the restored faces {before:.2f} before, {after:.2f} after" if self.median_blur else ""
         return (
-            f"{self.output}: {self.frames} frames in {self.seconds:.1f} s ({self.fps:.1f} fps); {self.faces_in_words}{blur}; "
+            f"{target}: {self.frames} frames in {self.seconds:.1f} s ({self.fps:.1f} fps); {self.faces_in_words}{blur}; "
             f"{self.network}, {self.engine}, {self.detector}"
         )
 
@@ -106,8 +111,8 @@ def deblur_video(
     The target appears under its name when it is complete, and only then. Warnings are logged, and are in the summary.
 
     Args:
-        source: A file that FFmpeg decodes, or a URL where `allow_network` is set.
-        target: .mp4, .m4v, .mov, .mkv, .webm, .avi, .ts, .mts, .m2ts or .nut.
+        source: A file that FFmpeg decodes, "-" for stdin, or a URL where `allow_network` is set.
+        target: .mp4, .m4v, .mov, .mkv, .webm, .avi, .ts, .mts, .m2ts or .nut; or "-" for stdout.
         options: Settings; by default those of `VideoOptions`.
         on_progress: Called after each frame.
         deblurrer: One to use again for many files (it is reset); otherwise one is opened with the restoration settings.
@@ -127,21 +132,20 @@ def deblur_video(
     if deblurrer is not None:
         _refuse_other_restoration(options.restoration, deblurrer)
     threads = deblurrer.threads if deblurrer is not None else plan_threads("file", options.restoration.cores)
-    target = Path(target)
     check_source(source, allow_network=options.allow_network)
-    check_target(source, target, overwrite=options.overwrite)
+    if str(target) != STDOUT:
+        check_target(source, Path(target), overwrite=options.overwrite)
+    elif str(source) == STDIN:
+        refuse_same_streams(descriptor_of(sys.stdin), descriptor_of(sys.stdout))
     if options.report is not None:
-        check_report(options.report, source, target, overwrite=options.overwrite)
-    reader = Reader(
-        source, start=options.start, duration=options.duration, allow_network=options.allow_network, max_pixels=max_pixels
-    )
+        check_report(options.report, source, Path(target), overwrite=options.overwrite)
+    start, duration = part_of(source, options, allow_network=options.allow_network)
+    reader = Reader(source, start=start, duration=duration, allow_network=options.allow_network, max_pixels=max_pixels)
     # The reader and the engine are closed last: what is written is complete by then.
     with ExitStack() as opened:
         opened.callback(reader.close)
         # Everything that can be refused is refused before the networks are loaded.
-        with Writer(
-            target, reader, options.encoding, options.streams, side_by_side=options.side_by_side, threads=threads.encoder
-        ) as writer:
+        with _open_writer(target, reader, options, threads.encoder) as writer:
             deblurrer = deblurrer or opened.enter_context(FaceDeblurrer(options.restoration, throughput=True))
             deblurrer.reset()
             began = time.monotonic()
@@ -154,7 +158,7 @@ def deblur_video(
         source,
         target,
         deblurrer,
-        [*reader.warnings, *writer.warnings, *unused_look_ahead(options, deblurrer.network)],
+        [*reader.warnings, *writer.warnings, *unused_look_ahead(options, deblurrer.network), *_unused_container(target, options)],
         frames=frames,
         seconds=round(seconds, 3),
         fps=round(frames / seconds, 2) if seconds else 0.0,
@@ -162,12 +166,24 @@ def deblur_video(
     )
 
 
+def _open_writer(target: str | Path, reader: Reader, options: VideoOptions, threads: int) -> Writer:
+    encoding, streams, side_by_side = options.encoding, options.streams, options.side_by_side
+    if str(target) == STDOUT:
+        return StdoutWriter(options.container, reader, encoding, streams, side_by_side=side_by_side, threads=threads)
+    return Writer(Path(target), reader, encoding, streams, side_by_side=side_by_side, threads=threads)
+
+
+def _unused_container(target: str | Path, options: VideoOptions) -> list[str]:
+    given = "container" in options.model_fields_set and str(target) != STDOUT
+    return ["container has no effect: the name of the output tells it"] if given else []
+
+
 def cuts_of(source: str | Path, options: VideoOptions) -> Cuts:
     """Return where the segments of a whole file begin, in whatever way it is restored.
 
     A part of a file, and what is no file on a disk, is followed without a break; so is a file whose tracks are numbered.
     """
-    if options.numbers_tracks or options.start or options.duration is not None or not os.path.isfile(source):
+    if options.numbers_tracks or not options.whole or str(source) == STDIN or not os.path.isfile(source):
         return Cuts()
     return find_cuts(source, options.segment)
 
@@ -247,7 +263,7 @@ def restore_frames(
     decoded, restored = Channel[Item](QUEUED), Channel[_Restored](QUEUED)
     view = FrameView(options)
     frames, since_cut, began = 0, 0, time.monotonic()
-    with Stages(decoded, restored) as stages:
+    with Stages(decoded, restored, stop=reader.stop) as stages:
         stages.start(lambda: decoded.send_all(reader))
         stages.start(lambda: _write(writer, restored, view))
         items = _stream_items(decoded, places, with_input=view.needs_input)

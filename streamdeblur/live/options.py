@@ -6,12 +6,15 @@ from typing import Literal
 
 from pydantic import Field
 
+from streamdeblur.configs import LIVE
 from streamdeblur.options import ComposedSettings, EncodingOptions, Overwrite, RestorationOptions, ShowFaces
 from streamdeblur.setting_types import Size
 
 
 class LiveOptions(ComposedSettings):
     """Settings of a live stream: source, sinks, and the time budget of a frame."""
+
+    shipped = LIVE
 
     restoration: RestorationOptions = RestorationOptions()
     encoding: EncodingOptions = EncodingOptions()

@@ -169,7 +169,7 @@ class RecordingFiles:
         try:
             file = RecordingFile(self._path, overwrite=self._overwrite)
         except FileExistsError:
-            raise OutputError(f"{self._path} exists. Give --overwrite to replace it.") from None
+            raise OutputError(f"{self._path} exists. Give --overwrite (-y) to replace it.") from None
         self._interrupted = True
         return file
 

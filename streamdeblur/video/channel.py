@@ -77,8 +77,13 @@ class Stages:
     The first error of any stage aborts the channels, ends all stages, and is raised at the end of the ``with`` block.
     """
 
-    def __init__(self, *channels: Channel[Any]) -> None:
-        self._channels = channels
+    def __init__(self, *channels: Channel[Any], stop: Callable[[], object] | None = None) -> None:
+        """
+        Args:
+            channels: What connects the stages.
+            stop: Called when they end early, for a stage that waits for something else than a channel.
+        """
+        self._channels, self._stop = channels, stop
         self._threads: list[threading.Thread] = []
         self._failures: list[BaseException] = []
 
@@ -101,6 +106,8 @@ class Stages:
     def _abort(self) -> None:
         for channel in self._channels:
             channel.abort()
+        if self._stop is not None:
+            self._stop()
 
     def _join(self) -> None:
         for thread in self._threads:

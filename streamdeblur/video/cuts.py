@@ -5,6 +5,7 @@ from __future__ import annotations
 from bisect import bisect_left
 from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -82,9 +83,27 @@ def find_cuts(source: str | Path, seconds: float) -> Cuts:
         return _cuts(container, seconds)
 
 
-def _cuts(container: av.container.InputContainer, seconds: float) -> Cuts:
-    from av.stream import Discard
+def frame_times(source: str | Path, *, allow_network: bool = False) -> list[Fraction] | None:
+    """Return the times of all frames of a video, in order, in seconds from the first one; None where packets do not tell them.
 
+    Args:
+        source: A file, or a URL where `allow_network` is set.
+        allow_network: Also open URLs, and playlists that name other files or hosts.
+
+    Raises:
+        InputError: The source cannot be read.
+    """
+    with open_source(source, allow_network=allow_network) as container:
+        stream = main_video_stream(container)
+        if stream is None or stream.codec_context is None or not stream.time_base or _refused(container, stream):
+            return None
+        _read_alone(container, stream)
+        stamps, _ = _stamps(container, stream)
+        begin = VideoLength(container, stream).begin
+        return None if isinstance(stamps, str) else [stamp * stream.time_base - begin for stamp in sorted(stamps)]
+
+
+def _cuts(container: av.container.InputContainer, seconds: float) -> Cuts:
     stream = main_video_stream(container)
     base = stream.time_base if stream is not None else None
     if stream is None or stream.codec_context is None or not base:
@@ -95,9 +114,7 @@ def _cuts(container: av.container.InputContainer, seconds: float) -> Cuts:
         return Cuts(frames=frames)
     if reason := _refused(container, stream):
         return Cuts(reason=reason, frames=frames)
-    for other in container.streams:
-        if other.index != stream.index:
-            other.discard = Discard.all
+    _read_alone(container, stream)
     length = round(seconds / base)
     if (found := _by_index(container, stream, length)) is not None:
         return Cuts(_segments(*found, length), frames=len(found[0]))
@@ -107,6 +124,15 @@ def _cuts(container: av.container.InputContainer, seconds: float) -> Cuts:
     if not keys:
         return Cuts(reason="it has no key frames but the first, or only those of open groups of pictures", frames=frames)
     return Cuts(_segments(sorted(stamps), keys, length), frames=len(stamps))
+
+
+def _read_alone(container: av.container.InputContainer, stream: av.VideoStream) -> None:
+    """Read no packets of the other streams."""
+    from av.stream import Discard
+
+    for other in container.streams:
+        if other.index != stream.index:
+            other.discard = Discard.all
 
 
 def _refused(container: av.container.InputContainer, stream: av.VideoStream) -> str:

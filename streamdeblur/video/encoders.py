@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from streamdeblur.errors import OptionError
 from streamdeblur.known_names import nearest, shown, suggestion
 from streamdeblur.video.trial import StreamRefusedError, add_video, codec_name, placeholder, try_stream
+from streamdeblur.video.y4m import PIXEL_FORMATS
 
 if TYPE_CHECKING:
     import av
@@ -53,7 +54,12 @@ def writable_suffix(suffix: str) -> str:
 
 
 # The family to write into a container that takes few codecs, where it does not take that of the source.
-FAMILY_OF_CONTAINER = {"webm": "vp9", "avi": "mpeg4"}
+FAMILY_OF_CONTAINER = {"webm": "vp9", "avi": "mpeg4", "yuv4mpegpipe": "rawvideo"}
+
+FORMATS_OF_CONTAINER = {
+    "yuv4mpegpipe": [*(name for name in PIXEL_FORMATS.values() if name != "yuva444p"), "yuvj420p", "yuvj422p", "yuvj444p"],
+}
+"""The pixel formats of the containers that take uncompressed frames alone, by FFmpeg's name."""
 
 QSCALE = 118
 """FFmpeg's global_quality units per step of -q:v (FF_QP2LAMBDA)."""
@@ -164,6 +170,8 @@ def _takes(kind: str, encoder: str) -> bool:
     import av
 
     codec = av.codec.Codec(encoder, "w").canonical_name
+    if kind in FORMATS_OF_CONTAINER:
+        return codec == "rawvideo"
     try:
         with av.open(io.BytesIO(), "w", format=kind) as trial:
             trial.add_stream(encoder, rate=25)
@@ -176,11 +184,17 @@ def _takes(kind: str, encoder: str) -> bool:
     return True
 
 
-def choose_pixel_format(wanted: str, codec: av.codec.Codec) -> str:
-    """Choose the source's pixel format, or the one of the encoder's that loses least depth, subsampling and alpha."""
+def choose_pixel_format(wanted: str, codec: av.codec.Codec, kind: str = "") -> str:
+    """Choose the source's pixel format, or the one of the encoder's that loses least depth, subsampling and alpha.
+
+    Args:
+        wanted: The pixel format of the source.
+        codec: The encoder.
+        kind: FFmpeg's name of the container, which may take few of the encoder's.
+    """
     import av
 
-    formats = [f.name for f in codec.video_formats or []]
+    formats = FORMATS_OF_CONTAINER.get(kind) or [f.name for f in codec.video_formats or []]
     if not formats or wanted in formats:
         return wanted
     source = _qualities(av.VideoFormat(wanted))

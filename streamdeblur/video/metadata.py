@@ -21,8 +21,8 @@ MUXER_TAGS = {"major_brand", "minor_version", "compatible_brands", "encoder"}
 UNTRIED_TAGS = {"creation_time", "timecode", "duration", "software"}
 """Tags that are no text of the user: containers that have no place for them drop them without a word."""
 
-FREE_KEYS = {"movflags": "use_metadata_tags"}
-"""Option of FFmpeg's MP4 muxer for tags of any name ('mdta' keys), in place of the usual ones and of cover pictures."""
+FREE_KEYS = "use_metadata_tags"
+"""Flag of FFmpeg's MP4 muxer for tags of any name ('mdta' keys), in place of the usual ones and of cover pictures."""
 
 APPLE_NAMES = {
     name: f"com.apple.quicktime.{apple}"
@@ -92,17 +92,22 @@ def _fitting_tags(
     kind = container.format.name
     lost = _lost(container, tags)
     if kind == "mov" and lost:
-        container.options.update(FREE_KEYS)
+        _use_free_keys(container)
         return tags | {APPLE_NAMES[k.lower()]: v for k, v in tags.items() if k.lower() in APPLE_NAMES}, {}
     if kind == "mp4" and lost:
         if not has_cover and len(lost) == len([tag for tag in tags if tag.lower() not in UNTRIED_TAGS]):
-            container.options.update(FREE_KEYS)
+            _use_free_keys(container)
             return tags, {}
         common = {apple: name for name, apple in APPLE_NAMES.items()}
         tags = {common[k]: v for k, v in tags.items() if k in common} | tags
         lost = _lost(container, tags)
         lost = {k: v for k, v in lost.items() if common.get(k, k) in lost}
     return {k: v for k, v in tags.items() if k not in lost}, lost
+
+
+def _use_free_keys(container: av.container.OutputContainer) -> None:
+    flags = container.options.get("movflags")
+    container.options["movflags"] = f"{flags}+{FREE_KEYS}" if flags else FREE_KEYS
 
 
 def _lost(container: av.container.OutputContainer, tags: dict[str, str]) -> dict[str, str]:

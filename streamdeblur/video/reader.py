@@ -16,7 +16,8 @@ from streamdeblur.video.conversion import to_editable_format
 from streamdeblur.video.cuts import Segment
 from streamdeblur.video.description import codec_tag
 from streamdeblur.video.length import VideoLength
-from streamdeblur.video.source import MAX_PIXELS, main_video_stream, open_source, video_streams
+from streamdeblur.video.source import MAX_PIXELS, main_video_stream, open_source, shown_input, video_streams
+from streamdeblur.video.stdin import STDIN, StdinFile
 from streamdeblur.video.tail import Tail
 from streamdeblur.video.timestamps import ContinuousStamps, DecodingStamps, FrameStamps
 
@@ -48,8 +49,8 @@ class Reader:
         self,
         source: str | Path,
         *,
-        start: float = 0.0,
-        duration: float | None = None,
+        start: float | Fraction = 0.0,
+        duration: float | Fraction | None = None,
         segment: Segment | None = None,
         allow_network: bool = False,
         max_pixels: int = MAX_PIXELS,
@@ -57,7 +58,7 @@ class Reader:
         """Open `source` and decode its first frame.
 
         Args:
-            source: A file, or a URL where `allow_network` is set.
+            source: A file, "-" for stdin, or a URL where `allow_network` is set.
             start: Where to begin, in seconds from the first frame.
             duration: How much to read, in seconds; by default, all that is left.
             segment: What to read instead: from its `prepare` to its `until`, with the stamps of the file.
@@ -74,7 +75,12 @@ class Reader:
         self._oversized = 0
         self._size_known = self._size_refused = False
         self._max_pixels = max_pixels
-        self.container = open_source(source, allow_network=allow_network, max_pixels=max_pixels)
+        self._stdin = StdinFile() if str(source) == STDIN else None
+        try:
+            self.container = open_source(source, allow_network=allow_network, max_pixels=max_pixels, stdin=self._stdin)
+        except BaseException:
+            self._close_stdin()
+            raise
         try:
             self.stream = self._video_stream()
             self.stream.thread_type = "AUTO"
@@ -102,7 +108,7 @@ class Reader:
             self.first_frame = self._first_frame(max_pixels)
         except BaseException:
             # the caller gets no object to close, so the file is closed here, after Ctrl-C and exits, too
-            self.container.close()
+            self.close()
             raise
 
     def __repr__(self) -> str:
@@ -112,9 +118,9 @@ class Reader:
         main = main_video_stream(self.container)
         if main is None:
             kind = "no video stream" + (" (audio only)" if self.container.streams.audio else "")
-            raise InputError(f"{self.source} has {kind}.")
+            raise InputError(f"{shown_input(self.source)} has {kind}.")
         if main.codec_context is None:
-            raise InputError(f"{self.source}: its video codec is not known to this FFmpeg.")
+            raise InputError(f"{shown_input(self.source)}: its video codec is not known to this FFmpeg.")
         if (count := len(video_streams(self.container))) > 1:
             self.warnings.append(f"{count} video streams: only stream {main.index} is deblurred, the others are copied")
         return main
@@ -122,6 +128,11 @@ class Reader:
     def _continuous_stamps(self) -> ContinuousStamps:
         dense = {stream.index for stream in self.container.streams if stream.type in ("audio", "video")}
         return ContinuousStamps(dense, skips=self._broadcast())
+
+    @property
+    def begin(self) -> Fraction:
+        """Time at which the video begins, in seconds, by what the file declares."""
+        return self._length.begin
 
     @property
     def total_frames(self) -> int | None:
@@ -137,14 +148,14 @@ class Reader:
         """Return the time of a frame in seconds from the first frame of the file."""
         return 0.0 if frame.pts is None or not frame.time_base else float(frame.pts * frame.time_base - self._length.begin)
 
-    def _range(self, start: float, duration: float | None) -> tuple[Fraction, Fraction | float]:
-        begin = self._length.begin + Fraction(start).limit_denominator(1_000_000)
+    def _range(self, start: float | Fraction, duration: float | Fraction | None) -> tuple[Fraction, Fraction | float]:
+        begin = self._length.begin + _exact(start)
         seconds = self._length.seconds
         if seconds is not None and start >= seconds and not self._broadcast():
-            raise InputError(f"--start {start:g} lies beyond the end of {self.source} ({seconds:.2f} s).")
+            raise InputError(f"--start {float(start):g} lies beyond the end of {shown_input(self.source)} ({seconds:.2f} s).")
         if start:
             self._seek(begin)
-        return begin, float("inf") if duration is None else begin + Fraction(duration).limit_denominator(1_000_000)
+        return begin, float("inf") if duration is None else begin + _exact(duration)
 
     def _range_of(self, segment: Segment) -> tuple[Fraction, Fraction | float]:
         base = self.stream.time_base or Fraction(1)
@@ -200,18 +211,29 @@ class Reader:
             if isinstance(item, av.VideoFrame):
                 return item
         if self.start_offset and not self.undecodable:
-            raise InputError(f"--start lies beyond the end of {self.source}.")
+            raise InputError(f"--start lies beyond the end of {shown_input(self.source)}.")
         large = f"They are damaged, or larger than the limit of {max_pixels // 1_000_000} megapixels." if self.undecodable else ""
-        raise InputError(f"No frame of {self.source} can be decoded. {large}".rstrip())
+        hint = self._stdin.hint if self._stdin else ""
+        raise InputError(f"No frame of {shown_input(self.source)} can be decoded. {large}".rstrip() + hint)
 
     def __iter__(self) -> Iterator[Item]:
         yield from self._ahead
         self._ahead.clear()
         yield from self._items
 
+    def stop(self) -> None:
+        """End the iteration in another thread where it waits for stdin."""
+        if self._stdin is not None:
+            self._stdin.stop()
+
     def close(self) -> None:
         """Close the file."""
         self.container.close()
+        self._close_stdin()
+
+    def _close_stdin(self) -> None:
+        if self._stdin is not None:
+            self._stdin.close()
 
     @property
     def repaired(self) -> bool:
@@ -389,3 +411,8 @@ class Reader:
         """Warn of what is missing at the end of the file."""
         if self._end == float("inf") and self._whole and (early := self._length.early_end(frames)):
             self.warnings.append(f"the file ends early: {early}")
+
+
+def _exact(seconds: float | Fraction) -> Fraction:
+    """A time without the rounding of a decimal number to a binary one."""
+    return seconds if isinstance(seconds, Fraction) else Fraction(seconds).limit_denominator(1_000_000)

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 from streamdeblur.errors import InputError
 from streamdeblur.video.covers import is_cover
+from streamdeblur.video.stdin import STDIN, StdinFile
 
 if TYPE_CHECKING:
     import av
@@ -56,17 +57,25 @@ def shown_source(source: str | Path) -> str:
     return urlunsplit((parts.scheme, f"{user}{at}{host}", path, parts.query and "***", ""))
 
 
+def shown_input(source: str | Path) -> str:
+    """Return a source as messages may show it: as `shown_source` does, and stdin by its name."""
+    return "stdin" if str(source) == STDIN else shown_source(source)
+
+
 def without_protocol(address: str) -> str:
     """Return the message for an address whose protocol this FFmpeg lacks."""
     return f"Cannot open {shown_source(address)}: the FFmpeg inside PyAV was built without {address.partition(':')[0].upper()}."
 
 
-def open_source(source: str | Path, *, allow_network: bool = False, max_pixels: int = MAX_PIXELS) -> av.container.InputContainer:
+def open_source(
+    source: str | Path, *, allow_network: bool = False, max_pixels: int = MAX_PIXELS, stdin: StdinFile | None = None
+) -> av.container.InputContainer:
     """Open a video file.
 
     Args:
         source: A file or URL.
         allow_network: Also open URLs, and playlists that name other files or hosts.
+        stdin: What is read instead of the source.
         max_pixels: Frames with more pixels are errors of the decoder, which allocates no memory for them.
 
     Raises:
@@ -82,13 +91,15 @@ def open_source(source: str | Path, *, allow_network: bool = False, max_pixels: 
         allowed = [name for name in av.formats_available if name not in REACHING_FORMATS]
         options |= {"protocol_whitelist": "file", "format_whitelist": ",".join(sorted(allowed))}
     try:
-        container = av.open(address, options=options, metadata_errors="replace")
+        container = av.open(stdin or address, "r", options=options, metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
         if isinstance(error, av.ArgumentError) and not allow_network and _may_reach_others(Path(source)):
             reaching = "a playlist, or another file that reaches other files or hosts"
             raise InputError(f"{source} is {reaching}. Give --allow-network to follow it.") from None
         hint = "Is the address right?" if is_url(source) else "It may be damaged, cut off, or no video at all."
-        raise InputError(f"Cannot read {shown_source(source)} as a video: {error.strerror or error}. {hint}") from None
+        raise InputError(
+            f"Cannot read {shown_input(source)} as a video: {error.strerror or error}. {hint}{stdin.hint if stdin else ''}"
+        ) from None
     for stream in container.streams.video:
         if stream.codec_context is not None:
             stream.codec_context.options = {"max_pixels": str(max_pixels)}
@@ -118,8 +129,10 @@ def check_source(source: str | Path, *, allow_network: bool) -> None:
     """Check that a source is a readable file, or a URL where those are allowed.
 
     Raises:
-        InputError: It is neither.
+        InputError: It is neither, nor stdin.
     """
+    if str(source) == STDIN:
+        return
     if is_url(source):
         if not allow_network:
             raise InputError(f"{shown_source(source)} is a URL. Give --allow-network to read from the network.")

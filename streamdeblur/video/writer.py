@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from streamdeblur.cores import plan_threads
-from streamdeblur.errors import OptionError, OutputError
+from streamdeblur.errors import NoReaderError, OptionError, OutputError
 from streamdeblur.options import EncodingOptions, StreamOptions
-from streamdeblur.partial_file import NO_SPACE, PartialFile, cannot_write
+from streamdeblur.partial_file import NO_SPACE, Partial, PartialFile, cannot_write
 from streamdeblur.video.conversion import fitted
 from streamdeblur.video.description import StreamTags, describe, interlacing_warning
 from streamdeblur.video.encoders import SUFFIXES, choose_encoder, choose_pixel_format, configure, set_threads
@@ -33,6 +33,9 @@ FRAME_DURATION = 1 << 8
 COARSE_TIME_BASE = {"mpeg4": 65535, "mpeg2video": None, "libxvid": 65535}
 """Encoders with a limit on the denominator of the time base; None: the frame rate only."""
 
+
+CONSTANT_RATE = ("avi", "yuv4mpegpipe")
+"""FFmpeg's names of the containers without time stamps."""
 
 LARGEST_DURATION = 2**31 - 1
 """Ticks of a frame's duration that muxers take."""
@@ -74,16 +77,13 @@ class Writer:
         self._last_ticks: int | None = None
         self._moved = 0
         self._others: dict[int, OtherStream] = {}
-        if target.suffix.lower() not in SUFFIXES:
-            raise OutputError(f"Unknown kind of video file '{target.name}'. Use {', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}.")
+        kind = self._kind()
         self.partial = self._partial_file()
         try:
-            # FFmpeg has a muxer for .m4v, which takes fewer codecs and no pictures
-            kind = "mp4" if target.suffix.lower() == ".m4v" else None
-            self.container = av.open(str(self._muxed()), "w", format=kind, options=_container_options(target, reader))
+            self.container = av.open(str(self._muxed()), "w", format=kind, options=self._options())
         except (ValueError, av.FFmpegError):
             self.partial.discard()
-            raise OutputError(f"This FFmpeg cannot write {target.suffix} files.") from None
+            raise OutputError(f"This FFmpeg cannot write {kind or target.suffix} files.") from None
         self._muxer = Muxer(self.container)
         try:
             with self._explained(encoding=True):
@@ -97,7 +97,22 @@ class Writer:
     def __repr__(self) -> str:
         return f"Writer({str(self.target)!r})"
 
-    def _partial_file(self) -> PartialFile:
+    def _kind(self) -> str | None:
+        """FFmpeg's name of the container; None for that of the suffix."""
+        suffix = self.target.suffix.lower()
+        if suffix not in SUFFIXES:
+            known = f"{', '.join(SUFFIXES[:-1])} or {SUFFIXES[-1]}"
+            raise OutputError(f"Unknown kind of video file '{self.target.name}'. Use {known}; or - for stdout.")
+        # FFmpeg has a muxer for .m4v, which takes fewer codecs and no pictures
+        return "mp4" if suffix == ".m4v" else None
+
+    def _options(self) -> dict[str, str]:
+        """Options of the muxer."""
+        suffix = self.target.suffix.lower()
+        brand = {"brand": "M4V "} if suffix == ".m4v" else {}
+        return time_scales(self.reader) | brand if suffix in (".mp4", ".mov", ".m4v") else {}
+
+    def _partial_file(self) -> Partial:
         return PartialFile(self.target, exclusive=True)
 
     def _muxed(self) -> Path:
@@ -112,7 +127,7 @@ class Writer:
         stream = self.container.add_stream(codec.name, rate=source.average_rate or source.guessed_rate or 25)
         assert isinstance(stream, av.VideoStream)
         context = stream.codec_context
-        context.pix_fmt = choose_pixel_format(frame.format.name, codec)
+        context.pix_fmt = choose_pixel_format(frame.format.name, codec, self.container.format.name)
         if context.pix_fmt != frame.format.name:
             lost = " (alpha is lost)" if _has_alpha(frame.format) and not _has_alpha(av.VideoFormat(context.pix_fmt)) else ""
             self.warnings.append(f"{codec.name} does not take {frame.format.name}: written as {context.pix_fmt}{lost}")
@@ -153,7 +168,7 @@ class Writer:
         base = source.time_base or Fraction(1, 90000)
         rate = source.average_rate or source.guessed_rate or Fraction(25)
         limit = COARSE_TIME_BASE.get(encoder, 0)
-        if self.container.format.name == "avi" or limit is None:
+        if self.container.format.name in CONSTANT_RATE or limit is None:
             if source.guessed_rate and source.average_rate and abs(source.guessed_rate / source.average_rate - 1) > 0.01:
                 self.warnings.append("this kind of file cannot express the source's variable frame rate: it was made constant")
             return 1 / rate if not limit or rate.numerator <= limit else Fraction(1, min(limit, round(rate)))
@@ -277,6 +292,8 @@ class Writer:
             refused = isinstance(error, av.ExternalError | av.ArgumentError | av.UnknownError | av.EncoderNotFoundError)
             # A hardware encoder without its device fails with "operation not permitted".
             refused |= error.errno in (errno.EPERM, errno.ENODEV, errno.ENXIO, errno.ENOSYS)
+            if error.errno == errno.EPIPE:
+                raise NoReaderError(f"The program that read {self.target} has ended.") from error
             if encoding and refused and error.errno not in NO_SPACE:
                 codec = self.container.streams.video[0].codec_context.name if self.container.streams.video else "the encoder"
                 raise OptionError(
@@ -288,9 +305,3 @@ class Writer:
 
 def _has_alpha(pixel_format: av.VideoFormat) -> bool:
     return any(component.is_alpha for component in pixel_format.components)
-
-
-def _container_options(target: Path, reader: Reader) -> dict[str, str]:
-    suffix = target.suffix.lower()
-    brand = {"brand": "M4V "} if suffix == ".m4v" else {}
-    return time_scales(reader) | brand if suffix in (".mp4", ".mov", ".m4v") else {}

@@ -33,7 +33,9 @@ CONDITIONS = {
     "a tiny terminal": ("", [], {"COLUMNS": "1", "TERM": "dumb", "ENCODING": "ascii"}),
     "another encoding": ("", [], {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "ENCODING": "utf-16"}),
 }
-PRINTING = {"--help", "--version", "doctor", "video --help", "evaluate --list", "engine list", "gstreamer where"}
+PRINTING = {
+    "--help", "--version", "doctor", "video --help", "evaluate --list", "config schema", "engine list", "gstreamer where",
+}  # fmt: skip
 
 
 @pytest.mark.parametrize(

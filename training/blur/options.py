@@ -6,15 +6,15 @@ from typing import Annotated
 
 from pydantic import Field, field_validator
 
-from streamdeblur.options import Audio, NoAudio, NoData, NoSubtitles, Settings
-from streamdeblur.setting_types import LARGEST_SEED, LARGEST_SIDE, LONGEST_TIME, Seconds
+from streamdeblur.options import Audio, NoAudio, NoData, NoSubtitles, RangeOptions
+from streamdeblur.setting_types import LARGEST_SEED, LARGEST_SIDE
 from streamdeblur.training.blur.scheme import Accepts, BlurScheme
 
 SCHEMES = ("vla", "vla:sequential", "pravg:L", "synthetic", "synthetic:markov", "synthetic:handshake")
 """The blur schemes that whole videos can be given."""
 
 
-class BlurOptions(Settings):
+class BlurOptions(RangeOptions):
     """Settings of `blur_video`; the defaults are those of the command line."""
 
     scheme: Annotated[BlurScheme, Accepts(*SCHEMES)] = Field(
@@ -35,8 +35,6 @@ class BlurOptions(Settings):
     min_face: float = Field(
         default=48.0, ge=12.0, le=LARGEST_SIDE, description="Size in pixels of the smallest face that is detected."
     )
-    start: Seconds = Field(default=0.0, ge=0.0, le=LONGEST_TIME, description="Time of the input to begin at.")
-    duration: Seconds | None = Field(default=None, gt=0.0, le=LONGEST_TIME, description="Time of the input to use.")
     codec: str | None = Field(default=None, description="FFmpeg's name of the encoder of a video output.")
     quality: float | None = Field(default=None, ge=0, le=63, description="Constant quality of a video output; lower is better.")
     audio: Audio = None

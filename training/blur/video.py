@@ -21,6 +21,7 @@ from streamdeblur.training.blur.observation import Observer
 from streamdeblur.training.blur.options import BlurOptions
 from streamdeblur.training.blur.pair_files import PairSink, open_sink
 from streamdeblur.training.blur.streaming import Frame, StreamExposer
+from streamdeblur.video.parts import part_of
 from streamdeblur.video.planes import frame_planes
 from streamdeblur.video.reader import Reader
 
@@ -71,7 +72,8 @@ def blur_video(
     """
     options = options or BlurOptions()
     exposer = StreamExposer(options)
-    reader = Reader(source, start=options.start, duration=options.duration)
+    start, duration = part_of(source, options)
+    reader = Reader(source, start=start, duration=duration)
     began = time.monotonic()
     try:
         _check_size(reader)

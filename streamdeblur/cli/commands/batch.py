@@ -14,8 +14,9 @@ from streamdeblur.cli.clusters import OPTIONAL_VALUES, need_ray
 from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.outcomes import report_outcomes
-from streamdeblur.cli.parameters import Json, Quiet
+from streamdeblur.cli.parameters import Json, Quiet, config_option
 from streamdeblur.cli.resuming import goes_on_with_the_same_command
+from streamdeblur.configs import VIDEO
 from streamdeblur.cores import usable_cores
 from streamdeblur.options import ArchiveOptions, unused_overwrite
 
@@ -36,13 +37,10 @@ Inputs = Annotated[
     typer.Argument(help="Video files, folders, patterns ('clips/**/*.mp4'), @FILE with one of them a line, or - for stdin."),
 ]
 Out = Annotated[Path, typer.Option("--out", help="Folder for the results, under the same names.")]
-Config = Annotated[
-    Path | None,
-    typer.Option("--config", help="YAML file with settings, or a shipped one: archive, preview. Options given here win."),
-]
+Config = Annotated[Path | None, config_option(VIDEO)]
 
 
-@with_settings(ArchiveOptions, without=["report"])
+@with_settings(ArchiveOptions, without=["report", "container"])
 def command(inputs: Inputs, out: Out, config: Config = None, quiet: Quiet = False, json: Json = False, **settings: Any) -> None:
     """The same command goes on with what was interrupted, and does not do again what is complete. Long videos are cut into
     segments, which workers do at the same time.

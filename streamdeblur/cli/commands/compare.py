@@ -8,6 +8,7 @@ from typing import Annotated
 
 import typer
 
+from streamdeblur.archive.inputs import find_inputs
 from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.extras import needs_extra
 from streamdeblur.cli.options import with_settings
@@ -20,9 +21,10 @@ from streamdeblur.files import refuse_existing, refuse_inputs
 logger = logging.getLogger(__name__)
 
 Videos = Annotated[
-    list[Path],
+    list[str],
     typer.Argument(
-        help="Videos of one scene: the blurred one first. The others are tested against it, and where they are worse it says so."
+        help="Videos of one scene, or patterns: the blurred one first. The others are tested against it, and where they are "
+        "worse it says so."
     ),
 ]
 Reference = Annotated[
@@ -35,7 +37,7 @@ Reference = Annotated[
 ]
 Limit = Annotated[int, typer.Option(min=0, help="Faces at most, spread evenly over the video; 0 takes all.")]
 Out = Annotated[Path | None, typer.Option(help="Folder for a report (HTML, Markdown, JSON) and the pictures of the faces.")]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace a report in the folder.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", "-y", help="Replace a report in the folder.")]
 
 
 @with_settings(
@@ -55,11 +57,13 @@ def command(
 ) -> None:
     with handle_errors(quiet=quiet, json=json):
         options = EvaluationOptions.validated(settings)
+        # one that is given twice is told
+        paths = [path for given in videos for path in find_inputs([given])]
         if out is not None:
             for name in ("report.html", "report.md", "report.json"):
-                refuse_inputs(out / name, *([reference] if reference else []), *videos)
+                refuse_inputs(out / name, *([reference] if reference else []), *paths)
             refuse_existing(out / "report.html", overwrite=overwrite)
-        _compare(videos, reference, limit or None, out, options, quiet=quiet, json=json)
+        _compare(paths, reference, limit or None, out, options, quiet=quiet, json=json)
 
 
 def _compare(

@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 Folder = Annotated[Path, typer.Option("--out", help="Folder for the clips and the picture.")]
 Seconds = Annotated[float, time_option("Length of the clip.", 0.2, 60.0)]
-Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace the files of an earlier demonstration.")]
+Overwrite = Annotated[bool, typer.Option("--overwrite", "-y", help="Replace the files of an earlier demonstration.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result.")]
 
 

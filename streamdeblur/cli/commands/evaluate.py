@@ -14,7 +14,7 @@ from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.extras import needs_extra
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.output import print_json, terminal_width
-from streamdeblur.cli.parameters import Config, Json, Quiet
+from streamdeblur.cli.parameters import Json, Quiet, config_option
 from streamdeblur.cli.progress import ProgressLine
 from streamdeblur.cli.resuming import goes_on_with_the_same_command
 from streamdeblur.errors import OptionError, OutputError
@@ -34,6 +34,7 @@ Data = Annotated[
 ]
 Out = Annotated[Path, typer.Option(help="Folder for the report and all pictures. Results that it holds are kept.")]
 List = Annotated[bool, typer.Option("--list", help="Show the methods and end.")]
+Config = Annotated[Path | None, config_option(())]
 
 
 @with_settings(

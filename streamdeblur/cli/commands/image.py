@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streamdeblur.archive.inputs import find_inputs
+from streamdeblur.cli.command import BOTH
 from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.outcomes import report_outcomes
@@ -24,7 +26,12 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-Paths = Annotated[list[Path], typer.Argument(help="INPUT OUTPUT; or with --out any number of pictures and folders.")]
+Paths = Annotated[
+    list[str],
+    typer.Argument(
+        metavar=BOTH, help="INPUT OUTPUT; or with --out any number of pictures, folders and patterns ('stills/*.jpg')."
+    ),
+]
 
 
 @with_settings(ImageBatchOptions, without=["detect_every"])
@@ -40,9 +47,9 @@ def command(
         if "detect_every" in options.restoration.model_fields_set:
             logger.warning("detect_every has no effect: faces are looked for in each picture.")
         if out is not None:
-            jobs = batch.plan(paths, out, set(SUFFIXES))
+            jobs = batch.plan(find_inputs(paths), out, set(SUFFIXES))
         elif len(paths) == 2:
-            jobs = [batch.Job(paths[0], paths[1])]
+            jobs = [batch.Job(Path(paths[0]), Path(paths[1]))]
         else:
             raise OptionError("Give an input and an output, or several inputs and --out DIR.")
         _run(jobs, options, single=out is None, quiet=quiet, json=json)

@@ -6,6 +6,7 @@ import logging
 import time
 from contextlib import nullcontext
 from dataclasses import asdict
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,9 +14,9 @@ import typer
 from streamdeblur.cli.exit_codes import REFUSED, handle_errors
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.output import print_json
-from streamdeblur.cli.parameters import Config, Json, Quiet, time_option
+from streamdeblur.cli.parameters import Json, Quiet, config_option, time_option
 from streamdeblur.cli.process import NO_READER
-from streamdeblur.config_files import read_config
+from streamdeblur.configs import LIVE
 from streamdeblur.errors import OptionError, OutputError
 from streamdeblur.live.options import LiveOptions
 from streamdeblur.statistics import shown_sizes
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+Config = Annotated[Path | None, config_option(LIVE)]
 Headless = Annotated[bool, typer.Option("--headless", help="No window and no keys; Ctrl-C ends.")]
 StopAfter = Annotated[float | None, time_option("Stop after this time.")]
 
@@ -44,7 +46,7 @@ def command(
     # the frames may go to stdout
     err = isinstance(to, list) and "-" in to
     with handle_errors(quiet=quiet, json=json, err=err):
-        if headless and not to and not (config and "to" in read_config(config)):
+        if headless and not to and not (config and "to" in LiveOptions.read(config)):
             settings["to"] = ["null"]
         options = LiveOptions.load(config, **settings)
 

@@ -1,0 +1,1 @@
+"""streamdeblur config: files of settings."""
