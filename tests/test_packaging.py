@@ -12,6 +12,8 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+from streamdeblur import __version__
+
 ROOT = Path(__file__).parents[1]
 SETUPTOOLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
 
@@ -55,10 +57,25 @@ def test_the_wheel_holds_every_file_of_the_tree_and_nothing_else(built):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="NVRTC is asked for where it exists")
-def test_the_wheel_holds_the_compiled_gpu_kernels(built):
+def test_wheel_and_source_distribution_hold_the_compiled_gpu_kernels(built):
     pytest.importorskip("nvidia.cuda_nvrtc", reason="built without NVRTC (pip install nvidia-cuda-nvrtc-cu12)")
     with zipfile.ZipFile(built[0]) as wheel:
         assert b".entry crop_faces_8" in wheel.read("streamdeblur/kernels/cuda/window.ptx")
+    with tarfile.open(built[1]) as archive:
+        assert f"{built[1].name.removesuffix('.tar.gz')}/kernels/cuda/window.ptx" in archive.getnames()
+
+
+def test_one_wheel_serves_every_platform(built):
+    """What is compiled in it is PTX, which drivers compile for their GPU."""
+    assert built[0].name == f"streamdeblur-{__version__}-py3-none-any.whl"
+
+
+def test_package_indexes_accept_both(built):
+    """Names, metadata and description, as strictly as an index may check them."""
+    pytest.importorskip("twine", reason="twine is not installed: pip install '.[test]'")
+    command = [sys.executable, "-m", "twine", "check", "--strict", *map(str, built)]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
 
 
 def test_the_source_distribution_builds_the_same_wheel(built, tmp_path):
