@@ -13,7 +13,7 @@ RUN python3 -m venv /opt/streamdeblur
 RUN --mount=type=cache,target=/root/.cache/pip \
     /opt/streamdeblur/bin/pip install '.[live]'
 
-FROM nvidia/cuda:13.0.2-devel-ubuntu24.04 AS cuda
+FROM nvidia/cuda:12.9.1-devel-ubuntu24.04 AS cuda
 
 FROM build AS build-gpu
 # pycuda has no wheels: it is compiled with CUDA's headers, for the library of the driver, which a container gets from its host

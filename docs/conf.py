@@ -41,6 +41,7 @@ PAGES = {
     "../README.md": "index.md",
     "../CHANGELOG.md": "changelog.md",
     "../CONTRIBUTING.md": "contributing.md",
+    "../examples/README.md": "examples.md",
     "../streamdeblur/weights/MODEL_CARD.md": "model_card.md",
 }
 """Files outside `docs/` that are pages of the site: a link to the file becomes one to the page."""

@@ -18,7 +18,14 @@ from support.media.videos import write_video
 from support.models.networks import write_shipped
 
 ROOT = Path(__file__).parents[1]
-PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "streamdeblur").rglob("*.md")])
+PAGES = sorted(
+    [
+        *ROOT.glob("*.md"),
+        *(ROOT / "docs").rglob("*.md"),
+        *(ROOT / "examples").glob("*.md"),
+        *(ROOT / "streamdeblur").rglob("*.md"),
+    ]
+)
 PAGES = [page for page in PAGES if "_build" not in page.parts]
 OTHER_PROGRAMS = {
     "--real": "benchmarks/transcode.py",

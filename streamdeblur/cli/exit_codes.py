@@ -16,6 +16,7 @@ from streamdeblur.cli.memory import lack_of_memory
 from streamdeblur.cli.output import print_json, show_log
 from streamdeblur.cli.process import TRACEBACK
 from streamdeblur.cli.resuming import InterruptedWork
+from streamdeblur.cli.system_libraries import missing_library
 from streamdeblur.errors import StreamDeblurError
 
 FAILED = 1
@@ -73,7 +74,7 @@ def _refuse(message: str, *, json: bool, err: bool) -> NoReturn:
 
 def _in_words(error: Exception) -> str:
     """What an error that no part of streamdeblur has explained means to a user."""
-    words = lack_of_memory(error)
+    words = lack_of_memory(error) or missing_library(error)
     if words:
         return words
     if isinstance(error, OSError) and error.strerror:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from streamdeblur.caches import cache_folder
+from streamdeblur.cli.system_libraries import missing_library
 from streamdeblur.errors import OptionError
 from streamdeblur.installation import install_command
 
@@ -26,7 +27,8 @@ def needs_extra(name: str, purpose: str) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise OptionError(f"{purpose} needs {error.name}. Install it with: {install_command(name)}") from None
+        advice = missing_library(error) or f"{purpose} needs {error.name}. Install it with: {install_command(name)}"
+        raise OptionError(advice) from None
 
 
 def _keep_matplotlib_cache() -> None:
