@@ -6,7 +6,7 @@ import os
 import zlib
 from pathlib import Path
 
-from streamdeblur.errors import OutputError
+from streamdeblur.errors import InputError, OutputError
 
 LONGEST_NAME = 255
 """Bytes of a name that common file systems accept."""
@@ -63,6 +63,16 @@ def refuse_inside(folder: Path, inputs: Path) -> None:
         raise OutputError(f"{folder} is in {inputs}, the input itself. Choose another folder for the output.")
 
 
+def refuse_pipes(source: str | Path) -> None:
+    """Refuse what is no file on a disk, such as a named pipe, as one of many inputs: the others would wait for its writer.
+
+    Raises:
+        InputError: The source is a pipe, a socket or a device.
+    """
+    if os.path.exists(source) and not os.path.isfile(source) and not os.path.isdir(source):
+        raise InputError(f"{source} is no regular file. Save it as one, or give it as the only input.")
+
+
 def refuse_same_streams(source: int, target: int) -> None:
     """Refuse to read a file and to append to it at the same time, which would not end.
 
@@ -98,4 +108,4 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except (OSError, ValueError) as error:
-        raise OutputError(f"Cannot make the folder {folder}: {getattr(error, 'strerror', None) or error}.") from None
+        raise OutputError(f"Cannot make the folder {folder}: {getattr(error, 'strerror', None) or error}.") from error

@@ -99,7 +99,7 @@ class PartialFile(Partial):
         try:
             self.path = self._create(exclusive=exclusive)
         except OSError as error:
-            raise OutputError(f"Cannot write in {self.target.parent}: {error.strerror}.") from None
+            raise OutputError(f"Cannot write in {self.target.parent}: {error.strerror}.") from error
         self._is_there = True
 
     def _create(self, *, exclusive: bool) -> Path:

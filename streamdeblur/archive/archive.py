@@ -21,6 +21,7 @@ from streamdeblur.archive.tasks import Task
 from streamdeblur.archive.watch import Watch
 from streamdeblur.archive.worker import Assignment, remove_segments
 from streamdeblur.files import make_folder
+from streamdeblur.jobs import batch
 from streamdeblur.jobs.batch import Outcome
 from streamdeblur.jobs.video import VideoSummary
 from streamdeblur.options import ArchiveOptions
@@ -88,7 +89,7 @@ def restore_archive(
         def arrivals() -> list[File] | None:
             if watch is None:
                 return None
-            jobs = watch.new()
+            jobs = [job for job in watch.new() if not _is_at(job, run, watch)]
             if not jobs:
                 return None if watch.is_over else []
             with planning(folder):
@@ -115,6 +116,16 @@ def restore_archive(
 
 def _watch(inputs: Sequence[Path], out: Path, options: ArchiveOptions) -> Watch:
     return Watch(inputs, out, keep_tree=options.keep_tree, settle=options.settle, idle=options.idle)
+
+
+def _is_at(job: batch.Job, run: BatchRun, watch: Watch) -> bool:
+    """Whether a file that has changed is still being restored as it was, or is complete: then it stays so."""
+    if run.is_at(job):
+        watch.later(job)
+        return True
+    if is_complete := any(outcome.job.target == job.target and outcome.status == "done" for outcome in run.outcomes):
+        logger.info("%s has changed since it was restored, and is not restored again.", job.source)
+    return is_complete
 
 
 def _opened(opened: ExitStack, open_pool: Callable[[Assignment], Pool], assignment: Assignment) -> Pool:

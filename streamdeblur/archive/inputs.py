@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import glob
 import os
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 from streamdeblur.errors import InputError
@@ -20,7 +21,7 @@ def find_inputs(inputs: Sequence[str]) -> list[Path]:
 
     Args:
         inputs: Files, folders, patterns such as ``clips/**/*.mp4``, ``@FILE`` for a file with one input a line, or ``-`` for
-            such a list on stdin.
+            such a list on stdin. Where there are zero bytes in a list, they end its inputs, and no line breaks.
 
     Raises:
         InputError: A list cannot be read, or a pattern fits nothing.
@@ -30,11 +31,11 @@ def find_inputs(inputs: Sequence[str]) -> list[Path]:
 
 def _named(text: str) -> Iterator[Path]:
     if text == STDIN:
-        yield from _of_list(sys.stdin.read(), "stdin")
+        yield from _of_list(sys.stdin.buffer.read(), "stdin")
     elif text.startswith(LIST) and not os.path.lexists(text):
         try:
-            content = Path(text[1:]).read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
+            content = Path(text[1:]).read_bytes()
+        except (OSError, ValueError) as error:
             raise InputError(f"Cannot read the list {text[1:]}: {getattr(error, 'strerror', None) or error}.") from None
         yield from _of_list(content, text[1:])
     elif glob.has_magic(text) and not os.path.lexists(text):
@@ -46,9 +47,8 @@ def _named(text: str) -> Iterator[Path]:
         yield Path(text)
 
 
-def _of_list(content: str, name: str) -> Iterator[Path]:
-    lines = [line.strip() for line in content.splitlines()]
-    named = [line for line in lines if line and not line.startswith("#")]
+def _of_list(content: bytes, name: str) -> Iterator[Path]:
+    named = [os.fsdecode(line) for line in _lines(content)]
     if not named:
         raise InputError(f"The list {name} names no files.")
     for line in named:
@@ -56,13 +56,29 @@ def _of_list(content: str, name: str) -> Iterator[Path]:
         yield from [Path(line)] if line == STDIN or line.startswith(LIST) else _named(line)
 
 
-def jobs_of(inputs: Sequence[Path], out: Path, *, keep_tree: bool) -> list[batch.Job]:
+def _lines(content: bytes) -> Iterator[bytes]:
+    """The inputs of a list. Names are bytes: any but zero may be in them, so zeros end those of `find -print0`."""
+    if b"\0" in content:
+        yield from filter(None, content.split(b"\0"))
+        return
+    for line in content.removeprefix(codecs.BOM_UTF8).split(b"\n"):
+        line = line.removesuffix(b"\r")
+        # spaces around a name belong to it where there is such a file
+        name = line if os.path.lexists(line) else line.strip()
+        if name and not name.startswith(b"#"):
+            yield name
+
+
+def jobs_of(
+    inputs: Sequence[Path], out: Path, *, keep_tree: bool, leave_out: Callable[[batch.Job, str], object] | None = None
+) -> list[batch.Job]:
     """Return the videos to restore with their outputs, and make the output folder.
 
     Args:
         inputs: Files and folders.
         out: The output folder.
-        keep_tree: Keep the folders of files that are named, too, from their common one on.
+        keep_tree: Keep the folders of files that are named, and the names of folders, from their common one on.
+        leave_out: As for `batch.plan`.
 
     Raises:
         InputError: There is nothing to work on.
@@ -70,6 +86,6 @@ def jobs_of(inputs: Sequence[Path], out: Path, *, keep_tree: bool) -> list[batch
     """
     from streamdeblur.video.encoders import writable_suffix
 
-    files = [path for path in inputs if not os.path.isdir(path)]
-    root = Path(os.path.commonpath([os.path.abspath(path.parent) for path in files])) if keep_tree and files else None
-    return batch.plan(inputs, out, batch.VIDEO_SUFFIXES, writable_suffix, root=root)
+    folders = [os.path.abspath(path if os.path.isdir(path) else path.parent) for path in inputs]
+    root = Path(os.path.commonpath(folders)) if keep_tree and folders else None
+    return batch.plan(inputs, out, batch.VIDEO_SUFFIXES, writable_suffix, root=root, leave_out=leave_out)

@@ -7,6 +7,7 @@ complete is told by the outputs themselves, which get their names when they are 
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 from collections.abc import Iterator
@@ -15,7 +16,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 import streamdeblur
 from streamdeblur.archive.shards import Shard
@@ -23,6 +24,8 @@ from streamdeblur.archive.tasks import Report, Task
 from streamdeblur.errors import OutputError
 from streamdeblur.files import make_folder
 from streamdeblur.partial_file import BINARY, lock, write_file, writing
+
+logger = logging.getLogger(__name__)
 
 FOLDER = ".streamdeblur"
 """Folder in the output folder for the manifest, locks and segments: the plan folder."""
@@ -79,16 +82,17 @@ class Record:
         return json.dumps({**task, **values}, default=str)
 
 
-_Tasks, _Records = TypeAdapter(Task), TypeAdapter(dict[str, Any])
+_Records = TypeAdapter(Record)
 
 
 def _parsed(line: bytes) -> Record | None:
-    """The record of a line; None for one that was not written to its end."""
+    """The record of a line; None for one that was not written to its end, or is damaged."""
     try:
-        values = _Records.validate_json(line)
+        # not by pydantic, which refuses the surrogates that stand for bytes of names that are no UTF-8
+        values = json.loads(line)
         task = {name: values.pop(name) for name in Task.__dataclass_fields__ if name in values}
-        return Record(_Tasks.validate_python(task), **values)
-    except (ValidationError, TypeError):
+        return _Records.validate_python({**values, "task": task})
+    except (ValueError, TypeError, AttributeError, RecursionError):
         return None
 
 
@@ -123,10 +127,19 @@ class Manifest:
         if self.path.exists():
             first, *lines = self.path.read_bytes().splitlines() or [b""]
             self._check(first)
-            logs = sorted(path for path in self.folder.glob("manifest-*.jsonl"))
-            for line in [*lines, *(line for log in logs for line in log.read_bytes().splitlines())]:
-                if record := _parsed(line):
-                    self.records[record.task.name] = record
+            for record in filter(None, map(_parsed, lines)):
+                self.records[record.task.name] = record
+            self._read_logs()
+
+    def _read_logs(self) -> None:
+        """Read what shards have written; what they say of tasks that have been planned anew since counts no more."""
+        planned = {record.task.output: (record.task.file, record.task.source) for record in self.records.values()}
+        for log in sorted(self.folder.glob("manifest-*.jsonl")):
+            for record in filter(None, map(_parsed, log.read_bytes().splitlines())):
+                task = record.task
+                if planned.get(task.output) == (task.file, task.source):
+                    known = self.records.get(task.name, record).task
+                    self.records[task.name] = replace(record, task=known)
 
     def _check(self, first: bytes) -> None:
         """Refuse the manifest of another version or of another batch, whose outputs would be mixed with those of this one."""
@@ -178,7 +191,10 @@ class Manifest:
                 self._file = os.open(self._log, os.O_WRONLY | os.O_CREAT | os.O_APPEND | BINARY, 0o666)
                 if is_half:
                     os.write(self._file, b"\n")
-            os.write(self._file, (record.line() + "\n").encode())
+            line = (record.line() + "\n").encode()
+            while line:
+                # the last bytes of a disk take a part of a line, and its rest is the error
+                line = line[os.write(self._file, line) :]
 
     def close(self) -> None:
         """Write what was kept through to the disk."""
@@ -231,8 +247,13 @@ def _workers(folder: Path, shard: Shard | None) -> Path:
 
 def _wait_for_workers(folder: Path, shard: Shard | None) -> None:
     """Wait for the workers of a batch that was killed: they end with it, but not at once."""
-    with _lock(_workers(folder, shard), wait=True):
-        return
+    for path in [_workers(folder, shard)] if shard else {_workers(folder, shard), *folder.glob("workers*.lock")}:
+        with _lock(path) as alone:
+            if alone:
+                continue
+        logger.info("Waiting for processes of an earlier run to end, which are still working on %s.", _out_of(folder))
+        with _lock(path, wait=True):
+            pass
 
 
 @contextmanager
@@ -246,18 +267,23 @@ def _lock(path: Path, *, shared: bool = False, wait: bool = False) -> Iterator[b
         held = lock(descriptor, wait=wait, shared=shared) is not False
         if held and not shared and not wait:
             os.ftruncate(descriptor, 0)
-            os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
+            with suppress(OSError):
+                os.write(descriptor, f"process {os.getpid()} on {socket.gethostname()}".encode())
         yield held
     finally:
         os.close(descriptor)
+
+
+def _out_of(path: Path) -> Path:
+    """The output folder of a plan folder, or of a file in it."""
+    return next(folder.parent for folder in (path, *path.parents) if folder.name == FOLDER)
 
 
 def _busy(lock_file: Path) -> str:
     holder = "shards of it"
     with suppress(OSError):
         holder = lock_file.read_text("utf-8", "replace")[:200] or holder
-    out = next(folder.parent for folder in lock_file.parents if folder.name == FOLDER)
     return (
-        f"Another batch is working on {out} ({holder}). Wait for its end, or choose another folder; several machines share one "
-        "with --shard."
+        f"Another batch is working on {_out_of(lock_file)} ({holder}). Wait for its end, or choose another folder; several "
+        "machines share one with --shard."
     )

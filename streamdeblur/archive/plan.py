@@ -14,7 +14,7 @@ from typing import Any
 
 from streamdeblur.archive.manifest import MANIFEST, Header, Manifest, Record
 from streamdeblur.archive.shards import Shard
-from streamdeblur.archive.tasks import Identity, Task
+from streamdeblur.archive.tasks import Task, identity, version
 from streamdeblur.archive.worker import network_checksum, remove_segments, segment_path
 from streamdeblur.jobs import batch
 from streamdeblur.jobs.video import cuts_of
@@ -105,20 +105,21 @@ def plan_files(jobs: Sequence[batch.Job], manifest: Manifest, options: VideoOpti
         OutputError: The manifest cannot be written.
     """
     known = {file.output: file for file in _known(jobs, manifest)}
-    new = [job for job in jobs if _output(job, manifest) not in known]
+    new = [job for job in jobs if output_of(job, manifest) not in known]
     if new or shard is None or not manifest.path.exists():
         place = max((record.task.place for record in manifest.records.values()), default=-1) + 1
         with ThreadPoolExecutor(SCANNED_AT_ONCE) as pool:
             for job, cuts in zip(new, pool.map(lambda job: cuts_of(job.source, options), new), strict=True):
-                file = _planned(job, _output(job, manifest), cuts, place, manifest)
+                file = _planned(job, output_of(job, manifest), cuts, place, manifest)
                 place += len(file.tasks)
                 known[file.output] = file
         tasks = [task for file in known.values() for task in file.tasks if task.name not in manifest.records]
         manifest.plan([Record(task) for task in tasks])
-    return [known[_output(job, manifest)] for job in jobs]
+    return [known[output_of(job, manifest)] for job in jobs]
 
 
-def _output(job: batch.Job, manifest: Manifest) -> str:
+def output_of(job: batch.Job, manifest: Manifest) -> str:
+    """Return the output of a job, below the output folder."""
     return job.target.relative_to(manifest.out).as_posix()
 
 
@@ -129,22 +130,27 @@ def _known(jobs: Sequence[batch.Job], manifest: Manifest) -> Iterator[File]:
         if record.state != "dropped":
             tasks.setdefault(record.task.output, []).append(record.task)
     for job in jobs:
-        output = _output(job, manifest)
+        output = output_of(job, manifest)
         planned = sorted(tasks.get(output, ()), key=lambda task: task.place)
         if not planned:
             continue
         file = File(job, output, tuple(planned))
-        source = os.path.abspath(job.source), _version(job.source)
-        same = all((task.file, task.source) == source for task in planned)
-        # a line may have been lost
-        same = same and len(planned) == file.last.segments + 1
-        if same or file.is_complete(manifest.out):
+        of_source = file.last.file == os.path.abspath(job.source), file.last.source == version(job.source)
+        if (all(of_source) and _is_whole(planned)) or (file.is_complete(manifest.out) and any(of_source)):
             yield file
             continue
         logger.info("%s is not what it was when it was planned: what was done of it is done anew.", job.source)
         remove_segments(manifest.folder, output)
         for task in planned:
             del manifest.records[task.name]
+
+
+def _is_whole(tasks: Sequence[Task]) -> bool:
+    """Whether these are all tasks of a file, in order: lines may have been lost."""
+    *parts, last = tasks
+    numbers = [task.segment.number if task.segment else None for task in parts]
+    same = len({(task.file, task.source) for task in tasks}) == 1
+    return same and last.kind == ("join" if parts else "video") and numbers == list(range(last.segments))
 
 
 def _planned(job: batch.Job, output: str, cuts: Cuts, place: int, manifest: Manifest) -> File:
@@ -155,7 +161,7 @@ def _planned(job: batch.Job, output: str, cuts: Cuts, place: int, manifest: Mani
         os.path.abspath(job.source),
         output,
         place,
-        _version(job.source),
+        version(job.source),
         identity(job.target),
         frames=cuts.frames,
         reason=cuts.reason,
@@ -175,17 +181,3 @@ def in_one_piece(file: File, reason: str) -> File:
     """Return a file whose segments do not make a whole, with the task that needs none."""
     task = replace(file.last, name=file.output, kind="video", segments=0, frames=None, reason=reason)
     return File(file.job, file.output, (task,))
-
-
-def identity(path: Path) -> Identity | None:
-    """Return what tells a file from one that takes its place; None where there is none."""
-    try:
-        status = os.stat(path)
-    except (OSError, ValueError):
-        return None
-    return status.st_size, status.st_mtime_ns, status.st_ino
-
-
-def _version(source: Path) -> tuple[int, int]:
-    found = identity(source)
-    return (found[0], found[1]) if found else (0, 0)

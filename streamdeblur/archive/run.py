@@ -11,13 +11,13 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from streamdeblur.archive.manifest import Manifest, Record
-from streamdeblur.archive.plan import File, in_one_piece
+from streamdeblur.archive.plan import File, in_one_piece, output_of
 from streamdeblur.archive.pool import Pool
 from streamdeblur.archive.shards import Shard
 from streamdeblur.archive.tasks import Report, Task, TaskProgress
 from streamdeblur.archive.worker import remove_segments
 from streamdeblur.errors import EngineError
-from streamdeblur.jobs.batch import Outcome
+from streamdeblur.jobs.batch import Job, Outcome
 from streamdeblur.jobs.video import VideoSummary
 
 logger = logging.getLogger(__name__)
@@ -95,7 +95,6 @@ class BatchRun:
         self._attempts: dict[str, int] = {}
         self._running: dict[str, str] = {}
         self._why_retired = ""
-        self._failures = 0
         self.outcomes: list[Outcome[VideoSummary]] = []
         """Those of the files that are complete, or failed."""
 
@@ -109,6 +108,17 @@ class BatchRun:
         """Whether more files have failed than may."""
         most = self._limits.max_failures
         return most is not None and self._failures > most
+
+    @property
+    def _failures(self) -> int:
+        return sum(outcome.status == "failed" for outcome in self.outcomes)
+
+    def is_at(self, job: Job) -> bool:
+        """Return whether a file is being worked on, or still to be."""
+        output = output_of(job, self._manifest)
+        work = self._works.get(output)
+        waits = work is not None and not work.given_up and not work.file.is_complete(self._manifest.out)
+        return waits or output in self._running.values()
 
     def run(self, arrivals: Callable[[], Sequence[File] | None] = lambda: None) -> None:
         """Do all tasks.
@@ -136,10 +146,19 @@ class BatchRun:
         """Take in further files; return whether more may come."""
         files = None if self.stopped else arrivals()
         for file in files or ():
+            if file.output in self._works:
+                self._forget(file)
             self._tasks |= {task.name: task for task in file.tasks}
             self._works[file.output] = _Work(file)
         self._plan([self._works[file.output] for file in files or ()])
         return files is not None
+
+    def _forget(self, file: File) -> None:
+        """Forget what was to be done, and became, of a file as it was before it changed."""
+        self.outcomes = [outcome for outcome in self.outcomes if outcome.job.target != file.job.target]
+        self._waiting = deque(task for task in self._waiting if task.output != file.output)
+        for task in file.tasks:
+            self._attempts.pop(task.name, None)
 
     def _plan(self, works: Sequence[_Work]) -> None:
         for work in works:
@@ -258,9 +277,8 @@ class BatchRun:
         work = self._works[task.output]
         if not work.given_up:
             work.given_up = True
-            self._failures += 1
-            self._display.failed(self._failures)
             self.outcomes.append(Outcome(work.file.job, "failed", error=report.error))
+            self._display.failed(self._failures)
 
 
 def summary_of(values: dict[str, Any] | None, file: File) -> VideoSummary | None:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any, Literal
 
 from streamdeblur.video.cuts import Segment
@@ -69,3 +71,18 @@ class TaskProgress:
     frames: int
     restored: int
     """Faces restored so far."""
+
+
+def identity(path: str | Path) -> Identity | None:
+    """Return what tells a file from one that takes its place; None where there is none."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return None
+    return status.st_size, status.st_mtime_ns, status.st_ino
+
+
+def version(source: str | Path) -> tuple[int, int]:
+    """Return the size and the time of change of a source, in nanoseconds; zeros where there is none."""
+    found = identity(source)
+    return (found[0], found[1]) if found else (0, 0)

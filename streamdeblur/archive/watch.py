@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import time
 from collections.abc import Callable, Sequence
@@ -10,6 +11,8 @@ from pathlib import Path
 from streamdeblur.archive.inputs import jobs_of
 from streamdeblur.errors import InputError
 from streamdeblur.jobs import batch
+
+logger = logging.getLogger(__name__)
 
 POLL_SECONDS = 2.0
 """Time between two looks at the folders: file systems of a network tell nobody what others write."""
@@ -27,10 +30,11 @@ class Watch:
             settle: Seconds for which a file has not changed when it is taken.
             idle: Seconds without a new file after which the watch ends; None for no end.
         """
-        self._find: Callable[[], list[batch.Job]] = lambda: jobs_of(inputs, out, keep_tree=keep_tree)
+        self._find: Callable[[], list[batch.Job]] = lambda: jobs_of(inputs, out, keep_tree=keep_tree, leave_out=self._leave_out)
         self._settle, self._idle = settle, idle
         self._seen: dict[Path, tuple[tuple[int, int], float]] = {}
         self._taken: dict[Path, tuple[int, int]] = {}
+        self._left_out: set[batch.Job] = set()
         self._looked = float("-inf")
         self._last = time.monotonic()
 
@@ -49,6 +53,16 @@ class Watch:
         if ready or self._is_growing():
             self._last = now
         return ready
+
+    def later(self, job: batch.Job) -> None:
+        """Return a file again at the next look: an earlier version of it is still being restored."""
+        self._taken.pop(job.source, None)
+
+    def _leave_out(self, job: batch.Job, reason: str) -> None:
+        """Say once that a file cannot be taken, and go on with the others."""
+        if job not in self._left_out:
+            self._left_out.add(job)
+            logger.error(reason)
 
     @property
     def is_over(self) -> bool:

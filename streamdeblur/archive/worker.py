@@ -16,7 +16,7 @@ from pathlib import Path
 from streamdeblur.archive.manifest import working
 from streamdeblur.archive.segments import NotJoinedError, join_segments, restore_segment
 from streamdeblur.archive.shards import Shard
-from streamdeblur.archive.tasks import Fault, Report, Task, TaskProgress
+from streamdeblur.archive.tasks import Fault, Report, Task, TaskProgress, version
 from streamdeblur.cores import plan_threads
 from streamdeblur.deblurrer import FaceDeblurrer
 from streamdeblur.errors import (
@@ -29,7 +29,7 @@ from streamdeblur.errors import (
     OutputError,
     StreamDeblurError,
 )
-from streamdeblur.files import make_folder
+from streamdeblur.files import make_folder, refuse_pipes
 from streamdeblur.jobs.video import Progress, VideoSummary, deblur_video
 from streamdeblur.options import VideoOptions
 from streamdeblur.partial_file import NO_SPACE
@@ -105,22 +105,35 @@ class Worker:
     def _done(self, task: Task, on_progress: Callable[[TaskProgress], object] | None) -> Report:
         out, options = self.assignment.out, self.assignment.options
         source, target = Path(task.file), out / task.output
+        refuse_pipes(source)
         make_folder(target.parent)
+        began_with = version(source)
+        if task.kind != "video":
+            refuse_changed(task)
         if task.kind == "join":
             paths = [segment_path(self.assignment.folder, task.output, number) for number in range(task.segments)]
             threads = plan_threads("file", options.restoration.cores).encoder
-            return self._complete(task, join_segments(source, target, paths, options, threads=threads))
+            return self._complete(task, join_segments(source, target, paths, options, threads=threads), began_with)
         progress = _throttled(task, on_progress)
         if task.segment is None:
             summary = deblur_video(source, target, options, deblurrer=self._open(), on_progress=progress)
-            return self._complete(task, summary)
+            return self._complete(task, summary, began_with)
         path = segment_path(self.assignment.folder, task.output, task.segment.number)
         make_folder(path.parent)
         frames = restore_segment(source, target, path, task.segment, options, self._open(), progress)
+        try:
+            refuse_changed(task)
+        except InputError:
+            path.unlink(missing_ok=True)
+            raise
         return Report(task.name, self.name, "done", frames=frames)
 
-    def _complete(self, task: Task, summary: VideoSummary) -> Report:
+    def _complete(self, task: Task, summary: VideoSummary, began_with: tuple[int, int]) -> Report:
         remove_segments(self.assignment.folder, task.output)
+        if version(task.file) != began_with:
+            text = f"the source has changed while it was restored; delete {summary.output} to restore it anew"
+            summary.warnings.append(text)
+            logger.warning("%s: %s.", Path(task.file).name, text)
         values = asdict(summary)
         return Report(
             task.name, self.name, "done", frames=summary.frames, warnings=values["warnings"], summary=values
@@ -132,6 +145,16 @@ class Worker:
             check_network(restoration.network, self.assignment.network)
             self._deblurrer = FaceDeblurrer(restoration, throughput=True)
         return self._deblurrer
+
+
+def refuse_changed(task: Task) -> None:
+    """Refuse a source that is not what it was when it was planned: its segments would not be of one video.
+
+    Raises:
+        InputError: Its size or time of change differ.
+    """
+    if os.path.exists(task.file) and version(task.file) != task.source:
+        raise InputError(f"{task.file} has changed since it was planned. The same command restores it anew.")
 
 
 def check_network(network: str | Path, checksum: str) -> None:

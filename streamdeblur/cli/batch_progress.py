@@ -103,7 +103,8 @@ class BatchProgress:
             done, total, fps = self._frames(now)
             left = f", ETA {(total - done) / fps:.0f} s" if total and fps and done > FEWEST_FRAMES else ""
             names = ", ".join(f"{name}: {frames}" for name, (_, frames) in list(self._running.items())[:MOST_NAMES])
-            logger.info("%s, %.1f fps, frame %s of %s%s (%s)", self._counted(), fps, done, total or "?", left, names)
+            names = f" ({names})" if names else ""
+            logger.info("%s, %.1f fps, frame %s of %s%s%s", self._counted(), fps, done, total or "?", left, names)
 
     def _show_bars(self, output: str, now: float) -> None:
         assert self._bar is not None

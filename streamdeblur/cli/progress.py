@@ -84,9 +84,10 @@ def open_bar() -> Bar:
     from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
     return Progress(
-        TextColumn("{task.description}"),
+        # a name may hold what looks like the markup of rich
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
-        TextColumn("{task.fields[count]} {task.fields[text]}, ETA"),
+        TextColumn("{task.fields[count]} {task.fields[text]}, ETA", markup=False),
         TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,

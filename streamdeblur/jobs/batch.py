@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
 from streamdeblur.errors import InputError, OutputError, StreamDeblurError
-from streamdeblur.files import fitting_name, make_folder
+from streamdeblur.files import fitting_name, make_folder, refuse_pipes
 
 logger = logging.getLogger(__name__)
 
@@ -52,6 +52,7 @@ def plan(
     target_suffix: Callable[[str], str] | None = None,
     *,
     root: Path | None = None,
+    leave_out: Callable[[Job, str], object] | None = None,
 ) -> list[Job]:
     """List the files to work on and their targets, and make the output folder.
 
@@ -61,7 +62,8 @@ def plan(
         suffixes: Suffixes of the files that are taken from folders.
         target_suffix: Returns the suffix of the target for that of a source; by default they are the same. Where two files would
             get the same name, their own suffixes stay in their names: ``a.wmv.mp4`` and ``a.flv.mp4``.
-        root: Folder whose subfolders are kept of files that are given by name; by default none is kept.
+        root: Folder above all inputs, from which on their own folders are kept, too; by default they are not.
+        leave_out: Called with a file that has the target of one before it, and what is wrong; by default this is an error.
 
     Raises:
         InputError: There is nothing to work on.
@@ -74,26 +76,35 @@ def plan(
                 raise OutputError(f"{folder} is the input folder itself. Name another folder for the results.")
             found = sorted(p for p in source.rglob("*") if p.suffix.lower() in suffixes and p.is_file() and p.name[0] != ".")
             # results of an earlier run, where the output folder lies in the input folder, are not inputs
-            jobs += [Job(p, folder / p.relative_to(source)) for p in found if not p.is_relative_to(folder)]
+            jobs += [Job(p, folder / _kept(p, source, root)) for p in found if not p.is_relative_to(folder)]
         else:
-            name = Path(source.name) if root is None else Path(os.path.abspath(source)).relative_to(root)
-            jobs.append(Job(source, folder / name))
+            jobs.append(Job(source, folder / _kept(source, source.parent, root)))
     if not jobs:
         raise InputError(f"No files to work on in {', '.join(map(str, inputs))}. Known kinds: {', '.join(sorted(suffixes))}.")
-    _refuse_equal_targets(jobs)
+    jobs = _with_own_targets(jobs, leave_out)
     if target_suffix is not None:
-        jobs = _renamed(jobs, target_suffix)
-        _refuse_equal_targets(jobs)
+        jobs = _with_own_targets(_renamed(jobs, target_suffix), leave_out)
     make_folder(folder)
     return jobs
 
 
-def _refuse_equal_targets(jobs: Sequence[Job]) -> None:
-    targets: dict[Path, Path] = {}
+def _kept(source: Path, folder: Path, root: Path | None) -> Path:
+    """What is kept of the path of a source in an input folder."""
+    return source.relative_to(folder) if root is None else Path(os.path.abspath(source)).relative_to(root)
+
+
+def _with_own_targets(jobs: Sequence[Job], leave_out: Callable[[Job, str], object] | None) -> list[Job]:
+    """The jobs, each file once: it may be named, and lie in a folder that is. Others must not have the same target."""
+    first: dict[Path, Job] = {}
     for job in jobs:
-        if job.target in targets:
-            raise OutputError(f"{targets[job.target]} and {job.source} would both be written to {job.target}. Rename one.")
-        targets[job.target] = job.source
+        other = first.setdefault(job.target, job)
+        if os.path.abspath(other.source) == os.path.abspath(job.source):
+            continue
+        text = f"{other.source} and {job.source} would both be written to {job.target}. Rename one, or give a folder above both."
+        if leave_out is None:
+            raise OutputError(text)
+        leave_out(job, text)
+    return list(first.values())
 
 
 def _renamed(jobs: Sequence[Job], target_suffix: Callable[[str], str]) -> list[Job]:
@@ -123,6 +134,7 @@ def outcome(job: Job, work: Callable[[Job], Summary], *, resume: bool) -> Outcom
     try:
         if resume and job.target.exists():
             return Outcome(job, "skipped")
+        refuse_pipes(job.source)
         make_folder(job.target.parent)
         return Outcome(job, "done", work(job))
     except StreamDeblurError as error:

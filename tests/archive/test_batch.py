@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 import json
+import os
+import random
+import shutil
+import sys
+from pathlib import Path
 
 import pytest
 
-from streamdeblur.archive.manifest import FOLDER, locked
+from streamdeblur.archive.manifest import FOLDER, Header, Manifest, locked
+from streamdeblur.archive.plan import plan_files
 from streamdeblur.archive.pool import OwnProcess
 from streamdeblur.archive.shards import Shard
 from streamdeblur.errors import EngineError, OutputError
-from support.archives import contents
+from streamdeblur.jobs.batch import Job
+from streamdeblur.options import ArchiveOptions
+from support.archives import QUICK, contents
 
 TASKS = ["a.mkv", "long.mkv#1", "long.mkv#2", "long.mkv#3", "long.mkv#join", "more/b.mkv"]
 
@@ -76,6 +84,88 @@ def test_half_a_line_and_lost_lines_cost_nothing_else(tmp_path, batch):
     manifest.write_text("\n".join(kept) + '\n{"name": "more/b.mkv", "ki')
     assert "done" in batch(tmp_path).status
     assert batch(tmp_path).status == ["skipped"] * 3
+
+
+def test_a_manifest_with_random_damage_is_read_or_refused(tmp_path, batch, archive):
+    batch(tmp_path)
+    manifest = tmp_path / ".streamdeblur" / "manifest.jsonl"
+    header, *records = manifest.read_bytes().splitlines(keepends=True)
+    for output in tmp_path.rglob("*.mkv"):
+        output.unlink()
+    plan = Header(**json.loads(header))
+    randomness = random.Random(0)
+    for _ in range(50):
+        damaged = bytearray(b"".join(randomness.sample(records, randomness.randint(0, len(records)))))
+        for _ in range(randomness.randint(0, 8) if damaged else 0):
+            damaged[randomness.randrange(len(damaged))] = randomness.randrange(256)
+        manifest.write_bytes(header + damaged)
+        read = Manifest(tmp_path, manifest.parent, plan)
+        jobs = [Job(archive / name, tmp_path / name) for name in ("a.mkv", "long.mkv", "more/b.mkv")]
+        for file in plan_files(jobs, read, ArchiveOptions(**QUICK).work(), None):
+            assert file.last.kind == ("join" if len(file.tasks) > 1 else "video")
+            assert [task.segment.number for task in file.tasks[:-1]] == list(range(file.last.segments))
+
+
+@pytest.mark.skipif(sys.platform in ("darwin", "win32"), reason="names there are UTF-8")
+def test_names_that_are_no_text_are_complete_the_next_time(tmp_path, batch, archive):
+    (tmp_path / "in").mkdir()
+    for name in (b"\xe9.mkv", b"\n\x1b[31m.mkv", b"[bold].mkv"):
+        shutil.copy(archive / "a.mkv", tmp_path / "in" / os.fsdecode(name))
+    assert batch(tmp_path / "out", [tmp_path / "in"]).status == ["done"] * 3
+    assert batch(tmp_path / "out", [tmp_path / "in"]).status == ["skipped"] * 3
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="named pipes (POSIX)")
+def test_what_is_no_regular_file_costs_no_other(tmp_path, batch, archive):
+    os.mkfifo(tmp_path / "pipe.mkv")
+    done = batch(tmp_path / "out", [tmp_path / "pipe.mkv", Path(os.devnull), archive / "a.mkv"])
+    assert done.status == ["done", "failed", "failed"]
+    assert all("is no regular file" in file.error for file in done.files if file.status == "failed")
+
+
+def test_segments_of_two_versions_of_a_source_are_never_joined(tmp_path, batch, archive):
+    (tmp_path / "in").mkdir()
+    source = shutil.copy2(archive / "long.mkv", tmp_path / "in")
+
+    class Changing(OwnProcess):
+        def reports(self, on_progress):
+            task = self._task
+            yield from super().reports(on_progress)
+            if task.name.endswith("#2"):
+                os.utime(source, ns=(0, 0))
+
+    changed = batch(tmp_path / "out", [tmp_path / "in"], pool=Changing)
+    assert (changed.status, changed.begun[-1]) == (["failed"], "long.mkv#3")
+    assert "has changed since it was planned. The same command restores it anew" in changed.files[0].error
+    again = batch(tmp_path / "out", [tmp_path / "in"])
+    assert (again.status, again.begun) == (["done"], TASKS[1:5])
+
+
+def test_a_source_that_changes_while_it_is_restored_is_told(tmp_path, batch, archive, monkeypatch):
+    source = tmp_path / "a.mkv"
+    shutil.copy2(archive / "a.mkv", source)
+
+    class Changing(OwnProcess):
+        def reports(self, on_progress):
+            yield from super().reports(lambda _: os.utime(source, ns=(0, 0)))
+
+    monkeypatch.setattr("streamdeblur.archive.worker.PROGRESS_SECONDS", 0)
+    done = batch(tmp_path / "out", [source], pool=Changing)
+    assert (done.status, len(done.files[0].summary.warnings)) == (["done"], 1)
+    assert "the source has changed while it was restored" in done.files[0].summary.warnings[0]
+
+
+def test_an_output_is_not_taken_for_that_of_another_source(tmp_path, batch, archive):
+    first, moved = tmp_path / "1" / "x.mkv", tmp_path / "2" / "x.mkv"
+    for path in (first, moved):
+        path.parent.mkdir()
+        shutil.copy2(archive / "a.mkv", path)
+    assert batch(tmp_path / "out", [first]).status == ["done"]
+    assert batch(tmp_path / "out", [moved]).status == ["skipped"]
+    os.utime(moved, ns=(0, 0))
+    other = batch(tmp_path / "out", [moved])
+    assert other.status == ["failed"]
+    assert "exists" in other.files[0].error
 
 
 def test_a_source_that_changes_is_planned_anew(tmp_path, batch, archive):
@@ -148,6 +238,15 @@ def test_shards_that_know_nothing_of_each_other_make_one_whole(tmp_path, batch):
     assert not runs[-1].unfinished
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
     assert batch(tmp_path / "out").status == ["skipped"] * 3
+
+
+def test_what_shards_did_of_a_source_that_has_changed_counts_no_more(tmp_path, batch, archive):
+    source = tmp_path / "long.mkv"
+    shutil.copy2(archive / "long.mkv", source)
+    assert batch(tmp_path / "out", [source], shard="2/2").begun == ["long.mkv#2"]
+    os.utime(source, ns=(0, 0))
+    assert batch(tmp_path / "out", [source], shard="1/2").begun == ["long.mkv#1", "long.mkv#3"]
+    assert batch(tmp_path / "out", [source], shard="2/2").begun == ["long.mkv#2", "long.mkv#join"]
 
 
 def test_a_batch_stops_after_too_many_failures(tmp_path, batch, archive):

@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import io
+import os
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -34,10 +37,28 @@ def test_patterns_lists_and_stdin(folder, monkeypatch):
     text = f"# recordings\n{folder / 'b.mkv'}\n\n{pattern}\n"
     (folder / "list").write_text(text)
     assert find_inputs([f"@{folder / 'list'}"]) == [folder / "b.mkv", *found]
-    monkeypatch.setattr("sys.stdin", io.StringIO(text))
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
     assert find_inputs(["-", str(folder / "a.mp4")]) == [folder / "b.mkv", *found]
     (folder / "odd[1].mp4").touch()
     assert find_inputs([str(folder / "odd[1].mp4")]) == [folder / "odd[1].mp4"]
+
+
+def test_lists_hold_any_name(folder):
+    """Of bytes that are no UTF-8, spaces at the ends, and characters that end lines elsewhere; with zeros, line breaks, too."""
+    names = [b" a .mp4", b"b\x0b\xe2\x80\xa8\xc2\x85c.mp4", "d\u00fc\u2192.mp4".encode()]
+    with suppress(OSError):
+        # not every file system takes it
+        (folder / os.fsdecode(b"\xe9.mp4")).touch()
+        names.append(b"\xe9.mp4")
+    paths = [folder / os.fsdecode(name) for name in names]
+    for path in paths:
+        path.touch()
+    lines = [os.fsencode(path) for path in paths]
+    (folder / "list").write_bytes(b"\xef\xbb\xbf" + b"\r\n".join(lines) + b"\r\n")
+    assert find_inputs([f"@{folder / 'list'}"]) == paths
+    odd = folder / "#e\nf.mp4"
+    (folder / "list").write_bytes(b"\0".join([*lines, os.fsencode(odd)]) + b"\0")
+    assert find_inputs([f"@{folder / 'list'}"]) == [*paths, odd]
 
 
 def test_lists_and_patterns_that_name_nothing_are_refused(folder):
@@ -58,6 +79,23 @@ def test_folders_keep_their_tree_and_files_where_it_is_asked_for(folder, tmp_pat
     assert outputs(files[:2], tmp_path / "out") == ["a.mp4", "c.mp4"]
     with pytest.raises(OutputError, match="would both be written"):
         outputs(files, tmp_path / "out")
+
+
+def test_a_file_that_is_named_twice_is_taken_once(folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(folder)
+    named = [folder, folder / "a.mp4", Path("a.mp4"), Path("deep", "..", "a.mp4")]
+    assert outputs(named, tmp_path / "out") == outputs([folder], tmp_path / "out")
+
+
+def test_folders_with_equal_names_in_them(folder, tmp_path):
+    inputs = [folder / "deep" / "deeper", folder]
+    with pytest.raises(OutputError, match=r"would both be written to .*a.mp4. Rename one, or give a folder above both"):
+        outputs(inputs, tmp_path / "out")
+    kept = outputs([folder / "deep" / "deeper", folder / "a.mp4"], tmp_path / "out", keep_tree=True)
+    assert kept == ["a.mp4", "deep/deeper/a.mp4"]
+    told = []
+    jobs = jobs_of(inputs, tmp_path / "out", keep_tree=False, leave_out=lambda job, _: told.append(job.source))
+    assert (len(jobs), told) == (4, [folder / "a.mp4"])
 
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "3", "a/b", "1/0", "-1/3", "1/100000"])

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import threading
 import time
 
 import pytest
 
+from streamdeblur.archive.pool import OwnProcess
 from streamdeblur.archive.watch import Watch
 from streamdeblur.errors import OptionError
 from streamdeblur.options import ArchiveOptions
@@ -58,6 +60,48 @@ def test_what_arrives_while_others_are_restored(tmp_path, batch, archive):
     done = batch(tmp_path / "out", [folder], watch=True, settle=0.3, idle=1.0)
     arriving.join()
     assert (done.status, sorted(done.begun)) == (["done"] * 2, ["new.mkv", "old.mkv"])
+
+
+def test_what_failed_is_done_when_it_has_changed(tmp_path, batch, archive):
+    """A recording that paused for longer than it takes to settle, beside one whose output another one has."""
+    first, second = tmp_path / "1", tmp_path / "2"
+    for folder in (first, second):
+        folder.mkdir()
+        shutil.copy2(archive / "a.mkv", folder / "same.mkv")
+    os.utime(second / "same.mkv", ns=(0, 0))
+    (first / "late.mkv").write_bytes((archive / "a.mkv").read_bytes()[:300])
+    arriving = threading.Timer(0.8, lambda: shutil.copyfile(archive / "a.mkv", first / "late.mkv"))
+
+    class Arriving(OwnProcess):
+        def reports(self, on_progress):
+            for report in super().reports(on_progress):
+                if report.state == "failed":
+                    arriving.start()
+                yield report
+
+    done = batch(tmp_path / "out", [first, second], pool=Arriving, watch=True, settle=0.3, idle=2.0)
+    arriving.join()
+    assert (done.status, done.begun.count("late.mkv")) == (["done"] * 2, 2)
+
+
+def test_a_file_that_changes_is_done_anew_when_its_old_version_has_failed(tmp_path, batch, archive):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    source = shutil.copy2(archive / "long.mkv", folder)
+
+    class Changing(OwnProcess):
+        changes = 0
+
+        def reports(self, on_progress):
+            task = self._task
+            yield from super().reports(on_progress)
+            if (task.name, Changing.changes) in (("long.mkv#1", 0), ("long.mkv#join", 1)):
+                Changing.changes += 1
+                os.utime(source, ns=(0, Changing.changes))
+
+    done = batch(tmp_path / "out", [folder], pool=Changing, watch=True, settle=0.1, idle=1.0)
+    assert (done.status, Changing.changes) == (["done"], 2)
+    assert done.begun == ["long.mkv#1", "long.mkv#2", *("long.mkv#1", "long.mkv#2", "long.mkv#3", "long.mkv#join")]
 
 
 def test_settings_of_a_watch_without_one_are_refused():
