@@ -94,8 +94,8 @@ def test_a_batch_says_how_many_files_and_frames_are_done_and_failed(clock, caplo
     assert caplog.messages == [
         "1/3 files, 0.0 fps, frame 0 of 250 (a.mp4#1: 0)",
         "1/3 files, 5.0 fps, frame 50 of 250, ETA 40 s (a.mp4#1: 50, b.mp4: 0)",
-        "1/3 files, 1 failed, 5.0 fps, frame 100 of 250, ETA 30 s ()",
-        "2/3 files, 1 failed, 3.3 fps, frame 100 of 250, ETA 45 s ()",
+        "1/3 files, 1 failed, 5.0 fps, frame 100 of 250, ETA 30 s",
+        "2/3 files, 1 failed, 3.3 fps, frame 100 of 250, ETA 45 s",
     ]
 
 
