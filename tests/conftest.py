@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import os
+import subprocess
+import sys
 
 # several processes test at once, and OpenMP's threads would take the cores from one another while they wait
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
@@ -29,6 +31,14 @@ def pytest_collection():
     finally:
         gc.enable()
         gc.freeze()
+
+
+def pytest_sessionstart(session):
+    """Compile the kernels before processes test side by side, each of which would: those of the tests, and those that they start
+    and end in the midst of it."""
+    if session.config.getoption("numprocesses", None) and not hasattr(session.config, "workerinput"):
+        code = "from streamdeblur.warmup import compile_kernels; compile_kernels(memory=True)"
+        subprocess.run([sys.executable, "-c", code], check=True)
 
 
 @pytest.fixture(scope="session")

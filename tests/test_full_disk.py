@@ -34,7 +34,7 @@ def outcomes(tmp_path_factory, face_picture, faces_folder, few_pictures):
 
 
 def test_every_command_ends_in_words(outcomes):
-    assert len(outcomes["full"]) == 11
+    assert len(outcomes["full"]) == 13
     for outcome in outcomes["full"]:
         assert outcome["exit_code"] == 2, outcome
         assert "No space left" in outcome["stderr"], outcome
@@ -42,7 +42,8 @@ def test_every_command_ends_in_words(outcomes):
 
 
 def test_what_stood_there_is_intact_and_nothing_is_left(outcomes):
-    resumed = {"dataset stills": "data/", "evaluate": "report/", "compare": "report/images"}
+    plans = dict.fromkeys(("batch", "batch without a plan"), ".streamdeblur/")
+    resumed = plans | {"dataset stills": "data/", "evaluate": "report/", "compare": "report/images"}
     for outcome in outcomes["full"]:
         assert outcome["is_old_intact"], outcome
         # what is done stays for the next run, and each of its files is whole

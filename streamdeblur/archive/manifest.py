@@ -164,14 +164,17 @@ class Manifest:
             )
 
     def plan(self, records: list[Record]) -> None:
-        """Write the whole manifest anew: the records so far, and further ones.
+        """Write the whole manifest anew: the records so far, and further ones. Without any, what shards have written is taken in.
 
         Raises:
             OutputError: It cannot be written.
         """
+        if not records and self.path.exists() and not any(self.folder.glob("manifest-*.jsonl")):
+            return
         self.records |= {record.task.name: record for record in records}
         lines = [json.dumps(asdict(self.header), default=str), *(record.line() for record in self.records.values())]
-        write_file(self.path, "\n".join(lines) + "\n")
+        with _keeping(self.path):
+            write_file(self.path, "\n".join(lines) + "\n")
         if self._shard is None:
             self.close()
             for log in self.folder.glob("manifest-*.jsonl"):
@@ -184,7 +187,7 @@ class Manifest:
             OutputError: It cannot be written.
         """
         self.records[record.task.name] = record
-        with writing(self._log):
+        with _keeping(self._log), writing(self._log):
             if self._file is None:
                 # a kill may have left half a line
                 is_half = self._log.exists() and not self._log.read_bytes().endswith(b"\n")
@@ -203,6 +206,16 @@ class Manifest:
                 os.fsync(self._file)
             os.close(self._file)
             self._file = None
+
+
+@contextmanager
+def _keeping(path: Path) -> Iterator[None]:
+    """Say of a manifest that cannot be written that nothing is lost."""
+    try:
+        yield
+    except OutputError as error:
+        reason = getattr(error.__cause__, "strerror", None) or str(error).rstrip(".")
+        raise OutputError(f"Cannot write {path}: {reason}. What is complete is kept, and the same command goes on.") from error
 
 
 @contextmanager

@@ -138,7 +138,8 @@ class BatchRun:
                 for report in self._pool.reports(self._display.progress):
                     self._take(report)
             elif self._waiting and not self._pool.size:
-                raise EngineError(f"No worker can do the work. {self._why_retired}".rstrip())
+                why = f"No worker can do the work. {self._why_retired}".rstrip()
+                raise EngineError(f"{why} What is complete is kept, and the same command goes on.")
             elif more and not self._waiting:
                 time.sleep(IDLE_SECONDS)
 

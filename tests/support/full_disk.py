@@ -27,6 +27,8 @@ def commands(disk: Path, inputs: Path) -> Iterator[tuple[str, list[object], list
         target = disk / f"sharp.{suffix}"
         yield f"image {suffix}", ["image", picture, target, *network], [target], 8192
     yield "video", ["video", video, disk / "sharp.mp4", *network], [disk / "sharp.mp4"], 8192
+    for name, free in (("batch", 8192), ("batch without a plan", 0)):
+        yield name, ["batch", video, "--out", disk, *network], [disk / "face.mp4"], free
     pairs = [disk / "pairs.mp4", disk / "pairs.sharp.mp4", disk / "pairs.json"]
     yield "blur to videos", ["blur", video, pairs[0], "--scheme", "pravg:3", "--overwrite"], pairs, 8192
     folder = [disk / "pairs" / "pairs.json"]
@@ -77,7 +79,7 @@ def main(disk: Path, inputs: Path) -> None:
     subprocess.run(["mount", "-o", "remount,ro", disk], check=True)
     read_only = []
     for name, arguments, *_ in commands(disk, inputs):
-        if name in ("image jpg", "image webp", "demo"):
+        if name in ("image jpg", "image webp", "batch without a plan", "demo"):
             # these take their time, and end as the others do
             continue
         done = run(*arguments)
