@@ -70,7 +70,7 @@ def _lines(content: bytes) -> Iterator[bytes]:
 
 
 def jobs_of(
-    inputs: Sequence[Path], out: Path, *, keep_tree: bool, leave_out: Callable[[batch.Job, str], object] | None = None
+    inputs: Sequence[Path], out: Path, *, keep_tree: bool, leave_out: Callable[[str], object] | None = None
 ) -> list[batch.Job]:
     """Return the videos to restore with their outputs, and make the output folder.
 

@@ -34,7 +34,7 @@ class Watch:
         self._settle, self._idle = settle, idle
         self._seen: dict[Path, tuple[tuple[int, int], float]] = {}
         self._taken: dict[Path, tuple[int, int]] = {}
-        self._left_out: set[batch.Job] = set()
+        self._told: set[str] = set()
         self._looked = float("-inf")
         self._last = time.monotonic()
 
@@ -58,11 +58,11 @@ class Watch:
         """Return a file again at the next look: an earlier version of it is still being restored."""
         self._taken.pop(job.source, None)
 
-    def _leave_out(self, job: batch.Job, reason: str) -> None:
-        """Say once that a file cannot be taken, and go on with the others."""
-        if job not in self._left_out:
-            self._left_out.add(job)
-            logger.error(reason)
+    def _leave_out(self, text: str) -> None:
+        """Say once what cannot be taken, and go on with the rest."""
+        if text not in self._told:
+            self._told.add(text)
+            logger.error(text)
 
     @property
     def is_over(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import stat
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -52,7 +53,7 @@ def plan(
     target_suffix: Callable[[str], str] | None = None,
     *,
     root: Path | None = None,
-    leave_out: Callable[[Job, str], object] | None = None,
+    leave_out: Callable[[str], object] | None = None,
 ) -> list[Job]:
     """List the files to work on and their targets, and make the output folder.
 
@@ -63,7 +64,8 @@ def plan(
         target_suffix: Returns the suffix of the target for that of a source; by default they are the same. Where two files would
             get the same name, their own suffixes stay in their names: ``a.wmv.mp4`` and ``a.flv.mp4``.
         root: Folder above all inputs, from which on their own folders are kept, too; by default they are not.
-        leave_out: Called with a file that has the target of one before it, and what is wrong; by default this is an error.
+        leave_out: Called with what is said of a file that has the target of one before it, or of a folder that cannot be read; by
+            default the former is an error, and the latter is logged.
 
     Raises:
         InputError: There is nothing to work on.
@@ -74,7 +76,7 @@ def plan(
         if os.path.isdir(source):
             if os.path.isdir(folder) and folder.samefile(source):
                 raise OutputError(f"{folder} is the input folder itself. Name another folder for the results.")
-            found = sorted(p for p in source.rglob("*") if p.suffix.lower() in suffixes and p.is_file() and p.name[0] != ".")
+            found = _found(source, suffixes, leave_out or logger.warning)
             # results of an earlier run, where the output folder lies in the input folder, are not inputs
             jobs += [Job(p, folder / _kept(p, source, root)) for p in found if not p.is_relative_to(folder)]
         else:
@@ -88,12 +90,33 @@ def plan(
     return jobs
 
 
+def _found(folder: Path, suffixes: set[str], leave_out: Callable[[str], object]) -> list[Path]:
+    """The files with these suffixes in a folder and its subfolders."""
+
+    def unreadable(error: OSError) -> None:
+        leave_out(f"The files of {error.filename} are left out: {error.strerror}.")
+
+    paths = [Path(parent, name) for parent, _, names in os.walk(folder, onerror=unreadable) for name in names]
+    return sorted(path for path in paths if path.suffix.lower() in suffixes and path.name[0] != "." and _may_be_file(path))
+
+
+def _may_be_file(path: Path) -> bool:
+    """Whether a path is that of a file; also if it may not be looked at, which its own error will say."""
+    try:
+        return stat.S_ISREG(path.stat().st_mode)
+    except PermissionError:
+        return True
+    except OSError:
+        # a link to nothing, or to itself
+        return False
+
+
 def _kept(source: Path, folder: Path, root: Path | None) -> Path:
     """What is kept of the path of a source in an input folder."""
     return source.relative_to(folder) if root is None else Path(os.path.abspath(source)).relative_to(root)
 
 
-def _with_own_targets(jobs: Sequence[Job], leave_out: Callable[[Job, str], object] | None) -> list[Job]:
+def _with_own_targets(jobs: Sequence[Job], leave_out: Callable[[str], object] | None) -> list[Job]:
     """The jobs, each file once: it may be named, and lie in a folder that is. Others must not have the same target."""
     first: dict[Path, Job] = {}
     for job in jobs:
@@ -103,7 +126,7 @@ def _with_own_targets(jobs: Sequence[Job], leave_out: Callable[[Job, str], objec
         text = f"{other.source} and {job.source} would both be written to {job.target}. Rename one, or give a folder above both."
         if leave_out is None:
             raise OutputError(text)
-        leave_out(job, text)
+        leave_out(text)
     return list(first.values())
 
 

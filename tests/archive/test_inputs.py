@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import io
 import os
+import shutil
+import subprocess
+import sys
 from contextlib import suppress
 from pathlib import Path
 
@@ -94,8 +97,30 @@ def test_folders_with_equal_names_in_them(folder, tmp_path):
     kept = outputs([folder / "deep" / "deeper", folder / "a.mp4"], tmp_path / "out", keep_tree=True)
     assert kept == ["a.mp4", "deep/deeper/a.mp4"]
     told = []
-    jobs = jobs_of(inputs, tmp_path / "out", keep_tree=False, leave_out=lambda job, _: told.append(job.source))
-    assert (len(jobs), told) == (4, [folder / "a.mp4"])
+    jobs = jobs_of(inputs, tmp_path / "out", keep_tree=False, leave_out=told.append)
+    assert (len(jobs), len(told)) == (4, 1)
+
+
+@pytest.mark.skipif(shutil.which("setpriv") is None, reason="gives up the rights of root (Linux with util-linux)")
+def test_what_may_not_be_read_costs_no_other(folder, tmp_path):
+    """A folder whose names alone may be read, and one of which not even those; links that lead nowhere."""
+    (folder / "deep" / "deeper").chmod(0o444)
+    (folder / "closed").mkdir(mode=0)
+    (folder / "self.mp4").symlink_to("self.mp4")
+    (folder / "gone.mp4").symlink_to("nothing")
+    (folder / "around").symlink_to(".")
+    code = (
+        "import sys; from pathlib import Path; from streamdeblur.archive.inputs import jobs_of\n"
+        "for job in jobs_of([Path(sys.argv[1])], Path(sys.argv[2]), keep_tree=False): print(job.target)"
+    )
+    rights = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"] if os.geteuid() == 0 else []
+    found = subprocess.run(
+        [*rights, sys.executable, "-c", code, folder, tmp_path / "out"], capture_output=True, text=True, check=True
+    )  # fmt: skip
+    (folder / "deep" / "deeper").chmod(0o755)
+    expected = [str(tmp_path / "out" / name) for name in ("a.mp4", "b.mkv", "deep/c.mp4", "deep/deeper/a.mp4")]
+    assert found.stdout.splitlines() == expected
+    assert found.stderr == f"The files of {folder / 'closed'} are left out: Permission denied.\n"
 
 
 @pytest.mark.parametrize("text", ["0/3", "4/3", "3", "a/b", "1/0", "-1/3", "1/100000"])
