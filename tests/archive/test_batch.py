@@ -7,11 +7,13 @@ import os
 import random
 import shutil
 import sys
+import threading
+import time
 from pathlib import Path
 
 import pytest
 
-from streamdeblur.archive.manifest import FOLDER, Header, Manifest, locked
+from streamdeblur.archive.manifest import FOLDER, Header, Manifest, locked, working
 from streamdeblur.archive.plan import plan_files
 from streamdeblur.archive.pool import OwnProcess
 from streamdeblur.archive.shards import Shard
@@ -213,6 +215,26 @@ def test_another_batch_in_the_folder_is_refused(tmp_path, batch):
         with pytest.raises(OutputError, match="Another batch is working on"):
             batch(tmp_path, shard="1/2")
         batch(tmp_path, shard="2/2")
+
+
+@pytest.mark.parametrize(("shard", "next_shard"), [(None, None), (Shard(2, 2), None), (Shard(1, 2), Shard(1, 2))])
+def test_processes_of_a_batch_that_was_killed_are_waited_for(tmp_path, caplog, shard, next_shard):
+    folder, events = tmp_path / FOLDER, []
+    folder.mkdir()
+
+    def begin():
+        with locked(folder, next_shard):
+            events.append("begun")
+
+    caplog.set_level("INFO")
+    with working(folder, shard):
+        beginning = threading.Thread(target=begin)
+        beginning.start()
+        while "Waiting for processes of an earlier run to end" not in caplog.text:
+            time.sleep(0.01)
+        events.append("ended")
+    beginning.join()
+    assert events == ["ended", "begun"]
 
 
 def test_manifests_of_other_settings_and_versions_are_refused(tmp_path, batch, archive):
