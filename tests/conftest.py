@@ -7,8 +7,9 @@ import os
 import subprocess
 import sys
 
-# several processes test at once, and OpenMP's threads would take the cores from one another while they wait
+# several processes test at once, and threads of OpenMP and OpenBLAS would take the cores from one another while they wait
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import cv2
 import numpy as np
