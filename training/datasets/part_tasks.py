@@ -66,17 +66,29 @@ def make_parts(tasks: Sequence[PartTask], folder: Path, workers: int) -> Iterato
             yield task
         return
     while left:
-        try:
-            yield from _do_together(left, folder, min(workers, len(left)))
-        except BrokenProcessPool:
-            # tasks begin in order: the one that crashed its process is among the first that are not done
-            for task in [task for task in left if not part_path(folder, task).exists()][:workers]:
-                try:
-                    yield from _do_together([task], folder, 1)
-                except BrokenProcessPool:
-                    _write(task.failed("the process that read it died"), part_path(folder, task))
-                    yield task
-        left = [task for task in left if not part_path(folder, task).exists()]
+        for task in _done_or_failed(tuple(left), folder, workers):
+            left.remove(task)
+            yield task
+
+
+def _done_or_failed(tasks: Sequence[PartTask], folder: Path, workers: int) -> Iterator[PartTask]:
+    """Do tasks until one crashes its process, which has failed then, and yield those whose part is there."""
+    left = list(tasks)
+    try:
+        for task in _do_together(tasks, folder, min(workers, len(tasks))):
+            left.remove(task)
+            yield task
+    except BrokenProcessPool:
+        # others may have been done that nobody was told of
+        done = [task for task in left if part_path(folder, task).exists()]
+        yield from done
+        # tasks begin in order: the one that crashed its process is among the first that are not done
+        for task in [task for task in left if task not in done][:workers]:
+            try:
+                yield from _do_together([task], folder, 1)
+            except BrokenProcessPool:
+                _write(task.failed("the process that read it died"), part_path(folder, task))
+                yield task
 
 
 def _do_together(tasks: Sequence[PartTask], folder: Path, workers: int) -> Iterator[PartTask]:

@@ -177,7 +177,8 @@ def test_what_is_complete_is_not_made_again_and_nothing_else_is_overwritten(vide
 
 
 def test_a_video_that_takes_its_process_down_is_left_out(tmp_path):
-    jobs = [task_that_works("a"), task_that_kills_its_process("b"), task_that_works("c")]
+    """It dies at the moment when another part is there, of which the pool may not have told yet."""
+    jobs = [task_that_works("a"), task_that_kills_its_process("b", tmp_path / "c.tar"), task_that_works("c")]
     assert sorted(job.part for job in make_parts(jobs, tmp_path, 2)) == ["a", "b", "c"]
     contents = {name: [sample.record["text"] for sample in read_samples(tmp_path / f"{name}.tar")] for name in "abc"}
     assert contents == {"a": ["worked"], "b": ["the process that read it died"], "c": ["worked"]}
