@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Self
 
+from streamdeblur.cli.output import printable
 from streamdeblur.cli.progress import PLAIN_INTERVAL, open_bar
 
 if TYPE_CHECKING:
@@ -65,7 +66,7 @@ class BatchProgress:
         self._running[task.name] = task, 0
         if self._bar is not None and task.output not in self._lines:
             total = self._expected[task.output] or None
-            self._lines[task.output] = self._bar.add_task(task.output, total=total, count="", text="")
+            self._lines[task.output] = self._bar.add_task(printable(task.output), total=total, count="", text="")
         self._show(task)
 
     def progress(self, progress: TaskProgress) -> None:

@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 import sys
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
@@ -23,7 +24,12 @@ class _LogHandler(logging.Handler):
         # A message that nobody can read, as on a terminal that was closed, must not end the thread that logs it.
         with suppress(OSError, ValueError):
             # not by typer.echo, which writes past a progress bar
-            print(f"{prefix}{record.getMessage()}", file=sys.stderr, flush=True)
+            print(f"{prefix}{printable(record.getMessage())}", file=sys.stderr, flush=True)
+
+
+def printable(text: str) -> str:
+    """Return a text whose characters that control a terminal are written as escapes: names of files may hold any."""
+    return "".join(char if char in "\n\t" or unicodedata.category(char) != "Cc" else repr(char)[1:-1] for char in text)
 
 
 @contextmanager
@@ -69,11 +75,14 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]], *, tit
     """Print a table on stdout. Columns that hold numbers are aligned at the right."""
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table(title=title)
     for number, column in enumerate(columns):
         numeric = any(isinstance(row[number], int | float) for row in rows)
         table.add_column(column, justify="right" if numeric else "left")
     for row in rows:
-        table.add_row(*(f"{value:,}" if isinstance(value, int) else str(value) for value in row))
+        cells = (f"{value:,}" if isinstance(value, int) else printable(str(value)) for value in row)
+        # not as the markup of rich, which names may hold, too
+        table.add_row(*map(Text, cells))
     Console().print(table)

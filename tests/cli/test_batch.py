@@ -36,17 +36,20 @@ def quick(tmp_path):
 
 def test_a_batch_and_what_it_says_when_it_is_run_again(folder, tmp_path, quick):
     out = tmp_path / "out"
-    (folder / "broken.mp4").write_bytes(b"no video")
+    # its name holds what controls terminals, and what looks like the markup of rich
+    broken = folder / "bro[b]\x1bken.mp4"
+    broken.write_bytes(b"no video")
     done = run("batch", folder, "--out", out, "--json", *quick)
     assert done.exit_code == 1
-    assert "broken.mp4" in done.stderr
+    assert r"bro[b]\x1bken.mp4" in done.stderr
     report = done.json
     assert (report["done"], report["failed"], report["unfinished"]) == (2, 1, [])
-    assert {Path(file["output"]).relative_to(out).as_posix() for file in report["files"]} == {"a.mkv", "deep/b.mkv", "broken.mp4"}
+    assert {Path(file["output"]).relative_to(out).as_posix() for file in report["files"]} == {"a.mkv", "deep/b.mkv", broken.name}
     again = run("batch", folder, "--out", out, *quick)
     assert again.exit_code == 1
     assert again.stdout.count("skipped") == 2
-    few = run("batch", folder / "broken.mp4", "--out", tmp_path / "few", "--max-failures", 0, *quick)
+    assert r"bro[b]\x1bken.mp4" in again.stdout
+    few = run("batch", broken, "--out", tmp_path / "few", "--max-failures", 0, *quick)
     assert (few.exit_code, "Too many files have failed" in few.stderr) == (1, True)
 
 

@@ -103,14 +103,18 @@ def test_a_batch_shows_each_file_on_a_terminal(monkeypatch):
     terminal = io.StringIO()
     terminal.isatty = lambda: True
     monkeypatch.setattr("sys.stderr", terminal)
-    parts = [task("a.mp4#1", "segment", 100), task("a.mp4#2", "segment", 100)]
+    # what looks like the markup of rich, and a character that controls a terminal
+    name = "a[/b]\x1b.mp4"
+    parts = [task(f"{name}#1", "segment", 100), task(f"{name}#2", "segment", 100)]
     with BatchProgress(quiet=False) as bars:
-        bars.plan(["a.mp4"], parts)
+        bars.plan([name], parts)
         for part in parts:
             bars.begin(part)
-        bars.progress(TaskProgress("a.mp4#2", 30, 1))
+        bars.progress(TaskProgress(f"{name}#2", 30, 1))
         bars.end(parts[0], 100)
+        bars._bar.refresh()
+        assert r"a[/b]\x1b.mp4" in terminal.getvalue()
         assert bars._bar.tasks[1].completed == 130
-        assert [one.description for one in bars._bar.tasks] == ["all", "a.mp4"]
+        assert [one.description for one in bars._bar.tasks] == ["all", r"a[/b]\x1b.mp4"]
         bars.end(parts[1], 100)
         assert [one.description for one in bars._bar.tasks] == ["all"]
