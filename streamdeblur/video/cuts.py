@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     import av
 
 WARM_UP = 48
-"""Frames before a segment over which its faces are followed: the tracker has averaged its detections, and whether a face is
+"""Most frames before a segment over which its faces are followed: the tracker has averaged its detections, and whether a face is
 restored is settled."""
 FOLLOWING = 5
 """Frames after a segment that its last ones may take neighbours from: the largest look-ahead."""
@@ -216,16 +216,25 @@ def _stamps(container: av.container.InputContainer, stream: av.VideoStream) -> t
 
 
 def _segments(stamps: Sequence[int], keys: Sequence[int], length: int) -> tuple[Segment, ...]:
-    """Segments of at least a length in ticks, of frames with these stamps, in order."""
-    begins, end = [stamps[0]], stamps[-1] + (stamps[-1] - stamps[0]) // max(1, len(stamps) - 1)
+    """Segments of at least a length in ticks, of frames with these stamps, in order.
+
+    A run in one piece follows the faces of one segment before and one after the present one. So a segment is prepared after the
+    one before has begun, and has more frames than those that its predecessor takes neighbours from.
+    """
+    places, end = [0], stamps[-1] + (stamps[-1] - stamps[0]) // max(1, len(stamps) - 1)
     for key in keys:
-        if key - begins[-1] >= length and end - key >= LEAST_SHARE * length:
-            begins.append(key)
-    if len(begins) == 1:
+        place = bisect_left(stamps, key)
+        is_long = key - stamps[places[-1]] >= length and place - places[-1] > FOLLOWING
+        if is_long and end - key >= LEAST_SHARE * length:
+            places.append(place)
+    if len(places) == 1:
         return ()
-    places = [*(bisect_left(stamps, begin) for begin in begins), len(stamps)]
+    places.append(len(stamps))
+    # the first segment is never begun anew
+    earliest = [0, 0, *(place + 1 for place in places[1:])]
     segments = []
-    for number, (first, after) in enumerate(pairwise(places)):
+    for number, (least, first, after) in enumerate(zip(earliest, places, places[1:], strict=False)):
+        prepare = stamps[max(least, first - WARM_UP)]
         end_at, until = (stamps[n] if n < len(stamps) else None for n in (after, after + FOLLOWING))
-        segments.append(Segment(number, after - first, stamps[max(0, first - WARM_UP)], stamps[first], end_at, until))
+        segments.append(Segment(number, after - first, prepare, stamps[first], end_at, until))
     return tuple(segments)

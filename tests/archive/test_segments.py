@@ -65,9 +65,20 @@ def packets(path):
 
 
 @pytest.mark.parametrize(
-    ("deblurrer_name", "shown"), [("inverting", {}), ("remembering", {}), ("inverting", {"side_by_side": True, "zoom": "faces"})]
+    ("deblurrer_name", "warm_up", "shown"),
+    [
+        ("inverting", 6, {}),
+        ("remembering", 6, {}),
+        ("inverting", 6, {"side_by_side": True, "zoom": "faces"}),
+        # the segments are shorter than the time over which their faces are followed
+        ("inverting", 10, {}),
+        ("inverting", 15, {}),
+    ],
 )
-def test_every_pixel_and_time_stamp_is_that_of_one_piece(tmp_path, blurry_pictures, request, deblurrer_name, shown):
+def test_every_pixel_and_time_stamp_is_that_of_one_piece(
+    tmp_path, blurry_pictures, request, monkeypatch, deblurrer_name, warm_up, shown
+):
+    monkeypatch.setattr(cuts, "WARM_UP", warm_up)
     deblurrer = request.getfixturevalue(deblurrer_name)
     source = source_of(tmp_path, blurry_pictures[:30])
     options = VideoOptions(codec="ffv1", segment=0.4, **shown)
