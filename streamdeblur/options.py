@@ -443,7 +443,8 @@ class ArchiveOptions(VideoBatchOptions):
     """What the command ``batch`` needs."""
 
     keep_tree: bool = Field(
-        default=False, description="Keep the folders of files that are given by name, list or pattern, from their common one on."
+        default=False,
+        description="Keep the folders of files that are given by name, list or pattern, and the names of several folders.",
     )
     workers: int | None = Field(
         default=None,
