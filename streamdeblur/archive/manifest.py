@@ -88,7 +88,7 @@ _Records = TypeAdapter(Record)
 def _parsed(line: bytes) -> Record | None:
     """The record of a line; None for one that was not written to its end, or is damaged."""
     try:
-        # not by pydantic, which refuses the surrogates that stand for bytes of names that are no UTF-8
+        # not by the parser of pydantic, which refuses the surrogates that stand for bytes of names that are no UTF-8
         values = json.loads(line)
         task = {name: values.pop(name) for name in Task.__dataclass_fields__ if name in values}
         return _Records.validate_python({**values, "task": task})
