@@ -14,6 +14,10 @@ if TYPE_CHECKING:
 
     from streamdeblur.live.options import LiveOptions
 
+DEVICE_FORMATS = {"Darwin": "avfoundation", "Windows": "dshow"}
+"""FFmpeg's names of the systems of cameras that it lists, by `platform.system`."""
+SYSFS = Path("/sys/class/video4linux")
+
 
 def open_camera(options: LiveOptions) -> av.container.InputContainer:
     """Open a camera with the requested size, frame rate and pixel format.
@@ -61,10 +65,38 @@ def _named(name: str) -> str:
     raise InputError(f"There is no camera '{name}'. {_list(found)}")
 
 
-def linux_cameras(devices: Path = Path("/sys/class/video4linux")) -> dict[str, str]:
-    """Return the names of the cameras on Linux by device file."""
-    folders = sorted(devices.glob("video*")) if devices.is_dir() else []
-    return {f"/dev/{folder.name}": (folder / "name").read_text().strip() for folder in folders if (folder / "name").is_file()}
+def camera_names(system: str) -> dict[str, str]:
+    """Return the names of the cameras of this machine by what opens them; `system` is a value of `platform.system`.
+
+    Raises:
+        InputError: FFmpeg cannot list the cameras.
+    """
+    if system not in DEVICE_FORMATS:
+        return linux_cameras()
+    import av
+
+    try:
+        devices = av.enumerate_input_devices(DEVICE_FORMATS[system])
+    except (ValueError, av.FFmpegError) as error:
+        raise InputError(f"The cameras cannot be listed: {error}.") from None
+    return {device.description: device.description for device in devices if "video" in device.media_types}
+
+
+def linux_cameras() -> dict[str, str]:
+    """Return the names of the cameras on Linux by device file, without the devices that hold a camera's metadata."""
+    folders = sorted(SYSFS.glob("video*"), key=lambda folder: (len(folder.name), folder.name))
+    return {f"/dev/{folder.name}": _content(folder / "name") for folder in folders if _content(folder / "index") in ("", "0")}
+
+
+def camera_title(camera: str | None) -> str:
+    """Return the name of a camera for messages, with the one that the kernel of Linux reports."""
+    camera = camera or "0"
+    title = linux_cameras().get(f"/dev/video{camera}" if camera.isdecimal() else camera) if platform.system() == "Linux" else None
+    return f"camera {camera} ({title})" if title else f"camera {camera}"
+
+
+def _content(file: Path) -> str:
+    return file.read_text().strip() if file.is_file() else ""
 
 
 def _list(found: dict[str, str]) -> str:

@@ -76,6 +76,11 @@ class Capture:
     def __repr__(self) -> str:
         return f"Capture({self.name!r}, rate={self.rate}, realtime={self.realtime})"
 
+    @property
+    def description(self) -> str:
+        """Name, size and rate of the source."""
+        return f"{self.name}, {self.first.width} x {self.first.height}, {float(self.rate):.4g} fps"
+
     def _read_first(self) -> av.VideoFrame:
         with ExitStack() as stack:
             stack.callback(self._source.close)

@@ -16,12 +16,12 @@ from typing import TYPE_CHECKING
 from streamdeblur.errors import OutputError
 from streamdeblur.live.adaptation import Pace
 from streamdeblur.live.capture import Capture, CapturedFrame
-from streamdeblur.live.options import LiveOptions
+from streamdeblur.live.options import PREVIEW, LiveOptions
 from streamdeblur.live.plan import BUDGET_SHARE
 from streamdeblur.live.restore_worker import RestoreWorker
 from streamdeblur.live.restorer import Restorer
 from streamdeblur.live.sink_worker import OutputFrame, SinkWorker
-from streamdeblur.live.sinks import PREVIEW, STDOUT, sink_openers
+from streamdeblur.live.sinks import STDOUT, sink_openers
 from streamdeblur.live.sources import LiveSource, open_live_source
 from streamdeblur.live.status_frame import status_frame
 from streamdeblur.live.summary import LivePlan, LiveSummary
@@ -65,6 +65,7 @@ class LiveLoop:
         *,
         source_opener: Callable[[LiveOptions], LiveSource] = open_live_source,
         restorer: Restorer | None = None,
+        preview: Preview | None = None,
     ) -> None:
         """Open the source, the engine, and the preview; the sinks are opened by `run`.
 
@@ -72,6 +73,7 @@ class LiveLoop:
             options: Settings of the stream.
             source_opener: Opens the source, now and after each failure.
             restorer: Restores the faces; by default one with the settings of `options`.
+            preview: A window that is open already.
 
         Raises:
             StreamDeblurError: Something cannot be opened; the message states what and why.
@@ -85,7 +87,7 @@ class LiveLoop:
             self.restorer = restorer or Restorer(options.restoration, on_warning=self._warnings.add)
             cleanup.callback(self.restorer.close)
             self.restorer.warm_up(self.capture.first.width, self.capture.first.height)
-            self.preview = Preview() if PREVIEW in options.to else None
+            self.preview = (preview or Preview()) if PREVIEW in options.to else None
             cleanup.pop_all()
         realtime = self.capture.realtime
         for warning in unused_settings(options, realtime=realtime):
@@ -260,9 +262,8 @@ class LiveLoop:
                 self._count_written(output)
 
     def _overlay(self) -> list[str]:
-        return overlay_lines(
-            self.summary(), self.unrestored.share if self.unrestored.too_many else None, self.restorer.expected_gains
-        )
+        unrestored = self.unrestored.share if self.unrestored.too_many else None
+        return overlay_lines(self.capture.description, self.summary(), unrestored, self.restorer.expected_gains)
 
     def _stamped(self, frame: av.VideoFrame, seconds: float) -> av.VideoFrame:
         """The frame with its time in the stream as its time stamp, which is larger than that of the frame before it."""

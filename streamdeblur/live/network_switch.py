@@ -42,7 +42,8 @@ class NetworkSwitch:
             return
         self._opened = self._kept.pop(network, None)
         if self._opened is None:
-            self._opening = threading.Thread(target=self._open, args=[network, on_failure], name="network", daemon=True)
+            # no daemon: a thread that is left in a runtime when the interpreter ends aborts the process
+            self._opening = threading.Thread(target=self._open, args=[network, on_failure], name="network")
             self._opening.start()
 
     def _open(self, name: str, on_failure: Callable[[str], object]) -> None:

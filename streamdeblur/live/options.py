@@ -10,6 +10,9 @@ from streamdeblur.configs import LIVE
 from streamdeblur.options import ComposedSettings, EncodingOptions, Overwrite, RestorationOptions, ShowFaces
 from streamdeblur.setting_types import Size
 
+PREVIEW = "preview"
+"""The output that is a window."""
+
 
 class LiveOptions(ComposedSettings):
     """Settings of a live stream: source, sinks, and the time budget of a frame."""
@@ -38,7 +41,7 @@ class LiveOptions(ComposedSettings):
         default=None, description="Pixel format to request from the camera (such as mjpeg), or of raw frames."
     )
     to: tuple[str, ...] = Field(
-        default=("preview",),
+        default=(PREVIEW,),
         min_length=1,
         description="Output: preview, camera[:DEVICE] (a virtual camera), a file, a URL, '-' (raw frames), null.",
     )

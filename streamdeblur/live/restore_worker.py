@@ -8,7 +8,7 @@ from streamdeblur.faces.drawn import draw_faces
 from streamdeblur.live.capture import CapturedFrame
 from streamdeblur.live.latest_frame import LatestFrameSlot
 from streamdeblur.live.restorer import Restorer
-from streamdeblur.live.view import split_view
+from streamdeblur.live.split_view import split_view
 from streamdeblur.video.copying import copy_frame
 from streamdeblur.video.drawing import upright
 

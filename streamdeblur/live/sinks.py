@@ -14,7 +14,7 @@ from streamdeblur.errors import NoReaderError, OptionError, OutputError
 from streamdeblur.files import refuse_existing, refuse_inputs
 from streamdeblur.known_names import shown, suggestion
 from streamdeblur.live.network_stream import STREAM_FORMATS, NetworkStream
-from streamdeblur.live.options import LiveOptions
+from streamdeblur.live.options import PREVIEW, LiveOptions
 from streamdeblur.live.recording import Recording
 from streamdeblur.live.recording_file import RecordingFiles
 from streamdeblur.live.virtual_camera import VirtualCamera
@@ -27,7 +27,6 @@ if TYPE_CHECKING:
 
     from streamdeblur.video.description import StreamTags
 
-PREVIEW = "preview"
 STDOUT = "-"
 SINKS = (PREVIEW, "camera[:DEVICE]", "null", STDOUT, *SUFFIXES, "a URL")
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from streamdeblur.cores import plan_threads
 from streamdeblur.errors import InputError, OptionError
-from streamdeblur.live.cameras import open_camera
+from streamdeblur.live.cameras import camera_title, open_camera
 from streamdeblur.live.options import LiveOptions
 from streamdeblur.live.pattern import PatternSource
 from streamdeblur.video.description import StreamTags
@@ -68,7 +68,7 @@ def open_live_source(options: LiveOptions) -> LiveSource:
     """
     threads = plan_threads("live", options.restoration.cores).decoder
     if options.source is None:
-        return ContainerSource(f"camera {options.camera or 0}", open_camera(options), threads)
+        return ContainerSource(camera_title(options.camera), open_camera(options), threads)
     if options.camera is not None:
         raise OptionError("Give a camera or a source, not both.")
     if options.source == PATTERN:

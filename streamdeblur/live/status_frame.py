@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 if TYPE_CHECKING:
     import av
@@ -18,10 +19,16 @@ def status_frame(text: str, like: av.VideoFrame) -> av.VideoFrame:
     """Draw a dark frame with one line of text, of the size and pixel format of `like`."""
     import av
 
-    picture = np.full((like.height, like.width, 3), GRAY, np.uint8)
-    font = cv2.FONT_HERSHEY_SIMPLEX
-    (width, _), _ = cv2.getTextSize(text, font, 1.0, 2)
-    scale = 0.9 * like.width / max(width, 0.5 * like.width)
-    (width, height), _ = cv2.getTextSize(text, font, scale, 2)
-    cv2.putText(picture, text, ((like.width - width) // 2, (like.height + height) // 2), font, scale, WHITE, 2, cv2.LINE_AA)
+    picture = status_picture(text, like.width, like.height)
     return av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=like.format.name)
+
+
+def status_picture(text: str, width: int, height: int) -> NDArray[np.uint8]:
+    """Draw one line of text on a dark background: uint8 [H, W, 3] in grays."""
+    picture = np.full((height, width, 3), GRAY, np.uint8)
+    font = cv2.FONT_HERSHEY_SIMPLEX
+    (text_width, _), _ = cv2.getTextSize(text, font, 1.0, 2)
+    scale = 0.9 * width / max(text_width, 0.5 * width)
+    (text_width, text_height), _ = cv2.getTextSize(text, font, scale, 2)
+    cv2.putText(picture, text, ((width - text_width) // 2, (height + text_height) // 2), font, scale, WHITE, 2, cv2.LINE_AA)
+    return picture

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from streamdeblur.live.options import LiveOptions
-from streamdeblur.live.sinks import PREVIEW, is_file
+from streamdeblur.live.options import PREVIEW, LiveOptions
+from streamdeblur.live.sinks import is_file
 from streamdeblur.live.sources import PATTERN, STDIN
 from streamdeblur.options import EncodingOptions
 from streamdeblur.video.source import is_url

@@ -1,16 +1,18 @@
-"""The preview window with its overlay, and the split view."""
+"""The preview window with its overlay."""
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from threading import Thread
+from typing import TYPE_CHECKING, TypeVar
 
 import cv2
 
 from streamdeblur.errors import OutputError
-from streamdeblur.video.copying import copy_frame, line_bytes, plane_lines
+from streamdeblur.live.status_frame import status_picture
 
 if TYPE_CHECKING:
     import av
@@ -23,6 +25,12 @@ NO_SCREEN = "There is no display for a preview. Choose another sink: --to camera
 WHITE = (255, 255, 255)
 MOST_GAINS = 6
 """Faces whose gain is shown."""
+FIRST_SIZE = 960, 540
+"""Width and height of the window until there is a frame."""
+POLL_MS = 20
+"""Milliseconds between two looks at the window while something else is waited for."""
+
+T = TypeVar("T")
 
 
 class Preview:
@@ -38,13 +46,42 @@ class Preview:
         if platform.system() == "Linux" and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
             # Without this check, OpenCV's window library ends the program.
             raise OutputError(NO_SCREEN)
+        # Qt, which OpenCV brings on Linux, warns of fonts and plug-ins that it has no need of
+        os.environ.setdefault("QT_LOGGING_RULES", "*.warning=false")
         try:
-            cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO)
+            # without OpenCV's toolbar and status line
+            cv2.namedWindow(TITLE, cv2.WINDOW_NORMAL | cv2.WINDOW_KEEPRATIO | cv2.WINDOW_GUI_NORMAL)
         except cv2.error:
             raise OutputError(NO_SCREEN) from None
         self.open = True
         self.key = -1
         self._sized = False
+
+    def wait_for(self, work: Callable[[], T], text: str) -> T:
+        """Show a line of text while `work` runs in another thread, so that the window answers; return what it returns.
+
+        What `work` raises is raised here, and so is an interrupt, which does not wait for it; the window is closed first.
+        """
+        outcome: Future[T] = Future()
+
+        def run() -> None:
+            try:
+                outcome.set_result(work())
+            except BaseException as error:
+                # handed to the thread that waits, whatever it is
+                outcome.set_exception(error)
+
+        # no daemon: what runs in a runtime of networks must not be left when the interpreter ends
+        Thread(target=run, name="start").start()
+        try:
+            cv2.resizeWindow(TITLE, *FIRST_SIZE)
+            cv2.imshow(TITLE, status_picture(text, *FIRST_SIZE))
+            while not outcome.done():
+                self.poll(POLL_MS)
+            return outcome.result()
+        except BaseException:
+            self.close()
+            raise
 
     def show(self, frame: av.VideoFrame, overlay: list[str]) -> None:
         """Show a frame, with the lines of the overlay."""
@@ -57,9 +94,9 @@ class Preview:
         cv2.imshow(TITLE, picture)
         self.poll()
 
-    def poll(self) -> None:
-        """Update `key` and `open`."""
-        self.key = cv2.waitKey(1)
+    def poll(self, milliseconds: int = 1) -> None:
+        """Update `key` and `open`, after waiting this long for a key."""
+        self.key = cv2.waitKey(milliseconds)
         self.open = cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) >= 1
 
     def close(self) -> None:
@@ -68,16 +105,18 @@ class Preview:
             cv2.destroyWindow(TITLE)
 
 
-def overlay_lines(summary: LiveSummary, unrestored: float | None, gains: Sequence[float] = ()) -> list[str]:
+def overlay_lines(source: str, summary: LiveSummary, unrestored: float | None, gains: Sequence[float] = ()) -> list[str]:
     """Return the lines of the overlay.
 
     Args:
+        source: What is shown: its name, size and rate.
         summary: The statistics to show.
         unrestored: Share of the faces that pass unrestored, to warn of; None if it is small.
         gains: What is expected of the faces of the last frame, in dB.
     """
     latency = "  ".join(f"{name} {value:g}" for name, value in summary.latency_ms.items() if value is not None)
     lines = [
+        source,
         f"{summary.fps:g} fps, {summary.dropped} dropped",
         f"added latency in ms: {latency or '-'}",
         f"faces: {summary.restored} restored, {summary.passed_through} passed through",
@@ -102,14 +141,3 @@ def write_lines(picture: cv2.typing.MatLike, lines: list[str]) -> None:
     picture[:bottom, :right] = picture[:bottom, :right] // 3
     for number, line in enumerate(lines, 1):
         cv2.putText(picture, line, (step // 2, step * number), FONT, scale, WHITE, thickness, cv2.LINE_AA)
-
-
-def split_view(original: av.VideoFrame, restored: av.VideoFrame) -> av.VideoFrame:
-    """Make a frame of the left half of `original` and the right half of `restored`, in their pixel format."""
-    both = copy_frame(restored)
-    # The edge lies between two groups of pixels that share chroma samples.
-    columns = restored.width // 2 // 8 * 8
-    for index, target in enumerate(both.planes):
-        middle = line_bytes(both, index, columns)
-        plane_lines(target)[: target.height, :middle] = plane_lines(original.planes[index])[: target.height, :middle]
-    return both

@@ -56,12 +56,15 @@ def test_the_share_of_a_whole_stream():
 
 
 def test_the_overlay_shows_it():
-    assert overlay_lines(LiveSummary(), None) == [line for line in overlay_lines(LiveSummary(), 0.4) if "40%" not in line]
+    assert overlay_lines("camera 0", LiveSummary(), None)[0] == "camera 0"
+    assert overlay_lines("camera 0", LiveSummary(), None) == [
+        line for line in overlay_lines("camera 0", LiveSummary(), 0.4) if "40%" not in line
+    ]
     plan = LivePlan("lite", 128, 192, 2, 15.0, 14.2, 9.0, 56.7, "")
-    assert overlay_lines(LiveSummary(plan=plan), None)[-2:] == [
+    assert overlay_lines("camera 0", LiveSummary(plan=plan), None)[-2:] == [
         "lite, crops up to 192 px, up to 2 faces, 15 fps:",
         "a face takes 14 ms, the rest 9 ms, of 57 ms",
     ]
-    assert overlay_lines(LiveSummary(), 0.4)[-1] == "Too slow: 40% of the faces pass unrestored"
-    assert overlay_lines(LiveSummary(), None, [1.31, 0.04])[-1] == "gain to be expected in dB: 1.3, 0.0"
-    assert overlay_lines(LiveSummary(), None, [1.0] * 20)[-1].count("1.0") == MOST_GAINS
+    assert overlay_lines("camera 0", LiveSummary(), 0.4)[-1] == "Too slow: 40% of the faces pass unrestored"
+    assert overlay_lines("camera 0", LiveSummary(), None, [1.31, 0.04])[-1] == "gain to be expected in dB: 1.3, 0.0"
+    assert overlay_lines("camera 0", LiveSummary(), None, [1.0] * 20)[-1].count("1.0") == MOST_GAINS

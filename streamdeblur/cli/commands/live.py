@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import platform
 import time
 from contextlib import nullcontext
 from dataclasses import asdict
@@ -13,28 +14,33 @@ import typer
 
 from streamdeblur.cli.exit_codes import REFUSED, handle_errors
 from streamdeblur.cli.options import with_settings
-from streamdeblur.cli.output import print_json
+from streamdeblur.cli.output import print_json, print_table
 from streamdeblur.cli.parameters import Json, Quiet, config_option, time_option
 from streamdeblur.cli.process import NO_READER
 from streamdeblur.configs import LIVE
 from streamdeblur.errors import OptionError, OutputError
-from streamdeblur.live.options import LiveOptions
+from streamdeblur.live.options import PREVIEW, LiveOptions
 from streamdeblur.statistics import shown_sizes
 from streamdeblur.video.source import shown_source
 
 if TYPE_CHECKING:
     from streamdeblur.live.loop import LiveLoop
     from streamdeblur.live.summary import LiveSummary
+    from streamdeblur.live.view import Preview
 
 logger = logging.getLogger(__name__)
 
 Config = Annotated[Path | None, config_option(LIVE)]
+STARTING = "Starting ... (the first start on a machine takes longer)"
+
+ListCameras = Annotated[bool, typer.Option("--list-cameras", help="List the cameras of this machine, and end.")]
 Headless = Annotated[bool, typer.Option("--headless", help="No window and no keys; Ctrl-C ends.")]
 StopAfter = Annotated[float | None, time_option("Stop after this time.")]
 
 
 @with_settings(LiveOptions)
 def command(
+    list_cameras: ListCameras = False,
     headless: Headless = False,
     seconds: StopAfter = None,
     config: Config = None,
@@ -46,23 +52,52 @@ def command(
     # the frames may go to stdout
     err = isinstance(to, list) and "-" in to
     with handle_errors(quiet=quiet, json=json, err=err):
+        if list_cameras:
+            _list_cameras(json=json)
+            return
         if headless and not to and not (config and "to" in LiveOptions.read(config)):
             settings["to"] = ["null"]
         options = LiveOptions.load(config, **settings)
-
-        from streamdeblur.live.loop import LiveLoop
-        from streamdeblur.live.sinks import PREVIEW
-
         if headless and PREVIEW in options.to:
             raise OptionError("--headless opens no window: leave out the output 'preview'.")
 
-        loop = LiveLoop(options)
-        capture, targets = loop.capture, ", ".join(map(shown_source, options.to))
-        logger.info("%s, %g fps, to %s; %s", capture.name, float(capture.rate), targets, loop.restorer.description)
+        logger.info(STARTING)
+        loop = _opened(options)
+        targets = ", ".join(map(shown_source, options.to))
+        logger.info("%s, to %s; %s", loop.capture.description, targets, loop.restorer.description)
         summary = _run(loop, seconds, keys=not headless)
         _report(summary, json=json, err=err)
         if loop.reader_ended:
             raise typer.Exit(NO_READER)
+
+
+def _list_cameras(*, json: bool) -> None:
+    from streamdeblur.live.cameras import camera_names
+
+    found = camera_names(platform.system())
+    if json:
+        print_json({"cameras": [{"camera": camera, "name": name} for camera, name in found.items()]})
+    elif found:
+        print_table(["--camera", "name"], list(found.items()))
+    else:
+        typer.echo("No camera was found.")
+
+
+def _opened(options: LiveOptions) -> LiveLoop:
+    """Open the stream. What takes long is imported and opened while the window, if there is one, shows that it is on its way."""
+
+    def opened(preview: Preview | None = None) -> LiveLoop:
+        from streamdeblur.live.loop import LiveLoop
+
+        return LiveLoop(options, preview=preview)
+
+    if PREVIEW not in options.to:
+        return opened()
+
+    from streamdeblur.live.view import Preview
+
+    preview = Preview()
+    return preview.wait_for(lambda: opened(preview), STARTING)
 
 
 def _report(summary: LiveSummary, *, json: bool, err: bool) -> None:

@@ -1,0 +1,54 @@
+"""The window, on a screen that nobody sees."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from streamdeblur.live.status_frame import GRAY
+from support.cli import start
+from support.screens import Screen
+from support.servers import wait_until
+
+WIDTH, HEIGHT = 640, 360
+
+
+@pytest.fixture
+def screen(tmp_path):
+    opened = Screen(tmp_path, 1280, 800)
+    yield opened
+    opened.close()
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a screen of Linux")
+def test_the_window_says_that_it_starts_and_then_shows_the_frames_alone(screen, inverting_network, tmp_path):
+    arguments = ["--source", "pattern", "--size", f"{WIDTH}x{HEIGHT}", "--view", "split", "--seconds", "100"]
+    network = ["--network", inverting_network, "--engine", "onnxruntime"]
+    environment = {**os.environ, "DISPLAY": screen.display, "WAYLAND_DISPLAY": ""}
+    with open(tmp_path / "said", "w+b") as said:
+        process = start("live", *arguments, *network, env=environment, stderr=said, stdin=subprocess.DEVNULL)
+        try:
+            # before anything is opened: a dark window with a line of text
+            wait_until(lambda: screen.pixels().any())
+            wait_until(lambda: (screen.pixels()[:300, :500] == GRAY).mean() > 0.9)
+            assert (tmp_path / "said").read_text().splitlines() == ["Starting ... (the first start on a machine takes longer)"]
+            assert (screen.pixels()[100:400] > 200).any()
+            # beside the mouse, which is in the middle of the screen
+            wait_until(lambda: not screen.pixels()[HEIGHT:500, :500].any() and screen.pixels()[:HEIGHT, :WIDTH].std() > 20, 120)
+            shown = screen.pixels()[:HEIGHT, :WIDTH].astype(int)
+        finally:
+            process.kill()
+            process.wait()
+    line = shown[HEIGHT // 2 :, WIDTH // 2 - 2 : WIDTH // 2 + 2]
+    assert (line.min(axis=2).max(axis=1) > 200).all()
+    # neither a toolbar nor a margin: the picture fills its window, and nothing else is on the screen
+    for edge in (shown[-1], shown[:, -1]):
+        assert np.ptp(edge) > 20
+    told = (tmp_path / "said").read_text()
+    assert f"test pattern, {WIDTH} x {HEIGHT}, 30 fps, to preview" in told
+    assert "Qt" not in told
+    assert "QFont" not in told
