@@ -32,11 +32,12 @@ class ImageSummary(JobSummary):
 def deblur_image(
     source: str | Path, target: str | Path, deblurrer: FaceDeblurrer, *, overwrite: bool = False, side_by_side: bool = False
 ) -> ImageSummary:
-    """Restore the faces of a PNG, JPEG or WebP file.
+    """Restore the faces of a PNG, JPEG, WebP, AVIF or TIFF file.
 
     The picture is turned upright by its EXIF orientation. Transparency and metadata (EXIF, XMP, colour profile, texts) are kept
-    where the format of the target holds them; a warning names what is left out. PNG is written at the depth of the source, 8 or
-    16 bits; PNG and WebP are written without loss, JPEG at quality 95. Warnings are logged, and are in the summary.
+    where the format of the target holds them; a warning names what is left out. PNG and TIFF are written at the depth of the
+    source, 8 or 16 bits. They and WebP are written without loss, JPEG and AVIF at quality 95. Warnings are logged, and are in the
+    summary.
 
     Args:
         source: The picture.

@@ -8,7 +8,7 @@ from typing import Any, Literal, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-Kind: TypeAlias = Literal["PNG", "JPEG", "WEBP"]
+Kind: TypeAlias = Literal["PNG", "JPEG", "WEBP", "AVIF", "TIFF"]
 Pixels: TypeAlias = NDArray[np.unsignedinteger[Any]]
 
 

@@ -13,26 +13,28 @@ import cv2
 import numpy as np
 
 from streamdeblur.errors import InputError
-from streamdeblur.pictures import jpeg, png
+from streamdeblur.pictures import avif, jpeg, png, tiff
 from streamdeblur.pictures.orientation import turned, upright_exif, upright_xmp
 from streamdeblur.pictures.picture import Kind, Metadata, Picture, Pixels
 
 if TYPE_CHECKING:
-    from PIL import ImageFile
     from PIL.Image import Image
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
 
 LARGEST_PIXELS = 400_000_000
 """Pictures with more pixels are refused before they are decoded, whatever a small file claims."""
 LARGEST_PIXELS_16_BITS = 200_000_000
 LARGEST_PIXELS_WEBP = 178_000_000
 """Pillow has this limit, too, since libwebp needs memory for two pictures."""
+LARGEST_PIXELS_AVIF = 2**28
+"""libavif's own limit."""
 LARGEST_FILE = 2**32
 """Bytes of a file."""
 EXIF_PREFIX = b"Exif\0\0"
 
 
 def read_picture(source: Path, warnings: list[str]) -> Picture:
-    """Read a PNG, JPEG or WebP file.
+    """Read a PNG, JPEG, WebP, AVIF or TIFF file.
 
     Args:
         source: The file.
@@ -44,7 +46,7 @@ def read_picture(source: Path, warnings: list[str]) -> Picture:
     data = _content(source)
     kind = kind_of(data)
     if kind is None:
-        raise InputError(f"{source} {'is not a PNG, JPEG or WebP picture' if data else 'is empty'}.")
+        raise InputError(f"{source} {'is not a PNG, JPEG, WebP, AVIF or TIFF picture' if data else 'is empty'}.")
     try:
         with python_warnings.catch_warnings(record=True) as said:
             python_warnings.simplefilter("always")
@@ -67,6 +69,10 @@ def kind_of(data: bytes) -> Kind | None:
         return "PNG"
     if data.startswith(b"\xff\xd8\xff"):
         return "JPEG"
+    if data.startswith(tiff.SIGNATURES):
+        return "TIFF"
+    if data[4:12] in avif.SIGNATURES:
+        return "AVIF"
     return "WEBP" if data[:4] == b"RIFF" and data[8:12] == b"WEBP" else None
 
 
@@ -98,7 +104,7 @@ def _read_png(source: Path, data: bytes, warnings: list[str]) -> Picture:
         raise _animated(source)
     opened = PngImageFile(io.BytesIO(alone))
     is_deep = alone[24] == 16
-    _check_size(source, opened, LARGEST_PIXELS_16_BITS if is_deep else LARGEST_PIXELS)
+    _check_size(source, opened.width, opened.height, LARGEST_PIXELS_16_BITS if is_deep else LARGEST_PIXELS)
     # Pillow reads colour of 16 bits as 8 bits; that it can proves that the file is whole, which OpenCV does not check.
     opened.load()
     orientation, metadata = png.read_metadata(chunks, warnings)
@@ -112,7 +118,7 @@ def _read_jpeg(source: Path, data: bytes, warnings: list[str]) -> Picture:
 
     # not by Image.open, which takes a picture with another one embedded for an animation
     opened = JpegImageFile(io.BytesIO(data))
-    _check_size(source, opened, LARGEST_PIXELS)
+    _check_size(source, opened.width, opened.height, LARGEST_PIXELS)
     profile, dpi = opened.info.get("icc_profile") or b"", opened.info.get("dpi")
     orientation, metadata = jpeg.read_metadata(opened.applist, profile, dpi, warnings)
     return _converted(opened, orientation, metadata, warnings)
@@ -128,21 +134,59 @@ def _read_webp(source: Path, data: bytes, warnings: list[str]) -> Picture:
         raise _too_large(source, LARGEST_PIXELS_WEBP) from None
     if getattr(opened, "n_frames", 1) > 1:
         raise _animated(source)
-    _check_size(source, opened, LARGEST_PIXELS_WEBP)
+    _check_size(source, opened.width, opened.height, LARGEST_PIXELS_WEBP)
     orientation, exif = upright_exif(opened.info.get("exif", b"").removeprefix(EXIF_PREFIX))
     metadata = Metadata("WEBP", exif, opened.info.get("icc_profile", b""), upright_xmp(opened.info.get("xmp", b"")))
     return _converted(opened, orientation, metadata, warnings)
 
 
-_READERS = {"PNG": _read_png, "JPEG": _read_jpeg, "WEBP": _read_webp}
+def _read_avif(source: Path, data: bytes, warnings: list[str]) -> Picture:
+    from PIL.AvifImagePlugin import AvifImageFile
+
+    opened = AvifImageFile(io.BytesIO(data))
+    if getattr(opened, "n_frames", 1) > 1:
+        raise _animated(source)
+    _check_size(source, opened.width, opened.height, LARGEST_PIXELS_AVIF)
+    warnings += avif.lost_when_read(data)
+    orientation, exif = upright_exif(opened.info.get("exif", b"").removeprefix(EXIF_PREFIX))
+    metadata = Metadata("AVIF", exif, opened.info.get("icc_profile") or b"", upright_xmp(opened.info.get("xmp", b"")))
+    return _converted(opened, orientation, metadata, warnings)
+
+
+def _read_tiff(source: Path, data: bytes, warnings: list[str]) -> Picture:
+    from PIL.TiffImagePlugin import TiffImageFile
+
+    tags = tiff.tags_of(data)
+    if tags.get(tiff.SUBFILE, 0) & 1 or tiff.RAW_VERSION in tags:
+        raise InputError(f"{source} holds what the sensor of a camera saw. Develop it, and give the picture that this makes.")
+    bits = set(tags.get(tiff.BITS, (1,)))
+    if not (bits <= {1, 2, 4, 8} or bits == {16}) or set(tags.get(tiff.SAMPLE_FORMAT, (1,))) != {1}:
+        raise InputError(
+            f"{source} has samples of a kind that is not read (of more than 16 bits, of 9 to 15, with a sign or as floating-point "
+            "numbers). Save it with 8 or 16 bits."
+        )
+    if not {tiff.WIDTH, tiff.HEIGHT, tiff.PHOTOMETRIC} <= tags.keys():
+        raise ValueError("it does not say what its samples are")
+    is_deep = bits == {16} and tags[tiff.PHOTOMETRIC] in (tiff.INVERTED, tiff.GRAY, tiff.RGB)
+    limit = LARGEST_PIXELS_16_BITS if is_deep else LARGEST_PIXELS
+    _check_size(source, int(tags[tiff.WIDTH]), int(tags[tiff.HEIGHT]), limit)
+    metadata = tiff.read_metadata(data, tags, warnings)
+    # one picture, which no decoder turns by itself
+    orientation, alone = upright_exif(data)
+    if is_deep:
+        return Picture(turned(_tiff_of_16_bits(source, alone, tags, warnings), orientation), metadata)
+    return _converted(TiffImageFile(io.BytesIO(alone)), orientation, metadata, warnings)
+
+
+_READERS = {"PNG": _read_png, "JPEG": _read_jpeg, "WEBP": _read_webp, "AVIF": _read_avif, "TIFF": _read_tiff}
 
 
 def _animated(source: Path) -> InputError:
     return InputError(f"{source} is animated. Convert it to a video and use 'streamdeblur video'.")
 
 
-def _check_size(source: Path, opened: ImageFile.ImageFile, limit: int) -> None:
-    if opened.width * opened.height > limit:
+def _check_size(source: Path, width: int, height: int, limit: int) -> None:
+    if width * height > limit:
         raise _too_large(source, limit)
 
 
@@ -151,8 +195,13 @@ def _too_large(source: Path, limit: int) -> InputError:
 
 
 def _pixels_of_16_bits(data: bytes) -> Pixels:
-    """Gray, RGB or RGBA, uint16 [H, W, C], of a PNG file; gray with alpha becomes RGBA."""
-    pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    """Gray, RGB or RGBA, uint16 [H, W, C], of a PNG or TIFF file; gray with alpha becomes RGBA."""
+    # what is damaged is told once, by us
+    level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    try:
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    finally:
+        cv2.utils.logging.setLogLevel(level)
     if pixels is None or pixels.dtype != np.uint16:
         raise ValueError("its samples of 16 bits cannot be decoded")
     if pixels.ndim == 2:
@@ -160,6 +209,25 @@ def _pixels_of_16_bits(data: bytes) -> Pixels:
     else:
         pixels = cv2.cvtColor(pixels, cv2.COLOR_BGRA2RGBA if pixels.shape[2] == 4 else cv2.COLOR_BGR2RGB)
     return pixels.astype(np.uint16, copy=False)
+
+
+def _tiff_of_16_bits(source: Path, data: bytes, tags: ImageFileDirectory_v2, warnings: list[str]) -> Pixels:
+    """Gray, RGB or RGBA, uint16 [H, W, C], of a TIFF file."""
+    channels, colours = tags.get(tiff.SAMPLES, 1), 3 if tags[tiff.PHOTOMETRIC] == tiff.RGB else 1
+    if channels not in (colours, 4) or (channels > 1 and tags.get(tiff.PLANAR, 1) != 1):
+        raise InputError(
+            f"{source} has samples of 16 bits in an order that is not read. Save it as RGB, RGBA or gray without transparency, "
+            "with the samples of each pixel together."
+        )
+    pixels = _pixels_of_16_bits(data)
+    if pixels.shape != (tags[tiff.HEIGHT], tags[tiff.WIDTH], channels):
+        raise ValueError("its tags contradict its samples")
+    if tags[tiff.PHOTOMETRIC] == tiff.INVERTED:
+        return 65_535 - pixels
+    if tags.get(tiff.EXTRA, (0,))[0] == tiff.ASSOCIATED and pixels[..., 3].min() < 65_535:
+        warnings.append("colours that were multiplied by their transparency are stored without it")
+        return tiff.unassociated(pixels)
+    return pixels
 
 
 def _converted(opened: Image, orientation: int, metadata: Metadata, warnings: list[str]) -> Picture:

@@ -10,13 +10,18 @@ import cv2
 import numpy as np
 
 from streamdeblur.errors import OutputError
-from streamdeblur.pictures import jpeg, png
+from streamdeblur.pictures import jpeg, png, tiff
 from streamdeblur.pictures.picture import Kind, Picture
 
-SUFFIXES: dict[str, Kind] = {".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP"}
-LARGEST_SIDE: dict[Kind, int] = {"PNG": 2**31 - 1, "JPEG": 65_500, "WEBP": 16_383}
-"""Of libpng, libjpeg and libwebp, in pixels."""
+SUFFIXES: dict[str, Kind] = {
+    ".png": "PNG", ".jpg": "JPEG", ".jpeg": "JPEG", ".webp": "WEBP", ".avif": "AVIF", ".tif": "TIFF", ".tiff": "TIFF"
+}  # fmt: skip
+LARGEST_SIDE: dict[Kind, int] = {"PNG": 2**31 - 1, "JPEG": 65_500, "WEBP": 16_383, "AVIF": 32_768, "TIFF": 2**31 - 1}
+"""Of libpng, libjpeg, libwebp, libavif and libtiff, in pixels."""
+DEEP: tuple[Kind, ...] = ("PNG", "TIFF")
+"""Formats that are written with 16 bits."""
 JPEG_SETTINGS: dict[str, Any] = {"quality": 95, "subsampling": 0}
+AVIF_SETTINGS: dict[str, Any] = {"quality": 95}
 WEBP_SETTINGS: dict[str, Any] = {"lossless": True, "exact": True}
 """`exact` keeps the colours of pixels that are fully transparent."""
 PNG_COMPRESSION = 6
@@ -64,8 +69,9 @@ def encode_picture(picture: Picture, kind: Kind, warnings: list[str]) -> bytes:
     """
     if kind != "PNG":
         warnings += _not_held(picture, kind)
+    if kind not in DEEP:
         picture = _with_8_bits(picture, kind, warnings)
-    return {"PNG": _png, "JPEG": _jpeg, "WEBP": _webp}[kind](picture, warnings)
+    return {"PNG": _png, "JPEG": _jpeg, "WEBP": _webp, "AVIF": _avif, "TIFF": _tiff}[kind](picture, warnings)
 
 
 def _png(picture: Picture, warnings: list[str]) -> bytes:
@@ -99,6 +105,16 @@ def _webp(picture: Picture, warnings: list[str]) -> bytes:
     return _saved(picture, "WEBP", **WEBP_SETTINGS, exif=metadata.exif, xmp=metadata.xmp, icc_profile=profile)
 
 
+def _avif(picture: Picture, warnings: list[str]) -> bytes:
+    metadata, is_gray = picture.metadata, picture.pixels.shape[2] == 1
+    settings = {**AVIF_SETTINGS, "subsampling": "4:0:0" if is_gray else "4:4:4"}
+    return _saved(picture, "AVIF", **settings, exif=metadata.exif, xmp=metadata.xmp, icc_profile=metadata.icc_profile)
+
+
+def _tiff(picture: Picture, warnings: list[str]) -> bytes:
+    return tiff.file_of(picture.pixels, picture.metadata, warnings)
+
+
 def _saved(picture: Picture, kind: Kind, **settings: Any) -> bytes:
     """A picture of 8 bits as a file of Pillow."""
     from PIL import Image
@@ -112,15 +128,15 @@ def _saved(picture: Picture, kind: Kind, **settings: Any) -> bytes:
 def _with_8_bits(picture: Picture, kind: Kind, warnings: list[str]) -> Picture:
     if picture.pixels.dtype == np.uint8:
         return picture
-    warnings.append(f"converted from 16 to 8 bits: {kind} has no more. Write .png to keep them")
+    warnings.append(f"converted from 16 to 8 bits: {kind} has no more. Write .png or .tif to keep them")
     pixels = cv2.convertScaleAbs(picture.pixels, alpha=255 / 65_535).reshape(picture.pixels.shape)
     return picture.with_pixels(pixels.astype(np.uint8, copy=False))
 
 
 def _not_held(picture: Picture, kind: Kind) -> list[str]:
-    """What of the metadata has no place in JPEG or WebP, in words."""
+    """What of the metadata has no place in a format other than PNG, in words."""
     metadata, warnings = picture.metadata, []
-    texts = sorted(key for key in metadata.text if kind == "WEBP" or key != "Comment")
+    texts = sorted(key for key in metadata.text if kind != "JPEG" or key != "Comment")
     if texts:
         warnings.append(f"text left out, since {kind} has no place for it: {', '.join(texts)}")
     if png.has_own_colours(metadata):

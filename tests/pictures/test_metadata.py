@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image, ImageCms, ImageOps, PngImagePlugin
+from PIL import Image, ImageCms, ImageOps, PngImagePlugin, TiffImagePlugin
 
 from streamdeblur.pictures import png
 from streamdeblur.pictures.orientation import upright_exif
@@ -73,6 +73,25 @@ def webp_file(tmp_path):
     return path
 
 
+@pytest.fixture
+def avif_file(tmp_path):
+    path = tmp_path / "in.avif"
+    Image.fromarray(GRADIENT).save(path, exif=b"Exif\0\0" + exif_block(), icc_profile=PROFILE, xmp=XMP)
+    return path
+
+
+@pytest.fixture
+def tiff_file(tmp_path):
+    """A TIFF file with everything that its format has."""
+    tags = TiffImagePlugin.ImageFileDirectory_v2()
+    tags[0x010F], tags[0x0112], tags[0x010E], tags[0x8298], tags[33550] = "A maker", 6, "A text", "Mine", (1.5, 2.5, 0.0)
+    tags[34665], tags[34853] = {0x829A: 0.004, 0x927C: MAKER_NOTE}, {1: "N", 2: (48.0, 8.0, 14.5)}
+    tags[33723], tags[37724], tags[700] = b"IPTC", b"layers", XMP
+    path = tmp_path / "in.tif"
+    Image.fromarray(GRADIENT).save(path, tiffinfo=tags, icc_profile=PROFILE, dpi=(300, 200))
+    return path
+
+
 @pytest.mark.parametrize("order", "<>")
 @pytest.mark.parametrize("orientation", range(1, 9))
 def test_orientation_turns_the_pixels_once(tmp_path, order, orientation):
@@ -131,15 +150,55 @@ def test_webp_keeps_all_of_its_own(webp_file):
     assert out.getexif()[0x010F] == "A maker"
 
 
-@pytest.mark.parametrize("source", ["png_file", "jpeg_file", "webp_file"])
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP"])
+def test_avif_keeps_all_of_its_own(avif_file):
+    out, warnings = converted(avif_file, "AVIF")
+    assert warnings == []
+    assert out.info["icc_profile"] == PROFILE
+    assert out.info["xmp"] == XMP.replace(b'"6"', b'"1"')
+    assert out.getexif()[0x010F] == "A maker"
+    assert out.size == (GRADIENT.shape[0], GRADIENT.shape[1])
+
+
+def test_tiff_keeps_all_of_its_own(tiff_file):
+    out, warnings = converted(tiff_file, "TIFF")
+    assert warnings == ["layers of an image editor, which show the original picture, were left out"]
+    assert np.array_equal(np.asarray(out), np.rot90(GRADIENT, 3))
+    assert out.info["icc_profile"] == PROFILE
+    assert out.info["dpi"] == (300, 200)
+    tags = out.tag_v2
+    assert tags[700] == XMP.replace(b'"6"', b'"1"')
+    assert (tags[33723], 37724 in tags, tags[33550]) == (b"IPTC", False, (1.5, 2.5, 0.0))
+    exif = out.getexif()
+    assert (exif[0x010F], exif[0x010E], exif[0x8298], exif[0x0112]) == ("A maker", "A text", "Mine", 1)
+    assert exif.get_ifd(0x8769) == {0x829A: 0.004, 0x927C: MAKER_NOTE}
+    assert exif.get_ifd(0x8825) == {1: "N", 2: (48.0, 8.0, 14.5)}
+
+
+def test_tiff_gets_the_exif_data_of_the_others_and_gives_its_own(tiff_file, jpeg_file):
+    out, _ = converted(jpeg_file, "TIFF")
+    assert out.getexif()[0x010F] == "A maker"
+    out, _ = converted(tiff_file, "JPEG")
+    exif = out.getexif()
+    assert (exif[0x8298], exif.get_ifd(0x8825)[1], exif.get_ifd(0x8769)[0x829A]) == ("Mine", "N", 0.004)
+
+
+@pytest.mark.parametrize("exif", [b"II*\0\xff\xff\xff\xff", exif_block()[:40], b"II*\0\x08\0\0\0\1\0\x87\x69\4\0"])
+def test_exif_data_that_tiff_cannot_hold_is_named(tmp_path, exif):
+    Image.fromarray(GRADIENT).save(tmp_path / "in.jpg", exif=b"Exif\0\0" + exif)
+    out, warnings = converted(tmp_path / "in.jpg", "TIFF")
+    assert warnings[-1] == "EXIF data is damaged and was left out"
+    assert np.asarray(out).shape == GRADIENT.shape
+
+
+@pytest.mark.parametrize("source", ["png_file", "jpeg_file", "webp_file", "avif_file", "tiff_file"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "TIFF"])
 def test_other_formats_get_what_they_hold(request, source, kind):
     out, _ = converted(request.getfixturevalue(source), kind)
     out.load()
     assert out.info["icc_profile"] == PROFILE
     assert out.info["xmp"] == XMP.replace(b'"6"', b'"1"')
     assert out.getexif()[0x010F] == "A maker"
-    if kind != "WEBP" and source != "webp_file":
+    if kind not in ("WEBP", "AVIF") and source not in ("webp_file", "avif_file"):
         assert out.info["dpi"] == pytest.approx((300, 200), abs=0.02)
 
 

@@ -15,7 +15,8 @@ import pytest
 from PIL import Image, ImageCms
 
 from streamdeblur.errors import InputError, OutputError
-from streamdeblur.pictures import reader
+from streamdeblur.pictures import reader, tiff
+from streamdeblur.pictures.orientation import turned
 from streamdeblur.pictures.picture import Metadata, Picture
 from streamdeblur.pictures.reader import read_picture
 from streamdeblur.pictures.writer import check_fits, encode_picture
@@ -40,13 +41,14 @@ def written(pixels: np.ndarray, kind: str) -> tuple[bytes, list[str]]:
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
-def test_png_of_16_bits_is_kept_exactly(tmp_path, channels):
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_16_bits_are_kept_exactly(tmp_path, kind, channels):
     pixels = RANDOM.integers(0, 65_536, (20, 30, channels)).astype(np.uint16)
     stored = pixels if channels == 1 else pixels[..., [2, 1, 0, 3][:channels]]
-    cv2.imwrite(str(tmp_path / "in.png"), stored)
-    found, warnings = read(tmp_path / "in.png")
+    cv2.imwrite(str(tmp_path / f"in.{kind.lower()}"), stored)
+    found, warnings = read(tmp_path / f"in.{kind.lower()}")
     assert np.array_equal(found, pixels)
-    encoded, more = written(found, "PNG")
+    encoded, more = written(found, kind)
     assert np.array_equal(cv2.imdecode(np.frombuffer(encoded, np.uint8), -1).reshape(pixels.shape), stored)
     assert warnings + more == []
 
@@ -63,17 +65,17 @@ def test_gray_with_alpha_of_16_bits_becomes_rgba(tmp_path):
     assert np.array_equal(pixels, samples[..., [0, 0, 0, 1]])
 
 
-@pytest.mark.parametrize("kind", ["JPEG", "WEBP"])
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "AVIF"])
 def test_16_bits_are_rounded_for_other_formats_and_that_is_said(kind):
     pixels = np.linspace(0, 65_535, 64 * 64, dtype=np.uint16).reshape(64, 64, 1).repeat(3, axis=2)
     encoded, warnings = written(pixels, kind)
-    assert warnings == [f"converted from 16 to 8 bits: {kind} has no more. Write .png to keep them"]
+    assert warnings == [f"converted from 16 to 8 bits: {kind} has no more. Write .png or .tif to keep them"]
     found = np.asarray(Image.open(io.BytesIO(encoded)).convert("RGB")).astype(int)
-    assert np.abs(found - np.round(pixels / 257)).max() <= (3 if kind == "JPEG" else 0)
+    assert np.abs(found - np.round(pixels / 257)).max() <= (0 if kind == "WEBP" else 4)
 
 
 @pytest.mark.parametrize("channels", [1, 2, 3, 4])
-@pytest.mark.parametrize("kind", ["PNG", "WEBP"])
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF"])
 def test_8_bits_are_kept_exactly_even_where_they_are_transparent(channels, kind):
     pixels = RANDOM.integers(0, 256, (20, 30, channels)).astype(np.uint8)
     if channels in (2, 4):
@@ -81,6 +83,98 @@ def test_8_bits_are_kept_exactly_even_where_they_are_transparent(channels, kind)
     out = Image.open(io.BytesIO(written(pixels, kind)[0]))
     expected = Image.fromarray(pixels[..., 0] if channels == 1 else pixels).convert(out.mode)
     assert np.array_equal(np.asarray(out), np.asarray(expected))
+
+
+def with_tags(data: bytes, changes: dict[int, tuple[int, ...]]) -> bytes:
+    """A TIFF file with other numbers in tags that it has."""
+    changed, (place,) = bytearray(data), struct.unpack_from("<I", data, 4)
+    (count,) = struct.unpack_from("<H", data, place)
+    for entry in range(place + 2, place + 2 + 12 * count, 12):
+        tag, kind, number, value = struct.unpack_from("<HHII", data, entry)
+        if tag in changes:
+            shape = f"<{number}{'H' if kind == 3 else 'I'}"
+            struct.pack_into(shape, changed, entry + 8 if struct.calcsize(shape) <= 4 else value, *changes[tag])
+    return bytes(changed)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+def test_tiff_is_turned_once(tmp_path, dtype, orientation):
+    pixels = RANDOM.integers(0, 256, (20, 30, 3)).astype(dtype)
+    (tmp_path / "in.tif").write_bytes(with_tags(written(pixels, "TIFF")[0], {tiff.ORIENTATION: (orientation,)}))
+    assert np.array_equal(read(tmp_path / "in.tif")[0], turned(pixels, orientation))
+
+
+def test_other_ways_to_store_16_bits_in_tiff(tmp_path):
+    path, gray, alpha = tmp_path / "in.tif", *(RANDOM.integers(1, 65_536, (20, 30, n)).astype(np.uint16) for n in (1, 4))
+    path.write_bytes(with_tags(written(gray, "TIFF")[0], {tiff.PHOTOMETRIC: (0,)}))
+    assert np.array_equal(read(path)[0], 65_535 - gray)
+    alpha[..., :3] = alpha[..., :3].astype(int) * alpha[..., 3:] // 65_535
+    path.write_bytes(with_tags(written(alpha, "TIFF")[0], {tiff.EXTRA: (1,)}))
+    found, warnings = read(path)
+    assert warnings == ["colours that were multiplied by their transparency are stored without it"]
+    again = found[..., :3] * (found[..., 3:] / 65_535)
+    assert np.abs(again - alpha[..., :3]).max() <= 1
+    rows = RANDOM.integers(0, 65_536, (3_000, 100, 3)).astype(np.uint16)
+    path.write_bytes(written(rows, "TIFF")[0])
+    assert np.array_equal(read(path)[0], rows)
+
+
+@pytest.mark.parametrize(
+    ("channels", "changes", "words"),
+    [
+        (2, {}, "in an order that is not read. Save it as RGB"),
+        (3, {tiff.PLANAR: (2,)}, "in an order that is not read"),
+        (3, {tiff.SAMPLE_FORMAT: (3, 3, 3)}, "of a kind that is not read"),
+        (1, {tiff.BITS: (32,)}, "of more than 16 bits"),
+        (3, {tiff.WIDTH: (20_001,), tiff.HEIGHT: (10_000,)}, "more than 200 million pixels"),
+        (3, {tiff.WIDTH: (31,)}, "damaged"),
+        (3, {tiff.STRIP_SIZES: (2**31,)}, "damaged"),
+        (3, {tiff.COMPRESSION: (7,)}, "damaged"),
+    ],
+)
+def test_tiff_that_cannot_be_read_is_refused_in_words(tmp_path, capfd, channels, changes, words):
+    pixels = RANDOM.integers(0, 65_536, (20, 30, channels)).astype(np.uint16)
+    (tmp_path / "in.tif").write_bytes(with_tags(written(pixels, "TIFF")[0], changes))
+    with pytest.raises(InputError, match=words):
+        read(tmp_path / "in.tif")
+    assert capfd.readouterr().err == ""
+
+
+def test_raw_pictures_of_cameras_are_refused_in_words(tmp_path):
+    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "in.tif", tiffinfo={tiff.RAW_VERSION: b"\1\4\0\0"})
+    with pytest.raises(InputError, match="Develop it"):
+        read(tmp_path / "in.tif")
+
+
+def test_of_several_pages_the_first_is_read_and_that_is_said(tmp_path):
+    pages = [Image.fromarray(np.full((16, 16, 3), value, np.uint8)) for value in (0, 100, 200)]
+    pages[0].save(tmp_path / "in.tif", save_all=True, append_images=pages[1:])
+    pixels, warnings = read(tmp_path / "in.tif")
+    assert not pixels.any()
+    assert warnings == ["the first of 3 pictures in the file was restored, and the others were left out"]
+
+
+@pytest.mark.parametrize("channels", [1, 3, 4])
+def test_avif_is_read_and_written_without_subsampling(tmp_path, channels):
+    pixels = cv2.blur(RANDOM.integers(0, 256, (64, 64, channels)).astype(np.uint8), (5, 5)).reshape(64, 64, channels)
+    encoded, warnings = written(pixels, "AVIF")
+    (tmp_path / "in.avif").write_bytes(encoded)
+    found, more = read(tmp_path / "in.avif")
+    assert found.shape == pixels.shape
+    assert np.abs(found.astype(int) - pixels).mean() < 2
+    assert warnings + more == []
+
+
+def test_what_avif_has_beyond_8_bits_and_srgb_is_named(tmp_path):
+    deep = RANDOM.integers(0, 1024, (64, 64, 3)).astype(np.uint16)
+    cv2.imwrite(str(tmp_path / "in.avif"), deep, [cv2.IMWRITE_AVIF_DEPTH, 10])
+    assert "converted from more than 8 bits to 8" in " ".join(read(tmp_path / "in.avif")[1])
+    data = bytearray(written(np.zeros((64, 64, 3), np.uint8), "AVIF")[0])
+    place = data.index(b"colrnclx") + 8
+    data[place : place + 4] = struct.pack(">HH", 9, 16)
+    (tmp_path / "in.avif").write_bytes(data)
+    assert read(tmp_path / "in.avif")[1] == ["colour space (a wide gamut or HDR) left out: colours may look different"]
 
 
 @pytest.mark.parametrize(
@@ -177,16 +271,18 @@ def test_side_that_a_format_cannot_hold_is_refused_in_words(tmp_path, suffix, si
 
 def test_animations_are_refused_in_words(tmp_path):
     frames = [Image.fromarray(np.full((16, 16, 3), value, np.uint8)) for value in (0, 100, 200)]
-    for suffix in (".png", ".webp"):
+    for suffix in (".png", ".webp", ".avif"):
         frames[0].save(tmp_path / f"in{suffix}", save_all=True, append_images=frames[1:])
         with pytest.raises(InputError, match="animated"):
             read(tmp_path / f"in{suffix}")
 
 
-def test_cut_picture_of_16_bits_is_refused(tmp_path):
-    cv2.imwrite(str(tmp_path / "in.png"), RANDOM.integers(0, 65_536, (64, 64, 3)).astype(np.uint16))
-    data = (tmp_path / "in.png").read_bytes()
+@pytest.mark.parametrize("kind", ["png", "tiff"])
+def test_cut_picture_of_16_bits_is_refused(tmp_path, kind):
+    path = tmp_path / f"in.{kind}"
+    path.write_bytes(written(RANDOM.integers(0, 65_536, (64, 64, 3)).astype(np.uint16), kind.upper())[0])
+    data = path.read_bytes()
     for length in (len(data) // 2, len(data) - 12 - 40):
-        (tmp_path / "in.png").write_bytes(data[:length])
-        with pytest.raises(InputError, match=r"in\.png"):
-            read(tmp_path / "in.png")
+        path.write_bytes(data[:length])
+        with pytest.raises(InputError, match=rf"in\.{kind}"):
+            read(path)

@@ -14,6 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin
 
+from streamdeblur.pictures.picture import Metadata, Picture
+from streamdeblur.pictures.writer import encode_picture
+
 Chunks: TypeAlias = list[tuple[bytes, bytes]]
 
 EXIF = b"Exif\0\0II*\0" + struct.pack("<IHHHIIHHIII", 8, 2, 0x0112, 3, 1, 6, 0x010F, 2, 4, 0x41424344, 0)
@@ -44,7 +47,18 @@ def valid_pictures(pixels: NDArray[np.uint8]) -> list[tuple[str, bytes]]:
     found += [("webp", _saved(picture, "WEBP", lossless=lossless, xmp=XMP, **both)) for lossless in (True, False)]
     found += [("webp", _saved(alpha, "WEBP", lossless=lossless)) for lossless in (True, False)]
     found += [("webp", _saved(picture, "WEBP", **frames))]
-    for number, kind in enumerate(("BMP", "TIFF", "GIF", "ICO", "JPEG2000", "PPM", "TGA")):
+    found += [("avif", _saved(each, "AVIF", xmp=XMP, **both)) for each in (picture, alpha, picture.convert("L"))]
+    found.append(("avif", _saved(picture, "AVIF", **frames)))
+    # copies, because a picture keeps settings of the JPEG encoder, which that of TIFF does not take
+    found.append(("tif", _saved(picture.copy(), "TIFF", save_all=True, append_images=[picture.rotate(90)])))
+    found += [("tif", _saved(picture.convert(mode), "TIFF", **both)) for mode in ("1", "L", "P", "RGBA", "CMYK", "F", "I;16")]
+    found += [
+        ("tif", _saved(picture.copy(), "TIFF", compression=way)) for way in ("tiff_lzw", "jpeg", "packbits", "tiff_adobe_deflate")
+    ]
+    for channels in (1, 3, 4):
+        deep = np.dstack([pixels, pixels[..., :1]])[..., :channels].astype(np.uint16) * 257
+        found.append(("tif", encode_picture(Picture(deep, Metadata("PNG", exif=EXIF[6:], xmp=XMP)), "TIFF", [])))
+    for number, kind in enumerate(("BMP", "GIF", "ICO", "JPEG2000", "PPM", "TGA")):
         found.append((("png", "jpg", "webp")[number % 3], _saved(picture, kind)))
     return found
 
@@ -60,6 +74,10 @@ def damaged(content: bytes, others: list[bytes], seed: int) -> bytes:
             ways += [_jpeg_changed] * 3
         elif content.startswith(b"RIFF"):
             ways += [_riff_changed] * 3
+        elif content.startswith((b"II*\0", b"MM\0*")):
+            ways += [_tiff_changed] * 3
+        elif content[4:8] == b"ftyp":
+            ways += [_boxes_changed] * 3
         if generator.random() < 0.05:
             cut = generator.randrange(len(content) + 1)
             content = content[:cut] + generator.choice(others)[cut:]
@@ -182,6 +200,44 @@ def _jpeg_changed(content: bytes, generator: random.Random) -> bytes:
         body = prefix + generator.randbytes(generator.choice((0, 2, 20, 60_000)))
         segments.insert(0, bytes([0xFF, generator.randrange(0xE0, 0xFF)]) + struct.pack(">H", len(body) + 2) + body)
     return content[:2] + b"".join(segments) + content[place:]
+
+
+def _tiff_changed(content: bytes, generator: random.Random) -> bytes:
+    """Change an entry of the first directory: its tag, its type, its count or its value; or the place of the directory."""
+    data, order = bytearray(content), "<" if content[:2] == b"II" else ">"
+    (place,) = struct.unpack_from(order + "I", data, 4)
+    if place + 2 > len(data) or generator.random() < 0.1:
+        struct.pack_into(order + "I", data, 4, generator.choice((*SIZES, 8, len(data) - 4)))
+        return bytes(data)
+    (count,) = struct.unpack_from(order + "H", data, place)
+    entry, way = place + 2 + 12 * generator.randrange(count + 1), generator.randrange(4)
+    if entry + 12 <= len(data):
+        if way == 0:
+            tag = generator.choice((254, 256, 258, 259, 262, 273, 274, 277, 278, 284, 317, 322, 330, 338, 339, 700, 34665, 34675))
+            struct.pack_into(order + "H", data, entry, tag)
+        elif way == 1:
+            struct.pack_into(order + "H", data, entry + 2, generator.randrange(20))
+        else:
+            struct.pack_into(order + "I", data, entry + 4 * (way - 1), generator.choice((*SIZES, 8, 65, 300)))
+    return bytes(data)
+
+
+def _boxes_changed(content: bytes, generator: random.Random) -> bytes:
+    """Change the length, the name or the content of a box that AVIF files have."""
+    data = bytearray(content)
+    names = (b"meta", b"iloc", b"iinf", b"iprp", b"ipco", b"ispe", b"pixi", b"av1C", b"colr", b"ipma", b"iref", b"mdat", b"moov")
+    found = [place for name in names if (place := data.find(name)) >= 4]
+    if not found:
+        return content
+    place, way = generator.choice(found), generator.randrange(3)
+    if way == 0:
+        struct.pack_into(">I", data, place - 4, generator.choice(SIZES))
+    elif way == 1:
+        data[place : place + 4] = generator.choice((*names, b"free"))
+    else:
+        target = place + 4 + generator.randrange(24)
+        data[target : target + 4] = generator.randbytes(4)
+    return bytes(data)
 
 
 def _riff_changed(content: bytes, generator: random.Random) -> bytes:
