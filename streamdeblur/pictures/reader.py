@@ -162,7 +162,7 @@ def _read_tiff(source: Path, data: bytes, warnings: list[str]) -> Picture:
     bits = set(tags.get(tiff.BITS, (1,)))
     if not (bits <= {1, 2, 4, 8} or bits == {16}) or set(tags.get(tiff.SAMPLE_FORMAT, (1,))) != {1}:
         raise InputError(
-            f"{source} has samples of a kind that is not read (of more than 16 bits, of 9 to 15, with a sign or as floating-point "
+            f"{source} has samples of a kind that is not read (of 9 to 15 bits or more than 16, with a sign, or floating-point "
             "numbers). Save it with 8 or 16 bits."
         )
     if not {tiff.WIDTH, tiff.HEIGHT, tiff.PHOTOMETRIC} <= tags.keys():

@@ -126,7 +126,7 @@ def test_other_ways_to_store_16_bits_in_tiff(tmp_path):
         (2, {}, "in an order that is not read. Save it as RGB"),
         (3, {tiff.PLANAR: (2,)}, "in an order that is not read"),
         (3, {tiff.SAMPLE_FORMAT: (3, 3, 3)}, "of a kind that is not read"),
-        (1, {tiff.BITS: (32,)}, "of more than 16 bits"),
+        (1, {tiff.BITS: (32,)}, "or more than 16"),
         (3, {tiff.WIDTH: (20_001,), tiff.HEIGHT: (10_000,)}, "more than 200 million pixels"),
         (3, {tiff.WIDTH: (31,)}, "damaged"),
         (3, {tiff.STRIP_SIZES: (2**31,)}, "damaged"),
