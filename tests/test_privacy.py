@@ -258,6 +258,7 @@ def cases(inputs, out):
         "gstreamer install": Case([]),
         "gstreamer where": Case([]),
         "doctor": Case([]),
+        "models": Case([]),
     }
 
 

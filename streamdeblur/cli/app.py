@@ -29,6 +29,7 @@ COMMANDS = {
     "evaluate": "Benchmark deblurring methods: image quality, landmarks, identity.",
     "compare": "Compare videos with a sharp one of the same scene: image quality of faces, temporal stability.",
     "export": "Export a trained network as the ONNX file that the other commands run.",
+    "models": "List the networks that --network takes: size, time on this machine, gain, licence.",
     "doctor": "Show the versions, engines, detectors and codecs on this machine.",
 }
 """The summary of each command, which is the function `command` of the module of that name."""

@@ -34,7 +34,8 @@ CONDITIONS = {
     "another encoding": ("", [], {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0", "ENCODING": "utf-16"}),
 }
 PRINTING = {
-    "--help", "--version", "doctor", "video --help", "evaluate --list", "config schema", "engine list", "gstreamer where",
+    "--help", "--version", "doctor", "models", "video --help", "evaluate --list", "config schema", "engine list",
+    "gstreamer where",
 }  # fmt: skip
 
 

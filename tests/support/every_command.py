@@ -18,6 +18,7 @@ ARGUMENTS = [
     ["--help"],
     ["--version"],
     ["doctor"],
+    ["models"],
     ["video", "--help"],
     ["video", "absent.mp4", "out.mp4", "--json"],
     ["batch", "@absent", "--out", "sharp"],
