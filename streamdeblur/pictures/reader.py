@@ -16,6 +16,7 @@ from streamdeblur.errors import InputError
 from streamdeblur.pictures import avif, jpeg, png, tiff
 from streamdeblur.pictures.orientation import turned, upright_exif, upright_xmp
 from streamdeblur.pictures.picture import Kind, Metadata, Picture, Pixels
+from streamdeblur.video.copying import plane_lines
 
 if TYPE_CHECKING:
     from PIL.Image import Image
@@ -212,22 +213,41 @@ def _pixels_of_16_bits(data: bytes) -> Pixels:
 
 
 def _tiff_of_16_bits(source: Path, data: bytes, tags: ImageFileDirectory_v2, warnings: list[str]) -> Pixels:
-    """Gray, RGB or RGBA, uint16 [H, W, C], of a TIFF file."""
+    """Gray, RGB or RGBA, uint16 [H, W, C], of a TIFF file; gray with alpha becomes RGBA."""
     channels, colours = tags.get(tiff.SAMPLES, 1), 3 if tags[tiff.PHOTOMETRIC] == tiff.RGB else 1
-    if channels not in (colours, 4) or (channels > 1 and tags.get(tiff.PLANAR, 1) != 1):
+    planar = channels > 1 and tags.get(tiff.PLANAR, 1) != 1
+    if channels in (colours, 4) and not planar:
+        pixels = _pixels_of_16_bits(data)
+    elif (channels, planar) in ((2, False), (3, True)) and tiff.TILE_WIDTH not in tags:
+        pixels = _decoded_by_ffmpeg(tiff.pixels_alone(data, tags))
+        channels = pixels.shape[2]
+    else:
         raise InputError(
-            f"{source} has samples of 16 bits in an order that is not read. Save it as RGB, RGBA or gray without transparency, "
-            "with the samples of each pixel together."
+            f"{source} has samples of 16 bits in an order that is not read. Save it with the samples of each pixel together."
         )
-    pixels = _pixels_of_16_bits(data)
     if pixels.shape != (tags[tiff.HEIGHT], tags[tiff.WIDTH], channels):
         raise ValueError("its tags contradict its samples")
-    if tags[tiff.PHOTOMETRIC] == tiff.INVERTED:
+    if tags[tiff.PHOTOMETRIC] == tiff.INVERTED and channels == 1:
         return 65_535 - pixels
-    if tags.get(tiff.EXTRA, (0,))[0] == tiff.ASSOCIATED and pixels[..., 3].min() < 65_535:
+    if channels == 4 and tags.get(tiff.EXTRA, (0,))[0] == tiff.ASSOCIATED and pixels[..., 3].min() < 65_535:
         warnings.append("colours that were multiplied by their transparency are stored without it")
         return tiff.unassociated(pixels)
     return pixels
+
+
+def _decoded_by_ffmpeg(data: bytes) -> Pixels:
+    """What OpenCV does not decode of TIFF files with 16 bits: RGB in planes, and gray with alpha as RGBA; uint16 [H, W, C]."""
+    import av
+
+    codec = av.CodecContext.create("tiff", "r")
+    # or what is missing of a damaged picture would be black
+    codec.options = {"err_detect": "explode"}
+    (frame,) = codec.decode(av.Packet(data))
+    if not frame.format.name.startswith("ya16"):
+        return frame.to_ndarray().astype(np.uint16, copy=False)
+    samples = plane_lines(frame.planes[0])[: frame.height, : 4 * frame.width]
+    order = "<u2" if frame.format.name.endswith("le") else ">u2"
+    return np.ascontiguousarray(samples).view(order).reshape(frame.height, -1, 2)[..., [0, 0, 0, 1]].astype(np.uint16)
 
 
 def _converted(opened: Image, orientation: int, metadata: Metadata, warnings: list[str]) -> Picture:

@@ -21,16 +21,18 @@ SIGNATURES = (b"II*\0", b"MM\0*")
 WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC = 256, 257, 258, 259, 262
 STRIP_OFFSETS, SAMPLES, ROWS, STRIP_SIZES = 273, 277, 278, 279
 X_RESOLUTION, Y_RESOLUTION, PLANAR, UNIT, PREDICTOR, EXTRA, SAMPLE_FORMAT = 282, 283, 284, 296, 317, 338, 339
-SUBFILE, RAW_VERSION = 254, 50706
+SUBFILE, TILE_WIDTH, RAW_VERSION = 254, 322, 50706
 XMP, PROFILE, EXIF, GPS, INTEROPERABILITY = 700, 34675, 34665, 34853, 40965
 EDITORS = {34377: "previews", 37724: "layers"}
 """What Photoshop adds, which shows the picture as it was."""
 OF_PIXELS = {
-    SUBFILE, 255, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, 263, 264, 265, 266, STRIP_OFFSETS, ORIENTATION, SAMPLES, ROWS,
-    STRIP_SIZES, 280, 281, PLANAR, 288, 289, 290, 291, 292, 293, 301, PREDICTOR, 320, 321, 322, 323, 324, 325, 330, 332, 333, 334,
-    336, 337, EXTRA, SAMPLE_FORMAT, 340, 341, 342, 347, *range(512, 522), *range(529, 533),
+    SUBFILE, 255, WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, *range(263, 267), STRIP_OFFSETS, ORIENTATION, SAMPLES, ROWS,
+    STRIP_SIZES, 280, 281, PLANAR, *range(288, 294), 301, PREDICTOR, 320, 321, TILE_WIDTH, *range(323, 326), 330,
+    *range(332, 335), 336, 337, EXTRA, SAMPLE_FORMAT, *range(340, 343), 347, *range(512, 522), *range(529, 533),
 }  # fmt: skip
 """Tags that say how the pixels are stored, or point at other pictures."""
+NEEDED = {WIDTH, HEIGHT, BITS, COMPRESSION, PHOTOMETRIC, SAMPLES, ROWS, STRIP_SIZES, PLANAR, PREDICTOR}
+"""Those that FFmpeg decodes pixels of 16 bits by, beside `STRIP_OFFSETS`."""
 INVERTED, GRAY, RGB = 0, 1, 2
 """Photometric interpretations that are read at 16 bits: 0 is white, 0 is black, colour."""
 ASSOCIATED, UNASSOCIATED = 1, 2
@@ -107,6 +109,27 @@ def file_of(pixels: Pixels, metadata: Metadata, warnings: list[str]) -> bytes:
         tags[PROFILE] = metadata.icc_profile
     file = io.BytesIO()
     _directory(_described(metadata.exif, warnings) | tags).save(file)
+    return b"".join([file.getvalue(), *strips])
+
+
+def pixels_alone(data: bytes, tags: ImageFileDirectory_v2) -> bytes:
+    """Return a TIFF file with the strips of another one, and only the tags that a decoder needs.
+
+    Raises:
+        ValueError: Strips are cut off or missing.
+    """
+    from PIL.TiffImagePlugin import ImageFileDirectory_v2
+
+    directory, sizes = ImageFileDirectory_v2(data[:8]), tags[STRIP_SIZES]
+    for tag in NEEDED & tags.keys():
+        directory[tag] = tags[tag]
+    strips = [data[begin : begin + size] for begin, size in zip(tags[STRIP_OFFSETS], sizes, strict=True)]
+    planes = tags.get(SAMPLES, 1) if tags.get(PLANAR, 1) != 1 else 1
+    if [len(strip) for strip in strips] != list(sizes) or len(sizes) != planes * -(-tags[HEIGHT] // tags[ROWS]):
+        raise ValueError("it is cut off")
+    directory[STRIP_OFFSETS] = (0, *accumulate(sizes[:-1]))
+    file = io.BytesIO()
+    directory.save(file)
     return b"".join([file.getvalue(), *strips])
 
 

@@ -120,11 +120,28 @@ def test_other_ways_to_store_16_bits_in_tiff(tmp_path):
     assert np.array_equal(read(path)[0], rows)
 
 
+@pytest.mark.parametrize("order", "<>")
+@pytest.mark.parametrize("compression", [None, "zlib"])
+def test_gray_with_alpha_and_planes_of_16_bits_are_read_from_tiff(tmp_path, order, compression):
+    tifffile = pytest.importorskip("tifffile", reason="tifffile comes with scikit-image")
+    path, settings = tmp_path / "in.tif", {"byteorder": order, "compression": compression, "predictor": bool(compression)}
+    pixels = RANDOM.integers(0, 65_536, (70, 31, 4)).astype(np.uint16)
+    tifffile.imwrite(path, pixels[..., 2:], photometric="minisblack", extrasamples=["unassalpha"], planarconfig=1, **settings)
+    assert np.array_equal(read(path)[0], pixels[..., [2, 2, 2, 3]])
+    tifffile.imwrite(path, np.moveaxis(pixels[..., :3], 2, 0), photometric="rgb", planarconfig="separate", **settings)
+    assert np.array_equal(read(path)[0], pixels[..., :3])
+    data = path.read_bytes()
+    for kept in (data[: len(data) // 2], data[:-40] if compression else data[:-400]):
+        path.write_bytes(kept)
+        with pytest.raises(InputError, match=r"in\.tif"):
+            read(path)
+
+
 @pytest.mark.parametrize(
     ("channels", "changes", "words"),
     [
-        (2, {}, "in an order that is not read. Save it as RGB"),
-        (3, {tiff.PLANAR: (2,)}, "in an order that is not read"),
+        (4, {tiff.PLANAR: (2,)}, "in an order that is not read. Save it with the samples of each pixel together"),
+        (3, {tiff.PLANAR: (2,)}, "damaged"),
         (3, {tiff.SAMPLE_FORMAT: (3, 3, 3)}, "of a kind that is not read"),
         (1, {tiff.BITS: (32,)}, "or more than 16"),
         (3, {tiff.WIDTH: (20_001,), tiff.HEIGHT: (10_000,)}, "more than 200 million pixels"),
