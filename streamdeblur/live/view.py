@@ -38,7 +38,7 @@ class Preview:
 
     Attributes:
         open: Whether the window has not been closed by the user.
-        key: The key pressed last as a code of `cv2.waitKey`, or -1.
+        key: The key pressed last as a code of `cv2.waitKey`, or -1; whoever takes it sets it to -1.
     """
 
     def __init__(self) -> None:
@@ -84,7 +84,9 @@ class Preview:
             raise
 
     def show(self, frame: av.VideoFrame, overlay: list[str]) -> None:
-        """Show a frame, with the lines of the overlay."""
+        """Show a frame, with the lines of the overlay, unless the window was closed."""
+        if not self.open:
+            return
         picture = frame.to_ndarray(format="bgr24")
         if not self._sized:
             cv2.resizeWindow(TITLE, frame.width, frame.height)
@@ -96,7 +98,9 @@ class Preview:
 
     def poll(self, milliseconds: int = 1) -> None:
         """Update `key` and `open`, after waiting this long for a key."""
-        self.key = cv2.waitKey(milliseconds)
+        pressed = cv2.waitKey(milliseconds)
+        if pressed >= 0:
+            self.key = pressed
         self.open = cv2.getWindowProperty(TITLE, cv2.WND_PROP_VISIBLE) >= 1
 
     def close(self) -> None:

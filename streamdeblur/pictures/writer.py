@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings as python_warnings
 from pathlib import Path
 from typing import Any
 
@@ -107,8 +108,14 @@ def _webp(picture: Picture, warnings: list[str]) -> bytes:
 
 def _avif(picture: Picture, warnings: list[str]) -> bytes:
     metadata, is_gray = picture.metadata, picture.pixels.shape[2] == 1
+    exif = metadata.exif if metadata.exif.startswith(tiff.SIGNATURES) else b""
+    if exif != metadata.exif:
+        warnings.append(tiff.DAMAGED)
     settings = {**AVIF_SETTINGS, "subsampling": "4:0:0" if is_gray else "4:4:4"}
-    return _saved(picture, "AVIF", **settings, exif=metadata.exif, xmp=metadata.xmp, icc_profile=metadata.icc_profile)
+    with python_warnings.catch_warnings():
+        # Pillow looks for the orientation, and finds what else is damaged, which is kept as it is
+        python_warnings.simplefilter("ignore")
+        return _saved(picture, "AVIF", **settings, exif=exif, xmp=metadata.xmp, icc_profile=metadata.icc_profile)
 
 
 def _tiff(picture: Picture, warnings: list[str]) -> bytes:

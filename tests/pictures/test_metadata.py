@@ -190,6 +190,12 @@ def test_exif_data_that_tiff_cannot_hold_is_named(tmp_path, exif):
     assert np.asarray(out).shape == GRADIENT.shape
 
 
+def test_exif_data_that_avif_cannot_hold_is_named(tmp_path):
+    for exif, words in ((b"nothing of the kind", ["EXIF data is damaged and was left out"]), (exif_block()[:40], [])):
+        Image.fromarray(GRADIENT).save(tmp_path / "in.jpg", exif=b"Exif\0\0" + exif)
+        assert converted(tmp_path / "in.jpg", "AVIF")[1] == words
+
+
 @pytest.mark.parametrize("source", ["png_file", "jpeg_file", "webp_file", "avif_file", "tiff_file"])
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "TIFF"])
 def test_other_formats_get_what_they_hold(request, source, kind):
