@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import struct
 import warnings as python_warnings
 import zlib
@@ -135,9 +136,12 @@ def pixels_alone(data: bytes, tags: ImageFileDirectory_v2) -> bytes:
 
 def unassociated(pixels: Pixels) -> Pixels:
     """Return uint16 [H, W, 4] whose colours are no longer multiplied by their transparency."""
-    alpha = pixels[..., 3:].astype(np.float64)
-    colours = np.divide(pixels[..., :3] * 65_535.0, alpha, where=alpha > 0, out=np.zeros(pixels[..., :3].shape))
-    return np.concatenate([np.rint(colours.clip(0, 65_535)).astype(np.uint16), pixels[..., 3:]], axis=2)
+    divided = pixels.copy()
+    # line by line, since the picture may be large
+    for line in divided:
+        alpha = np.maximum(line[:, 3:], 1).astype(np.float64)
+        line[:, :3] = np.rint(line[:, :3] / alpha * 65_535).clip(0, 65_535)
+    return divided
 
 
 def _differences(pixels: Pixels) -> bytes:
@@ -214,4 +218,5 @@ def _dpi(tags: ImageFileDirectory_v2) -> tuple[float, float] | None:
     if unit not in (INCHES, CENTIMETRES) or not x or not y:
         return None
     scale = 2.54 if unit == CENTIMETRES else 1.0
-    return float(x) * scale, float(y) * scale
+    across, down = float(x) * scale, float(y) * scale
+    return (across, down) if 0 < min(across, down) <= max(across, down) < math.inf else None

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
+from streamdeblur.cli.interrupts import INTERRUPTED
 from streamdeblur.live.status_frame import GRAY
-from support.cli import start
+from support.cli import run_process, start
 from support.screens import Screen
 from support.servers import wait_until
 
 WIDTH, HEIGHT = 640, 360
+
+
+pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a screen of Linux")
 
 
 @pytest.fixture
@@ -24,11 +29,14 @@ def screen(tmp_path):
     opened.close()
 
 
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="a screen of Linux")
-def test_the_window_says_that_it_starts_and_then_shows_the_frames_alone(screen, inverting_network, tmp_path):
+@pytest.fixture
+def environment(screen):
+    return {**os.environ, "DISPLAY": screen.display, "WAYLAND_DISPLAY": ""}
+
+
+def test_the_window_says_that_it_starts_and_then_shows_the_frames_alone(screen, environment, inverting_network, tmp_path):
     arguments = ["--source", "pattern", "--size", f"{WIDTH}x{HEIGHT}", "--view", "split", "--seconds", "100"]
     network = ["--network", inverting_network, "--engine", "onnxruntime"]
-    environment = {**os.environ, "DISPLAY": screen.display, "WAYLAND_DISPLAY": ""}
     with open(tmp_path / "said", "w+b") as said:
         process = start("live", *arguments, *network, env=environment, stderr=said, stdin=subprocess.DEVNULL)
         try:
@@ -52,3 +60,16 @@ def test_the_window_says_that_it_starts_and_then_shows_the_frames_alone(screen, 
     assert f"test pattern, {WIDTH} x {HEIGHT}, 30 fps, to preview" in told
     assert "Qt" not in told
     assert "QFont" not in told
+
+
+def test_a_stream_that_does_not_start_ends_with_its_window(screen, environment, tmp_path):
+    done = run_process("live", "--source", tmp_path / "absent.mp4", env=environment)
+    assert done.exit_code == 2
+    assert done.stderr.splitlines()[1:] == [f"Error: No such file: {tmp_path}/absent.mp4."]
+    process = start("live", "--source", "pattern", env=environment, stderr=subprocess.PIPE, stdin=subprocess.DEVNULL)
+    wait_until(lambda: screen.pixels().any())
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == INTERRUPTED
+    assert said.decode().splitlines()[-1].startswith("Interrupted.")
+    assert "Traceback" not in said.decode()
