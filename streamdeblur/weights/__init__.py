@@ -40,6 +40,9 @@ DEFAULT_NETWORK = "stream"
 REAL_TIME_NETWORK = AUTO
 """The same for streams in real time."""
 
+OR_A_FILE = "Or give the path of an ONNX file. 'streamdeblur models' lists the networks."
+"""What else names a network."""
+
 
 def shipped_networks() -> list[ShippedNetwork]:
     """Return the networks that can be used by their names, best first."""
@@ -72,12 +75,10 @@ def network_path(network: str | Path) -> Path:
             return path
     path = Path(network)
     if path == Path():
-        raise NetworkError(f"No network is named. {suggestion('', [AUTO, *names])} Or give the path of an ONNX file.")
+        raise NetworkError(f"No network is named. {suggestion('', [AUTO, *names])} {OR_A_FILE}")
     if path.suffix or len(path.parts) > 1 or os.path.exists(path):
         return path
-    raise NetworkError(
-        f"Unknown network {shown(str(network))}. {suggestion(str(network), [AUTO, *names])} Or give the path of an ONNX file."
-    )
+    raise NetworkError(f"Unknown network {shown(str(network))}. {suggestion(str(network), [AUTO, *names])} {OR_A_FILE}")
 
 
 def default_network() -> Path:
