@@ -34,6 +34,21 @@ def environment(screen):
     return {**os.environ, "DISPLAY": screen.display, "WAYLAND_DISPLAY": ""}
 
 
+def window_with_frames(screen):
+    """The pixels of the window, once it shows frames in the split view and the rest of the screen nothing but the mouse."""
+    seen = []
+
+    def is_shown():
+        pixels = screen.pixels()
+        seen[:] = [pixels[:HEIGHT, :WIDTH].astype(int)]
+        line = pixels[HEIGHT // 2 : HEIGHT, WIDTH // 2 - 2 : WIDTH // 2 + 2]
+        # the mouse is in the middle of the screen
+        return (line.min(axis=2).max(axis=1) > 200).all() and not pixels[HEIGHT:500, :500].any()
+
+    wait_until(is_shown, 120)
+    return seen[0]
+
+
 def test_the_window_says_that_it_starts_and_then_shows_the_frames_alone(screen, environment, inverting_network, tmp_path):
     arguments = ["--source", "pattern", "--size", f"{WIDTH}x{HEIGHT}", "--view", "split", "--seconds", "100"]
     network = ["--network", inverting_network, "--engine", "onnxruntime"]
@@ -45,16 +60,12 @@ def test_the_window_says_that_it_starts_and_then_shows_the_frames_alone(screen, 
             wait_until(lambda: (screen.pixels()[:300, :500] == GRAY).mean() > 0.9)
             assert (tmp_path / "said").read_text().splitlines() == ["Starting ... (the first start on a machine takes longer)"]
             assert (screen.pixels()[100:400] > 200).any()
-            # beside the mouse, which is in the middle of the screen
-            wait_until(lambda: not screen.pixels()[HEIGHT:500, :500].any() and screen.pixels()[:HEIGHT, :WIDTH].std() > 20, 120)
-            shown = screen.pixels()[:HEIGHT, :WIDTH].astype(int)
+            window = window_with_frames(screen)
         finally:
             process.kill()
             process.wait()
-    line = shown[HEIGHT // 2 :, WIDTH // 2 - 2 : WIDTH // 2 + 2]
-    assert (line.min(axis=2).max(axis=1) > 200).all()
     # neither a toolbar nor a margin: the picture fills its window, and nothing else is on the screen
-    for edge in (shown[-1], shown[:, -1]):
+    for edge in (window[-1], window[:, -1]):
         assert np.ptp(edge) > 20
     told = (tmp_path / "said").read_text()
     assert f"test pattern, {WIDTH} x {HEIGHT}, 30 fps, to preview" in told
