@@ -8,7 +8,7 @@ from __future__ import annotations
 
 PANELS = {
     "Input": (
-        "start", "end", "duration", "frames", "at", "allow_network", "camera", "source", "realtime", "loop", "size", "fps",
+        "start", "end", "duration", "frames", "at", "allow_network", "list_cameras", "camera", "source", "realtime", "loop", "size", "fps",
         "format", "watch", "settle", "idle", "reference", "stills", "clips", "pairs", "held_out", "held_out_stills",
         "held_out_clips", "init",
     ),
