@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import pytest
 import torch
 
@@ -110,6 +112,25 @@ def test_both_pathways_share_one_decoder_and_nothing_else():
     assert len(touched) == sum(parameter.grad is not None for parameter in generator.decoder.parameters())
     assert generator.blurry_encoder.layers[0][1].in_channels == 6
     assert generator.sharp_encoder.layers[0][1].in_channels == 3
+
+
+def test_the_running_statistics_of_the_decoder_are_those_of_blurry_images_alone():
+    def statistics():
+        return [value.clone() for name, value in generator.decoder.state_dict().items() if "running" in name]
+
+    generator = TwoPathGenerator(GeneratorPreset(width=1 / 32, conditioned=False), 0).train()
+    both, decoder = BothPathways(None, generator), copy.deepcopy(generator.decoder.state_dict())
+    blurry = torch.rand(2, 3, 256, 256)
+    torch.manual_seed(0)
+    generator(blurry, None, None)
+    expected = statistics()
+    generator.decoder.load_state_dict(decoder)
+    torch.manual_seed(0)
+    both(blurry, 1 - blurry)
+    assert all(torch.equal(one, other) for one, other in zip(statistics(), expected, strict=True))
+    assert any(not torch.equal(one, decoder[name]) for name, one in generator.decoder.state_dict().items() if "running" in name)
+    # those of the sharp pathway's own encoder are kept as ever
+    assert generator.sharp_encoder.layers[1][3].num_batches_tracked == 1
 
 
 def test_the_discriminator_has_five_layers_and_returns_its_penultimate_features():

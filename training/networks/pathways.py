@@ -7,6 +7,7 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
+from streamdeblur.training.networks.blocks import running_statistics_kept
 from streamdeblur.training.networks.deconvolution import Memory
 from streamdeblur.training.networks.generator import Restored, TwoPathGenerator, reference_of
 from streamdeblur.training.networks.hourglass import Hourglass
@@ -68,4 +69,7 @@ class BothPathways(nn.Module):
             return PathwayOutputs(restored, None, targets)
         with torch.no_grad():
             sharp_code = None if self.hourglass is None else self.hourglass.blur_code(sharp)
-        return PathwayOutputs(restored, self.generator.reconstruct(sharp, sharp_code), targets)
+        # features of sharp images have other statistics than those of blurry ones, which alone pass the decoder at prediction
+        with running_statistics_kept(self.generator.decoder):
+            reconstructed = self.generator.reconstruct(sharp, sharp_code)
+        return PathwayOutputs(restored, reconstructed, targets)
