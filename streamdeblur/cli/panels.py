@@ -8,9 +8,9 @@ from __future__ import annotations
 
 PANELS = {
     "Input": (
-        "start", "end", "duration", "frames", "at", "allow_network", "list_cameras", "camera", "source", "realtime", "loop", "size", "fps",
-        "format", "watch", "settle", "idle", "reference", "stills", "clips", "pairs", "held_out", "held_out_stills",
-        "held_out_clips", "init",
+        "start", "end", "duration", "frames", "at", "allow_network", "list_cameras", "camera", "source", "realtime", "loop",
+        "size", "fps", "format", "watch", "settle", "idle", "reference", "stills", "clips", "pairs", "held_out",
+        "held_out_stills", "held_out_clips", "init",
     ),
     "Faces": ("only", "min_face", "threshold", "always", "detector", "detect_every"),
     "Restoration": ("strength", "network", "look_ahead", "small_crops", "segment"),
