@@ -51,7 +51,8 @@ def test_every_package_of_the_tree_is_listed():
 def test_the_wheel_holds_every_file_of_the_tree_and_nothing_else(built):
     names = zipfile.ZipFile(built[0]).namelist()
     installed = {name for name in names if ".dist-info/" not in name and not name.endswith(".ptx")}
-    assert installed == set(files_of_the_tree())
+    manual = f"streamdeblur-{__version__}.data/data/share/man/man1/streamdeblur.1"
+    assert installed == {*files_of_the_tree(), manual}
     assert {"streamdeblur/py.typed", "streamdeblur/weights/lite.onnx", "streamdeblur/weights/landmarks.onnx"} <= installed
     assert {"streamdeblur/kernels/cuda/window.cu"} <= installed
 
@@ -89,15 +90,20 @@ def test_the_source_distribution_builds_the_same_wheel(built, tmp_path):
 
 
 def test_the_shipped_configurations_are_valid():
+    from streamdeblur.configs import LANDMARKS, LIVE, SETTINGS, VIDEO
+    from streamdeblur.live.options import LiveOptions
     from streamdeblur.options import VideoOptions
     from streamdeblur.training.config import TrainingConfig
     from streamdeblur.training.landmarks.settings import LandmarkConfig
 
-    for name in ("archive", "preview"):
+    for name in VIDEO:
         VideoOptions.load(Path(name))
-    LandmarkConfig.load(Path("landmarks"))
+    for name in LIVE:
+        LiveOptions.load(Path(name))
+    for name in LANDMARKS:
+        LandmarkConfig.load(Path(name))
     files = sorted((ROOT / "configs").rglob("*.yaml"))
-    others = ("archive", "preview", "landmarks")
+    others = {*SETTINGS, *LANDMARKS}
     trainings = [file.relative_to(ROOT / "configs").with_suffix("") for file in files if file.stem not in others]
     assert {Path("lite"), Path("paper"), Path("ablations/final")} <= set(trainings)
     for name in trainings:
