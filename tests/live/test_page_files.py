@@ -27,7 +27,7 @@ BROKEN = {
     "clip.mov": (b"no clip", "Cannot read the file"),
     "clip.webm": (b"no clip", "Cannot read the file"),
     "empty.mp4": (b"", "The file is empty."),
-    "picture.jpg": (b"no picture", "not a PNG, JPEG or WebP picture"),
+    "picture.jpg": (b"no picture", "not a PNG, JPEG, WebP, AVIF or TIFF picture"),
     "notes.txt": (b"text", "Unsupported file type"),
     "no suffix": (b"text", "Unsupported file type"),
 }
@@ -82,10 +82,14 @@ def numbered(few_pictures):
     return pictures
 
 
-def png(picture):
+def encoded(picture, kind):
     stream = io.BytesIO()
-    Image.fromarray(picture).save(stream, "PNG")
+    Image.fromarray(picture).save(stream, kind)
     return stream.getvalue()
+
+
+def png(picture):
+    return encoded(picture, "PNG")
 
 
 async def numbers(opened):
@@ -174,6 +178,31 @@ def test_files_that_cannot_be_restored_are_explained_and_change_nothing_that_is_
     assert faceless == ["No face was found."]
     assert not line
     assert downloads == ["me & you-sharp.png", "gray-sharp.png"]
+    assert errors == []
+
+
+def test_pictures_of_each_type_are_restored_and_a_selected_one_comes_into_view(port, address, face_picture):
+    kinds = {"a.jpg": "JPEG", "a.webp": "WEBP", "a.avif": "AVIF", "a.tif": "TIFF", "a.TIFF": "TIFF"}
+    top = "document.getElementById('comparison').getBoundingClientRect().top"
+
+    async def use_page():
+        async with page(port, address) as opened:
+            await opened.resize(390, "light")
+            words = await opened.restored({name: encoded(face_picture, kind) for name, kind in kinds.items()})
+            await opened.run("document.querySelector('#queue li:last-child').scrollIntoView()")
+            tops = [await opened.run(top)]
+            await opened.run("document.querySelector('#queue li:nth-child(3) .name').click()")
+            await opened.until("'line' in comparison.dataset && picture.width === 426")
+            tops.append(await opened.run(top))
+            await opened.resize(1280, "light")
+            await opened.run("document.querySelector('#queue li:last-child').scrollIntoView()")
+            return words, [*tops, await opened.run(top)], await opened.run(DOWNLOADS), opened.errors
+
+    words, (scrolled, selected, wide), downloads, errors = asyncio.run(use_page())
+    assert words == ["2 of 2 faces restored."] * len(kinds)
+    assert scrolled < 0 <= selected
+    assert wide >= 0
+    assert downloads == ["a-sharp.jpg", "a-sharp.webp", "a-sharp.avif", "a-sharp.tif", "a-sharp.tif"]
     assert errors == []
 
 

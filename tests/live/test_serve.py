@@ -227,9 +227,9 @@ PLAYLIST = b"#EXTM3U\n#EXTINF:1,\nfile:///etc/passwd\n"
     ("name", "content", "message"),
     [
         ("a.png", b"", "empty"),
-        ("a.png", b"not a picture", "not a PNG, JPEG or WebP picture"),
+        ("a.png", b"not a picture", "not a PNG, JPEG, WebP, AVIF or TIFF picture"),
         ("a.png", bomb(60_000, 60_000), "million pixels"),
-        ("a.jpg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a PNG, JPEG or WebP picture"),
+        ("a.jpg", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "not a PNG, JPEG, WebP, AVIF or TIFF picture"),
         ("a.mp4", b"not a clip", "Cannot read"),
         ("a.mp4", PLAYLIST, "the file"),
         ("a.mp4", b"ffconcat version 1.0\nfile /etc/passwd\n", "playlist"),

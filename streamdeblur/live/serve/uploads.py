@@ -46,6 +46,7 @@ SPARE_BYTES = 2 * 2**30
 """Space that is left on the disk of the temporary folder before an upload is accepted."""
 TYPES = {
     ".png": "image/png", ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".webp": "image/webp",
+    ".avif": "image/avif", ".tif": "image/tiff", ".tiff": "image/tiff",
     ".mp4": "video/mp4", ".mov": "video/mp4", ".webm": "video/webm",
 }  # fmt: skip
 """MIME types of the results by suffix of the upload. The result of a .mov file is an .mp4 file."""
@@ -197,7 +198,7 @@ def _restore_picture(source: Path, deblurrer: FaceDeblurrer) -> UploadResult:
     except Image.DecompressionBombError:
         raise InputError(f"The picture has more than {MAX_PICTURE_PIXELS // 1_000_000} million pixels.") from None
     except (OSError, SyntaxError, ValueError):
-        raise InputError("The file is not a PNG, JPEG or WebP picture, or it is damaged.") from None
+        raise InputError("The file is not a PNG, JPEG, WebP, AVIF or TIFF picture, or it is damaged.") from None
     target = source.with_name(f"restored{source.suffix}")
     summary = deblur_image(source, target, deblurrer)
     return UploadResult(target, TYPES[source.suffix], _message(summary), summary.faces)

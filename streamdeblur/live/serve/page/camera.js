@@ -77,7 +77,12 @@ function play(event) {
   // Show the latest frame immediately instead of buffering for smooth playback.
   if ("jitterBufferTarget" in event.receiver) event.receiver.jitterBufferTarget = 0;
   incoming.srcObject = new MediaStream([event.track]);
+  // Until the first frame arrives, which takes the server's engine some seconds, there is nothing to show.
+  incoming.addEventListener("loadeddata", showIncoming, { once: true });
   incoming.play().catch(() => {});
+}
+
+function showIncoming() {
   show("Your camera: original at the left of the line, restored at the right", () => {
     const width = Math.floor(incoming.videoWidth / 2);
     return width ? { width, height: incoming.videoHeight, before: [incoming, 0], after: [incoming, width] } : null;

@@ -7,7 +7,10 @@ const MAX_BYTES = Number(input.dataset.bytes);
 const SUFFIXES = input.accept.split(",");
 const CLIPS = [".mp4", ".mov", ".webm"];
 // The result of a MOV clip is an MP4 clip.
-const RESULT_SUFFIXES = { "image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "video/mp4": ".mp4", "video/webm": ".webm" };
+const RESULT_SUFFIXES = {
+  "image/png": ".png", "image/jpeg": ".jpg", "image/webp": ".webp", "image/avif": ".avif", "image/tiff": ".tif",
+  "video/mp4": ".mp4", "video/webm": ".webm",
+};
 const PROGRESS_MILLISECONDS = 400;
 // The share of the work after which the pace of the first frames, which are slower, says what is left.
 const FORESEEABLE = 0.05;

@@ -74,6 +74,7 @@ function clearStatistics() {
 
 async function startCamera() {
   queue.select(null);
+  close("Waiting for the first picture of the camera …");
   paused = false;
   faces = { count: 0, at: 0 };
   $("camera").disabled = true;
@@ -90,6 +91,7 @@ async function startCamera() {
     });
     showMessage("Restoring your camera. The line appears when a face is found.");
   } catch (error) {
+    close();
     showMessage(error.message, "error");
   }
   $("camera").disabled = false;

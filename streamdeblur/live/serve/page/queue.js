@@ -177,7 +177,11 @@ class Row {
     for (const [action, words] of Object.entries({ download: "Download", cancel: "Cancel", again: "Try again", remove: "Remove" })) {
       this.parts[action].setAttribute("aria-label", `${words}: ${name}`);
     }
-    this.parts.name.addEventListener("click", () => queue.select(entry));
+    this.parts.name.addEventListener("click", () => {
+      queue.select(entry);
+      // below a picture on a narrow screen, the list may be far from it
+      document.getElementById("stage").scrollIntoView({ block: "nearest" });
+    });
     this.parts.cancel.addEventListener("click", () => queue.cancel(entry));
     this.parts.again.addEventListener("click", () => queue.again(entry));
     this.parts.remove.addEventListener("click", () => queue.remove(entry));
