@@ -311,8 +311,8 @@ def table(rows: Sequence[Figures]) -> str:
         [
             row.network, f"{row.extent:g}", f"{row.mean_extent:.0f}", f"{row.step:.0f}", str(row.faces),
             f"{100 * row.treated:.0f}",
-            f"{row.psnr_blurry:.2f} -> {row.psnr:.2f}", shown(row.psnr_gain, "+.2f"),
-            f"{row.ssim_blurry:.3f} -> {row.ssim:.3f}", shown(row.ssim_gain, "+.3f"), shown(row.flicker_ratio, ".2f"),
+            f"{row.psnr_blurry:.2f} → {row.psnr:.2f}", shown(row.psnr_gain, "+.2f"),
+            f"{row.ssim_blurry:.3f} → {row.ssim:.3f}", shown(row.ssim_gain, "+.3f"), shown(row.flicker_ratio, ".2f"),
             shown(row.velocity_ratio, ".2f") if row.velocity_ratio else "no landmark detector", f"{row.milliseconds:.0f}",
         ]
         for row in rows
