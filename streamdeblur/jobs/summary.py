@@ -46,11 +46,15 @@ class JobSummary:
         """How many faces were restored, and why the others were not."""
         found = "1 face" if self.faces == 1 else f"{self.faces} faces"
         share = f" ({self.restored / self.faces:.0%})" if self.faces else ""
+        return ", ".join([f"{found}, {self.restored} restored{share}{shown_sizes(self.restored_by_size)}", *self.left_in_words])
+
+    @property
+    def left_in_words(self) -> list[str]:
+        """How many faces were left as they were, for each reason that there was."""
         reasons = {
             "too little to gain": self.skipped_sharp, "not chosen": self.not_chosen, "the network failed": self.failed
         }  # fmt: skip
-        left = [f"{count} left: {reason}" for reason, count in reasons.items() if count]
-        return ", ".join([f"{found}, {self.restored} restored{share}{shown_sizes(self.restored_by_size)}", *left])
+        return [f"{count} left: {reason}" for reason, count in reasons.items() if count]
 
     @classmethod
     def of(cls, source: str | Path, target: str | Path, deblurrer: FaceDeblurrer, warnings: list[str], **figures: Any) -> Self:

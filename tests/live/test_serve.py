@@ -253,6 +253,14 @@ def test_only_the_suffix_of_the_file_name_is_used(port, face_picture):
     assert headers["Content-Disposition"] == 'attachment; filename="restored.png"'
 
 
+def test_why_faces_stay_as_they_are_is_told(inverting_options, face_picture):
+    stream = io.BytesIO()
+    Image.fromarray(face_picture).save(stream, "PNG")
+    with served(inverting_options.changed(only="largest")) as (opened, _):
+        _, headers, _ = restore(opened, "a.png", stream.getvalue())
+    assert headers["X-Message"] == "1 of 2 faces restored, 1 left: not chosen."
+
+
 def test_uploads_beyond_the_limit_are_not_read(port, monkeypatch):
     monkeypatch.setattr(uploads, "MAX_BYTES", 1000)
     # With a Content-Length, and chunked without one.

@@ -252,8 +252,8 @@ def _message(summary: JobSummary) -> str:
     faces, restored = summary.faces, summary.restored
     if not faces:
         message = "No face was found."
-    elif not restored:
+    elif summary.skipped_sharp == faces:
         message = "The faces would gain too little: they are left as they are."
     else:
-        message = f"{restored} of {faces} faces restored" + ("." if restored == faces else "; the others would gain too little.")
+        message = f"{', '.join([f'{restored} of {faces} faces restored', *summary.left_in_words])}."
     return " ".join([message, *(f"{warning[:1].upper()}{warning[1:]}." for warning in summary.warnings[:MAX_WARNINGS])])
