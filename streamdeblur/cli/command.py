@@ -13,9 +13,6 @@ from typer.core import TyperCommand, TyperGroup, TyperOption
 from streamdeblur.cli.panels import OTHER, panel_of, place_of
 from streamdeblur.known_names import nearest, shown
 
-PICTURES = (".png", ".jpg", ".jpeg", ".webp")
-"""Suffixes by which a file that is given in place of a command is taken for a picture."""
-
 BOTH = "INPUT OUTPUT"
 """What stands in the help for the arguments of a command that makes one file of another."""
 
@@ -83,7 +80,9 @@ class Group(TyperGroup):
     def _meant(self, ctx: Any, args: Sequence[str]) -> str:
         """A question that names the command which was probably meant; empty where none is near."""
         if ctx.parent is None and os.path.exists(args[0]):
-            command = "image" if PurePath(args[0]).suffix.lower() in PICTURES else "video"
+            from streamdeblur.pictures.writer import SUFFIXES
+
+            command = "image" if PurePath(args[0]).suffix.lower() in SUFFIXES else "video"
             return f" Did you mean: {ctx.command_path} {command} {shlex.join(args)}?"
         inner = [f"{name}:{word}" for name, group in self.commands.items() if isinstance(group, Group) for word in group.commands]
         near = nearest(args[0], [*self.commands, *inner])

@@ -15,6 +15,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from streamdeblur.cli.output import shown_level
+from streamdeblur.cli.parameters import Quiet
 
 LEVELS = {"error": logging.ERROR, "warning": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG}
 OPTIONAL_VALUES = {"--verbose": "debug", "-v": "debug"}
@@ -28,7 +29,6 @@ Log = Annotated[
     Path | None,
     typer.Option("--log", metavar="FILE", help="Write all that happens to this file as well, with times and details."),
 ]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.")]
 
 logger = logging.getLogger("streamdeblur")
 

@@ -51,7 +51,7 @@ def preview_video(
 
     Args:
         source: A file that FFmpeg decodes, or a URL where `allow_network` is set.
-        target: A .png, .jpg or .webp file.
+        target: The picture; its suffix decides the format, as that of `deblur_image` does.
         deblurrer: An open deblurrer; it is reset.
         at: Time of the frame in seconds from the first one; by default the middle of the video.
         overwrite: Replace the target if it exists.

@@ -22,6 +22,7 @@ def clips(tmp_path_factory, few_pictures):
     folder = tmp_path_factory.mktemp("clips")
     for name in ("a.mp4", "b.mp4", "c.mkv"):
         write_video(folder / name, few_pictures[:3])
+    (folder / "scan.TIFF").touch()
     return folder
 
 
@@ -59,6 +60,7 @@ def test_help_stands_in_panels():
         ("hourglass", "Did you mean 'train hourglass'?"),
         ("train hourglas", "Did you mean 'hourglass'?"),
         ("a.mp4 out.mp4", "Did you mean: streamdeblur video a.mp4 out.mp4?"),
+        ("scan.TIFF out.png", "Did you mean: streamdeblur image scan.TIFF out.png?"),
         ("video a.mp4 o.mp4 --strenght 1", "No such option: --strenght. Did you mean --strength?"),
         ("video a.mp4 o.mp4 --strenght=1", "No such option: --strenght. Did you mean --strength?"),
         ("video a.mp4 o.mp4 -strength 1", "No such option: -strength. Did you mean --strength?"),
