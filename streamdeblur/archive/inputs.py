@@ -11,9 +11,10 @@ from pathlib import Path
 
 from streamdeblur.errors import InputError
 from streamdeblur.jobs import batch
+from streamdeblur.video.stdin import STDIN
 
-LIST, STDIN = "@", "-"
-"""What stands before the name of a list, and for the list on stdin."""
+LIST = "@"
+"""What stands before the name of a list."""
 
 
 def find_inputs(inputs: Sequence[str]) -> list[Path]:

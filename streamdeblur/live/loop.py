@@ -21,7 +21,7 @@ from streamdeblur.live.plan import BUDGET_SHARE
 from streamdeblur.live.restore_worker import RestoreWorker
 from streamdeblur.live.restorer import Restorer
 from streamdeblur.live.sink_worker import OutputFrame, SinkWorker
-from streamdeblur.live.sinks import STDOUT, sink_openers
+from streamdeblur.live.sinks import sink_openers
 from streamdeblur.live.sources import LiveSource, open_live_source
 from streamdeblur.live.status_frame import status_frame
 from streamdeblur.live.summary import LivePlan, LiveSummary
@@ -31,6 +31,7 @@ from streamdeblur.live.unused import may_be_requested, unused_settings
 from streamdeblur.live.view import Preview, overlay_lines
 from streamdeblur.live.warning_log import WarningLog
 from streamdeblur.video.source import shown_source
+from streamdeblur.video.stdin import STDOUT
 from streamdeblur.weights import AUTO, automatic_names
 
 if TYPE_CHECKING:

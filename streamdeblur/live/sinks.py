@@ -21,13 +21,13 @@ from streamdeblur.live.virtual_camera import VirtualCamera
 from streamdeblur.video.encoders import SUFFIXES
 from streamdeblur.video.raw import discard_stdout, write_raw
 from streamdeblur.video.source import is_url, shown_source
+from streamdeblur.video.stdin import STDOUT
 
 if TYPE_CHECKING:
     import av
 
     from streamdeblur.video.description import StreamTags
 
-STDOUT = "-"
 SINKS = (PREVIEW, "camera[:DEVICE]", "null", STDOUT, *SUFFIXES, "a URL")
 
 

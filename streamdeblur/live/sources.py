@@ -16,12 +16,12 @@ from streamdeblur.live.pattern import PatternSource
 from streamdeblur.video.description import StreamTags
 from streamdeblur.video.raw import RawReader, open_stdin
 from streamdeblur.video.source import is_url, open_source, shown_source, without_protocol
+from streamdeblur.video.stdin import STDIN
 
 if TYPE_CHECKING:
     import av
 
 PATTERN = "pattern"
-STDIN = "-"
 TIMEOUT_SECONDS = 5.0
 """Time without data after which a network stream is considered lost."""
 DEFAULT_RATE = Fraction(30)

@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 from streamdeblur.live.options import PREVIEW, LiveOptions
 from streamdeblur.live.sinks import is_file
-from streamdeblur.live.sources import PATTERN, STDIN
+from streamdeblur.live.sources import PATTERN
 from streamdeblur.options import EncodingOptions
 from streamdeblur.video.source import is_url
+from streamdeblur.video.stdin import STDIN
 
 CAMERA, FILE = "a camera", "a file"
 KINDS = {PATTERN: "the test pattern", STDIN: "raw frames"}

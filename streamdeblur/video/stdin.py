@@ -12,7 +12,7 @@ from typing import TextIO
 from streamdeblur.errors import InputError
 
 STDIN = STDOUT = "-"
-"""A source that is read from stdin; a target that is written to stdout."""
+"""A source, or a list of inputs, that is read from stdin; a target that is written to stdout."""
 
 
 class StdinFile:

@@ -22,6 +22,7 @@ from streamdeblur.errors import OptionError, OutputError
 from streamdeblur.live.options import PREVIEW, LiveOptions
 from streamdeblur.statistics import shown_sizes
 from streamdeblur.video.source import shown_source
+from streamdeblur.video.stdin import STDOUT
 
 if TYPE_CHECKING:
     from streamdeblur.live.loop import LiveLoop
@@ -50,7 +51,7 @@ def command(
 ) -> None:
     to = settings.get("to")
     # the frames may go to stdout
-    err = isinstance(to, list) and "-" in to
+    err = isinstance(to, list) and STDOUT in to
     with handle_errors(quiet=quiet, json=json, err=err):
         if list_cameras:
             _list_cameras(json=json)
