@@ -77,7 +77,7 @@ function play(event) {
   // Show the latest frame immediately instead of buffering for smooth playback.
   if ("jitterBufferTarget" in event.receiver) event.receiver.jitterBufferTarget = 0;
   incoming.srcObject = new MediaStream([event.track]);
-  // Until the first frame arrives, which takes the server's engine some seconds, there is nothing to show.
+  // There is no frame to show until the server's engine has started, which takes some seconds.
   incoming.addEventListener("loadeddata", showIncoming, { once: true });
   incoming.play().catch(() => {});
 }

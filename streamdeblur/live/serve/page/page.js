@@ -91,7 +91,7 @@ async function startCamera() {
     });
     showMessage("Restoring your camera. The line appears when a face is found.");
   } catch (error) {
-    close();
+    if (!queue.selected) close();
     showMessage(error.message, "error");
   }
   $("camera").disabled = false;
