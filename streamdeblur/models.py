@@ -56,6 +56,8 @@ def networks_at_hand(own: Sequence[Path] = (), *, measured: bool = False) -> lis
         known = {one.engine: one.ms for one in speeds if (one.network, one.crop_size) == (shipped.name, CROP_SIZE) and one.ms}
         engine = next((name for name in order if name in known), None)
         network, time = Network.read(network_path(shipped.name)), known[engine] if engine else None
+        if measured and not shipped.automatic:
+            time, engine = _measured(network)
         found.append(_found(network, shipped.name, shipped.summary, time, engine, gains_of(shipped.name)))
     for network in files:
         own_time, own_engine = _measured(network) if measured else (None, None)

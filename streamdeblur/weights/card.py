@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from importlib.resources import files
 
-SECTION = re.compile(r"^## `(\w+)`$(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
+SECTION = re.compile(r"^## `([\w-]+)`$(.*?)(?=^## |\Z)", re.MULTILINE | re.DOTALL)
 ROW = re.compile(r"^\| (.+?) \(\d+\) \| ([\d.]+) -> ([\d.]+) \|", re.MULTILINE)
 """What was blurred and how, how many pairs, and the PSNR in dB before and after."""
 

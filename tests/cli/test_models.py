@@ -8,7 +8,7 @@ import pytest
 
 from streamdeblur.models import networks_at_hand
 from streamdeblur.speeds import MEASURED
-from streamdeblur.weights import network_names
+from streamdeblur.weights import automatic_names, network_names
 from support.cli import run
 from support.models.networks import write_network
 
@@ -20,7 +20,8 @@ def test_the_networks_that_can_be_named_are_listed_with_the_figures_of_their_car
     stream, lite, mine = found["stream"], found["lite"], found[str(own)]
     assert (stream["licence"], stream["memory"], lite["memory"], lite["crop_sizes"]) == ("MIT", 4, 0, [128, 192, 256])
     assert stream["gains"]["runs, VLA with camera shake, 4 to 24 px"] > stream["gains"]["VLA with camera shake, 4 to 24 px"] > 2
-    assert all(found[name]["gains"]["PrAvg 11"] > 0 for name in network_names())
+    assert all("PrAvg 11" in found[name]["gains"] for name in network_names())
+    assert all(found[name]["gains"]["PrAvg 11"] > 0 for name in automatic_names())
     assert (mine["gains"], mine["ms"], mine["megabytes"]) == ({}, None, round(os.path.getsize(own) / 1e6, 1))
     table = run("models", "own.onnx", cwd=tmp_path).stdout
     for words in (*network_names(), "own.onnx", "MIT", "models --measure"):
