@@ -423,7 +423,7 @@ class VideoOptions(RangeOptions, ComposedSettings):
     @model_validator(mode="after")
     def _refuse_zoom_alone(self) -> Self:
         if self.zoom and not self.side_by_side:
-            raise ValueError("zoom needs side_by_side")
+            raise ValueError("zoom needs side_by_side (--side-by-side)")
         return self
 
     if TYPE_CHECKING:

@@ -83,10 +83,11 @@ def preview_video(
 def _checked_time(source: str | Path, at: float | None, *, allow_network: bool) -> float:
     """The time of the frame, which lies in the video by what that declares."""
     reader = Reader(source, allow_network=allow_network)
-    seconds = reader.total_seconds
+    seconds, frames = reader.total_seconds, reader.total_frames
     reader.close()
     if at is None:
-        return (seconds or 0.0) / 2
+        # a single frame stands at the beginning of its time
+        return 0.0 if frames == 1 else (seconds or 0.0) / 2
     if seconds is not None and at >= seconds:
         raise _beyond(source, at)
     return at

@@ -88,10 +88,11 @@ class VideoSummary(JobSummary):
     def in_words(self) -> str:
         """What was done, in one line."""
         target = "stdout" if self.output == STDOUT else self.output
+        frames = "1 frame" if self.frames == 1 else f"{self.frames} frames"
         before, after = self.median_blur or (0.0, 0.0)
         blur = f"; median blur of the restored faces {before:.2f} before, {after:.2f} after" if self.median_blur else ""
         return (
-            f"{target}: {self.frames} frames in {self.seconds:.1f} s ({self.fps:.1f} fps); {self.faces_in_words}{blur}; "
+            f"{target}: {frames} in {self.seconds:.1f} s ({self.fps:.1f} fps); {self.faces_in_words}{blur}; "
             f"{self.network}, {self.engine}, {self.detector}"
         )
 

@@ -100,7 +100,9 @@ def _content(file: Path) -> str:
 
 
 def _list(found: dict[str, str]) -> str:
-    return f"Found: {', '.join(f'{device} ({title})' for device, title in found.items())}." if found else "No camera was found."
+    if not found:
+        return "No camera was found. Connect one, or try '--source pattern', which needs none."
+    return f"Found: {', '.join(f'{device} ({title})' for device, title in found.items())}."
 
 
 def _advice(error: av.FFmpegError | OSError) -> str:

@@ -19,9 +19,9 @@ from streamdeblur.live.recording import Recording
 from streamdeblur.live.recording_file import RecordingFiles
 from streamdeblur.live.virtual_camera import VirtualCamera
 from streamdeblur.video.encoders import SUFFIXES
-from streamdeblur.video.raw import discard_stdout, write_raw
+from streamdeblur.video.raw import FRAMES_OUT, discard_stdout, write_raw
 from streamdeblur.video.source import is_url, shown_source
-from streamdeblur.video.stdin import STDOUT
+from streamdeblur.video.stdin import STDOUT, redirected
 
 if TYPE_CHECKING:
     import av
@@ -86,13 +86,14 @@ def sink_opener(name: str, options: LiveOptions) -> SinkOpener:
 
     Raises:
         OptionError: There is no such sink, or a folder of this name exists.
-        OutputError: A file of this name exists, or is the source.
+        OutputError: A file of this name exists, or is the source; or stdout is a terminal.
     """
     family, _, argument = name.partition(":")
     threads = plan_threads("live", options.restoration.cores).encoder
     if name == "null":
         return lambda frame, rate, tags: NullSink()
     if name == STDOUT:
+        redirected(sys.stdout, FRAMES_OUT)
         return lambda frame, rate, tags: StdoutSink(frame)
     if family == "camera":
         return lambda frame, rate, tags: VirtualCamera(frame, rate, argument or None)

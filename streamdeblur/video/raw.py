@@ -14,12 +14,17 @@ from streamdeblur.setting_types import LARGEST_SIDE
 from streamdeblur.video.copying import line_bytes, plane_lines
 from streamdeblur.video.layouts import layout_of
 from streamdeblur.video.source import MAX_PIXELS
+from streamdeblur.video.stdin import redirected
 
 if TYPE_CHECKING:
     import av
 
 PIECE = 1 << 20
 """Bytes that are read at once, at most: a frame takes memory as its bytes come, however large a header says it is."""
+FRAMES_IN = "Send frames, such as those of: ffmpeg -i in.mp4 -f yuv4mpegpipe - | streamdeblur pipe | ffmpeg -i - out.mp4"
+"""What to do where frames are read from stdin, and it is a terminal."""
+FRAMES_OUT = "Send the frames to a file or another program: > FILE, or | PROGRAM."
+"""What to do where frames are written to stdout, and it is a terminal."""
 
 
 class RawReader:
@@ -93,8 +98,12 @@ def _whole(stream: BinaryIO, size: int, first: bytes) -> bytearray:
 
 
 def open_stdin() -> BinaryIO:
-    """Open stdin without Python's buffer, whose lock aborts a program that exits while a thread waits for input."""
-    return open(sys.stdin.fileno(), "rb", buffering=0, closefd=False)
+    """Open stdin without Python's buffer, whose lock aborts a program that exits while a thread waits for input.
+
+    Raises:
+        InputError: stdin is a terminal, or this process has none.
+    """
+    return open(redirected(sys.stdin, FRAMES_IN), "rb", buffering=0, closefd=False)
 
 
 def write_raw(stream: BinaryIO, frame: av.VideoFrame) -> None:

@@ -9,7 +9,7 @@ import stat
 import sys
 from typing import TextIO
 
-from streamdeblur.errors import InputError
+from streamdeblur.errors import InputError, OutputError
 
 STDIN = STDOUT = "-"
 """A source, or a list of inputs, that is read from stdin; a target that is written to stdout."""
@@ -23,9 +23,7 @@ class StdinFile:
         Raises:
             InputError: stdin is a terminal, or this process has none.
         """
-        self._descriptor = descriptor_of(sys.stdin)
-        if os.isatty(self._descriptor):
-            raise InputError("stdin is a terminal. Give a file, or send a video: ... | streamdeblur video - out.mp4.")
+        self._descriptor = redirected(sys.stdin, "Give a file, or send a video: ... | streamdeblur video - out.mp4.")
         self._regular = stat.S_ISREG(os.fstat(self._descriptor).st_mode)
         self._stopped, self._stop = os.pipe()
 
@@ -92,3 +90,22 @@ def descriptor_of(stream: TextIO | None) -> int:
     except (OSError, ValueError):
         pass  # told below
     raise InputError("This process has no stdin or stdout that a video could pass through. Give a file.")
+
+
+def redirected(stream: TextIO | None, advice: str) -> int:
+    """Return the descriptor of a standard stream that is a pipe or a file.
+
+    Args:
+        stream: ``sys.stdin`` or ``sys.stdout``.
+        advice: What to do where it is a terminal, on which nobody can type or read frames.
+
+    Raises:
+        InputError: stdin is a terminal, or the process has no such stream.
+        OutputError: stdout is a terminal.
+    """
+    descriptor = descriptor_of(stream)
+    if os.isatty(descriptor):
+        if stream is sys.stdin:
+            raise InputError(f"stdin is a terminal. {advice}")
+        raise OutputError(f"stdout is a terminal. {advice}")
+    return descriptor

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 
-from streamdeblur.errors import OutputError
 from streamdeblur.options import Container, EncodingOptions, StreamOptions
 from streamdeblur.partial_file import Partial
 from streamdeblur.video.metadata import time_scales
 from streamdeblur.video.reader import Reader
-from streamdeblur.video.stdin import descriptor_of
+from streamdeblur.video.stdin import descriptor_of, redirected
 from streamdeblur.video.writer import Writer
 
 FORMATS = {"y4m": "yuv4mpegpipe"}
@@ -55,8 +53,7 @@ class StdoutWriter(Writer):
             InputError: This process has no stdout.
             OutputError: stdout is a terminal.
         """
-        if os.isatty(descriptor_of(sys.stdout)):
-            raise OutputError("stdout is a terminal. Name a file, or send the video on: streamdeblur video in.mp4 - | mpv -.")
+        redirected(sys.stdout, "Name a file, or send the video on: streamdeblur video in.mp4 - | mpv -.")
         self._container: Container = container
         super().__init__(Path("stdout"), reader, encoding, streams, side_by_side=side_by_side, threads=threads)
 

@@ -115,14 +115,21 @@ def test_what_cannot_be_streamed_is_told(arguments, words, clip, quick, tmp_path
     assert not list(tmp_path.iterdir())
 
 
-@pytest.mark.parametrize(("arguments", "words"), [(["-", "OUT"], "stdin is a terminal"), (["IN", "-"], "stdout is a terminal")])
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["video", "-", "OUT"], "stdin is a terminal"),
+        (["video", "IN", "-"], "stdout is a terminal"),
+        (["pipe"], "stdin is a terminal"),
+        (["live", "--source", "-", "--size", "32x32", "--headless"], "stdin is a terminal"),
+        (["live", "--source", "IN", "--to", "-", "--headless"], "stdout is a terminal"),
+    ],
+)
 def test_terminals_carry_no_video(arguments, words, clip, quick, tmp_path):
     places = {"IN": clip, "OUT": tmp_path / "out.mkv"}
     ours, theirs = pty.openpty()
     with open(theirs, "r+b", buffering=0) as terminal, open(ours, "rb"):
-        process = start(
-            "video", *(places.get(word, word) for word in arguments), *quick, stdin=terminal, stdout=terminal, stderr=-1
-        )
+        process = start(*(places.get(word, word) for word in arguments), *quick, stdin=terminal, stdout=terminal, stderr=-1)
         _, stderr = process.communicate(timeout=120)
     assert process.returncode == 2
     assert words in stderr.decode()

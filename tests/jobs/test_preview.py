@@ -51,6 +51,11 @@ def test_the_command_names_its_picture_after_the_video_and_replaces_it(tmp_path,
     assert (refused.exit_code, "--overwrite" in refused.stderr) == (2, True)
 
 
+def test_the_middle_of_a_single_frame_is_that_frame(tmp_path, few_pictures, inverting):
+    single = write_video(tmp_path / "one.mkv", few_pictures[:1], VideoSpec(codec="ffv1", options={}))
+    assert preview_video(single, tmp_path / "out.png", inverting).time == 0
+
+
 def test_times_and_targets_that_do_not_exist_are_refused(tmp_path, source, inverting):
     with pytest.raises(InputError, match=r"talk.mkv has no frame at 9 s. Choose an earlier time: --at TIME."):
         preview_video(source, tmp_path / "out.png", inverting, 9.0)
