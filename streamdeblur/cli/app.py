@@ -125,7 +125,9 @@ class LazyCommand(TyperCommand):
         module = import_module(self._module)
         function = module.command
         app = typer.Typer(add_completion=False)
-        text = "\n\n".join(filter(None, (self.help, getdoc(function))))
+        # the lines of a docstring are those of the source, and the terminal has its own
+        paragraphs = (getdoc(function) or "").split("\n\n")
+        text = "\n\n".join(filter(None, (self.help, *(paragraph.replace("\n", " ") for paragraph in paragraphs))))
         context = getattr(module, "CONTEXT", None)
         app.command(self.name, cls=Command, context_settings=context, help=text, epilog=EPILOG)(with_log_options(function))
         command = get_command(app)

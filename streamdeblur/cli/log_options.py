@@ -23,7 +23,12 @@ OPTIONAL_VALUES = {"--verbose": "debug", "-v": "debug"}
 
 Verbose = Annotated[
     Literal["error", "warning", "info", "debug"] | None,
-    typer.Option("--verbose", "-v", help="What is shown while the command works (default: info); alone, all: debug."),
+    typer.Option(
+        "--verbose",
+        "-v",
+        metavar="LEVEL",
+        help="What is shown: error, warning, info (the default) or debug, which is all; alone: debug.",
+    ),
 ]
 Log = Annotated[
     Path | None,

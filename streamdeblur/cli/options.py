@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal, get_args, get_origin
 import typer
 from pydantic.fields import FieldInfo
 
+from streamdeblur.cli.parameters import NAME_OR_FILE
 from streamdeblur.options import Settings
 from streamdeblur.setting_messages import ValueType, in_words
 from streamdeblur.weights import AUTO, network_names
@@ -61,7 +62,7 @@ def _parameter(name: str, field: FieldInfo, flag: str | None) -> inspect.Paramet
     kind = _kind(value_type)
     if kind is bool and not name.startswith("no_"):
         flag += f"/--no-{flag[2:]}"
-    placeholder = _placeholder(value_type)
+    placeholder = NAME_OR_FILE if name == "network" else _placeholder(value_type)
     names = [flag, FFMPEG_SPELLINGS[name]] if name in FFMPEG_SPELLINGS else [flag]
     option = typer.Option(
         *names, help=described(name, field), metavar=placeholder, show_default=False, autocompletion=_choices(name, value_type)

@@ -6,6 +6,7 @@ import json
 import logging
 import shutil
 import sys
+import textwrap
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
@@ -64,6 +65,14 @@ def show_log(*, quiet: bool = False) -> Iterator[None]:
 def print_json(content: Mapping[str, object], *, err: bool = False) -> None:
     """Print one JSON object on a line of its own: the last line of stdout, or of stderr where stdout holds frames (`err`)."""
     typer.echo(json.dumps(content, default=str), err=err)
+
+
+def print_words(text: str, *, err: bool = False) -> None:
+    """Print a sentence of results on stdout, or on stderr (`err`). On a terminal, its lines end between words."""
+    if (sys.stderr if err else sys.stdout).isatty():
+        width = shutil.get_terminal_size((80, 24)).columns
+        text = textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
+    typer.echo(text, err=err)
 
 
 def terminal_width() -> int:

@@ -12,6 +12,9 @@ import typer
 from streamdeblur.configs import ALL
 from streamdeblur.setting_types import LONGEST_TIME, TIME, parse_seconds
 
+NAME_OR_FILE = "FILE|NAME"
+"""What stands for the value of an option that takes what is shipped by its name, and files of your own."""
+
 OutFolder = Annotated[Path | None, typer.Option("--out", help="Folder for the results of several inputs, under the same names.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only warnings and errors.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object as the last line of stdout.")]
@@ -25,7 +28,7 @@ def config_option(shipped: Collection[str]) -> Any:
     """
     names = f", or shipped settings: {', '.join(shipped)}" if shipped else ""
     text = f"YAML file with settings under the names of the options{names}. Options given here win."
-    return typer.Option("--config", metavar="FILE|NAME" if shipped else "FILE", help=text, autocompletion=lambda: list(shipped))
+    return typer.Option("--config", metavar=NAME_OR_FILE if shipped else "FILE", help=text, autocompletion=lambda: list(shipped))
 
 
 Config = Annotated[Path | None, config_option(ALL)]

@@ -61,4 +61,4 @@ def label_of(face: FaceDecision) -> list[str]:
     done = "restored" if face.restored else face.reason
     if face.gain is None or face.blur is None:
         return [f"{track}  {done}".strip()]
-    return [f"{track}  blur {face.blur:.2f}".strip(), f"{done}, {face.gain:.1f} dB"]
+    return [f"{track}  blur {face.blur:.2f}".strip(), f"{done}, {face.gain:z.1f} dB"]

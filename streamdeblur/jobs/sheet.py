@@ -94,7 +94,7 @@ def _picture(planes: Planes, left: float, top: float, width: float, height: floa
 def _texts(number: int, before: Planes, after: Planes, face: FaceDecision, threshold: float) -> list[str]:
     x0, y0, x1, y1 = upright_box(before, face.box)
     blurs = f"blur {face.blur_in(before):.2f} before, {face.blur_in(after):.2f} after"
-    expected = "" if face.gain is None else f"; {face.gain:.1f} dB to be gained"
+    expected = "" if face.gain is None else f"; {face.gain:z.1f} dB to be gained"
     asked = f", {threshold:.1f} dB needed" if expected and np.isfinite(threshold) else ""
     return [
         f"Face {number}, {x1 - x0:.0f} x {y1 - y0:.0f} px: {blurs}",

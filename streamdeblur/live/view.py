@@ -130,7 +130,7 @@ def overlay_lines(source: str, summary: LiveSummary, unrestored: float | None, g
         lines.append(f"{plan.network}, crops up to {plan.largest_crop} px, up to {plan.faces} faces, {plan.fps:g} fps:")
         lines.append(f"a face takes {plan.face_ms:.0f} ms, the rest {plan.rest_ms:.0f} ms, of {plan.limit_ms:.0f} ms")
     if gains:
-        lines.append(f"gain to be expected in dB: {', '.join(f'{gain:.1f}' for gain in gains[:MOST_GAINS])}")
+        lines.append(f"gain to be expected in dB: {', '.join(f'{gain:z.1f}' for gain in gains[:MOST_GAINS])}")
     if unrestored is not None:
         lines.append(f"Too slow: {unrestored:.0%} of the faces pass unrestored")
     return lines

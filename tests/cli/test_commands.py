@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 import re
@@ -14,6 +15,7 @@ import pytest
 from PIL import Image
 
 from streamdeblur.cli.app import COMMANDS, GROUPS
+from streamdeblur.cli.output import print_words
 from streamdeblur.errors import InputError
 from support.cli import COMMAND, run, run_process, run_with_files
 from support.media.videos import read_frames, write_video
@@ -211,6 +213,15 @@ def test_help_loads_nothing_heavy_and_names_every_command(group):
         assert not re.search(rf"\| +{heavy}$", done.stderr, re.MULTILINE), heavy
 
 
+def test_help_fits_a_terminal_of_80_columns_and_breaks_lines_only_there(monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    lines = run("batch", "--help").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    assert any(line.rstrip().endswith("segments, which workers do at the same") for line in lines)
+    assert any(re.search(r"--verbose +-v +LEVEL ", line) for line in lines)
+    assert any(re.search(r"--network +FILE\|NAME ", line) for line in lines)
+
+
 def test_a_misspelt_command_is_answered_with_the_nearest_one():
     done = run("vidoe", "in.mp4", "out.mp4")
     assert done.exit_code == 2
@@ -232,6 +243,19 @@ def test_the_log_is_shown_on_stderr_with_its_levels(monkeypatch):
         assert done.exit_code == 2
         assert done.stderr == "It begins.\nWarning: This is 50 %.\nError: No such file: a.mp4.\n"
     assert vars(logging.getLogger("streamdeblur")) == before
+
+
+@pytest.mark.parametrize("terminal", [True, False])
+def test_results_are_broken_between_words_on_a_terminal_alone(monkeypatch, terminal):
+    shown = io.StringIO()
+    shown.isatty = lambda: terminal
+    monkeypatch.setattr("sys.stdout", shown)
+    monkeypatch.setenv("COLUMNS", "40")
+    text = "a-name-that-is-longer-than-the-line-of-the-terminal.mp4: 23 frames, 2 left: too little to gain"
+    print_words(text)
+    lines = shown.getvalue().splitlines()
+    assert " ".join(lines) == text
+    assert lines[1:] == (["23 frames, 2 left: too little to gain"] if terminal else [])
 
 
 def test_names_that_the_encoding_of_the_output_lacks_are_escaped(tmp_path, few_pictures, quick):

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from streamdeblur import VideoOptions, deblur_video
 from streamdeblur.errors import OptionError
 from streamdeblur.faces.decision import FaceDecision
+from streamdeblur.faces.drawn import label_of
 from streamdeblur.faces.window import FaceWindow
 from streamdeblur.jobs.frame_view import LARGEST_ZOOM, FaceZoom
 from support.media.frames import plane_bytes
@@ -66,6 +69,11 @@ def test_faces_are_drawn_into_the_result_and_into_nothing_else(tmp_path, source,
 def decision(x, y, side, reason="gain"):
     half = side / 3.4
     return FaceDecision(1, (x - half, y - half, x + half, y + half), FaceWindow(x, y, side), reason)
+
+
+def test_a_gain_of_nothing_has_no_sign():
+    face = replace(decision(50, 50, 100, "too little gain"), gain=-0.02, crop=np.zeros((256, 256, 3), np.uint8))
+    assert label_of(face)[-1] == "too little gain, 0.0 dB"
 
 
 def test_the_zoom_holds_all_chosen_faces_follows_them_and_stays_within_the_frame():

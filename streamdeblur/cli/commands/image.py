@@ -15,7 +15,7 @@ from streamdeblur.cli.command import BOTH
 from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.outcomes import report_outcomes
-from streamdeblur.cli.output import print_json
+from streamdeblur.cli.output import print_json, print_words
 from streamdeblur.cli.parameters import Config, Json, OutFolder, Quiet
 from streamdeblur.errors import OptionError
 from streamdeblur.jobs import batch
@@ -68,11 +68,11 @@ def _run(jobs: Sequence[batch.Job], options: ImageBatchOptions, *, single: bool,
             _report_one(work(jobs[0]), quiet=quiet, json=json)
             return
         outcomes = list(batch.run(jobs, work, resume=options.resume))
-    report_outcomes(outcomes, ["faces", "restored", "skipped_sharp"], quiet=quiet, json=json)
+    report_outcomes(outcomes, ["faces", "restored"], quiet=quiet, json=json)
 
 
 def _report_one(summary: ImageSummary, *, quiet: bool, json: bool) -> None:
     if json:
         print_json(asdict(summary))
     elif not quiet:
-        typer.echo(f"{summary.output}: {summary.faces_in_words}; {summary.network}")
+        print_words(f"{summary.output}: {summary.faces_in_words}; {summary.network}")

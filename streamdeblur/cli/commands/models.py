@@ -9,7 +9,7 @@ from typing import Annotated
 import typer
 
 from streamdeblur.cli.exit_codes import handle_errors
-from streamdeblur.cli.output import print_json, print_table
+from streamdeblur.cli.output import print_json, print_table, print_words
 from streamdeblur.cli.parameters import Json
 
 Files = Annotated[list[Path] | None, typer.Argument(metavar="[FILE.onnx]...", help="Networks of your own, to be listed as well.")]
@@ -36,7 +36,9 @@ def command(files: Files = None, measure: Measure = False, json: Json = False) -
             ]
             for one in found
         ]  # fmt: skip
-        print_table(["--network", "", "MB", "ms", *COLUMNS, "licence"], rows)
-        typer.echo("ms: a face of 256 px on this machine. shake, motion: gain in dB on blur of a camera, and of faces that move.")
+        print_table(["--network", "what it does", "MB", "ms", *COLUMNS, "licence"], rows)
+        print_words(
+            "ms: a face of 256 px on this machine. shake, motion: gain in dB on blur of a camera, and of faces that move."
+        )
         if any(one.ms is None for one in found):
             typer.echo("Not measured yet: streamdeblur models --measure")

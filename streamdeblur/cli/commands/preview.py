@@ -10,7 +10,7 @@ import typer
 
 from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.options import with_settings
-from streamdeblur.cli.output import print_json
+from streamdeblur.cli.output import print_json, print_words
 from streamdeblur.cli.parameters import Config, Json, Quiet
 from streamdeblur.options import PreviewOptions
 
@@ -49,4 +49,4 @@ def command(
         if json:
             print_json(asdict(summary))
         elif not quiet:
-            typer.echo(f"{summary.output}: the frame at {summary.time:.2f} s; {summary.faces_in_words}; {summary.network}")
+            print_words(f"{summary.output}: the frame at {summary.time:.2f} s; {summary.faces_in_words}; {summary.network}")

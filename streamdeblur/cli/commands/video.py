@@ -15,7 +15,7 @@ from streamdeblur.cli.command import BOTH
 from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.outcomes import report_outcomes
-from streamdeblur.cli.output import print_json
+from streamdeblur.cli.output import print_json, print_words
 from streamdeblur.cli.parameters import Json, OutFolder, Quiet, config_option
 from streamdeblur.cli.process import NO_READER
 from streamdeblur.cli.progress import ProgressLine
@@ -73,7 +73,7 @@ def _one(source: str, target: str, options: VideoBatchOptions, *, quiet: bool, j
     if json:
         print_json(asdict(summary), err=err)
     elif not quiet:
-        typer.echo(summary.in_words, err=err)
+        print_words(summary.in_words, err=err)
 
 
 def _many(inputs: list[Path], folder: Path, options: VideoBatchOptions, *, quiet: bool, json: bool) -> None:
