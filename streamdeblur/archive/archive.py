@@ -158,9 +158,11 @@ def _left(files: Sequence[File], manifest: Manifest, shard: Shard | None) -> lis
 
 def _tell(files: Sequence[File]) -> None:
     for file in files:
-        if file.job.target.suffix != file.job.source.suffix:
-            name, suffix = file.job.target.name, file.job.source.suffix
-            logger.info("%s is written as %s: %s files cannot be written.", file.job.source, name, suffix)
+        source, target = file.job.source, file.job.target
+        # a source that is missing fails, and is written as nothing
+        if target.suffix != source.suffix and source.exists():
+            kind = f"{source.suffix} files" if source.suffix else "files without a suffix"
+            logger.info("%s is written as %s: %s cannot be written.", source, target.name, kind)
         if file.last.kind == "video" and file.last.reason:
             logger.info("%s is restored in one piece: %s.", file.job.source, file.last.reason)
 

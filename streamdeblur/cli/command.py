@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from pathlib import PurePath
 from typing import Any
 
+import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
 from streamdeblur.cli.panels import OTHER, panel_of, place_of
@@ -51,7 +52,12 @@ class Command(TyperCommand):
                 ctx.fail(f"No such option: -i. The input and the output are given without one: {BOTH}.")
             if word not in known and (answer := _meant(word, known)):
                 ctx.fail(f"No such option: {word}. {answer}")
-        return super().parse_args(ctx, args)
+        try:
+            return super().parse_args(ctx, args)
+        except typer.BadParameter as error:
+            # the words of pydantic, with which typer converts values
+            error.message = error.message.removeprefix("Value error, ")
+            raise
 
 
 def _meant(word: str, known: Sequence[str]) -> str:

@@ -35,6 +35,11 @@ def test_older_kinds_are_written_to_newer_ones_with_a_note(folder, tmp_path):
     assert (again.exit_code, again.json["skipped"]) == (0, 4)
 
 
+def test_a_source_that_is_missing_is_said_to_be_missing_alone(tmp_path):
+    done = run("video", "nothing", "--out", tmp_path / "out", cwd=tmp_path)
+    assert (done.exit_code, "No such file" in done.stderr, "is written as" in done.stderr) == (1, True, False)
+
+
 def test_several_processes_may_write_into_one_folder(folder, tmp_path):
     """As with xargs: each has other inputs, and one that is the same as another is refused."""
     quick = ("--network", write_network(tmp_path / "invert.onnx", "invert"), "--engine", "onnxruntime")
