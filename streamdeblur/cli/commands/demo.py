@@ -43,5 +43,5 @@ def command(
             f"  SSIM {result.ssim[0]:.3f} blurry -> {result.ssim[1]:.3f} restored\n"
             f"  PSNR {result.psnr[0]:.2f} dB blurry -> {result.psnr[1]:.2f} dB restored\n"
             f"  {result.improved:.0%} of them came closer to the sharp frame\n"
-            f"Written: {result.blurry}, {result.restored},\n  {result.picture} (top: blurry, middle: restored, bottom: sharp)"
+            f"Written: {result.blurry}, {result.restored},\n  {result.picture}\n  (top: blurry, middle: restored, bottom: sharp)"
         )
