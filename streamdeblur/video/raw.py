@@ -21,8 +21,6 @@ if TYPE_CHECKING:
 
 PIECE = 1 << 20
 """Bytes that are read at once, at most: a frame takes memory as its bytes come, however large a header says it is."""
-FRAMES_IN = "Send frames, such as those of: ffmpeg -i in.mp4 -f yuv4mpegpipe - | streamdeblur pipe | ffmpeg -i - out.mp4"
-"""What to do where frames are read from stdin, and it is a terminal."""
 FRAMES_OUT = "Send the frames to a file or another program: > FILE, or | PROGRAM."
 """What to do where frames are written to stdout, and it is a terminal."""
 
@@ -103,7 +101,8 @@ def open_stdin() -> BinaryIO:
     Raises:
         InputError: stdin is a terminal, or this process has none.
     """
-    return open(redirected(sys.stdin, FRAMES_IN), "rb", buffering=0, closefd=False)
+    advice = "Send raw frames: ffmpeg -i IN -f rawvideo -pix_fmt yuv420p - | streamdeblur live ..."
+    return open(redirected(sys.stdin, advice), "rb", buffering=0, closefd=False)
 
 
 def write_raw(stream: BinaryIO, frame: av.VideoFrame) -> None:

@@ -46,11 +46,11 @@ def command(
 
         from streamdeblur.deblurrer import FaceDeblurrer
         from streamdeblur.speeds import real_time_options
-        from streamdeblur.video.raw import FRAMES_IN, FRAMES_OUT, RawReader, discard_stdout
+        from streamdeblur.video.raw import FRAMES_OUT, RawReader, discard_stdout
         from streamdeblur.video.stdin import redirected
         from streamdeblur.video.y4m import Y4MReader
 
-        redirected(sys.stdin, FRAMES_IN)
+        redirected(sys.stdin, "Send frames: ffmpeg -i in.mp4 -f yuv4mpegpipe - | streamdeblur pipe | ffmpeg -i - out.mp4")
         redirected(sys.stdout, FRAMES_OUT)
         source, target = sys.stdin.buffer, sys.stdout.buffer
         raw = RawReader(source, *options.size, options.format) if options.size else None
