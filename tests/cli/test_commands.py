@@ -222,11 +222,6 @@ def test_help_fits_a_terminal_of_80_columns_and_breaks_lines_only_there(monkeypa
     assert any(re.search(r"--network +FILE\|NAME ", line) for line in lines)
 
 
-def test_a_picture_in_place_of_a_command_is_one_for_image(tmp_path):
-    (tmp_path / "face.tiff").touch()
-    assert "Did you mean: streamdeblur image face.tiff" in run("face.tiff", "sharp.tiff", cwd=tmp_path).stderr.replace("\n", " ")
-
-
 def test_a_wrong_choice_is_told_without_the_words_of_the_parser():
     done = run("config", "schema", "nope")
     assert (done.exit_code, "is not one of 'video'" in done.stderr, "Value error" in done.stderr) == (2, True, False)
