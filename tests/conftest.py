@@ -97,6 +97,13 @@ def inverting(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def quick(tmp_path_factory):
+    """Options for tests that do not look at the restoration: the shipped network and the default engine take longer to open."""
+    network = write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert")
+    return ["--network", network, "--engine", "onnxruntime"]
+
+
+@pytest.fixture(scope="session")
 def faces(photograph):
     """Five faces, uint8 RGB [256, 256, 3]."""
     return faces_of(photograph)

@@ -19,14 +19,6 @@ from streamdeblur.cli.output import print_words
 from streamdeblur.errors import InputError
 from support.cli import COMMAND, run, run_process, run_with_files
 from support.media.videos import read_frames, write_video
-from support.models.networks import write_network
-
-
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory):
-    """Options for tests that do not look at the restoration: the shipped network and the default engine take longer to open."""
-    network = write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert")
-    return ["--network", network, "--engine", "onnxruntime"]
 
 
 @pytest.fixture

@@ -8,13 +8,6 @@ import pytest
 
 from support.cli import run, run_process
 from support.media.videos import read_frames, write_video
-from support.models.networks import write_network
-
-
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory):
-    network = write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert")
-    return ("--network", network, "--engine", "onnxruntime")
 
 
 @pytest.fixture(scope="module")

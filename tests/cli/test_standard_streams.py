@@ -14,19 +14,12 @@ import pytest
 from support.cli import pipe_without_reader, run, run_process, run_with_files, start
 from support.media.frames import plane_bytes
 from support.media.videos import VideoSpec, read_frames, stamps, write_video
-from support.models.networks import write_network
 
 fcntl, pty, termios = (pytest.importorskip(name, reason="needs the pipes of POSIX") for name in ("fcntl", "pty", "termios"))
 
 FFV1, X264 = ("--codec", "ffv1"), ("--codec", "libx264", "--quality", "0")
 LOSSLESS = {"matroska": FFV1, "nut": FFV1, "ts": X264, "mp4": X264, "y4m": ()}
 """Containers that can be streamed, with what makes the video lossless in them."""
-
-
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory):
-    network = write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert")
-    return ("--network", network, "--engine", "onnxruntime")
 
 
 @pytest.fixture(scope="module")

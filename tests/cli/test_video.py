@@ -8,7 +8,6 @@ from streamdeblur.archive.archive import own_folder
 from streamdeblur.archive.manifest import locked
 from support.cli import run
 from support.media.videos import VideoSpec, read_frames, write_video
-from support.models.networks import write_network
 
 OLD = {"a.wmv": "wmv2", "a.flv": "flv", "b.mpg": "mpeg2video", "c.ogv": "libvpx"}
 
@@ -21,9 +20,8 @@ def folder(tmp_path, few_pictures):
     return tmp_path / "in"
 
 
-def test_older_kinds_are_written_to_newer_ones_with_a_note(folder, tmp_path):
+def test_older_kinds_are_written_to_newer_ones_with_a_note(folder, quick):
     out = folder.parent / "out"
-    quick = ("--network", write_network(tmp_path / "invert.onnx", "invert"), "--engine", "onnxruntime")
     done = run("video", folder, "--out", out, "--json", *quick)
     assert done.exit_code == 0, done.stderr
     targets = {path.name for path in out.iterdir()}
@@ -40,9 +38,8 @@ def test_a_source_that_is_missing_is_said_to_be_missing_alone(tmp_path):
     assert (done.exit_code, "No such file" in done.stderr, "is written as" in done.stderr) == (1, True, False)
 
 
-def test_several_processes_may_write_into_one_folder(folder, tmp_path):
+def test_several_processes_may_write_into_one_folder(folder, quick):
     """As with xargs: each has other inputs, and one that is the same as another is refused."""
-    quick = ("--network", write_network(tmp_path / "invert.onnx", "invert"), "--engine", "onnxruntime")
     out = folder.parent / "out"
     with locked(own_folder([folder / "a.wmv"], out), None):
         assert run("video", folder / "b.mpg", "--out", out, *quick).exit_code == 0

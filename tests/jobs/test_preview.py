@@ -11,7 +11,6 @@ from streamdeblur.errors import InputError, OutputError
 from streamdeblur.jobs.sheet import FACE, WIDTH
 from support.cli import run
 from support.media.videos import VideoSpec, write_video
-from support.models.networks import write_network
 
 
 @pytest.fixture(scope="module")
@@ -40,8 +39,7 @@ def test_a_preview_shows_the_frame_at_a_time_before_and_after(tmp_path, source, 
     )
 
 
-def test_the_command_names_its_picture_after_the_video_and_replaces_it(tmp_path, source):
-    quick = ("--network", write_network(tmp_path / "invert.onnx", "invert"), "--engine", "onnxruntime")
+def test_the_command_names_its_picture_after_the_video_and_replaces_it(tmp_path, source, quick):
     for _ in range(2):
         done = run("preview", source, "--json", *quick, cwd=tmp_path)
         assert (done.exit_code, done.json["time"], done.json["output"]) == (0, 0.24, "talk.preview.png")
@@ -67,7 +65,7 @@ def test_times_and_targets_that_do_not_exist_are_refused(tmp_path, source, inver
 
 
 @pytest.mark.parametrize("kind", ["colour", "gray", "transparent", "deep"])
-def test_a_picture_beside_its_result(tmp_path, few_pictures, kind):
+def test_a_picture_beside_its_result(tmp_path, few_pictures, kind, quick):
     picture = few_pictures[0][..., ::-1]
     written = {
         "colour": picture,
@@ -76,8 +74,7 @@ def test_a_picture_beside_its_result(tmp_path, few_pictures, kind):
         "deep": picture.astype(np.uint16) * 257,
     }[kind]
     cv2.imwrite(str(tmp_path / "in.png"), written)
-    quick = ("--network", write_network(tmp_path / "invert.onnx", "invert"), "--engine", "onnxruntime", "--always")
-    done = run("image", tmp_path / "in.png", tmp_path / "out.jpg", "--side-by-side", *quick)
+    done = run("image", tmp_path / "in.png", tmp_path / "out.jpg", "--side-by-side", "--always", *quick)
     assert done.exit_code == 0, done.stderr
     assert "1 face, 1 restored (100%)" in done.stdout
     sheet = read(tmp_path / "out.jpg")

@@ -217,13 +217,6 @@ def test_settings_that_cannot_be_used_are_refused(tmp_path, source):
     refuse(source, tmp_path / "out.mp4", NetworkError, "none.onnx", network=tmp_path / "none.onnx")
 
 
-@pytest.fixture(scope="module")
-def quick(tmp_path_factory):
-    """Options of a network and an engine that open quickly."""
-    network = write_network(tmp_path_factory.mktemp("networks") / "invert.onnx", "invert")
-    return ["--network", network, "--engine", "onnxruntime"]
-
-
 def test_a_full_disk_ends_with_a_message_and_leaves_nothing(tmp_path, blurry_video, quick):
     """A limit on the size of files stands for a full disk: writing fails half-way in the same place."""
     with files_of_at_most(60_000):
