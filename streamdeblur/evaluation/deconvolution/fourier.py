@@ -71,6 +71,10 @@ class LeastSquares:
         """Return the planes after the adjoint of the blur."""
         return planes_of(self.data(planes), *self._size)
 
+    def blurred_back(self, planes: Planes) -> Planes:
+        """Return the planes after the blur and its adjoint, K'K x."""
+        return planes_of(self._blur_power * spectrum(planes), *self._size)
+
     def data(self, blurry: Planes) -> Spectrum:
         """Return the data term of the blurry picture y, which `solve` takes."""
         return np.asarray(np.conj(self._transfer) * spectrum(blurry), np.complex64)

@@ -20,6 +20,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
@@ -137,7 +138,7 @@ def _solved(system: LeastSquares, blurry: Planes, weights: Planes, energy: float
     """Solve ``(K'K + diag(weights)) x = K'y`` by preconditioned conjugate gradients (Hestenes & Stiefel 1952)."""
 
     def applied(planes: Planes) -> Planes:
-        return system.correlated(system.blurred(planes)) + weights * planes
+        return system.blurred_back(planes) + weights * planes
 
     x, diagonal = start, np.float32(energy) + weights
     rest = system.correlated(blurry) - applied(x)
@@ -172,15 +173,12 @@ def _fitted(edges: Planes, blurry: NDArray[np.complex64], ridge: float, start: K
     found = spectrum(edges)
     around = _lags(planes_of(np.square(np.abs(found)).sum(0).astype(np.complex64), *edges.shape[1:]), side - 1)
     wanted = _lags(planes_of((np.conj(found) * blurry).sum(0), *edges.shape[1:]), side // 2)
-    size = scipy.fft.next_fast_len(2 * side - 1, real=True)
-    padded = np.zeros((size, size), np.float32)
-    padded[: 2 * side - 1, : 2 * side - 1] = around
-    transfer = scipy.fft.rfft2(np.roll(padded, (1 - side, 1 - side), (0, 1))).real + np.float32(ridge)
-    rate = np.float32(1 / transfer.max())
+    around[side - 1, side - 1] += np.float32(ridge)
+    rate = np.float32(1 / np.abs(scipy.fft.fft2(around)).max())
     kernel = ahead = start
     momentum = 1.0
     for _ in range(FIT_STEPS):
-        slope = scipy.fft.irfft2(transfer * scipy.fft.rfft2(ahead, (size, size)), (size, size))[:side, :side] - wanted
+        slope = cv2.filter2D(ahead, -1, around, borderType=cv2.BORDER_CONSTANT) - wanted
         before, kernel = kernel, np.asarray(np.maximum(ahead - rate * slope, 0), np.float32)
         momentum, last = (1 + np.sqrt(1 + 4 * momentum**2)) / 2, momentum
         ahead = kernel + np.float32((last - 1) / momentum) * (kernel - before)
