@@ -11,7 +11,7 @@ from streamdeblur.engines import open_engine
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.network import Network
 from streamdeblur.speeds import as_measured, known_speeds, measurable_engines, measure, seconds_by_size
-from streamdeblur.weights import AUTO, network_path, shipped_networks
+from streamdeblur.weights import AUTO, network_names, network_path, shipped_networks
 from streamdeblur.weights.card import gains_of
 
 OWN = "a file of your own"
@@ -49,15 +49,13 @@ def networks_at_hand(own: Sequence[Path] = (), *, measured: bool = False) -> lis
         EngineError: No engine runs a file, which is measured.
     """
     files = [Network.read(path) for path in own]
-    speeds = measure(measurable_engines()) if measured else known_speeds()
+    speeds = measure(measurable_engines(), network_names()) if measured else known_speeds()
     order = as_measured(list(dict.fromkeys(one.engine for one in speeds)), speeds)
     found = []
     for shipped in shipped_networks():
         known = {one.engine: one.ms for one in speeds if (one.network, one.crop_size) == (shipped.name, CROP_SIZE) and one.ms}
         engine = next((name for name in order if name in known), None)
         network, time = Network.read(network_path(shipped.name)), known[engine] if engine else None
-        if measured and not shipped.automatic:
-            time, engine = _measured(network)
         found.append(_found(network, shipped.name, shipped.summary, time, engine, gains_of(shipped.name)))
     for network in files:
         own_time, own_engine = _measured(network) if measured else (None, None)

@@ -27,7 +27,7 @@ from streamdeblur.errors import EngineError, OutputError
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.network import Network
 from streamdeblur.options import RestorationOptions
-from streamdeblur.weights import AUTO, automatic_names, network_path
+from streamdeblur.weights import AUTO, automatic_names, network_names, network_path
 
 logger = logging.getLogger(__name__)
 
@@ -196,13 +196,18 @@ def _faster(engine: str, other: str, known: Sequence[Speed]) -> bool:
     return bool(both) and sum(first[face] for face in both) < share * sum(second[face] for face in both)
 
 
-def measure(engines: Iterable[str]) -> list[Speed]:
-    """Measure the shipped networks on engines, and remember the result.
+def measure(engines: Iterable[str], networks: Sequence[str] | None = None) -> list[Speed]:
+    """Measure shipped networks on engines, and remember the result.
+
+    Args:
+        engines: Names of engines.
+        networks: Names of networks; by default those that 'auto' chooses from.
 
     Returns:
         Everything that is known of this machine now.
     """
-    measured = [speed for engine in engines for name in automatic_names() for speed in _measured(engine, name)]
+    names = automatic_names() if networks is None else networks
+    measured = [speed for engine in engines for name in names for speed in _measured(engine, name)]
     renewed = {(one.engine, one.network) for one in measured}
     # read again: another process may have measured in the meantime
     speeds = [one for one in known_speeds() if (one.engine, one.network) not in renewed] + measured
@@ -301,7 +306,7 @@ def _machine() -> Mapping[str, object]:
         "engines": {name: package_version(name) for name in ("openvino", "onnxruntime", "tensorrt", "tensorrt-rtx")},
         # with it users restrict the instructions that OpenVINO may use
         "isa": os.environ.get("ONEDNN_MAX_CPU_ISA", ""),
-        "networks": {name: _digest(network_path(name)) for name in automatic_names()},
+        "networks": {name: _digest(network_path(name)) for name in network_names()},
     }
 
 

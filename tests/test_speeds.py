@@ -14,6 +14,7 @@ from streamdeblur import FaceDeblurrer, speeds, weights
 from streamdeblur.caches import read_cached, write_cached
 from streamdeblur.engines import engine_choices
 from streamdeblur.errors import NetworkError
+from streamdeblur.models import networks_at_hand
 from streamdeblur.options import RestorationOptions
 from streamdeblur.speeds import chosen_network, known_choice, known_speeds, measure, real_time_options
 from support.cli import run
@@ -65,6 +66,10 @@ def test_a_network_that_is_not_automatic_restores_only_where_it_is_named(shipped
     remember(best=90, quick=80, compared=1)
     assert chosen_network("auto", ENGINE, real_time=True) == shipped / "quick.onnx"
     assert {name for name, _ in speeds.seconds_of_networks(ENGINE)} == {"best", "quick"}
+    measured = networks_at_hand(measured=True)
+    assert [one.name for one in measured] == ["best", "quick", "compared"]
+    assert all(one.ms > 0 for one in measured)
+    assert [one.ms for one in networks_at_hand()] == [one.ms for one in measured]
 
 
 def test_the_networks_of_the_table_are_those_in_the_folder():

@@ -27,6 +27,7 @@ TABLE = (
     ShippedNetwork("stream", "restores a face together with the frames around it"),
     ShippedNetwork("lite", "restores each frame alone, in 0.6 of the time"),
     ShippedNetwork("nano", "restores each frame alone and less of the blur, in a fifth of the time"),
+    ShippedNetwork("best", "the mean of what 'stream' restores of a face and of its mirror image, for files", automatic=False),
     ShippedNetwork("paper-small", "the paper's own layers at a quarter of their widths, for comparisons", automatic=False),
 )
 """The networks, best first, which is the order of their time as well; last those that are not chosen automatically. One without

@@ -196,6 +196,14 @@ def test_windows_have_the_spectra_of_fourier_transforms():
     assert np.allclose(spectra[0, :, :, 0, 2, 3].numpy() + 1j * spectra[0, :, :, 1, 2, 3].numpy(), expected, atol=1e-5)
 
 
+def test_the_reduced_networks_have_room_for_the_picture(tmp_path):
+    """Without a skip from input to output, each layer must have as many channels as the pixels under it have values."""
+    nah, zhu = (load(tmp_path / "config.yaml", f"compared/{name}").compared.method for name in ("nah", "zhu"))
+    assert nah.channels >= 3 * nah.patch**2
+    # a quarter of the resolution, where the channels are four times as many
+    assert 4 * zhu.channels >= 3 * 4**2
+
+
 def test_patches_that_are_left_as_they_are_average_to_the_image():
     network = ChakrabartiNetwork(ChakrabartiPreset(units=2, layers=1, stride=16))
     luma = torch.rand(1, 1, 80, 96)
