@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -84,7 +85,7 @@ def _flip(name: str, to: str) -> NodeProto:
     return _node("Slice", [name, *(f"{INSIDE}{part}" for part in ("starts", "ends", "axes", "steps"))], [to])
 
 
-def _node(kind: str, inputs: list[str], outputs: list[str], **attributes: int) -> NodeProto:
+def _node(kind: str, inputs: list[str], outputs: list[str], **attributes: Any) -> NodeProto:
     return helper.make_node(kind, inputs, outputs, name=f"{INSIDE}{kind}/{outputs[0]}", **attributes)
 
 
