@@ -14,7 +14,7 @@ from streamdeblur.jobs.sheet import comparison_sheet
 from streamdeblur.jobs.summary import JobSummary
 from streamdeblur.partial_file import write_file
 from streamdeblur.pictures.picture import Metadata, Picture, Pixels
-from streamdeblur.pictures.reader import read_picture
+from streamdeblur.pictures.reader import LARGEST_PIXELS, read_picture
 from streamdeblur.pictures.writer import SUFFIXES, check_fits, encode_picture, kind_of_target
 from streamdeblur.video.layouts import layout_of
 from streamdeblur.video.planes import array_planes, planes_of_arrays
@@ -30,7 +30,13 @@ class ImageSummary(JobSummary):
 
 
 def deblur_image(
-    source: str | Path, target: str | Path, deblurrer: FaceDeblurrer, *, overwrite: bool = False, side_by_side: bool = False
+    source: str | Path,
+    target: str | Path,
+    deblurrer: FaceDeblurrer,
+    *,
+    overwrite: bool = False,
+    side_by_side: bool = False,
+    max_pixels: int = LARGEST_PIXELS,
 ) -> ImageSummary:
     """Restore the faces of a PNG, JPEG, WebP, AVIF or TIFF file.
 
@@ -46,6 +52,7 @@ def deblur_image(
         overwrite: Replace the target if it exists.
         side_by_side: Write a comparison instead: the picture before and after, without transparency and at 8 bits, and each face
             enlarged with what was done with it.
+        max_pixels: Pictures with more pixels are refused.
 
     Raises:
         InputError: The picture cannot be read, is animated, or is too large.
@@ -53,7 +60,7 @@ def deblur_image(
     """
     source, target = Path(source), Path(target)
     warnings: list[str] = []
-    picture = read_picture(source, warnings)
+    picture = read_picture(source, warnings, max_pixels=max_pixels)
     check_target(source, target, overwrite=overwrite)
     if side_by_side:
         kind_of_target(target)

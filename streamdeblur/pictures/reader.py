@@ -34,12 +34,13 @@ LARGEST_FILE = 2**32
 EXIF_PREFIX = b"Exif\0\0"
 
 
-def read_picture(source: Path, warnings: list[str]) -> Picture:
+def read_picture(source: Path, warnings: list[str], *, max_pixels: int = LARGEST_PIXELS) -> Picture:
     """Read a PNG, JPEG, WebP, AVIF or TIFF file.
 
     Args:
         source: The file.
         warnings: What is converted or cannot be kept is added to these.
+        max_pixels: Pictures with more pixels are refused before they are decoded; of some kinds fewer are accepted in any case.
 
     Raises:
         InputError: The file cannot be read, is animated, or is too large.
@@ -51,7 +52,7 @@ def read_picture(source: Path, warnings: list[str]) -> Picture:
     try:
         with python_warnings.catch_warnings(record=True) as said:
             python_warnings.simplefilter("always")
-            picture = _READERS[kind](source, data, warnings)
+            picture = _READERS[kind](source, data, warnings, max_pixels)
     except InputError:
         raise
     except MemoryError:
@@ -97,7 +98,7 @@ def _content(source: Path) -> bytes:
         raise InputError(f"Cannot read {source}: {reason}.") from None
 
 
-def _read_png(source: Path, data: bytes, warnings: list[str]) -> Picture:
+def _read_png(source: Path, data: bytes, warnings: list[str], max_pixels: int) -> Picture:
     from PIL.PngImagePlugin import PngImageFile
 
     alone, chunks = png.split_chunks(data, warnings)
@@ -105,7 +106,8 @@ def _read_png(source: Path, data: bytes, warnings: list[str]) -> Picture:
         raise _animated(source)
     opened = PngImageFile(io.BytesIO(alone))
     is_deep = alone[24] == 16
-    _check_size(source, opened.width, opened.height, LARGEST_PIXELS_16_BITS if is_deep else LARGEST_PIXELS)
+    limit = LARGEST_PIXELS_16_BITS if is_deep else LARGEST_PIXELS
+    _check_size(source, opened.width, opened.height, min(limit, max_pixels))
     # Pillow reads colour of 16 bits as 8 bits; that it can proves that the file is whole, which OpenCV does not check.
     opened.load()
     orientation, metadata = png.read_metadata(chunks, warnings)
@@ -114,47 +116,48 @@ def _read_png(source: Path, data: bytes, warnings: list[str]) -> Picture:
     return _converted(opened, orientation, metadata, warnings)
 
 
-def _read_jpeg(source: Path, data: bytes, warnings: list[str]) -> Picture:
+def _read_jpeg(source: Path, data: bytes, warnings: list[str], max_pixels: int) -> Picture:
     from PIL.JpegImagePlugin import JpegImageFile
 
     # not by Image.open, which takes a picture with another one embedded for an animation
     opened = JpegImageFile(io.BytesIO(data))
-    _check_size(source, opened.width, opened.height, LARGEST_PIXELS)
+    _check_size(source, opened.width, opened.height, min(LARGEST_PIXELS, max_pixels))
     profile, dpi = opened.info.get("icc_profile") or b"", opened.info.get("dpi")
     orientation, metadata = jpeg.read_metadata(opened.applist, profile, dpi, warnings)
     return _converted(opened, orientation, metadata, warnings)
 
 
-def _read_webp(source: Path, data: bytes, warnings: list[str]) -> Picture:
+def _read_webp(source: Path, data: bytes, warnings: list[str], max_pixels: int) -> Picture:
     from PIL.Image import DecompressionBombError
     from PIL.WebPImagePlugin import WebPImageFile
 
+    limit = min(LARGEST_PIXELS_WEBP, max_pixels)
     try:
         opened = WebPImageFile(io.BytesIO(data))
     except DecompressionBombError:
-        raise _too_large(source, LARGEST_PIXELS_WEBP) from None
+        raise _too_large(source, limit) from None
     if getattr(opened, "n_frames", 1) > 1:
         raise _animated(source)
-    _check_size(source, opened.width, opened.height, LARGEST_PIXELS_WEBP)
+    _check_size(source, opened.width, opened.height, limit)
     orientation, exif = upright_exif(opened.info.get("exif", b"").removeprefix(EXIF_PREFIX))
     metadata = Metadata("WEBP", exif, opened.info.get("icc_profile", b""), upright_xmp(opened.info.get("xmp", b"")))
     return _converted(opened, orientation, metadata, warnings)
 
 
-def _read_avif(source: Path, data: bytes, warnings: list[str]) -> Picture:
+def _read_avif(source: Path, data: bytes, warnings: list[str], max_pixels: int) -> Picture:
     from PIL.AvifImagePlugin import AvifImageFile
 
     opened = AvifImageFile(io.BytesIO(data))
     if getattr(opened, "n_frames", 1) > 1:
         raise _animated(source)
-    _check_size(source, opened.width, opened.height, LARGEST_PIXELS_AVIF)
+    _check_size(source, opened.width, opened.height, min(LARGEST_PIXELS_AVIF, max_pixels))
     warnings += avif.lost_when_read(data)
     orientation, exif = upright_exif(opened.info.get("exif", b"").removeprefix(EXIF_PREFIX))
     metadata = Metadata("AVIF", exif, opened.info.get("icc_profile") or b"", upright_xmp(opened.info.get("xmp", b"")))
     return _converted(opened, orientation, metadata, warnings)
 
 
-def _read_tiff(source: Path, data: bytes, warnings: list[str]) -> Picture:
+def _read_tiff(source: Path, data: bytes, warnings: list[str], max_pixels: int) -> Picture:
     from PIL.TiffImagePlugin import TiffImageFile
 
     tags = tiff.tags_of(data)
@@ -170,7 +173,7 @@ def _read_tiff(source: Path, data: bytes, warnings: list[str]) -> Picture:
         raise ValueError("it does not say what its samples are")
     is_deep = bits == {16} and tags[tiff.PHOTOMETRIC] in (tiff.INVERTED, tiff.GRAY, tiff.RGB)
     limit = LARGEST_PIXELS_16_BITS if is_deep else LARGEST_PIXELS
-    _check_size(source, int(tags[tiff.WIDTH]), int(tags[tiff.HEIGHT]), limit)
+    _check_size(source, int(tags[tiff.WIDTH]), int(tags[tiff.HEIGHT]), min(limit, max_pixels))
     metadata = tiff.read_metadata(data, tags, warnings)
     # one picture, which no decoder turns by itself
     orientation, alone = upright_exif(data)

@@ -27,6 +27,9 @@ from PIL import Image
 
 from streamdeblur import RestorationOptions
 from streamdeblur.errors import InputError
+from streamdeblur.pictures.picture import Metadata, Picture
+from streamdeblur.pictures.reader import read_picture
+from streamdeblur.pictures.writer import SUFFIXES, encode_picture
 from support.media.videos import write_growing_video, write_video
 
 pytest.importorskip("aiortc", reason="aiortc comes with the extra live")
@@ -147,6 +150,30 @@ def test_pictures_are_restored(port, face_picture):
     sharp = np.asarray(Image.open(io.BytesIO(content)))
     changed = (sharp != face_picture).any(axis=2)
     assert 0.03 < changed.mean() < 0.8
+
+
+@pytest.mark.parametrize("channels", [1, 2, 3, 4])
+@pytest.mark.parametrize(
+    ("suffix", "dtype"),
+    [(".png", np.uint8), (".png", np.uint16), (".tif", np.uint8), (".tiff", np.uint16), (".jpg", np.uint8), (".webp", np.uint8),
+     (".avif", np.uint8)],
+)  # fmt: skip
+def test_the_page_takes_the_pictures_that_the_command_takes(port, few_pictures, tmp_path, suffix, dtype, channels):
+    if suffix == ".jpg" and channels in (2, 4):
+        pytest.skip("JPEG has no transparency")
+    if (suffix, dtype, channels) == (".png", np.uint16, 2):
+        pytest.skip("neither OpenCV nor Pillow writes it")
+    rgba = np.dstack([few_pictures[0], np.full((240, 320), 200)]).astype(dtype) * (257 if dtype is np.uint16 else 1)
+    pixels = rgba[..., {1: [1], 2: [1, 3], 3: [0, 1, 2], 4: [0, 1, 2, 3]}[channels]]
+    source, target = tmp_path / f"in{suffix}", tmp_path / f"out{suffix}"
+    source.write_bytes(encode_picture(Picture(pixels, Metadata("PNG")), SUFFIXES[suffix], []))
+    status, headers, content = restore(port, source.name, source.read_bytes())
+    assert status == 200, content
+    assert headers["X-Message"] == "1 of 1 faces restored."
+    target.write_bytes(content)
+    before, after = (read_picture(path, []).pixels for path in (source, target))
+    assert (after.dtype, after.shape) == (before.dtype, before.shape)
+    assert np.abs(after / before.max() - before / before.max()).max() > 0.2
 
 
 def test_clips_are_restored(port, few_pictures, tmp_path):

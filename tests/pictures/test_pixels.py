@@ -273,6 +273,15 @@ def test_limit_of_pixels_is_in_force_for_jpeg_and_webp(tmp_path):
             read(tmp_path / name)
 
 
+@pytest.mark.parametrize("dtype", [np.uint8, np.uint16])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "AVIF", "TIFF"])
+def test_a_lower_limit_of_pixels_holds_for_each_kind(tmp_path, kind, dtype):
+    (tmp_path / "in").write_bytes(written(np.zeros((1000, 2001, 3), dtype), kind)[0])
+    assert read_picture(tmp_path / "in", [], max_pixels=2_001_000).pixels.shape == (1000, 2001, 3)
+    with pytest.raises(InputError, match="has more than 2 million pixels"):
+        read_picture(tmp_path / "in", [], max_pixels=2_000_999)
+
+
 def test_size_within_the_limit_is_decoded(tmp_path):
     with pytest.raises(InputError, match="it is damaged"):
         read(claiming(tmp_path / "in.png", 300, 300))

@@ -188,19 +188,8 @@ def _without_paths(message: str, source: Path) -> str:
 
 
 def _restore_picture(source: Path, deblurrer: FaceDeblurrer) -> UploadResult:
-    from PIL import Image
-
-    try:
-        # the size is checked before anything is decoded, and the content when it is read
-        with Image.open(source, formats=sorted(set(PICTURES.values()))) as opened:
-            if opened.width * opened.height > MAX_PICTURE_PIXELS:
-                raise Image.DecompressionBombError
-    except Image.DecompressionBombError:
-        raise InputError(f"The picture has more than {MAX_PICTURE_PIXELS // 1_000_000} million pixels.") from None
-    except (OSError, SyntaxError, ValueError):
-        raise InputError("The file is not a PNG, JPEG, WebP, AVIF or TIFF picture, or it is damaged.") from None
     target = source.with_name(f"restored{source.suffix}")
-    summary = deblur_image(source, target, deblurrer)
+    summary = deblur_image(source, target, deblurrer, max_pixels=MAX_PICTURE_PIXELS)
     return UploadResult(target, TYPES[source.suffix], _message(summary), summary.faces)
 
 
