@@ -41,6 +41,7 @@ def test_what_cannot_be_served_is_said(quick):
     assert "--certificate" in refused("--key", "nowhere.pem", *quick)
     assert "Cannot serve on 203.0.113.9" in refused("--host", "203.0.113.9", *quick)
     assert "strength" in refused("--strength", "2")
+    assert "largest, a number of faces, track:ID, region:x,y,w,h" in refused("--only", "nobody")
 
 
 def test_what_cannot_restore_is_said_before_the_page_is_open(tmp_path):

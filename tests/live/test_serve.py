@@ -280,12 +280,19 @@ def test_only_the_suffix_of_the_file_name_is_used(port, face_picture):
     assert headers["Content-Disposition"] == 'attachment; filename="restored.png"'
 
 
-def test_why_faces_stay_as_they_are_is_told(inverting_options, face_picture):
+def test_the_faces_that_were_chosen_are_restored_alone(inverting_options, face_picture, few_pictures, tmp_path):
     stream = io.BytesIO()
     Image.fromarray(face_picture).save(stream, "PNG")
-    with served(inverting_options.changed(only="largest")) as (opened, _):
-        _, headers, _ = restore(opened, "a.png", stream.getvalue())
-    assert headers["X-Message"] == "1 of 2 faces restored, 1 left: not chosen."
+    picture, clip = stream.getvalue(), write_video(tmp_path / "clip.mp4", few_pictures).read_bytes()
+    for only, of_picture, of_clip in (
+        ("largest", "1 of 2 faces restored, 1 left: not chosen.", "12 of 12 faces restored."),
+        ("region:0,0,20,20", "0 of 2 faces restored, 2 left: not chosen.", "0 of 12 faces restored, 12 left: not chosen."),
+        ("track:1", "No picture is restored here: --only is track:1, and only videos have tracks.", "12 of 12 faces restored."),
+    ):
+        with served(inverting_options.changed(only=only)) as (opened, _):
+            for name, content, words in (("a.png", picture, of_picture), ("a.mp4", clip, of_clip)):
+                status, headers, answer = restore(opened, name, content)
+                assert (headers["X-Message"] if status == 200 else error_of(answer)) == words
 
 
 def test_uploads_beyond_the_limit_are_not_read(port, monkeypatch):

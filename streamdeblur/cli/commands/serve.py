@@ -27,7 +27,7 @@ Certificate = Annotated[
 Key = Annotated[Path | None, typer.Option(help="Private key (PEM) of the certificate, if it is not in the same file.")]
 
 
-@with_settings(RestorationOptions, without=["only"])
+@with_settings(RestorationOptions)
 def command(
     host: Host = "127.0.0.1",
     port: Port = 8765,

@@ -188,6 +188,8 @@ def _without_paths(message: str, source: Path) -> str:
 
 
 def _restore_picture(source: Path, deblurrer: FaceDeblurrer) -> UploadResult:
+    if deblurrer.options.names_a_track:
+        raise InputError(f"No picture is restored here: --only is {deblurrer.options.only}, and only videos have tracks.")
     target = source.with_name(f"restored{source.suffix}")
     summary = deblur_image(source, target, deblurrer, max_pixels=MAX_PICTURE_PIXELS)
     return UploadResult(target, TYPES[source.suffix], _message(summary), summary.faces)
