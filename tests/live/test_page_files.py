@@ -37,6 +37,7 @@ DOWNLOADS = "[...document.querySelectorAll('#queue .download:not([hidden])')].ma
 DONE_AGAIN = "document.getElementById('again').hidden && document.querySelector('#queue li').dataset.state === 'done'"
 DRAWN = "new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(() => done(picture.toDataURL()))))"
 """What the view shows after the next frame that it draws."""
+BOX = "(({ left, top, width, height }) => [left, top, width, height])(comparison.getBoundingClientRect())"
 BITS = 5
 """Of the number of a frame, which is drawn into both of its halves."""
 NUMBERS = f"""(() => {{
@@ -256,6 +257,51 @@ def test_the_queue_and_the_view_are_used_by_the_keyboard(port, address, face_pic
     assert zoom == "150 %"
     assert moved
     assert left == [1, "a.png"]
+    assert errors == []
+
+
+def test_fingers_move_the_line_scroll_the_page_and_enlarge_the_picture(port, address, face_picture):
+    async def use_page():
+        async with page(port, address) as opened:
+            await opened.resize(390, "light")
+            await opened.send("Emulation.setTouchEmulationEnabled", enabled=True, maxTouchPoints=2)
+            await opened.restored({"a.png": png(face_picture)})
+            await opened.until("'line' in comparison.dataset && picture.width === 426")
+            left, top, width, height = await opened.run(BOX)
+            x, y = left + width / 2, top + height / 2
+
+            async def state():
+                line, zoom = "document.getElementById('split').value", "document.getElementById('zoom-value').textContent"
+                return await opened.run(f"[{line}, {zoom}, scrollY > 0]")
+
+            found = {}
+            await opened.touch([(x, y)], [(x + width / 8, y)], [(x + width / 4, y)])
+            found["a finger across"] = await state()
+            await opened.touch([(x, y)], *([(x, y - step), (x + 40, y - step)] for step in range(0, 120, 10)))
+            found["two fingers up"] = await state()
+            await opened.touch([(x, y - 20)], *([(x, y - 20 - step), (x, y + 20 + step)] for step in range(0, 21, 5)))
+            found["two fingers apart"] = await state()
+            enlarged = await opened.run(DRAWN)
+            await opened.touch([(x, y)], *([(x, y + step), (x + 40, y + step)] for step in range(0, 60, 10)))
+            found["two fingers down"] = await state()
+            moved = await opened.run(DRAWN) != enlarged
+            await opened.touch([(x - 80, y)], *([(x - 80 + step, y), (x + 80 - step, y)] for step in range(0, 71, 10)))
+            found["two fingers together"] = await state()
+            await opened.touch(*([(x - 60, y - step)] for step in range(0, 120, 10)))
+            await opened.until("scrollY > 0")
+            found["a finger up"] = await state()
+            return found, moved, opened.errors
+
+    found, moved, errors = asyncio.run(use_page())
+    assert found == {
+        "a finger across": ["75", "100 %", False],
+        "two fingers up": ["75", "100 %", False],
+        "two fingers apart": ["75", "200 %", False],
+        "two fingers down": ["75", "200 %", False],
+        "two fingers together": ["75", "100 %", False],
+        "a finger up": ["75", "100 %", True],
+    }
+    assert moved
     assert errors == []
 
 

@@ -98,6 +98,19 @@ class Page:
         await self.send("Input.dispatchKeyEvent", type="keyDown", **event)
         await self.send("Input.dispatchKeyEvent", type="keyUp", **event)
 
+    async def touch(self, *moments):
+        """Put fingers on the page, move them, and lift them: for each moment the places (x, y) of all fingers."""
+        for number, places in enumerate([*moments, []]):
+            kind = (
+                "touchEnd"
+                if not places
+                else "touchStart"
+                if not number or len(places) > len(moments[number - 1])
+                else "touchMove"
+            )
+            points = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(places)]
+            await self.send("Input.dispatchTouchEvent", type=kind, touchPoints=points)
+
     async def resize(self, width, scheme):
         """Show the page on a screen of this width, in the colour scheme "light" or "dark"."""
         await self.send("Emulation.setDeviceMetricsOverride", width=width, height=800, deviceScaleFactor=1, mobile=width < 500)

@@ -17,7 +17,11 @@ let view = null;
 let zoom = 1;
 // the middle of what is shown, as shares of the picture
 let middle = { x: 0.5, y: 0.5 };
-let dragged = null;
+// the fingers, or the pointer, that hold the view: their places by id
+const held = new Map();
+let dragsLine = false;
+// where the line was before it was dragged
+let lineBefore = 50;
 
 export function show(description, newView) {
   view = newView;
@@ -101,28 +105,45 @@ function place(event) {
   return { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height, width: box.width };
 }
 
+// The middle of the first two fingers, and their distance in pixels of the canvas.
+function grip() {
+  const [one, other] = held.values();
+  const distance = Math.hypot((one.x - other.x) * canvas.width, (one.y - other.y) * canvas.height);
+  return { x: (one.x + other.x) / 2, y: (one.y + other.y) / 2, distance: Math.max(1, distance) };
+}
+
+// Two fingers, or a finger that scrolls the page, were not meant for the line.
+function undoLine() {
+  if (dragsLine) moveLine(lineBefore);
+  dragsLine = false;
+}
+
 comparison.addEventListener("pointerdown", (event) => {
   if (!view || event.button) return;
-  const { x, y, width } = place(event);
-  const nearLine = Math.abs(x - split.value / 100) * width < REACH;
-  dragged = split.disabled || (zoom > 1 && !nearLine) ? { x, y } : "line";
+  const { x, width } = place(event);
+  held.set(event.pointerId, place(event));
   comparison.setPointerCapture(event.pointerId);
+  if (held.size > 1) return undoLine();
+  const nearLine = Math.abs(x - split.value / 100) * width < REACH;
+  dragsLine = !split.disabled && (zoom === 1 || nearLine);
+  lineBefore = split.value;
   if (!split.disabled) split.focus({ focusVisible: false });
   event.preventDefault();
-  if (dragged === "line") moveLine(Math.round(100 * x));
+  if (dragsLine) moveLine(Math.round(100 * x));
 });
 comparison.addEventListener("pointermove", (event) => {
-  if (!dragged || !comparison.hasPointerCapture(event.pointerId)) return;
-  const { x, y } = place(event);
-  if (dragged === "line") {
-    moveLine(Math.round(100 * x));
-  } else {
-    moveBy(dragged.x - x, dragged.y - y);
-    dragged = { x, y };
-  }
+  if (!held.has(event.pointerId)) return;
+  const before = held.size > 1 ? grip() : held.get(event.pointerId);
+  held.set(event.pointerId, place(event));
+  const now = held.size > 1 ? grip() : held.get(event.pointerId);
+  if (dragsLine) return moveLine(Math.round(100 * now.x));
+  moveBy(before.x - now.x, before.y - now.y);
+  if (held.size > 1) zoomBy(now.distance / before.distance, now.x, now.y);
 });
-comparison.addEventListener("pointerup", () => (dragged = null));
-comparison.addEventListener("pointercancel", () => (dragged = null));
+comparison.addEventListener("pointerup", (event) => held.delete(event.pointerId));
+comparison.addEventListener("pointercancel", (event) => held.delete(event.pointerId) && undoLine());
+// The page scrolls with one finger; two that move down together would scroll it, too.
+comparison.addEventListener("touchstart", (event) => held.size > 1 && event.preventDefault(), { passive: false });
 comparison.addEventListener("dblclick", (event) => view && setZoom(zoom > 1 ? 1 : 3, place(event).x, place(event).y));
 comparison.addEventListener(
   "wheel",
