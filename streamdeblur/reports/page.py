@@ -11,6 +11,7 @@ from statistics import fmean, median
 from typing import Self
 
 from streamdeblur.faces.decision import WORDS, FaceDecision, Reason
+from streamdeblur.html_templates import html_template
 from streamdeblur.reports.report import FaceRow
 from streamdeblur.reports.tracks import FaceTrack
 from streamdeblur.video.planes import Planes
@@ -63,14 +64,11 @@ class PageReport:
         return sorted(self._tracks.values(), key=lambda track: (-len(track.times), track.number))
 
     def _page(self) -> str:
-        from jinja2 import Environment, PackageLoader
-
         tracks = self._longest()
-        environment = Environment(loader=PackageLoader(__package__), autoescape=True, trim_blocks=True, lstrip_blocks=True)
-        environment.filters |= {"clock": clock, "lines": _lines, "spans": _spans, "median": median}
         blurs = [blur for track in tracks for blur in (*track.before, *track.after)] or [0.0, 1.0]
         restored = [(b, a) for t in tracks for b, a, r in zip(t.before, t.after, t.restored, strict=True) if r]
-        return environment.get_template("faces.html.j2").render(
+        template = html_template(__package__, "faces.html.j2", clock=clock, lines=_lines, spans=_spans, median=median)
+        return template.render(
             title=self._title,
             frames=self._frames,
             faces=self._reasons.total(),

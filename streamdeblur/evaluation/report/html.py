@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from streamdeblur.evaluation.report.panels import Panel
 from streamdeblur.evaluation.report.plots import curves_of
 from streamdeblur.evaluation.report.tables import Table, flicker_table, metrics_table, notes, paired_tests_table, stability_table
 from streamdeblur.evaluation.summary import ProtocolSummary
+from streamdeblur.html_templates import html_template
 from streamdeblur.pictures.data_url import data_url
 
 
@@ -41,12 +41,9 @@ def html_page(
         summaries: One of each protocol.
         panels: The pictures of each protocol, by its name.
     """
-    environment = Environment(
-        loader=PackageLoader("streamdeblur.evaluation.report"), autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["data_url"] = data_url
     sections = [_section(summary, panels.get(summary.protocol, ())) for summary in summaries]
-    return environment.get_template("report.html.j2").render(title=title, conditions=conditions, sections=sections)
+    template = html_template(__package__, "report.html.j2", data_url=data_url)
+    return template.render(title=title, conditions=conditions, sections=sections)
 
 
 def _section(summary: ProtocolSummary, panels: Sequence[Panel]) -> _Section:
