@@ -134,6 +134,7 @@ def test_a_part_of_a_clip_is_restored_again_with_another_strength(port, address,
     async def use_page():
         async with page(port, address) as opened:
             await opened.restored({"clip.mp4": clip})
+            await opened.until("!document.getElementById('start-here').hidden")
             # the frames 8 to 17: the first one begins 0.02 s later
             for name, value in (("start", 0.3), ("end", 0.72), ("strength", 0)):
                 await opened.fill(f"#{name}", value)
@@ -168,9 +169,12 @@ def test_files_that_cannot_be_restored_are_explained_and_change_nothing_that_is_
             faceless = await opened.restored({"gray.png": no_face})
             await opened.until("picture.width === 120")
             line = await opened.run("'line' in comparison.dataset")
-            return words, messages, shown, before == after, faceless, line, await opened.run(DOWNLOADS), opened.errors
+            await opened.run("document.querySelectorAll('#queue .name')[1].click()")
+            await opened.until("'empty' in comparison.dataset")
+            hidden = await opened.run("['part', 'start-here', 'end-here'].map((id) => document.getElementById(id).hidden)")
+            return words, messages, shown, before == after, faceless, line, hidden, await opened.run(DOWNLOADS), opened.errors
 
-    words, messages, shown, same, faceless, line, downloads, errors = asyncio.run(use_page())
+    words, messages, shown, same, faceless, line, hidden, downloads, errors = asyncio.run(use_page())
     assert words == ["2 of 2 faces restored."]
     told = {name: message for name, (message,) in zip(BROKEN, messages, strict=True)}
     assert {name: told[name] for name, (_, part) in BROKEN.items() if part not in told[name]} == {}
@@ -178,6 +182,8 @@ def test_files_that_cannot_be_restored_are_explained_and_change_nothing_that_is_
     assert same
     assert faceless == ["No face was found."]
     assert not line
+    # times may be entered, but there is no frame to take them from
+    assert hidden == [False, True, True]
     assert downloads == ["me & you-sharp.png", "gray-sharp.png"]
     assert errors == []
 

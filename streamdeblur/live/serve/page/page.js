@@ -37,7 +37,8 @@ function showControls() {
   $("statistics").hidden = !on;
   $("tools").hidden = "empty" in $("comparison").dataset;
   $("player").hidden = $("time").hidden = !player;
-  $("part").hidden = !entry || !entry.isClip;
+  $("part").hidden = !entry || !entry.isClip || entry.state === "refused";
+  $("start-here").hidden = $("end-here").hidden = !player;
   $("again").hidden = !entry || entry.state !== "done" || !entry.differs(strength());
 }
 
@@ -225,8 +226,8 @@ $("strength").addEventListener("input", () => {
 $("start").addEventListener("input", setPart);
 $("end").addEventListener("input", setPart);
 // a little before the frame, whose time stamp is rounded
-$("start-here").addEventListener("click", () => player && setHere("start", player.sourceTime - 0.001));
-$("end-here").addEventListener("click", () => player && setHere("end", player.sourceTime + player.frameSeconds / 2));
+$("start-here").addEventListener("click", () => setHere("start", player.sourceTime - 0.001));
+$("end-here").addEventListener("click", () => setHere("end", player.sourceTime + player.frameSeconds / 2));
 $("again").addEventListener("click", () => queue.again(queue.selected));
 $("play").addEventListener("click", () => {
   if (player.playing) player.pause();
