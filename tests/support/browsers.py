@@ -100,14 +100,10 @@ class Page:
 
     async def touch(self, *moments):
         """Put fingers on the page, move them, and lift them: for each moment the places (x, y) of all fingers."""
-        for number, places in enumerate([*moments, []]):
-            kind = (
-                "touchEnd"
-                if not places
-                else "touchStart"
-                if not number or len(places) > len(moments[number - 1])
-                else "touchMove"
-            )
+        fingers = 0
+        for places in (*moments, ()):
+            kind = "touchStart" if len(places) > fingers else "touchMove" if places else "touchEnd"
+            fingers = len(places)
             points = [{"x": x, "y": y, "id": finger} for finger, (x, y) in enumerate(places)]
             await self.send("Input.dispatchTouchEvent", type=kind, touchPoints=points)
 

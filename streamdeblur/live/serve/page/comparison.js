@@ -105,9 +105,9 @@ function place(event) {
   return { x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height, width: box.width };
 }
 
-// The middle of the first two fingers, and their distance in pixels of the canvas.
+// Where the view is held: by one pointer, or in the middle of two fingers; and their distance in pixels of the canvas.
 function grip() {
-  const [one, other] = held.values();
+  const [one, other = one] = held.values();
   const distance = Math.hypot((one.x - other.x) * canvas.width, (one.y - other.y) * canvas.height);
   return { x: (one.x + other.x) / 2, y: (one.y + other.y) / 2, distance: Math.max(1, distance) };
 }
@@ -133,16 +133,16 @@ comparison.addEventListener("pointerdown", (event) => {
 });
 comparison.addEventListener("pointermove", (event) => {
   if (!held.has(event.pointerId)) return;
-  const before = held.size > 1 ? grip() : held.get(event.pointerId);
+  const before = grip();
   held.set(event.pointerId, place(event));
-  const now = held.size > 1 ? grip() : held.get(event.pointerId);
+  const now = grip();
   if (dragsLine) return moveLine(Math.round(100 * now.x));
   moveBy(before.x - now.x, before.y - now.y);
-  if (held.size > 1) zoomBy(now.distance / before.distance, now.x, now.y);
+  zoomBy(now.distance / before.distance, now.x, now.y);
 });
 comparison.addEventListener("pointerup", (event) => held.delete(event.pointerId));
 comparison.addEventListener("pointercancel", (event) => held.delete(event.pointerId) && undoLine());
-// The page scrolls with one finger; two that move down together would scroll it, too.
+// One finger scrolls the page (touch-action in the style sheet), which leaves it to the browser whether two do: they do not.
 comparison.addEventListener("touchstart", (event) => held.size > 1 && event.preventDefault(), { passive: false });
 comparison.addEventListener("dblclick", (event) => view && setZoom(zoom > 1 ? 1 : 3, place(event).x, place(event).y));
 comparison.addEventListener(
