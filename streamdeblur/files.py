@@ -10,6 +10,8 @@ from streamdeblur.errors import InputError, OutputError
 
 LONGEST_NAME = 255
 """Bytes of a name that common file systems accept."""
+REPLACING = "Give overwrite=True to replace it"
+"""What Python is told of an output that exists; commands name their options in place of it (`cli/existing.py`)."""
 
 
 def fitting_name(stem: str, ending: str = "", *, limit: int = LONGEST_NAME) -> str:
@@ -94,7 +96,12 @@ def refuse_existing(target: Path, *, overwrite: bool) -> None:
         OutputError: The target exists and `overwrite` is not set.
     """
     if os.path.lexists(target) and not overwrite:
-        raise OutputError(f"{target} exists. Give --overwrite (-y; overwrite=True) to replace it.")
+        raise existing(target)
+
+
+def existing(target: Path) -> OutputError:
+    """Return the error for a target that exists and is not to be replaced."""
+    return OutputError(f"{target} exists. {REPLACING}.")
 
 
 def make_folder(folder: Path) -> None:

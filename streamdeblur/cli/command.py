@@ -11,6 +11,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand, TyperGroup, TyperOption
 
+from streamdeblur.cli.existing import ways_of
 from streamdeblur.cli.panels import OTHER, panel_of, place_of
 from streamdeblur.known_names import nearest, shown
 
@@ -42,6 +43,11 @@ class Command(TyperCommand):
         if option is not None:
             option.rich_help_panel = OTHER
         return option
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run the command, whose errors name its own options."""
+        with ways_of([param for param in self.params if isinstance(param, TyperOption)]):
+            return super().invoke(ctx)
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
         """Parse the arguments; options of the ffmpeg command are answered with those that are meant."""

@@ -11,6 +11,7 @@ from typing import NoReturn
 
 import typer
 
+from streamdeblur.cli.existing import in_options
 from streamdeblur.cli.interrupts import INTERRUPTED, Interrupts
 from streamdeblur.cli.memory import lack_of_memory
 from streamdeblur.cli.output import print_json, show_log
@@ -47,7 +48,7 @@ def handle_errors(*, quiet: bool = False, json: bool = False, err: bool = False)
         except StreamDeblurError as error:
             if interrupts.count:
                 _end_interrupted(json=json, err=err)
-            _refuse(str(error), json=json, err=err)
+            _refuse(in_options(str(error)), json=json, err=err)
         except Exception as error:
             # guards everything that a command does: whatever escapes it is told in a line, and no traceback
             if interrupts.count:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import typer
 
+from streamdeblur.cli.existing import in_options
 from streamdeblur.cli.exit_codes import FAILED
 from streamdeblur.cli.output import print_json, print_table
 from streamdeblur.jobs.batch import Outcome
@@ -40,6 +41,7 @@ def report_outcomes(
     Raises:
         typer.Exit: A file failed; the exit code is 1.
     """
+    outcomes = [replace(outcome, error=in_options(outcome.error)) for outcome in outcomes]
     failed = [outcome for outcome in outcomes if outcome.status == "failed"]
     if not quiet and not json:
         print_table(["file", "status", *columns], [_row(outcome, columns) for outcome in outcomes])

@@ -11,6 +11,7 @@ import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from typing import TextIO
 
 import typer
 
@@ -25,7 +26,7 @@ class _LogHandler(logging.Handler):
         # A message that nobody can read, as on a terminal that was closed, must not end the thread that logs it.
         with suppress(OSError, ValueError):
             # not by typer.echo, which writes past a progress bar
-            print(f"{prefix}{printable(record.getMessage())}", file=sys.stderr, flush=True)
+            print(_in_lines(f"{prefix}{printable(record.getMessage())}", sys.stderr), file=sys.stderr, flush=True)
 
 
 def printable(text: str) -> str:
@@ -69,10 +70,16 @@ def print_json(content: Mapping[str, object], *, err: bool = False) -> None:
 
 def print_words(text: str, *, err: bool = False) -> None:
     """Print a sentence of results on stdout, or on stderr (`err`). On a terminal, its lines end between words."""
-    if (sys.stderr if err else sys.stdout).isatty():
-        width = shutil.get_terminal_size((80, 24)).columns
-        text = textwrap.fill(text, width, break_long_words=False, break_on_hyphens=False)
-    typer.echo(text, err=err)
+    typer.echo(_in_lines(text, sys.stderr if err else sys.stdout), err=err)
+
+
+def _in_lines(text: str, stream: TextIO) -> str:
+    """The text as it is written to a stream: on a terminal, its lines end between words."""
+    if not stream.isatty():
+        return text
+    width = shutil.get_terminal_size((80, 24)).columns
+    lines = text.split("\n")
+    return "\n".join(textwrap.fill(line, width, break_long_words=False, break_on_hyphens=False) for line in lines)
 
 
 def terminal_width() -> int:

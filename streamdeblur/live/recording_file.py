@@ -13,7 +13,7 @@ from itertools import count
 from pathlib import Path
 
 from streamdeblur.errors import OutputError
-from streamdeblur.files import fitting_name
+from streamdeblur.files import existing, fitting_name
 from streamdeblur.partial_file import PartialFile, lock, sync_file, sync_folder
 
 LEAST_FREE = 64 * 2**20
@@ -169,7 +169,7 @@ class RecordingFiles:
         try:
             file = RecordingFile(self._path, overwrite=self._overwrite)
         except FileExistsError:
-            raise OutputError(f"{self._path} exists. Give --overwrite (-y) to replace it.") from None
+            raise existing(self._path) from None
         self._interrupted = True
         return file
 

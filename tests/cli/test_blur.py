@@ -147,7 +147,7 @@ def test_a_folder_of_videos(tmp_path, source):
 def test_existing_outputs_are_kept_unless_told_otherwise(tmp_path, source):
     options = BlurOptions(scheme="pravg:21")
     blur_video(source, tmp_path / "pairs", options, video=False)
-    with pytest.raises(OutputError, match="--overwrite"):
+    with pytest.raises(OutputError, match="overwrite=True"):
         blur_video(source, tmp_path / "pairs", options, video=False)
     replacing = options.model_copy(update={"overwrite": True})
     (tmp_path / "pairs" / "stale.png").touch()

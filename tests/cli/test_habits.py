@@ -87,10 +87,15 @@ def test_patterns_in_quotes(clips, quick, tmp_path):
 def test_an_output_is_replaced_with_y_alone(clips, quick, tmp_path):
     target = tmp_path / "out.mp4"
     target.write_bytes(b"something")
+    ways = "Give --overwrite (-y) to replace it, or --resume to skip outputs that exist."
     for more in ((), ("-n",)):
         refused = run("video", clips / "a.mp4", target, *more, *quick)
         assert (refused.exit_code, target.read_bytes()) == (2, b"something")
-        assert "Give --overwrite (-y;" in refused.stderr
+        assert refused.stderr.endswith(f"out.mp4 exists. {ways}\n")
+    target.rename(tmp_path / "a.mp4")
+    many = run("video", clips / "a.mp4", "--out", tmp_path, "--json", *quick)
+    assert many.exit_code == 1
+    assert many.json["files"][0]["error"].endswith(f"a.mp4 exists. {ways}")
     assert run("video", clips / "a.mp4", target, "-y", *quick).exit_code == 0
     assert len(read_frames(target)) == 3
 

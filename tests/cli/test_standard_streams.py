@@ -128,6 +128,18 @@ def test_terminals_carry_no_video(arguments, words, clip, quick, tmp_path):
     assert words in stderr.decode()
 
 
+def test_messages_are_broken_between_words_on_a_terminal(clip, quick, tmp_path):
+    target = tmp_path / "out.mkv"
+    target.touch()
+    ours, theirs = pty.openpty()
+    with open(theirs, "r+b", buffering=0) as terminal, open(ours, "rb", buffering=0) as screen:
+        assert start("video", clip, target, "--quiet", *quick, stdout=terminal, stderr=terminal).wait(120) == 2
+        lines = screen.read(4096).decode().splitlines()
+    message = f"Error: {target} exists. Give --overwrite (-y) to replace it, or --resume to skip outputs that exist."
+    assert " ".join(lines) == message
+    assert all(len(line) <= 80 or " " not in line for line in lines)
+
+
 def test_a_reader_that_ends_is_no_error(clip, quick):
     with pipe_without_reader() as pipe:
         done = run_with_files("video", clip, "-", *quick, output=pipe)

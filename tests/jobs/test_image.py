@@ -118,7 +118,7 @@ def test_what_cannot_be_read_or_written_is_refused(tmp_path, blurred, inverting)
         ("good.png", "good.png", OutputError, "is the input itself"),
         ("good.png", "nowhere/out.png", OutputError, "does not exist"),
         ("clear.png", "out.jpg", OutputError, "no transparency"),
-        ("good.png", "text.png", OutputError, "--overwrite"),
+        ("good.png", "text.png", OutputError, "overwrite=True"),
     ):
         with pytest.raises(error, match=words):
             deblur_image(tmp_path / source, tmp_path / target, inverting)

@@ -63,7 +63,7 @@ def test_after_an_interruption_a_recording_goes_on_in_the_next_free_file(file):
 
 def test_a_recording_does_not_replace_a_file_unless_asked_to(file):
     file.write_bytes(b"precious")
-    with pytest.raises(OutputError, match="--overwrite"):
+    with pytest.raises(OutputError, match="overwrite=True"):
         sink_opener(str(file), LiveOptions())
     assert file.read_bytes() == b"precious"
     sink = opened(file, overwrite=True)

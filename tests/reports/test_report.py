@@ -124,7 +124,7 @@ def test_a_report_that_cannot_be_written_is_refused_before_the_work(tmp_path, so
     there.touch()
     for name, error, words in (
         ("faces.xlsx", OptionError, r"Unknown kind of report 'faces.xlsx'. Use .csv, .parquet or .html."),
-        ("there.csv", OutputError, "exists. Give --overwrite"),
+        ("there.csv", OutputError, "exists. Give overwrite=True"),
         ("out.mkv", OptionError, "Unknown kind of report"),
     ):
         with pytest.raises(error, match=words):

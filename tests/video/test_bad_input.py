@@ -183,7 +183,7 @@ def test_outputs_that_cannot_be_written_are_refused(tmp_path, source):
 def test_an_existing_target_is_only_replaced_when_asked(tmp_path, source, inverting):
     target = tmp_path / "out.mp4"
     target.write_bytes(b"precious")
-    refuse(source, target, OutputError, "--overwrite")
+    refuse(source, target, OutputError, "overwrite=True")
     assert target.read_bytes() == b"precious"
     deblur_video(source, target, deblurrer=inverting, overwrite=True)
     assert len(read_frames(target)) == 12

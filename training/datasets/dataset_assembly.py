@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypedDict
 
 from streamdeblur.errors import InputError, OutputError
-from streamdeblur.files import make_folder
+from streamdeblur.files import REPLACING, make_folder
 from streamdeblur.partial_file import write_file
 from streamdeblur.training.datasets.duplicates import DuplicateFinder
 from streamdeblur.training.datasets.part_tasks import PartTask, make_parts, part_path
@@ -164,7 +164,7 @@ def _begin(out: Path, digest: str, *, overwrite: bool) -> dict[str, Any] | None:
             shutil.rmtree(out / PARTS, ignore_errors=True)
             return finished
         if not overwrite:
-            raise OutputError(f"{out} holds a data set of other files or settings. Name another folder, or --overwrite.")
+            raise OutputError(f"{out} holds a data set of other files or settings. {REPLACING}, or name another folder.")
         _clear(out)
     elif out.is_dir() and not (out / PARTS).is_dir() and any(out.iterdir()):
         raise OutputError(f"{out} is not empty. Name another folder.")

@@ -169,7 +169,7 @@ def test_what_is_complete_is_not_made_again_and_nothing_else_is_overwritten(vide
     steps = []
     assert build_clips(video_folder, folder, OPTIONS, on_progress=steps.append) == summary
     assert steps == []
-    with pytest.raises(OutputError, match="--overwrite"):
+    with pytest.raises(OutputError, match="overwrite=True"):
         build_clips(video_folder, folder, ClipsOptions(min_frames=12))
     with pytest.raises(OutputError, match="not empty"):
         build_clips(video_folder, video_folder / "anna")
