@@ -23,6 +23,8 @@ class RestorationStatistics:
     """Faces for which the network returned NaN: passed through unrestored."""
     not_chosen: int = 0
     """Faces that the setting `only` leaves as they are."""
+    faces_by_track: dict[int, int] = field(default_factory=dict)
+    """Faces by the number of their track, where the setting `only` names tracks."""
     passed_through: int = 0
     """Faces for which there was no time before the deadline."""
     judged: int = 0
@@ -59,6 +61,11 @@ class RestorationStatistics:
         for counts, blur in ((self.blur_before, before), (self.blur_after, after)):
             percent = round(100 * blur)
             counts[percent] = counts.get(percent, 0) + 1
+
+    def add_track(self, track: int | None) -> None:
+        """Count a face of a track; one without a number is not counted."""
+        if track is not None:
+            self.faces_by_track[track] = self.faces_by_track.get(track, 0) + 1
 
     def add_gain(self, gain: float) -> None:
         """Count a face of which this gain in dB is expected."""

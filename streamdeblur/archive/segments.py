@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from streamdeblur.archive.segment_file import EncodedPacket, SegmentFile, SegmentWriter
 from streamdeblur.errors import StreamDeblurError
 from streamdeblur.files import check_target
-from streamdeblur.jobs.summary import counted, failed_faces, log_warnings
+from streamdeblur.jobs.summary import counted, failed_faces, log_warnings, missing_faces
 from streamdeblur.jobs.video import FramePlaces, Progress, VideoSummary, restore_frames
 from streamdeblur.options import VideoOptions, unused_look_ahead
 from streamdeblur.video.cuts import Segment
@@ -119,7 +119,8 @@ def join_segments(source: Path, target: Path, paths: Sequence[Path], options: Vi
         reader.close()
     statistics = reduce(add, (content.statistics for content in contents))
     warnings = [*reader.warnings, *writer.warnings, *(text for content in contents for text in content.warnings)]
-    warnings = [*dict.fromkeys(warnings), *failed_faces(statistics)]
+    missing = missing_faces(options.restoration.only, statistics)
+    warnings = [*dict.fromkeys(warnings), *failed_faces(statistics), *missing]
     log_warnings(source.name, warnings)
     frames = sum(len(content.packets) for content in contents)
     seconds = sum(content.seconds for content in contents) + time.monotonic() - began

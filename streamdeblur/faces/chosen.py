@@ -18,6 +18,11 @@ class ChosenFaces:
         self._parts = parts_of_only(only) if isinstance(only, str) else None
         self._steady = SteadyFaces()
 
+    @property
+    def names_tracks(self) -> bool:
+        """Whether faces are chosen by the numbers of their tracks."""
+        return self._parts is not None and self._parts[0] == "track"
+
     def clear(self) -> None:
         """Forget all faces."""
         self._steady.clear()

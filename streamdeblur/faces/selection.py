@@ -229,6 +229,9 @@ class FaceSelector:
     def _only_chosen(self, planes: Planes, faces: list[_DetectedFace]) -> list[_DetectedFace]:
         """The faces that may be restored, each with the share of its restoration that is shown."""
         size = planes.width, planes.height
+        if self._chosen.names_tracks:
+            for face in faces:
+                self.statistics.add_track(face.track_id)
         presences = self._chosen.presences([TrackedFace(face.track_id, face.box, size) for face in faces])
         pairs = list(zip(faces, presences, strict=True))
         self.left += [face.left("not chosen") for face, presence in pairs if presence == 0.0]

@@ -62,6 +62,13 @@ def test_what_is_complete_is_never_done_again(tmp_path, batch):
     assert not (tmp_path / "out" / ".streamdeblur" / "segments").exists()
 
 
+def test_a_region_without_faces_is_told_once_for_all_segments(tmp_path, batch, archive):
+    (done,) = batch(tmp_path, [archive / "long.mkv"], only="region:0,0,5,5").files
+    assert [warning for warning in done.summary.warnings if warning.startswith("only: ")] == [
+        "only: no face had its middle in region:0,0,5,5 (left, top, width and height in pixels)"
+    ]
+
+
 def test_the_manifest_tells_all_of_each_task(tmp_path, batch, archive):
     batch(tmp_path)
     header, records = lines(tmp_path)

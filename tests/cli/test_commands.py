@@ -43,6 +43,9 @@ def test_the_summary_says_what_became_of_the_faces_and_why(tmp_path, source, qui
     )
     left = run("video", source, tmp_path / "left.mp4", "--only", "region:0,0,5,5", *quick)
     assert "12 faces, 0 restored (0%), 12 left: not chosen; invert, " in left.stdout
+    assert "talk.mp4: only: no face had its middle in region:0,0,5,5" in left.stderr
+    other = run("video", source, tmp_path / "other.mp4", "--only", "track:99", "--json", *quick)
+    assert other.json["warnings"] == ["only: no face had track 99 (tracks found: 1)"]
 
 
 def test_quiet_says_nothing(tmp_path, source, quick):

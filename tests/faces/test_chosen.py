@@ -8,7 +8,9 @@ from streamdeblur import FaceDeblurrer, RestorationOptions, TrackedFace
 from streamdeblur.errors import OptionError
 from streamdeblur.faces.chosen import ChosenFaces
 from streamdeblur.faces.hysteresis import FADE_FRAMES
+from streamdeblur.jobs.summary import missing_faces
 from streamdeblur.options import ArchiveOptions, ImageBatchOptions, PreviewOptions
+from streamdeblur.statistics import RestorationStatistics
 from support.models.networks import write_network
 
 SIZE = (1280, 720)
@@ -93,6 +95,18 @@ def test_a_function_is_refused_where_it_cannot_travel():
     with pytest.raises(OptionError, match="a function cannot be given to the processes of a batch"):
         ArchiveOptions.load(only=lambda face: True)
     assert ArchiveOptions.load(only=3).restoration.only == "3"
+
+
+def test_faces_that_are_named_and_were_not_there_are_told():
+    few = RestorationStatistics(faces=9, not_chosen=6, faces_by_track={1: 3, 4: 6})
+    assert missing_faces("track:1,4", few) == missing_faces("3", few) == missing_faces("region:0,0,9,9", few) == []
+    assert missing_faces("track:1,99,7", few) == ["only: no face had track 99, 7 (tracks found: 1, 4)"]
+    many = RestorationStatistics(faces=50, not_chosen=50, faces_by_track={number: 1 + number % 20 for number in range(1, 41)})
+    assert missing_faces("track:99", many)[0].endswith("(the longest of 40 tracks: 15, 16, 17, 18, 19, 35, 36, 37, 38, 39)")
+    assert missing_faces("region:0,0,9,9", many) == [
+        "only: no face had its middle in region:0,0,9,9 (left, top, width and height in pixels)"
+    ]
+    assert missing_faces("region:0,0,9,9", RestorationStatistics()) == []
 
 
 @pytest.mark.parametrize("options", [PreviewOptions, ImageBatchOptions])

@@ -18,6 +18,7 @@ from streamdeblur.cli.parameters import Config, Quiet
 from streamdeblur.cli.process import NO_READER
 from streamdeblur.errors import InputError, OutputError
 from streamdeblur.files import refuse_same_streams
+from streamdeblur.jobs.summary import missing_faces
 from streamdeblur.options import PipeOptions, unused_look_ahead
 from streamdeblur.statistics import shown_sizes
 
@@ -123,12 +124,14 @@ def _write(target: BinaryIO, line: bytes, frame: av.VideoFrame) -> None:
     target.flush()
 
 
-UNTOLD = ("judged", "gain_sum", "blur_before", "blur_after")
+UNTOLD = ("judged", "gain_sum", "blur_before", "blur_after", "faces_by_track")
 """Counts from which others are made, and those that are not made here."""
 
 
 def _report(deblurrer: FaceDeblurrer, seconds: float, *, json: bool) -> None:
     statistics = deblurrer.statistics
+    for warning in missing_faces(deblurrer.options.only, statistics):
+        logger.warning("%s.", warning)
     counts = {name: count for name, count in asdict(statistics).items() if name not in UNTOLD}
     counts |= {"expected_gain": statistics.expected_gain, "seconds": round(seconds, 1)}
     counts |= {"network": deblurrer.network.path.stem, "engine": deblurrer.engine.name, "detector": deblurrer.detector.name}
