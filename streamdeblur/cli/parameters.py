@@ -34,8 +34,8 @@ def config_option(shipped: Collection[str]) -> Any:
 Config = Annotated[Path | None, config_option(ALL)]
 
 
-def time_option(help_text: str, least: float = 0.0, most: float = LONGEST_TIME) -> Any:
-    """Return an option for a time, in seconds or as [HH:]MM:SS.
+def seconds_option(help_text: str, least: float = 0.0, most: float = LONGEST_TIME) -> Any:
+    """Return the option --seconds (-t as in ffmpeg) for a time, in seconds or as [HH:]MM:SS.
 
     Args:
         help_text: What the time is for.
@@ -52,4 +52,4 @@ def time_option(help_text: str, least: float = 0.0, most: float = LONGEST_TIME) 
             raise typer.BadParameter(f"'{text}' is not {TIME.words}, from {least:g} to {most:,.0f} s.")
         return seconds
 
-    return typer.Option(parser=parse, metavar=TIME.placeholder, help=help_text)
+    return typer.Option("--seconds", "-t", parser=parse, metavar=TIME.placeholder, help=help_text)

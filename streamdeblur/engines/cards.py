@@ -97,7 +97,7 @@ def no_such_card(number: int, count: int) -> str:
     if not count:
         return "CUDA finds no GPU."
     known = "0" if count == 1 else f"0 to {count - 1}"
-    return f"There is no card {number}: CUDA finds {known}. 'streamdeblur doctor' lists them."
+    return f"There is no card {number}: CUDA finds {known}. Give --device auto or cpu; 'streamdeblur doctor' lists the cards."
 
 
 def _open(names: tuple[str, ...]) -> ctypes.CDLL | None:

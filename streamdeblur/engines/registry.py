@@ -218,7 +218,8 @@ def open_engine(
         return _with_better(engine, better, network, threads, card)
     if better is not None:
         return _open(better, network, threads, card)
-    raise EngineError(f"No engine can run {network.path.name} here. " + "; ".join(failures))
+    where = f"on card {device}: give --device auto or cpu" if device.isdecimal() else "here"
+    raise EngineError(f"No engine can run {network.path.name} {where}. {'; '.join(failures)}")
 
 
 def _as_measured(choices: Sequence[EngineChoice]) -> list[EngineChoice]:

@@ -180,7 +180,7 @@ def test_the_doctor_says_what_will_be_used():
 
 def test_the_demonstration(tmp_path):
     """Its faces come closer to the sharp frames."""
-    done = run("demo", "--out", tmp_path / "demo", "--seconds", 0.2, cwd=tmp_path)
+    done = run("demo", "--out", tmp_path / "demo", "-t", 0.2, cwd=tmp_path)
     assert done.exit_code == 0, done.stderr
     assert int(re.search(r"(\d+) face windows in 5 frames", done.stdout)[1]) > 5
     ssim, psnr = (re.search(rf"{name} (\S+)( dB)? blurry -> (\S+)", done.stdout).group(1, 3) for name in ("SSIM", "PSNR"))

@@ -191,8 +191,10 @@ def test_a_device_decides_which_engines_are_used(network):
         engine.close()
         with pytest.raises(EngineError, match="it runs on a GPU, and the device is cpu"):
             open_engine("tensorrt", network, device="cpu")
-        with pytest.raises(EngineError, match=r"There is no card 2: CUDA finds 0 to 1. 'streamdeblur doctor' lists them"):
+        with pytest.raises(EngineError, match=r"There is no card 2: CUDA finds 0 to 1. Give --device auto or cpu"):
             open_tensorrt(network, card=2)
+        with pytest.raises(EngineError, match=r"can run .* on card 2: give --device auto or cpu. tensorrt: There is no card 2"):
+            open_engine("auto", network, device="2")
 
 
 def test_onnx_runtime_gets_the_card():

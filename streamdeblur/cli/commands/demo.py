@@ -11,13 +11,13 @@ import typer
 
 from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.output import print_json
-from streamdeblur.cli.parameters import Json, time_option
+from streamdeblur.cli.parameters import Json, seconds_option
 from streamdeblur.cli.progress import ProgressLine
 
 logger = logging.getLogger(__name__)
 
 Folder = Annotated[Path, typer.Option("--out", help="Folder for the clips and the picture.")]
-Seconds = Annotated[float, time_option("Length of the clip.", 0.2, 60.0)]
+Seconds = Annotated[float, seconds_option("Length of the clip.", 0.2, 60.0)]
 Overwrite = Annotated[bool, typer.Option("--overwrite", "-y", help="Replace the files of an earlier demonstration.")]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="Print only the result.")]
 

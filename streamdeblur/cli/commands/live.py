@@ -15,7 +15,7 @@ import typer
 from streamdeblur.cli.exit_codes import REFUSED, handle_errors
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.output import print_json, print_table
-from streamdeblur.cli.parameters import Json, Quiet, config_option, time_option
+from streamdeblur.cli.parameters import Json, Quiet, config_option, seconds_option
 from streamdeblur.cli.process import NO_READER
 from streamdeblur.configs import LIVE
 from streamdeblur.errors import OptionError, OutputError
@@ -36,7 +36,7 @@ STARTING = "Starting ... (the first start on a machine takes longer)"
 
 ListCameras = Annotated[bool, typer.Option("--list-cameras", help="List the cameras of this machine, and end.")]
 Headless = Annotated[bool, typer.Option("--headless", help="No window and no keys; Ctrl-C ends.")]
-StopAfter = Annotated[float | None, time_option("Stop after this time.")]
+StopAfter = Annotated[float | None, seconds_option("Stop after this time.")]
 
 
 @with_settings(LiveOptions)
