@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, Unpack
 
@@ -29,7 +30,6 @@ from streamdeblur.video.copying import copy_frame
 from streamdeblur.video.cuts import Cuts, Segment, find_cuts
 from streamdeblur.video.drawing import upright
 from streamdeblur.video.parts import part_of
-from streamdeblur.video.planes import Planes
 from streamdeblur.video.reader import Item, Reader
 from streamdeblur.video.source import MAX_PIXELS, check_source
 from streamdeblur.video.stdin import STDIN, STDOUT, descriptor_of
@@ -277,10 +277,12 @@ def restore_frames(
             faces, planes = deblurrer.decisions, upright(item.frame)
             # counted anew in each segment, as where they are restored apart
             since_cut = 0 if item.segment == "begin" else since_cut
+            # each face is measured once, whoever asks
+            blur_after = cache(partial(FaceDecision.blur_in, planes=planes))
             if since_cut % MEASURED_EVERY == 0:
-                _measure(planes, faces, deblurrer.statistics)
+                _count_blur(faces, blur_after, deblurrer.statistics)
             if report is not None:
-                report.add(frames, reader.seconds_of(item.frame), planes, faces)
+                report.add(frames, reader.seconds_of(item.frame), planes, faces, blur_after)
             restored.send(_Restored(item, faces))
             frames, since_cut = frames + 1, since_cut + 1
             if on_progress is not None:
@@ -298,11 +300,13 @@ def _stream_items(items: Iterable[Item], places: FramePlaces, *, with_input: boo
             yield StreamItem(None, payload=item)
 
 
-def _measure(planes: Planes, faces: Sequence[FaceDecision], statistics: RestorationStatistics) -> None:
+def _count_blur(
+    faces: Sequence[FaceDecision], blur_after: Callable[[FaceDecision], float], statistics: RestorationStatistics
+) -> None:
     """Count the blur of the restored faces of a frame, before and after."""
     for face in faces:
         if face.restored and face.blur is not None:
-            statistics.add_blur(face.blur, face.blur_in(planes))
+            statistics.add_blur(face.blur, blur_after(face))
 
 
 def _write(writer: Writer, items: Iterable[_Restored], view: FrameView) -> None:

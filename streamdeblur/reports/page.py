@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 from statistics import fmean, median
@@ -43,13 +43,15 @@ class PageReport:
         if kind is None:
             self._path.write_text(self._page(), encoding="utf-8")
 
-    def add(self, frame: int, time: float, planes: Planes, faces: Sequence[FaceDecision]) -> None:
+    def add(
+        self, frame: int, time: float, planes: Planes, faces: Sequence[FaceDecision], blur_after: Callable[[FaceDecision], float]
+    ) -> None:
         self._frames += 1
         for face in faces:
             self._reasons[face.reason] += 1
             if face.track_id is not None:
                 track = self._tracks.setdefault(face.track_id, FaceTrack(face.track_id))
-                track.add(FaceRow.of(frame, time, planes, face), planes, face)
+                track.add(FaceRow.of(frame, time, face, blur_after(face)), planes, face)
         if len(self._tracks) > 2 * MOST_TRACKS:
             self._drop(time)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -24,7 +24,9 @@ NEEDED = {".csv": "", ".parquet": "pyarrow", ".html": "jinja2"}
 class FaceReport(Protocol):
     """Takes the faces of a video, frame by frame."""
 
-    def add(self, frame: int, time: float, planes: Planes, faces: Sequence[FaceDecision]) -> None:
+    def add(
+        self, frame: int, time: float, planes: Planes, faces: Sequence[FaceDecision], blur_after: Callable[[FaceDecision], float]
+    ) -> None:
         """Take the faces of a frame.
 
         Args:
@@ -32,6 +34,7 @@ class FaceReport(Protocol):
             time: Its time in seconds from the first frame of the input.
             planes: The frame with its restored faces.
             faces: What was done with each of its faces.
+            blur_after: Returns the blur of one of them in this frame, 0 (sharp) to 1 (smooth).
         """
 
 
@@ -64,10 +67,9 @@ class FaceRow:
     """From the face's submission to the engine until it was pasted, others in flight included."""
 
     @classmethod
-    def of(cls, frame: int, time: float, planes: Planes, face: FaceDecision) -> FaceRow:
-        """Return the row of a face; the arguments are those of `FaceReport.add`."""
+    def of(cls, frame: int, time: float, face: FaceDecision, after: float) -> FaceRow:
+        """Return the row of a face, with its blur in the output; the other arguments are those of `FaceReport.add`."""
         x0, y0, x1, y1 = face.box
-        after = face.blur_in(planes)
         # a face that was not judged is as it was
         before = after if face.blur is None else face.blur
         return cls(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -33,8 +33,10 @@ class CsvReport:
     def __exit__(self, *_: object) -> None:
         self._opened.close()
 
-    def add(self, frame: int, time: float, planes: Planes, faces: Sequence[FaceDecision]) -> None:
-        self._writer.writerows(asdict(FaceRow.of(frame, time, planes, face)) for face in faces)
+    def add(
+        self, frame: int, time: float, planes: Planes, faces: Sequence[FaceDecision], blur_after: Callable[[FaceDecision], float]
+    ) -> None:
+        self._writer.writerows(asdict(FaceRow.of(frame, time, face, blur_after(face))) for face in faces)
 
 
 class ParquetReport:
@@ -59,8 +61,10 @@ class ParquetReport:
         finally:
             self._writer.close()
 
-    def add(self, frame: int, time: float, planes: Planes, faces: Sequence[FaceDecision]) -> None:
-        self._rows += [asdict(FaceRow.of(frame, time, planes, face)) for face in faces]
+    def add(
+        self, frame: int, time: float, planes: Planes, faces: Sequence[FaceDecision], blur_after: Callable[[FaceDecision], float]
+    ) -> None:
+        self._rows += [asdict(FaceRow.of(frame, time, face, blur_after(face))) for face in faces]
         if len(self._rows) >= ROWS_AT_ONCE:
             self._write()
 

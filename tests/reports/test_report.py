@@ -58,6 +58,13 @@ def test_a_table_has_a_row_for_each_face_and_frame(reports):
     assert summary.median_blur is not None
 
 
+def test_each_face_is_measured_once_in_the_output(tmp_path, source, inverting, monkeypatch):
+    measured, blur_in = [], FaceDecision.blur_in
+    monkeypatch.setattr(FaceDecision, "blur_in", lambda face, planes: measured.append(face) or blur_in(face, planes))
+    summary = deblur_video(source, tmp_path / "out.mkv", deblurrer=inverting, report=tmp_path / "faces.csv")
+    assert len(measured) == summary.faces
+
+
 def test_parquet_has_the_same_rows(reports):
     parquet = pytest.importorskip("pyarrow.parquet", reason="pyarrow comes with the extra report")
     table, rows = parquet.read_table(reports[0]["parquet"]).to_pylist(), rows_of(reports[0]["csv"])
@@ -106,7 +113,7 @@ def test_a_page_about_many_people_shows_those_who_are_seen_longest(tmp_path, fac
 
     with PageReport(path, "<crowd>.mp4") as report:
         for frame in range(3 * MOST_TRACKS):
-            report.add(frame, float(frame), planes, [seen(1), seen(frame + 2)])
+            report.add(frame, float(frame), planes, [seen(1), seen(frame + 2)], lambda face: 0.5)
         assert len(report._tracks) <= 2 * MOST_TRACKS
     text = path.read_text()
     assert "Faces of &lt;crowd&gt;.mp4" in text
