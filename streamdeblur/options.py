@@ -356,11 +356,22 @@ def unused_look_ahead(options: VideoOptions | PipeOptions, network: Network) -> 
     return ["look_ahead has no effect: the network has no memory"] if given and not network.memory else []
 
 
-class RangeOptions(Settings):
-    """Which part of a video is worked on."""
+class TimeRange(Settings):
+    """From which time of a video to which other it is worked on."""
 
     start: Seconds = Field(default=0.0, ge=0.0, le=LONGEST_TIME, description="Time of the input to begin at.")
     end: Seconds | None = Field(default=None, gt=0.0, le=LONGEST_TIME, description="Time of the input to end at.")
+
+    @model_validator(mode="after")
+    def _refuse_nothing(self) -> Self:
+        if self.end is not None and self.end <= self.start:
+            raise ValueError(f"end must lie behind start (got {self.end:g} s, and {self.start:g} s)")
+        return self
+
+
+class RangeOptions(TimeRange):
+    """Which part of a video is worked on."""
+
     duration: Seconds | None = Field(default=None, gt=0.0, le=LONGEST_TIME, description="How much of the input to process.")
     frames: FrameRange | None = Field(
         default=None, description="Frames of the input to process, counted from 0, such as 100-199; 100- up to the end."
@@ -372,8 +383,6 @@ class RangeOptions(Settings):
             raise ValueError("end and duration both say where to end: give one of them")
         if self.frames is not None and (self.start or self.end is not None or self.duration is not None):
             raise ValueError("frames says where to begin and to end: give neither start, end nor duration with it")
-        if self.end is not None and self.end <= self.start:
-            raise ValueError(f"end must lie behind start (got {self.end:g} s, and {self.start:g} s)")
         if self.frames is not None and not 0 <= self.frames[0] <= (self.frames[0] if self.frames[1] is None else self.frames[1]):
             raise ValueError("frames are counted from 0, and the last one must not lie before the first")
         return self

@@ -190,7 +190,7 @@ def parse_frames(value: Any) -> Any:
     if not isinstance(value, str):
         return value
     found = re.fullmatch(r"(\d{1,9})-(\d{1,9})?", value.strip(), re.ASCII)
-    if found is None or (found[2] and int(found[2]) < int(found[1])):
+    if found is None:
         raise ValueError("no range")
     return int(found[1]), int(found[2]) if found[2] else None
 

@@ -210,7 +210,7 @@ def test_strength_and_part_of_an_upload_are_its_own(port, few_pictures, tmp_path
         ("?strength=2", "strength"),
         ("?strength=nan", "strength"),
         ("?start=-1", "start"),
-        ("?start=2&end=1", "behind its beginning"),
+        ("?start=2&end=1", "end must lie behind start"),
         ("?network=/etc/passwd", "network"),
     ],
 )

@@ -6,28 +6,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
 from streamdeblur.errors import InputError, OptionError
-from streamdeblur.options import Settings
-from streamdeblur.setting_types import LONGEST_TIME, Seconds
+from streamdeblur.options import TimeRange
 
 
-class UploadSettings(Settings):
+class UploadSettings(TimeRange):
     """The settings of one upload, which come with its request."""
 
     strength: float | None = Field(default=None, ge=0.0, le=1.0)
     """Share of the restoration that is added to each face; None for that of the server."""
-    start: Seconds = Field(default=0.0, ge=0.0, le=LONGEST_TIME)
-    """Time of a clip to begin at."""
-    end: Seconds | None = Field(default=None, gt=0.0, le=LONGEST_TIME)
-    """Time of a clip to end at; None for its end."""
-
-    @model_validator(mode="after")
-    def _refuse_nothing(self) -> Self:
-        if self.end is not None and self.end <= self.start:
-            raise ValueError("the end of the clip has to lie behind its beginning")
-        return self
 
     @classmethod
     def of_query(cls, query: Mapping[str, str]) -> Self:
