@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 
 import cv2
 import numpy as np
@@ -30,6 +31,8 @@ def folder(tmp_path_factory, photograph):
         write_video(folder / f"{name}.mp4", [cv2.blur(frame, (width, 1)) for frame in sharp], NEARLY_LOSSLESS)
     write_video(folder / "short.mp4", [cv2.blur(frame, (11, 1)) for frame in sharp[:9]], NEARLY_LOSSLESS)
     write_video(folder / "small.mp4", [np.ascontiguousarray(frame[:200]) for frame in sharp], NEARLY_LOSSLESS)
+    for name in ("wall", "walls"):
+        write_video(folder / f"{name}.mp4", [np.full_like(sharp[0], 128)] * 3, NEARLY_LOSSLESS)
     (folder / "text.mp4").write_text("This is no video.")
     (folder / "empty.mp4").write_bytes(b"")
     return folder
@@ -82,6 +85,25 @@ def test_a_shorter_video_is_compared_as_far_as_it_goes(folder):
     assert done.exit_code == 0, done.stderr
     assert "9 of 16 frames" in done.stderr
     assert done.json["matched_frames"] == 9
+
+
+def test_what_a_comparison_needs_is_told(folder):
+    alone = compare(folder / "blurred.mp4", *FAST)
+    assert alone.exit_code == 2
+    assert f"Give a restored video, too: streamdeblur compare {folder / 'blurred.mp4'} restored.mp4; or" in alone.stderr
+    faceless = compare(folder / "wall.mp4", folder / "walls.mp4", *FAST)
+    assert (faceless.exit_code, "give the sharp video: --reference" in faceless.stderr) == (2, True)
+    faceless = compare(folder / "wall.mp4", "--reference", folder / "walls.mp4", *FAST)
+    assert (faceless.exit_code, "Give videos that show faces" in faceless.stderr) == (2, True)
+
+
+def test_three_videos_are_compared_as_far_as_the_shortest_goes(folder, tmp_path):
+    short = shutil.copy(folder / "short.mp4", tmp_path / "person016_01.mp4")
+    done = compare(folder / "blurred.mp4", folder / "better.mp4", short, "--limit", 4)
+    assert done.exit_code == 0, done.stderr
+    assert "9 of 16 frames of blurred.mp4 are in all videos" in done.stderr
+    rows = [len(re.findall(rf"^{name} ", done.stdout, re.MULTILINE)) for name in (r"better\.mp4", r"person016_01\.mp4")]
+    assert rows[0] == rows[1] > 1
 
 
 @pytest.mark.parametrize(

@@ -77,7 +77,7 @@ def _compare(
     json: bool,
 ) -> None:
     with needs_extra("eval", "Comparing"):
-        from streamdeblur.evaluation.comparison.compare import compare, video_names
+        from streamdeblur.evaluation.comparison.compare import check_videos, compare, video_names
         from streamdeblur.evaluation.comparison.faces import find_faces
         from streamdeblur.evaluation.evaluator import Evaluator, EvaluatorSettings
         from streamdeblur.evaluation.report.terminal import terminal_text
@@ -85,6 +85,7 @@ def _compare(
         from streamdeblur.evaluation.results import ResultFolder
         from streamdeblur.evaluation.summary import summarise
 
+    check_videos(videos, reference)
     names = video_names(videos)
     evaluator = Evaluator(EvaluatorSettings(options.landmark_detector, options.second_detector, options.embedder))
     pictures = ResultFolder(out) if out else None

@@ -42,6 +42,20 @@ def video_names(videos: Sequence[Path]) -> list[str]:
     return names
 
 
+def check_videos(videos: Sequence[Path], reference: Path | None) -> None:
+    """Refuse a single video without anything to compare it with.
+
+    Raises:
+        OptionError: There is one video, and no sharp one.
+    """
+    if len(videos) == 1 and reference is None:
+        blurred = videos[0]
+        raise OptionError(
+            f"{blurred} alone can be compared with nothing. Give a restored video, too: streamdeblur compare {blurred} "
+            f"restored{blurred.suffix}; or the sharp one of the same scene: --reference sharp{blurred.suffix}."
+        )
+
+
 def compare(
     faces: DetectedFaces,
     evaluator: Evaluator,

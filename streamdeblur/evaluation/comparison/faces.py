@@ -118,7 +118,8 @@ def find_faces(
     if matched == 1 and total != 1:
         raise InputError(f"Only the first frames of {sharp} and the others have the same time. Are they of the same footage?")
     if not detections:
-        raise InputError(f"No face of {options.min_face:.0f} px or more was found in {sharp}. Name the sharp video.")
+        mend = "Give videos that show faces" if reference else "If its faces are too blurred, give the sharp video: --reference"
+        raise InputError(f"No face of {options.min_face:.0f} px or more was found in {sharp}. {mend}.")
     return DetectedFaces(sharp, tuple(others), matched, total, detections, reference)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Iterator, Sequence
 
 from streamdeblur.evaluation.report.tables import (
     Cell,
-    Heading,
     Table,
     flicker_table,
     metrics_table,
@@ -49,8 +48,10 @@ def _rendered(tables: Sequence[Table], paragraphs: Sequence[str], width: int) ->
     for table in tables:
         for columns in _fitting(table, width):
             grid = Grid(box=SIMPLE_HEAD, show_edge=False, pad_edge=False)
-            for column in columns:
-                grid.add_column(str(table.head[column]), justify="right" if column else "left", overflow="fold")
+            names, *figures = columns
+            grid.add_column(str(table.head[names]), overflow="fold", min_width=_name_width(table))
+            for column in figures:
+                grid.add_column(str(table.head[column]), justify="right", overflow="fold")
             for row in table.rows:
                 grid.add_row(*(_text(row[column]) for column in columns))
             console.print(grid)
@@ -63,8 +64,8 @@ def _rendered(tables: Sequence[Table], paragraphs: Sequence[str], width: int) ->
 
 def _fitting(table: Table, width: int) -> Iterator[list[int]]:
     """The columns of each part of a table that fits into a width; the first one, with the names, is in all parts."""
-    widths = [_width(heading, [row[column] for row in table.rows]) for column, heading in enumerate(table.head)]
-    name = min(widths[0], LONGEST_NAME) + PADDING
+    widths = [_width(table, column) for column in range(len(table.head))]
+    name = _name_width(table) + PADDING
     part, used = [0], name
     for column in range(1, len(widths)):
         if len(part) > 1 and used + PADDING + widths[column] > width:
@@ -75,10 +76,15 @@ def _fitting(table: Table, width: int) -> Iterator[list[int]]:
     yield part
 
 
-def _width(heading: Heading, cells: Sequence[Cell]) -> int:
+def _name_width(table: Table) -> int:
+    """Characters of the column with the names of the rows."""
+    return min(_width(table, 0), LONGEST_NAME)
+
+
+def _width(table: Table, column: int) -> int:
     """Characters of a column: of the longest word of its heading, and of the longest line of its cells."""
-    lines = [line for cell in cells for line in _text(cell).splitlines()]
-    return max(map(len, [*str(heading).split(), *lines]), default=0)
+    lines = [line for row in table.rows for line in _text(row[column]).splitlines()]
+    return max(map(len, [*str(table.head[column]).split(), *lines]), default=0)
 
 
 def _text(cell: Cell) -> str:
