@@ -24,7 +24,7 @@ from streamdeblur.files import make_folder
 from streamdeblur.jobs import batch
 from streamdeblur.jobs.batch import Outcome
 from streamdeblur.jobs.video import VideoSummary
-from streamdeblur.options import ArchiveOptions
+from streamdeblur.options import ArchiveOptions, VideoOptions
 
 logger = logging.getLogger(__name__)
 
@@ -82,36 +82,54 @@ def restore_archive(
             manifest = Manifest(out, folder, header, shard)
             files = plan_files(jobs, manifest, work, shard)
         opened.callback(manifest.close)
-        outcome = ArchiveOutcome()
-        undone = [file for file in files if not _is_skipped(file, manifest, options, outcome)]
+        planned = _PlannedFiles(manifest, work, shard, options, display)
+        outcome, undone = planned.outcome, planned.undone(files)
         _tell(undone)
-
-        def arrivals() -> list[File] | None:
-            if watch is None:
-                return None
-            jobs = [job for job in watch.new() if not _is_at(job, run, watch)]
-            if not jobs:
-                return None if watch.is_over else []
-            with planning(folder):
-                found = plan_files(jobs, manifest, work, shard)
-            new = [file for file in found if not _is_skipped(file, manifest, options, outcome)]
-            display(found, _left(new, manifest, shard))
-            return new
-
         if undone or watch is not None:
             run = BatchRun(
                 undone,
                 manifest,
                 _opened(opened, open_pool, Assignment(Path(os.path.abspath(out)), folder, work, header.network, shard)),
-                display(files, _left(undone, manifest, shard)),
+                planned.shown(files, undone),
                 limits=Limits(options.attempts, options.max_failures),
                 shard=shard,
             )
-            run.run(arrivals)
+            run.run(lambda: None if watch is None else planned.arrived(watch, run))
             outcome.files += run.outcomes
             outcome.unfinished = [file.job.source for file in unfinished(run.files, run.outcomes) if not file.is_complete(out)]
             outcome.stopped = run.stopped
     return outcome
+
+
+@dataclass(frozen=True)
+class _PlannedFiles:
+    """The plan of a batch that goes on, to which files are added as they arrive."""
+
+    manifest: Manifest
+    work: VideoOptions
+    shard: Shard | None
+    options: ArchiveOptions
+    display: Callable[[Sequence[File], Sequence[Task]], Display]
+    outcome: ArchiveOutcome = field(default_factory=ArchiveOutcome)
+
+    def undone(self, files: Sequence[File]) -> list[File]:
+        """Return those of the files that are to be restored; the others are in the outcome from now on."""
+        return [file for file in files if not _is_skipped(file, self.manifest, self.options, self.outcome)]
+
+    def shown(self, files: Sequence[File], undone: Sequence[File]) -> Display:
+        """Return what shows the progress of files, of which some are undone."""
+        return self.display(files, _left(undone, self.manifest, self.shard))
+
+    def arrived(self, watch: Watch, run: BatchRun) -> list[File] | None:
+        """Plan the files that have arrived, and return those that are to be restored; None where no more will come."""
+        jobs = [job for job in watch.new() if not _is_at(job, run, watch)]
+        if not jobs:
+            return None if watch.is_over else []
+        with planning(self.manifest.folder):
+            files = plan_files(jobs, self.manifest, self.work, self.shard)
+        undone = self.undone(files)
+        self.shown(files, undone)
+        return undone
 
 
 def _watch(inputs: Sequence[Path], out: Path, options: ArchiveOptions) -> Watch:

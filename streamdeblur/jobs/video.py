@@ -126,20 +126,11 @@ def deblur_video(
         OptionError: A setting is not valid, or differs from that of the given `deblurrer`.
         NetworkError, EngineError, DetectorError: A network, engine or detector cannot be used here.
     """
-    options = options or VideoOptions()
-    if not isinstance(options, VideoOptions):
-        raise OptionError(f"deblur_video needs VideoOptions (got {type(options).__name__}): VideoOptions(restoration=options).")
-    options = options.changed(**settings)
+    options = _options(options).changed(**settings)
     if deblurrer is not None:
         _refuse_other_restoration(options.restoration, deblurrer)
     threads = deblurrer.threads if deblurrer is not None else plan_threads("file", options.restoration.cores)
-    check_source(source, allow_network=options.allow_network)
-    if str(target) != STDOUT:
-        check_target(source, Path(target), overwrite=options.overwrite)
-    elif str(source) == STDIN:
-        refuse_same_streams(descriptor_of(sys.stdin), descriptor_of(sys.stdout))
-    if options.report is not None:
-        check_report(options.report, source, Path(target), overwrite=options.overwrite)
+    _check_files(source, target, options)
     start, duration = part_of(source, options, allow_network=options.allow_network)
     reader = Reader(source, start=start, duration=duration, allow_network=options.allow_network, max_pixels=max_pixels)
     # The reader and the engine are closed last: what is written is complete by then.
@@ -165,6 +156,23 @@ def deblur_video(
         fps=round(frames / seconds, 2) if seconds else 0.0,
         median_blur=deblurrer.statistics.median_blur,
     )
+
+
+def _options(options: VideoOptions | None) -> VideoOptions:
+    if not isinstance(options, VideoOptions | None):
+        raise OptionError(f"deblur_video needs VideoOptions (got {type(options).__name__}): VideoOptions(restoration=options).")
+    return options or VideoOptions()
+
+
+def _check_files(source: str | Path, target: str | Path, options: VideoOptions) -> None:
+    """Refuse an input that cannot be read, and outputs that must not be written."""
+    check_source(source, allow_network=options.allow_network)
+    if str(target) != STDOUT:
+        check_target(source, Path(target), overwrite=options.overwrite)
+    elif str(source) == STDIN:
+        refuse_same_streams(descriptor_of(sys.stdin), descriptor_of(sys.stdout))
+    if options.report is not None:
+        check_report(options.report, source, Path(target), overwrite=options.overwrite)
 
 
 def _open_writer(target: str | Path, reader: Reader, options: VideoOptions, threads: int) -> Writer:

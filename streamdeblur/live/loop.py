@@ -82,14 +82,7 @@ class LiveLoop:
         self.options = options
         openers = sink_openers(options)
         self._warnings = WarningLog()
-        with ExitStack() as cleanup:
-            self.capture = Capture(lambda: source_opener(options), self._warnings.add)
-            cleanup.callback(self.capture.stop)
-            self.restorer = restorer or Restorer(options.restoration, on_warning=self._warnings.add)
-            cleanup.callback(self.restorer.close)
-            self.restorer.warm_up(self.capture.first.width, self.capture.first.height)
-            self.preview = (preview or Preview()) if PREVIEW in options.to else None
-            cleanup.pop_all()
+        self._open(source_opener, restorer, preview)
         realtime = self.capture.realtime
         for warning in unused_settings(options, realtime=realtime):
             self._warnings.add(warning)
@@ -118,6 +111,20 @@ class LiveLoop:
         self.unrestored = UnrestoredFaces(self._started)
         self._running = False
         self._last_stamp = -1
+
+    def _open(
+        self, source_opener: Callable[[LiveOptions], LiveSource], restorer: Restorer | None, preview: Preview | None
+    ) -> None:
+        """Open the source, the restorer and the preview; where one cannot be opened, those before it are closed."""
+        options = self.options
+        with ExitStack() as cleanup:
+            self.capture = Capture(lambda: source_opener(options), self._warnings.add)
+            cleanup.callback(self.capture.stop)
+            self.restorer = restorer or Restorer(options.restoration, on_warning=self._warnings.add)
+            cleanup.callback(self.restorer.close)
+            self.restorer.warm_up(self.capture.first.width, self.capture.first.height)
+            self.preview = (preview or Preview()) if PREVIEW in options.to else None
+            cleanup.pop_all()
 
     def __repr__(self) -> str:
         return f"LiveLoop({self.capture!r}, {self.restorer!r}, to={self.options.to})"

@@ -76,11 +76,7 @@ class Reader:
         self._size_known = self._size_refused = False
         self._max_pixels = max_pixels
         self._stdin = StdinFile() if str(source) == STDIN else None
-        try:
-            self.container = open_source(source, allow_network=allow_network, max_pixels=max_pixels, stdin=self._stdin)
-        except BaseException:
-            self._close_stdin()
-            raise
+        self.container = self._opened(allow_network=allow_network)
         try:
             self.stream = self._video_stream()
             self.stream.thread_type = "AUTO"
@@ -89,10 +85,7 @@ class Reader:
             self._length = VideoLength(self.container, self.stream)
             self._continuous = self._continuous_stamps()
             self._rising = FrameStamps()
-            # AVI, and Matroska for Video for Windows, whose streams have the four letters of that
-            kind, tag = self.container.format.name, codec_tag(self.stream.codec_context)
-            only_decoding_stamps = kind == "avi" or (kind == "matroska,webm" and tag != "")
-            self._decoding = DecodingStamps() if only_decoding_stamps else None
+            self._decoding = self._decoding_stamps()
             self._begin, self._end = self._range(start, duration) if segment is None else self._range_of(segment)
             self.start_offset = Fraction(self._begin) if start else Fraction(0)
             """Seconds to subtract from all time stamps: 0 unless `start` was given."""
@@ -114,6 +107,13 @@ class Reader:
     def __repr__(self) -> str:
         return f"Reader({str(self.source)!r})"
 
+    def _opened(self, *, allow_network: bool) -> av.container.InputContainer:
+        try:
+            return open_source(self.source, allow_network=allow_network, max_pixels=self._max_pixels, stdin=self._stdin)
+        except BaseException:
+            self._close_stdin()
+            raise
+
     def _video_stream(self) -> av.VideoStream:
         main = main_video_stream(self.container)
         if main is None:
@@ -128,6 +128,13 @@ class Reader:
     def _continuous_stamps(self) -> ContinuousStamps:
         dense = {stream.index for stream in self.container.streams if stream.type in ("audio", "video")}
         return ContinuousStamps(dense, skips=self._broadcast())
+
+    def _decoding_stamps(self) -> DecodingStamps | None:
+        """What makes stamps of presentation for files that have those of decoding alone; None for other files."""
+        # AVI, and Matroska for Video for Windows, whose streams have the four letters of that
+        kind, tag = self.container.format.name, codec_tag(self.stream.codec_context)
+        only_decoding_stamps = kind == "avi" or (kind == "matroska,webm" and tag != "")
+        return DecodingStamps() if only_decoding_stamps else None
 
     @property
     def begin(self) -> Fraction:
