@@ -6,7 +6,8 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import cast
+from itertools import count
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from streamdeblur.training.blur.trajectories import SIZE
 from streamdeblur.training.networks.deconvolution import Memory, half_luma
 
 Sample = Pair | ExposureSequence
+Made = TypeVar("Made")
 MakeSample = Callable[[int, float, int, int], Sample]
 """Makes the pair or the sequence of an index, at a severity in [0, 1]: the part of a size in pixels of a crop of another size. It
 depends on nothing else."""
@@ -98,6 +100,24 @@ def sequence_batch(exposures: Tensor, sharp: Tensor, kernels: Tensor, validity: 
     )
 
 
+def made_ahead(submit: Callable[[int], Future[Made]], first: int) -> Iterator[Made]:
+    """Yield what has each number from the first one on, endlessly; some of it is made ahead.
+
+    Args:
+        submit: Begins what has a number in the background.
+        first: The first number.
+    """
+    pending: deque[Future[Made]] = deque()
+    try:
+        for number in count(first):
+            pending.append(submit(number))
+            if len(pending) == PREFETCHED_BATCHES:
+                yield pending.popleft().result()
+    finally:
+        for future in pending:
+            future.cancel()
+
+
 class BatchLoader:
     """An endless iterator over batches. Batch n holds the pairs n * size to (n + 1) * size - 1, whatever was read before.
 
@@ -134,16 +154,11 @@ class BatchLoader:
             raise ValueError(f"A batch of {size} cannot be shared by {processes} processes.")
         self._make, self._size, self._part, self._crop, self._severity = make, size, part, crop, severity
         self._rank, self._processes = rank, processes
-        self._next = first
         self._pool = ThreadPoolExecutor(min(WORKERS, usable_cores()), thread_name_prefix="pairs")
-        self._pending: deque[Future[Batch]] = deque()
+        self._ahead = made_ahead(self._submit, first)
 
     def __iter__(self) -> Iterator[Batch]:
-        while True:
-            while len(self._pending) < PREFETCHED_BATCHES:
-                self._pending.append(self._submit(self._next))
-                self._next += 1
-            yield self._taken(self._pending.popleft().result())
+        return map(self._taken, self._ahead)
 
     def _submit(self, number: int) -> Future[Batch]:
         """Begin a batch in the background."""

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import logging
 import math
-from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from time import monotonic
@@ -22,6 +21,7 @@ from streamdeblur.evaluation.metrics.heatmap_landmarks import FILE, network_inpu
 from streamdeblur.evaluation.metrics.landmark_detectors import LandmarkDetector
 from streamdeblur.evaluation.metrics.landmarks import landmark_error
 from streamdeblur.files import make_folder
+from streamdeblur.training.batches import made_ahead
 from streamdeblur.training.checkpoint import State, read_checkpoint, write_checkpoint
 from streamdeblur.training.ema import EMA
 from streamdeblur.training.landmarks.annotation import Annotations, read_or_annotate
@@ -37,7 +37,6 @@ from streamdeblur.training.run import CHECKPOINT
 from streamdeblur.training.stop_request import StopRequest
 from streamdeblur.training.trainer import Trainer
 
-PREFETCHED = 4
 SHAPE_WEIGHT = 0.3
 """Weight of the cross-entropy beside the distance of the points, which is in pixels of a heatmap."""
 
@@ -151,16 +150,7 @@ class _Run:
 def _batches(training: AnnotatedFaces, config: LandmarkConfig, first: int) -> Iterator[tuple[Tensor, Tensor]]:
     """Batches of views [N, 1, 128, 128] and points [N, 68, 2], from the one of this number on, made in a background thread."""
     with ThreadPoolExecutor(1, thread_name_prefix="views") as pool:
-        pending: deque[Future[tuple[Tensor, Tensor]]] = deque()
-        try:
-            while True:
-                while len(pending) < PREFETCHED:
-                    pending.append(pool.submit(batch, training, config, first))
-                    first += 1
-                yield pending.popleft().result()
-        finally:
-            for future in pending:
-                future.cancel()
+        yield from made_ahead(lambda number: pool.submit(batch, training, config, number), first)
 
 
 def batch(training: AnnotatedFaces, config: LandmarkConfig, number: int) -> tuple[Tensor, Tensor]:
