@@ -32,7 +32,7 @@ def compile_kernels(*, memory: bool = False) -> None:
         logging.getLogger(__name__).warning(
             "NUMBA_DISABLE_JIT is set: the pixel kernels run as plain Python, which takes seconds for a face. Unset it for speed."
         )
-    message = "Compiling the pixel kernels for this CPU (the first run only) ..."
+    message = "Preparing the pixel kernels for this CPU, which takes longest in the first run ..."
     timer = threading.Timer(SLOW_SECONDS, logging.getLogger(__name__).info, [message])
     timer.daemon = True
     timer.start()
