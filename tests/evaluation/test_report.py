@@ -18,9 +18,10 @@ from streamdeblur.evaluation.cases import Comparison
 from streamdeblur.evaluation.columns import COLUMNS
 from streamdeblur.evaluation.evaluate import ProtocolResults, evaluate
 from streamdeblur.evaluation.options import EvaluationOptions
+from streamdeblur.evaluation.report import terminal
 from streamdeblur.evaluation.report.panels import with_landmarks
 from streamdeblur.evaluation.report.plots import density
-from streamdeblur.evaluation.report.tables import notes
+from streamdeblur.evaluation.report.tables import Cell, Heading, Table, notes
 from streamdeblur.evaluation.report.terminal import terminal_text
 from streamdeblur.evaluation.report.write import write_report
 from streamdeblur.evaluation.results import FaceResult, ResultFolder
@@ -282,6 +283,14 @@ def test_a_terminal_of_any_width_shows_the_same(report, written):
             assert all(f"{figure['value']:{COLUMNS[name].format_spec}}" in text for name, figure in row["figures"].items())
     assert "PSNR dB ↑" in text
     assert "GMSD ↓" in text
+
+
+def test_the_name_of_a_row_is_not_broken_for_wide_headings():
+    titles = ("method", "flicker", "of the blurry video's", "landmark velocity error, px", "of the blurry video's")
+    row = [Cell("person016_01.mp4"), *[Cell("1.00", "1.00 to 1.00")] * 4]
+    text = terminal._rendered([Table([Heading(title, "less") for title in titles], [row])], [], 80)
+    assert "\nperson016_01.mp4 " in text
+    assert max(map(len, text.splitlines())) <= 80
 
 
 def points_around(middle, reach):
