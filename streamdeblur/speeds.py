@@ -150,7 +150,8 @@ def seconds_of_networks(engine: str, device: str = AUTO) -> dict[tuple[str, int]
         if found := _seconds_on(name, known, alone=engine != AUTO):
             return found
     reasons = "; ".join(f"{choice.name}: {choice.reason}" for choice in engine_choices(device) if not choice.available)
-    raise EngineError(f"No engine can run the networks here ({engine}, device {device}). {reasons}")
+    where = f"on card {device}: give --device auto or cpu" if device.isdecimal() else "here"
+    raise EngineError(f"No engine can run the networks {where} (engine {engine}). {reasons}")
 
 
 def _measured_once(engines: Sequence[str], known: list[Speed]) -> list[Speed]:
