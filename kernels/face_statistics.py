@@ -30,6 +30,8 @@ NAMES = (
     "contrast of blocks",
 )  # fmt: skip
 """What the statistics are, in their order."""
+MEASURES = 8 * len(LAGS) + 2 * len(SHARES) + 2 + 3 * len(STEEPEST) + 1
+"""Numbers that they are computed from."""
 SMALLEST = 24
 """Side in samples of the smallest face: with fewer, the longest differences are of hardly anything."""
 
@@ -82,12 +84,21 @@ def _block_energies(luma: Array, noise: Array, edges: Array) -> None:
 
 
 @kernel
-def _spread(luma: Array, out: Array) -> None:
-    """Differences along each direction over each lag: how large they are, and by how much the largest of them stand out."""
-    sizes, peaks = np.empty((len(LAGS), 4)), np.empty((len(LAGS), 4))
+def _spread(luma: Array, measures: Array) -> None:
+    """Mean squares, then mean fourth powers, of the differences over each lag along each direction."""
     for i in range(len(LAGS)):
         for j in range(4):
             second, fourth = _moments(luma, DIRECTIONS[j][0] * LAGS[i], DIRECTIONS[j][1] * LAGS[i])
+            measures[4 * i + j], measures[4 * (len(LAGS) + i) + j] = second, fourth
+
+
+@kernel
+def _statistics_of_spread(measures: Array, out: Array) -> None:
+    """How large the differences along each direction over each lag are, and by how much the largest of them stand out."""
+    sizes, peaks = np.empty((len(LAGS), 4)), np.empty((len(LAGS), 4))
+    for i in range(len(LAGS)):
+        for j in range(4):
+            second, fourth = measures[4 * i + j], measures[4 * (len(LAGS) + i) + j]
             sizes[i, j] = math.log2(second + DIFFERENCE_FLOOR)
             peaks[i, j] = math.log2(fourth + DIFFERENCE_FLOOR * DIFFERENCE_FLOOR) - 2.0 * sizes[i, j]
     # the direction of the blur is that in which samples two apart differ least
@@ -100,10 +111,10 @@ def _spread(luma: Array, out: Array) -> None:
 
 
 @kernel
-def _sorted_energies(energies: Array, out: Array) -> None:
+def _sorted_energies(energies: Array, measures: Array) -> None:
     ordered = np.sort(energies)
     for n in range(len(SHARES)):
-        out[n] = math.log2(ordered[int(SHARES[n] * (ordered.size - 1))] + ENERGY_FLOOR)
+        measures[n] = ordered[int(SHARES[n] * (ordered.size - 1))]
 
 
 @kernel
@@ -129,8 +140,8 @@ def _block_edges(luma: Array, contrast: Array, steepness: Array) -> None:
 
 
 @kernel
-def _edges(luma: Array, out: Array) -> None:
-    """How steep the edges of the blocks with the highest contrast are, along both axes."""
+def _edges(luma: Array, measures: Array) -> None:
+    """How steep the edges of the blocks with the highest contrast are, along both axes, and how high that contrast is."""
     count = (luma.shape[0] // BLOCK) ** 2
     contrast, steepness = np.empty(count, np.float32), np.empty((count, 2), np.float32)
     _block_edges(luma, contrast, steepness)
@@ -142,8 +153,37 @@ def _edges(luma: Array, out: Array) -> None:
             down += steepness[block, 0]
             right += steepness[block, 1]
             most = max(most, steepness[block, 0], steepness[block, 1])
-        out[3 * n], out[3 * n + 1], out[3 * n + 2] = min(down, right) / taken, max(down, right) / taken, most
-    out[3 * len(STEEPEST)] = math.log2(contrast[order[int(0.05 * count)]] + 1.0)
+        measures[3 * n], measures[3 * n + 1], measures[3 * n + 2] = min(down, right) / taken, max(down, right) / taken, most
+    measures[3 * len(STEEPEST)] = contrast[order[int(0.05 * count)]]
+
+
+def _one_of_each(measures: Array) -> None:
+    if measures.shape != (MEASURES,):
+        raise ValueError(f"A face has {MEASURES} measures (got {list(measures.shape)}).")
+
+
+@checked(_one_of_each, measures="float64 [n]")
+@kernel
+def statistics_of(measures: Array) -> Array:
+    """Compute the statistics of a face from what was measured of it, here or on a GPU.
+
+    Args:
+        measures: float64 [MEASURES]: mean squares and fourth powers of differences for each lag and direction, noise and edges
+            of blocks at `SHARES`, deviation and mean of the samples, steepness for each of `STEEPEST`, contrast of blocks.
+
+    Returns:
+        As `face_statistics`.
+    """
+    out = np.empty(len(NAMES))
+    _statistics_of_spread(measures, out)
+    place, source = 7 * len(LAGS), 8 * len(LAGS)
+    for n in range(2 * len(SHARES)):
+        out[place + n] = math.log2(measures[source + n] + ENERGY_FLOOR)
+    place, source = place + 2 * len(SHARES), source + 2 * len(SHARES)
+    out[place], out[place + 1] = math.log2(measures[source] + 0.1), math.log2(measures[source + 1] + 1.0)
+    out[place + 2 : -1] = measures[source + 2 : -1]
+    out[-1] = math.log2(measures[-1] + 1.0)
+    return out
 
 
 @checked(_face_inside, crop="uint8 [H, W, 3], strided", begin="int >= 0", end="int >= 0", factor="int >= 1")
@@ -162,15 +202,15 @@ def face_statistics(crop: Array, begin: int, end: int, factor: int) -> Array:
     """
     # means, as code values
     luma = _sums_of_green(crop, begin, (end - begin) // factor, factor) * np.float32(1.0 / (factor * factor))
-    out = np.empty(len(NAMES))
-    _spread(luma, out)
-    place = 7 * len(LAGS)
+    measures = np.empty(MEASURES)
+    _spread(luma, measures)
+    place = 8 * len(LAGS)
     blocks = (luma.shape[0] - 2) // BLOCK
     noise, edges = np.empty(blocks * blocks, np.float32), np.empty(blocks * blocks, np.float32)
     _block_energies(luma, noise, edges)
-    _sorted_energies(noise, out[place:])
-    _sorted_energies(edges, out[place + len(SHARES) :])
+    _sorted_energies(noise, measures[place:])
+    _sorted_energies(edges, measures[place + len(SHARES) :])
     place += 2 * len(SHARES)
-    out[place], out[place + 1] = math.log2(luma.std() + 0.1), math.log2(luma.mean() + 1.0)
-    _edges(luma, out[place + 2 :])
-    return out
+    measures[place], measures[place + 1] = luma.std(), luma.mean()
+    _edges(luma, measures[place + 2 :])
+    return statistics_of(measures)

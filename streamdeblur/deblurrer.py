@@ -523,7 +523,7 @@ class FaceDeblurrer:
             raise ValueError(f"A strength is 0 to 1 (got {strength:g}).")
         gain = self._gain_needed(always, threshold)
         sizes = limits.sizes(self.engine.crop_sizes, self.options)
-        return FrameSettings(strength, gain, deadline, crop_sizes=sizes, most_faces=limits.most_faces)
+        return FrameSettings(strength, gain, deadline, crop_sizes=sizes, most_faces=limits.most_faces, reader=self.engine.reader)
 
     def _gain_needed(self, always: bool | None = None, threshold: Threshold | None = None) -> float:
         always = self.options.always if always is None else always
@@ -544,7 +544,7 @@ class FaceDeblurrer:
         submitted = FrameFaces(
             planes,
             [face.window for face in faces],
-            [face.crop for face in faces],
+            [face.read for face in faces],
             [face.weight * settings.strength for face in faces],
             [face.neighbours.find() if face.neighbours else () for face in faces],
         )

@@ -20,12 +20,19 @@ COMPONENT = np.dtype(
 )  # fmt: skip
 GRID = np.dtype([("origin_x", "f8"), ("step_x", "f8"), ("origin_y", "f8"), ("step_y", "f8")], align=True)
 EXTENT = np.dtype([("begin_x", "i4"), ("end_x", "i4"), ("begin_y", "i4"), ("end_y", "i4")], align=True)
-FACE = np.dtype([("crop", GRID, 3), ("paste", GRID, 3), ("extents", EXTENT, 3), ("strength", "f4")], align=True)
+FACE = np.dtype([("crop", GRID, 3), ("paste", GRID, 3), ("extents", EXTENT, 3), ("strength", "f4"), ("factor", "i4")], align=True)
 REGION = np.dtype([("begin_x", "i4"), ("begin_y", "i4"), ("width", "i4"), ("height", "i4")], align=True)
 FRAME = np.dtype(
     [
         ("components", COMPONENT, 3), ("regions", REGION, 3), ("to_rgb", "f4", (3, 4)), ("from_rgb", "f4", (3, 3)),
         ("feather", "f4"), ("maximum", "i4"), ("pasted", "i4"), ("faces", "i4"),
+    ],
+    align=True,
+)  # fmt: skip
+MEASURED = np.dtype(
+    [
+        ("sums", "f8", (2, 160)), ("samples", "f4", 160 * 160), ("differences", "f4", (40, 160)), ("energies", "f4", (2, 400)),
+        ("contrast", "f4", 400), ("steepness", "f4", (2, 400)), ("rank", "i4", 400),
     ],
     align=True,
 )  # fmt: skip

@@ -1,18 +1,47 @@
-// The memory of the faces of a batch, gathered from the crops that stay on the device.
+// The memory of the faces of a batch: half lumas that are made and kept on the device, and what tells how much they differ.
 
 #pragma once
 
-// slots: half lumas, float16 [slots, 128, 128]. numbers: int [faces, entries], the slot of each neighbour, -1 for none.
+#include "structs.cuh"
+#include "half.cuh"
+
+#define HALF 128
+
+// The code value of a sample of a crop; half precision tells all 256 apart.
+__device__ __forceinline__ int code_of(uint16 sample) { return (int)(from_half(sample) * 255.0f + 0.5f); }
+
+// crops: float16 [N, 3, 256, 256]. lumas: float16 [N, 128, 128], the luma of 2 x 2 pixels, with a thread for each.
+extern "C" __global__ void half_lumas(const uint16 *crops, uint16 *lumas) {
+    int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y, n = blockIdx.z;
+    int sums[3];
+#pragma unroll
+    for (int c = 0; c < 3; ++c) {
+        const uint16 *upper = crops + ((n * 3 + c) * 2 * HALF + 2 * y) * 2 * HALF + 2 * x, *lower = upper + 2 * HALF;
+        sums[c] = code_of(upper[0]) + code_of(upper[1]) + code_of(lower[0]) + code_of(lower[1]);
+    }
+    const double scale = 1.0 / (4.0 * 255.0);
+    float value = (float)(0.299 * scale) * sums[0] + (float)(0.587 * scale) * sums[1] + (float)(0.114 * scale) * sums[2];
+    lumas[(n * HALF + y) * HALF + x] = to_half(value);
+}
+
+// entries: addresses [faces, entries] of half lumas, float16 [128, 128], 0 for none.
 // memory: float16 [faces, entries, 128, 128], zero where there is none; validity: float16 [faces, entries].
 // A thread copies 8 values; a block along x and y has one line of threads, blocks along z are the entries of all faces.
-extern "C" __global__ void gather_memory(const uint16 *slots, const int *numbers, uint16 *memory, uint16 *validity) {
-    const int values = 128 * 128 / 8;
+extern "C" __global__ void gather_memory(const address *entries, uint16 *memory, uint16 *validity) {
+    const int values = HALF * HALF / 8;
     int at = (blockIdx.x * blockDim.y + threadIdx.y) * blockDim.x + threadIdx.x, entry = blockIdx.z;
     if (at >= values) return;
-    int number = numbers[entry];
-    if (at == 0) validity[entry] = number < 0 ? 0 : 0x3C00;  // 1.0
-    const uint16 *from = slots + ((long long)number * values + at) * 8;
+    const uint16 *from = (const uint16 *)entries[entry];
+    if (at == 0) validity[entry] = from ? 0x3C00 : 0;  // 1.0
     uint16 *to = memory + ((long long)entry * values + at) * 8;
 #pragma unroll
-    for (int i = 0; i < 8; ++i) to[i] = number < 0 ? (uint16)0 : from[i];
+    for (int i = 0; i < 8; ++i) to[i] = from ? from[at * 8 + i] : (uint16)0;
+}
+
+// sums: of the absolute differences in each 64 values of two arrays, with a thread for each sum.
+extern "C" __global__ void sum_differences(const uint16 *first, const uint16 *second, float *sums) {
+    int at = (blockIdx.x * blockDim.y + threadIdx.y) * blockDim.x + threadIdx.x;
+    float total = 0.0f;
+    for (int i = at * 64; i < (at + 1) * 64; ++i) total += fabsf(from_half(first[i]) - from_half(second[i]));
+    sums[at] = total;
 }

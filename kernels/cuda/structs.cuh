@@ -30,6 +30,7 @@ struct Face {
     Grid paste[3];  // samples in crop pixels
     Extent extents[3];
     float strength;
+    int factor;  // crop pixels along each side of a sample that is measured
 };
 
 // Samples of one component that lie under any window.
@@ -46,4 +47,15 @@ struct Frame {
     int maximum;  // largest code value
     int pasted;   // components that are written: 1 for gray, else 3
     int faces;
+};
+
+// What is measured of a face on the way to its numbers: its samples, sums over columns of them, and blocks of 8 x 8 of them.
+struct Measured {
+    double sums[2][160];         // of the samples and their squares
+    float samples[160 * 160];    // green, as code values; the first line, then the next one, without gaps
+    float differences[40][160];  // squares, then fourth powers, of the differences over 5 lags along 4 directions
+    float energies[2][400];      // noise and edges
+    float contrast[400];
+    float steepness[2][400];     // along columns and lines
+    int rank[400];               // by contrast, the largest first
 };

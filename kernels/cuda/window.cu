@@ -4,6 +4,7 @@
 #include "structs.cuh"
 #include "half.cuh"
 #include "memory.cuh"
+#include "statistics.cuh"
 
 #define SIZE 256
 

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -16,6 +17,7 @@ from streamdeblur.engines.graph import Tensors
 from streamdeblur.engines.sized_graphs import SizedGraphs
 from streamdeblur.errors import EngineError
 from streamdeblur.faces.neighbours import Neighbours
+from streamdeblur.faces.reading import HOST, CropReader, HostCrop, ReadCrop
 from streamdeblur.faces.window import CROP_SIZE, FaceWindow, RestoredCrop, crop, paste
 from streamdeblur.kernels.tensors import quantise
 from streamdeblur.video.planes import Planes
@@ -30,9 +32,9 @@ class FrameFaces:
 
     planes: Planes
     windows: Sequence[FaceWindow]
-    crops: Sequence[NDArray[np.uint8]] = field(repr=False)
-    """uint8 RGB [S, S, 3] of each face, read from `windows`, each of a size that the engine takes; not to be changed until the
-    faces are pasted."""
+    crops: Sequence[NDArray[np.uint8] | ReadCrop] = field(repr=False)
+    """Of each face, read from `windows`, as uint8 RGB [S, S, 3] or by an engine's `reader`, each of a size that the engine takes;
+    not to be changed until the faces are pasted."""
     strengths: Sequence[float]
     """Share of each restoration that is added, 0 to 1."""
     neighbours: Sequence[Neighbours] = field(default=(), repr=False)
@@ -42,6 +44,23 @@ class FrameFaces:
     def read(cls, planes: Planes, windows: Sequence[FaceWindow], strengths: Sequence[float]) -> FrameFaces:
         """Read the crops of `windows`, of 256 px, from a frame."""
         return cls(planes, windows, [crop(planes, window) for window in windows], strengths)
+
+    def crops_on_host(self) -> list[NDArray[np.uint8]]:
+        """Return the crops as uint8 RGB [S, S, 3]. One on a device, which may have failed, is read from the frame again."""
+        return [
+            one.read if isinstance(one, HostCrop) else one if isinstance(one, np.ndarray) else crop(self.planes, window, one.size)
+            for one, window in zip(self.crops, self.windows, strict=True)
+        ]
+
+    def neighbours_on_host(self) -> list[Neighbours]:
+        """Return the neighbours of each face as arrays, without those that are lost with a device that has failed."""
+        return [list(_on_host(near)) for near in self.neighbours]
+
+
+def _on_host(neighbours: Neighbours) -> Iterator[NDArray[np.float32]]:
+    for luma in neighbours:
+        with suppress(EngineError):
+            yield luma if isinstance(luma, np.ndarray) else luma.to_host()
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +109,10 @@ class Engine(Protocol):
     @property
     def parallel(self) -> int:
         """Number of crops that it computes at the same time, each in the time of one."""
+
+    @property
+    def reader(self) -> CropReader:
+        """What reads the crops of the frames whose faces it is given, to where they are of most use to it."""
 
     def warm_up(self) -> None:
         """Open and run everything that would else be opened for the first crop of a size, which would then be late.
@@ -154,6 +177,8 @@ def _shapes(sizes: Sequence[int]) -> str:
 class GraphEngine:
     """An engine on graphs, one for each size of crops, which are read and pasted on the CPU; one inference per crop."""
 
+    reader: CropReader = HOST
+
     def __init__(self, name: str, reason: str, graphs: SizedGraphs) -> None:
         self.name = name
         self.reason = f"{reason} ({graphs.description})"
@@ -174,8 +199,8 @@ class GraphEngine:
         return restored
 
     def submit(self, faces: FrameFaces) -> PendingFaces:
-        crops = [checked_crops(one[None], self.crop_sizes)[0] for one in faces.crops]
-        return _PendingCrops(faces, crops, self._submit(crops, faces.neighbours))
+        crops = [checked_crops(one[None], self.crop_sizes)[0] for one in faces.crops_on_host()]
+        return _PendingCrops(faces, crops, self._submit(crops, faces.neighbours_on_host()))
 
     def _submit(self, crops: Sequence[NDArray[np.uint8]], neighbours: Sequence[Neighbours]) -> _PendingBatch:
         neighbours = neighbours or [()] * len(crops)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from streamdeblur.engines.engine import Crops, Engine, FrameFaces, PasteOutcome, PendingFaces
 from streamdeblur.errors import EngineError
 from streamdeblur.faces.neighbours import Neighbours
+from streamdeblur.faces.reading import CropReader, FrameCrops, ReadCrop
+from streamdeblur.faces.window import FaceWindow
 from streamdeblur.opening import close_at_exit
 from streamdeblur.video.planes import Planes
 
@@ -77,6 +79,11 @@ class FallbackEngine:
     def parallel(self) -> int:
         return self.current.parallel
 
+    @property
+    def reader(self) -> CropReader:
+        engine = self.current
+        return self.first.reader if engine is self.first else _ReaderWithFallback(self, engine)
+
     def warm_up(self) -> None:
         self.first.warm_up()
 
@@ -121,6 +128,38 @@ class FallbackEngine:
             better.close()
         self.first.close()
         self._opener.join()
+
+
+@dataclass(frozen=True, eq=False)
+class _ReaderWithFallback:
+    """Reads crops as the better engine does; if it fails, as the first one."""
+
+    fallback: FallbackEngine
+    engine: Engine
+
+    def begin(self, planes: Planes, windows: Sequence[FaceWindow]) -> FrameCrops:
+        first = self.fallback.first.reader.begin(planes, windows)
+        try:
+            return _CropsWithFallback(self, self.engine.reader.begin(planes, windows), first)
+        except EngineError as error:
+            self.fallback.give_up(self.engine, error)
+            return first
+
+
+@dataclass(frozen=True, eq=False)
+class _CropsWithFallback:
+    """The crops of one frame, those of the better engine as long as it works."""
+
+    reader: _ReaderWithFallback
+    better: FrameCrops
+    first: FrameCrops
+
+    def read(self, window: FaceWindow, size: int) -> ReadCrop:
+        try:
+            return self.better.read(window, size)
+        except EngineError as error:
+            self.reader.fallback.give_up(self.reader.engine, error)
+            return self.first.read(window, size)
 
 
 class _PendingWithFallback:

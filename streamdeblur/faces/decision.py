@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeblur.errors import EngineError
 from streamdeblur.faces.blur import face_blur
 from streamdeblur.faces.tracked_face import Box
 from streamdeblur.faces.window import CROP_SIZE, FaceWindow, crop
 from streamdeblur.video.planes import Planes
+
+if TYPE_CHECKING:
+    from streamdeblur.faces.reading import ReadCrop
 
 Reason = Literal["gain", "held", "always", "too little gain", "not chosen", "no time", "failed"]
 RESTORED: tuple[Reason, ...] = ("gain", "held", "always")
@@ -44,8 +48,8 @@ class FaceDecision:
     """dB of PSNR that its restoration was expected to bring; None where it was not judged."""
     weight: float = 0.0
     """Share of its restoration that was wanted, 0 to 1: faces fade in and out."""
-    crop: NDArray[np.uint8] | None = field(default=None, repr=False)
-    """uint8 RGB [S, S, 3], as it was before; None where it was not judged."""
+    read: ReadCrop | None = field(default=None, repr=False)
+    """Its crop as it was before, where it was judged."""
     seconds: float = 0.0
     """From its submission to the engine until the faces of its frame were pasted, others in flight included."""
 
@@ -60,11 +64,20 @@ class FaceDecision:
         return WORDS[self.reason]
 
     @cached_property
+    def crop(self) -> NDArray[np.uint8] | None:
+        """uint8 RGB [S, S, 3], as it was before; None where it was not judged, or is lost with the GPU that read it, from where it
+        is copied when it is first asked for."""
+        try:
+            return None if self.read is None else self.read.pixels()
+        except EngineError:
+            return None
+
+    @cached_property
     def blur(self) -> float | None:
         """Its blur before, 0 (sharp) to 1 (smooth); None where it was not judged."""
         return None if self.crop is None else face_blur(self.crop, self.window.side)
 
     def blur_in(self, planes: Planes) -> float:
         """Measure its blur, 0 (sharp) to 1 (smooth), in its frame as it is now."""
-        size = CROP_SIZE if self.crop is None else self.crop.shape[0]
+        size = CROP_SIZE if self.read is None else self.read.size
         return face_blur(crop(planes, self.window, size), self.window.side)

@@ -45,20 +45,30 @@ def face_square(size: int, side: float) -> tuple[int, int, int]:
 
 
 def described(crop: NDArray[np.uint8], side: float) -> Vector:
-    """Return what the gain is estimated from.
+    """Return what the gain is estimated from, as `described_by` does.
 
     Args:
         crop: uint8 RGB [S, S, 3].
+        side: Side in pixels of the window that the crop was read from.
+    """
+    size = crop.shape[0]
+    return described_by(face_statistics(crop, *face_square(size, side)), size, side)
+
+
+def described_by(statistics: NDArray[np.float64], size: int, side: float) -> Vector:
+    """Return what the gain is estimated from.
+
+    Args:
+        statistics: Those of the face, measured as `face_square` says.
+        size: Side of the crop in pixels.
         side: Side in pixels of the window that the crop was read from.
 
     Returns:
         float32 [2 + len(NAMES)]: how finely the face is sampled, the size of its window, and its statistics at about the
         resolution of the frame.
     """
-    size = crop.shape[0]
-    begin, end, factor = face_square(size, side)
-    sizes = math.log2(side * factor / size), math.log2(side / 256)
-    return np.array([*sizes, *face_statistics(crop, begin, end, factor)], np.float32)
+    _, _, factor = face_square(size, side)
+    return np.array([math.log2(side * factor / size), math.log2(side / 256), *statistics], np.float32)
 
 
 @dataclass(frozen=True, eq=False)

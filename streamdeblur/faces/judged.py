@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from streamdeblur.faces.decision import FaceDecision, Reason
 from streamdeblur.faces.memory import LONGEST_GAP, SIDE_RATIO, FaceNeighbours
+from streamdeblur.faces.reading import FrameCrops, ReadCrop
 from streamdeblur.faces.tracked_face import Box
-from streamdeblur.faces.window import CROP_SIZE, FaceWindow, crop
+from streamdeblur.faces.window import CROP_SIZE, FaceWindow
 from streamdeblur.video.planes import Planes, SampleArray
 
 SAMPLED_LINES = 16
@@ -33,8 +34,8 @@ class JudgedFace:
     window: FaceWindow
     box: Box
     """x0, y0, x1, y1 in pixels."""
-    crop: NDArray[np.uint8] = field(repr=False)
-    """uint8 RGB [S, S, 3]."""
+    read: ReadCrop = field(repr=False)
+    """Its crop."""
     weight: float
     """Of its restoration, 0 to 1: faces fade in and out, and sharp ones are left as they are."""
     gain: float
@@ -48,9 +49,14 @@ class JudgedFace:
     """Of its crop; None where nothing is remembered of the face."""
 
     @property
+    def crop(self) -> NDArray[np.uint8]:
+        """Its crop, uint8 RGB [S, S, 3]; copied from a GPU where it was read there."""
+        return self.read.pixels()
+
+    @property
     def crop_size(self) -> int:
         """Side of its crop in pixels."""
-        return int(self.crop.shape[0])
+        return self.read.size
 
     def shown(self, presence: float) -> JudgedFace:
         """Return the same face, of whose restoration a share is shown."""
@@ -64,7 +70,7 @@ class JudgedFace:
             seconds: Time that its restoration took.
         """
         return FaceDecision(
-            self.track_id, self.box, self.window, reason or self.reason, self.gain, self.weight, self.crop, seconds
+            self.track_id, self.box, self.window, reason or self.reason, self.gain, self.weight, self.read, seconds
         )
 
     @property
@@ -101,22 +107,25 @@ class LastFaces:
         self._frame += 1
         self._faces = {track: last for track, last in self._faces.items() if self._frame - last.frame <= LONGEST_GAP}
 
-    def repeated(self, track: Hashable | None, planes: Planes, window: FaceWindow, *, threshold: float) -> JudgedFace | None:
+    def repeated(
+        self, track: Hashable | None, planes: Planes, window: FaceWindow, crops: FrameCrops, *, threshold: float
+    ) -> JudgedFace | None:
         """Return what was found of a face last, if this frame shows it again without any change; else None.
 
         Args:
             track: What tells the face from others; None if nothing does.
             planes: The frame.
             window: Where the face is expected.
+            crops: Those of the frame.
             threshold: Gain in dB above which faces are restored.
         """
         last = self._faces.get(track)
         if last is None or last.threshold != threshold or not _same_place(last.face.window, window):
             return None
         before = last.face
-        if not np.array_equal(_lines(planes, before.window), last.lines) or not np.array_equal(
-            crop(planes, before.window, before.crop_size), before.crop
-        ):
+        if not np.array_equal(_lines(planes, before.window), last.lines):
+            return None
+        if not crops.read(before.window, before.crop_size).same(before.read):
             return None
         last.frame = self._frame
         return before

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Hashable
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.faces.neighbours import HalfLuma, half_luma_of
+from streamdeblur.faces.neighbours import HalfLuma, half_luma_of, luma_difference
 from streamdeblur.kernels.luma import block_means, correlation, mean_difference
+
+if TYPE_CHECKING:
+    from streamdeblur.faces.reading import ReadCrop
 
 LONGEST_GAP = 5
 """Frames between two crops of which one may help to restore the other. Farther ones brought nothing, and lost a little in the end
@@ -54,13 +58,14 @@ class RememberedCrop:
 
     def copies(self, other: RememberedCrop) -> bool:
         """Return whether the crops are equal to the bit, as those of a frame that is shown twice."""
-        return np.array_equal(self.small, other.small) and np.array_equal(self.luma, other.luma)
+        equal = self.luma.shape == other.luma.shape and np.array_equal(self.small, other.small)
+        return equal and luma_difference(self.luma, other.luma) == 0.0
 
     def repeats(self, other: RememberedCrop) -> bool:
         """Return whether the crops are nearly the same, so that one tells nothing new about the other."""
         # the means of blocks differ by no more than the pixels do, and mostly settle it
         small = self.luma.shape == other.luma.shape and mean_difference(self.small, other.small) < REPEATED
-        return small and mean_difference(self.luma, other.luma) < REPEATED
+        return small and luma_difference(self.luma, other.luma) < REPEATED
 
     def helps(self, other: RememberedCrop) -> bool:
         """Return whether this crop shows the face of `other` in another exposure, nearly in the same place, and has its size: a
@@ -139,15 +144,12 @@ class FaceMemory:
         if track in self._tracks:
             self._tracks[track].last_seen = self._frame
 
-    def remember(
-        self, track: Hashable | None, side: float, crop: NDArray[np.uint8], look_ahead: int = 0
-    ) -> FaceNeighbours | None:
+    def remember(self, track: Hashable | None, crop: ReadCrop, look_ahead: int = 0) -> FaceNeighbours | None:
         """Keep the crop of a face of this frame.
 
         Args:
             track: What tells the face from others.
-            side: Side of its window.
-            crop: uint8 RGB [S, S, 3].
+            crop: The crop.
             look_ahead: Number of later frames from which a face takes neighbours, too.
 
         Returns:
@@ -158,7 +160,7 @@ class FaceMemory:
             return None
         followed = self._tracks.setdefault(track, _Track(TrackMemory(), self._frame))
         followed.last_seen = self._frame
-        present = RememberedCrop.of(self._frame, side, crop)
+        present = crop.remembered(self._frame)
         if followed.memory.remember(present, self.entries + 1 + look_ahead) is present or followed.latest is None:
             followed.latest = FaceNeighbours(followed.memory, present, self.entries)
         return followed.latest

@@ -2,29 +2,56 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.faces.window import CROP_SIZE
-from streamdeblur.kernels.luma import half_luma
+from streamdeblur.kernels.luma import half_luma, mean_difference
 
 HALF_SIZE = CROP_SIZE // 2
 """Side of the `HalfLuma` of a crop of `CROP_SIZE`."""
 
-HalfLuma = NDArray[np.float32]
+
+class LumaOnDevice(Protocol):
+    """A half luma that an engine keeps on its device, in half precision."""
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """(S / 2, S / 2)."""
+
+    def difference(self, other: LumaOnDevice) -> float:
+        """Return the mean absolute difference of two of one size; infinity where the device cannot tell."""
+
+    def to_host(self) -> NDArray[np.float32]:
+        """Return it in the memory of the host.
+
+        Raises:
+            EngineError: The device has failed, or is closed.
+        """
+
+
+HalfLuma = NDArray[np.float32] | LumaOnDevice
 """float32 [S / 2, S / 2]: the luma of a crop in [0, 1] at half of its resolution, 64 KiB at most; not changed once it is made."""
 Neighbours = Sequence[HalfLuma]
 """Those of the crops nearest in time, nearest first; a network takes as many as it has a memory for, or fewer."""
 
 
-def half_luma_of(crop: NDArray[np.uint8]) -> HalfLuma:
+def half_luma_of(crop: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Return the half luma of a crop, uint8 RGB [S, S, 3]."""
     out = np.empty((crop.shape[0] // 2, crop.shape[1] // 2), np.float32)
     half_luma(crop, out)
     return out
+
+
+def luma_difference(one: HalfLuma, other: HalfLuma) -> float:
+    """Return the mean absolute difference of two half lumas of one size; infinity where they are in two places."""
+    if isinstance(one, np.ndarray):
+        return mean_difference(one, other) if isinstance(other, np.ndarray) else math.inf
+    return math.inf if isinstance(other, np.ndarray) else one.difference(other)
 
 
 def write_memory(neighbours: Neighbours, memory: NDArray[Any], validity: NDArray[Any]) -> None:

@@ -19,10 +19,11 @@ from streamdeblur.faces.gain import ALWAYS, GainEstimator
 from streamdeblur.faces.hysteresis import GainHysteresis
 from streamdeblur.faces.judged import JudgedFace, LastFaces
 from streamdeblur.faces.memory import FaceMemory
+from streamdeblur.faces.reading import HOST, CropReader, FrameCrops
 from streamdeblur.faces.scheduler import FaceScheduler
 from streamdeblur.faces.steady import SteadyFaces, importance
 from streamdeblur.faces.tracked_face import Box, TrackedFace
-from streamdeblur.faces.window import CROP_SIZE, FaceWindow, crop
+from streamdeblur.faces.window import CROP_SIZE, FaceWindow
 from streamdeblur.known_names import shown
 from streamdeblur.options import LARGEST_LOOK_AHEAD
 from streamdeblur.setting_types import Only
@@ -52,6 +53,8 @@ class FrameSettings:
     """Sides of the crops that the engine takes, smallest first."""
     most_faces: int | None = None
     """Number of faces that may be restored; None for all that fit before the deadline."""
+    reader: CropReader = HOST
+    """Reads the crops."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -247,12 +250,13 @@ class FaceSelector:
         if until is not None:
             faces = sorted(faces, key=lambda face: -face.window.side * _worth(face.hysteresis.gain))
         gaining, self.judged = [], []
+        crops = settings.reader.begin(planes, [face.window for face in faces])
         for number, face in enumerate(faces):
             if until is not None and number and time.monotonic() >= until:
                 self.statistics.passed_through += len(faces) - number
                 self.left += [one.left("no time") for one in faces[number:]]
                 break
-            judged = self._judged(planes, face, settings).shown(face.presence)
+            judged = self._judged(planes, face, crops, settings).shown(face.presence)
             self.judged.append(judged)
             self.statistics.add_gain(judged.gain)
             if judged.weight > 0.0:
@@ -262,23 +266,23 @@ class FaceSelector:
                 self.left.append(judged.decided())
         return gaining
 
-    def _judged(self, planes: Planes, face: _DetectedFace, settings: FrameSettings) -> JudgedFace:
+    def _judged(self, planes: Planes, face: _DetectedFace, crops: FrameCrops, settings: FrameSettings) -> JudgedFace:
         """Read the crop of a face, weigh its restoration by the gain to be expected, and remember it, restored or not.
 
         In a copy of the frame before, everything is as it was, window and size of the crop as well: the two come out alike.
         """
         track, side = face.remembered_as, face.window.side
-        repeated = self._last.repeated(track, planes, face.window, threshold=settings.threshold)
+        repeated = self._last.repeated(track, planes, face.window, crops, threshold=settings.threshold)
         # an engine that took over may not take crops of this size
         if repeated is not None and repeated.crop_size in settings.crop_sizes:
             self.memory.seen_again(track)
             return repeated
-        read = crop(planes, face.window, smallest_fitting(side, settings.crop_sizes, self._last.crop_size(track)))
-        gain = self.estimator(read, side)
+        read = crops.read(face.window, smallest_fitting(side, settings.crop_sizes, self._last.crop_size(track)))
+        gain = read.gain(self.estimator)
         weight = face.hysteresis.update(gain, settings.threshold)
         weight = 1.0 if settings.threshold == ALWAYS else weight
         reason = _reason(weight, gain, settings.threshold)
-        neighbours = self.memory.remember(track, side, read, settings.look_ahead)
+        neighbours = self.memory.remember(track, read, settings.look_ahead)
         judged = JudgedFace(
             face.window, face.box, read, weight, gain, _worth(face.hysteresis.gain) * side, face.track_id, reason, neighbours
         )  # fmt: skip

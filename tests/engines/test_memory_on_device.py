@@ -1,12 +1,13 @@
-"""The memory of a network stays on the device: each crop goes there once, and none comes back for it."""
+"""The memory of a network stays on the device: what is not made there goes there once, and nothing comes back for it."""
 
 from __future__ import annotations
 
 import numpy as np
 import pytest
 
-from streamdeblur.engines.tensorrt.memory import ENTRY_BYTES, SLOTS, MemorySlots
+from streamdeblur.engines.tensorrt.memory import SLOTS, MemorySlots
 from streamdeblur.engines.tensorrt.opening import open_tensorrt
+from streamdeblur.engines.tensorrt.reader import ENTRY_BYTES
 from streamdeblur.errors import EngineError
 from streamdeblur.faces.neighbours import half_luma_of
 from streamdeblur.network import Network
@@ -75,7 +76,7 @@ def test_a_stream_uploads_each_crop_of_its_memory_once(network):
             (restored,) = engine.infer(crops[number : number + 1], [[halves[number - 1], halves[number - 2]]])
             assert np.abs(restored - expected_slots(crops[number], crops[[number - 1, number - 2]])).max() <= 1
             new = 2 if number == 2 else 1
-            assert machine.uploaded - before == CROP_BYTES + new * ENTRY_BYTES + 2 * 4
+            assert machine.uploaded - before == CROP_BYTES + new * ENTRY_BYTES + 2 * 8
             # the restored crop, and nothing of the memory
             assert machine.downloaded - back == CROP_BYTES
         engine.close()

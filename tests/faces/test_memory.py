@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from streamdeblur.faces.memory import LONGEST_GAP, SIDE_RATIO, FaceMemory, RememberedCrop, TrackMemory
+from streamdeblur.faces.reading import HostCrop
 from streamdeblur.faces.window import FaceWindow, crop
 from streamdeblur.video.planes import array_planes
 from support.media.motion import shaken
@@ -99,10 +100,10 @@ def test_copies_share_their_neighbours_whatever_comes_between(exposures):
     near = []
     for number in (0, 1, 1):
         memory.next_frame()
-        near.append(memory.remember("a", 200.0, exposures[number], look_ahead=1))
+        near.append(memory.remember("a", HostCrop(exposures[number], 200.0), look_ahead=1))
     first = near[1].find()
     memory.next_frame()
-    memory.remember("a", 200.0, exposures[2], look_ahead=1)
+    memory.remember("a", HostCrop(exposures[2], 200.0), look_ahead=1)
     assert near[1] is near[2]
     assert near[2].find() is first
     assert len(first) == 1
@@ -111,12 +112,12 @@ def test_copies_share_their_neighbours_whatever_comes_between(exposures):
 def test_a_track_is_kept_while_its_copies_are_seen(exposures):
     memory = FaceMemory(2)
     memory.next_frame()
-    memory.remember("a", 200.0, exposures[0])
+    memory.remember("a", HostCrop(exposures[0], 200.0))
     for _ in range(2 * LONGEST_GAP):
         memory.next_frame()
         memory.seen_again("a")
         memory.seen_again("unknown")
-    assert memory.remember("a", 200.0, exposures[0]).find() == []
+    assert memory.remember("a", HostCrop(exposures[0], 200.0)).find() == []
     assert repr(memory).endswith("tracks=1)")
 
 
@@ -163,7 +164,7 @@ def test_tracks_have_memories_of_their_own(exposures):
     memory = FaceMemory(2)
     for crops in zip(exposures[:3], exposures[6:9], strict=True):
         memory.next_frame()
-        near = [memory.remember(track, 200.0, crop) for track, crop in zip("ab", crops, strict=True)]
+        near = [memory.remember(track, HostCrop(crop, 200.0)) for track, crop in zip("ab", crops, strict=True)]
     for number, face in enumerate(near):
         wanted = [RememberedCrop.of(0, 1.0, exposures[6 * number + before]).luma for before in (1, 0)]
         assert np.array_equal(face.find(), wanted)
@@ -172,7 +173,7 @@ def test_tracks_have_memories_of_their_own(exposures):
 def test_faces_without_a_track_and_networks_without_a_memory_remember_nothing(exposures):
     for memory, track in ((FaceMemory(2), None), (FaceMemory(0), 1)):
         memory.next_frame()
-        assert memory.remember(track, 200.0, exposures[0]) is None
+        assert memory.remember(track, HostCrop(exposures[0], 200.0)) is None
         assert repr(memory).endswith("tracks=0)")
 
 
@@ -180,7 +181,7 @@ def test_tracks_that_are_not_seen_any_more_are_forgotten(exposures):
     memory = FaceMemory(2)
     for track in range(500):
         memory.next_frame()
-        memory.remember(track, 200.0, exposures[0])
+        memory.remember(track, HostCrop(exposures[0], 200.0))
     assert len(memory._tracks) <= LONGEST_GAP + 1
     memory.clear()
     assert not memory._tracks

@@ -11,17 +11,23 @@ import subprocess
 import sys
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
+from streamdeblur.engines.tensorrt.kernels import BLOCK, MEASURES, VALUES_OF_SUM
 from streamdeblur.errors import EngineError
-from streamdeblur.faces.window import RestoredCrop, crop, paste
+from streamdeblur.faces.gain import face_square
+from streamdeblur.faces.neighbours import half_luma_of
+from streamdeblur.faces.window import FaceWindow, RestoredCrop, crop, paste
 from streamdeblur.kernels.cuda import arguments, ptx
 from streamdeblur.kernels.cuda.compiler import CompilerError, compile_ptx
+from streamdeblur.kernels.face_statistics import face_statistics, statistics_of
+from streamdeblur.kernels.luma import block_means, mean_difference
 from streamdeblur.video.planes import frame_planes
 from support.fakes import cuda_on_host
-from support.fakes.cuda_on_host import compile_text, compiler, program_text
-from support.fakes.face_kernels import EmulatedFaces, restored_from
+from support.fakes.cuda_on_host import EmulatedModule, compile_text, compiler, program_text
+from support.fakes.face_kernels import EmulatedFaces, address, restored_from
 from support.media.frames import PIXEL_FORMATS, RARE_PIXEL_FORMATS, code_values, plane_bytes, random_frame
 from support.media.windows import STRENGTHS, WINDOWS
 from support.reference import window as reference
@@ -57,6 +63,7 @@ def test_crops_and_pasted_frames_are_those_of_the_cpu(pixel_format, name):
     before = code_values(frame)
     emulation = EmulatedFaces(frame, windows, strengths)
     codes = emulation.codes()
+    check_numbers(emulation, windows, codes)
     expected = np.stack([crop(frame_planes(on_cpu), window) for window in windows])
     assert np.abs(codes.astype(int) - expected).max() <= 1
     assert (codes == expected).mean() > 0.995
@@ -77,6 +84,35 @@ def test_crops_and_pasted_frames_are_those_of_the_cpu(pixel_format, name):
         outside = np.sum([reference.mask(planes, c, window) for window in windows], axis=0) == 0
         columns = slice(offset, offset + (width - 1) * stride + 1, stride)
         assert np.array_equal(code_values(frame)[c][:height, columns][outside], old[:height, columns][outside])
+
+
+def check_numbers(emulation, windows, codes):
+    """What the device tells of its crops is what the CPU tells of them."""
+    for luma, numbers, window, one in zip(*emulation.measure(), windows, codes, strict=True):
+        half, small = half_luma_of(np.ascontiguousarray(one)), np.empty((8, 8), np.float32)
+        assert luma.astype(np.float32) == pytest.approx(half, abs=2.5e-4)
+        block_means(luma.astype(np.float32), small)
+        assert numbers[:MEASURES].reshape(8, 8) == pytest.approx(small, abs=1e-6)
+        expected = face_statistics(one, *face_square(256, window.side))
+        assert statistics_of(numbers[MEASURES:].astype(float)) == pytest.approx(expected, abs=2e-5)
+
+
+@needs_compiler
+@pytest.mark.parametrize("side", [20.0, 40.0, 60.0, 90.0, 140.0, 300.0])
+def test_faces_are_measured_at_each_resolution(photograph, side):
+    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(photograph[:480, :640]))
+    windows = [FaceWindow(321.3, 190.8, side), FaceWindow(120.0, 300.0, side)]
+    emulation = EmulatedFaces(frame, windows, [1.0, 1.0])
+    check_numbers(emulation, windows, emulation.codes())
+
+
+@needs_compiler
+def test_differences_are_those_of_the_cpu():
+    first, second = np.random.default_rng(0).random((2, 128, 128)).astype(np.float16)
+    sums = np.empty(first.size // VALUES_OF_SUM, np.float32)
+    EmulatedModule().launch("sum_differences", (1, 1, 1), BLOCK, [address(one) for one in (first, second, sums)])
+    expected = mean_difference(first.astype(np.float32), second.astype(np.float32))
+    assert sums.sum() / first.size == pytest.approx(expected, rel=1e-5)
 
 
 @needs_compiler
@@ -111,7 +147,7 @@ def test_a_frame_without_any_finite_face_keeps_every_bit(value):
 def test_the_host_lays_structures_out_as_the_device_does(tmp_path):
     types = {
         "Component": arguments.COMPONENT, "Grid": arguments.GRID, "Extent": arguments.EXTENT, "Face": arguments.FACE,
-        "Region": arguments.REGION, "Frame": arguments.FRAME,
+        "Region": arguments.REGION, "Frame": arguments.FRAME, "Measured": arguments.MEASURED,
     }  # fmt: skip
     lines = []
     for name, dtype in types.items():
@@ -162,6 +198,7 @@ for pixel_format in ("yuv420p", "nv12", "rgb24", "p010le"):
     for name in ("over the left and upper border", "over the right and lower border", "overlapping"):
         frame = random_frame(pixel_format, 320, 240)
         emulation = EmulatedFaces(frame, WINDOWS[name], STRENGTHS[: len(WINDOWS[name])])
+        emulation.measure()
         emulation.paste(restored_from(emulation.codes())[1], frame_planes(frame))
         count += 1
 print("checked", count)

@@ -48,6 +48,7 @@ def valid_arguments():
             _zeros(number, 9, 9, 3), np.array([0, 1, 2, 2]), np.array([0, 1, 1, 2]), _zeros(number, 4), _zeros(number, 7, 7, 3),
         ],
         "face_statistics.face_statistics": [_zeros(byte, 52, 52, 3), 2, 50, 2],
+        "face_statistics.statistics_of": [_zeros(np.float64, 64)],
         "intensity.mirrored": [-3, 4],
         "intensity.read_intensity": [_zeros(byte, 8, 9, 3), -1, 2, _zeros(number, 256), _zeros(number, 6, 7, 3)],
         "intensity.look_up": [_zeros(np.uint16, 5), _zeros(byte, 4), _zeros(byte, 5)],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import weakref
+from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -107,6 +109,15 @@ class Device:
         finally:
             self.cuda.Context.pop()
 
+    def event_after(self, stream: Stream) -> Event:
+        """Return an event after all work that is in a stream now. The context must be current."""
+        flags = self.cuda.event_flags
+        # a blocking wait leaves the cores to the codec
+        event = self.cuda.Event(flags.BLOCKING_SYNC | flags.DISABLE_TIMING)
+        event.record(stream)
+        recorded: Event = event
+        return recorded
+
     def allocate(self, size: int) -> DeviceMemory:
         """Allocate `size` bytes of device memory. The context must be current.
 
@@ -118,6 +129,47 @@ class Device:
         except self.cuda.MemoryError:
             raise OutOfMemoryError(mended(f"The GPU has no {size / 2**20:.0f} MiB free (out of memory).", self.number)) from None
         return memory
+
+
+class Piece:
+    """A piece of a `MemoryPool`, which gets it back when nothing refers to it any more."""
+
+    def __init__(self, memory: DeviceMemory, free: deque[DeviceMemory]) -> None:
+        self.address = int(memory)
+        weakref.finalize(self, free.append, memory).atexit = False
+
+
+class MemoryPool:
+    """Pieces of device memory, of which there are as many as are in use at once.
+
+    Used on the device's thread, with its context current. Work that uses a piece is done before nothing refers to it.
+    """
+
+    def __init__(self, device: Device, smallest: int) -> None:
+        """`smallest`: bytes of the smallest piece; others have this size doubled some times."""
+        self._device, self._smallest = device, smallest
+        self._free: dict[int, deque[DeviceMemory]] = {}
+        self._allocated: list[DeviceMemory] = []
+
+    def take(self, size: int) -> Piece:
+        """Take a piece of at least `size` bytes, whose content is undefined.
+
+        Raises:
+            OutOfMemoryError: The device has too little memory.
+        """
+        doubled = self._smallest << max(0, -(-size // self._smallest) - 1).bit_length()
+        free = self._free.setdefault(doubled, deque())
+        if not free:
+            self._allocated.append(self._device.allocate(doubled))
+            return Piece(self._allocated[-1], free)
+        return Piece(free.popleft(), free)
+
+    def close(self) -> None:
+        """Free all memory, that of pieces in use as well."""
+        allocated, self._allocated = self._allocated, []
+        for memory in allocated:
+            memory.free()
+        self._free.clear()
 
 
 class Buffer:

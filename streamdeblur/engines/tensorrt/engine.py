@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
@@ -16,12 +15,15 @@ from streamdeblur.engines.tensorrt.device import Buffer, Device, Event, Stream, 
 from streamdeblur.engines.tensorrt.frames import FrameJob
 from streamdeblur.engines.tensorrt.kernels import PixelKernels
 from streamdeblur.engines.tensorrt.library import TENSORRT, Library
-from streamdeblur.engines.tensorrt.memory import ENTRY_BYTES, MemorySlots, StagedMemory
+from streamdeblur.engines.tensorrt.memory import MemorySlots, StagedMemory
+from streamdeblur.engines.tensorrt.pending import PendingJob
+from streamdeblur.engines.tensorrt.reader import ENTRY_BYTES, IMAGE_BYTES, DeviceCrop, DeviceFrame, DeviceReader
 from streamdeblur.engines.tensorrt.session import Session
 from streamdeblur.engines.tensorrt.staging import StagingPool
 from streamdeblur.engines.tensorrt.thread import DeviceThread, Launch
 from streamdeblur.errors import EngineError
 from streamdeblur.faces.neighbours import Neighbours
+from streamdeblur.faces.reading import CropReader
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.kernels.tensors import quantise
 from streamdeblur.opening import close_at_exit
@@ -42,8 +44,21 @@ class _OnDevice:
     residuals: Buffer
     slots: Buffer
     """Crops that stay on the device, for the memory of later ones."""
-    numbers: Buffer
-    """The slot of each neighbour of the batch that runs."""
+    entries: Buffer
+    """Addresses of the neighbours of the batch that runs."""
+
+
+@dataclass(frozen=True, eq=False)
+class _ReadBefore:
+    """Crops that are on the device, and the frame that they are of."""
+
+    frame: DeviceFrame
+    numbers: Sequence[int]
+    """Of the crops in it."""
+
+    @property
+    def addresses(self) -> list[int]:
+        return [self.frame.crops.address + number * IMAGE_BYTES for number in self.numbers]
 
 
 class TensorRTEngine:
@@ -86,9 +101,11 @@ class TensorRTEngine:
         self._thread = DeviceThread(device)
         self._staging = StagingPool(device, self._thread)
         self._parts: _OnDevice | None = None
+        self._reader: DeviceReader | None = None
         close_at_exit(self)
         try:
             self._thread.call(lambda: self._open(plan))
+            self._reader = DeviceReader(device)
         except BaseException:
             # the caller gets no object to close, so memory and thread are released here, after Ctrl-C, too
             self.close()
@@ -96,6 +113,11 @@ class TensorRTEngine:
 
     def __repr__(self) -> str:
         return f"TensorRTEngine({self.reason!r})"
+
+    @property
+    def reader(self) -> CropReader:
+        assert self._reader is not None
+        return self._reader
 
     def warm_up(self) -> None:
         """Do nothing: the largest batch has run already."""
@@ -118,7 +140,7 @@ class TensorRTEngine:
         images = block[:size].view(np.float16).reshape(-1, 3, CROP_SIZE, CROP_SIZE)
         np.divide(crops.transpose(0, 3, 1, 2), np.float32(255), out=images, casting="unsafe")
         future = self._launch(lambda: self._run_crops(block, memory), block)
-        pending = _PendingJob(future, lambda: self._staging.give_back(block))
+        pending = PendingJob(future, lambda: self._staging.give_back(block))
         pending.wait()
         restored, finite = crops.copy(), np.ones(len(crops), np.bool_)
         quantise(images.astype(np.float32), restored, finite)
@@ -142,44 +164,69 @@ class TensorRTEngine:
             return
         parts, cuda = self._open_parts(), self._device.cuda
         parts.slots.reserve(memory.slots * ENTRY_BYTES)
-        parts.numbers.reserve(memory.numbers.nbytes)
-        slots, numbers = parts.slots.address, parts.numbers.address
+        parts.entries.reserve(memory.addresses.nbytes)
+        memory.write_addresses(block, parts.slots.address)
         for place, (slot, _) in enumerate(memory.new):
-            cuda.memcpy_htod_async(slots + slot * ENTRY_BYTES, memory.new_in(block, place), parts.stream)
-        cuda.memcpy_htod_async(numbers, memory.numbers_in(block), parts.stream)
+            cuda.memcpy_htod_async(parts.slots.address + slot * ENTRY_BYTES, memory.new_in(block, place), parts.stream)
+        cuda.memcpy_htod_async(parts.entries.address, memory.addresses_in(block), parts.stream)
         inputs = address_of(parts.session.memory), address_of(parts.session.validity)
-        parts.kernels.gather_memory(memory.blocks, slots, numbers, *inputs)
+        parts.kernels.gather_memory(memory.blocks, parts.entries.address, *inputs)
 
     def submit(self, faces: FrameFaces) -> DeviceFaces:
-        """Start on the faces of a frame, whose planes are read now; the crops are read again on the device."""
-        job = FrameJob(faces.planes, faces.windows, faces.strengths)
+        """Start on the faces of a frame, on the crops that `reader` has read; others are read now, on the device as well."""
+        read = self._read_before(faces)
+        if read is None:
+            job = FrameJob(faces.planes, faces.windows, faces.strengths)
+        else:
+            job = read.frame.job.restoring(read.numbers, faces.strengths)
         memory = self._slots.place(job.count, faces.neighbours, job.size)
         block = self._staging.take(memory.end)
-        job.fill(block)
+        if read is None:
+            job.fill(block)
+        else:
+            job.fill_faces(block)
         memory.write(block)
-        future = self._launch(lambda: self._run_faces(job, memory, block), block)
+        # what is on the device stays there until it is done
+        future = self._launch(lambda: self._run_faces(job, memory, block, read), block, read, faces.neighbours)
         return DeviceFaces(job, block, future, lambda: self._staging.give_back(block))
 
-    def _run_faces(self, job: FrameJob, memory: StagedMemory, block: NDArray[np.uint8]) -> Event:
+    def _read_before(self, faces: FrameFaces) -> _ReadBefore | None:
+        """The crops that are on the device already, if all of them are, with the samples of the frame."""
+        crops = [one for one in faces.crops if isinstance(one, DeviceCrop)]
+        if not crops or len(crops) < len(faces.crops) or any(one.frame is not crops[0].frame for one in crops):
+            return None
+        frame = crops[0].frame
+        taken = frame.reader is self._reader and frame.take_samples(faces.planes)
+        return _ReadBefore(frame, [one.number for one in crops]) if taken else None
+
+    def _run_faces(self, job: FrameJob, memory: StagedMemory, block: NDArray[np.uint8], read: _ReadBefore | None) -> Event:
         parts, cuda = self._open_parts(), self._device.cuda
         session = parts.session
         session.reserve(job.count)
-        parts.block.reserve(job.size)
         parts.residuals.reserve(job.count * RESIDUAL_BYTES)
-        device, residuals = parts.block.address, parts.residuals.address
+        if read is None:
+            parts.block.reserve(job.size)
+        device, residuals = parts.block.address if read is None else read.frame.samples.address, parts.residuals.address
         frame, faces, finite = device + job.frame_at, device + job.faces_at, device + job.finite_at
         crops, restored = address_of(session.crops), address_of(session.restored)
         paste_blocks = job.paste_blocks(job.address(block, device))
-        cuda.memcpy_htod_async(device, block[: job.size], parts.stream)
+        cuda.memcpy_htod_async(device, block[: job.size if read is None else job.arguments_size], parts.stream)
         self._copy_memory(block, memory)
-        parts.kernels.crop_faces(job.bits, job.crop_blocks, frame, faces, crops)
+        if read is None:
+            parts.kernels.crop_faces(job.bits, job.crop_blocks, frame, faces, crops)
+        else:
+            for place, source in enumerate(read.addresses):
+                cuda.memcpy_dtod_async(crops + place * IMAGE_BYTES, source, IMAGE_BYTES, parts.stream)
         session.enqueue(job.count)
         parts.kernels.residual_faces(job.crop_blocks, frame, faces, crops, restored, residuals, finite)
         parts.kernels.paste_faces(job.bits, paste_blocks, frame, faces, residuals, finite)
-        cuda.memcpy_dtoh_async(block[job.finite_at : job.size], finite, parts.stream)
+        for begin, end in job.changed():
+            cuda.memcpy_dtoh_async(block[begin:end], device + begin, parts.stream)
         return self._event()
 
-    def _launch(self, launch: Launch, block: NDArray[np.uint8]) -> Future[None]:
+    def _launch(self, launch: Launch, block: NDArray[np.uint8], *kept: object) -> Future[None]:
+        """Put work into the stream; `kept` lives until it is done."""
+
         def guarded() -> Event:
             try:
                 return launch()
@@ -189,18 +236,15 @@ class TensorRTEngine:
                 raise
 
         try:
-            return self._thread.launch(guarded)
+            future = self._thread.launch(guarded)
         except EngineError:
             self._staging.give_back(block)
             raise
+        future.add_done_callback(lambda _, kept=kept: None)  # type: ignore[misc]
+        return future
 
     def _event(self) -> Event:
-        flags = self._device.cuda.event_flags
-        # a blocking wait leaves the cores to the codec
-        event = self._device.cuda.Event(flags.BLOCKING_SYNC | flags.DISABLE_TIMING)
-        event.record(self._open_parts().stream)
-        recorded: Event = event
-        return recorded
+        return self._device.event_after(self._open_parts().stream)
 
     def _open_parts(self) -> _OnDevice:
         if self._parts is None:
@@ -209,6 +253,8 @@ class TensorRTEngine:
 
     def close(self) -> None:
         self._thread.close(self._release)
+        if self._reader is not None:
+            self._reader.close()
 
     def _release(self) -> None:
         """Release contexts, engine, kernels and buffers, then page-locked memory, when no copy can be running."""
@@ -216,40 +262,9 @@ class TensorRTEngine:
         if parts is not None:
             parts.session.close()
             parts.kernels.close()
-            for buffer in (parts.block, parts.residuals, parts.slots, parts.numbers):
+            for buffer in (parts.block, parts.residuals, parts.slots, parts.entries):
                 buffer.free()
         self._staging.close()
-
-
-class _PendingJob:
-    """A job on the device: waits for it, and gives its staging block back once nothing uses it."""
-
-    def __init__(self, future: Future[None], release: Callable[[], None]) -> None:
-        self._future, self.release = future, release
-
-    def wait(self, deadline: float | None = None) -> bool:
-        """Return whether the device is done by `deadline`; the block stays taken until it is, and then until `release`.
-
-        Raises:
-            EngineError: The device failed; the block has been released.
-        """
-        try:
-            self._future.result(None if deadline is None else max(0.0, deadline - time.monotonic()))
-        except TimeoutError:
-            self.discard()
-            return False
-        except EngineError:
-            self.release()
-            raise
-        except Exception as error:
-            # CUDA and TensorRT have their own errors, and this module does not import them; callers handle one
-            self.release()
-            raise EngineError(f"The GPU failed: {error}") from error
-        return True
-
-    def discard(self) -> None:
-        """Release the block as soon as the device is done."""
-        self._future.add_done_callback(lambda _: self.release())
 
 
 class DeviceFaces:
@@ -257,7 +272,7 @@ class DeviceFaces:
 
     def __init__(self, job: FrameJob, block: NDArray[np.uint8], future: Future[None], release: Callable[[], None]) -> None:
         self._job, self._block = job, block
-        self._pending = _PendingJob(future, release)
+        self._pending = PendingJob(future, release)
 
     def paste(self, planes: Planes, deadline: float | None = None) -> PasteOutcome:
         finite, in_time = np.ones((2, self._job.count), np.bool_)

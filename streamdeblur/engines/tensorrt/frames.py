@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.engines.tensorrt.kernels import BLOCK
+from streamdeblur.faces.gain import face_square
 from streamdeblur.faces.window import CROP_SIZE, FEATHER, FaceWindow, crop_grid, paste_grid
 from streamdeblur.kernels.cuda.arguments import FACE, FRAME, Structures, columns_of, face_arguments, frame_arguments, lines_of
 from streamdeblur.video.planes import Planes
@@ -22,7 +24,8 @@ ALIGNED = 16
 class FrameJob:
     """A block of memory, the same on the host and on the device: [frame | faces | finite | lines of each plane].
 
-    Only the samples in the rectangle around the windows are copied to the device; they come back with `finite` in one copy.
+    Only the samples in the rectangle around the windows are copied to the device. Of those, the lines under the faces that are
+    restored come back.
     """
 
     def __init__(self, planes: Planes, windows: Sequence[FaceWindow], strengths: Sequence[float]) -> None:
@@ -32,6 +35,7 @@ class FrameJob:
         crop_grids = np.stack([crop_grid(planes, window) for window in windows])
         paste_grids = np.stack([paste_grid(planes, window) for window in windows])
         self._faces = face_arguments(planes.memory, crop_grids, paste_grids, strengths)
+        self._faces["factor"] = [face_square(CROP_SIZE, window.side)[2] for window in windows]
         self._lines = _lines_of_planes(planes, lines_of(planes.memory, self._faces))
         self._columns = _columns_of_planes(planes, columns_of(planes.memory, self._faces))
         self._lay_out()
@@ -52,6 +56,18 @@ class FrameJob:
             self._plane_at[plane] = part(self._wanted(self._planes, plane).nbytes)
         self.size = end
 
+    def restoring(self, faces: Sequence[int], strengths: Sequence[float]) -> FrameJob:
+        """Return the job of some of the faces, in a block that has the samples of all of them where they are here."""
+        job = copy(self)
+        job.count, job._faces = len(faces), self._faces[list(faces)]
+        job._faces["strength"] = strengths
+        return job
+
+    @property
+    def arguments_size(self) -> int:
+        """Bytes of the block before the samples."""
+        return min(self._plane_at.values())
+
     def _array(self, plane: int) -> NDArray[Any]:
         return next(
             array
@@ -61,10 +77,14 @@ class FrameJob:
 
     def fill(self, block: NDArray[np.uint8]) -> None:
         """Write everything but `frame`, which needs the device's addresses, into a staging block."""
-        self._part(block, self.faces_at, self.count * FACE.itemsize)[:] = np.frombuffer(self._faces.tobytes(), np.uint8)
-        self._part(block, self.finite_at, self.count * 4).view(np.int32)[:] = 1
+        self.fill_faces(block)
         for plane in self._lines:
             self._staged(block, plane)[:] = self._wanted(self._planes, plane)
+
+    def fill_faces(self, block: NDArray[np.uint8]) -> None:
+        """Write `faces` and `finite` into a staging block."""
+        self._part(block, self.faces_at, self.count * FACE.itemsize)[:] = np.frombuffer(self._faces.tobytes(), np.uint8)
+        self._part(block, self.finite_at, self.count * 4).view(np.int32)[:] = 1
 
     def address(self, block: NDArray[np.uint8], device: int) -> Structures:
         """Write `frame` into a staging block that is copied to the address `device`, and return it: FRAME [1]."""
@@ -91,6 +111,15 @@ class FrameJob:
         pasted = int(frame["pasted"][0])
         width, height = (int(frame["regions"][0][:pasted][extent].max()) for extent in ("width", "height"))
         return max(1, -(-width // BLOCK[0])), max(1, -(-height // BLOCK[1])), pasted
+
+    def changed(self) -> list[tuple[int, int]]:
+        """Parts of the block (begin, end) that the kernels write, in bytes: `finite`, and lines of each plane."""
+        parts = [(self.finite_at, self.finite_at + self.count * 4)]
+        for plane, (begin, end) in _lines_of_planes(self._planes, lines_of(self._planes.memory, self._faces)).items():
+            pitch = self._wanted(self._planes, plane)[:1].nbytes
+            first = self._plane_at[plane] - self._lines[plane][0] * pitch
+            parts.append((first + begin * pitch, first + end * pitch))
+        return parts
 
     def finite(self, block: NDArray[np.uint8]) -> NDArray[np.bool_]:
         """bool [N]: False where the network gave NaN or infinity."""

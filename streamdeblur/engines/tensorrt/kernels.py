@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from streamdeblur.engines.tensorrt.device import Device, Stream
@@ -12,9 +13,36 @@ BLOCK = (32, 8, 1)
 
 Grid = tuple[int, int, int]
 
+NUMBERS, MEASURES = 128, 64
+"""Numbers of a face, float32: the means of 8 x 8 blocks of its half luma, then from `MEASURES` on those of `statistics_of`."""
+VALUES_OF_SUM = 64
+"""Values of which `sum_differences` sums the differences."""
+
+
+def measuring(
+    count: int, faces: int, crops: int, lumas: int, measured: int, numbers: int
+) -> Iterator[tuple[str, Grid, tuple[int, ...]]]:
+    """Return the launches that measure faces: name, grid and arguments of each.
+
+    Args:
+        count: Number of faces.
+        faces: Address of an array of the structure Face.
+        crops: Address of their crops, float16 [N, 3, 256, 256].
+        lumas: Address of their half lumas, float16 [N, 128, 128], which are written.
+        measured: Address of an array of the structure Measured, which is used in between.
+        numbers: Address of float32 [N, NUMBERS], which are written.
+    """
+    yield "half_lumas", (4, 16, count), (crops, lumas)
+    yield "face_samples", (5, 20, count), (faces, crops, measured)
+    yield "face_columns", (5, 3, count), (faces, measured)
+    yield "face_energies", (2, 1, count), (faces, measured)
+    yield "face_edges", (2, 1, count), (faces, measured)
+    yield "face_ranks", (2, 3, count), (faces, measured, numbers)
+    yield "face_numbers", (1, 1, count), (faces, lumas, measured, numbers)
+
 
 class PixelKernels:
-    """crop_faces, residual_faces and paste_faces for 8- and 16-bit samples; each runs once for all faces of a frame."""
+    """The kernels of window.cu, those of frames for 8- and 16-bit samples; each runs once for all faces of a frame."""
 
     def __init__(self, device: Device, stream: Stream) -> None:
         self._stream = stream
@@ -41,9 +69,18 @@ class PixelKernels:
         """Add the residuals of the finite faces to the planes of the frame."""
         self._run(f"paste_faces_{bits}", grid, frame, faces, residuals, finite)
 
-    def gather_memory(self, grid: Grid, slots: int, numbers: int, memory: int, validity: int) -> None:
-        """Gather the neighbours of each face from the slots of the device into the inputs of the network."""
-        self._run("gather_memory", grid, slots, numbers, memory, validity)
+    def measure_faces(self, count: int, *addresses: int) -> None:
+        """Make the half lumas of crops and the numbers of their faces; see `measuring`."""
+        for name, grid, arguments in measuring(count, *addresses):
+            self._run(name, grid, *arguments)
+
+    def sum_differences(self, first: int, second: int, values: int, sums: int) -> None:
+        """Sum the absolute differences of each `VALUES_OF_SUM` values, float16; `values` fill whole blocks of threads."""
+        self._run("sum_differences", (values // (VALUES_OF_SUM * BLOCK[0] * BLOCK[1]), 1, 1), first, second, sums)
+
+    def gather_memory(self, grid: Grid, entries: int, memory: int, validity: int) -> None:
+        """Gather the neighbours of each face, of which `entries` has the addresses, into the inputs of the network."""
+        self._run("gather_memory", grid, entries, memory, validity)
 
     def _run(self, name: str, grid: Grid, *addresses: int) -> None:
         if name not in self._functions:

@@ -13,7 +13,8 @@ from streamdeblur.engines.tensorrt.graphs import Graphs
 from streamdeblur.engines.tensorrt.jit import Jit
 from streamdeblur.engines.tensorrt.library import TENSORRT, Library
 from streamdeblur.engines.tensorrt.log import log_class, out_of_memory
-from streamdeblur.engines.tensorrt.memory import ENTRY_BYTES, FLOAT_BYTES
+from streamdeblur.engines.tensorrt.memory import FLOAT_BYTES
+from streamdeblur.engines.tensorrt.reader import ENTRY_BYTES
 from streamdeblur.errors import EngineError
 from streamdeblur.faces.neighbours import HALF_SIZE
 

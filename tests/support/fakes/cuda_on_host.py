@@ -21,7 +21,15 @@ KERNELS = {
     "residual_faces": ("const Frame *", "const Face *", "const uint16 *", "const uint16 *", "float *", "int *"),
     "paste_faces_8": ("const Frame *", "const Face *", "const float *", "const int *"),
     "paste_faces_16": ("const Frame *", "const Face *", "const float *", "const int *"),
-    "gather_memory": ("const uint16 *", "const int *", "uint16 *", "uint16 *"),
+    "half_lumas": ("const uint16 *", "uint16 *"),
+    "gather_memory": ("const address *", "uint16 *", "uint16 *"),
+    "sum_differences": ("const uint16 *", "const uint16 *", "float *"),
+    "face_samples": ("const Face *", "const uint16 *", "Measured *"),
+    "face_columns": ("const Face *", "Measured *"),
+    "face_energies": ("const Face *", "Measured *"),
+    "face_edges": ("const Face *", "Measured *"),
+    "face_ranks": ("const Face *", "Measured *", "float *"),
+    "face_numbers": ("const Face *", "const uint16 *", "const Measured *", "float *"),
 }
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from streamdeblur.engines.tensorrt.frames import FrameJob
-from streamdeblur.engines.tensorrt.kernels import BLOCK
+from streamdeblur.engines.tensorrt.kernels import BLOCK, NUMBERS, measuring
+from streamdeblur.kernels.cuda.arguments import MEASURED
 from streamdeblur.video.planes import frame_planes
 from support.fakes.cuda_on_host import EmulatedModule
 
@@ -32,6 +33,16 @@ class EmulatedFaces:
     def codes(self):
         """The crops as uint8 [N, 256, 256, 3]."""
         return np.rint(self.crops.astype(np.float32) * 255).astype(np.uint8).transpose(0, 2, 3, 1)
+
+    def measure(self):
+        """The half lumas, float16 [N, 128, 128], and the numbers of the faces, float32 [N, 128]."""
+        count = len(self.crops)
+        lumas, numbers = np.zeros((count, 128, 128), np.float16), np.full((count, NUMBERS), np.nan, np.float32)
+        # what a kernel needs and none has written is poison
+        measured = np.full(count * MEASURED.itemsize, 0xFF, np.uint8)
+        for name, grid, pointers in measuring(count, self.at[1], *map(address, (self.crops, lumas, measured, numbers))):
+            self.module.launch(name, grid, BLOCK, pointers)
+        return lumas, numbers
 
     def paste(self, restored, planes):
         frame_at, faces_at, finite_at = self.at

@@ -84,21 +84,22 @@ class Machine:
 
     def device_memory(self, address, size):
         """Device memory as bytes; a breach where it is not allocated."""
-        for begin, allocation in self.allocations.items():
+        # threads of the device allocate while others run kernels
+        for begin, allocation in list(self.allocations.items()):
             if begin <= address and address + size <= begin + allocation.memory.size:
                 return allocation.memory[address - begin : address - begin + size]
         return self.breach(f"{size} bytes of device memory at {address:#x} are not allocated")
 
     def need_alignment(self, address):
         """A breach where an address is not aligned as that of a tensor must be, from the beginning of its allocation."""
-        begin = max((begin for begin in self.allocations if begin <= address), default=address)
+        begin = max((begin for begin in list(self.allocations) if begin <= address), default=address)
         if (address - begin) % ALIGNMENT:
             self.breach(f"a tensor at an address that is no multiple of {ALIGNMENT} bytes")
 
     def need_pinned(self, array):
         """A breach where an array of the host is not page-locked, or not any more."""
         address = array.__array_interface__["data"][0]
-        if not any(begin <= address and address + array.nbytes <= begin + size for begin, size in self.blocks.items()):
+        if not any(begin <= address and address + array.nbytes <= begin + size for begin, size in list(self.blocks.items())):
             self.breach("an asynchronous copy of memory that is not page-locked")
 
     def released(self, name):

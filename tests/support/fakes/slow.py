@@ -25,6 +25,7 @@ class SlowEngine:
     def __init__(self, engine, seconds):
         self.name, self.reason, self.close, self.crop_sizes = engine.name, engine.reason, engine.close, engine.crop_sizes
         self.warm_up = engine.warm_up
+        self.reader = engine.reader
         self.seconds, self.submitted, self.late = seconds, [], 0
         self._engine = engine
 
@@ -37,7 +38,7 @@ class SlowEngine:
 
     def submit(self, faces):
         self.submitted.append((list(faces.windows), list(faces.strengths)))
-        ready_at = time.monotonic() + self.takes([len(crop) for crop in faces.crops])
+        ready_at = time.monotonic() + self.takes([len(crop) for crop in faces.crops_on_host()])
         return _SlowFaces(self, self._engine.submit(faces), ready_at, len(faces.windows))
 
 

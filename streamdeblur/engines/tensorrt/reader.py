@@ -1,0 +1,269 @@
+"""Reads the crops of frames on the device, where they stay with their half lumas. The numbers that judge the faces come back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streamdeblur.engines.tensorrt.device import Buffer, Device, Event, MemoryPool, Piece, Stream
+from streamdeblur.engines.tensorrt.frames import FrameJob
+from streamdeblur.engines.tensorrt.kernels import MEASURES, NUMBERS, VALUES_OF_SUM, PixelKernels
+from streamdeblur.engines.tensorrt.pending import PendingJob
+from streamdeblur.engines.tensorrt.staging import StagingPool
+from streamdeblur.engines.tensorrt.thread import DeviceThread
+from streamdeblur.errors import EngineError
+from streamdeblur.faces.gain import GainEstimator, described_by
+from streamdeblur.faces.memory import SMALL_SIZE, RememberedCrop
+from streamdeblur.faces.neighbours import HALF_SIZE, LumaOnDevice
+from streamdeblur.faces.reading import FrameCrops, HostCrop, ReadCrop
+from streamdeblur.faces.window import CROP_SIZE, FaceWindow, crop
+from streamdeblur.kernels.cuda.arguments import MEASURED
+from streamdeblur.kernels.face_statistics import statistics_of
+from streamdeblur.video.planes import Planes
+
+VALUES, HALF_VALUES = 3 * CROP_SIZE * CROP_SIZE, HALF_SIZE * HALF_SIZE
+"""Of a crop and of its half luma."""
+IMAGE_BYTES, ENTRY_BYTES = VALUES * 2, HALF_VALUES * 2
+"""Bytes of a crop and of its half luma on the device, in half precision: 384 and 32 KiB."""
+
+
+@dataclass(eq=False)
+class _OnDevice:
+    """What the reader's thread alone uses."""
+
+    stream: Stream
+    kernels: PixelKernels
+    pool: MemoryPool
+    measured: Buffer
+    """What is measured of the faces of the frame that is read."""
+    numbers: Buffer
+    """Their numbers, or sums of differences."""
+
+
+@dataclass(frozen=True, eq=False)
+class _Returning:
+    """An event, and what is done when it is reached."""
+
+    event: Event
+    returned: Callable[[], None]
+
+    def synchronize(self) -> None:
+        self.event.synchronize()
+        self.returned()
+
+
+class DeviceReader:
+    """Reads crops on a thread and in a stream of its own, so that they need not wait for the network on earlier frames."""
+
+    def __init__(self, device: Device) -> None:
+        self._device = device
+        self._thread = DeviceThread(device)
+        self._staging = StagingPool(device, self._thread)
+        self._parts: _OnDevice | None = None
+        self._thread.call(self._open)
+
+    def _open(self) -> None:
+        stream = self._device.cuda.Stream()
+        buffers = [Buffer(self._device, stream) for _ in range(2)]
+        self._parts = _OnDevice(stream, PixelKernels(self._device, stream), MemoryPool(self._device, ENTRY_BYTES), *buffers)
+
+    def begin(self, planes: Planes, windows: Sequence[FaceWindow]) -> FrameCrops:
+        """Start to read the crops of `windows`."""
+        frame = DeviceFrame(self, planes, windows)
+        if windows:
+            block = self._staging.take(frame.job.size)
+            frame.job.fill(block)
+            frame.pending = self._start(lambda: self._read(frame, block), block, frame.numbers)
+        return frame
+
+    def _read(self, frame: DeviceFrame, block: NDArray[np.uint8]) -> None:
+        parts, cuda, job = self._open_parts(), self._device.cuda, frame.job
+        frame.samples, frame.crops, frame.lumas = (
+            parts.pool.take(size) for size in (job.size, job.count * IMAGE_BYTES, job.count * ENTRY_BYTES)
+        )
+        parts.measured.reserve(job.count * MEASURED.itemsize)
+        parts.numbers.reserve(frame.numbers.nbytes)
+        device, numbers = frame.samples.address, parts.numbers.address
+        job.address(block, device)
+        cuda.memcpy_htod_async(device, block[: job.size], parts.stream)
+        faces, crops = device + job.faces_at, frame.crops.address
+        parts.kernels.crop_faces(job.bits, job.crop_blocks, device + job.frame_at, faces, crops)
+        parts.kernels.measure_faces(job.count, faces, crops, frame.lumas.address, parts.measured.address, numbers)
+        cuda.memcpy_dtoh_async(block[: frame.numbers.nbytes], numbers, parts.stream)
+
+    def downloaded(self, address: int, size: int) -> NDArray[np.uint8]:
+        """Return `size` bytes of the device.
+
+        Raises:
+            EngineError: The device failed, or is closed.
+        """
+
+        out, block = np.empty(size, np.uint8), self._staging.take(size)
+
+        def copy() -> None:
+            self._device.cuda.memcpy_dtoh_async(block[:size], address, self._open_parts().stream)
+
+        self._start(copy, block, out).wait()
+        return out
+
+    def difference(self, first: int, second: int, values: int) -> float:
+        """Return the mean absolute difference of `values` values, float16, at two addresses.
+
+        Raises:
+            EngineError: The device failed, or is closed.
+        """
+        sums = np.empty(values // VALUES_OF_SUM, np.float32)
+        block = self._staging.take(sums.nbytes)
+
+        def sum_differences() -> None:
+            parts = self._open_parts()
+            parts.numbers.reserve(sums.nbytes)
+            parts.kernels.sum_differences(first, second, values, parts.numbers.address)
+            self._device.cuda.memcpy_dtoh_async(block[: sums.nbytes], parts.numbers.address, parts.stream)
+
+        self._start(sum_differences, block, sums).wait()
+        return float(sums.sum(dtype=np.float64) / values)
+
+    def _start(self, work: Callable[[], None], block: NDArray[np.uint8], out: NDArray[Any]) -> PendingJob:
+        """Put work into the stream. When it is done, what it has copied to the beginning of a block is in `out`."""
+
+        def launch() -> Event:
+            try:
+                work()
+                return _Returning(self._device.event_after(self._open_parts().stream), returned)
+            except BaseException:
+                self._staging.give_back(block)
+                raise
+
+        def returned() -> None:
+            out.reshape(-1).view(np.uint8)[:] = block[: out.nbytes]
+            self._staging.give_back(block)
+
+        return PendingJob(self._thread.launch(launch), lambda: None)
+
+    def _open_parts(self) -> _OnDevice:
+        if self._parts is None:
+            raise EngineError("The engine is closed.")
+        return self._parts
+
+    def close(self) -> None:
+        """Wait for what is read and free the memory; crops on the device are lost. Nothing else may still use them."""
+        self._thread.close(self._release)
+
+    def _release(self) -> None:
+        parts, self._parts = self._parts, None
+        if parts is not None:
+            parts.stream.synchronize()
+            parts.kernels.close()
+            parts.pool.close()
+            parts.measured.free()
+            parts.numbers.free()
+        self._staging.close()
+
+
+class DeviceFrame:
+    """The crops of a frame on the device, with their half lumas, and the samples that they were read from."""
+
+    samples: Piece
+    crops: Piece
+    """float16 [N, 3, 256, 256]."""
+    lumas: Piece
+    """float16 [N, 128, 128]."""
+
+    def __init__(self, reader: DeviceReader, planes: Planes, windows: Sequence[FaceWindow]) -> None:
+        self.reader = reader
+        self.job = FrameJob(planes, windows, [0.0] * len(windows))
+        self.numbers = np.empty((len(windows), NUMBERS), np.float32)
+        """Of each face, once `pending` is done."""
+        self.pending: PendingJob | None = None
+        self._planes: Planes | None = planes
+        self._windows = windows
+
+    def read(self, window: FaceWindow, size: int) -> ReadCrop:
+        if size != CROP_SIZE:
+            # another engine takes over that wants it so
+            assert self._planes is not None
+            return HostCrop(crop(self._planes, window, size), window.side)
+        if window not in self._windows:
+            assert self._planes is not None
+            return self.reader.begin(self._planes, [window]).read(window, size)
+        if self.pending is not None:
+            self.pending.wait()
+        return DeviceCrop(self, self._windows.index(window))
+
+    def side(self, number: int) -> float:
+        """Side of a window, in pixels of the frame."""
+        return self._windows[number].side
+
+    def take_samples(self, planes: Planes) -> bool:
+        """Return whether the samples are those of `planes` as it is now, and leave them to the caller, who changes them."""
+        mine, self._planes = self._planes is planes, None
+        return mine
+
+
+@dataclass(frozen=True, eq=False)
+class DeviceCrop:
+    """A crop on the device."""
+
+    frame: DeviceFrame
+    number: int
+    """Of its window in the frame."""
+    size = CROP_SIZE
+
+    @property
+    def address(self) -> int:
+        """Where it is."""
+        return self.frame.crops.address + self.number * IMAGE_BYTES
+
+    def pixels(self) -> NDArray[np.uint8]:
+        images = self.frame.reader.downloaded(self.address, IMAGE_BYTES).view(np.float16).reshape(3, CROP_SIZE, CROP_SIZE)
+        return np.ascontiguousarray(np.rint(images.astype(np.float32) * 255).astype(np.uint8).transpose(1, 2, 0))
+
+    def gain(self, estimator: GainEstimator) -> float:
+        statistics = statistics_of(self.frame.numbers[self.number, MEASURES:].astype(np.float64))
+        return estimator.of(described_by(statistics, CROP_SIZE, self.frame.side(self.number)))
+
+    def remembered(self, frame: int) -> RememberedCrop:
+        small = self.frame.numbers[self.number, :MEASURES].reshape(SMALL_SIZE, SMALL_SIZE)
+        luma = DeviceLuma(self.frame.reader, self.frame.lumas, self.number)
+        return RememberedCrop(frame, self.frame.side(self.number), luma, small)
+
+    def same(self, other: ReadCrop) -> bool:
+        if not isinstance(other, DeviceCrop) or other.frame.reader is not self.frame.reader:
+            return False
+        if not np.array_equal(self.frame.numbers[self.number], other.frame.numbers[other.number]):
+            return False
+        return self.frame.reader.difference(self.address, other.address, VALUES) == 0.0
+
+
+@dataclass(frozen=True, eq=False)
+class DeviceLuma:
+    """The half luma of a crop on the device, which keeps it after the crop."""
+
+    reader: DeviceReader
+    lumas: Piece
+    number: int
+    """Of the crop in its frame."""
+    shape = HALF_SIZE, HALF_SIZE
+
+    @property
+    def address(self) -> int:
+        """Where it is."""
+        return self.lumas.address + self.number * ENTRY_BYTES
+
+    def difference(self, other: LumaOnDevice) -> float:
+        if not isinstance(other, DeviceLuma) or other.reader is not self.reader:
+            return math.inf
+        try:
+            return self.reader.difference(self.address, other.address, HALF_VALUES)
+        except EngineError:
+            # whoever reads the next crop is told what has failed
+            return math.inf
+
+    def to_host(self) -> NDArray[np.float32]:
+        return self.reader.downloaded(self.address, ENTRY_BYTES).view(np.float16).reshape(self.shape).astype(np.float32)
