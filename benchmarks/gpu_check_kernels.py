@@ -10,9 +10,13 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from streamdeblur.engines.tensorrt.frames import FrameJob
-from streamdeblur.engines.tensorrt.kernels import BLOCK
+from streamdeblur.engines.tensorrt.kernels import BLOCK, MEASURES, NUMBERS, SUMS, measuring
+from streamdeblur.faces.gain import face_square
+from streamdeblur.faces.neighbours import half_luma_of
 from streamdeblur.faces.window import FaceWindow, RestoredCrop, crop, paste
 from streamdeblur.kernels.cuda import ptx
+from streamdeblur.kernels.cuda.arguments import MEASURED
+from streamdeblur.kernels.face_statistics import face_statistics, statistics_of
 from streamdeblur.video.planes import frame_planes
 from support.fakes.face_kernels import restored_from
 from support.media.frames import PIXEL_FORMATS, RARE_PIXEL_FORMATS, code_values, random_frame
@@ -23,6 +27,10 @@ if TYPE_CHECKING:
 
 LARGEST_DIFFERENCE = 1
 """Code values by which a sample may differ from the CPU's."""
+LARGEST_STATISTIC = 1e-3
+"""By which a statistic, a logarithm or a share, may differ from that of the CPU for the same crop."""
+LARGEST_LUMA = 1e-3
+"""By which a half luma, in half precision, may differ."""
 LAUNCHES = 200
 
 
@@ -111,6 +119,9 @@ class Faces:
             self.block.set(block)
         self.crops = launcher.upload(np.zeros((len(windows), 3, 256, 256), np.float16))
         self.residuals = launcher.upload(np.zeros(self.crops.shape, np.float32))
+        self.lumas = launcher.upload(np.zeros((len(windows), 128, 128), np.float16))
+        self.measured = launcher.upload(np.zeros(len(windows) * MEASURED.itemsize, np.uint8))
+        self.numbers = launcher.upload(np.zeros((len(windows), NUMBERS), np.float32))
         self.at = [begin + offset for offset in (self.job.frame_at, self.job.faces_at, self.job.finite_at)]
 
     def crop(self) -> None:
@@ -122,6 +133,11 @@ class Faces:
         """The crops as uint8 [N, 256, 256, 3]."""
         crops = self.launcher.download(self.crops).astype(np.float32)
         return np.rint(crops * 255).astype(np.uint8).transpose(0, 2, 3, 1)
+
+    def measure(self) -> None:
+        arrays = (self.crops, self.lumas, self.measured, self.numbers)
+        for name, grid, pointers in measuring(len(self.crops), self.at[1], *map(self.launcher.address, arrays)):
+            self.launcher.launch(name, grid, list(pointers))
 
     def residual(self, restored: Any) -> None:
         frame, faces, finite = self.at
@@ -147,6 +163,11 @@ def compare(launcher: Launcher, pixel_format: str, name: str) -> dict[str, float
     faces = Faces(launcher, frame, windows, strengths)
     faces.crop()
     codes = faces.codes()
+    faces.measure()
+    lumas, numbers = (launcher.download(array).astype(np.float64) for array in (faces.lumas, faces.numbers))
+    own = [statistics_of(np.ascontiguousarray(one[MEASURES:])) for one in numbers]
+    theirs = [face_statistics(one, *face_square(256, window.side)) for one, window in zip(codes, windows, strict=True)]
+    halves = [half_luma_of(np.ascontiguousarray(one)) for one in codes]
     expected = np.stack([crop(frame_planes(on_cpu), window) for window in windows])
     after, images = restored_from(codes)
     faces.residual(launcher.upload(images))
@@ -161,6 +182,8 @@ def compare(launcher: Launcher, pixel_format: str, name: str) -> dict[str, float
         "crop_equal": round(float((cropped == 0).mean()), 5),
         "paste": int(max(difference.max() for difference in pasted)),
         "paste_equal": round(float(min((difference == 0).mean() for difference in pasted)), 5),
+        "statistics": float(np.abs(np.array(own) - np.array(theirs)).max()),
+        "luma": float(np.abs(lumas - np.array(halves)).max()),
     }
 
 
@@ -169,9 +192,23 @@ def bandwidth(launcher: Launcher, faces_in_frame: int, launches: int) -> dict[st
     windows = [FaceWindow(150.0 + 230 * n, 500.0, 400.0) for n in range(faces_in_frame)]
     faces = Faces(launcher, random_frame("yuv420p", 1920, 1080), windows, (1.0,) * faces_in_frame)
     restored = launcher.upload(np.full(faces.crops.shape, 0.5, np.float16))
+    near = launcher.upload(np.zeros((4, 128, 128), np.float16))
+    places = [
+        [launcher.address(faces.lumas) + 32768 * n, launcher.address(near) + 32768 * m]
+        for n in range(len(windows))
+        for m in range(4)
+    ]
+    pairs, sums = launcher.upload(np.array(places, np.uint64)), launcher.upload(np.zeros((len(places), SUMS), np.float32))
+
+    def differences() -> None:
+        launcher.launch("pair_differences", (1, 1, len(places)), [launcher.address(pairs), launcher.address(sums)])
+
     image, window = 256 * 256 * 3, 400 * 400 * 1.5
     kernels = {
         "crop": (faces.crop, window + image * 2),
+        # what decides: of a crop its half luma is made, and green under the face is measured
+        "measure": (faces.measure, image * 2 + 128 * 128 * 2 + 160 * 160 * 2),
+        "differences": (differences, 2 * 4 * 128 * 128 * 2),
         "residual": (lambda: faces.residual(restored), image * (2 + 2 + 4)),
         "paste": (faces.paste, image * 4 + 2 * window),
     }
@@ -211,8 +248,11 @@ def run(check: Check) -> None:
             differences[f"{pixel_format}, {name}"] = compare(launcher, pixel_format, name)
         check.note(differences=differences)
     worst = max(max(one["crop"], one["paste"]) for one in differences.values())
-    check.note(compared=len(differences), largest_difference=worst)
+    statistic, luma = (max(one[name] for one in differences.values()) for name in ("statistics", "luma"))
+    check.note(compared=len(differences), largest_difference=worst, largest_statistic=statistic, largest_luma=luma)
     for count in (1,) if check.cpu else (1, 8):
         check.note(**{f"1080p, {count} faces": bandwidth(launcher, count, 1 if check.cpu else LAUNCHES)})
     if worst > LARGEST_DIFFERENCE:
         raise AssertionError(f"a sample differs from the CPU's by {worst} code values")
+    if statistic > LARGEST_STATISTIC or luma > LARGEST_LUMA:
+        raise AssertionError(f"a statistic differs from the CPU's by {statistic:g}, a half luma by {luma:g}")

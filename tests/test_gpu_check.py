@@ -38,8 +38,8 @@ def test_each_part_runs_in_its_form_for_a_cpu(gpu_check, tmp_path, monkeypatch, 
     found = json.loads(check.out.read_text())
     assert found == json.loads(json.dumps(check.found, default=float))
     expected = {
-        "kernels": {"differences", "largest_difference", "1080p, 1 faces"},
-        "device": {"engine", "differences", "frame_ms", "memory"},
+        "kernels": {"differences", "largest_difference", "largest_statistic", "largest_luma", "1080p, 1 faces"},
+        "device": {"engine", "differences", "judged", "frame_ms", "judging_ms", "memory"},
         "networks": {"lite"},
         "engines": {"onnxruntime", "tensorrt"},
         "training": {"samples per second, lite", "samples per second, stream", "training"},

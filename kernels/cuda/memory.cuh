@@ -38,10 +38,13 @@ extern "C" __global__ void gather_memory(const address *entries, uint16 *memory,
     for (int i = 0; i < 8; ++i) to[i] = from ? from[at * 8 + i] : (uint16)0;
 }
 
-// sums: of the absolute differences in each 64 values of two arrays, with a thread for each sum.
-extern "C" __global__ void sum_differences(const uint16 *first, const uint16 *second, float *sums) {
-    int at = (blockIdx.x * blockDim.y + threadIdx.y) * blockDim.x + threadIdx.x;
+// pairs: two addresses each, of half lumas or other 128 * 128 values. sums: float [pairs, 64], the absolute differences of 256
+// values each. Blocks along z are pairs, of whose threads 64 have a sum.
+extern "C" __global__ void pair_differences(const address *pairs, float *sums) {
+    int at = threadIdx.y * blockDim.x + threadIdx.x, pair = blockIdx.z;
+    if (at >= 64) return;
+    const uint16 *first = (const uint16 *)pairs[2 * pair] + at * 256, *second = (const uint16 *)pairs[2 * pair + 1] + at * 256;
     float total = 0.0f;
-    for (int i = at * 64; i < (at + 1) * 64; ++i) total += fabsf(from_half(first[i]) - from_half(second[i]));
-    sums[at] = total;
+    for (int i = 0; i < 256; ++i) total += fabsf(from_half(first[i]) - from_half(second[i]));
+    sums[pair * 64 + at] = total;
 }

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 from streamdeblur.engines.engine import Crops, Engine, FrameFaces, PasteOutcome, PendingFaces
 from streamdeblur.errors import EngineError
-from streamdeblur.faces.neighbours import Neighbours
+from streamdeblur.faces.neighbours import HalfLuma, Neighbours
 from streamdeblur.faces.reading import CropReader, FrameCrops, ReadCrop
 from streamdeblur.faces.window import FaceWindow
 from streamdeblur.opening import close_at_exit
@@ -137,10 +137,10 @@ class _ReaderWithFallback:
     fallback: FallbackEngine
     engine: Engine
 
-    def begin(self, planes: Planes, windows: Sequence[FaceWindow]) -> FrameCrops:
-        first = self.fallback.first.reader.begin(planes, windows)
+    def begin(self, planes: Planes, windows: Sequence[FaceWindow], remembered: Sequence[Sequence[HalfLuma]] = ()) -> FrameCrops:
+        first = self.fallback.first.reader.begin(planes, windows, remembered)
         try:
-            return _CropsWithFallback(self, self.engine.reader.begin(planes, windows), first)
+            return _CropsWithFallback(self, self.engine.reader.begin(planes, windows, remembered), first)
         except EngineError as error:
             self.fallback.give_up(self.engine, error)
             return first

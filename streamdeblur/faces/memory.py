@@ -84,6 +84,11 @@ class TrackMemory:
     def __repr__(self) -> str:
         return f"TrackMemory({list(self._crops)})"
 
+    @property
+    def lumas(self) -> list[HalfLuma]:
+        """Half lumas of its crops."""
+        return [crop.luma for crop in self._crops]
+
     def remember(self, crop: RememberedCrop, capacity: int) -> RememberedCrop:
         """Keep a crop in place of those that it repeats, and of the oldest where there are more than `capacity`.
 
@@ -138,6 +143,10 @@ class FaceMemory:
         """Move on by one frame."""
         self._frame += 1
         self._tracks = {key: track for key, track in self._tracks.items() if self._frame - track.last_seen <= LONGEST_GAP}
+
+    def lumas(self, track: Hashable | None) -> list[HalfLuma]:
+        """Return the half lumas of a track, with which its next crop is compared."""
+        return self._tracks[track].memory.lumas if track in self._tracks else []
 
     def seen_again(self, track: Hashable | None) -> None:
         """Keep a track whose crop in this frame is a copy of the latest one, so that there is nothing to remember."""

@@ -24,7 +24,7 @@ class LumaOnDevice(Protocol):
         """(S / 2, S / 2)."""
 
     def difference(self, other: LumaOnDevice) -> float:
-        """Return the mean absolute difference of two of one size; infinity where the device cannot tell."""
+        """Return the mean absolute difference of two of one size; infinity where it is not known."""
 
     def to_host(self) -> NDArray[np.float32]:
         """Return it in the memory of the host.

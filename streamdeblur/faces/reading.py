@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from streamdeblur.faces.gain import GainEstimator
 from streamdeblur.faces.memory import RememberedCrop
+from streamdeblur.faces.neighbours import HalfLuma
 from streamdeblur.faces.window import FaceWindow, crop
 from streamdeblur.video.planes import Planes
 
@@ -53,8 +54,14 @@ class FrameCrops(Protocol):
 class CropReader(Protocol):
     """Reads the crops of frames, one frame at a time."""
 
-    def begin(self, planes: Planes, windows: Sequence[FaceWindow]) -> FrameCrops:
-        """Return the crops of a frame, of which those of `windows` will be asked for."""
+    def begin(self, planes: Planes, windows: Sequence[FaceWindow], remembered: Sequence[Sequence[HalfLuma]] = ()) -> FrameCrops:
+        """Return the crops of a frame.
+
+        Args:
+            planes: The frame.
+            windows: Those whose crops will be asked for.
+            remembered: The half lumas with which each of them will be compared.
+        """
 
 
 @dataclass(frozen=True, eq=False)
@@ -94,7 +101,7 @@ class _HostCrops:
 class HostReader:
     """Reads each crop when it is asked for."""
 
-    def begin(self, planes: Planes, windows: Sequence[FaceWindow]) -> FrameCrops:
+    def begin(self, planes: Planes, windows: Sequence[FaceWindow], remembered: Sequence[Sequence[HalfLuma]] = ()) -> FrameCrops:
         return _HostCrops(planes)
 
 

@@ -250,7 +250,8 @@ class FaceSelector:
         if until is not None:
             faces = sorted(faces, key=lambda face: -face.window.side * _worth(face.hysteresis.gain))
         gaining, self.judged = [], []
-        crops = settings.reader.begin(planes, [face.window for face in faces])
+        remembered = [self.memory.lumas(face.remembered_as) for face in faces]
+        crops = settings.reader.begin(planes, [face.window for face in faces], remembered)
         for number, face in enumerate(faces):
             if until is not None and number and time.monotonic() >= until:
                 self.statistics.passed_through += len(faces) - number

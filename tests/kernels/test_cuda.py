@@ -15,7 +15,7 @@ import av
 import numpy as np
 import pytest
 
-from streamdeblur.engines.tensorrt.kernels import BLOCK, MEASURES, VALUES_OF_SUM
+from streamdeblur.engines.tensorrt.kernels import BLOCK, MEASURES, SUMS
 from streamdeblur.errors import EngineError
 from streamdeblur.faces.gain import face_square
 from streamdeblur.faces.neighbours import half_luma_of
@@ -108,11 +108,12 @@ def test_faces_are_measured_at_each_resolution(photograph, side):
 
 @needs_compiler
 def test_differences_are_those_of_the_cpu():
-    first, second = np.random.default_rng(0).random((2, 128, 128)).astype(np.float16)
-    sums = np.empty(first.size // VALUES_OF_SUM, np.float32)
-    EmulatedModule().launch("sum_differences", (1, 1, 1), BLOCK, [address(one) for one in (first, second, sums)])
-    expected = mean_difference(first.astype(np.float32), second.astype(np.float32))
-    assert sums.sum() / first.size == pytest.approx(expected, rel=1e-5)
+    lumas = np.random.default_rng(0).random((3, 128, 128)).astype(np.float16)
+    pairs = np.array([[address(lumas[0]), address(lumas[n])] for n in range(3)], np.uint64)
+    sums = np.empty((3, SUMS), np.float32)
+    EmulatedModule().launch("pair_differences", (1, 1, 3), BLOCK, [address(pairs), address(sums)])
+    expected = [mean_difference(lumas[0].astype(np.float32), one.astype(np.float32)) for one in lumas]
+    assert sums.sum(1) / lumas[0].size == pytest.approx(expected, rel=1e-5)
 
 
 @needs_compiler

@@ -198,6 +198,11 @@ class Buffer:
             self.free()
             self._memory, self._size = self._device.allocate(size), size
 
+    def reserved(self, size: int) -> int:
+        """Make it hold at least `size` bytes; return where it is."""
+        self.reserve(size)
+        return self.address
+
     def free(self) -> None:
         """Free the memory."""
         if self._memory is not None:

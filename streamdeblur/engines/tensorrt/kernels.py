@@ -15,8 +15,8 @@ Grid = tuple[int, int, int]
 
 NUMBERS, MEASURES = 128, 64
 """Numbers of a face, float32: the means of 8 x 8 blocks of its half luma, then from `MEASURES` on those of `statistics_of`."""
-VALUES_OF_SUM = 64
-"""Values of which `sum_differences` sums the differences."""
+SUMS = 64
+"""Sums of the differences of a pair, float32."""
 
 
 def measuring(
@@ -74,9 +74,10 @@ class PixelKernels:
         for name, grid, arguments in measuring(count, *addresses):
             self._run(name, grid, *arguments)
 
-    def sum_differences(self, first: int, second: int, values: int, sums: int) -> None:
-        """Sum the absolute differences of each `VALUES_OF_SUM` values, float16; `values` fill whole blocks of threads."""
-        self._run("sum_differences", (values // (VALUES_OF_SUM * BLOCK[0] * BLOCK[1]), 1, 1), first, second, sums)
+    def pair_differences(self, count: int, pairs: int, sums: int) -> None:
+        """Sum the absolute differences of pairs of 128 x 128 values, as half lumas have, of which `pairs` has the addresses."""
+        if count:
+            self._run("pair_differences", (1, 1, count), pairs, sums)
 
     def gather_memory(self, grid: Grid, entries: int, memory: int, validity: int) -> None:
         """Gather the neighbours of each face, of which `entries` has the addresses, into the inputs of the network."""

@@ -3,32 +3,33 @@
 from __future__ import annotations
 
 import math
+import weakref
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.engines.tensorrt.device import Buffer, Device, Event, MemoryPool, Piece, Stream
 from streamdeblur.engines.tensorrt.frames import FrameJob
-from streamdeblur.engines.tensorrt.kernels import MEASURES, NUMBERS, VALUES_OF_SUM, PixelKernels
+from streamdeblur.engines.tensorrt.kernels import MEASURES, NUMBERS, SUMS, PixelKernels
 from streamdeblur.engines.tensorrt.pending import PendingJob
 from streamdeblur.engines.tensorrt.staging import StagingPool
 from streamdeblur.engines.tensorrt.thread import DeviceThread
 from streamdeblur.errors import EngineError
 from streamdeblur.faces.gain import GainEstimator, described_by
 from streamdeblur.faces.memory import SMALL_SIZE, RememberedCrop
-from streamdeblur.faces.neighbours import HALF_SIZE, LumaOnDevice
+from streamdeblur.faces.neighbours import HALF_SIZE, HalfLuma, LumaOnDevice
 from streamdeblur.faces.reading import FrameCrops, HostCrop, ReadCrop
 from streamdeblur.faces.window import CROP_SIZE, FaceWindow, crop
 from streamdeblur.kernels.cuda.arguments import MEASURED
 from streamdeblur.kernels.face_statistics import statistics_of
 from streamdeblur.video.planes import Planes
 
-VALUES, HALF_VALUES = 3 * CROP_SIZE * CROP_SIZE, HALF_SIZE * HALF_SIZE
-"""Of a crop and of its half luma."""
-IMAGE_BYTES, ENTRY_BYTES = VALUES * 2, HALF_VALUES * 2
+HALF_VALUES = HALF_SIZE * HALF_SIZE
+IMAGE_BYTES, ENTRY_BYTES = 3 * CROP_SIZE * CROP_SIZE * 2, HALF_VALUES * 2
 """Bytes of a crop and of its half luma on the device, in half precision: 384 and 32 KiB."""
 
 
@@ -42,7 +43,9 @@ class _OnDevice:
     measured: Buffer
     """What is measured of the faces of the frame that is read."""
     numbers: Buffer
-    """Their numbers, or sums of differences."""
+    """Their numbers, and sums of differences."""
+    pairs: Buffer
+    """Addresses of what is compared."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,16 +72,17 @@ class DeviceReader:
 
     def _open(self) -> None:
         stream = self._device.cuda.Stream()
-        buffers = [Buffer(self._device, stream) for _ in range(2)]
+        buffers = [Buffer(self._device, stream) for _ in range(3)]
         self._parts = _OnDevice(stream, PixelKernels(self._device, stream), MemoryPool(self._device, ENTRY_BYTES), *buffers)
 
-    def begin(self, planes: Planes, windows: Sequence[FaceWindow]) -> FrameCrops:
-        """Start to read the crops of `windows`."""
-        frame = DeviceFrame(self, planes, windows)
+    def begin(self, planes: Planes, windows: Sequence[FaceWindow], remembered: Sequence[Sequence[HalfLuma]] = ()) -> FrameCrops:
+        """Start to read the crops of `windows`, and to compare them with those that are remembered on this device."""
+        own = [[one for one in near if isinstance(one, DeviceLuma) and one.reader is self] for near in remembered]
+        frame = DeviceFrame(self, planes, windows, own or [[]] * len(windows))
         if windows:
-            block = self._staging.take(frame.job.size)
+            block = self._staging.take(frame.job.size + frame.pair_bytes)
             frame.job.fill(block)
-            frame.pending = self._start(lambda: self._read(frame, block), block, frame.numbers)
+            frame.pending = self._start(lambda: self._read(frame, block), block, frame.returned)
         return frame
 
     def _read(self, frame: DeviceFrame, block: NDArray[np.uint8]) -> None:
@@ -87,14 +91,15 @@ class DeviceReader:
             parts.pool.take(size) for size in (job.size, job.count * IMAGE_BYTES, job.count * ENTRY_BYTES)
         )
         parts.measured.reserve(job.count * MEASURED.itemsize)
-        parts.numbers.reserve(frame.numbers.nbytes)
-        device, numbers = frame.samples.address, parts.numbers.address
+        device = frame.samples.address
         job.address(block, device)
         cuda.memcpy_htod_async(device, block[: job.size], parts.stream)
         faces, crops = device + job.faces_at, frame.crops.address
         parts.kernels.crop_faces(job.bits, job.crop_blocks, device + job.frame_at, faces, crops)
-        parts.kernels.measure_faces(job.count, faces, crops, frame.lumas.address, parts.measured.address, numbers)
-        cuda.memcpy_dtoh_async(block[: frame.numbers.nbytes], numbers, parts.stream)
+        returned = parts.numbers.reserved(frame.returned.nbytes)
+        parts.kernels.measure_faces(job.count, faces, crops, frame.lumas.address, parts.measured.address, returned)
+        self._compare(frame.pairs(), block[job.size :], returned + frame.numbers.nbytes)
+        cuda.memcpy_dtoh_async(block[: frame.returned.nbytes], returned, parts.stream)
 
     def downloaded(self, address: int, size: int) -> NDArray[np.uint8]:
         """Return `size` bytes of the device.
@@ -102,7 +107,6 @@ class DeviceReader:
         Raises:
             EngineError: The device failed, or is closed.
         """
-
         out, block = np.empty(size, np.uint8), self._staging.take(size)
 
         def copy() -> None:
@@ -111,23 +115,34 @@ class DeviceReader:
         self._start(copy, block, out).wait()
         return out
 
-    def difference(self, first: int, second: int, values: int) -> float:
-        """Return the mean absolute difference of `values` values, float16, at two addresses.
+    def equal_crops(self, first: int, second: int) -> bool:
+        """Return whether the crops at two addresses are equal.
 
         Raises:
             EngineError: The device failed, or is closed.
         """
-        sums = np.empty(values // VALUES_OF_SUM, np.float32)
-        block = self._staging.take(sums.nbytes)
+        # a crop is as large as twelve half lumas
+        starts = range(0, IMAGE_BYTES, ENTRY_BYTES)
+        pairs = np.array([[first + start, second + start] for start in starts], np.uint64)
+        sums = np.empty((len(pairs), SUMS), np.float32)
+        block = self._staging.take(max(pairs.nbytes, sums.nbytes))
 
-        def sum_differences() -> None:
+        def compare() -> None:
             parts = self._open_parts()
-            parts.numbers.reserve(sums.nbytes)
-            parts.kernels.sum_differences(first, second, values, parts.numbers.address)
+            self._compare(pairs, block, parts.numbers.reserved(sums.nbytes))
             self._device.cuda.memcpy_dtoh_async(block[: sums.nbytes], parts.numbers.address, parts.stream)
 
-        self._start(sum_differences, block, sums).wait()
-        return float(sums.sum(dtype=np.float64) / values)
+        self._start(compare, block, sums).wait()
+        return not sums.any()
+
+    def _compare(self, pairs: NDArray[np.uint64], block: NDArray[np.uint8], sums: int) -> None:
+        """Put the differences of pairs of addresses, uint64 [P, 2], into the stream; they go to the device in a staging block."""
+        if not len(pairs):
+            return
+        parts = self._open_parts()
+        block[: pairs.nbytes].view(np.uint64)[:] = pairs.reshape(-1)
+        self._device.cuda.memcpy_htod_async(parts.pairs.reserved(pairs.nbytes), block[: pairs.nbytes], parts.stream)
+        parts.kernels.pair_differences(len(pairs), parts.pairs.address, sums)
 
     def _start(self, work: Callable[[], None], block: NDArray[np.uint8], out: NDArray[Any]) -> PendingJob:
         """Put work into the stream. When it is done, what it has copied to the beginning of a block is in `out`."""
@@ -161,8 +176,8 @@ class DeviceReader:
             parts.stream.synchronize()
             parts.kernels.close()
             parts.pool.close()
-            parts.measured.free()
-            parts.numbers.free()
+            for buffer in (parts.measured, parts.numbers, parts.pairs):
+                buffer.free()
         self._staging.close()
 
 
@@ -175,14 +190,40 @@ class DeviceFrame:
     lumas: Piece
     """float16 [N, 128, 128]."""
 
-    def __init__(self, reader: DeviceReader, planes: Planes, windows: Sequence[FaceWindow]) -> None:
+    def __init__(
+        self, reader: DeviceReader, planes: Planes, windows: Sequence[FaceWindow], remembered: Sequence[Sequence[DeviceLuma]]
+    ) -> None:
         self.reader = reader
         self.job = FrameJob(planes, windows, [0.0] * len(windows))
-        self.numbers = np.empty((len(windows), NUMBERS), np.float32)
-        """Of each face, once `pending` is done."""
         self.pending: PendingJob | None = None
         self._planes: Planes | None = planes
         self._windows = windows
+        # not kept longer than their tracks do
+        self._compared = [(n, weakref.ref(luma)) for n, near in enumerate(remembered) for luma in near]
+        self._addresses = [luma.address for near in remembered for luma in near]
+        self.returned = np.empty(len(windows) * NUMBERS + len(self._compared) * SUMS, np.float32)
+        """What comes back: `numbers`, and the sums of differences; filled once `pending` is done."""
+
+    @property
+    def numbers(self) -> NDArray[np.float32]:
+        """Of each face, float32 [N, NUMBERS]."""
+        return self.returned[: len(self._windows) * NUMBERS].reshape(-1, NUMBERS)
+
+    @property
+    def pair_bytes(self) -> int:
+        """Bytes of `pairs`."""
+        return 16 * len(self._compared)
+
+    def pairs(self) -> NDArray[np.uint64]:
+        """Addresses of the half lumas that are compared, uint64 [P, 2]; those of the frame are there."""
+        own = [self.lumas.address + n * ENTRY_BYTES for n, _ in self._compared]
+        return np.array([own, self._addresses], np.uint64).T
+
+    def differences(self, number: int) -> WeakKeyDictionary[DeviceLuma, float]:
+        """Mean absolute differences of a half luma from those that it was compared with."""
+        means = self.returned[self.numbers.size :].reshape(-1, SUMS).sum(1, np.float64) / HALF_VALUES
+        pairs = ((luma(), float(mean)) for (n, luma), mean in zip(self._compared, means, strict=True) if n == number)
+        return WeakKeyDictionary({luma: mean for luma, mean in pairs if luma is not None})
 
     def read(self, window: FaceWindow, size: int) -> ReadCrop:
         if size != CROP_SIZE:
@@ -230,7 +271,7 @@ class DeviceCrop:
 
     def remembered(self, frame: int) -> RememberedCrop:
         small = self.frame.numbers[self.number, :MEASURES].reshape(SMALL_SIZE, SMALL_SIZE)
-        luma = DeviceLuma(self.frame.reader, self.frame.lumas, self.number)
+        luma = DeviceLuma(self.frame.reader, self.frame.lumas, self.number, self.frame.differences(self.number))
         return RememberedCrop(frame, self.frame.side(self.number), luma, small)
 
     def same(self, other: ReadCrop) -> bool:
@@ -238,7 +279,7 @@ class DeviceCrop:
             return False
         if not np.array_equal(self.frame.numbers[self.number], other.frame.numbers[other.number]):
             return False
-        return self.frame.reader.difference(self.address, other.address, VALUES) == 0.0
+        return self.frame.reader.equal_crops(self.address, other.address)
 
 
 @dataclass(frozen=True, eq=False)
@@ -249,6 +290,8 @@ class DeviceLuma:
     lumas: Piece
     number: int
     """Of the crop in its frame."""
+    known: WeakKeyDictionary[DeviceLuma, float]
+    """Its mean absolute differences from those that were in the memory of its track when it was made."""
     shape = HALF_SIZE, HALF_SIZE
 
     @property
@@ -257,13 +300,9 @@ class DeviceLuma:
         return self.lumas.address + self.number * ENTRY_BYTES
 
     def difference(self, other: LumaOnDevice) -> float:
-        if not isinstance(other, DeviceLuma) or other.reader is not self.reader:
+        if not isinstance(other, DeviceLuma):
             return math.inf
-        try:
-            return self.reader.difference(self.address, other.address, HALF_VALUES)
-        except EngineError:
-            # whoever reads the next crop is told what has failed
-            return math.inf
+        return self.known.get(other, other.known.get(self, math.inf))
 
     def to_host(self) -> NDArray[np.float32]:
         return self.reader.downloaded(self.address, ENTRY_BYTES).view(np.float16).reshape(self.shape).astype(np.float32)

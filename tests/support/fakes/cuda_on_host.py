@@ -23,7 +23,7 @@ KERNELS = {
     "paste_faces_16": ("const Frame *", "const Face *", "const float *", "const int *"),
     "half_lumas": ("const uint16 *", "uint16 *"),
     "gather_memory": ("const address *", "uint16 *", "uint16 *"),
-    "sum_differences": ("const uint16 *", "const uint16 *", "float *"),
+    "pair_differences": ("const address *", "float *"),
     "face_samples": ("const Face *", "const uint16 *", "Measured *"),
     "face_columns": ("const Face *", "Measured *"),
     "face_energies": ("const Face *", "Measured *"),
