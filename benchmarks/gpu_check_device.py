@@ -182,10 +182,8 @@ def run(check: Check) -> None:
         formats = ("yuv420p", "p010le") if check.cpu else PIXEL_FORMATS
         differences, judged = {}, {}
         for pixel_format in formats:
-            differences[pixel_format], judged[pixel_format] = (
-                check_frame(engine, pixel_format),
-                check_judging(engine, pixel_format),
-            )
+            differences[pixel_format] = check_frame(engine, pixel_format)
+            judged[pixel_format] = check_judging(engine, pixel_format)
             check.note(differences=differences, judged=judged)
         flight = (5, 320, 240) if check.cpu else (100, 1920, 1080)
         check.note(frame_ms=round(frames_in_flight(engine, *flight), 3), judging_ms=round(judging(engine, *flight), 3))

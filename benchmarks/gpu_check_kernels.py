@@ -193,11 +193,8 @@ def bandwidth(launcher: Launcher, faces_in_frame: int, launches: int) -> dict[st
     faces = Faces(launcher, random_frame("yuv420p", 1920, 1080), windows, (1.0,) * faces_in_frame)
     restored = launcher.upload(np.full(faces.crops.shape, 0.5, np.float16))
     near = launcher.upload(np.zeros((4, 128, 128), np.float16))
-    places = [
-        [launcher.address(faces.lumas) + 32768 * n, launcher.address(near) + 32768 * m]
-        for n in range(len(windows))
-        for m in range(4)
-    ]
+    own, others = ([launcher.address(array) + 32768 * n for n in range(len(array))] for array in (faces.lumas, near))
+    places = [[one, other] for one in own for other in others]
     pairs, sums = launcher.upload(np.array(places, np.uint64)), launcher.upload(np.zeros((len(places), SUMS), np.float32))
 
     def differences() -> None:
