@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import numpy as np
 
 from streamdeblur.engines.tensorrt.frames import FrameJob
-from streamdeblur.engines.tensorrt.kernels import BLOCK, MEASURES, NUMBERS, SUMS, measuring
+from streamdeblur.engines.tensorrt.kernels import BLOCK, BLUR, MEASURES, NUMBERS, SUMS, measuring
 from streamdeblur.faces.gain import face_square
 from streamdeblur.faces.neighbours import half_luma_of
 from streamdeblur.faces.window import FaceWindow, RestoredCrop, crop, paste
@@ -165,7 +165,7 @@ def compare(launcher: Launcher, pixel_format: str, name: str) -> dict[str, float
     codes = faces.codes()
     faces.measure()
     lumas, numbers = (launcher.download(array).astype(np.float64) for array in (faces.lumas, faces.numbers))
-    own = [statistics_of(np.ascontiguousarray(one[MEASURES:])) for one in numbers]
+    own = [statistics_of(np.ascontiguousarray(one[MEASURES:BLUR])) for one in numbers]
     theirs = [face_statistics(one, *face_square(256, window.side)) for one, window in zip(codes, windows, strict=True)]
     halves = [half_luma_of(np.ascontiguousarray(one)) for one in codes]
     expected = np.stack([crop(frame_planes(on_cpu), window) for window in windows])

@@ -1,4 +1,5 @@
-// The numbers from which the gain of a face and its likeness to others are told: face_statistics.py and luma.py in CUDA.
+// The numbers from which the gain of a face, its likeness to others and its blur are told: face_statistics.py, luma.py and
+// sharpness.py in CUDA.
 // Each kernel runs once for all faces of a frame, and needs what the one before it has written.
 
 #pragma once
@@ -9,7 +10,7 @@
 
 #define BEGIN 48       // of the face in a crop, in lines and columns
 #define LARGEST 160    // samples along each side of it
-#define NUMBERS 128    // of a face: 64 means of blocks of its half luma, then its measures
+#define NUMBERS 130    // of a face: 64 means of blocks of its half luma, then its measures, and its blur along lines and columns
 #define MEASURES 64    // where they begin
 
 __device__ __forceinline__ int lag_of(int role) { return role / 4 < 3 ? role / 4 + 1 : role / 4 == 3 ? 5 : 8; }
@@ -28,7 +29,21 @@ extern "C" __global__ void face_samples(const Face *faces, const uint16 *crops, 
     measured[n].samples[y * side + x] = (float)sum * (float)(1.0 / (factor * factor));
 }
 
-// Sums over each column, with a thread along x for each, and along y for each lag and direction; the last is of the samples.
+// How much a line varies, of samples at a distance of `step`, and how much of that a box filter of 9 removes (Crete et al. 2007).
+__device__ void variation_along(const float *line, int step, int side, double *total, double *lost) {
+    double sum = 0.0, removed = 0.0;
+    for (int i = 5; i < side - 4; ++i) {
+        float change = fabsf(line[i * step] - line[(i - 1) * step]);
+        double smooth = fabsf(line[(i + 4) * step] - line[(i - 5) * step]) / 9.0;
+        sum += change;
+        removed += fmax(0.0, change - smooth);
+    }
+    *total = sum;
+    *lost = removed;
+}
+
+// Sums over each column, with a thread along x for each, and along y for each lag and direction; the last three are of the samples,
+// and of their variation along lines, for which x is the line, and along columns.
 extern "C" __global__ void face_columns(const Face *faces, Measured *measured) {
     int x = blockIdx.x * blockDim.x + threadIdx.x, role = blockIdx.y * blockDim.y + threadIdx.y, n = blockIdx.z;
     int side = LARGEST / faces[n].factor;
@@ -42,6 +57,11 @@ extern "C" __global__ void face_columns(const Face *faces, Measured *measured) {
         }
         measured[n].sums[0][x] = sum;
         measured[n].sums[1][x] = squares;
+    }
+    if ((role == 21 || role == 22) && x < side) {
+        int along = role - 21;
+        double *total = &measured[n].variation[along][0][x], *lost = &measured[n].variation[along][1][x];
+        variation_along(samples + (along ? x : x * side), along ? side : 1, side, total, lost);
     }
     if (role >= 20) return;
     int down = down_of(role), right = right_of(role);
@@ -110,7 +130,7 @@ __device__ __forceinline__ int rank_of(const float *values, int own, int count, 
     return rank;
 }
 
-// The ranks of blocks by contrast, and noise and edges at shares of their order. numbers: float [N, 128].
+// The ranks of blocks by contrast, and noise and edges at shares of their order. numbers: float [N, NUMBERS].
 // Threads along x are blocks of a face, blocks along y are noise, edges and contrast.
 extern "C" __global__ void face_ranks(const Face *faces, Measured *measured, float *numbers) {
     const double shares[6] = {0.05, 0.25, 0.5, 0.75, 0.95, 1.0};
@@ -170,6 +190,13 @@ extern "C" __global__ void face_numbers(const Face *faces, const uint16 *lumas, 
     } else if (role < 108) {
         double share = role == 105 ? 0.05 : role == 106 ? 0.15 : 0.4;
         steepness_of(measured[n], blocks, max(1, (int)(share * blocks)), own + MEASURES + 54 + 3 * (role - 105));
+    } else if (role == 109 || role == 110) {
+        double total = 0.0, lost = 0.0;
+        for (int i = 0; i < side; ++i) {
+            total += measured[n].variation[role - 109][0][i];
+            lost += measured[n].variation[role - 109][1][i];
+        }
+        own[MEASURES + 64 + role - 109] = total > 0.0 ? (float)(1.0 - lost / total) : 1.0f;
     } else if (role == 108) {
         for (int i = 0; i < blocks; ++i)
             if (measured[n].rank[i] == (int)(0.05 * blocks)) own[MEASURES + 63] = measured[n].contrast[i];

@@ -75,7 +75,7 @@ class FaceDecision:
     @cached_property
     def blur(self) -> float | None:
         """Its blur before, 0 (sharp) to 1 (smooth); None where it was not judged."""
-        return None if self.crop is None else face_blur(self.crop, self.window.side)
+        return None if self.read is None else self.read.blur()
 
     def blur_in(self, planes: Planes) -> float:
         """Measure its blur, 0 (sharp) to 1 (smooth), in its frame as it is now."""

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeblur.faces.blur import face_blur
 from streamdeblur.faces.gain import GainEstimator
 from streamdeblur.faces.memory import RememberedCrop
 from streamdeblur.faces.neighbours import HalfLuma
@@ -32,6 +33,9 @@ class ReadCrop(Protocol):
 
     def gain(self, estimator: GainEstimator) -> float:
         """Return the gain in dB that is expected of its restoration."""
+
+    def blur(self) -> float:
+        """Return the blur of its face, 0 (sharp) to 1 (smooth)."""
 
     def remembered(self, frame: int) -> RememberedCrop:
         """Return what the memory of its track keeps of it, as a crop of the frame of this number."""
@@ -82,6 +86,9 @@ class HostCrop:
 
     def gain(self, estimator: GainEstimator) -> float:
         return estimator(self.read, self.side)
+
+    def blur(self) -> float:
+        return face_blur(self.read, self.side)
 
     def remembered(self, frame: int) -> RememberedCrop:
         return RememberedCrop.of(frame, self.side, self.read)

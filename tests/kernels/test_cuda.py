@@ -15,8 +15,9 @@ import av
 import numpy as np
 import pytest
 
-from streamdeblur.engines.tensorrt.kernels import BLOCK, MEASURES, SUMS
+from streamdeblur.engines.tensorrt.kernels import BLOCK, BLUR, MEASURES, SUMS
 from streamdeblur.errors import EngineError
+from streamdeblur.faces.blur import face_blur
 from streamdeblur.faces.gain import face_square
 from streamdeblur.faces.neighbours import half_luma_of
 from streamdeblur.faces.window import FaceWindow, RestoredCrop, crop, paste
@@ -94,7 +95,8 @@ def check_numbers(emulation, windows, codes):
         block_means(luma.astype(np.float32), small)
         assert numbers[:MEASURES].reshape(8, 8) == pytest.approx(small, abs=1e-6)
         expected = face_statistics(one, *face_square(256, window.side))
-        assert statistics_of(numbers[MEASURES:].astype(float)) == pytest.approx(expected, abs=2e-5)
+        assert max(numbers[BLUR:]) == pytest.approx(face_blur(one, window.side), abs=1e-5)
+        assert statistics_of(numbers[MEASURES:BLUR].astype(float)) == pytest.approx(expected, abs=2e-5)
 
 
 @needs_compiler

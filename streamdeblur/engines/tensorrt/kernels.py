@@ -13,8 +13,9 @@ BLOCK = (32, 8, 1)
 
 Grid = tuple[int, int, int]
 
-NUMBERS, MEASURES = 128, 64
-"""Numbers of a face, float32: the means of 8 x 8 blocks of its half luma, then from `MEASURES` on those of `statistics_of`."""
+NUMBERS, MEASURES, BLUR = 130, 64, 128
+"""Numbers of a face, float32: the means of 8 x 8 blocks of its half luma, from `MEASURES` on those of `statistics_of`, and from
+`BLUR` on its blur along both axes."""
 SUMS = 64
 """Sums of the differences of a pair, float32."""
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from streamdeblur.engines.tensorrt.device import Buffer, Device, Event, MemoryPool, Piece, Stream
 from streamdeblur.engines.tensorrt.frames import FrameJob
-from streamdeblur.engines.tensorrt.kernels import MEASURES, NUMBERS, SUMS, PixelKernels
+from streamdeblur.engines.tensorrt.kernels import BLUR, MEASURES, NUMBERS, SUMS, PixelKernels
 from streamdeblur.engines.tensorrt.pending import PendingJob
 from streamdeblur.engines.tensorrt.staging import StagingPool
 from streamdeblur.engines.tensorrt.thread import DeviceThread
@@ -266,8 +266,11 @@ class DeviceCrop:
         return np.ascontiguousarray(np.rint(images.astype(np.float32) * 255).astype(np.uint8).transpose(1, 2, 0))
 
     def gain(self, estimator: GainEstimator) -> float:
-        statistics = statistics_of(self.frame.numbers[self.number, MEASURES:].astype(np.float64))
+        statistics = statistics_of(self.frame.numbers[self.number, MEASURES:BLUR].astype(np.float64))
         return estimator.of(described_by(statistics, CROP_SIZE, self.frame.side(self.number)))
+
+    def blur(self) -> float:
+        return float(self.frame.numbers[self.number, BLUR:].max())
 
     def remembered(self, frame: int) -> RememberedCrop:
         small = self.frame.numbers[self.number, :MEASURES].reshape(SMALL_SIZE, SMALL_SIZE)

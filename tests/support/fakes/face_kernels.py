@@ -35,7 +35,7 @@ class EmulatedFaces:
         return np.rint(self.crops.astype(np.float32) * 255).astype(np.uint8).transpose(0, 2, 3, 1)
 
     def measure(self):
-        """The half lumas, float16 [N, 128, 128], and the numbers of the faces, float32 [N, 128]."""
+        """The half lumas, float16 [N, 128, 128], and the numbers of the faces, float32 [N, NUMBERS]."""
         count = len(self.crops)
         lumas, numbers = np.zeros((count, 128, 128), np.float16), np.full((count, NUMBERS), np.nan, np.float32)
         # what a kernel needs and none has written is poison
