@@ -31,8 +31,9 @@ FRAME = np.dtype(
 )  # fmt: skip
 MEASURED = np.dtype(
     [
-        ("sums", "f8", (2, 160)), ("variation", "f8", (2, 2, 160)), ("samples", "f4", 160 * 160), ("differences", "f4", (40, 160)), ("energies", "f4", (2, 400)),
-        ("contrast", "f4", 400), ("steepness", "f4", (2, 400)), ("rank", "i4", 400),
+        ("sums", "f8", (2, 160)), ("variation", "f8", (2, 2, 160)), ("samples", "f4", 160 * 160),
+        ("differences", "f4", (40, 160)), ("energies", "f4", (2, 400)), ("contrast", "f4", 400), ("steepness", "f4", (2, 400)),
+        ("rank", "i4", 400),
     ],
     align=True,
 )  # fmt: skip

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -240,7 +241,7 @@ class TensorRTEngine:
         except EngineError:
             self._staging.give_back(block)
             raise
-        future.add_done_callback(lambda _, kept=kept: None)  # type: ignore[misc]
+        future.add_done_callback(partial(_let_go, kept))
         return future
 
     def _event(self) -> Event:
@@ -265,6 +266,10 @@ class TensorRTEngine:
             for buffer in (parts.block, parts.residuals, parts.slots, parts.entries):
                 buffer.free()
         self._staging.close()
+
+
+def _let_go(kept: tuple[object, ...], done: Future[None]) -> None:
+    """Do nothing: a callback of a job that is not done refers to what must live as long."""
 
 
 class DeviceFaces:
