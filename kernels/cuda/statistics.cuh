@@ -42,8 +42,8 @@ __device__ void variation_along(const float *line, int step, int side, double *t
     *lost = removed;
 }
 
-// Sums over each column, with a thread along x for each, and along y for each lag and direction; the last three are of the samples,
-// and of their variation along lines, for which x is the line, and along columns.
+// Sums over each column, with a thread along x for each, and along y for each lag and direction; the last three are of the
+// samples, and of their variation along lines, for which x is the line, and along columns.
 extern "C" __global__ void face_columns(const Face *faces, Measured *measured) {
     int x = blockIdx.x * blockDim.x + threadIdx.x, role = blockIdx.y * blockDim.y + threadIdx.y, n = blockIdx.z;
     int side = LARGEST / faces[n].factor;
@@ -143,9 +143,10 @@ extern "C" __global__ void face_ranks(const Face *faces, Measured *measured, flo
         return;
     }
     int rank = rank_of(measured[n].energies[kind], block, count, 1.0f);
+    float *own = numbers + n * NUMBERS + MEASURES + 40;
 #pragma unroll
     for (int i = 0; i < 6; ++i)
-        if (rank == (int)(shares[i] * (count - 1))) numbers[n * NUMBERS + MEASURES + 40 + 6 * kind + i] = measured[n].energies[kind][block];
+        if (rank == (int)(shares[i] * (count - 1))) own[6 * kind + i] = measured[n].energies[kind][block];
 }
 
 // The mean of the steepness of the blocks with the highest contrast, along the axis where it is less and the other, and the most.
@@ -190,6 +191,9 @@ extern "C" __global__ void face_numbers(const Face *faces, const uint16 *lumas, 
     } else if (role < 108) {
         double share = role == 105 ? 0.05 : role == 106 ? 0.15 : 0.4;
         steepness_of(measured[n], blocks, max(1, (int)(share * blocks)), own + MEASURES + 54 + 3 * (role - 105));
+    } else if (role == 108) {
+        for (int i = 0; i < blocks; ++i)
+            if (measured[n].rank[i] == (int)(0.05 * blocks)) own[MEASURES + 63] = measured[n].contrast[i];
     } else if (role == 109 || role == 110) {
         double total = 0.0, lost = 0.0;
         for (int i = 0; i < side; ++i) {
@@ -197,8 +201,5 @@ extern "C" __global__ void face_numbers(const Face *faces, const uint16 *lumas, 
             lost += measured[n].variation[role - 109][1][i];
         }
         own[MEASURES + 64 + role - 109] = total > 0.0 ? (float)(1.0 - lost / total) : 1.0f;
-    } else if (role == 108) {
-        for (int i = 0; i < blocks; ++i)
-            if (measured[n].rank[i] == (int)(0.05 * blocks)) own[MEASURES + 63] = measured[n].contrast[i];
     }
 }

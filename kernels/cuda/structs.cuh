@@ -52,7 +52,7 @@ struct Frame {
 // What is measured of a face on the way to its numbers: its samples, sums over columns of them, and blocks of 8 x 8 of them.
 struct Measured {
     double sums[2][160];         // of the samples and their squares
-    double variation[2][2][160];  // along each line and column: how much there is, and how much of it a box filter removes
+    double variation[2][2][160]; // along each line and column: how much there is, and how much of it a box filter removes
     float samples[160 * 160];    // green, as code values; the first line, then the next one, without gaps
     float differences[40][160];  // squares, then fourth powers, of the differences over 5 lags along 4 directions
     float energies[2][400];      // noise and edges

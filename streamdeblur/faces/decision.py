@@ -65,8 +65,8 @@ class FaceDecision:
 
     @cached_property
     def crop(self) -> NDArray[np.uint8] | None:
-        """uint8 RGB [S, S, 3], as it was before; None where it was not judged, or is lost with the GPU that read it. From a GPU
-        it is copied when it is first asked for."""
+        """uint8 RGB [S, S, 3], as it was before; None where it was not judged, or is lost with the GPU that read it. There it
+        stays as long as the decision, and is copied when it is first asked for."""
         try:
             return None if self.read is None else self.read.pixels()
         except EngineError:

@@ -142,7 +142,8 @@ class Piece:
 class MemoryPool:
     """Pieces of device memory, of which there are as many as are in use at once.
 
-    Used on the device's thread, with its context current. Work that uses a piece is done before nothing refers to it.
+    Used on one thread of the device, with its context current. A piece is referred to until the work that uses it is done, except
+    for work in the stream that uses its memory next.
     """
 
     def __init__(self, device: Device, smallest: int) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.engines.engine import Crops, FrameFaces, PasteOutcome, checked_crops
-from streamdeblur.engines.tensorrt.device import Buffer, Device, Event, Stream, address_of
+from streamdeblur.engines.tensorrt.device import Buffer, Device, Event, Piece, Stream, address_of
 from streamdeblur.engines.tensorrt.frames import FrameJob
 from streamdeblur.engines.tensorrt.kernels import PixelKernels
 from streamdeblur.engines.tensorrt.library import TENSORRT, Library
@@ -54,8 +54,9 @@ class _ReadBefore:
     """Crops that are on the device, and the frame that they are of."""
 
     frame: DeviceFrame
+    samples: Piece
     numbers: Sequence[int]
-    """Of the crops in it."""
+    """Of the crops in the frame."""
 
     @property
     def addresses(self) -> list[int]:
@@ -197,8 +198,8 @@ class TensorRTEngine:
         if not crops or len(crops) < len(faces.crops) or any(one.frame is not crops[0].frame for one in crops):
             return None
         frame = crops[0].frame
-        taken = frame.reader is self._reader and frame.take_samples(faces.planes)
-        return _ReadBefore(frame, [one.number for one in crops]) if taken else None
+        samples = frame.take_samples(faces.planes) if frame.reader is self._reader else None
+        return None if samples is None else _ReadBefore(frame, samples, [one.number for one in crops])
 
     def _run_faces(self, job: FrameJob, memory: StagedMemory, block: NDArray[np.uint8], read: _ReadBefore | None) -> Event:
         parts, cuda = self._open_parts(), self._device.cuda
@@ -207,7 +208,7 @@ class TensorRTEngine:
         parts.residuals.reserve(job.count * RESIDUAL_BYTES)
         if read is None:
             parts.block.reserve(job.size)
-        device, residuals = parts.block.address if read is None else read.frame.samples.address, parts.residuals.address
+        device, residuals = parts.block.address if read is None else read.samples.address, parts.residuals.address
         frame, faces, finite = device + job.frame_at, device + job.faces_at, device + job.finite_at
         crops, restored = address_of(session.crops), address_of(session.restored)
         paste_blocks = job.paste_blocks(job.address(block, device))
@@ -253,9 +254,12 @@ class TensorRTEngine:
         return self._parts
 
     def close(self) -> None:
-        self._thread.close(self._release)
-        if self._reader is not None:
-            self._reader.close()
+        try:
+            self._thread.close(self._release)
+        finally:
+            # what is being restored was read by it, and is done by now
+            if self._reader is not None:
+                self._reader.close()
 
     def _release(self) -> None:
         """Release contexts, engine, kernels and buffers, then page-locked memory, when no copy can be running."""

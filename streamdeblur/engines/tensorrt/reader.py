@@ -87,11 +87,11 @@ class DeviceReader:
 
     def _read(self, frame: DeviceFrame, block: NDArray[np.uint8]) -> None:
         parts, cuda, job = self._open_parts(), self._device.cuda, frame.job
-        frame.samples, frame.crops, frame.lumas = (
+        samples, frame.crops, frame.lumas = (
             parts.pool.take(size) for size in (job.size, job.count * IMAGE_BYTES, job.count * ENTRY_BYTES)
         )
+        frame.samples, device = samples, samples.address
         parts.measured.reserve(job.count * MEASURED.itemsize)
-        device = frame.samples.address
         job.address(block, device)
         cuda.memcpy_htod_async(device, block[: job.size], parts.stream)
         faces, crops = device + job.faces_at, frame.crops.address
@@ -184,7 +184,7 @@ class DeviceReader:
 class DeviceFrame:
     """The crops of a frame on the device, with their half lumas, and the samples that they were read from."""
 
-    samples: Piece
+    samples: Piece | None = None
     crops: Piece
     """float16 [N, 3, 256, 256]."""
     lumas: Piece
@@ -241,10 +241,12 @@ class DeviceFrame:
         """Side of a window, in pixels of the frame."""
         return self._windows[number].side
 
-    def take_samples(self, planes: Planes) -> bool:
-        """Return whether the samples are those of `planes` as it is now, and leave them to the caller, who changes them."""
-        mine, self._planes = self._planes is planes, None
-        return mine
+    def take_samples(self, planes: Planes) -> Piece | None:
+        """Return the samples for the caller to change, once; None where they are not those of `planes`."""
+        if planes is not self._planes:
+            return None
+        samples, self.samples, self._planes = self.samples, None, None
+        return samples
 
 
 @dataclass(frozen=True, eq=False)
