@@ -63,6 +63,7 @@ class UnreliableEngine:
         self._engine, self._chance = engine, chance
         self.name, self.reason, self.infer, self.close = engine.name, engine.reason, engine.infer, engine.close
         self.crop_sizes, self.parallel, self.warm_up = engine.crop_sizes, engine.parallel, engine.warm_up
+        self.reader = engine.reader
 
     def submit(self, faces):
         if self._chance.random() < 0.004:

@@ -63,6 +63,7 @@ class LostEngine:
     def __init__(self, engine):
         self.name, self.reason, self.infer, self.close = engine.name, engine.reason, engine.infer, engine.close
         self.crop_sizes, self.parallel, self.warm_up = engine.crop_sizes, engine.parallel, engine.warm_up
+        self.reader = engine.reader
 
     def submit(self, faces):
         raise EngineError("The device is lost.")
