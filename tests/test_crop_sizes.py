@@ -55,7 +55,7 @@ def exposures(picture):
 
 def sizes_of(submitted):
     """The sizes of the crops of the only face of each frame."""
-    return [len(faces.crops[0]) for faces in submitted]
+    return [len(faces.crops_on_host()[0]) for faces in submitted]
 
 
 def test_each_face_of_a_frame_is_restored_at_its_size(deblurrer, picture):
@@ -86,7 +86,7 @@ def test_a_copy_of_a_frame_keeps_crop_and_size(deblurrer, picture):
         for frame, side in zip(frames, (139.0, 142.0, 142.0), strict=True):
             deblurrer(frame, tracked(7, side=side))
     assert sizes_of(submitted) == [128, 128, 192]
-    assert submitted[1].crops[0] is submitted[0].crops[0]
+    assert submitted[1].crops_on_host()[0] is submitted[0].crops_on_host()[0]
     assert submitted[1].windows == submitted[0].windows
 
 
@@ -116,7 +116,7 @@ def test_faces_of_several_tracks_have_sizes_of_their_own(deblurrer, picture):
         for sides in ((142.0, 100.0), (139.0, 139.0)):
             faces = dict(zip(FACES, sides, strict=False))
             deblurrer(next(frames), Tracked(boxes_of(faces), np.array([1, 2])))
-    assert [[len(one) for one in faces.crops] for faces in submitted] == [[192, 128], [192, 128]]
+    assert [[len(one) for one in faces.crops_on_host()] for faces in submitted] == [[192, 128], [192, 128]]
 
 
 def test_crops_of_each_size_can_be_restored_directly(deblurrer):
