@@ -329,7 +329,7 @@ def test_frames_of_a_file_are_restored_with_those_around_them(tmp_path, few_pict
     settings = {} if look_ahead is None else {"look_ahead": look_ahead}
     with FaceDeblurrer(network=network, always=True, engine="onnxruntime") as deblurrer, recorded(deblurrer) as submitted:
         deblur_video(source, tmp_path / "out.mkv", deblurrer=deblurrer, codec="ffv1", **settings)
-    crops = [faces.crops[0] for faces in submitted]
+    crops = [faces.crops_on_host()[0] for faces in submitted]
     first, last = ([], [4, 3]) if look_ahead == 0 else ([1, 2], [4, 3])
     middle = [2, 1] if look_ahead == 0 else [2, 4]
     seen = [numbers(faces.neighbours[0], crops) for faces in submitted]
