@@ -11,6 +11,7 @@ from streamdeblur import VideoOptions, deblur_video
 from streamdeblur.errors import OptionError
 from streamdeblur.faces.decision import FaceDecision
 from streamdeblur.faces.drawn import label_of
+from streamdeblur.faces.reading import HostCrop
 from streamdeblur.faces.window import FaceWindow
 from streamdeblur.jobs.frame_view import LARGEST_ZOOM, FaceZoom
 from support.media.frames import plane_bytes
@@ -72,7 +73,7 @@ def decision(x, y, side, reason="gain"):
 
 
 def test_a_gain_of_nothing_has_no_sign():
-    face = replace(decision(50, 50, 100, "too little gain"), gain=-0.02, crop=np.zeros((256, 256, 3), np.uint8))
+    face = replace(decision(50, 50, 100, "too little gain"), gain=-0.02, read=HostCrop(np.zeros((256, 256, 3), np.uint8), 256))
     assert label_of(face)[-1] == "too little gain, 0.0 dB"
 
 

@@ -285,9 +285,11 @@ def test_the_faces_that_were_chosen_are_restored_alone(inverting_options, face_p
     stream = io.BytesIO()
     Image.fromarray(face_picture).save(stream, "PNG")
     picture, clip = stream.getvalue(), write_video(tmp_path / "clip.mp4", few_pictures).read_bytes()
+    nobody = "Only: no face had its middle in region:0,0,20,20 (left, top, width and height in pixels)."
+    nobody_left = f"0 of 2 faces restored, 2 left: not chosen. {nobody}", f"0 of 12 faces restored, 12 left: not chosen. {nobody}"
     for only, of_picture, of_clip in (
         ("largest", "1 of 2 faces restored, 1 left: not chosen.", "12 of 12 faces restored."),
-        ("region:0,0,20,20", "0 of 2 faces restored, 2 left: not chosen.", "0 of 12 faces restored, 12 left: not chosen."),
+        ("region:0,0,20,20", *nobody_left),
         ("track:1", "No picture is restored here: --only is track:1, and only videos have tracks.", "12 of 12 faces restored."),
     ):
         with served(inverting_options.changed(only=only)) as (opened, _):
