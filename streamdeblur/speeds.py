@@ -21,7 +21,7 @@ from streamdeblur.caches import cache_folder, read_cached, write_cached
 from streamdeblur.cores import usable_cores
 from streamdeblur.diagnosis import cpu_name, package_version
 from streamdeblur.engines import Engine, engine_choices, open_engine
-from streamdeblur.engines.registry import EIGHT_BITS
+from streamdeblur.engines.registry import EIGHT_BITS, where_none_runs
 from streamdeblur.engines.tensorrt.library import LIBRARIES
 from streamdeblur.errors import EngineError, OutputError
 from streamdeblur.faces.window import CROP_SIZE
@@ -150,8 +150,7 @@ def seconds_of_networks(engine: str, device: str = AUTO) -> dict[tuple[str, int]
         if found := _seconds_on(name, known, alone=engine != AUTO):
             return found
     reasons = "; ".join(f"{choice.name}: {choice.reason}" for choice in engine_choices(device) if not choice.available)
-    where = f"on card {device}: give --device auto or cpu" if device.isdecimal() else "here"
-    raise EngineError(f"No engine can run the networks {where} (engine {engine}). {reasons}")
+    raise EngineError(f"No engine can run the networks {where_none_runs(device)} (engine {engine}). {reasons}")
 
 
 def _measured_once(engines: Sequence[str], known: list[Speed]) -> list[Speed]:

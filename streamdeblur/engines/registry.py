@@ -77,6 +77,11 @@ def card_number(device: str) -> int:
     return int(device) if device.isdecimal() else 0
 
 
+def where_none_runs(device: str) -> str:
+    """Return the words for a device on which no engine runs: a card, with what to give in its place, or this machine."""
+    return f"on card {device}: give --device auto or cpu" if device.isdecimal() else "here"
+
+
 def _on_device(choice: EngineChoice, device: str) -> EngineChoice:
     """The engine, which cannot be used where it does not run on the device."""
     if not choice.available:
@@ -218,8 +223,7 @@ def open_engine(
         return _with_better(engine, better, network, threads, card)
     if better is not None:
         return _open(better, network, threads, card)
-    where = f"on card {device}: give --device auto or cpu" if device.isdecimal() else "here"
-    raise EngineError(f"No engine can run {network.path.name} {where}. {'; '.join(failures)}")
+    raise EngineError(f"No engine can run {network.path.name} {where_none_runs(device)}. {'; '.join(failures)}")
 
 
 def _as_measured(choices: Sequence[EngineChoice]) -> list[EngineChoice]:
