@@ -199,7 +199,7 @@ def cases(inputs, out):
         "video": Case([inputs / "talk.mp4", out / "sharp.mp4", "--report", out / "faces.parquet", *quick]),
         "batch": Case([inputs / "talk.mp4", "--out", out / "batch", *quick]),
         "image": Case([inputs / "portrait.png", out / "sharp.png", *quick]),
-        "preview": Case([inputs / "talk.mp4", out / "preview.png", *quick]),
+        "preview": Case([inputs / "talk.mp4", out / "preview.png", *quick], takes_long=True),
         "demo": Case(["--seconds", "0.2", "--out", out / "demo"], takes_long=True),
         "blur": Case([inputs / "sharp.mp4", out / "pairs", "--every", "6"]),
         "live": Case(
@@ -208,7 +208,8 @@ def cases(inputs, out):
         "serve": Case(["--port", "8765", *quick], until_stopped=True),
         "pipe": Case([], stdin=inputs / "talk.y4m", takes_long=True),
         "compare": Case(
-            [inputs / "short.mp4", "--reference", inputs / "short.mp4", "--limit", "1", "--out", out / "compared", *models]
+            [inputs / "short.mp4", "--reference", inputs / "short.mp4", "--limit", "1", "--out", out / "compared", *models],
+            takes_long=True,
         ),
         "evaluate": Case(
             [
@@ -225,8 +226,8 @@ def cases(inputs, out):
             ]
         ),
         "dataset build": Case([inputs / "videos", out / "clips", "--min-frames", "3", "--held-out", "0", "--workers", "1"]),
-        "dataset stills": Case([inputs / "faces", out / "stills", "--cropped", "--workers", "1"]),
-        "dataset pairs": Case([out / "clips" / "train", out / "made", "--scheme", "pravg:7", "--workers", "1"]),
+        "dataset stills": Case([inputs / "faces", out / "stills", "--cropped", "--workers", "1"], takes_long=True),
+        "dataset pairs": Case([out / "clips" / "train", out / "made", "--scheme", "pravg:7", "--workers", "1"], takes_long=True),
         "dataset stats": Case([out / "clips" / "train"]),
         "train hourglass": Case([inputs / "lite.yaml", *stills, "--out", out / "hourglass"], takes_long=True),
         "train cgan": Case(

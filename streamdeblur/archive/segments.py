@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from streamdeblur.archive.segment_file import EncodedPacket, SegmentFile, SegmentWriter
 from streamdeblur.errors import StreamDeblurError
+from streamdeblur.faces.chosen import missing_faces
 from streamdeblur.files import check_target
-from streamdeblur.jobs.summary import counted, failed_faces, log_warnings, missing_faces
+from streamdeblur.jobs.summary import counted, failed_faces, log_warnings
 from streamdeblur.jobs.video import FramePlaces, Progress, VideoSummary, restore_frames
 from streamdeblur.options import VideoOptions, unused_look_ahead
 from streamdeblur.video.cuts import Segment

@@ -1,4 +1,4 @@
-"""ChosenFaces: which faces of a stream may be restored, as the setting `only` says."""
+"""ChosenFaces: which faces of a stream may be restored, as the setting `only` says; and what it names that was not there."""
 
 from __future__ import annotations
 
@@ -7,6 +7,10 @@ from collections.abc import Sequence
 from streamdeblur.faces.steady import SteadyFaces
 from streamdeblur.faces.tracked_face import TrackedFace
 from streamdeblur.setting_types import Only, parts_of_only
+from streamdeblur.statistics import RestorationStatistics
+
+SHOWN_TRACKS = 10
+"""Tracks that a warning lists."""
 
 
 class ChosenFaces:
@@ -47,3 +51,24 @@ def _lies_in(region: Sequence[float], face: TrackedFace) -> bool:
     left, top, width, height = region
     x, y = face.centre
     return left <= x < left + width and top <= y < top + height
+
+
+def missing_faces(only: Only | None, counts: RestorationStatistics) -> list[str]:
+    """Return a warning if the setting `only` names tracks that no face had, or a region in which none was.
+
+    Args:
+        only: The setting.
+        counts: Those of the whole file or stream. One without faces tells so itself.
+    """
+    if not isinstance(only, str) or not counts.faces:
+        return []
+    kind, values = parts_of_only(only)
+    if kind == "region" and counts.not_chosen == counts.faces:
+        return [f"only: no face had its middle in {only} (left, top, width and height in pixels)"]
+    missing = [f"{number:.0f}" for number in values if number not in counts.faces_by_track] if kind == "track" else []
+    if not missing:
+        return []
+    longest = sorted(counts.faces_by_track, key=lambda track: -counts.faces_by_track[track])[:SHOWN_TRACKS]
+    many = len(counts.faces_by_track) > SHOWN_TRACKS
+    known = f"the longest of {len(counts.faces_by_track)} tracks" if many else "tracks found"
+    return [f"only: no face had track {', '.join(missing)} ({known}: {', '.join(map(str, sorted(longest)))})"]

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from streamdeblur.deblurrer import FaceDeblurrer
-from streamdeblur.errors import OutputError, StreamDeblurError
+from streamdeblur.errors import InputError, OutputError, StreamDeblurError
 from streamdeblur.files import check_target
+from streamdeblur.jobs.batch import VIDEO_SUFFIXES
 from streamdeblur.jobs.sheet import comparison_sheet
 from streamdeblur.jobs.summary import JobSummary
 from streamdeblur.partial_file import write_file
@@ -60,7 +61,7 @@ def deblur_image(
     """
     source, target = Path(source), Path(target)
     warnings: list[str] = []
-    picture = read_picture(source, warnings, max_pixels=max_pixels)
+    picture = _read(source, warnings, max_pixels)
     check_target(source, target, overwrite=overwrite)
     if side_by_side:
         kind_of_target(target)
@@ -75,6 +76,15 @@ def deblur_image(
         sharp = Picture(sheet, Metadata(picture.metadata.kind, icc_profile=_profile_of_rgb(picture)))
     write_file(target, _encoded(sharp, target, warnings))
     return ImageSummary.of(source, target, deblurrer, warnings)
+
+
+def _read(source: Path, warnings: list[str], max_pixels: int) -> Picture:
+    try:
+        return read_picture(source, warnings, max_pixels=max_pixels)
+    except InputError as error:
+        if source.is_file() and source.suffix.lower() in VIDEO_SUFFIXES:
+            raise InputError(f"{error} Videos are restored by `streamdeblur video`.") from error
+        raise
 
 
 def _restored(pixels: Pixels, deblurrer: FaceDeblurrer) -> Pixels:

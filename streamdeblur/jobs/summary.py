@@ -7,15 +7,12 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
-from streamdeblur.setting_types import Only, parts_of_only
+from streamdeblur.faces.chosen import missing_faces
 from streamdeblur.statistics import RestorationStatistics, shown_sizes
 from streamdeblur.video.source import shown_input
 
 if TYPE_CHECKING:
     from streamdeblur.deblurrer import FaceDeblurrer
-
-SHOWN_TRACKS = 10
-"""Tracks that a warning lists."""
 
 logger = logging.getLogger(__name__)
 
@@ -106,27 +103,6 @@ def failed_faces(counts: RestorationStatistics) -> list[str]:
     """Return a warning if the network failed for faces."""
     noun = "face" if counts.failed == 1 else "faces"
     return [f"{counts.failed} {noun} left unrestored: the network returned NaN"] if counts.failed else []
-
-
-def missing_faces(only: Only | None, counts: RestorationStatistics) -> list[str]:
-    """Return a warning if the setting `only` names tracks that no face had, or a region in which none was.
-
-    Args:
-        only: The setting.
-        counts: Those of the whole file. A file without faces tells so itself.
-    """
-    if not isinstance(only, str) or not counts.faces:
-        return []
-    kind, values = parts_of_only(only)
-    if kind == "region" and counts.not_chosen == counts.faces:
-        return [f"only: no face had its middle in {only} (left, top, width and height in pixels)"]
-    missing = [f"{number:.0f}" for number in values if number not in counts.faces_by_track] if kind == "track" else []
-    if not missing:
-        return []
-    longest = sorted(counts.faces_by_track, key=lambda track: -counts.faces_by_track[track])[:SHOWN_TRACKS]
-    many = len(counts.faces_by_track) > SHOWN_TRACKS
-    known = f"the longest of {len(counts.faces_by_track)} tracks" if many else "tracks found"
-    return [f"only: no face had track {', '.join(missing)} ({known}: {', '.join(map(str, sorted(longest)))})"]
 
 
 def log_warnings(name: str, warnings: list[str]) -> None:

@@ -14,6 +14,7 @@ from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from streamdeblur.errors import OutputError
+from streamdeblur.faces.chosen import missing_faces
 from streamdeblur.live.adaptation import Pace
 from streamdeblur.live.capture import Capture, CapturedFrame
 from streamdeblur.live.options import PREVIEW, LiveOptions
@@ -298,7 +299,9 @@ class LiveLoop:
             logger.info("The faces are restored in time again.")
 
     def _warn_at_the_end(self) -> None:
-        """Warn of a stream that was too slow on the whole, if it was too short for a judgement."""
+        """Warn of faces that were named and not there, and of a stream that was too slow, if it was too short for a judgement."""
+        for warning in missing_faces(self.options.restoration.only, self.restorer.statistics):
+            self._warnings.add(warning)
         share = share_unrestored(self.restorer.statistics)
         if share > MOST_SHARE and not self.unrestored.too_many:
             self._warnings.add(self._advice(share))

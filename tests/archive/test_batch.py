@@ -49,7 +49,7 @@ def test_what_is_complete_is_never_done_again(tmp_path, batch):
     whole = batch(tmp_path / "whole")
     assert (whole.status, sorted(whole.begun)) == (["done"] * 3, TASKS)
     begun = []
-    for after in (0, 1, 2, 1):
+    for after in (0, 3, 1):
         with pytest.raises(KeyboardInterrupt):
             batch(tmp_path / "out", pool=dying(after))
         begun += [record["name"] for record in lines(tmp_path / "out")[1] if record["state"] == "done"]

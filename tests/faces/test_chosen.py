@@ -6,9 +6,8 @@ import pytest
 
 from streamdeblur import FaceDeblurrer, RestorationOptions, TrackedFace
 from streamdeblur.errors import OptionError
-from streamdeblur.faces.chosen import ChosenFaces
+from streamdeblur.faces.chosen import ChosenFaces, missing_faces
 from streamdeblur.faces.hysteresis import FADE_FRAMES
-from streamdeblur.jobs.summary import missing_faces
 from streamdeblur.options import ArchiveOptions, ImageBatchOptions, PreviewOptions
 from streamdeblur.statistics import RestorationStatistics
 from support.models.networks import write_network

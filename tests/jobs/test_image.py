@@ -102,6 +102,7 @@ def test_what_cannot_be_read_or_written_is_refused(tmp_path, blurred, inverting)
     good = tmp_path / "good.png"
     Image.fromarray(blurred).save(good)
     (tmp_path / "text.png").write_text("no picture")
+    (tmp_path / "clip.MP4").write_text("no picture")
     (tmp_path / "cut.png").write_bytes(good.read_bytes()[:2000])
     (tmp_path / "empty.jpg").write_bytes(b"")
     frames = [Image.fromarray(np.roll(blurred, n, 1)) for n in range(3)]
@@ -111,6 +112,7 @@ def test_what_cannot_be_read_or_written_is_refused(tmp_path, blurred, inverting)
     for source, target, error, words in (
         ("none.png", "out.png", InputError, "No such file"),
         ("text.png", "out.png", InputError, "not a PNG"),
+        ("clip.MP4", "out.png", InputError, "Videos are restored by `streamdeblur video`"),
         ("cut.png", "out.png", InputError, "cut.png"),
         ("empty.jpg", "out.png", InputError, "empty.jpg"),
         ("moving.webp", "out.png", InputError, "animated"),

@@ -50,9 +50,17 @@ def test_faces_are_drawn_into_the_frames_of_all_outputs(options, clip, tmp_path)
         assert 500 < np.count_nonzero(changed) < 0.2 * changed.size
 
 
-def test_faces_that_are_not_chosen_are_counted(options, clip):
-    summary = run(options(source=str(clip)).changed(only="region:0,0,20,20"))
+@pytest.mark.parametrize(
+    ("only", "words"),
+    [
+        ("region:0,0,20,20", "no face had its middle in region:0,0,20,20 (left, top, width and height in pixels)"),
+        ("track:7", "no face had track 7 (tracks found: 1)"),
+    ],
+)
+def test_faces_that_are_not_chosen_are_counted_and_those_that_were_not_there_are_told(options, clip, only, words):
+    summary = run(options(source=str(clip)).changed(only=only))
     assert (summary.restored, summary.not_chosen) == (0, 12)
+    assert summary.warnings == [f"only: {words}"]
 
 
 def test_in_real_time_frames_keep_the_times_of_their_capture(options, clip, tmp_path):

@@ -17,8 +17,8 @@ from streamdeblur.cli.output import print_json
 from streamdeblur.cli.parameters import Config, Quiet
 from streamdeblur.cli.process import NO_READER
 from streamdeblur.errors import InputError, OutputError
+from streamdeblur.faces.chosen import missing_faces
 from streamdeblur.files import refuse_same_streams
-from streamdeblur.jobs.summary import missing_faces
 from streamdeblur.options import PipeOptions, unused_look_ahead
 from streamdeblur.statistics import shown_sizes
 
