@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import shutil
-from contextlib import suppress
 from pathlib import Path
 
 from streamdeblur.errors import OutputError
 from streamdeblur.files import make_folder
+from streamdeblur.folder_lock import open_folder
 from streamdeblur.partial_file import Partial, is_open_at, lock, sync_file, sync_folder, temporary_path, writing
 
 
@@ -47,7 +47,7 @@ class PartialFolder(Partial):
             except FileExistsError:
                 number += not _remove_stale(path)
                 continue
-            self._descriptor = _opened(path)
+            self._descriptor = open_folder(path)
             if self._descriptor is None:
                 return path
             lock(self._descriptor, wait=True)
@@ -90,16 +90,9 @@ class PartialFolder(Partial):
         shutil.rmtree(self.path, ignore_errors=True)
 
 
-def _opened(folder: Path) -> int | None:
-    """A descriptor of a folder, to lock it; None where the system has none (Windows)."""
-    with suppress(OSError):
-        return os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0))
-    return None
-
-
 def _remove_stale(folder: Path) -> bool:
     """Remove a temporary folder if no process holds its lock; return whether it is gone."""
-    descriptor = _opened(folder)
+    descriptor = open_folder(folder)
     if descriptor is None:
         return not os.path.lexists(folder)
     try:

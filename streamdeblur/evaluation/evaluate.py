@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from statistics import median
 
-from streamdeblur.errors import MethodError, OptionError
+from streamdeblur.errors import MethodError, OptionError, OutputError
 from streamdeblur.evaluation.cases import Case, CaseSet, Comparison, Image, Method, Run
 from streamdeblur.evaluation.evaluator import Evaluator, EvaluatorSettings, Measurement
 from streamdeblur.evaluation.methods import open_method
@@ -23,6 +23,7 @@ from streamdeblur.evaluation.protocols import BlurProtocol, comparisons_of
 from streamdeblur.evaluation.results import DECIMALS, FaceResult, ResultFolder, as_list
 from streamdeblur.evaluation.sources.dataset import DataSet
 from streamdeblur.evaluation.workers import measure_in_worker, restore_one, worker_pool
+from streamdeblur.folder_lock import folder_held
 
 BATCH = 16
 """Cases that are restored before their results are stored."""
@@ -75,12 +76,17 @@ def evaluate(
     Raises:
         OptionError: A method, landmark detector or embedder is unknown or not installed.
         InputError: The data cannot serve a protocol.
-        OutputError: The folder cannot be written to.
+        OutputError: The folder cannot be written to, or another evaluation writes to it.
     """
     methods = [open_method(name) for name in options.methods]
     settings = EvaluatorSettings(options.landmark_detector, options.second_detector, options.embedder)
     case_sets = (_case_set(protocol, data, options) for protocol in options.protocols)
-    yield from evaluate_cases(case_sets, methods, settings, ResultFolder(folder), options.workers, on_progress)
+    with folder_held(folder, partial(_refuse, folder)):
+        yield from evaluate_cases(case_sets, methods, settings, ResultFolder(folder), options.workers, on_progress)
+
+
+def _refuse(folder: Path) -> None:
+    raise OutputError(f"Another evaluation writes to {folder}. Wait until it ends, or name another folder.")
 
 
 def _case_set(protocol: BlurProtocol, data: DataSet, options: EvaluationOptions) -> CaseSet:

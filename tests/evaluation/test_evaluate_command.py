@@ -12,6 +12,7 @@ import pytest
 from streamdeblur.evaluation.metrics.landmark_detectors import open_landmark_detector
 from streamdeblur.evaluation.metrics.landmarks import landmark_error
 from streamdeblur.evaluation.sources.pictures import read_picture
+from streamdeblur.folder_lock import folder_held
 from support.cli import run
 
 WITHOUT_MODELS = ("--localiser", "none", "--second", "none", "--embedder", "none")
@@ -72,6 +73,14 @@ def test_another_report_is_not_replaced(faces_folder, tmp_path):
     assert done.exit_code == 2
     assert "it is not replaced" in done.stderr
     assert (tmp_path / "report.html").read_text() == "of something else"
+
+
+def test_another_evaluation_into_the_same_folder_is_refused(faces_folder, tmp_path):
+    with folder_held(tmp_path, lambda: None):
+        done = evaluate(faces_folder, *SYNTHETIC, "--methods", "blurred", "--out", tmp_path)
+    assert done.exit_code == 2
+    assert "Another evaluation writes to" in done.stderr
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_another_seed_blurs_otherwise(kept, faces_folder, tmp_path):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -13,6 +14,7 @@ from typing import Any, TypedDict
 
 from streamdeblur.errors import InputError, OutputError
 from streamdeblur.files import REPLACING, make_folder
+from streamdeblur.folder_lock import folder_held
 from streamdeblur.partial_file import write_file
 from streamdeblur.training.datasets.duplicates import DuplicateFinder
 from streamdeblur.training.datasets.part_tasks import PartTask, make_parts, part_path
@@ -29,6 +31,8 @@ from streamdeblur.training.datasets.shards import (
 )
 from streamdeblur.training.datasets.source_files import SOURCES, SourceFile
 from streamdeblur.training.datasets.splits import SPLITS, Split
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -68,7 +72,8 @@ def make_data_set(
 ) -> dict[str, Any]:
     """Do the tasks and write their samples to shards in ``out/train`` and ``out/test``.
 
-    What was interrupted continues where it stopped; what is complete is not made again.
+    What was interrupted continues where it stopped; what is complete is not made again. Where another process makes the same data
+    set, this one waits for it.
 
     Args:
         out: Folder of the data set.
@@ -87,26 +92,23 @@ def make_data_set(
     """
     made_from = {"parts": [task.part for task in tasks], "settings": settings, "shard_bytes": shard_bytes}
     digest = hashlib.sha256(json_bytes(made_from)).hexdigest()
-    finished = _begin(out, digest, overwrite=overwrite)
-    if finished is not None:
-        return finished
-    for done, task in enumerate(make_parts(tasks, out / PARTS, workers), 1):
-        if on_progress is not None:
-            on_progress(AssemblyStep(done, len(tasks), task.title))
-    plan = plan_splits([part_path(out / PARTS, task) for task in tasks], split)
-    if not any(plan.splits.values()):
-        _give_up(out)
-        raise InputError(f"Nothing to keep: {explain(plan.sources)}")
-    _clear(out)
-    shards = {side: len(write_shards(out / side, kind, _samples_of(plan, side), shard_bytes)) for side in SPLITS}
-    summary = {"kind": kind, "made_from": digest, "shards": shards, **plan.record()}
-    _write_summary(out / SUMMARY, summary)
-    shutil.rmtree(out / PARTS)
-    return summary
-
-
-def _write_summary(target: Path, summary: Mapping[str, Any]) -> None:
-    write_file(target, json_bytes(summary))
+    with folder_held(out, lambda: logger.info("Another process makes %s; waiting for it.", out)):
+        finished = _begin(out, digest, overwrite=overwrite)
+        if finished is not None:
+            return finished
+        for done, task in enumerate(make_parts(tasks, out / PARTS, workers), 1):
+            if on_progress is not None:
+                on_progress(AssemblyStep(done, len(tasks), task.title))
+        plan = plan_splits([part_path(out / PARTS, task) for task in tasks], split)
+        if not any(plan.splits.values()):
+            _give_up(out)
+            raise InputError(f"Nothing to keep: {explain(plan.sources)}")
+        _clear(out)
+        shards = {side: len(write_shards(out / side, kind, _samples_of(plan, side), shard_bytes)) for side in SPLITS}
+        summary = {"kind": kind, "made_from": digest, "shards": shards, **plan.record()}
+        write_file(out / SUMMARY, json_bytes(summary))
+        shutil.rmtree(out / PARTS)
+        return summary
 
 
 @dataclass

@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+
 import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
 from streamdeblur.errors import InputError
+from streamdeblur.folder_lock import folder_held
 from streamdeblur.training.datasets.duplicates import DISTANCE, DuplicateFinder, perceptual_hash
 from streamdeblur.training.datasets.identities import Identities
 from streamdeblur.training.datasets.options import StillsOptions
 from streamdeblur.training.datasets.random_access import open_stills
 from streamdeblur.training.datasets.splits import split_of
 from streamdeblur.training.datasets.stills import build_stills
+from support.cli import start
 from support.media.datasets import PLACES
 from support.metrics import psnr
 
@@ -165,3 +170,16 @@ def test_every_pair_of_hashes_within_the_distance_is_found():
         assert duplicates.add("first", [first, first]) is None
         assert duplicates.add("far", [first, ~first & (2**256 - 1)]) is None
         assert duplicates.add("second", [second, first]) == "first"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="this system has no locks on folders")
+def test_a_second_process_waits_and_finds_the_data_set_complete(tmp_path, faces_folder):
+    """As two evaluations of the same videos do, whose clips lie in one cache."""
+    arguments = ("dataset", "stills", faces_folder, tmp_path / "out", "--cropped")
+    with folder_held(tmp_path / "out", lambda: None):
+        waiting = [start(*arguments, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+        for process in waiting:
+            assert "waiting for it" in process.stderr.readline()
+    said = [process.communicate(timeout=60)[1] for process in waiting]
+    assert [process.returncode for process in waiting] == [0, 0], said
+    assert not (tmp_path / "out" / ".parts").exists()
