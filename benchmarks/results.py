@@ -20,7 +20,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from result_plots import curve_table
 from result_tables import Summary, comparison_tables, one_table, short_name
+
+from streamdeblur.evaluation.results import ResultFolder
 
 BLIND = ("krishnan", "babacan", "zhang", "xu", "pan-l0", "exemplars", "dark-channel")
 LEARNED = ("chakrabarti", "nah", "kupyn", "zhu")
@@ -41,6 +44,8 @@ class Evaluation:
     options: tuple[str, ...]
     methods: tuple[str, ...]
     tables: Callable[[list[Summary]], list[str]]
+    curves: bool = False
+    """Whether the page shows curves of each protocol."""
 
     def command(self, folders: Mapping[str, str], work: Path) -> list[str]:
         """The arguments of `streamdeblur`, with the methods that can be opened."""
@@ -53,14 +58,14 @@ EVALUATIONS = (
         "clips", "clips",
         ("--protocol", "pravg:7,pravg:9,pravg:11,pravg:15,pravg:21,vla:sequential,synthetic:markov",
          "--limit", "216", "--runs", "0"),
-        ALL, comparison_tables,
+        ALL, comparison_tables, curves=True,
     ),
     Evaluation("camera", "clips", ("--protocol", "vla+camera:sequential", "--limit", "216", "--runs", "0"), SOME, one_table),
     Evaluation("annotated", "landmarks", ("--protocol", "synthetic:markov", "--limit", "0"), ALL, one_table),
     Evaluation("light", "stills", ("--protocol", "synthetic", "--response", "srgb", "--limit", "200"), SOME, one_table),
     Evaluation("sharp", "stills", ("--protocol", "sharp", "--limit", "200"), SOME, one_table),
     Evaluation("steadiness", "clips", ("--protocol", "pravg:11", "--limit", "18", "--runs", "8"), ALL, one_table),
-    Evaluation("real", "clips", ("--protocol", "real-blur", "--limit", "0"), ALL, one_table),
+    Evaluation("real", "clips", ("--protocol", "real-blur", "--limit", "0"), ALL, one_table, curves=True),
     Evaluation("lfw", "lfw", ("--protocol", "synthetic:markov", "--limit", "300"), SOME, one_table),
     Evaluation("videos", "videos", ("--protocol", "pravg:7,pravg:11", "--limit", "200", "--runs", "0"), ALL, one_table),
 )  # fmt: skip
@@ -86,18 +91,21 @@ def main() -> None:
         if one.data not in folders or (arguments.only and one.name not in arguments.only):
             continue
         more = ["--workers", arguments.workers, *(["--limit", arguments.limit] if arguments.limit else [])]
-        text = evaluated(one, folders, arguments.work, more)
+        text = evaluated(one, folders, arguments.work, more, arguments.page)
         print(text, flush=True)
         if arguments.page:
             arguments.page.write_text(replaced(arguments.page.read_text(), one.name, text))
 
 
-def evaluated(one: Evaluation, folders: Mapping[str, str], work: Path, more: Sequence[str]) -> str:
-    """Run one evaluation; returns its tables, and the command that repeats them."""
+def evaluated(one: Evaluation, folders: Mapping[str, str], work: Path, more: Sequence[str], page: Path | None = None) -> str:
+    """Run one evaluation; returns its tables, and the command that repeats them; for a page its curves as well."""
     command = one.command(folders, work)
     subprocess.run([sys.executable, "-m", "streamdeblur", *command, *more], check=True)
     report: dict[str, Any] = json.loads((work / one.name / "report.json").read_text())
     tables = one.tables([renamed(summary) for summary in report["protocols"]])
+    if page and one.curves:
+        protocols = [summary["protocol"] for summary in report["protocols"]]
+        tables.append(curve_table(ResultFolder(work / one.name), protocols, page))
     return "\n\n".join([*tables, f"```sh\nstreamdeblur {shown_command(command, folders, work)}\n```"])
 
 

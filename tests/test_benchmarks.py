@@ -15,7 +15,7 @@ from onnx import TensorProto, helper
 from streamdeblur.cores import file_plan
 from streamdeblur.evaluation.cases import Case, Neighbours
 from streamdeblur.evaluation.metrics.landmark_detectors import open_landmark_detector
-from streamdeblur.evaluation.results import FaceResult
+from streamdeblur.evaluation.results import FaceResult, ResultFolder
 from streamdeblur.evaluation.sources.dataset import EvaluationFace
 from support.media.motion import panned, steady
 from support.media.videos import VideoSpec, write_video
@@ -256,6 +256,30 @@ def test_tables_replace_those_between_their_comments():
     assert results.replaced(again, "a", "new") == again
     with pytest.raises(SystemExit, match="no place"):
         results.replaced(page, "b", "new")
+
+
+@pytest.mark.parametrize("sharp", [True, False])
+def test_curves_show_the_first_three_methods_and_the_blurred_faces(tmp_path, sharp):
+    """Faces that were blurred when they were filmed have no true landmarks, so only identities are drawn."""
+    plots, folder = script("result_plots"), ResultFolder(tmp_path / "evaluation")
+    goodness = {"blurred": 1, "xu": 5, "onnx:a/nah.onnx": 4, "zhang": 3, "onnx:paper-small": 2, "krishnan": 0, "oracle": 9}
+    for method, good in goodness.items():
+        for case in range(5):
+            metrics = {"landmarks": 0.06 - 0.006 * good - 0.0002 * case} if sharp else {}
+            metrics["cosine"] = 0.9 + 0.01 * good + 0.002 * case
+            result = FaceResult("pravg:7", f"c{case}", "clip", "", "", method, "f", "e", metrics)
+            folder.store(result, np.zeros((8, 8, 3), np.uint8))
+    table = plots.curve_table(folder, ["pravg:7"], tmp_path / "page.md")
+    identities = "![pravg:7 identities](results/pravg-7-identities.svg)"
+    landmarks = "![pravg:7 landmarks](results/pravg-7-landmarks.svg) | " if sharp else ""
+    assert table.splitlines()[-1] == f"| `pravg:7` | {landmarks}{identities} |"
+    for picture in (tmp_path / "results").iterdir():
+        drawn = [
+            name
+            for name in ("blurred", "xu", "nah", "zhang", "paper-small", "krishnan", "oracle")
+            if f">{name}<" in picture.read_text()
+        ]
+        assert drawn == ["blurred", "xu", "nah", "zhang", "paper-small"]
 
 
 def test_variants_are_compared_on_the_same_faces_over_their_seeds():

@@ -1,0 +1,63 @@
+"""Curves of docs/results.md: landmark errors and identities of the first three methods of each protocol."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+from result_tables import short_name
+
+from harness import markdown
+from streamdeblur.evaluation.metrics.landmarks import LIMIT, auc
+from streamdeblur.evaluation.report.plots import alone, cosine_densities, error_curves
+from streamdeblur.evaluation.results import FaceResult, ResultFolder, safe_file_name
+from streamdeblur.evaluation.summary import LOWER, UNRANKED
+
+FIRST = 3
+"""Methods that are drawn, beside the blurred faces and the network of the paper."""
+ALWAYS = (LOWER, "paper-small")
+FOLDER = "results"
+"""The folder of the pictures, beside the page."""
+
+
+def curve_table(results: ResultFolder, protocols: Sequence[str], page: Path) -> str:
+    """Write the curves of some protocols as SVG files beside a page; returns a table that shows them, one protocol a row.
+
+    Of landmarks the first three are those of the largest AUC, of identities those of the largest mean cosine.
+    """
+    rows = []
+    for protocol in protocols:
+        values = values_of(results.of_protocol(protocol))
+        cells = [f"`{protocol}`"]
+        if "landmarks" in values:
+            errors = first_ones(values["landmarks"], lambda found: auc(found, LIMIT))
+            cells.append(_written(error_curves(errors, LIMIT), f"{protocol} landmarks", page))
+        cosines = first_ones(values["cosine"], lambda found: sum(found) / len(found))
+        cells.append(_written(cosine_densities(cosines), f"{protocol} identities", page))
+        rows.append(cells)
+    titles = ["landmarks: cumulative error"] if len(rows[0]) > 2 else []
+    return markdown(["protocol", *titles, "identities: density of the cosine"], rows)
+
+
+def values_of(results: Sequence[FaceResult]) -> dict[str, dict[str, list[float]]]:
+    """The values of each metric by method, under their short names."""
+    found: dict[str, dict[str, list[float]]] = defaultdict(lambda: defaultdict(list))
+    for one in results:
+        for metric, value in one.metrics.items():
+            found[metric][short_name(one.method)].append(value)
+    return found
+
+
+def first_ones(values: Mapping[str, list[float]], score: Callable[[list[float]], float]) -> dict[str, list[float]]:
+    """The three methods of the largest score, and those that are always drawn."""
+    ranked = sorted((name for name in values if name not in (LOWER, *UNRANKED)), key=lambda name: -score(values[name]))
+    return {name: values[name] for name in dict.fromkeys([*ranked[:FIRST], *ALWAYS]) if name in values}
+
+
+def _written(svg: str, name: str, page: Path) -> str:
+    """Write a picture beside the page; returns the Markdown that shows it."""
+    target = page.parent / FOLDER / safe_file_name(name.replace(" ", "-").replace(":", "-"), ".svg")
+    target.parent.mkdir(exist_ok=True)
+    target.write_text(alone(svg))
+    return f"![{name}]({FOLDER}/{target.name})"
