@@ -282,6 +282,15 @@ def test_curves_show_the_first_three_methods_and_the_blurred_faces(tmp_path, sha
         assert drawn == ["blurred", "xu", "nah", "zhang", "paper-small"]
 
 
+def test_gains_of_a_network_are_told_by_those_of_its_first_step():
+    failures = script("hourglass_failures")
+    first = np.array([-3.0, 1.0, -1.0, 2.0, 0.0, 3.0, -2.0, 4.0])
+    lines = failures.table(first, 2 * first + 1).splitlines()
+    assert lines[2] == "| -3.0 to -2.0 dB | 2 | -4.00 dB | 100 % |"
+    assert lines[5] == "| +3.0 to +4.0 dB | 2 | +8.00 dB | 0 % |"
+    assert lines[-1].startswith("Rank correlation of both gains: 1.00")
+
+
 def test_variants_are_compared_on_the_same_faces_over_their_seeds():
     evaluation = script("self_evaluation")
     random = np.random.default_rng(0)
