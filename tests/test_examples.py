@@ -165,7 +165,7 @@ def test_obs_gets_a_stream():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
-    with script("obs.sh", "--source", "pattern", "--seconds", "4", "--network", "nano", PORT=port) as process:
+    with script("obs.sh", "--source", "pattern", "--seconds", "2", "--network", "nano", PORT=port) as process:
         with av.open(f"udp://127.0.0.1:{port}?timeout=120000000", format="mpegts") as container:
             frame = next(container.decode(video=0))
         problem = process.communicate()[1].decode()
