@@ -16,7 +16,7 @@ from support.cli import run
         (["build", "bad", "out", "--held-out", "2"], "held_out"),
         (["build", "bad", "out", "--detector", "eyes"], "Unknown detector 'eyes'"),
         (["build", "bad", "out", "--identities", "bad/a.mp4"], "it needs file and identity"),
-        (["build", "bad/a.mp4", "bad/a.mp4"], "Cannot make the folder"),
+        (["build", "bad/a.mp4", "bad/a.mp4"], "is a file, not a folder"),
         (["stills", "bad", "out"], "There is nothing to work on in bad"),
         (["pairs", "empty", "out"], "streamdeblur dataset build"),
         (["stats", "empty"], "streamdeblur dataset build"),
