@@ -11,11 +11,11 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from picture_rows import results_of
 from scipy.stats import spearmanr
 
 from harness import markdown
@@ -42,14 +42,9 @@ def main() -> None:
 
 def gains(results: ResultFolder, protocol: str, first: str, whole: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The gains in dB of the first step and of the whole network over the blurry face: float64 [N] each."""
-    found: dict[str, dict[str, float]] = defaultdict(dict)
-    for one in results.of_protocol(protocol):
-        found[one.case][one.method] = one.metrics["psnr"]
-    faces = [face for face in found.values() if first in face and whole in face]
-    return (
-        np.array([face[first] - face["blurred"] for face in faces]),
-        np.array([face[whole] - face["blurred"] for face in faces]),
-    )
+    faces = [face for face in results_of(results, protocol).values() if first in face and whole in face]
+    blurred, *others = (np.array([face[name].metrics["psnr"] for face in faces]) for name in ("blurred", first, whole))
+    return others[0] - blurred, others[1] - blurred
 
 
 def table(first: NDArray[np.float64], whole: NDArray[np.float64]) -> str:

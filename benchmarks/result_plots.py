@@ -57,7 +57,7 @@ def first_ones(values: Mapping[str, list[float]], score: Callable[[list[float]],
 
 def _written(svg: str, name: str, page: Path) -> str:
     """Write a picture beside the page; returns the Markdown that shows it."""
-    target = page.parent / FOLDER / safe_file_name(name.replace(" ", "-").replace(":", "-"), ".svg")
+    target = page.parent / FOLDER / safe_file_name(name, ".svg")
     target.parent.mkdir(exist_ok=True)
     target.write_text(alone(svg))
     return f"![{name}]({FOLDER}/{target.name})"

@@ -139,7 +139,7 @@ def table(protocol: str, results: Sequence[FaceResult]) -> str:
     found = by_variant(results)
     groups = [one.group for one in next(iter(found["blurred"].values()))]
     columns = {name: {variant: mean_over_seeds(runs, name) for variant, runs in found.items()} for name in SHOWN}
-    published = paper_shares() if protocol == PROTOCOLS[0] else {}
+    published = paper_shares_of_variants() if protocol == PROTOCOLS[0] else {}
     head = ["variant", "seeds", *(COLUMNS[name].title for name in SHOWN), "gap closed % (AUC)", "paper %", "p (PSNR)", "p (AUC)"]
     rows = []
     trained = [name for name in (*VARIANTS, *TERMS, SYMMETRIC) if name in found]
@@ -161,7 +161,7 @@ def table(protocol: str, results: Sequence[FaceResult]) -> str:
     return f"`{protocol}`, {len(groups)} faces of {people} clips:\n\n" + markdown(head, rows) + ending
 
 
-def paper_shares() -> dict[str, str]:
+def paper_shares_of_variants() -> dict[str, str]:
     """The share of the gap in AUC that each variant closes in Table 4, in percent, by our names."""
     ours = {variant.replace("-", ""): variant for variant in VARIANTS}
     rows = paper_rows("Ablations, PrAvg 7")

@@ -55,7 +55,8 @@ def with_log_options(function: Callable[..., None]) -> Callable[..., None]:
         added = inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=annotation)
         parameters.setdefault(name, added)
     ordered = sorted(parameters.values(), key=lambda parameter: parameter.kind)
-    command.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]  # of what typer inspects
+    # typer reads this attribute, which mypy does not know of functions
+    command.__signature__ = inspect.Signature(ordered)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in ordered}
     return command
 

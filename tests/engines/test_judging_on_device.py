@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
 import cv2
 import numpy as np
 import pytest
@@ -21,6 +19,7 @@ from support.fakes.gpu import fake_gpu
 from support.fakes.machine import Machine
 from support.memory_streams import frame_of, tracked
 from support.models.networks import write_network
+from support.servers import wait_until
 
 pytestmark = pytest.mark.skipif(compiler() is None, reason="no C++ compiler (g++) to run the CUDA kernels on the CPU with")
 
@@ -107,10 +106,7 @@ def test_a_device_that_fails_while_it_judges_is_replaced(network, frames):
         with FaceDeblurrer(network=network.path, engine="onnxruntime", always=True) as deblurrer:
             first = deblurrer.engine
             deblurrer.engine = engine = FallbackEngine(first, "tensorrt", lambda cancelled: open_tensorrt(network))
-            for _ in range(400):
-                if engine.name == "tensorrt":
-                    break
-                time.sleep(0.05)
+            wait_until(lambda: engine.name == "tensorrt")
             restored = [deblurrer(frame, faces=tracked(1)) for frame in frames[:2]]
             machine.fail_launches = True
             restored += [deblurrer(frame, faces=tracked(1)) for frame in frames[2:]]
