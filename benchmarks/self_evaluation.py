@@ -78,18 +78,34 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--images", type=int, help="images of each variant, if not as many as the configuration says")
+    parser.add_argument("--share", type=share, help="K/N: train every Nth network from the Kth one on, and evaluate nothing")
     parser.add_argument("--page", type=Path, help="the page to write the table into")
     arguments = parser.parse_args()
     folders = Folders(**{field.name: getattr(arguments, field.name) for field in fields(Folders)})
     folders.work.mkdir(parents=True, exist_ok=True)
     first, *others = arguments.seeds
     planned = [(one, first) for one in (*VARIANTS, *TERMS, SYMMETRIC)] + [(one, seed) for seed in others for one in SEVERAL]
-    for variant, seed in planned:
+    number, of = arguments.share or (1, 1)
+    for variant, seed in planned[number - 1 :: of]:
         train(folders, variant, seed, arguments.images)
+    if arguments.share:
+        return
     text = "\n\n".join(tables(evaluate(folders, planned)))
     print(text)
     if arguments.page:
         arguments.page.write_text(replaced(arguments.page.read_text(), "self-evaluation", text))
+
+
+def share(text: str) -> tuple[int, int]:
+    """K and N of "K/N".
+
+    Raises:
+        ValueError: It is not such a share.
+    """
+    number, of = map(int, text.split("/"))
+    if not 1 <= number <= of:
+        raise ValueError
+    return number, of
 
 
 def train(folders: Folders, variant: str, seed: int, images: int | None) -> None:

@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from streamdeblur import FaceDeblurrer
+from streamdeblur.cores import usable_cores
 from streamdeblur.demo.camera import HandheldCamera
 from streamdeblur.demo.run import group_photograph
 from support.media.faces import faces_of
@@ -40,6 +41,11 @@ def pytest_sessionstart(session):
     if session.config.getoption("numprocesses", None) and not hasattr(session.config, "workerinput"):
         code = "from streamdeblur.warmup import compile_kernels; compile_kernels(memory=True)"
         subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def pytest_xdist_auto_num_workers():
+    """One process more than there are cores: many tests wait for a browser, a stream or a process that they have started."""
+    return usable_cores() + 1
 
 
 @pytest.fixture(scope="session")

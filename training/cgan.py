@@ -82,6 +82,7 @@ def train_cgan(
             parts["draft"] = pathways.draft
         loop = TrainingLoop(fabric, run, settings, parts, machine)
         for step, batch in loop.steps(data, lambda: network_for_prediction(pathways, ema)):
+            loop.keep_statistics_if_due(pathways.trained, ema)
             outputs: PathwayOutputs = trainer.model(batch.blurry, batch.sharp, batch.memory)
             judged = {}
             if settings.weights.needs_discriminator:

@@ -69,6 +69,9 @@ class StepSettings(Settings):
     precision: Precision = Field(default="bf16-mixed", description="Precision, as Lightning Fabric names it.")
     optimiser: OptimiserSettings = OptimiserSettings()
     average: float = Field(default=0.998, ge=0, lt=1, description="Decay of the EMA of the weights.")
+    statistics_until: float = Field(
+        default=1.0, ge=0, le=1, description="Fraction of the run after which batch normalisation keeps its running statistics."
+    )
     severity_from: float = Field(default=0.0, ge=0, le=1, description="Severity of blur and degradations at the beginning.")
     severity_until: float = Field(default=0.5, ge=0, le=1, description="Fraction of the run after which the severity is 1.")
     checkpoint_minutes: float = Field(default=5.0, gt=0, le=10, description="Minutes between two checkpoints.")
@@ -94,6 +97,10 @@ class StepSettings(Settings):
     def part(self, step: int) -> int:
         """Return the largest side in pixels of the squares of a step."""
         return self.crop if step < self.whole_from * self.steps else CROP_SIZE
+
+    def keeps_statistics(self, step: int) -> bool:
+        """Return whether batch normalisation uses its running statistics in a step, as predictions do, and keeps them."""
+        return step >= self.statistics_until * self.steps
 
     def face_crop(self, step: int) -> int:
         """Return the side in pixels of the crops of whole faces of a step; the shares hold for any run of steps."""

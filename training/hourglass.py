@@ -50,6 +50,7 @@ def train_hourglass(
     with TrainingRun(folder, "hourglass", config, writes=fabric.is_global_zero) as run:
         loop = TrainingLoop(fabric, run, settings, {"learner": trainer, "average": ema}, machine)  # names in the file
         for step, batch in loop.steps(data, lambda: TwoStepNetwork(ema.network, None)):
+            loop.keep_statistics_if_due(hourglass, ema)
             coarse, _ = trainer.model(batch.blurry)
             loss = hourglass_loss(settings, coarse, batch.sharp, batch.blurry)
             loop.record({"coarse": loss})

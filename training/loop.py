@@ -21,6 +21,7 @@ from streamdeblur.training.batches import Batch, BatchLoader, MakeSample
 from streamdeblur.training.checkpoint import State, random_state, restore_random_state
 from streamdeblur.training.config import Precision, StepSettings
 from streamdeblur.training.datasets.pair_maker import PairMaker
+from streamdeblur.training.ema import EMA, Network
 from streamdeblur.training.machine import Machine
 from streamdeblur.training.on_device.loader import DrawnBatchLoader
 from streamdeblur.training.progress import ProgressLog
@@ -197,6 +198,27 @@ class TrainingLoop:
                         stop.deliver()
         finally:
             batches.close()
+
+    def keep_statistics_if_due(self, network: nn.Module, ema: EMA[Network]) -> None:
+        """Make batch normalisation use its running statistics, as predictions do, from the fraction of the run that is set on.
+
+        They are those of the EMA of the first process, which from then on stay as they are. Statistics of a batch change what a
+        network makes of one image with the others of its batch; of a network that draws images anew that limits how well it
+        learns their colours (Wu & Johnson 2021, "Rethinking Batch in BatchNorm", Sec. 4).
+
+        Args:
+            network: What is trained.
+            ema: Its average.
+        """
+        if not self._settings.keeps_statistics(self._step):
+            return
+        for layer, average in zip(network.modules(), ema.network.modules(), strict=True):
+            if isinstance(layer, nn.BatchNorm2d) and layer.training:
+                for name in ("running_mean", "running_var"):
+                    kept = average.get_buffer(name)
+                    kept.copy_(self._fabric.broadcast(kept))
+                    layer.get_buffer(name).copy_(kept)
+                layer.eval()
 
     def _any_process(self, stopped: bool) -> bool:
         """Whether any of the processes is to stop: all of them end with the same step."""

@@ -81,6 +81,43 @@ def test_a_killed_run_resumes_to_the_same_weights(tmp_path, faces_folder, faces)
     assert torch.equal(weights(folder), weights(tmp_path / "whole"))
 
 
+def normalisations(folder, of):
+    """Running statistics of a run's network or of its EMA, by name."""
+    state = read_checkpoint(folder / "checkpoint.safetensors")
+    found = state["learner"]["network"] if of == "network" else state["average"]
+    return {name: value for name, value in found.items() if "running_" in name}
+
+
+def test_statistics_of_batches_are_kept_for_the_rest_of_a_run(tmp_path, faces):
+    config = load(tmp_path / "config.yaml", "paper", TINY_PAPER, {"hourglass": {"images": 16, "statistics_until": 0.5}})
+    data = data_for(config, "hourglass", faces)
+    half = load(tmp_path / "half.yaml", "paper", TINY_PAPER, {"hourglass": {"images": 8}})
+    train_hourglass(half, data, tmp_path / "half")
+    train_hourglass(config, data, tmp_path / "whole")
+    kept = normalisations(tmp_path / "whole", "network")
+    assert kept
+    for other in (normalisations(tmp_path / "whole", "average"), normalisations(tmp_path / "half", "average")):
+        assert kept.keys() == other.keys()
+        assert all(torch.equal(kept[name], other[name]) for name in kept)
+
+
+def test_a_run_that_kept_its_statistics_resumes_to_the_same_weights(tmp_path, faces):
+    often = {"cgan": {"images": 16, "statistics_until": 0.25, "checkpoint_minutes": 1e-6}}
+    config = load(tmp_path / "config.yaml", "ablations/cgan-no-hg", TINY_PAPER, often)
+    data = data_for(config, "cgan", faces)
+
+    def failing(index, *arguments):
+        if index >= 12:
+            raise InputError("The disk is gone.")
+        return data.training(index, *arguments)
+
+    with pytest.raises(InputError, match="The disk is gone"):
+        train_cgan(config, TrainingData(failing, data.held_out), tmp_path / "failed")
+    for name in ("failed", "whole"):
+        train_cgan(config, data, tmp_path / name)
+    assert torch.equal(weights(tmp_path / "failed"), weights(tmp_path / "whole"))
+
+
 @pytest.mark.slow
 def test_two_processes_train_as_one(tmp_path, faces_folder):
     path = write_config(tmp_path / "config.yaml", "lite", TINY_LITE)
