@@ -74,10 +74,12 @@ def metrics_of(summary: Summary) -> str:
     names = [name for name in (*TITLES, "error", "sharpness") if any(name in row["figures"] for row in summary["rows"])]
     verified = any(row["verification"] for row in summary["rows"])
     head = ["method", *(COLUMNS[name].title for name in names), *(["verification %"] if verified else []), "ms"]
-    worse = {row["method"]: row["worse_than_baseline"] for row in summary["rows"]}
+    costs = {name: _costs(_shown_values(name, _figures(name, summary)), COLUMNS[name].more_is_better) for name in names}
     rows = []
     for row in summary["rows"]:
-        cells = [_shown(row["figures"].get(name), COLUMNS[name].format_spec, name in worse[row["method"]]) for name in names]
+        cells = [
+            _shown(row["figures"].get(name), COLUMNS[name].format_spec, _is_worse(row["method"], costs[name])) for name in names
+        ]
         if verified:
             found = row["verification"]
             cells.append(f"{100 * found['mean']:.1f} ± {100 * found['deviation']:.1f}" if found else "")
@@ -101,18 +103,14 @@ def metric_table(name: str, summaries: list[Summary]) -> str:
     """One metric of all methods under all protocols, with half of the width of the 95 % interval: the first of a column is bold,
     the second italic, and what is worse than the blurry faces is marked."""
     metric = COLUMNS[name]
-    columns = [_column(summary, lambda row: row["figures"].get(name)) for summary in summaries]
-    shown = [
-        {method: f"{figure['value']:{metric.format_spec}}" for method, figure in column.items() if figure["value"] is not None}
-        for column in columns
-    ]
+    columns = [_figures(name, summary) for summary in summaries]
+    shown = [_shown_values(name, column) for column in columns]
     costs = [_costs(column, metric.more_is_better) for column in shown]
 
     def cell(number: int, method: str) -> str:
         if method not in shown[number]:
             return ""
-        worse = costs[number][method] > costs[number].get(LOWER, math.inf)
-        text = _shown(columns[number][method], metric.format_spec, worse)
+        text = _shown(columns[number][method], metric.format_spec, _is_worse(method, costs[number]))
         value = shown[number][method]
         return text.replace(value, PLACES.get(_place(method, costs[number]), "{}").format(value), 1)
 
@@ -142,7 +140,10 @@ def order_table(summaries: list[Summary]) -> str:
             found = kendalltau(theirs, ours)
             first, here = (", ".join(f"`{name}`" for name in _best(common, values)) for values in (theirs, ours))
             rows.append([summary["protocol"], str(len(common)), f"{found.statistic:.2f} (p {found.pvalue:.2f})", first, here])
-    title = "The order of the methods by AUC beside the paper's (Kendall's tau: 1 is the same order, 0 none in common)"
+    title = (
+        "The order by AUC of the methods that the paper has, too, `blurred` among them, beside the paper's (Kendall's tau: 1 is the "
+        "same order, 0 no relation, -1 the reverse order)"
+    )
     return f"{title}:\n\n" + markdown(["protocol", "methods", "tau", "first three in the paper", "first three here"], rows)
 
 
@@ -206,6 +207,22 @@ def stability_table(summaries: list[Summary]) -> str:
 def _column(summary: Summary, figure: Callable[[Mapping[str, Any]], Any]) -> dict[str, Any]:
     found = {row["method"]: figure(row) for row in summary["rows"]}
     return {method: value for method, value in found.items() if value is not None}
+
+
+def _figures(name: str, summary: Summary) -> dict[str, Any]:
+    """The figures of a metric, by method."""
+    return _column(summary, lambda row: row["figures"].get(name))
+
+
+def _shown_values(name: str, figures: Mapping[str, Any]) -> dict[str, str]:
+    """The values of a metric as a table shows them, by method."""
+    spec = COLUMNS[name].format_spec
+    return {method: f"{figure['value']:{spec}}" for method, figure in figures.items() if figure["value"] is not None}
+
+
+def _is_worse(method: str, costs: Mapping[str, float]) -> bool:
+    """Whether what a table shows of a method is worse than that of the blurry faces."""
+    return method in costs and costs[method] > costs.get(LOWER, math.inf)
 
 
 def _costs(shown: Mapping[str, str], more_is_better: bool) -> dict[str, float]:
