@@ -141,8 +141,8 @@ def order_table(summaries: list[Summary]) -> str:
             first, here = (", ".join(f"`{name}`" for name in _best(common, values)) for values in (theirs, ours))
             rows.append([summary["protocol"], str(len(common)), f"{found.statistic:.2f} (p {found.pvalue:.2f})", first, here])
     title = (
-        "The order by AUC of the methods that the paper has, too, `blurred` among them, beside the paper's (Kendall's tau: 1 is the "
-        "same order, 0 no relation, -1 the reverse order)"
+        "The order by AUC of the methods that the paper has, too, `blurred` among them, beside the paper's (Kendall's tau: 1 is "
+        "the same order, 0 no relation, -1 the reverse order)"
     )
     return f"{title}:\n\n" + markdown(["protocol", "methods", "tau", "first three in the paper", "first three here"], rows)
 
