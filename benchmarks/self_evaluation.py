@@ -26,6 +26,7 @@ import numpy as np
 from numpy.typing import NDArray
 from result_tables import paper_rows, short_name
 from results import replaced
+from scipy.stats import kendalltau
 
 from harness import markdown
 from streamdeblur.evaluation.columns import COLUMNS
@@ -172,9 +173,25 @@ def table(protocol: str, results: Sequence[FaceResult]) -> str:
         else:
             cells += [""] * 4
         rows.append([f"`{variant}`", str(len(found[variant])) if variant in trained else "", *cells])
-    people, spread = len(set(groups)), largest_spread(found)
-    ending = f"\n\nTwo seeds of one variant differ by up to {spread:.2f} dB in their mean PSNR." if spread else ""
-    return f"`{protocol}`, {len(groups)} faces of {people} clips:\n\n" + markdown(head, rows) + ending
+    title = f"`{protocol}`, {len(groups)} faces of {len(set(groups))} clips:"
+    return "\n\n".join([title, markdown(head, rows), " ".join([order(columns["auc"]), *seeds(found)])])
+
+
+def order(auc: dict[str, NDArray[np.float64]]) -> str:
+    """How far the eight variants are in the order that they have in the paper, by AUC."""
+    shares = paper_shares_of_variants()
+    common = [variant for variant in VARIANTS if variant in auc]
+    tau = kendalltau([float(shares[one]) for one in common], [auc[one].mean() for one in common])
+    return (
+        f"The order of the {len(common)} variants by AUC beside that of the paper under PrAvg 7: "
+        f"Kendall's tau {tau.statistic:.2f} (p {tau.pvalue:.2f})."
+    )
+
+
+def seeds(found: dict[str, dict[str, list[FaceResult]]]) -> list[str]:
+    """A sentence on how far two seeds of one variant differ; none where each variant has one."""
+    spread = largest_spread(found)
+    return [f"Two seeds of one variant differ by up to {spread:.2f} dB in their mean PSNR."] if spread else []
 
 
 def paper_shares_of_variants() -> dict[str, str]:
