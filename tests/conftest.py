@@ -19,6 +19,7 @@ from streamdeblur import FaceDeblurrer
 from streamdeblur.cores import usable_cores
 from streamdeblur.demo.camera import HandheldCamera
 from streamdeblur.demo.run import group_photograph
+from streamdeblur.folder_lock import folder_held
 from support.media.faces import faces_of
 from support.media.videos import VideoSpec, write_video
 from support.models.networks import write_network
@@ -46,6 +47,25 @@ def pytest_sessionstart(session):
 def pytest_xdist_auto_num_workers():
     """One process more than there are cores: many tests wait for a browser, a stream or a process that they have started."""
     return usable_cores() + 1
+
+
+@pytest.fixture(scope="session")
+def made_once(tmp_path_factory):
+    """Makes a folder that the tests only read, by its name: the first of the processes that test side by side fills it."""
+    root = tmp_path_factory.getbasetemp()
+    root = root.parent if "PYTEST_XDIST_WORKER" in os.environ else root
+
+    def folder(name, fill):
+        outer = root / name
+        made, filled = outer / "made", outer / "filled"
+        with folder_held(outer, lambda: None):
+            if not filled.exists():
+                made.mkdir(exist_ok=True)
+                fill(made)
+                filled.touch()
+        return made
+
+    return folder
 
 
 @pytest.fixture(scope="session")

@@ -38,8 +38,12 @@ SEQUENCE_LENGTH = 4
 
 
 @pytest.fixture(scope="module")
-def report(tmp_path_factory, photograph):
+def report(made_once, photograph):
     """Folder of the report of three clips."""
+    return made_once("report", lambda folder: write_report_of_clips(folder, photograph))
+
+
+def write_report_of_clips(folder, photograph):
     moves = {"slow": steady(1, 20), "fast": steady(3, 20), "slanting": [(2 * n, n) for n in range(-10, 10)]}
     footage = {name: panned(photograph, offsets, (230, 230)) for name, offsets in moves.items()}
     data = DataSet(
@@ -54,12 +58,10 @@ def report(tmp_path_factory, photograph):
         embedder="none",
         runs=2,
     )
-    folder = tmp_path_factory.mktemp("report")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("streamdeblur.evaluation.evaluate.SEQUENCE_LENGTH", SEQUENCE_LENGTH)
         found = list(evaluate(data, options, folder))
     write_report(folder, {"data": "<films>"}, found, [summarise(one) for one in found])
-    return folder
 
 
 @pytest.fixture(scope="module")

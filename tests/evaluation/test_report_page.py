@@ -15,13 +15,15 @@ POINT = "document.querySelector('.view').getBoundingClientRect().toJSON()"
 
 
 @pytest.fixture(scope="module")
-def address(tmp_path_factory, faces_folder):
+def address(made_once, faces_folder):
     """The page of an evaluation with all columns, curves and landmarks."""
-    folder = tmp_path_factory.mktemp("evaluation")
-    done = run("evaluate", faces_folder, "--protocol", "runs:synthetic", "--methods", "blurred,unsharp,oracle", "--limit", "3",
-               "--out", folder, "--json")  # fmt: skip
-    assert done.exit_code == 0, done.stderr
-    return (folder / "report.html").as_uri()
+
+    def fill(folder):
+        done = run("evaluate", faces_folder, "--protocol", "runs:synthetic", "--methods", "blurred,unsharp,oracle",
+                   "--limit", "3", "--out", folder / "report", "--json")  # fmt: skip
+        assert done.exit_code == 0, done.stderr
+
+    return (made_once("evaluation with a page", fill) / "report" / "report.html").as_uri()
 
 
 @pytest.fixture(scope="module")

@@ -22,12 +22,13 @@ from support.models.trainings import TINY_LITE, TINY_PAPER, data_for, load
 
 
 @pytest.fixture(scope="module", params=["lite", pytest.param("paper", marks=pytest.mark.slow)])
-def run(request, tmp_path_factory, faces):
-    folder = tmp_path_factory.mktemp(request.param)
-    config = load(folder / "config.yaml", request.param, {"lite": TINY_LITE, "paper": TINY_PAPER}[request.param])
-    train_hourglass(config, data_for(config, "hourglass", faces), folder / "hourglass")
-    train_cgan(config, data_for(config, "cgan", faces), folder / "cgan", folder / "hourglass")
-    return folder / "cgan"
+def run(request, made_once, faces):
+    def fill(folder):
+        config = load(folder / "config.yaml", request.param, {"lite": TINY_LITE, "paper": TINY_PAPER}[request.param])
+        train_hourglass(config, data_for(config, "hourglass", faces), folder / "hourglass")
+        train_cgan(config, data_for(config, "cgan", faces), folder / "cgan", folder / "hourglass")
+
+    return made_once(f"{request.param} to export", fill) / "cgan"
 
 
 @pytest.fixture(scope="module")

@@ -38,12 +38,13 @@ def config(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def runs(tmp_path_factory, config, faces):
-    folder = tmp_path_factory.mktemp("run")
-    train_hourglass(config, data_for(config, "hourglass", faces), folder / "hourglass")
-    train_cgan(config, data_for(config, "cgan", faces), folder / "cgan", folder / "hourglass")
-    export(folder / "cgan", folder / "teacher.onnx")
-    return folder
+def runs(made_once, config, faces):
+    def fill(folder):
+        train_hourglass(config, data_for(config, "hourglass", faces), folder / "hourglass")
+        train_cgan(config, data_for(config, "cgan", faces), folder / "cgan", folder / "hourglass")
+        export(folder / "cgan", folder / "teacher.onnx")
+
+    return made_once("networks with small patches", fill)
 
 
 def small_network(runs, folder, fine=0):

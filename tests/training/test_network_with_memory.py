@@ -34,25 +34,29 @@ TINY_STREAM = merged(
 
 
 @pytest.fixture(scope="module")
-def single(tmp_path_factory, faces):
+def single(made_once, faces):
     """A trained network of single frames, as a file."""
-    folder = tmp_path_factory.mktemp("single")
-    config = load(
-        folder / "config.yaml", "lite", merged(TINY_LITE, {"network": {"generator": {"deconvolution": {**DECONVOLUTION}}}})
-    )
-    train_hourglass(config, data_for(config, "hourglass", faces), folder / "hourglass")
-    train_cgan(config, data_for(config, "cgan", faces), folder / "cgan", folder / "hourglass")
-    return export(folder / "cgan", folder / "single.onnx").path
+
+    def fill(folder):
+        config = load(
+            folder / "config.yaml", "lite", merged(TINY_LITE, {"network": {"generator": {"deconvolution": {**DECONVOLUTION}}}})
+        )
+        train_hourglass(config, data_for(config, "hourglass", faces), folder / "hourglass")
+        train_cgan(config, data_for(config, "cgan", faces), folder / "cgan", folder / "hourglass")
+        export(folder / "cgan", folder / "single.onnx")
+
+    return made_once("a network of single frames", fill) / "single.onnx"
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory, faces, single):
+def run(made_once, faces, single):
     """A network with a memory that was trained from it."""
-    folder = tmp_path_factory.mktemp("stream")
-    train_cgan(
-        config := load(folder / "config.yaml", "stream", TINY_STREAM), sequences(config, faces), folder / "run", single, single
-    )
-    return folder / "run"
+
+    def fill(folder):
+        config = load(folder / "config.yaml", "stream", TINY_STREAM)
+        train_cgan(config, sequences(config, faces), folder / "run", single, single)
+
+    return made_once("a network with a memory", fill) / "run"
 
 
 def sequences(config, faces):
