@@ -137,14 +137,19 @@ def order_table(summaries: list[Summary]) -> str:
         if published and len(common) > 2:
             theirs = [published[PAPER_METHODS[method]] for method in common]
             ours = [figures[method]["value"] for method in common]
-            found = kendalltau(theirs, ours)
             first, here = (", ".join(f"`{name}`" for name in _best(common, values)) for values in (theirs, ours))
-            rows.append([summary["protocol"], str(len(common)), f"{found.statistic:.2f} (p {found.pvalue:.2f})", first, here])
+            rows.append([summary["protocol"], str(len(common)), rank_agreement(theirs, ours), first, here])
     title = (
         "The order by AUC of the methods that the paper has, too, `blurred` among them, beside the paper's (Kendall's tau: 1 is "
         "the same order, 0 no relation, -1 the reverse order)"
     )
     return f"{title}:\n\n" + markdown(["protocol", "methods", "tau", "first three in the paper", "first three here"], rows)
+
+
+def rank_agreement(theirs: list[float], ours: list[float]) -> str:
+    """Kendall's tau of two lists of figures of the same methods, and its p value."""
+    found = kendalltau(theirs, ours)
+    return f"{found.statistic:.2f} (p {found.pvalue:.2f})"
 
 
 def _best(names: list[str], values: list[float]) -> list[str]:

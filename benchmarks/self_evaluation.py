@@ -24,9 +24,8 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from result_tables import paper_rows, short_name
+from result_tables import paper_rows, rank_agreement, short_name
 from results import replaced
-from scipy.stats import kendalltau
 
 from harness import markdown
 from streamdeblur.evaluation.columns import COLUMNS
@@ -181,11 +180,8 @@ def order(auc: dict[str, NDArray[np.float64]]) -> str:
     """How far the eight variants are in the order that they have in the paper, by AUC."""
     shares = paper_shares_of_variants()
     common = [variant for variant in VARIANTS if variant in auc]
-    tau = kendalltau([float(shares[one]) for one in common], [auc[one].mean() for one in common])
-    return (
-        f"The order of the {len(common)} variants by AUC beside that of the paper under PrAvg 7: "
-        f"Kendall's tau {tau.statistic:.2f} (p {tau.pvalue:.2f})."
-    )
+    tau = rank_agreement([float(shares[one]) for one in common], [float(auc[one].mean()) for one in common])
+    return f"The order of the {len(common)} variants by AUC beside that of the paper under PrAvg 7: Kendall's tau {tau}."
 
 
 def seeds(found: dict[str, dict[str, list[FaceResult]]]) -> list[str]:

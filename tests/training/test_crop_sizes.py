@@ -15,10 +15,8 @@ from streamdeblur.errors import NetworkError
 from streamdeblur.fourier_matrices import fourier_matrices
 from streamdeblur.network import Network
 from streamdeblur.onnx_session import open_on_cpu
-from streamdeblur.training.cgan import train_cgan
 from streamdeblur.training.export import export, open_trained, to_onnx
-from streamdeblur.training.hourglass import train_hourglass
-from support.models.trainings import TINY_LITE, data_for, load
+from support.models.trainings import TINY_LITE, load, train_both_steps
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +25,7 @@ def run(tmp_path_factory, faces):
     config = load(
         folder / "config.yaml", "lite", TINY_LITE, {step: {"face_crops": {256: 1, 128: 1}} for step in ("hourglass", "cgan")}
     )
-    train_hourglass(config, data_for(config, "hourglass", faces), folder / "hourglass")
-    train_cgan(config, data_for(config, "cgan", faces), folder / "cgan", folder / "hourglass")
+    train_both_steps(config, faces, folder)
     return folder / "cgan"
 
 

@@ -16,17 +16,15 @@ from streamdeblur.errors import OutputError
 from streamdeblur.network import Network
 from streamdeblur.training.cgan import train_cgan
 from streamdeblur.training.export import export, open_trained
-from streamdeblur.training.hourglass import train_hourglass
 from streamdeblur.training.weights import read_exported_weights
-from support.models.trainings import TINY_LITE, TINY_PAPER, data_for, load
+from support.models.trainings import TINY_LITE, TINY_PAPER, data_for, load, train_both_steps
 
 
 @pytest.fixture(scope="module", params=["lite", pytest.param("paper", marks=pytest.mark.slow)])
 def run(request, made_once, faces):
     def fill(folder):
         config = load(folder / "config.yaml", request.param, {"lite": TINY_LITE, "paper": TINY_PAPER}[request.param])
-        train_hourglass(config, data_for(config, "hourglass", faces), folder / "hourglass")
-        train_cgan(config, data_for(config, "cgan", faces), folder / "cgan", folder / "hourglass")
+        train_both_steps(config, faces, folder)
 
     return made_once(f"{request.param} to export", fill) / "cgan"
 

@@ -26,7 +26,7 @@ from streamdeblur.training.objectives import generator_losses
 from streamdeblur.training.teacher import open_teacher
 from streamdeblur.training.weights import load_weights
 from support.models.networks import write_network
-from support.models.trainings import TINY_LITE, data_for, load
+from support.models.trainings import TINY_LITE, data_for, load, train_both_steps
 
 CPU = torch.device("cpu")
 PATCHES = {"network": {"hourglass": {"patch": 8}, "generator": {"patch": 8}}}
@@ -40,8 +40,7 @@ def config(tmp_path_factory):
 @pytest.fixture(scope="module")
 def runs(made_once, config, faces):
     def fill(folder):
-        train_hourglass(config, data_for(config, "hourglass", faces), folder / "hourglass")
-        train_cgan(config, data_for(config, "cgan", faces), folder / "cgan", folder / "hourglass")
+        train_both_steps(config, faces, folder)
         export(folder / "cgan", folder / "teacher.onnx")
 
     return made_once("networks with small patches", fill)

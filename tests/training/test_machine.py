@@ -14,12 +14,12 @@ from streamdeblur.training.config import TrainingConfig
 from streamdeblur.training.datasets.pair_maker import PairMaker
 from streamdeblur.training.datasets.sequence_maker import SequenceMaker
 from streamdeblur.training.hourglass import train_hourglass
-from streamdeblur.training.loop import LossReader, TrainingData
+from streamdeblur.training.loop import LossReader
 from streamdeblur.training.machine import CARD_ERROR, Machine
 from streamdeblur.training.on_device.loader import DrawnBatchLoader
 from support.cli import run
 from support.fakes.nvidia import c_compiler, nvidia_driver
-from support.models.trainings import TINY_LITE, data_for, load, write_config
+from support.models.trainings import TINY_LITE, data_for, load, stopping_at, write_config
 
 CPU = torch.device("cpu")
 
@@ -43,23 +43,12 @@ def test_a_run_goes_on_where_pairs_are_drawn_otherwise(tmp_path, faces):
     train_hourglass(config, data, tmp_path / "cpu", machine=Machine("cpu", pairs="cpu"))
     train_hourglass(config, data, tmp_path / "device", machine=Machine("cpu", pairs="device"))
     with pytest.raises(InterruptedError):
-        train_hourglass(
-            half, TrainingData(stopping_at(6, data.training), data.held_out), tmp_path / "both", machine=Machine("cpu")
-        )
+        train_hourglass(half, stopping_at(6, data, InterruptedError()), tmp_path / "both", machine=Machine("cpu"))
     assert read_checkpoint(tmp_path / "both" / "checkpoint.safetensors")["images"] == 4
     train_hourglass(half, data, tmp_path / "both", machine=Machine("cpu", pairs="device"))
     for name in ("device", "both"):
         assert torch.allclose(weights(tmp_path / name), weights(tmp_path / "cpu"), atol=2e-3)
     assert not torch.equal(weights(tmp_path / "device"), weights(tmp_path / "cpu"))
-
-
-def stopping_at(number, make):
-    def stopping(index, *arguments):
-        if index >= number:
-            raise InterruptedError
-        return make(index, *arguments)
-
-    return stopping
 
 
 def test_drawn_batches_are_numbered_as_those_of_the_cpu(faces):

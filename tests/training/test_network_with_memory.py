@@ -16,10 +16,9 @@ from streamdeblur.training.cgan import train_cgan
 from streamdeblur.training.checkpoint import read_checkpoint
 from streamdeblur.training.datasets.sequence_maker import SequenceMaker
 from streamdeblur.training.export import export, open_trained
-from streamdeblur.training.hourglass import train_hourglass
 from streamdeblur.training.loop import TrainingData
 from streamdeblur.training.weights import read_exported_weights
-from support.models.trainings import TINY_LITE, data_for, load, merged
+from support.models.trainings import TINY_LITE, load, merged, train_both_steps
 
 DECONVOLUTION = {"channels": 4, "kernel_channels": 4, "kernel_blocks": 1}
 TINY_STREAM = merged(
@@ -41,8 +40,7 @@ def single(made_once, faces):
         config = load(
             folder / "config.yaml", "lite", merged(TINY_LITE, {"network": {"generator": {"deconvolution": {**DECONVOLUTION}}}})
         )
-        train_hourglass(config, data_for(config, "hourglass", faces), folder / "hourglass")
-        train_cgan(config, data_for(config, "cgan", faces), folder / "cgan", folder / "hourglass")
+        train_both_steps(config, faces, folder)
         export(folder / "cgan", folder / "single.onnx")
 
     return made_once("a network of single frames", fill) / "single.onnx"

@@ -20,9 +20,8 @@ from streamdeblur.training.cgan import train_cgan
 from streamdeblur.training.checkpoint import read_checkpoint
 from streamdeblur.training.export import export, open_trained
 from streamdeblur.training.hourglass import train_hourglass
-from streamdeblur.training.loop import TrainingData
 from support.cli import COMMAND, run, run_process, start
-from support.models.trainings import TINY_LITE, TINY_PAPER, data_for, load, write_config
+from support.models.trainings import TINY_LITE, TINY_PAPER, data_for, load, stopping_at, write_config
 
 ABLATIONS = ["cgan-no-hg", "hg-disc-vgg", "final"]
 MORE_ABLATIONS = ["cgan-no-hg-only-2mf2", "hg-disc", "hg-vanilla-cgan", "vanilla-cgan-vgg", "hg-vanilla-cgan-vgg"]
@@ -48,14 +47,8 @@ def test_a_run_that_fails_midway_resumes_to_the_same_weights(tmp_path, faces):
     often = {"hourglass": {"images": 16, "checkpoint_minutes": 1e-6}}
     config = load(tmp_path / "config.yaml", "lite", TINY_LITE, often)
     data = data_for(config, "hourglass", faces)
-
-    def failing(index, *arguments):
-        if index >= 12:
-            raise InputError("The disk is gone.")
-        return data.training(index, *arguments)
-
     with pytest.raises(InputError, match="The disk is gone"):
-        train_hourglass(config, TrainingData(failing, data.held_out), tmp_path / "failed")
+        train_hourglass(config, stopping_at(12, data, InputError("The disk is gone.")), tmp_path / "failed")
     assert 0 < read_checkpoint(tmp_path / "failed" / "checkpoint.safetensors")["images"] < 16
     for name in ("failed", "whole"):
         train_hourglass(config, data, tmp_path / name)
@@ -105,14 +98,9 @@ def test_a_run_that_kept_its_statistics_resumes_to_the_same_weights(tmp_path, fa
     often = {"cgan": {"images": 16, "statistics_until": 0.25, "checkpoint_minutes": 1e-6}}
     config = load(tmp_path / "config.yaml", "ablations/cgan-no-hg", TINY_PAPER, often)
     data = data_for(config, "cgan", faces)
-
-    def failing(index, *arguments):
-        if index >= 12:
-            raise InputError("The disk is gone.")
-        return data.training(index, *arguments)
-
     with pytest.raises(InputError, match="The disk is gone"):
-        train_cgan(config, TrainingData(failing, data.held_out), tmp_path / "failed")
+        train_cgan(config, stopping_at(12, data, InputError("The disk is gone.")), tmp_path / "failed")
+    assert 0 < read_checkpoint(tmp_path / "failed" / "checkpoint.safetensors")["images"] < 16
     for name in ("failed", "whole"):
         train_cgan(config, data, tmp_path / name)
     assert torch.equal(weights(tmp_path / "failed"), weights(tmp_path / "whole"))

@@ -5,8 +5,10 @@ from __future__ import annotations
 import yaml
 
 from streamdeblur.training.blur.scheme import BlurScheme
+from streamdeblur.training.cgan import train_cgan
 from streamdeblur.training.config import TrainingConfig
 from streamdeblur.training.datasets.pair_maker import PairMaker
+from streamdeblur.training.hourglass import train_hourglass
 from streamdeblur.training.loop import TrainingData
 
 TINY_PAPER = {
@@ -64,3 +66,20 @@ def data_for(config, step, stills):
     recipe = recipe.model_copy(update={"mix": mix})
     maker = PairMaker(stills, [], recipe, config.seed)
     return TrainingData(maker.pair, PairMaker(stills, [], recipe, config.seed + 1).pair)
+
+
+def train_both_steps(config, faces, folder):
+    """Train the hourglass in "hourglass" and the generator in "cgan" of a folder."""
+    train_hourglass(config, data_for(config, "hourglass", faces), folder / "hourglass")
+    train_cgan(config, data_for(config, "cgan", faces), folder / "cgan", folder / "hourglass")
+
+
+def stopping_at(number, data, error):
+    """The data of a training that ends with an error when it asks for the pair of a number."""
+
+    def stopping(index, *arguments):
+        if index >= number:
+            raise error
+        return data.training(index, *arguments)
+
+    return TrainingData(stopping, data.held_out)
