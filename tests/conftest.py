@@ -6,10 +6,14 @@ import gc
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 # several processes test at once, and threads of OpenMP and OpenBLAS would take the cores from one another while they wait
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# processes that the tests start import the package that the tests import, not one in their folder, and the modules of the tests
+os.environ["PYTHONSAFEPATH"] = "1"
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
 
 import cv2
 import numpy as np
@@ -23,6 +27,8 @@ from streamdeblur.folder_lock import folder_held
 from support.media.faces import faces_of
 from support.media.videos import VideoSpec, write_video
 from support.models.networks import write_network
+
+COMPILATION = pytest.StashKey()
 
 
 @pytest.hookimpl(wrapper=True)
@@ -38,10 +44,15 @@ def pytest_collection():
 
 def pytest_sessionstart(session):
     """Compile the kernels before processes test side by side, each of which would: those of the tests, and those that they start
-    and end in the midst of it."""
+    and end in the midst of it. Meanwhile they collect the tests."""
     if session.config.getoption("numprocesses", None) and not hasattr(session.config, "workerinput"):
         code = "from streamdeblur.warmup import compile_kernels; compile_kernels(memory=True)"
-        subprocess.run([sys.executable, "-c", code], check=True)
+        session.config.stash[COMPILATION] = subprocess.Popen([sys.executable, "-c", code])
+
+
+def pytest_xdist_node_collection_finished(node):
+    """No process gets a test before the kernels are compiled."""
+    assert node.config.stash[COMPILATION].wait() == 0
 
 
 def pytest_xdist_auto_num_workers():

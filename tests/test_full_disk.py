@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import cv2
 import pytest
@@ -26,7 +25,7 @@ def outcomes(tmp_path_factory, face_picture, faces_folder, few_pictures):
     write_video(folder / "blurred.mp4", [cv2.blur(picture, (9, 1)) for picture in few_pictures])
     (folder / "faces").symlink_to(faces_folder)
     done = subprocess.run(
-        [*command, sys.executable, "-m", "support.full_disk", folder / "disk", folder], cwd=Path(__file__).parent,
+        [*command, sys.executable, "-m", "support.full_disk", folder / "disk", folder],
         capture_output=True, text=True, timeout=300, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -31,9 +31,8 @@ def test_damaged_pictures_are_restored_or_refused_in_words(tmp_path, face_pictur
         seed = batch * FILES + number
         (inputs / f"{number:03}.{suffix}").write_bytes(damaged(content, [other for _, other in valid], seed))
     done = subprocess.run(
-        [sys.executable, "-m", "support.fuzz_images", inputs, outputs], cwd=Path(__file__).parent.parent, capture_output=True,
-        text=True, timeout=550, check=False,
-    )  # fmt: skip
+        [sys.executable, "-m", "support.fuzz_images", inputs, outputs], capture_output=True, text=True, timeout=550, check=False
+    )
     assert done.returncode == 0, done.stderr
     report, figures = map(json.loads, done.stdout.splitlines()[-2:])
     print({"done": report["done"], "failed": report["failed"], **figures})

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
@@ -20,7 +19,7 @@ LARGEST_MEMORY = 1 << 30
 def run_streams(first, count, folder):
     """Results of streams in a process of their own, whose end by a signal would fail this test by name."""
     command = [sys.executable, "-m", "support.fuzz_y4m", str(first), str(count), str(folder)]
-    done = subprocess.run(command, capture_output=True, check=False, timeout=SECONDS, cwd=Path(__file__).parents[1], text=True)
+    done = subprocess.run(command, capture_output=True, check=False, timeout=SECONDS, text=True)
     lines = [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
     assert done.returncode == 0, (
         f"stream {lines[-1] if lines else first} ended the process: {done.returncode} {done.stderr[-2000:]}"
