@@ -21,8 +21,8 @@ FOLDER = "results"
 """The folder of the pictures, beside the page."""
 
 
-def curve_table(results: ResultFolder, protocols: Sequence[str], page: Path) -> str:
-    """Write the curves of some protocols as SVG files beside a page; returns a table that shows them, one protocol a row.
+def curve_table(results: ResultFolder, name: str, protocols: Sequence[str], page: Path) -> str:
+    """Write the curves of an evaluation as SVG files beside a page; returns a table that shows them, one protocol a row.
 
     Of landmarks the first three are those of the largest AUC, of identities those of the largest mean cosine.
     """
@@ -32,9 +32,9 @@ def curve_table(results: ResultFolder, protocols: Sequence[str], page: Path) -> 
         cells = [f"`{protocol}`"]
         if "landmarks" in values:
             errors = first_ones(values["landmarks"], lambda found: auc(found, LIMIT))
-            cells.append(_written(error_curves(errors, LIMIT), f"{protocol} landmarks", page))
+            cells.append(_written(error_curves(errors, LIMIT), f"{name} {protocol} landmarks", page))
         cosines = first_ones(values["cosine"], lambda found: sum(found) / len(found))
-        cells.append(_written(cosine_densities(cosines), f"{protocol} identities", page))
+        cells.append(_written(cosine_densities(cosines), f"{name} {protocol} identities", page))
         rows.append(cells)
     titles = ["landmarks: cumulative error"] if len(rows[0]) > 2 else []
     return markdown(["protocol", *titles, "identities: density of the cosine"], rows)

@@ -66,6 +66,7 @@ EVALUATIONS = (
     Evaluation("sharp", "stills", ("--protocol", "sharp", "--limit", "200"), SOME, one_table),
     Evaluation("steadiness", "clips", ("--protocol", "pravg:11", "--limit", "18", "--runs", "8"), ALL, one_table),
     Evaluation("real", "clips", ("--protocol", "real-blur", "--limit", "0"), ALL, one_table, curves=True),
+    Evaluation("footage", "footage", ("--protocol", "real-blur", "--limit", "0"), ALL, one_table, curves=True),
     Evaluation("lfw", "lfw", ("--protocol", "synthetic:markov", "--limit", "300"), SOME, one_table),
     Evaluation("videos", "videos", ("--protocol", "pravg:7,pravg:11", "--limit", "200", "--runs", "0"), ALL, one_table),
 )  # fmt: skip
@@ -76,6 +77,7 @@ def main() -> None:
     parser.add_argument("work", type=Path, help="folder of all results")
     parser.add_argument("--clips", help="clips of people that no network was trained on")
     parser.add_argument("--stills", help="pictures of such people")
+    parser.add_argument("--footage", help="clips of any people, whose frames that were blurred when they were filmed are restored")
     parser.add_argument("--landmarks", help="pictures with 68 points annotated by hand")
     parser.add_argument("--lfw", help="Labeled Faces in the Wild")
     parser.add_argument("--videos", help="clips of which several show the same person")
@@ -105,7 +107,7 @@ def evaluated(one: Evaluation, folders: Mapping[str, str], work: Path, more: Seq
     tables = one.tables([renamed(summary) for summary in report["protocols"]])
     if page and one.curves:
         protocols = [summary["protocol"] for summary in report["protocols"]]
-        tables.append(curve_table(ResultFolder(work / one.name), protocols, page))
+        tables.append(curve_table(ResultFolder(work / one.name), one.name, protocols, page))
     return "\n\n".join([*tables, f"```sh\nstreamdeblur {shown_command(command, folders, work)}\n```"])
 
 

@@ -269,9 +269,9 @@ def test_curves_show_the_first_three_methods_and_the_blurred_faces(tmp_path, sha
             metrics["cosine"] = 0.9 + 0.01 * good + 0.002 * case
             result = FaceResult("pravg:7", f"c{case}", "clip", "", "", method, "f", "e", metrics)
             folder.store(result, np.zeros((8, 8, 3), np.uint8))
-    table = plots.curve_table(folder, ["pravg:7"], tmp_path / "page.md")
-    identities = "![pravg:7 identities](results/pravg-7-identities.svg)"
-    landmarks = "![pravg:7 landmarks](results/pravg-7-landmarks.svg) | " if sharp else ""
+    table = plots.curve_table(folder, "clips", ["pravg:7"], tmp_path / "page.md")
+    identities = "![clips pravg:7 identities](results/clips-pravg-7-identities.svg)"
+    landmarks = "![clips pravg:7 landmarks](results/clips-pravg-7-landmarks.svg) | " if sharp else ""
     assert table.splitlines()[-1] == f"| `pravg:7` | {landmarks}{identities} |"
     for picture in (tmp_path / "results").iterdir():
         drawn = [
