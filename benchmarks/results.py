@@ -77,7 +77,7 @@ def main() -> None:
     parser.add_argument("work", type=Path, help="folder of all results")
     parser.add_argument("--clips", help="clips of people that no network was trained on")
     parser.add_argument("--stills", help="pictures of such people")
-    parser.add_argument("--footage", help="clips of any people, whose frames that were blurred when they were filmed are restored")
+    parser.add_argument("--footage", help="clips of any people, of which the frames that were filmed blurred are taken")
     parser.add_argument("--landmarks", help="pictures with 68 points annotated by hand")
     parser.add_argument("--lfw", help="Labeled Faces in the Wild")
     parser.add_argument("--videos", help="clips of which several show the same person")

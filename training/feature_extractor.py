@@ -46,14 +46,15 @@ def open_extractor(name: str, device: torch.device, *, middle: bool = False) -> 
         name: ``FILE.onnx``, for example InsightFace's ArcFace, which gets RGB in [-1, 1] at the size of its input; or
             ``vgg16:FILE.safetensors``, torchvision's weights of VGG-16, which gets images normalised as for ImageNet.
         device: Where to run it.
-        middle: Whether to end VGG-16 with conv3_3, whose features still show where in the image something is.
+        middle: Whether to end VGG-16 with conv3_3, and other networks with their last features of a quarter of the resolution,
+            which show where in the image something is.
 
     Returns:
         The extractor, with frozen weights.
 
     Raises:
         OptionError: `name` is neither.
-        InputError: The file cannot be read, or its network cannot be run with torch.
+        InputError: The file cannot be read, or its network cannot be run with torch, or has no such features.
     """
     kind, _, file = name.partition(":")
     if kind == "vgg16" and file:
@@ -62,6 +63,8 @@ def open_extractor(name: str, device: torch.device, *, middle: bool = False) -> 
     if name.endswith(".onnx"):
         embedding = OnnxModule(Path(name))
         side = embedding.input_side or ONNX_SIDE
+        if middle:
+            embedding.end_in_the_middle(side)
         return _NormalisedInput(embedding, side, (0.5,) * 3, (0.5,) * 3).to(device)
     raise OptionError(
         f"This training compares features, and needs their network (got {name or 'none'!r}): give FILE.onnx or vgg16:FILE to "

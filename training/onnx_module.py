@@ -55,6 +55,7 @@ class OnnxModule(nn.Module):
             InputError: The file cannot be read, or has operators that are not in `OPERATORS`.
         """
         super().__init__()
+        self._path = path
         graph = read_onnx(path).graph
         constants = {n.output[0]: onnx.helper.get_attribute_value(n.attribute[0]) for n in graph.node if n.op_type == "Constant"}
         constants |= {tensor.name: tensor for tensor in graph.initializer}
@@ -76,6 +77,24 @@ class OnnxModule(nn.Module):
         self._input, self._output = inputs[0].name, graph.output[0].name
         self.input_side = int(inputs[0].type.tensor_type.shape.dim[-1].dim_value) or None
 
+    def end_in_the_middle(self, side: int) -> None:
+        """Leave out what follows the last features of about a quarter of the resolution, as conv3_3 of VGG-16 has.
+
+        Args:
+            side: Height and width in pixels of the images.
+
+        Raises:
+            InputError: The network has no such features.
+        """
+        with torch.no_grad():
+            values = self._values(torch.zeros(1, 3, side, side))
+        shapes = [tuple(values[output].shape) for *_, output in self._nodes]
+        coarser_than_half = [n for n, shape in enumerate(shapes) if len(shape) == 4 and side < 8 * shape[-1] < 4 * side]
+        if not coarser_than_half:
+            raise InputError(f"{self._path} has no features of a quarter of the resolution: name another network.")
+        del self._nodes[coarser_than_half[-1] + 1 :]
+        self._output = self._nodes[-1][-1]
+
     def forward(self, images: Tensor) -> Tensor:
         """Run the network.
 
@@ -83,12 +102,16 @@ class OnnxModule(nn.Module):
             images: float [N, 3, H, W].
 
         Returns:
-            The network's first output.
+            The network's first output, or the features that it ends with.
         """
-        values: dict[str, Tensor] = {self._input: images}
+        return self._values(images)[self._output]
+
+    def _values(self, images: Tensor) -> dict[str, Tensor]:
+        """What the nodes compute, by the names of their outputs."""
+        values = {self._input: images}
         for operator, attributes, inputs, output in self._nodes:
             values[output] = operator(attributes, *(self._value(name, values) for name in inputs))
-        return values[self._output]
+        return values
 
     def _value(self, name: str, values: dict[str, Tensor]) -> Tensor | None:
         if not name:

@@ -128,10 +128,10 @@ def test_the_export_computes_what_torch_does_and_the_runtime_runs_it(tmp_path, f
     assert np.abs(restored / 255.0 - expected).max() < 2e-2
 
 
-@pytest.mark.parametrize("name", METHODS)
-def test_the_objective_falls_on_a_batch_that_is_repeated(tmp_path, faces, name):
+@pytest.mark.parametrize(("name", "features"), [*((name, False) for name in METHODS), ("kupyn", True)])
+def test_the_objective_falls_on_a_batch_that_is_repeated(tmp_path, faces, identity_network, name, features):
     settings = config_of(tmp_path, name, images=100_000, optimiser={"rate": 2e-3, "warmup": 0}).compared
-    method = open_method(launch_fabric(settings, 0), settings, "")
+    method = open_method(launch_fabric(settings, 0), settings, str(identity_network) if features else "")
     data = data_for(config_of(tmp_path, name), "compared", faces)
     batch = collate([data.training(n, 1.0, settings.crop, 256) for n in range(2)])
     steps = [method.step(batch, number, lambda losses: None) for number in range(12)]

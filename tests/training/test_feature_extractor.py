@@ -32,6 +32,24 @@ def test_gradients_reach_the_image(identity_network):
     assert not any(parameter.requires_grad for parameter in extractor.parameters())
 
 
+def test_features_of_the_middle_show_where_something_is(identity_network):
+    extractor = open_extractor(str(identity_network), CPU, middle=True)
+    images = torch.rand(1, 3, 32, 32)
+    changed = images.clone()
+    changed[..., 24:, 24:] = 0
+    difference = (extractor(images) - extractor(changed)).abs().amax((0, 1))
+    assert difference.shape == (8, 8)
+    assert difference[6:, 6:].min() > 0
+    assert difference[:4, :4].max() == 0
+
+
+def test_a_network_without_features_of_a_quarter_of_the_resolution_is_refused_for_them(tmp_path):
+    torch.onnx.export(torch.nn.Conv2d(3, 4, 8, 8), (torch.rand(1, 3, 32, 32),), str(tmp_path / "coarse.onnx"), dynamo=False)
+    assert open_extractor(str(tmp_path / "coarse.onnx"), CPU)(torch.rand(1, 3, 32, 32)).shape == (1, 4, 4, 4)
+    with pytest.raises(InputError, match=r"coarse\.onnx has no features of a quarter of the resolution"):
+        open_extractor(str(tmp_path / "coarse.onnx"), CPU, middle=True)
+
+
 def test_vgg_16_is_read_by_the_names_of_its_weights(tmp_path):
     torch.manual_seed(0)
     network = vgg16()

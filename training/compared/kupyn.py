@@ -2,8 +2,9 @@
 
 The critic minimises ``D(G(b)) - D(s)``, plus ten times the penalty of I. Gulrajani et al. 2017: ``(|grad D(x)| - 1)^2`` at random
 points between sharp and restored images. The generator minimises ``- D(G(b))`` plus 100 times the mean squared difference of the
-features of restored and sharp images after the layer conv3_3 of a VGG network. Without a file with such a network the content
-term is the mean absolute difference of pixels, with the same weight (as in P. Isola et al. 2017).
+features of restored and sharp images after the layer conv3_3 of a VGG network, here divided by the variance of the sharp ones, so
+that the weight fits any network (see `open_extractor`). Without a file with a network the content term is the mean absolute
+difference of pixels, with the same weight (as in P. Isola et al. 2017).
 
 For each step of the generator the critic is trained in five steps. The reduced version divides the batch among them, where the
 original shows the critic the same images five times, which would take most of the time on a CPU.
@@ -82,9 +83,9 @@ class KupynTraining:
         if self._extractor is None:
             return l1(restored, sharp)
         with torch.no_grad():
-            target = self._extractor(sharp)
-        distance: Tensor = F.mse_loss(self._extractor(restored), target)
-        return distance
+            target = self._extractor(sharp).float()
+        distance: Tensor = F.mse_loss(self._extractor(restored).float(), target)
+        return distance / target.var()
 
 
 def gradient_penalty(critic: nn.Module, sharp: Tensor, generated: Tensor) -> Tensor:
