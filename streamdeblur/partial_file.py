@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import errno
 import os
 import stat
@@ -41,8 +42,22 @@ class Partial(ABC):
     _is_there = False
     """Whether the temporary name is still this object's; another process may use it after that."""
 
+    def _begin(self) -> None:
+        """Make and lock what is written; it is removed if that fails, or is interrupted."""
+        _unfinished.add(self)
+        try:
+            self._create()
+            self._is_there = True
+        except BaseException:
+            self.abandon()
+            raise
+
     def __repr__(self) -> str:
         return f"{type(self).__name__}({str(self.target)!r})"
+
+    @abstractmethod
+    def _create(self) -> None:
+        """Make and lock what is written, under a temporary name that no living process holds."""
 
     @abstractmethod
     def complete(self) -> None:
@@ -52,13 +67,27 @@ class Partial(ABC):
     def _remove(self) -> None:
         """Remove what has the temporary name."""
 
+    @abstractmethod
+    def _remove_unheld(self) -> None:
+        """Remove what has the temporary name, unless another process holds it."""
+
     def discard(self) -> None:
         """Remove what was written, unless it is complete."""
         if self._is_there:
             self._is_there = False
             # removed while it is locked: the next process with this target makes its own
             self._remove()
+        self._end()
+
+    def abandon(self) -> None:
+        """Remove what was written, in whatever state an interrupt has left it."""
+        self.discard()
+        if hasattr(self, "path"):
+            self._remove_unheld()
+
+    def _end(self) -> None:
         self._close()
+        _unfinished.discard(self)
 
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, None
@@ -75,6 +104,22 @@ class Partial(ABC):
         self.discard()
         if isinstance(error, OSError) and error.errno in NO_SPACE:
             raise cannot_write(self.target, error) from error
+
+
+_unfinished: set[Partial] = set()
+"""What this process has begun, and neither completed nor discarded."""
+
+
+@atexit.register
+def remove_unfinished() -> None:
+    """Remove what an interrupt has left that came where nothing discards it: between the making of a file and its block."""
+    for partial in list(_unfinished):
+        partial.abandon()
+
+
+if sys.platform != "win32":
+    # what a forked process inherits is the work of its parent
+    os.register_at_fork(after_in_child=_unfinished.clear)
 
 
 class PartialFile(Partial):
@@ -95,44 +140,40 @@ class PartialFile(Partial):
             OutputError: The folder does not exist or cannot be written, the target is no regular file, or is being written.
         """
         _check(Path(target))
-        self.target = Path(os.path.realpath(target))
+        self.target, self._exclusive = Path(os.path.realpath(target)), exclusive
         try:
-            self.path = self._create(exclusive=exclusive)
+            self._begin()
         except OSError as error:
             raise OutputError(f"Cannot write in {self.target.parent}: {error.strerror}.") from error
-        self._is_there = True
 
-    def _create(self, *, exclusive: bool) -> Path:
-        """Create and lock the first temporary file that no living process holds."""
+    def _create(self) -> None:
         number = 0
         while True:
-            path = temporary_path(self.target, number)
+            self.path = temporary_path(self.target, number)
             try:
-                descriptor = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR | BINARY, 0o666)
+                self._descriptor = os.open(self.path, os.O_CREAT | os.O_EXCL | os.O_RDWR | BINARY, 0o666)
             except FileExistsError:
-                removed = _remove_stale(path)
-                if exclusive and removed is False:
+                removed = _remove_stale(self.path)
+                if self._exclusive and removed is False:
                     raise BusyOutputError(
                         f"{self.target} is being written by another run. Wait for its end, or choose another name."
                     ) from None
                 number += not removed
                 continue
-            lock(descriptor, wait=True)
-            if is_open_at(descriptor, path):
-                return self._opened(descriptor, path)
+            lock(self._descriptor, wait=True)
+            if is_open_at(self._descriptor, self.path):
+                self._keep_permissions()
+                return
             # another process took the file for a stale one before it was locked
-            os.close(descriptor)
+            self._close()
 
-    def _opened(self, descriptor: int, path: Path) -> Path:
-        """Give the new file the permissions of the one that it replaces, and keep its lock."""
+    def _keep_permissions(self) -> None:
+        """Give the new file the permissions of the one that it replaces."""
         with suppress(OSError):
-            os.chmod(path, stat.S_IMODE(self.target.stat().st_mode))
+            os.chmod(self.path, stat.S_IMODE(self.target.stat().st_mode))
         if sys.platform == "win32":
             # an open file can be neither renamed nor removed there
-            os.close(descriptor)
-        else:
-            self._descriptor = descriptor
-        return path
+            self._close()
 
     def complete(self) -> None:
         """Write the content through to the disk and give the file its name.
@@ -145,7 +186,7 @@ class PartialFile(Partial):
             # renamed while it is locked: without the lock another process would take it for a stale one
             os.replace(self.path, self.target)
             self._is_there = False
-            self._close()
+            self._end()
         except OSError as error:
             self.discard()
             raise cannot_write(self.target, error) from error
@@ -158,6 +199,9 @@ class PartialFile(Partial):
     def _remove(self) -> None:
         with suppress(OSError):
             self.path.unlink(missing_ok=True)
+
+    def _remove_unheld(self) -> None:
+        _remove_stale(self.path)
 
     def _sync(self) -> None:
         if self._descriptor is not None:

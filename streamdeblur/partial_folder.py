@@ -32,27 +32,25 @@ class PartialFolder(Partial):
         self.target, self.replace = Path(os.path.realpath(target)), replace
         make_folder(self.target.parent)
         try:
-            self.path = self._create()
+            self._begin()
         except OSError as error:
             raise OutputError(f"Cannot write in {self.target.parent}: {error.strerror}.") from None
-        self._is_there = True
 
-    def _create(self) -> Path:
-        """Make and lock the first temporary folder that no living process holds."""
+    def _create(self) -> None:
         number = 0
         while True:
-            path = temporary_path(self.target, number)
+            self.path = temporary_path(self.target, number)
             try:
-                path.mkdir()
+                self.path.mkdir()
             except FileExistsError:
-                number += not _remove_stale(path)
+                number += not _remove_stale(self.path)
                 continue
-            self._descriptor = open_folder(path)
+            self._descriptor = open_folder(self.path)
             if self._descriptor is None:
-                return path
+                return
             lock(self._descriptor, wait=True)
-            if is_open_at(self._descriptor, path):
-                return path
+            if is_open_at(self._descriptor, self.path):
+                return
             # another process took the folder for a stale one before it was locked
             self._close()
 
@@ -88,6 +86,9 @@ class PartialFolder(Partial):
 
     def _remove(self) -> None:
         shutil.rmtree(self.path, ignore_errors=True)
+
+    def _remove_unheld(self) -> None:
+        _remove_stale(self.path)
 
 
 def _remove_stale(folder: Path) -> bool:

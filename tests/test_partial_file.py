@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import itertools
 import os
 import signal
 import subprocess
@@ -9,12 +10,14 @@ import sys
 import textwrap
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from types import FrameType
 
 import pytest
 
+from streamdeblur import partial_file, partial_folder
 from streamdeblur.errors import OutputError
 from streamdeblur.files import check_target
-from streamdeblur.partial_file import PartialFile, write_file
+from streamdeblur.partial_file import PartialFile, remove_unfinished, write_file
 from streamdeblur.partial_folder import PartialFolder
 
 POSIX = pytest.mark.skipif(sys.platform == "win32", reason="Windows has no flock")
@@ -184,6 +187,70 @@ def test_no_descriptor_stays_open(tmp_path):
         write_file(tmp_path / "a.txt", "whole")
         PartialFile(tmp_path / "a.txt").discard()
     assert len(list(DESCRIPTORS.iterdir())) == before
+
+
+class Interruption:
+    """Raises KeyboardInterrupt before one of the bytecodes of the code that writes, counted from 1, as a signal may."""
+
+    FILES = (partial_file.__file__, partial_folder.__file__)
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def __call__(self, frame: FrameType, event: str, _: object) -> "Interruption | None":
+        if frame.f_code.co_filename not in self.FILES:
+            return None
+        frame.f_trace_opcodes = True
+        if event == "opcode":
+            self.left -= 1
+            if self.left == 0:
+                sys.settrace(None)
+                raise KeyboardInterrupt
+        return self
+
+
+def write_folder(target: Path, content: str) -> None:
+    with PartialFolder(target) as path:
+        (path / "file").write_text(content)
+
+
+@POSIX
+@pytest.mark.parametrize(("write", "file"), [(write_file, "a"), (write_folder, "a/file")])
+def test_wherever_an_interrupt_comes_the_file_is_whole_or_not_there(tmp_path, monkeypatch, write, file):
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+    outcomes = []
+    for number in itertools.count(1):
+        target = tmp_path / str(number) / "a"
+        target.parent.mkdir()
+        interruption = Interruption(number)
+        before = sys.gettrace()
+        sys.settrace(interruption)
+        try:
+            with contextlib.suppress(KeyboardInterrupt):
+                write(target, "whole")
+        finally:
+            sys.settrace(before)
+        remove_unfinished()
+        assert names(target.parent) in ([], ["a"]), number
+        if target.exists():
+            assert (target.parent / file).read_text() == "whole"
+        outcomes.append(target.exists())
+        write(target, "again")
+        assert (names(target.parent), (target.parent / file).read_text()) == (["a"], "again")
+        if interruption.left:
+            break
+    assert {True, False} == set(outcomes)
+
+
+@POSIX
+def test_a_forked_process_leaves_what_its_parent_writes(tmp_path):
+    with PartialFile(tmp_path / "a.txt") as path:
+        code = "import os, sys; from streamdeblur.partial_file import PartialFile; p = PartialFile(sys.argv[1]); p.path.touch()\n"
+        code += "if os.fork() == 0: sys.exit()\nos.wait(); assert p.path.exists()"
+        subprocess.run([sys.executable, "-c", code, str(tmp_path / "b.txt")], timeout=60, check=True)
+        path.write_text("whole")
+    # what the parent has not completed is gone at its end
+    assert names(tmp_path) == ["a.txt"]
 
 
 @POSIX

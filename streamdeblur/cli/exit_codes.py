@@ -19,6 +19,7 @@ from streamdeblur.cli.process import TRACEBACK
 from streamdeblur.cli.resuming import InterruptedWork
 from streamdeblur.cli.system_libraries import missing_library
 from streamdeblur.errors import StreamDeblurError
+from streamdeblur.partial_file import remove_unfinished
 
 FAILED = 1
 """A file of several failed."""
@@ -84,6 +85,7 @@ def _in_words(error: Exception) -> str:
 
 
 def _end_interrupted(left: str = "No partial output was left.", *, json: bool, err: bool) -> NoReturn:
+    remove_unfinished()
     # where a terminal was closed, there may be nobody to tell
     with suppress(OSError, ValueError):
         typer.echo(f"Interrupted. {left}", err=True)

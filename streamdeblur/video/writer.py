@@ -81,10 +81,12 @@ class Writer:
         self.partial = self._partial_file()
         try:
             self.container = av.open(str(self._muxed()), "w", format=kind, options=self._options())
-        except (ValueError, av.FFmpegError):
+            self._muxer = Muxer(self.container)
+        except BaseException as error:
             self.partial.discard()
-            raise OutputError(f"This FFmpeg cannot write {kind or target.suffix} files.") from None
-        self._muxer = Muxer(self.container)
+            if isinstance(error, ValueError | av.FFmpegError):
+                raise OutputError(f"This FFmpeg cannot write {kind or target.suffix} files.") from None
+            raise
         try:
             with self._explained(encoding=True):
                 describe_file(self.container, reader, self.warnings)
