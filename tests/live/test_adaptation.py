@@ -79,11 +79,12 @@ def test_a_slow_machine_restores_the_same_faces_in_small_crops_from_frame_to_fra
     for before, after in itertools.pairwise(shown):
         moved = {place: min(after, key=lambda x: abs(x - place)) for place in before}
         stayed = {place: other for place, other in moved.items() if abs(other - place) < 40}
-        # who loses a place has faded out, and who gets one fades in; a face that was late for once begins again
+        # who loses a place has faded out, and who gets one fades in
         assert all(before[place] <= 1 / FADE_FRAMES for place in before.keys() - stayed.keys())
         assert all(after[place] <= 1 / FADE_FRAMES for place in after.keys() - set(stayed.values()))
-        steps = [abs(before[place] - after[other]) for place, other in stayed.items()]
-        assert engine.late or max(steps, default=0.0) <= 1 / FADE_FRAMES + 1e-6
+        for place, other in stayed.items():
+            # a face that was late for once, as where other tests take the time, begins again
+            assert abs(after[other] - before[place]) <= 1 / FADE_FRAMES + 1e-6 or after[other] <= 1 / FADE_FRAMES
 
 
 @pytest.mark.slow

@@ -17,7 +17,6 @@ class SlowEngine:
     Attributes:
         seconds: For a crop of 256 px; others take the share of their area.
         submitted: The windows and strengths of each frame that has faces, in order.
-        late: Number of frames whose faces were not ready in time.
     """
 
     parallel = 1
@@ -26,7 +25,7 @@ class SlowEngine:
         self.name, self.reason, self.close, self.crop_sizes = engine.name, engine.reason, engine.close, engine.crop_sizes
         self.warm_up = engine.warm_up
         self.reader = engine.reader
-        self.seconds, self.submitted, self.late = seconds, [], 0
+        self.seconds, self.submitted = seconds, []
         self._engine = engine
 
     def takes(self, sizes):
@@ -52,7 +51,6 @@ class _SlowFaces:
         if in_time:
             return self._pending.paste(planes)
         self._pending.discard()
-        self._engine.late += 1
         return PasteOutcome(np.ones(self._count, np.bool_), np.zeros(self._count, np.bool_))
 
     def discard(self):
