@@ -93,6 +93,35 @@ def _spread(luma: Array, measures: Array) -> None:
 
 
 @kernel
+def _least_and_most_and_mean(values: Array) -> tuple[int, int, float]:
+    """The places of the smallest and of the largest value, and the mean.
+
+    NumPy's functions would do, but with them Numba imports SciPy's linear algebra whenever it loads the compiled kernel.
+    """
+    least, most, total = 0, 0, 0.0
+    for n in range(values.size):
+        total += values[n]
+        if values[n] < values[least]:
+            least = n
+        if values[n] > values[most]:
+            most = n
+    return least, most, total / values.size
+
+
+@kernel
+def _deviation_and_mean(values: Array) -> tuple[float, float]:
+    """Their standard deviation and mean; see `_least_and_most_and_mean`."""
+    total = 0.0
+    for value in values:
+        total += value
+    mean = total / values.size
+    squares = 0.0
+    for value in values:
+        squares += (value - mean) ** 2
+    return math.sqrt(squares / values.size), mean
+
+
+@kernel
 def _statistics_of_spread(measures: Array, out: Array) -> None:
     """How large the differences along each direction over each lag are, and by how much the largest of them stand out."""
     sizes, peaks = np.empty((len(LAGS), 4)), np.empty((len(LAGS), 4))
@@ -102,12 +131,13 @@ def _statistics_of_spread(measures: Array, out: Array) -> None:
             sizes[i, j] = math.log2(second + DIFFERENCE_FLOOR)
             peaks[i, j] = math.log2(fourth + DIFFERENCE_FLOOR * DIFFERENCE_FLOOR) - 2.0 * sizes[i, j]
     # the direction of the blur is that in which samples two apart differ least
-    weakest = sizes[1].argmin()
+    weakest, _, _ = _least_and_most_and_mean(sizes[1])
     for i in range(len(LAGS)):
-        least = sizes[i].argmin()
-        out[7 * i], out[7 * i + 1], out[7 * i + 2] = sizes[i, least], sizes[i].max(), sizes[i].mean()
+        least, most, mean = _least_and_most_and_mean(sizes[i])
+        out[7 * i], out[7 * i + 1], out[7 * i + 2] = sizes[i, least], sizes[i, most], mean
         out[7 * i + 3] = sizes[i, weakest]
-        out[7 * i + 4], out[7 * i + 5], out[7 * i + 6] = peaks[i, least], peaks[i].mean(), peaks[i].max()
+        _, most, mean = _least_and_most_and_mean(peaks[i])
+        out[7 * i + 4], out[7 * i + 5], out[7 * i + 6] = peaks[i, least], mean, peaks[i, most]
 
 
 @kernel
@@ -211,6 +241,6 @@ def face_statistics(crop: Array, begin: int, end: int, factor: int) -> Array:
     _sorted_energies(noise, measures[place:])
     _sorted_energies(edges, measures[place + len(SHARES) :])
     place += 2 * len(SHARES)
-    measures[place], measures[place + 1] = luma.std(), luma.mean()
+    measures[place], measures[place + 1] = _deviation_and_mean(luma.reshape(-1))
     _edges(luma, measures[place + 2 :])
     return statistics_of(measures)

@@ -7,6 +7,9 @@ import numpy as np
 from streamdeblur.kernels.checked import checked
 from streamdeblur.kernels.jit import Array, kernel
 
+LARGEST = np.finfo(np.float32).max
+"""Largest finite number of float32."""
+
 
 @checked(red="uint8 [n]", green="uint8 [n]", blue="uint8 [n]", out="uint8 [n, 3], written")
 @kernel
@@ -33,7 +36,6 @@ def quantise(images: Array, out: Array, finite: Array) -> None:
     """
     scale, half = np.float32(255.0), np.float32(0.5)
     lowest, highest = np.float32(0.0), np.float32(255.0)
-    largest = np.float32(np.finfo(np.float32).max)
     rgb = np.empty((3, images.shape[3]), np.uint8)
     for n in range(images.shape[0]):
         numbers = True
@@ -43,7 +45,7 @@ def quantise(images: Array, out: Array, finite: Array) -> None:
                 for x in range(line.size):
                     value = line[x]
                     # comparisons with NaN are false
-                    numbers &= abs(value) <= largest
+                    numbers &= abs(value) <= LARGEST
                     channel[x] = np.int32(min(max(value * scale + half, lowest), highest))
             interleave(rgb[0], rgb[1], rgb[2], out[n, y])
         finite[n] = numbers

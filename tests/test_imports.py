@@ -52,3 +52,14 @@ def import_packages(names: Sequence[str], missing: Sequence[str]) -> None:
     command = [sys.executable, "-c", IMPORT_PACKAGES, json.dumps(names), json.dumps(missing)]
     result = subprocess.run(command, capture_output=True, text=True)
     assert result.returncode == 0, result.stderr
+
+
+def test_kernels_that_are_compiled_are_loaded_without_the_linear_algebra_of_scipy():
+    """Numba imports it, which takes longer than loading all kernels, for those that call some of NumPy's functions."""
+    code = "import sys; from streamdeblur.warmup import compile_kernels; compile_kernels(memory=True); print(*sys.modules)"
+    # the first process may have to compile them
+    for _ in range(2):
+        done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    modules = done.stdout.split()
+    assert "numba" in modules
+    assert "scipy.linalg" not in modules
