@@ -7,7 +7,6 @@ from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -86,7 +85,7 @@ def draw_picture(planes: Planes, picture: NDArray[np.uint8], left: int, top: int
     below, beside = -picture.shape[0] % lines, -picture.shape[1] % columns
     whole = np.pad(picture, ((0, below), (0, beside), (0, 0)), mode="edge").astype(np.float32)
     for number, (across, down) in enumerate(steps):
-        reduced = cv2.resize(whole, (whole.shape[1] // across, whole.shape[0] // down), interpolation=cv2.INTER_AREA)
+        reduced = whole.reshape(whole.shape[0] // down, down, whole.shape[1] // across, across, 3).mean((1, 3))
         codes = np.rint(reduced @ planes.colour.from_rgb[number] + planes.colour.black[number])
         samples = np.rot90(_samples(planes, number), planes.turn)
         region = samples[(top + cut_top) // down :, (left + cut_left) // across :][: codes.shape[0], : codes.shape[1]]
