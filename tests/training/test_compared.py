@@ -110,6 +110,13 @@ def test_a_run_that_is_cut_off_resumes_to_the_same_state(tmp_path, faces, runs, 
     assert all(torch.equal(expected[key], resumed[key]) for key in expected)
 
 
+@pytest.mark.parametrize("name", METHODS)
+def test_a_run_may_end_with_whole_crops(tmp_path, faces, name):
+    config = config_of(tmp_path, name, images=4, whole_from=0.5)
+    train_compared(config, data_for(config, "compared", faces), tmp_path)
+    assert state_of(tmp_path)["images"] == 4
+
+
 @pytest.mark.parametrize(
     ("name", "outputs"), [(n, ["restored", "coarse"] if n == "chakrabarti" else ["restored"]) for n in METHODS]
 )
