@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streamdeblur import FaceDeblurrer
+from streamdeblur import FaceDeblurrer, weights
 from streamdeblur.errors import EngineError
 from streamdeblur.live.network_switch import NetworkSwitch
 from streamdeblur.live.options import LiveOptions
@@ -18,7 +18,7 @@ from streamdeblur.weights import AUTO
 from support.media.frames import plane_bytes
 from support.media.videos import VideoSpec, rgb_to_frame
 from support.memory_streams import recorded
-from support.models.networks import write_network
+from support.models.networks import write_network, write_shipped
 from support.servers import wait_until
 
 
@@ -39,11 +39,14 @@ def test_live_frames_wait_for_no_later_ones_and_nothing_is_remembered_over_a_pau
 
 
 @pytest.mark.parametrize("named", [None, "lite"])
-def test_without_a_name_a_live_stream_takes_the_network_that_is_fast_enough(named):
+def test_without_a_name_a_live_stream_takes_the_network_that_is_fast_enough(tmp_path, monkeypatch, named):
+    networks = write_shipped(tmp_path)
+    monkeypatch.setattr(weights, "files", lambda _: networks)
+    monkeypatch.setenv("STREAMDEBLUR_CACHE", str(tmp_path / "cache"))
     options = LiveOptions.load(None, network=named)
     assert options.restoration.in_real_time().network == Path(named or AUTO)
     restorer = Restorer(options.restoration)
-    assert restorer._deblurrer.network.preset == (named or known_choice(real_time=True))
+    assert restorer._deblurrer.network.path.stem == (named or known_choice(real_time=True))
     restorer.close()
 
 
