@@ -93,7 +93,7 @@ def _spread(luma: Array, measures: Array) -> None:
 
 
 @kernel
-def _least_and_most_and_mean(values: Array) -> tuple[int, int, float]:
+def _extremes_and_mean(values: Array) -> tuple[int, int, float]:
     """The places of the smallest and of the largest value, and the mean.
 
     NumPy's functions would do, but with them Numba imports SciPy's linear algebra whenever it loads the compiled kernel.
@@ -110,7 +110,7 @@ def _least_and_most_and_mean(values: Array) -> tuple[int, int, float]:
 
 @kernel
 def _deviation_and_mean(values: Array) -> tuple[float, float]:
-    """Their standard deviation and mean; see `_least_and_most_and_mean`."""
+    """Their standard deviation and mean; see `_extremes_and_mean`."""
     total = 0.0
     for value in values:
         total += value
@@ -131,12 +131,12 @@ def _statistics_of_spread(measures: Array, out: Array) -> None:
             sizes[i, j] = math.log2(second + DIFFERENCE_FLOOR)
             peaks[i, j] = math.log2(fourth + DIFFERENCE_FLOOR * DIFFERENCE_FLOOR) - 2.0 * sizes[i, j]
     # the direction of the blur is that in which samples two apart differ least
-    weakest, _, _ = _least_and_most_and_mean(sizes[1])
+    weakest, _, _ = _extremes_and_mean(sizes[1])
     for i in range(len(LAGS)):
-        least, most, mean = _least_and_most_and_mean(sizes[i])
+        least, most, mean = _extremes_and_mean(sizes[i])
         out[7 * i], out[7 * i + 1], out[7 * i + 2] = sizes[i, least], sizes[i, most], mean
         out[7 * i + 3] = sizes[i, weakest]
-        _, most, mean = _least_and_most_and_mean(peaks[i])
+        _, most, mean = _extremes_and_mean(peaks[i])
         out[7 * i + 4], out[7 * i + 5], out[7 * i + 6] = peaks[i, least], mean, peaks[i, most]
 
 

@@ -7,6 +7,7 @@ import errno
 import os
 import stat
 import sys
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -30,13 +31,47 @@ LOST = (*NO_SPACE, errno.EIO)
 
 
 class Partial(ABC):
-    """What is written beside its target, hidden under a temporary name and locked, until `complete` renames it.
+    """What is written under another name, `path`, and becomes `target` when it is complete.
 
     As a context manager it yields the path to write to; the end of the block completes it, an error discards it.
     """
 
     target: Path
     path: Path
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({str(self.target)!r})"
+
+    @abstractmethod
+    def complete(self) -> None:
+        """Write the content through to the disk and give it its name."""
+
+    @abstractmethod
+    def discard(self) -> None:
+        """Remove what was written, unless it is complete."""
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is None:
+            self.complete()
+            return
+        self.discard()
+        if isinstance(error, OSError) and error.errno in NO_SPACE:
+            raise cannot_write(self.target, error) from error
+
+
+_unfinished: dict[int, weakref.ref[Temporary]] = {}
+"""What this process has begun and neither completed nor discarded, by its `id`."""
+
+
+class Temporary(Partial):
+    """What is written beside its target, hidden under a temporary name and locked, until `complete` renames it.
+
+    It is removed with the last reference to it, and at the end of the process.
+    """
+
     _descriptor: int | None = None
     """Holds the lock; None where there are no locks."""
     _is_there = False
@@ -44,7 +79,7 @@ class Partial(ABC):
 
     def _begin(self) -> None:
         """Make and lock what is written; it is removed if that fails, or is interrupted."""
-        _unfinished.add(self)
+        _unfinished[id(self)] = weakref.ref(self)
         try:
             self._create()
             self._is_there = True
@@ -52,16 +87,9 @@ class Partial(ABC):
             self.abandon()
             raise
 
-    def __repr__(self) -> str:
-        return f"{type(self).__name__}({str(self.target)!r})"
-
     @abstractmethod
     def _create(self) -> None:
         """Make and lock what is written, under a temporary name that no living process holds."""
-
-    @abstractmethod
-    def complete(self) -> None:
-        """Write the content through to the disk and give it its name."""
 
     @abstractmethod
     def _remove(self) -> None:
@@ -69,7 +97,7 @@ class Partial(ABC):
 
     @abstractmethod
     def _remove_unheld(self) -> None:
-        """Remove what has the temporary name, unless another process holds it."""
+        """Remove what has the temporary name, unless another process holds it; nothing where there are no locks."""
 
     def discard(self) -> None:
         """Remove what was written, unless it is complete."""
@@ -87,34 +115,27 @@ class Partial(ABC):
 
     def _end(self) -> None:
         self._close()
-        _unfinished.discard(self)
+        _unfinished.pop(id(self), None)
 
     def _close(self) -> None:
         descriptor, self._descriptor = self._descriptor, None
         if descriptor is not None:
             os.close(descriptor)
 
-    def __enter__(self) -> Path:
-        return self.path
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        if error is None:
-            self.complete()
-            return
-        self.discard()
-        if isinstance(error, OSError) and error.errno in NO_SPACE:
-            raise cannot_write(self.target, error) from error
-
-
-_unfinished: set[Partial] = set()
-"""What this process has begun, and neither completed nor discarded."""
+    def __del__(self) -> None:
+        if id(self) in _unfinished:
+            with suppress(OSError):
+                self.abandon()
 
 
 @atexit.register
 def remove_unfinished() -> None:
-    """Remove what an interrupt has left that came where nothing discards it: between the making of a file and its block."""
-    for partial in list(_unfinished):
-        partial.abandon()
+    """Remove all that was begun and neither completed nor discarded, as where an interrupt came before the block that does so."""
+    for reference in list(_unfinished.values()):
+        partial = reference()
+        if partial is not None:
+            with suppress(OSError):
+                partial.abandon()
 
 
 if sys.platform != "win32":
@@ -122,7 +143,7 @@ if sys.platform != "win32":
     os.register_at_fork(after_in_child=_unfinished.clear)
 
 
-class PartialFile(Partial):
+class PartialFile(Temporary):
     """A file beside its target, hidden under a temporary name, until `complete` renames it.
 
     The file is locked while its process lives, so the next one with the same target removes what a killed process left behind.
@@ -160,20 +181,22 @@ class PartialFile(Partial):
                     ) from None
                 number += not removed
                 continue
-            lock(self._descriptor, wait=True)
+            if lock(self._descriptor, wait=True) is None:
+                # where there are no locks, no other process takes the file for a stale one
+                self._is_there = True
             if is_open_at(self._descriptor, self.path):
                 self._keep_permissions()
-                return
+                break
             # another process took the file for a stale one before it was locked
+            self._close()
+        if sys.platform == "win32":
+            # an open file can be neither renamed nor removed there
             self._close()
 
     def _keep_permissions(self) -> None:
         """Give the new file the permissions of the one that it replaces."""
         with suppress(OSError):
             os.chmod(self.path, stat.S_IMODE(self.target.stat().st_mode))
-        if sys.platform == "win32":
-            # an open file can be neither renamed nor removed there
-            self._close()
 
     def complete(self) -> None:
         """Write the content through to the disk and give the file its name.

@@ -9,10 +9,10 @@ from pathlib import Path
 from streamdeblur.errors import OutputError
 from streamdeblur.files import make_folder
 from streamdeblur.folder_lock import open_folder
-from streamdeblur.partial_file import Partial, is_open_at, lock, sync_file, sync_folder, temporary_path, writing
+from streamdeblur.partial_file import Temporary, is_open_at, lock, sync_file, sync_folder, temporary_path, writing
 
 
-class PartialFolder(Partial):
+class PartialFolder(Temporary):
     """A folder beside its target, hidden under a temporary name, until `complete` renames it.
 
     It is locked while its process lives, so the next one with the same target removes what a killed process left behind. As a
@@ -46,9 +46,9 @@ class PartialFolder(Partial):
                 number += not _remove_stale(self.path)
                 continue
             self._descriptor = open_folder(self.path)
-            if self._descriptor is None:
+            if self._descriptor is None or lock(self._descriptor, wait=True) is None:
+                # where there are no locks, no other process takes the folder for a stale one
                 return
-            lock(self._descriptor, wait=True)
             if is_open_at(self._descriptor, self.path):
                 return
             # another process took the folder for a stale one before it was locked
@@ -64,31 +64,39 @@ class PartialFolder(Partial):
             with writing(self.target):
                 _sync_tree(self.path)
                 self._rename()
-        finally:
-            self.discard()
+        except BaseException:
+            self.abandon()
+            raise
+        self._end()
         sync_folder(self.target.parent)
 
     def _rename(self) -> None:
         """Rename the folder; one that it replaces is moved aside first, and removed last."""
-        former = self.path.with_name(f"{self.path.name}.replaced")
-        is_replacing = self.replace and self.target.is_dir()
-        if is_replacing:
-            shutil.rmtree(former, ignore_errors=True)
-            os.rename(self.target, former)
-        try:
-            os.rename(self.path, self.target)
-        except BaseException:
-            if is_replacing:
-                os.rename(former, self.target)
-            raise
+        if self.replace and self.target.is_dir():
+            shutil.rmtree(self._former, ignore_errors=True)
+            os.rename(self.target, self._former)
+        os.rename(self.path, self.target)
         self._is_there = False
-        shutil.rmtree(former, ignore_errors=True)
+        self._remove_former()
+
+    @property
+    def _former(self) -> Path:
+        """Where the folder that is replaced waits until the new one has its name."""
+        return self.path.with_name(f"{self.path.name}.replaced")
+
+    def _remove_former(self) -> None:
+        """Remove the folder that was replaced, or give it back its name if nothing has taken its place."""
+        if os.path.isdir(self._former) and not os.path.lexists(self.target):
+            os.rename(self._former, self.target)
+        shutil.rmtree(self._former, ignore_errors=True)
 
     def _remove(self) -> None:
+        self._remove_former()
         shutil.rmtree(self.path, ignore_errors=True)
 
     def _remove_unheld(self) -> None:
-        _remove_stale(self.path)
+        if _remove_stale(self.path):
+            self._remove_former()
 
 
 def _remove_stale(folder: Path) -> bool:

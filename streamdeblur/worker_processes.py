@@ -13,6 +13,7 @@ from multiprocessing.context import SpawnProcess
 from typing import Any
 
 from streamdeblur.cores import work_beside
+from streamdeblur.partial_file import remove_unfinished
 
 _open: Callable[..., Executor] | None = None
 """What opens pools in place of `open_pool`."""
@@ -101,4 +102,5 @@ def _end_with_parent() -> None:
     parent = parent_process()
     if parent is not None:
         parent.join()
+        remove_unfinished()
         os._exit(1)

@@ -52,7 +52,16 @@ def pytest_sessionstart(session):
 
 def pytest_xdist_node_collection_finished(node):
     """No process gets a test before the kernels are compiled."""
-    assert node.config.stash[COMPILATION].wait() == 0
+    compilation = node.config.stash.get(COMPILATION, None)
+    assert compilation is None or compilation.wait() == 0
+
+
+def pytest_sessionfinish(session):
+    """Nor does the compilation outlive tests that were interrupted."""
+    compilation = session.config.stash.get(COMPILATION, None)
+    if compilation is not None:
+        compilation.kill()
+        compilation.wait()
 
 
 def pytest_xdist_auto_num_workers():

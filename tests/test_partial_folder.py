@@ -75,7 +75,8 @@ def test_next_run_removes_what_a_killed_one_left_and_not_what_a_living_one_write
     script = f"""
         import os, signal
         from streamdeblur.partial_folder import PartialFolder
-        (PartialFolder({str(tmp_path / "pairs")!r}).path / "half").touch()
+        partial = PartialFolder({str(tmp_path / "pairs")!r})
+        (partial.path / "half").touch()
         os.kill(os.getpid(), signal.SIGKILL)
     """
     done = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], timeout=60, check=False)

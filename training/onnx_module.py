@@ -89,10 +89,11 @@ class OnnxModule(nn.Module):
         with torch.no_grad():
             values = self._values(torch.zeros(1, 3, side, side))
         shapes = [tuple(values[output].shape) for *_, output in self._nodes]
-        coarser_than_half = [n for n, shape in enumerate(shapes) if len(shape) == 4 and side < 8 * shape[-1] < 4 * side]
-        if not coarser_than_half:
+        # between a sixth and a third of the side
+        of_a_quarter = [n for n, shape in enumerate(shapes) if len(shape) == 4 and side < 6 * shape[-1] < 2 * side]
+        if not of_a_quarter:
             raise InputError(f"{self._path} has no features of a quarter of the resolution: name another network.")
-        del self._nodes[coarser_than_half[-1] + 1 :]
+        del self._nodes[of_a_quarter[-1] + 1 :]
         self._output = self._nodes[-1][-1]
 
     def forward(self, images: Tensor) -> Tensor:

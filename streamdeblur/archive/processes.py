@@ -14,6 +14,7 @@ from streamdeblur.archive.pool import PoolWorker
 from streamdeblur.archive.tasks import Report, Task, TaskProgress
 from streamdeblur.archive.worker import Assignment, Worker, leave_warnings_to_reports
 from streamdeblur.archive.workers import devices_of_workers
+from streamdeblur.partial_file import remove_unfinished
 from streamdeblur.worker_processes import start_process
 
 WAIT_SECONDS = 1.0
@@ -159,6 +160,7 @@ def _work(assignment: Assignment, name: str, pipe: connection.Connection) -> Non
     except (EOFError, OSError):
         worker.close()
     except SystemExit:
+        remove_unfinished()
         # an orderly end would wait for engines in the midst of their work
         os._exit(1)
 

@@ -130,7 +130,6 @@ class SegmentWriter(Writer):
         self._file: BinaryIO | None = None
         self._summary: dict[str, object] = {}
         super().__init__(target, reader, encoding, side_by_side=side_by_side, threads=threads)
-        self._file = self.partial.path.open("wb")
 
     def describe(self, statistics: RestorationStatistics, **values: object) -> None:
         """Say how the segment was made: other fields of `SegmentContent`."""
@@ -150,6 +149,7 @@ class SegmentWriter(Writer):
 
     def _add_streams(self) -> None:
         self.stream = self._video_stream()
+        self._file = self.partial.path.open("wb")
 
     def _keep(self, packets: Sequence[av.Packet[av.VideoStream]]) -> None:
         assert self._file is not None

@@ -73,6 +73,9 @@ def draw_picture(planes: Planes, picture: NDArray[np.uint8], left: int, top: int
         left: Column of its first pixel in the upright picture, taken back to one where a chroma sample begins.
         top: Line of its first pixel, taken back in the same way.
     """
+    # most videos are written without anything drawn into them
+    import cv2
+
     components = planes.layout.components
     # columns and lines of the upright picture per sample
     steps = [(c.vertical, c.horizontal) if planes.turn % 2 else (c.horizontal, c.vertical) for c in components]
@@ -85,7 +88,7 @@ def draw_picture(planes: Planes, picture: NDArray[np.uint8], left: int, top: int
     below, beside = -picture.shape[0] % lines, -picture.shape[1] % columns
     whole = np.pad(picture, ((0, below), (0, beside), (0, 0)), mode="edge").astype(np.float32)
     for number, (across, down) in enumerate(steps):
-        reduced = whole.reshape(whole.shape[0] // down, down, whole.shape[1] // across, across, 3).mean((1, 3))
+        reduced = cv2.resize(whole, (whole.shape[1] // across, whole.shape[0] // down), interpolation=cv2.INTER_AREA)
         codes = np.rint(reduced @ planes.colour.from_rgb[number] + planes.colour.black[number])
         samples = np.rot90(_samples(planes, number), planes.turn)
         region = samples[(top + cut_top) // down :, (left + cut_left) // across :][: codes.shape[0], : codes.shape[1]]

@@ -26,17 +26,11 @@ class _Stdout(Partial):
     def __init__(self) -> None:
         self.target, self.path = Path("stdout"), Path(f"pipe:{descriptor_of(sys.stdout)}")
 
-    def _create(self) -> None:
-        """Do nothing: it is there."""
-
     def complete(self) -> None:
         """Do nothing: all was written."""
 
-    def _remove(self) -> None:
+    def discard(self) -> None:
         """Do nothing: what was written cannot be taken back."""
-
-    def _remove_unheld(self) -> None:
-        """Do nothing."""
 
 
 class StdoutWriter(Writer):

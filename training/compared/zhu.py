@@ -84,7 +84,7 @@ class History:
     def __call__(self, images: Tensor) -> Tensor:
         """Take images [N, 3, H, W] in; return as many, half of them former ones once there are enough."""
         if self._images is not None and self._images.shape[1:] != images.shape[1:]:
-            # crops of another size from here on
+            # one tensor holds images of one size
             self._images = None
         # as a checkpoint holds them
         returned, kept = images.clone(), images.half()
