@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
@@ -31,7 +30,7 @@ from streamdeblur.training.networks.compared.network import build_generator
 from streamdeblur.training.networks.compared.presets import ChakrabartiPreset, KupynPreset, NahPreset
 from streamdeblur.training.networks.deconvolution import reduced_luma
 from streamdeblur.training.validation import psnr
-from support.models.trainings import data_for, load
+from support.models.trainings import data_for, load, stopping_at
 
 TINY = {
     "nah": {"channels": 4, "blocks": 1, "critic": 1},
@@ -72,17 +71,6 @@ class CutOffError(Exception):
     """A training ends here, as a kill would end it."""
 
 
-def up_to(end, make):
-    """A maker of pairs that fails from the number `end` on."""
-
-    def sample(index, *arguments):
-        if index >= end:
-            raise CutOffError
-        return make(index, *arguments)
-
-    return sample
-
-
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory, faces):
     """The run of each method, three steps long and made when it is first used, with its configuration."""
@@ -102,7 +90,7 @@ def test_a_run_that_is_cut_off_resumes_to_the_same_state(tmp_path, faces, runs, 
     config, whole = runs(name)
     data = data_for(config, "compared", faces)
     with pytest.raises(CutOffError):
-        train_compared(config, replace(data, training=up_to(4, data.training)), tmp_path)
+        train_compared(config, stopping_at(4, data, CutOffError()), tmp_path)
     assert state_of(tmp_path)["images"] == 4
     train_compared(config, data, tmp_path)
     expected, resumed = tensors(state_of(whole)), tensors(state_of(tmp_path))
