@@ -181,10 +181,10 @@ class PartialFile(Temporary):
                     ) from None
                 number += not removed
                 continue
-            if lock(self._descriptor, wait=True) is None:
-                # where there are no locks, no other process takes the file for a stale one
-                self._is_there = True
+            lock(self._descriptor, wait=True)
             if is_open_at(self._descriptor, self.path):
+                # from here on, no other process takes the file for a stale one
+                self._is_there = True
                 self._keep_permissions()
                 break
             # another process took the file for a stale one before it was locked
