@@ -129,6 +129,10 @@ def test_each_variant_of_the_self_evaluation_trains_and_is_exported(tmp_path, fa
     network, metadata = open_trained(tmp_path / "run")
     assert (network.generator is None) == name.startswith("hg-disc")
     assert (network.hourglass is None) == name.startswith(("cgan-no-hg", "vanilla"))
+    if hourglass:
+        frozen, first = (part.hourglass.state_dict() for part in (network, open_trained(hourglass)[0]))
+        assert any("running_mean" in key for key in first)
+        assert all(torch.equal(values, frozen[key]) for key, values in first.items())
     assert metadata["preset"] == name
     assert metadata["training"] == "cgan: 4 images"
     assert export(tmp_path / "run", tmp_path / "network.onnx").difference < 1e-5

@@ -38,6 +38,8 @@ class BothPathways(nn.Module):
         self.hourglass = None if hourglass is None else hourglass.requires_grad_(generator is None)
         self.draft = None if draft is None else draft.requires_grad_(False)
         self.generator = generator
+        # nobody else sets this mode, and a module begins in training mode with all of its parts
+        self.train()
 
     def train(self, mode: bool = True) -> Self:
         """Set training mode; a frozen hourglass and a draft stay in evaluation mode."""
