@@ -38,7 +38,7 @@ class BothPathways(nn.Module):
         self.hourglass = None if hourglass is None else hourglass.requires_grad_(generator is None)
         self.draft = None if draft is None else draft.requires_grad_(False)
         self.generator = generator
-        # nobody else sets this mode, and a module begins in training mode with all of its parts
+        # a module begins in training mode with all of its parts, and a training does not set the mode
         self.train()
 
     def train(self, mode: bool = True) -> Self:
