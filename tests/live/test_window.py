@@ -6,6 +6,8 @@ import os
 import signal
 import subprocess
 import sys
+import threading
+from contextlib import suppress
 
 import numpy as np
 import pytest
@@ -49,17 +51,26 @@ def window_with_frames(screen):
     return seen[0]
 
 
+def write_frames(pipe):
+    """Write raw frames with contrast at every edge until nobody reads them any more."""
+    frame = np.random.default_rng(0).integers(0, 120, (HEIGHT, WIDTH, 3), np.uint8).tobytes()
+    with suppress(BrokenPipeError):
+        while True:
+            pipe.write(frame)
+
+
 def test_the_window_says_that_it_starts_and_then_shows_the_frames_alone(screen, environment, inverting_network, tmp_path):
-    arguments = ["--source", "pattern", "--size", f"{WIDTH}x{HEIGHT}", "--view", "split", "--seconds", "100"]
+    arguments = ["--source", "-", "--size", f"{WIDTH}x{HEIGHT}", "--format", "rgb24", "--view", "split"]
     network = ["--network", inverting_network, "--engine", "onnxruntime"]
     with open(tmp_path / "said", "w+b") as said:
-        process = start("live", *arguments, *network, env=environment, stderr=said, stdin=subprocess.DEVNULL)
+        process = start("live", *arguments, *network, env=environment, stderr=said, stdin=subprocess.PIPE)
+        writer = threading.Thread(target=write_frames, args=[process.stdin], daemon=True)
         try:
-            # before anything is opened: a dark window with a line of text
-            wait_until(lambda: screen.pixels().any())
+            # as long as no frame has come: a dark window with a line of text
             wait_until(lambda: (screen.pixels()[:300, :500] == GRAY).mean() > 0.9)
             assert (tmp_path / "said").read_text().splitlines() == ["Starting ... (the first start on a machine takes longer)"]
             assert (screen.pixels()[100:400] > 200).any()
+            writer.start()
             window = window_with_frames(screen)
         finally:
             process.kill()
@@ -68,7 +79,7 @@ def test_the_window_says_that_it_starts_and_then_shows_the_frames_alone(screen, 
     for edge in (window[-1], window[:, -1]):
         assert np.ptp(edge) > 20
     told = (tmp_path / "said").read_text()
-    assert f"test pattern, {WIDTH} x {HEIGHT}, 30 fps, to preview" in told
+    assert f"raw frames on stdin, {WIDTH} x {HEIGHT}, 30 fps, to preview" in told
     assert "Qt" not in told
     assert "QFont" not in told
 
