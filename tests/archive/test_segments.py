@@ -72,7 +72,7 @@ def packets(path):
         ("inverting", 6, {"side_by_side": True, "zoom": "faces"}),
         # the segments are shorter than the time over which their faces are followed
         ("inverting", 10, {}),
-        ("inverting", 15, {}),
+        pytest.param("inverting", 15, {}, marks=pytest.mark.slow),
     ],
 )
 def test_every_pixel_and_time_stamp_is_that_of_one_piece(
