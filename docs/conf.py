@@ -9,7 +9,7 @@ from pydantic import BaseModel
 from sphinx.application import Sphinx
 
 from streamdeblur import __version__
-from streamdeblur.options import ComposedSettings
+from streamdeblur.settings import ComposedSettings
 from streamdeblur.training.blur.scheme import BlurScheme
 
 project = "streamdeblur"

@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streamdeblur.errors import OptionError
-from streamdeblur.options import ComposedSettings, Settings, VideoOptions
+from streamdeblur.options import VideoOptions
+from streamdeblur.settings import ComposedSettings, Settings
 from streamdeblur.training.config import TrainingConfig
 
 FOREIGN = re.compile(

@@ -14,8 +14,8 @@ from streamdeblur.configs import TRAINING
 from streamdeblur.errors import OptionError
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.known_names import shown
-from streamdeblur.options import Settings
 from streamdeblur.setting_types import LARGEST_COUNT, LARGEST_SEED
+from streamdeblur.settings import Settings
 from streamdeblur.training.datasets.pair_sources import Direction
 from streamdeblur.training.datasets.recipe import Recipe
 from streamdeblur.training.networks.compared.presets import ComparedPreset

@@ -12,7 +12,7 @@ import yaml
 from streamdeblur.cli.options import described
 from streamdeblur.cli.panels import panel_of, place_of
 from streamdeblur.config_files import is_shipped
-from streamdeblur.options import UserSettings
+from streamdeblur.settings import UserSettings
 from streamdeblur.weights import REAL_TIME_NETWORK
 
 Configurable = Literal["video", "preview", "batch", "image", "live", "pipe", "serve"]

@@ -12,8 +12,8 @@ import typer
 from pydantic.fields import FieldInfo
 
 from streamdeblur.cli.parameters import NAME_OR_FILE
-from streamdeblur.options import Settings
 from streamdeblur.setting_messages import ValueType, in_words
+from streamdeblur.settings import Settings
 from streamdeblur.weights import AUTO, network_names
 
 Command = Callable[..., None]

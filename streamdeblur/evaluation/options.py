@@ -7,8 +7,8 @@ from typing import Annotated
 from pydantic import Field, field_validator
 
 from streamdeblur.evaluation.protocols import SCHEMES, AcceptsProtocols, BlurProtocol
-from streamdeblur.options import UserSettings
 from streamdeblur.setting_types import LARGEST_COUNT, LARGEST_SEED
+from streamdeblur.settings import UserSettings
 from streamdeblur.training.blur.scheme import BlurScheme
 
 

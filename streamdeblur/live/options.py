@@ -7,8 +7,9 @@ from typing import Literal
 from pydantic import Field
 
 from streamdeblur.configs import LIVE
-from streamdeblur.options import ComposedSettings, EncodingOptions, Overwrite, RestorationOptions, ShowFaces
+from streamdeblur.options import EncodingOptions, Overwrite, RestorationOptions, ShowFaces
 from streamdeblur.setting_types import Size
+from streamdeblur.settings import ComposedSettings
 
 PREVIEW = "preview"
 """The output that is a window."""

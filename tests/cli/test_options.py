@@ -14,7 +14,7 @@ from typer.main import get_command
 from streamdeblur.cli.app import LazyCommand, build_app
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.panels import OTHER, PANELS
-from streamdeblur.options import ComposedSettings, Settings
+from streamdeblur.settings import ComposedSettings, Settings
 
 
 class Part(Settings):

@@ -19,7 +19,7 @@ from pydantic import Field, model_validator
 
 from streamdeblur.kernels.intensity import write_codes
 from streamdeblur.kernels.sensor import write_noisy_codes
-from streamdeblur.options import Settings
+from streamdeblur.settings import Settings
 from streamdeblur.training.blur.broadcast import combed, sharpened, taped
 from streamdeblur.training.blur.compression import down_and_up, h264, jpeg
 from streamdeblur.training.blur.convolution import convolve

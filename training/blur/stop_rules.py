@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from streamdeblur.kernels.similarity import ssim
-from streamdeblur.options import Settings
 from streamdeblur.setting_types import LARGEST_COUNT
+from streamdeblur.settings import Settings
 from streamdeblur.training.blur.observation import Observation
 
 StoppedBy = Literal["overlap", "quality", "oscillation", "cut", "still", "longest", "end", "predefined"]

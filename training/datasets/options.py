@@ -6,8 +6,8 @@ from typing import Any
 
 from pydantic import Field
 
-from streamdeblur.options import Settings
 from streamdeblur.setting_types import LARGEST_COUNT, LARGEST_SIDE
+from streamdeblur.settings import Settings
 
 
 class FaceOptions(Settings):

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from streamdeblur.faces.window import CROP_SIZE
-from streamdeblur.options import Settings
+from streamdeblur.settings import Settings
 from streamdeblur.training.blur.averaging import Window
 from streamdeblur.training.blur.exposures import Pair, average_clip
 from streamdeblur.training.blur.response import open_response

@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator
 
-from streamdeblur.options import Settings
+from streamdeblur.settings import Settings
 from streamdeblur.training.blur.scheme import LONGEST, SPELLINGS, Accepts, BlurScheme, is_odd_length
 from streamdeblur.training.blur.sensor import Sensor
 from streamdeblur.training.blur.stop_rules import StopRules

@@ -9,8 +9,8 @@ from pydantic import Field
 
 from streamdeblur.config_files import read_config
 from streamdeblur.configs import LANDMARKS
-from streamdeblur.options import Settings
 from streamdeblur.setting_types import LARGEST_COUNT, LARGEST_SEED
+from streamdeblur.settings import Settings
 from streamdeblur.training.config import OptimiserSettings, Precision
 
 Width = Annotated[int, Field(ge=4, le=512, multiple_of=4)]

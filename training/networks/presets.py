@@ -7,7 +7,7 @@ from typing import Annotated, Literal, Self
 from pydantic import Field, model_validator
 
 from streamdeblur.network import LARGEST_MEMORY
-from streamdeblur.options import Settings
+from streamdeblur.settings import Settings
 
 Channels = Annotated[int, Field(ge=1, le=4096)]
 Blocks = Annotated[int, Field(ge=0, le=64)]

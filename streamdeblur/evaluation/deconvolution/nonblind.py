@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 from pydantic import Field
 
 from streamdeblur.evaluation.deconvolution.fourier import Kernel, LeastSquares, Planes, closed, gradients
-from streamdeblur.options import Settings
+from streamdeblur.settings import Settings
 
 Image = NDArray[np.uint8]
 SHRINKING_STEPS = 3

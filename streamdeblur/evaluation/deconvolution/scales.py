@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from pydantic import Field, field_validator
 
 from streamdeblur.evaluation.deconvolution.fourier import Kernel, Planes, closed
-from streamdeblur.options import Settings
+from streamdeblur.settings import Settings
 
 SMALLEST_SIDE = 3
 """Side in px of the kernel at the coarsest scale."""

@@ -19,7 +19,7 @@ from streamdeblur.evaluation.methods.memory import RULES, chosen, memory_tensors
 from streamdeblur.evaluation.methods.per_face import PerFaceMethod, files_digest
 from streamdeblur.onnx_session import open_on_cpu
 from streamdeblur.opening import ReopenedAfterFork
-from streamdeblur.options import Settings
+from streamdeblur.settings import Settings
 from streamdeblur.weights import default_network, network_path
 
 TYPES: dict[str, type[np.generic]] = {

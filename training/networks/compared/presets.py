@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from streamdeblur.options import Settings
+from streamdeblur.settings import Settings
 from streamdeblur.training.networks.presets import Blocks, Channels
 
 Weight = Annotated[float, Field(ge=0, le=1e9)]
