@@ -10,7 +10,7 @@ ALL = ("best", "fast")
 """Names of the settings for all other commands that restore faces."""
 
 TRAINING = (
-    "lite", "lite_clips", "lite_whole", "lite_sizes", "nano", "stream", "paper", "paper_small", "paper_small_whole",
+    "lite", "lite_clips", "lite_whole", "lite_sizes", "nano", "stream", "paper", "paper_small",
     "ablations/final", "ablations/cgan-no-hg", "ablations/cgan-no-hg-only-2mf2", "ablations/hg-disc", "ablations/hg-disc-vgg",
     "ablations/hg-vanilla-cgan", "ablations/hg-vanilla-cgan-vgg", "ablations/vanilla-cgan-vgg",
     "ablations/small/final", "ablations/small/cgan-no-hg", "ablations/small/cgan-no-hg-only-2mf2", "ablations/small/hg-disc",
