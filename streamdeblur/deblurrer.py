@@ -17,7 +17,7 @@ from streamdeblur.engines import Engine, FrameFaces, PendingFaces, open_engine
 from streamdeblur.engines.engine import PasteOutcome, checked_crops
 from streamdeblur.errors import EngineError, OptionError
 from streamdeblur.faces.decision import FaceDecision
-from streamdeblur.faces.detect import Detector, open_detector
+from streamdeblur.faces.detect import Detector, check_detector, open_detector
 from streamdeblur.faces.external import Detections
 from streamdeblur.faces.judged import JudgedFace
 from streamdeblur.faces.neighbours import neighbours_of_crops
@@ -156,6 +156,7 @@ class FaceDeblurrer:
         self.options = options.changed(**settings) if settings else options
         if self.options.always and self.options.threshold not in ("always", "normal"):
             logger.warning("threshold has no effect: always restores all faces.")
+        check_detector(self.options.detector)
         self._closed, self._remembers = False, memory
         self.work = FaceWork()
         self.decisions: list[FaceDecision] = []

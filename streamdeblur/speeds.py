@@ -24,6 +24,7 @@ from streamdeblur.engines import Engine, engine_choices, open_engine
 from streamdeblur.engines.registry import EIGHT_BITS, where_none_runs
 from streamdeblur.engines.tensorrt.library import LIBRARIES
 from streamdeblur.errors import EngineError, OutputError
+from streamdeblur.faces.detect import check_detector
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.network import Network
 from streamdeblur.options import RestorationOptions
@@ -94,8 +95,11 @@ def real_time_options(options: RestorationOptions) -> RestorationOptions:
     """Return the options for a stream in real time, with the network that 'auto' and the default stand for.
 
     Raises:
+        DetectorError: There is no such detector.
         EngineError: The engine is unknown, or none can run the networks.
     """
+    # a wrong name is told before the networks are measured, which takes seconds
+    check_detector(options.detector)
     options = options.in_real_time()
     if str(options.network) != AUTO:
         return options

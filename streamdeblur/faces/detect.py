@@ -50,19 +50,25 @@ def open_detector(name: str, engine: str = "auto", threads: GraphThreads | None 
     Raises:
         DetectorError: The name is unknown, or the weights cannot be loaded.
     """
-    family, _, source = name.partition(":")
+    check_detector(name)
     if name == "centerface":
         from streamdeblur.faces.centerface import CenterFace
 
         return CenterFace(engine, threads)
-    if family == "scrfd" and source:
-        from streamdeblur.faces.scrfd import Scrfd
+    from streamdeblur.faces.scrfd import Scrfd
 
-        return Scrfd(source, threads)
-    if Path(name).suffix == ".onnx":
-        from streamdeblur.faces.scrfd import Scrfd
+    return Scrfd(name.removeprefix("scrfd:"), threads)
 
-        return Scrfd(name, threads)
+
+def check_detector(name: str) -> None:
+    """Refuse the name of no detector, before anything that takes time is done with it.
+
+    Raises:
+        DetectorError: The name is unknown.
+    """
+    family, _, source = name.partition(":")
+    if name == "centerface" or (family == "scrfd" and source) or Path(name).suffix == ".onnx":
+        return
     raise DetectorError(
         f"Unknown detector {shown(name)}. {suggestion(name, ('centerface', 'scrfd:FILE.onnx', 'scrfd:PACK'))} "
         "centerface is embedded; a PACK is a model pack of InsightFace, such as scrfd:buffalo_s."

@@ -105,3 +105,11 @@ def test_the_recipes_for_clusters_as_processes(folder, tmp_path, quick, recipe):
     assert [process.wait(timeout=120) for process in running] == [0, 0, 0]
     assert {path.name for path in (tmp_path / "out").rglob("*.mkv")} == {"a.mkv", "b.mkv"}
     assert run("batch", folder, "--out", tmp_path / "out", "--json", *quick).json["skipped"] == 2
+
+
+def test_a_wrong_detector_is_told_before_the_networks_are_measured(folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("STREAMDEBLUR_CACHE", str(tmp_path / "cache"))
+    done = run("batch", folder, "--out", tmp_path / "out", "--network", "auto", "--detector", "centreface")
+    assert done.exit_code == 2
+    assert done.stderr.startswith("Error: Unknown detector 'centreface'. Did you mean 'centerface'?")
+    assert not list((tmp_path / "cache").rglob("*.json"))

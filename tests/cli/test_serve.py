@@ -44,7 +44,9 @@ def test_what_cannot_be_served_is_said(quick):
     assert "largest, a number of faces, track:ID, region:x,y,w,h" in refused("--only", "nobody")
 
 
-def test_what_cannot_restore_is_said_before_the_page_is_open(tmp_path):
+def test_what_cannot_restore_is_said_before_the_page_is_open(tmp_path, monkeypatch):
+    # as on a machine where the networks have not been measured yet: that would take seconds and be told
+    monkeypatch.setenv("STREAMDEBLUR_CACHE", str(tmp_path / "cache"))
     (tmp_path / "text.onnx").write_text("no network")
     one_channel = write_network(tmp_path / "one.onnx", "one channel", declared=["N", "C", 256, 256])
     for option, value, words in (
