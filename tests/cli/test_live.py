@@ -170,6 +170,7 @@ def test_keys_in_the_terminal(started, inverting):
             piece = os.read(process.stderr.fileno(), 4096)
             assert piece, said
             said += piece
+    assert b"test pattern, 320 x 240, 30 fps, to null" in said
     assert process.wait(60) == 0
     os.close(ours)
     os.close(theirs)
