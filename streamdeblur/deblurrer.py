@@ -17,7 +17,7 @@ from streamdeblur.engines import Engine, FrameFaces, PendingFaces, open_engine
 from streamdeblur.engines.engine import PasteOutcome, checked_crops
 from streamdeblur.errors import EngineError, OptionError
 from streamdeblur.faces.decision import FaceDecision
-from streamdeblur.faces.detect import Detector, check_detector, open_detector
+from streamdeblur.faces.detect import Detector, open_detector
 from streamdeblur.faces.external import Detections
 from streamdeblur.faces.judged import JudgedFace
 from streamdeblur.faces.neighbours import neighbours_of_crops
@@ -156,15 +156,12 @@ class FaceDeblurrer:
         self.options = options.changed(**settings) if settings else options
         if self.options.always and self.options.threshold not in ("always", "normal"):
             logger.warning("threshold has no effect: always restores all faces.")
-        check_detector(self.options.detector)
         self._closed, self._remembers = False, memory
         self.work = FaceWork()
         self.decisions: list[FaceDecision] = []
         self.threads = plan_threads("file" if throughput else "live", self.options.cores)
         """Threads that engine and detector are given, and how many frames of a `stream` are in flight."""
-        self.network = Network.read(
-            chosen_network(self.options.network, self.options.engine, real_time=False, device=self.options.device)
-        )
+        self.network = Network.read(chosen_network(self.options, real_time=False))
         with one_at_a_time():
             compile_kernels(memory=self.network.memory > 0)
         self.engine: Engine = open_engine(

@@ -70,40 +70,38 @@ class Speed:
 _Speeds = TypeAdapter(list[Speed])
 
 
-def chosen_network(network: str | Path, engine: str, *, real_time: bool, device: str = AUTO) -> Path:
-    """Return the file of a network; for 'auto' the best one that is fast enough on this machine.
+def chosen_network(options: RestorationOptions, *, real_time: bool) -> Path:
+    """Return the file of the network that is to restore; for 'auto' of the best one that is fast enough on this machine.
 
     Fast enough is what takes at most a third of the time between two frames for a face of 256 px, at 30 frames per second, or
     all of that time if no frame is waited for. If none is, it is the fastest one.
 
     Args:
-        network: 'auto', the name of a shipped network, or a file.
-        engine: Name of the engine that will run it.
+        options: Name the network, and the engine and the device that will run it.
         real_time: Whether frames are waited for.
-        device: Where it runs, see `engine_choices`.
 
     Raises:
+        DetectorError: There is no such detector.
         NetworkError: Neither a shipped network nor a file has this name.
         EngineError: The engine is unknown, or none can run the networks.
     """
-    if str(network) != AUTO:
-        return network_path(network)
-    return network_path(_fast_enough(seconds_of_networks(engine, device), real_time=real_time))
+    # a wrong name is told before the networks are measured, which takes seconds
+    check_detector(options.detector)
+    if str(options.network) != AUTO:
+        return network_path(options.network)
+    return network_path(_fast_enough(seconds_of_networks(options.engine, options.device), real_time=real_time))
 
 
 def real_time_options(options: RestorationOptions) -> RestorationOptions:
     """Return the options for a stream in real time, with the network that 'auto' and the default stand for.
 
     Raises:
-        DetectorError: There is no such detector.
+        DetectorError, NetworkError: There is no such detector or network.
         EngineError: The engine is unknown, or none can run the networks.
     """
-    # a wrong name is told before the networks are measured, which takes seconds
-    check_detector(options.detector)
     options = options.in_real_time()
-    if str(options.network) != AUTO:
-        return options
-    return options.changed(network=chosen_network(AUTO, options.engine, real_time=True, device=options.device))
+    path = chosen_network(options, real_time=True)
+    return options.changed(network=path) if str(options.network) == AUTO else options
 
 
 def known_choice(*, real_time: bool) -> str | None:

@@ -38,6 +38,11 @@ def shipped(tmp_path, monkeypatch):
     return folder
 
 
+def chosen(network, engine, *, real_time):
+    """The file of the network that the settings choose."""
+    return chosen_network(RestorationOptions(network=network, engine=engine), real_time=real_time)
+
+
 def remember(**ms):
     """Remember these milliseconds for a face of 256 px, by the networks, on every engine of this machine."""
     names = [choice.name for choice in engine_choices()]
@@ -54,7 +59,7 @@ def test_a_network_is_offered_as_soon_as_it_has_a_row_and_a_file(shipped):
     assert weights.network_names() == ["best", "quick", "absent"]
     assert weights.network_path("absent") == shipped / "absent.onnx"
     remember(best=90, quick=80, absent=7)
-    assert chosen_network("auto", ENGINE, real_time=True) == shipped / "absent.onnx"
+    assert chosen("auto", ENGINE, real_time=True) == shipped / "absent.onnx"
 
 
 def test_a_network_that_is_not_automatic_restores_only_where_it_is_named(shipped, monkeypatch):
@@ -62,9 +67,9 @@ def test_a_network_that_is_not_automatic_restores_only_where_it_is_named(shipped
     monkeypatch.setattr(weights, "TABLE", rows)
     write_network(shipped / "compared.onnx", "identity")
     assert weights.network_names() == ["best", "quick", "compared"]
-    assert chosen_network("compared", ENGINE, real_time=True) == shipped / "compared.onnx"
+    assert chosen("compared", ENGINE, real_time=True) == shipped / "compared.onnx"
     remember(best=90, quick=80, compared=1)
-    assert chosen_network("auto", ENGINE, real_time=True) == shipped / "quick.onnx"
+    assert chosen("auto", ENGINE, real_time=True) == shipped / "quick.onnx"
     assert {name for name, _ in speeds.seconds_of_networks(ENGINE)} == {"best", "quick"}
     measured = networks_at_hand(measured=True)
     assert [one.name for one in measured] == ["best", "quick", "compared"]
@@ -91,8 +96,8 @@ def test_the_networks_of_the_table_are_those_in_the_folder():
 def test_auto_takes_the_best_network_that_is_fast_enough(shipped, best, quick, for_files, live):
     remember(best=best, quick=quick)
     for engine in (ENGINE, "auto"):
-        assert chosen_network("auto", engine, real_time=False).stem == for_files
-        assert chosen_network(Path("auto"), engine, real_time=True).stem == live
+        assert chosen("auto", engine, real_time=False).stem == for_files
+        assert chosen(Path("auto"), engine, real_time=True).stem == live
     assert (known_choice(real_time=False), known_choice(real_time=True)) == (for_files, live)
     assert real_time_options(RestorationOptions()).network.stem == live
     with FaceDeblurrer(network="auto", engine=ENGINE) as deblurrer:
@@ -100,8 +105,8 @@ def test_auto_takes_the_best_network_that_is_fast_enough(shipped, best, quick, f
 
 
 def test_a_name_or_a_file_is_not_measured(shipped):
-    assert chosen_network("best", ENGINE, real_time=True) == shipped / "best.onnx"
-    assert chosen_network("mine.onnx", ENGINE, real_time=True) == Path("mine.onnx")
+    assert chosen("best", ENGINE, real_time=True) == shipped / "best.onnx"
+    assert chosen("mine.onnx", ENGINE, real_time=True) == Path("mine.onnx")
     assert known_speeds() == []
 
 
@@ -110,7 +115,7 @@ def test_another_engine_is_measured_where_the_first_cannot_run_the_networks(ship
     rows += [("onnxruntime", "best", 256, 20.0), ("onnxruntime", "quick", 256, 10.0)]
     columns = ("engine", "network", "crop_size", "ms")
     write_cached(speeds._cache_path(), json.dumps([dict(zip(columns, row, strict=True)) for row in rows]).encode())
-    assert chosen_network("auto", "auto", real_time=True).stem == "quick"
+    assert chosen("auto", "auto", real_time=True).stem == "quick"
 
 
 @pytest.mark.parametrize(
@@ -145,7 +150,7 @@ def test_the_engine_that_was_measured_as_faster_is_taken(shipped, openvino, onnx
 def test_the_first_run_measures_and_the_next_ones_remember(shipped, caplog):
     caplog.set_level("INFO")
     for _ in range(2):
-        chosen_network("auto", ENGINE, real_time=True)
+        chosen("auto", ENGINE, real_time=True)
     assert [record.getMessage()[:9] for record in caplog.records] == ["Measuring"]
     measured = known_speeds()
     assert [(one.engine, one.network, one.crop_size) for one in measured] == [
@@ -156,10 +161,10 @@ def test_the_first_run_measures_and_the_next_ones_remember(shipped, caplog):
 
 @pytest.mark.parametrize("damage", [b"", b"garbage", os.urandom(500)])
 def test_a_damaged_memory_is_measured_again(shipped, damage):
-    chosen_network("auto", ENGINE, real_time=True)
+    chosen("auto", ENGINE, real_time=True)
     speeds._cache_path().write_bytes(damage)
     assert known_speeds() == []
-    chosen_network("auto", ENGINE, real_time=True)
+    chosen("auto", ENGINE, real_time=True)
     assert len(known_speeds()) == 4
 
 
@@ -195,7 +200,7 @@ def test_writers_at_the_same_time_leave_a_whole_file(shipped):
 
 def test_without_a_cache_it_is_measured_in_each_run(shipped, monkeypatch):
     monkeypatch.setenv("STREAMDEBLUR_CACHE", "/dev/null")
-    assert chosen_network("auto", ENGINE, real_time=True).stem in ("best", "quick")
+    assert chosen("auto", ENGINE, real_time=True).stem in ("best", "quick")
     assert known_speeds() == []
 
 

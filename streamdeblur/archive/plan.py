@@ -16,7 +16,6 @@ from streamdeblur.archive.manifest import MANIFEST, Header, Manifest, Record
 from streamdeblur.archive.shards import Shard
 from streamdeblur.archive.tasks import Task, identity, version
 from streamdeblur.archive.worker import network_checksum, remove_segments, segment_path
-from streamdeblur.faces.detect import check_detector
 from streamdeblur.jobs import batch
 from streamdeblur.jobs.video import cuts_of
 from streamdeblur.options import VideoOptions
@@ -66,13 +65,10 @@ def header_of(options: VideoOptions, folder: Path) -> tuple[Header, VideoOptions
         NetworkError, DetectorError: There is no such network or detector.
         OutputError: The manifest that is there cannot be read.
     """
-    restoration = options.restoration
-    check_detector(restoration.detector)
-    path = chosen_network(restoration.network, restoration.engine, real_time=False, device=restoration.device)
-    if str(restoration.network) == AUTO:
-        named = Path(_former_network(folder) or path.stem)
-        path = chosen_network(named, restoration.engine, real_time=False, device=restoration.device)
-        options = options.changed(network=named)
+    path = chosen_network(options.restoration, real_time=False)
+    if str(options.restoration.network) == AUTO:
+        options = options.changed(network=Path(_former_network(folder) or path.stem))
+        path = chosen_network(options.restoration, real_time=False)
     return Header(_settings(options), network_checksum(path)), options
 
 

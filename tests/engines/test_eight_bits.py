@@ -17,6 +17,7 @@ from streamdeblur.errors import EngineError, NetworkError
 from streamdeblur.faces.window import FaceWindow, crop
 from streamdeblur.network import Network
 from streamdeblur.onnx_session import open_on_cpu
+from streamdeblur.options import RestorationOptions
 from streamdeblur.video.planes import array_planes
 from streamdeblur.weights import network_names, network_path
 from support.models.convolution import write_convolution
@@ -147,7 +148,8 @@ def test_a_network_without_eight_bits_counts_in_floating_point(tmp_path, monkeyp
     rows = [{"engine": engine, "network": name, "crop_size": 256, "ms": ms} for (engine, name), ms in times.items()]
     write_cached(speeds._cache_path(), json.dumps(rows).encode())
     assert speeds.seconds_of_networks("auto") == {("best", 256): 0.04, ("quick", 256): 0.01}
-    assert (speeds.known_choice(real_time=True), speeds.chosen_network("auto", "auto", real_time=True).stem) == ("quick", "quick")
+    assert speeds.known_choice(real_time=True) == "quick"
+    assert speeds.chosen_network(RestorationOptions(network="auto"), real_time=True).stem == "quick"
 
 
 def test_auto_measures_both_before_it_chooses(tmp_path, monkeypatch):

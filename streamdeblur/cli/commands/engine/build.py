@@ -22,7 +22,7 @@ def command(quiet: Quiet = False, json: Json = False, **settings: object) -> Non
         from streamdeblur.speeds import chosen_network
 
         options, library = RestorationOptions.validated(settings), installed_library()
-        network = Network.read(chosen_network(options.network, library.name, real_time=False))
+        network = Network.read(chosen_network(options.changed(engine=library.name), real_time=False))
         with needs_extra(library.name, "Building engines"):
             import pycuda.driver  # noqa: F401
 
