@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import http.client
+import json
 import os
 import re
 import resource
@@ -139,3 +140,20 @@ def head(port, method, path, *lines):
     """The request line and the headers of a request of the page, and further lines."""
     own = f"127.0.0.1:{port}".encode()
     return b"\r\n".join([b"%s %s HTTP/1.1" % (method, path), b"Host: " + own, b"Origin: http://" + own, *lines, b"", b""])
+
+
+def connected(port, sent=b""):
+    """A connection of its own over which these bytes were sent."""
+    connection = socket.create_connection(("127.0.0.1", port), timeout=20)
+    connection.sendall(sent)
+    return connection
+
+
+def half_upload(port):
+    """The begin of an upload that promises more than it sends."""
+    return head(port, b"POST", b"/restore", b"X-Name: a.png", b"Content-Length: 1000") + b"x"
+
+
+def error_of(content):
+    """The message of a response that refuses."""
+    return json.loads(content)["error"]
