@@ -4,8 +4,8 @@ python benchmarks/self_evaluation.py WORK --hourglass RUN --pairs PAIRS --symmet
 
 Besides the eight variants, the whole method is trained without each of its terms, and on pairs whose windows grow symmetrically.
 All see equal numbers of images. PAIRS are made by
-`streamdeblur dataset pairs TRAINING_CLIPS PAIRS --scheme vla:sequential --every 3` (symmetric ones by `--scheme vla`), the
-hourglass by `streamdeblur train hourglass paper_small`, and faces.onnx by
+`streamdeblur dataset pairs TRAINING_CLIPS PAIRS --scheme vla:sequential --every 3 --config ablations/small/final` (symmetric ones
+by `--scheme vla`), the hourglass by `streamdeblur train hourglass paper_small`, and faces.onnx by
 `python -m streamdeblur.training.dlib_network faces.onnx`. CLIPS are of other people. WORK keeps runs, networks and results, so
 that what was stopped goes on. `--page docs/results.md` writes the tables into the page.
 """
@@ -40,19 +40,23 @@ VARIANTS = (
 WHOLE = "final"
 """What all others are tested against."""
 TERMS: dict[str, dict[str, Any]] = {
-    "final-no-adversarial": {"cgan": {"weights": {"adversarial": 0, "projection": 0}}},
+    "final-no-discriminator": {"cgan": {"weights": {"adversarial": 0, "projection": 0}}},
+    "final-no-adversarial": {"cgan": {"weights": {"adversarial": 0}}},
     "final-no-projection": {"cgan": {"weights": {"projection": 0}}},
     "final-no-gradient": {"cgan": {"weights": {"gradient": 0}}},
     "final-one-pathway": {"network": {"generator": {"sharp_pathway": False}}, "cgan": {"weights": {"reconstruction": 0}}},
 }
-"""The whole method without a term (the second pathway goes with its reconstruction term): what differs."""
+"""The whole method without a term, or without all that needs the discriminator: what differs. The second pathway goes with its
+reconstruction term, which is all that trains it."""
 SYMMETRIC = "final-symmetric"
 """The whole method on windows that grow at both sides."""
-SEVERAL = ("final", "hg-vanilla-cgan", "cgan-no-hg")
+SEVERAL = ("final", "cgan-no-hg", "hg-vanilla-cgan", "hg-vanilla-cgan-vgg", *TERMS, SYMMETRIC)
 """The variants that decide: they differ by one part each, and are trained with every seed; the others with the first one."""
-PROTOCOLS = ("pravg:7", "vla:sequential", "synthetic:markov")
-SHOWN = ("psnr", "ssim", "auc", "failure", "cosine")
+PROTOCOLS = ("pravg:7", "vla:sequential", "vla", "synthetic:markov")
+SHOWN = ("psnr", "ssim", "auc", "auc_second", "failure", "cosine")
 FACES = 216
+STRIDE = 7
+"""Frames between the faces of a clip at least, so that no two windows of PrAvg 7 overlap."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +138,7 @@ def evaluate(folders: Folders, planned: Sequence[tuple[str, int]]) -> ResultFold
     methods = ["blurred", *(f"onnx:{folders.network(variant, seed)}" for variant, seed in planned), "oracle"]
     out = folders.work / "evaluation"
     streamdeblur(
-        "evaluate", folders.clips, "--protocol", ",".join(PROTOCOLS), "--limit", FACES, "--runs", 0,
+        "evaluate", folders.clips, "--protocol", ",".join(PROTOCOLS), "--limit", FACES, "--stride", STRIDE, "--runs", 0,
         "--methods", ",".join(methods), "--out", out,
     )  # fmt: skip
     return ResultFolder(out)

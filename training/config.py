@@ -182,7 +182,7 @@ class TrainingConfig(Settings):
         Raises:
             OptionError: The file cannot be read, or a key or value is not valid.
         """
-        return cls.validated(_with_base(path), path)
+        return cls.validated(read_training_config(path), path)
 
     @property
     def takes_step_1(self) -> Literal["--hourglass", "--init"] | None:
@@ -206,8 +206,12 @@ class TrainingConfig(Settings):
         return step.recipe or self.recipe
 
 
-def _with_base(path: Path, *, levels: int = MOST_BASES) -> dict[str, Any]:
-    """The content of a file merged into the configurations that its key ``base`` names, each merged into those before it."""
+def read_training_config(path: Path, *, levels: int = MOST_BASES) -> dict[str, Any]:
+    """Return the content of a file, merged into the configurations that its key ``base`` names, each into those before it.
+
+    Raises:
+        OptionError: A file cannot be read, or names a base that is none.
+    """
     content = read_config(path, TRAINING)
     base = content.pop("base", [])
     bases = base if isinstance(base, list) else [base]
@@ -216,7 +220,7 @@ def _with_base(path: Path, *, levels: int = MOST_BASES) -> dict[str, Any]:
             raise OptionError(f"In {path}: base: must be the name of a configuration, or a list of names (got {shown(name)}).")
         if not levels:
             raise OptionError(f"In {path}: base: more than {MOST_BASES} files, each the base of the one before.")
-    return reduce(_merged, [*(_with_base(Path(name), levels=levels - 1) for name in bases), content])
+    return reduce(_merged, [*(read_training_config(Path(name), levels=levels - 1) for name in bases), content])
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -43,6 +43,8 @@ class CaseMaker:
     seed: int
     noise: float = 0.0
     """Standard deviation in code values of the noise of the blurry faces."""
+    stride: int = 1
+    """Frames between the sharp faces of a clip at least, where they are chosen by windows of frames."""
 
     def still(self, still: EvaluationStill) -> Iterator[Case]:
         """Make the one case of a picture; none where the scheme needs a clip.
@@ -56,6 +58,8 @@ class CaseMaker:
 
     def clip(self, clip: EvaluationClip) -> Iterator[Case]:
         """Make the cases of a clip: one for each frame, or for each one that is the middle of an average.
+
+        Synthetic blur takes the sharp frames of VLA (Sec. 5.2 of the paper), so that both blur the same faces.
 
         They come in an order in which any number of first ones is evenly spread over the clip.
 
@@ -73,7 +77,7 @@ class CaseMaker:
             for window in self._windows(frames, random):
                 yield self._average(clip, frames, window, view_of(frames, window.middle))
             return
-        for number in spread(len(frames.frames), random):
+        for number in self._numbers(clip, frames, random):
             view = view_of(frames, number)
             face = face_in(frames, number, view, view.pixels(frames.frames[number], self.response))
             yield self._of_face(clip, case_name(clip, number), face, {"frame": number})
@@ -123,13 +127,21 @@ class CaseMaker:
             record=self.record(crop) | blurry.record,
         )  # fmt: skip
 
+    def _numbers(self, clip: EvaluationClip, frames: FrameSequence, random: np.random.Generator) -> Iterator[int]:
+        """The numbers of the frames that are blurred by themselves."""
+        if self.scheme.kind == "synthetic":
+            maker = replace(self, scheme=BlurScheme("vla", growth="sequential"))
+            yield from (window.middle for window in maker._windows(frames, maker.random(clip.name)))
+        else:
+            yield from spread(len(frames.frames), random)
+
     def _windows(self, frames: FrameSequence, random: np.random.Generator) -> Iterator[Window]:
         distinct = distinct_frames(observe(frames.frames, frames.boxes, frames.landmarks))
         middles: set[int] = set()
         for place in spread(len(distinct), random):
             window = find_window(distinct, place, self.scheme, self.response)
             # windows that grow sequentially from different frames may have the same middle, which names the case
-            if window is not None and window.middle not in middles:
+            if window is not None and all(abs(window.middle - other) >= self.stride for other in middles):
                 middles.add(window.middle)
                 yield window
 

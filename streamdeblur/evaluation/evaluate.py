@@ -95,7 +95,7 @@ def _case_set(protocol: BlurProtocol, data: DataSet, options: EvaluationOptions)
         runs = list(protocol.runs(*wanted))
         cases = [run[-1] for run in runs]
         return CaseSet(str(protocol), cases, comparisons=comparisons_of(data, cases), runs=runs)
-    cases = list(protocol.cases(*wanted))
+    cases = list(protocol.cases(*wanted, options.stride))
     sequences = protocol.sequences(data, options.runs, SEQUENCE_LENGTH, options.seed, options.response, options.noise)
     return CaseSet(str(protocol), cases, sequences, comparisons=comparisons_of(data, cases))
 

@@ -41,6 +41,13 @@ class EvaluationOptions(UserSettings):
         le=100,
         description="Leave out faces whose blurry picture has a PSNR above this (dB): they show hardly any blur.",
     )
+    stride: int = Field(
+        default=1,
+        ge=1,
+        le=LARGEST_COUNT,
+        description="Frames between the sharp faces of a clip at least (pravg, vla and synthetic); PrAvg windows do not overlap "
+        "with a stride of their length.",
+    )
     landmark_detector: str = Field(
         default="dlib", description="Landmark detector: dlib, heatmap[:FILE], mesh[:FILE], insightface[:FILE] or none."
     )

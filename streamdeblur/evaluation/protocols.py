@@ -7,7 +7,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -48,8 +48,9 @@ class BlurProtocol:
     - ``vla``: as many frames as the paper's rules allow (variable length averaging, Sec. 3.4), a frame at either side of the
       sharp one at a time; ``vla:sequential``: one frame after the other, as the paper describes it;
     - ``pravg+camera:L``, ``vla+camera``: the same with the shake of a hand-held camera, over 4 to 24 px;
-    - ``synthetic``: one random kernel of 4 to 34 px, on pictures or frames of clips, of either family; ``synthetic:markov``: of
-      those of Kupyn et al. 2018, as in the paper's tests; ``synthetic:handshake``: in the manner of Hradis et al. 2015;
+    - ``synthetic``: one random kernel of 4 to 34 px, on pictures or on the sharp frames of ``vla:sequential``, of either family;
+      ``synthetic:markov``: of those of Kupyn et al. 2018, as in the paper's tests; ``synthetic:handshake``: in the manner of
+      Hradis et al. 2015;
     - ``real-blur``: the frames of clips that were blurred when they were filmed; the nearest sharp frame of the same track is the
       reference of the person (Sec. 5.6; `real_blur`);
     - ``as-is``: faces that are blurry already, with a sharp reference of the person or without;
@@ -88,6 +89,7 @@ class BlurProtocol:
         response: str = "identity",
         noise: float = 0.0,
         visible: float | None = None,
+        stride: int = 1,
     ) -> Iterator[Case]:
         """Make blurry faces of a data set.
 
@@ -103,13 +105,14 @@ class BlurProtocol:
             response: The camera response: identity, srgb, gamma:EXPONENT or fitted:FILE.json.
             noise: Standard deviation in code values of the noise of the blurry faces.
             visible: PSNR in dB above which a blurry face shows hardly any blur, and is left out; None keeps all.
+            stride: Frames between the sharp faces of a clip at least, where they are chosen by windows of frames.
 
         Raises:
             InputError: The data cannot serve this protocol, or (at the end) there was no case; the message says what it needs.
             OptionError: The response is unknown.
         """
-        maker = self._maker(data, seed, response, noise)
-        return self._make(data, limit, maker.seed, lambda item: _visible(_made_of(item, maker), visible, lambda case: case))
+        maker = replace(self._maker(data, seed, response, noise), stride=stride)
+        return self._make(data, limit, seed, lambda item: _visible(_made_of(item, maker), visible, lambda case: case))
 
     def runs(
         self,

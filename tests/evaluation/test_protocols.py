@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from itertools import islice
+from itertools import islice, pairwise
 
 import cv2
 import numpy as np
@@ -119,6 +119,25 @@ def test_sequential_windows_are_cases_whose_middles_differ(clips, footage):
     for case in found[::5]:
         window = vla(distinct[case.group], case.record["first"], identity(), growth="sequential")
         assert (case.record["frame"], case.record["last"]) == (window.middle, window.frames[-1])
+
+
+@pytest.mark.parametrize("name", ["pravg:7", "vla:sequential", "synthetic"])
+def test_a_stride_keeps_the_sharp_faces_of_a_clip_apart(clips, name):
+    protocol = BlurProtocol.parse(name)
+    found = list(protocol.cases(clips, None, 0, stride=7))
+    assert {case.name for case in found} < {case.name for case in cases(name, clips)}
+    for clip in ("slow", "fast"):
+        middles = sorted(case.record["frame"] for case in found if case.group == clip)
+        assert len(middles) >= 2
+        assert min(np.diff(middles)) >= 7
+    windows = sorted((case.group, case.record["first"], case.record["last"]) for case in found if name == "pravg:7")
+    assert all(one[2] < other[1] for one, other in pairwise(windows) if one[0] == other[0])
+
+
+def test_synthetic_blur_takes_the_sharp_faces_of_vla(clips):
+    synthetic, averaged = (cases(name, clips) for name in ("synthetic:markov", "vla:sequential"))
+    assert [case.name for case in synthetic] == [case.name for case in averaged]
+    assert all(np.array_equal(a.sharp, b.sharp) for a, b in zip(synthetic, averaged, strict=True))
 
 
 def test_the_family_of_synthetic_blur_can_be_chosen(stills):

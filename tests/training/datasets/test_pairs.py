@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from streamdeblur.cli.commands.dataset.pairs import recipe_of
 from streamdeblur.errors import InputError
 from streamdeblur.training.blur.reverse import SAME_BLUR_DB
 from streamdeblur.training.datasets.pair_maker import PairMaker
@@ -139,3 +142,17 @@ def test_the_command_takes_a_recipe(tmp_path, built):
     done = run("dataset", "pairs", built[0], tmp_path / "out", "--scheme", "pravg:4")
     assert done.exit_code == 2
     assert "pravg:4" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("config", "expected"),
+    [("ablations/small/final", (("identity",), 21)), ("paper", (("identity",), 255)), ("own", (("gamma:2.2",), 9))],
+)
+def test_pairs_are_those_of_step_2_of_a_configuration_with_its_bases(tmp_path, monkeypatch, config, expected):
+    # what the base says is changed by the configuration, and the step has the last word
+    (tmp_path / "own.yaml").write_text(
+        "base: paper\nrecipe: {rules: {longest: 5}}\ncgan: {recipe: {rules: {longest: 9}, responses: ['gamma:2.2']}}\n"
+    )
+    monkeypatch.chdir(tmp_path)
+    recipe = recipe_of(Path("own.yaml" if config == "own" else config))
+    assert (recipe.responses, recipe.rules.longest) == expected

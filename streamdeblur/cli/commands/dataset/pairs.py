@@ -13,8 +13,6 @@ from streamdeblur.cli.dataset import Out, Overwrite, ShardMegabytes, Workers, ru
 from streamdeblur.cli.exit_codes import handle_errors
 from streamdeblur.cli.options import with_settings
 from streamdeblur.cli.parameters import Json, Quiet
-from streamdeblur.config_files import read_config
-from streamdeblur.configs import TRAINING
 from streamdeblur.errors import OptionError
 from streamdeblur.training.datasets.pairs import PairOptions
 
@@ -27,7 +25,7 @@ __all__ = ["OPTIONAL_VALUES", "command"]
 Clips = Annotated[Path, typer.Argument(help="A data set of clips, made by 'dataset build'.")]
 RecipeFile = Annotated[
     Path | None,
-    typer.Option("--config", help="YAML file with a recipe: rules of VLA, camera response; with --draw all of it."),
+    typer.Option("--config", help="Configuration of a training, or a recipe: rules of VLA, camera response; with --draw all."),
 ]
 Count = Annotated[int | None, typer.Option("--draw", min=1, help="Sample this many pairs instead, as a training samples them.")]
 Stills = Annotated[Path | None, typer.Option(help="Stills for the synthetic blur of --draw.")]
@@ -55,7 +53,7 @@ def command(
         from streamdeblur.training.datasets.pairs import build_pairs
         from streamdeblur.training.datasets.sampled_pairs import build_sampled_pairs
 
-        recipe = _recipe(config)
+        recipe = recipe_of(config)
         if draw is None:
             work = partial(build_pairs, clips, out, PairOptions.validated({**settings, "recipe": recipe}))
         else:
@@ -64,12 +62,22 @@ def command(
         run_build(work, out, workers=workers, ray=ray, shard_mb=shard_mb, overwrite=overwrite, quiet=quiet, json=json)
 
 
-def _recipe(config: Path | None) -> Recipe:
-    """The recipe of a configuration: that of a training's, or a file that is nothing but a recipe."""
+def recipe_of(config: Path | None) -> Recipe:
+    """Return the recipe of step 2 of a training's configuration, or of a file that is nothing but a recipe; the default for None.
+
+    Raises:
+        OptionError: The file cannot be read, or a setting is not valid.
+    """
+    from streamdeblur.training.config import TrainingConfig, read_training_config
     from streamdeblur.training.datasets.recipe import Recipe
 
-    content = read_config(config, TRAINING) if config else {}
-    return Recipe.validated(content.get("recipe", content), config)
+    if config is None:
+        return Recipe()
+    content = read_training_config(config)
+    if content.keys() & TrainingConfig.model_fields.keys():
+        training = TrainingConfig.validated(content, config)
+        return training.recipe_of(training.cgan)
+    return Recipe.validated(content, config)
 
 
 def _only_split(clips: Path) -> tuple[Split, Path]:
