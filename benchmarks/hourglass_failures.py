@@ -1,9 +1,10 @@
 """What a network of two steps makes of faces of which its first step fails (Fig. 24 of the paper).
 
-python benchmarks/hourglass_failures.py DATA WORK --network paper-small --protocol synthetic:markov
+python benchmarks/hourglass_failures.py DATA WORK --protocol synthetic:markov
 
-DATA is what `streamdeblur evaluate` takes. Faces are grouped by what the first step, the output `coarse` of the network, gains in
-PSNR over the blurry face; each row tells how much the whole network gains on those faces. WORK keeps the results.
+DATA is what `streamdeblur evaluate` takes; the network is `paper-small`. Faces are grouped by what the first step, the output
+`coarse` of the network, gains in PSNR over the blurry face; each row tells how much the whole network gains on those faces. WORK
+keeps the results.
 """
 
 from __future__ import annotations
@@ -20,7 +21,11 @@ from scipy.stats import spearmanr
 
 from harness import markdown
 from streamdeblur.evaluation.results import ResultFolder
+from streamdeblur.evaluation.statistics import mean_interval
 
+WHOLE = "onnx:paper-small"
+FIRST_STEP = f"{WHOLE}?output=coarse"
+"""The output of the hourglass alone."""
 GROUPS = 4
 """Groups of equally many faces."""
 
@@ -29,34 +34,58 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path)
     parser.add_argument("work", type=Path)
-    parser.add_argument("--network", default="paper-small")
     parser.add_argument("--protocol", default="synthetic:markov")
     parser.add_argument("--limit", type=int, default=0, help="faces at most; 0: all")
     arguments = parser.parse_args()
-    first, whole = f"onnx:{arguments.network}?output=coarse", f"onnx:{arguments.network}"
     options = ["--protocol", arguments.protocol, "--limit", str(arguments.limit), "--runs", "0"]
-    command = ["evaluate", str(arguments.data), *options, "--methods", f"blurred,{first},{whole}", "--out", str(arguments.work)]
+    command = [
+        "evaluate",
+        str(arguments.data),
+        *options,
+        "--methods",
+        f"blurred,{FIRST_STEP},{WHOLE}",
+        "--out",
+        str(arguments.work),
+    ]
     subprocess.run([sys.executable, "-m", "streamdeblur", *command], check=True, stdout=sys.stderr)
-    print(table(*gains(ResultFolder(arguments.work), arguments.protocol, first, whole)))
+    print(table(*gains(ResultFolder(arguments.work), arguments.protocol)))
 
 
-def gains(results: ResultFolder, protocol: str, first: str, whole: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def gains(results: ResultFolder, protocol: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The gains in dB of the first step and of the whole network over the blurry face: float64 [N] each."""
-    faces = [face for face in results_of(results, protocol).values() if first in face and whole in face]
-    blurred, *others = (np.array([face[name].metrics["psnr"] for face in faces]) for name in ("blurred", first, whole))
+    faces = [face for face in results_of(results, protocol).values() if FIRST_STEP in face and WHOLE in face]
+    blurred, *others = (np.array([face[name].metrics["psnr"] for face in faces]) for name in ("blurred", FIRST_STEP, WHOLE))
     return others[0] - blurred, others[1] - blurred
 
 
 def table(first: NDArray[np.float64], whole: NDArray[np.float64]) -> str:
-    """A row for each group of faces, from those of which the first step gains least, and their rank correlation."""
+    """A row for each group of faces, from those of which the first step gains least, with 95 % intervals over faces.
+
+    A sentence tells the means over all, and the rank correlation of both gains.
+    """
     rows = []
     for group in np.array_split(np.argsort(first), GROUPS):
         low, high = first[group].min(), first[group].max()
-        worse = f"{100 * (whole[group] < 0).mean():.0f} %"
-        rows.append([f"{low:+.1f} to {high:+.1f} dB", str(len(group)), f"{whole[group].mean():+.2f} dB", worse])
+        rows.append([f"{low:+.1f} to {high:+.1f} dB", str(len(group)), shown(whole[group]), worse(whole[group])])
     found = spearmanr(first, whole)
     head = ["gain of the first step", "faces", "mean gain of the whole network", "worse than the blurry face"]
-    return markdown(head, rows) + f"\n\nRank correlation of both gains: {found.statistic:.2f} (p {found.pvalue:.2g})."
+    told = (
+        f"All {len(first)} faces: the first step alone gains {shown(first)} ({worse(first)} are worse than the blurry ones), the "
+        f"whole network {shown(whole)} ({worse(whole)}). "
+        f"Rank correlation of both gains: {found.statistic:.2f} (p {found.pvalue:.2g})."
+    )
+    return f"{markdown(head, rows)}\n\n{told}"
+
+
+def shown(gains: NDArray[np.float64]) -> str:
+    """The mean of gains in dB and its interval."""
+    found = mean_interval(gains, [str(number) for number in range(len(gains))])
+    return f"{found.value:+.2f} dB [{found.low:+.2f} to {found.high:+.2f}]"
+
+
+def worse(gains: NDArray[np.float64]) -> str:
+    """The share of faces that are worse than the blurry ones."""
+    return f"{100 * (gains < 0).mean():.0f} %"
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import cv2
@@ -27,9 +28,35 @@ COLUMNS = 6
 SIDE = 192
 """Side of a picture in pixels; with landmarks twice the side of a face."""
 QUALITY = 92
+FOLDER = "results"
+"""The folder of the pictures, beside the page."""
 
 Results = Mapping[str, Mapping[str, FaceResult]]
 """By case and method."""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """A picture of three faces as all methods of an evaluation restore them."""
+
+    name: str
+    description: str
+    """For those who do not see it."""
+    columns: int
+    side: int
+    """Of each face in pixels."""
+    landmarks: bool = False
+    by: str = "onnx:lite"
+    """The method whose gain chooses the faces."""
+
+
+def write_sheet_of(sheet: Sheet, folder: ResultFolder, protocol: str, page: Path) -> str:
+    """Write a sheet beside a page; returns the Markdown that shows it."""
+    results = results_of(folder, protocol)
+    rows = (pictures_of(folder, protocol, case, results, landmarks=sheet.landmarks) for case in cases_of(results, 3, sheet.by))
+    target = page.parent / FOLDER / f"{sheet.name}.jpg"
+    write_sheet(target, [sheet_of(row, sheet.side, sheet.columns) for row in rows])
+    return f"![{sheet.description}]({FOLDER}/{target.name})"
 
 
 def results_of(folder: ResultFolder, protocol: str) -> Results:
@@ -63,7 +90,8 @@ def pictures_of(folder: ResultFolder, protocol: str, case: str, results: Results
 
 def title_of(method: str) -> str:
     """A short name for a picture."""
-    return {"blurred": "blurry", "oracle": "sharp"}.get(method) or short_name(method)
+    name = {"blurred": "blurry", "oracle": "sharp"}.get(method) or short_name(method)
+    return f"{name}, step 1" if "output=coarse" in method else name
 
 
 def sheet_of(pictures: Mapping[str, Image], side: int, columns: int) -> Image:

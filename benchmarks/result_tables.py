@@ -12,11 +12,17 @@ from scipy.stats import kendalltau
 
 from harness import markdown
 from streamdeblur.evaluation.columns import COLUMNS
+from streamdeblur.evaluation.evaluate import TIMED
 from streamdeblur.evaluation.summary import LOWER, UNRANKED
 
 PAPER = Path(__file__).parents[1] / "docs" / "methods.md"
 """Has the tables of the paper."""
-PAPER_TABLE = "AUC of the landmark errors up to 0.08, and the share of the gap in percent"
+PAPER_TABLES = {
+    "auc": "AUC of the landmark errors up to 0.08, and the share of the gap in percent",
+    "failure": "Landmark failures, in percent: errors above 0.08",
+    "ssim": "SSIM (Tables 5, 6 and 7;",
+}
+"""The words before the paper's table of each metric."""
 PAPER_METHODS = {
     "krishnan": "Krishnan 2011", "babacan": "Babacan 2012", "zhang": "Zhang 2013", "xu": "Xu 2013", "pan-l0": "Pan 2014b",
     "exemplars": "Pan 2014a", "dark-channel": "Pan 2016", "chakrabarti": "Chakrabarti 2016", "nah": "Nah 2017",
@@ -73,7 +79,7 @@ def metrics_of(summary: Summary) -> str:
     """All metrics of one protocol, with a row for each method."""
     names = [name for name in (*TITLES, "error", "sharpness") if any(name in row["figures"] for row in summary["rows"])]
     verified = any(row["verification"] for row in summary["rows"])
-    head = ["method", *(COLUMNS[name].title for name in names), *(["verification %"] if verified else []), "ms"]
+    head = ["method", *(COLUMNS[name].title for name in names), *(["verification %"] if verified else [])]
     costs = {name: _costs(_shown_values(name, _figures(name, summary)), COLUMNS[name].more_is_better) for name in names}
     rows = []
     for row in summary["rows"]:
@@ -83,7 +89,7 @@ def metrics_of(summary: Summary) -> str:
         if verified:
             found = row["verification"]
             cells.append(f"{100 * found['mean']:.1f} ± {100 * found['deviation']:.1f}" if found else "")
-        rows.append([f"`{row['method']}`", *cells, f"{row['milliseconds']:.0f}" if row["milliseconds"] else ""])
+        rows.append([f"`{row['method']}`", *cells])
     return f"`{summary['protocol']}`, {summary['faces']} faces of {summary['groups']} clips or pictures:\n\n" + markdown(
         head, rows
     )
@@ -118,32 +124,47 @@ def metric_table(name: str, summaries: list[Summary]) -> str:
 
 
 def time_table(summaries: list[Summary]) -> str:
-    """Milliseconds of each method for one face alone: medians over the protocols."""
+    """Milliseconds of each method for one face alone: the median over the protocols, and the least and the most of them."""
     times: dict[str, list[float]] = {}
     for summary in summaries:
         for row in summary["rows"]:
             times.setdefault(row["method"], []).extend([row["milliseconds"]] if row["milliseconds"] else [])
-    rows = [[f"`{method}`", f"{sorted(found)[len(found) // 2]:.0f}"] for method, found in times.items() if found]
-    return "Milliseconds for one face of 256 x 256 pixels:\n\n" + markdown(["method", "ms"], rows)
+    rows = [
+        [f"`{method}`", f"{sorted(found)[len(found) // 2]:.0f}", f"{min(found):.0f} to {max(found):.0f}"]
+        for method, found in times.items()
+        if found
+    ]
+    title = (
+        f"Milliseconds for one face of 256 x 256 pixels: median and range of {len(summaries)} protocols, {TIMED} faces of each"
+    )
+    return f"{title}:\n\n" + markdown(["method", "ms", "range"], rows)
 
 
 def order_table(summaries: list[Summary]) -> str:
-    """How far the methods are in the paper's order by AUC: Kendall's tau over those that both have, with the blurred faces."""
+    """How far the methods are in the paper's order: Kendall's tau over those that both have, with the blurred faces."""
     rows = []
     for summary in summaries:
-        published = paper_figures().get(PAPER_PROTOCOLS.get(summary["protocol"], ""))
-        figures = _column(summary, lambda row: row["figures"].get("auc"))
-        common = [method for method in PAPER_METHODS if method in figures] if published else []
-        if published and len(common) > 2:
-            theirs = [published[PAPER_METHODS[method]] for method in common]
-            ours = [figures[method]["value"] for method in common]
-            first, here = (", ".join(f"`{name}`" for name in _best(common, values)) for values in (theirs, ours))
-            rows.append([summary["protocol"], str(len(common)), rank_agreement(theirs, ours), first, here])
+        orders = {name: _both_orders(name, summary) for name in PAPER_TABLES}
+        if not orders["auc"]:
+            continue
+        first, here = (", ".join(f"`{name}`" for name in _best(values)) for values in orders["auc"])
+        taus = [rank_agreement(*map(list, (order.values() for order in both))) if both else "" for both in orders.values()]
+        rows.append([summary["protocol"], str(len(orders["auc"][0])), *taus, first, here])
     title = (
-        "The order by AUC of the methods that the paper has, too, `blurred` among them, beside the paper's (Kendall's tau: 1 is "
-        "the same order, 0 no relation, -1 the reverse order)"
+        "The order of the methods that the paper has, too, `blurred` among them, beside the paper's (Kendall's tau: 1 is the "
+        "same order, 0 no relation, -1 the reverse order), and the first three by AUC"
     )
-    return f"{title}:\n\n" + markdown(["protocol", "methods", "tau", "first three in the paper", "first three here"], rows)
+    taus = [f"tau of {name}" for name in ("AUC", "failures", "SSIM")]
+    return f"{title}:\n\n" + markdown(["protocol", "methods", *taus, "in the paper", "here"], rows)
+
+
+def _both_orders(metric: str, summary: Summary) -> tuple[dict[str, float], dict[str, float]] | None:
+    """The paper's figures of a metric and ours, of the methods that both have; None of fewer than three."""
+    published = paper_figures(metric).get(PAPER_PROTOCOLS.get(summary["protocol"], ""), {})
+    figures = _figures(metric, summary)
+    common = [method for method, theirs in PAPER_METHODS.items() if method in figures and theirs in published]
+    theirs = {method: published[PAPER_METHODS[method]] for method in common}
+    return (theirs, {method: figures[method]["value"] for method in common}) if len(common) > 2 else None
 
 
 def rank_agreement(theirs: list[float], ours: list[float]) -> str:
@@ -152,8 +173,8 @@ def rank_agreement(theirs: list[float], ours: list[float]) -> str:
     return f"{found.statistic:.2f} (p {found.pvalue:.2f})"
 
 
-def _best(names: list[str], values: list[float]) -> list[str]:
-    return [name for _, name in sorted(zip(values, names, strict=True), reverse=True)[:3]]
+def _best(values: Mapping[str, float]) -> list[str]:
+    return sorted(values, key=lambda name: (values[name], name), reverse=True)[:3]
 
 
 @cache
@@ -164,9 +185,9 @@ def paper_rows(title: str) -> dict[str, dict[str, str]]:
     return {row[0]: dict(zip(head, row, strict=True)) for row in rows}
 
 
-def paper_figures() -> dict[str, dict[str, float]]:
-    """AUC by protocol and method."""
-    rows = paper_rows(PAPER_TABLE)
+def paper_figures(metric: str = "auc") -> dict[str, dict[str, float]]:
+    """The paper's figures of a metric by protocol and method."""
+    rows = paper_rows(PAPER_TABLES[metric])
     return {
         protocol: {method: float(row[protocol].split()[0]) for method, row in rows.items()}
         for protocol in PAPER_PROTOCOLS.values()
@@ -200,11 +221,10 @@ def share_table(summaries: list[Summary]) -> str:
 
 def stability_table(summaries: list[Summary]) -> str:
     """Temporal stability: the change of a restored video from frame to frame, in percent of the sharp video's."""
-    columns = [{one["method"]: one["share"]["value"] for one in summary["steadiness"]} for summary in summaries]
+    columns = [{one["method"]: one["share"] for one in summary["steadiness"]} for summary in summaries]
 
     def cell(number: int, method: str) -> str:
-        value = columns[number].get(method)
-        return "" if value is None else f"{value:.0f}"
+        return _shown(columns[number].get(method), ".0f", worse=False)
 
     return _table("Change between frames, % of the sharp video's", summaries, cell)
 

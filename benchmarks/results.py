@@ -3,9 +3,10 @@
 python benchmarks/results.py WORK --clips CLIPS --stills STILLS --networks FOLDER --exemplars STILLS            # prints them
 python benchmarks/results.py WORK --clips CLIPS --page docs/results.md                                # and writes the page
 
-Each kind of data is a folder as `streamdeblur evaluate` takes it; the tables of data that are not given stay as they are in the
-page. WORK keeps all results, so that what was stopped goes on, and new methods are added. The networks of the compared methods
-(nah.onnx, kupyn.onnx, zhu.onnx, chakrabarti.onnx; made by `streamdeblur train compared` and `export`) are read from FOLDER.
+With `--page`, curves and pictures are written beside the page as well. Each kind of data is a folder as `streamdeblur evaluate`
+takes it; the tables of data that are not given stay as they are in the page. WORK keeps all results, so that what was stopped
+goes on, and new methods are added. The networks of the compared methods (nah.onnx, kupyn.onnx, zhu.onnx, chakrabarti.onnx; made
+by `streamdeblur train compared` and `export`) are read from FOLDER.
 """
 
 from __future__ import annotations
@@ -17,10 +18,14 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from result_plots import curve_table
+from hourglass_failures import FIRST_STEP, WHOLE, gains
+from hourglass_failures import table as table_of_gains
+from picture_rows import Sheet, write_sheet_of
+from result_plots import curve_table, identity_table
 from result_tables import Summary, comparison_tables, one_table, short_name
 
 from streamdeblur.evaluation.results import ResultFolder
@@ -35,6 +40,42 @@ SOME = ("blurred", "xu", *LEARNED, *OURS, "oracle")
 
 
 @dataclass(frozen=True)
+class Evaluated:
+    """What an evaluation has left, for what its report does not have."""
+
+    name: str
+    results: ResultFolder
+    protocols: Sequence[str]
+    page: Path | None
+    """The page beside which pictures are written; None where tables are only printed."""
+
+
+def curves(found: Evaluated) -> list[str]:
+    """Curves of the first methods of each protocol."""
+    return [curve_table(found.results, found.name, found.protocols, found.page)] if found.page else []
+
+
+def identities(found: Evaluated) -> list[str]:
+    """The distributions of the cosines of all methods."""
+    return [identity_table(found.results, found.name, found.protocols[0], found.page)] if found.page else []
+
+
+def pictures(found: Evaluated, sheets: Sequence[Sheet]) -> list[str]:
+    """Pictures of some faces as all methods restore them."""
+    return [write_sheet_of(sheet, found.results, found.protocols[0], found.page) for sheet in sheets] if found.page else []
+
+
+def steps(found: Evaluated) -> list[str]:
+    """What the network of the paper gains on faces of which its first step gains more or less."""
+    return [table_of_gains(*gains(found.results, found.protocols[0]))]
+
+
+def no_tables(_: list[Summary]) -> list[str]:
+    """None of the report's."""
+    return []
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """One call of `streamdeblur evaluate`, and the tables that it makes."""
 
@@ -44,8 +85,8 @@ class Evaluation:
     options: tuple[str, ...]
     methods: tuple[str, ...]
     tables: Callable[[list[Summary]], list[str]]
-    curves: bool = False
-    """Whether the page shows curves of each protocol."""
+    more: Callable[[Evaluated], list[str]] | None = None
+    """Makes what the report does not have."""
 
     def command(self, folders: Mapping[str, str], work: Path) -> list[str]:
         """The arguments of `streamdeblur`, with the methods that can be opened."""
@@ -58,16 +99,34 @@ EVALUATIONS = (
         "clips", "clips",
         ("--protocol", "pravg:7,pravg:9,pravg:11,pravg:15,pravg:21,vla:sequential,synthetic:markov",
          "--limit", "216", "--runs", "0"),
-        ALL, comparison_tables, curves=True,
+        ALL, comparison_tables, curves,
     ),
     Evaluation("camera", "clips", ("--protocol", "vla+camera:sequential", "--limit", "216", "--runs", "0"), SOME, one_table),
-    Evaluation("annotated", "landmarks", ("--protocol", "synthetic:markov", "--limit", "0"), ALL, one_table),
+    Evaluation("annotated", "landmarks", ("--protocol", "synthetic:markov", "--limit", "0"), ALL, one_table, curves),
+    Evaluation(
+        "portraits", "portraits", ("--protocol", "synthetic:markov", "--limit", "9", "--runs", "0"), ALL, no_tables,
+        partial(pictures, sheets=(
+            Sheet("methods", "Three blurry portraits, what each method makes of them, and the sharp ones", columns=8, side=144),
+            Sheet("landmarks", "The same with the landmarks that are found in them", columns=8, side=200, landmarks=True),
+        )),
+    ),
+    Evaluation(
+        "steps", "landmarks", ("--protocol", "synthetic:markov", "--limit", "0", "--runs", "0"),
+        ("blurred", FIRST_STEP, WHOLE), no_tables, steps,
+    ),
+    Evaluation(
+        "failures", "portraits", ("--protocol", "synthetic:markov", "--limit", "9", "--runs", "0"),
+        ("blurred", FIRST_STEP, WHOLE, "oracle"), no_tables,
+        partial(pictures, sheets=(
+            Sheet("failures", "Three blurry portraits, the first step, both steps, and the sharp ones", 4, 240, by=WHOLE),
+        )),
+    ),
     Evaluation("light", "stills", ("--protocol", "synthetic", "--response", "srgb", "--limit", "200"), SOME, one_table),
     Evaluation("sharp", "stills", ("--protocol", "sharp", "--limit", "200"), SOME, one_table),
     Evaluation("steadiness", "clips", ("--protocol", "pravg:11", "--limit", "18", "--runs", "8"), ALL, one_table),
-    Evaluation("real", "clips", ("--protocol", "real-blur", "--limit", "0"), ALL, one_table, curves=True),
-    Evaluation("footage", "footage", ("--protocol", "real-blur", "--limit", "0"), ALL, one_table, curves=True),
-    Evaluation("lfw", "lfw", ("--protocol", "synthetic:markov", "--limit", "300"), SOME, one_table),
+    Evaluation("real", "clips", ("--protocol", "real-blur", "--limit", "0"), ALL, one_table, identities),
+    Evaluation("footage", "footage", ("--protocol", "real-blur", "--limit", "0"), ALL, one_table, identities),
+    Evaluation("lfw", "lfw", ("--protocol", "synthetic:markov", "--limit", "0"), ALL, one_table),
     Evaluation("videos", "videos", ("--protocol", "pravg:7,pravg:11", "--limit", "200", "--runs", "0"), ALL, one_table),
 )  # fmt: skip
 
@@ -79,6 +138,7 @@ def main() -> None:
     parser.add_argument("--stills", help="pictures of such people")
     parser.add_argument("--footage", help="clips of any people, of which the frames that were filmed blurred are taken")
     parser.add_argument("--landmarks", help="pictures with 68 points annotated by hand")
+    parser.add_argument("--portraits", help="pictures of people who may be shown")
     parser.add_argument("--lfw", help="Labeled Faces in the Wild")
     parser.add_argument("--videos", help="clips of which several show the same person")
     parser.add_argument("--networks", help="folder of the networks of compared methods; those that it lacks are left out")
@@ -100,14 +160,14 @@ def main() -> None:
 
 
 def evaluated(one: Evaluation, folders: Mapping[str, str], work: Path, more: Sequence[str], page: Path | None = None) -> str:
-    """Run one evaluation; returns its tables, and the command that repeats them; for a page its curves as well."""
+    """Run one evaluation; returns its tables, and the command that repeats them; for a page its curves and pictures as well."""
     command = one.command(folders, work)
     subprocess.run([sys.executable, "-m", "streamdeblur", *command, *more], check=True)
     report: dict[str, Any] = json.loads((work / one.name / "report.json").read_text())
     tables = one.tables([renamed(summary) for summary in report["protocols"]])
-    if page and one.curves:
+    if one.more:
         protocols = [summary["protocol"] for summary in report["protocols"]]
-        tables.append(curve_table(ResultFolder(work / one.name), one.name, protocols, page))
+        tables += one.more(Evaluated(one.name, ResultFolder(work / one.name), protocols, page))
     return "\n\n".join([*tables, f"```sh\nstreamdeblur {shown_command(command, folders, work)}\n```"])
 
 

@@ -223,9 +223,10 @@ def result_tables():
     return script("result_tables")
 
 
-def protocol_summary(protocol, auc):
+def protocol_summary(protocol, auc, *metrics):
     rows = [
-        {"method": name, "figures": {"auc": {"value": value, "low": value - 0.01, "high": value + 0.01}},
+        {"method": name,
+         "figures": {metric: {"value": value, "low": value - 0.01, "high": value + 0.01} for metric in ("auc", *metrics)},
          "gap_closed": {}, "milliseconds": 5.0, "verification": None, "worse_than_baseline": []}
         for name, value in auc.items()
     ]  # fmt: skip
@@ -234,8 +235,10 @@ def protocol_summary(protocol, auc):
 
 def test_the_order_of_methods_is_compared_with_the_paper_s(result_tables):
     published = {"blurred": 0.743, "nah": 0.792, "xu": 0.451, "paper-small": 0.798}
-    same = result_tables.order_table([protocol_summary("pravg:7", published)])
-    assert "| pravg:7 | 4 | 1.00 (p 0.08) | `paper-small`, `nah`, `blurred` | `paper-small`, `nah`, `blurred` |" in same
+    same = result_tables.order_table([protocol_summary("pravg:7", published, "failure")])
+    # in the paper, a method with a larger AUC has fewer failures, but for nah and paper-small
+    first = "`paper-small`, `nah`, `blurred`"
+    assert f"| pravg:7 | 4 | 1.00 (p 0.08) | -0.67 (p 0.33) |  | {first} | {first} |" in same
     turned = result_tables.order_table([protocol_summary("pravg:7", {name: 1 - value for name, value in published.items()})])
     assert "| -1.00" in turned
     # Table 5 of the paper: (0.798 - 0.743) / (0.827 - 0.743)
@@ -279,16 +282,36 @@ def test_curves_show_the_first_three_methods_and_the_blurred_faces(tmp_path, sha
             for name in ("blurred", "xu", "nah", "zhang", "paper-small", "krishnan", "oracle")
             if f">{name}<" in picture.read_text()
         ]
-        assert drawn == ["blurred", "xu", "nah", "zhang", "paper-small"]
+        # the sharp faces have errors here, as where landmarks are annotated; their identity has no spread
+        others = ["oracle"] if "landmarks" in picture.name else []
+        assert drawn == ["blurred", "xu", "nah", "zhang", "paper-small", *others]
+
+
+def test_the_identities_of_all_methods_are_drawn_beside_those_of_the_blurred_faces(tmp_path):
+    plots, folder = script("result_plots"), ResultFolder(tmp_path / "evaluation")
+    names = ("blurred", "krishnan", "babacan", "zhang", "xu", "nah", "lite", "oracle")
+    for number, method in enumerate(f"onnx:{name}" if name in ("nah", "lite") else name for name in names):
+        for case in range(5):
+            cosine = 1.0 if method == "oracle" else 0.9 + 0.004 * number + 0.002 * case
+            result = FaceResult("real-blur", f"c{case}", "clip", "", "", method, "f", "e", {"cosine": cosine})
+            folder.store(result, np.zeros((8, 8, 3), np.uint8))
+    table = plots.identity_table(folder, "real", "real-blur", tmp_path / "page.md").splitlines()
+    assert table[0] == "| `krishnan`, `babacan`, `zhang`, `xu` | `nah`, `lite` |"
+    assert table[2].count("![real real-blur identities ") == 2
+    for number, expected in enumerate((["krishnan", "babacan", "zhang", "xu"], ["nah", "lite"]), 1):
+        drawn = (tmp_path / "results" / f"real-real-blur-identities-{number}.svg").read_text()
+        assert [name for name in names if f">{name}<" in drawn] == ["blurred", *expected]
 
 
 def test_gains_of_a_network_are_told_by_those_of_its_first_step():
     failures = script("hourglass_failures")
     first = np.array([-3.0, 1.0, -1.0, 2.0, 0.0, 3.0, -2.0, 4.0])
     lines = failures.table(first, 2 * first + 1).splitlines()
-    assert lines[2] == "| -3.0 to -2.0 dB | 2 | -4.00 dB | 100 % |"
-    assert lines[5] == "| +3.0 to +4.0 dB | 2 | +8.00 dB | 0 % |"
-    assert lines[-1].startswith("Rank correlation of both gains: 1.00")
+    assert lines[2] == "| -3.0 to -2.0 dB | 2 | -4.00 dB [-5.00 to -3.00] | 100 % |"
+    assert lines[5] == "| +3.0 to +4.0 dB | 2 | +8.00 dB [+7.00 to +9.00] | 0 % |"
+    assert lines[-1].startswith("All 8 faces: the first step alone gains +0.50 dB [")
+    assert "(38 % are worse than the blurry ones), the whole network +2.00 dB [" in lines[-1]
+    assert "Rank correlation of both gains: 1.00" in lines[-1]
 
 
 def test_variants_are_compared_on_the_same_faces_over_their_seeds():

@@ -91,6 +91,8 @@ def launch_fabric(settings: ComputesIn, seed: int, machine: Machine | None = Non
     fabric.launch()
     # crops of one size over and over: the fastest algorithms are found once
     torch.backends.cudnn.benchmark = fabric.device.type == "cuda"
+    # cards round what they convolve to TF32 unless they are told not to
+    torch.backends.cudnn.allow_tf32 = settings.precision != "32-true"
     fabric.seed_everything(seed, verbose=False)
     return fabric
 

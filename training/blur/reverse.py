@@ -17,7 +17,7 @@ from streamdeblur.training.blur.scheme import BlurScheme
 from streamdeblur.training.blur.stop_rules import StopRules
 
 SAME_BLUR_DB = 40.0
-"""A reverse pair is skipped if its blurry face is this near (PSNR) to that of a forward pair: 2 code values on average."""
+"""A reverse pair is skipped if its blurry face is this near (PSNR) to that of a forward one: 2.55 code values (RMS)."""
 
 PICTURES = 64
 """Blurry pictures of forward windows that are kept at a time, so that memory does not grow with the clip."""

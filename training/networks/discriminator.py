@@ -12,7 +12,8 @@ class Discriminator(nn.Module):
     """Tells sharp images from generated ones, given the blurry image; each output classifies a patch of 70 x 70 pixels.
 
     Five layers of 4 x 4 convolutions, three of stride 2. The paper states the number of layers; the rest is the patch
-    discriminator of Isola et al. 2017. The output of the penultimate layer is the projection pi of eq. 5.
+    discriminator of Isola et al. 2017, but that batch normalisation follows the non-linearity, as in the paper's generators. The
+    output of the penultimate layer is the projection pi of eq. 5.
     """
 
     def __init__(self, preset: DiscriminatorPreset) -> None:

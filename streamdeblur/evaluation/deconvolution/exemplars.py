@@ -6,9 +6,10 @@ but all faces have the same contours: the lower outline, the eyes and the mouth.
 1. **Match**: of the exemplars T_i take the one whose gradients correlate best with those of the blurry face B, over all shifts t:
    ``max_t sum grad B(x) grad T_i(x + t) / (|grad B| |grad T_i|)``.
 2. **Salient edges**: ``grad S`` is the gradient of that exemplar on its contours, and 0 elsewhere.
-3. **Kernel**: the k that minimises ``|k * grad S - grad B|^2 + ridge |k|^2``, in closed form.
+3. **Kernel**: the k that minimises ``|k * grad S - grad B|^2 + ridge |k|^2``, in closed form. The ridge is 20 (`Estimation`).
 4. **Face**: the I that minimises ``|k * I - B|^2 + weight |grad I|_0``, by half-quadratic steps; its gradients are the next
-   ``grad S``. Steps 3 and 4 alternate at the full resolution: the edges of step 2 take the place of coarser scales.
+   ``grad S``. Steps 3 and 4 alternate 30 times at the full resolution: the edges of step 2 take the place of coarser scales. The
+   weight begins at 0.004 (`L0Gradients`) and is divided by 1.1 after each round, down to 0.0003.
 """
 
 from __future__ import annotations

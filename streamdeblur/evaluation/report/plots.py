@@ -83,18 +83,20 @@ def cosine_curves(cosines: Mapping[str, Sequence[float]]) -> str:
     return _curves(curves, "cosine to the sharp face", "share of images below", (lowest, 1.0))
 
 
-def cosine_densities(cosines: Mapping[str, Sequence[float]]) -> str:
+def cosine_densities(cosines: Mapping[str, Sequence[float]], lowest: float | None = None) -> str:
     """Draw the density of the same cosines (Figs. 20 to 22 of the paper), the best mean first: the narrower and the nearer to 1,
     the better. A method without spread, as the sharp faces are, is left out.
 
     Args:
         cosines: As for `cosine_curves`.
+        lowest: Where the axis of cosines begins; None where the densities do.
 
     Returns:
         SVG.
     """
     spread = {name: np.asarray(cosines[name], np.float64) for name in _by_mean(cosines) if _spreads(cosines[name])}
-    lowest = min(float(values.min() - 3 * _bandwidth(values)) for values in spread.values())
+    if lowest is None:
+        lowest = min(float(values.min() - 3 * _bandwidth(values)) for values in spread.values())
     across = np.linspace(lowest, 1.0, GRID)
     curves = {name: (across, density(values, across)) for name, values in spread.items()}
     return _curves(curves, "cosine to the sharp face", "density", (lowest, 1.0), "density")
