@@ -7,7 +7,8 @@ All see equal numbers of images. PAIRS are made by
 `streamdeblur dataset pairs TRAINING_CLIPS PAIRS --scheme vla:sequential --every 3 --config ablations/small/final` (symmetric ones
 by `--scheme vla`), the hourglass by `streamdeblur train hourglass paper_small`, and faces.onnx by
 `python -m streamdeblur.training.dlib_network faces.onnx`. CLIPS are of other people. WORK keeps runs, networks and results, so
-that what was stopped goes on. `--page docs/results.md` writes the tables into the page.
+that what was stopped goes on. `--page docs/results.md` writes the tables into the page, with `--portraits` also three of these
+pictures beside it as each of the eight variants restores them.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from picture_rows import Sheet, write_sheet_of
 from result_tables import paper_rows, rank_agreement, short_name
 from results import replaced
 
@@ -55,6 +57,8 @@ SEVERAL = ("final", "cgan-no-hg", "hg-vanilla-cgan", "hg-vanilla-cgan-vgg", *TER
 PROTOCOLS = ("pravg:7", "vla:sequential", "vla", "synthetic:markov")
 SHOWN = ("psnr", "ssim", "auc", "auc_second", "failure", "cosine")
 FACES = 216
+PORTRAITS = 9
+"""Of which those with the best, the median and the worst gain of `lite` are shown."""
 STRIDE = 7
 """Frames between the faces of a clip at least, so that no two windows of PrAvg 7 overlap."""
 
@@ -83,7 +87,8 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--images", type=int, help="images of each variant, if not as many as the configuration says")
     parser.add_argument("--share", type=share, help="K/N: train every Nth network from the Kth one on, and evaluate nothing")
-    parser.add_argument("--page", type=Path, help="the page to write the table into")
+    parser.add_argument("--page", type=Path, help="the page to write the tables into")
+    parser.add_argument("--portraits", type=Path, help="pictures of people who may be shown, for the page")
     arguments = parser.parse_args()
     folders = Folders(**{field.name: getattr(arguments, field.name) for field in fields(Folders)})
     folders.work.mkdir(parents=True, exist_ok=True)
@@ -97,7 +102,8 @@ def main() -> None:
     text = "\n\n".join(tables(evaluate(folders, planned)))
     print(text)
     if arguments.page:
-        arguments.page.write_text(replaced(arguments.page.read_text(), "self-evaluation", text))
+        shown = [pictures(folders, first, arguments.portraits, arguments.page)] if arguments.portraits else []
+        arguments.page.write_text(replaced(arguments.page.read_text(), "self-evaluation", "\n\n".join([*shown, text])))
 
 
 def share(text: str) -> tuple[int, int]:
@@ -142,6 +148,21 @@ def evaluate(folders: Folders, planned: Sequence[tuple[str, int]]) -> ResultFold
         "--methods", ",".join(methods), "--out", out,
     )  # fmt: skip
     return ResultFolder(out)
+
+
+def pictures(folders: Folders, seed: int, portraits: Path, page: Path) -> str:
+    """Write three portraits as each of the eight variants restores them beside a page (Fig. 10 of the paper).
+
+    Returns the Markdown that shows them.
+    """
+    methods = ["blurred", *(f"onnx:{folders.network(variant, seed)}" for variant in VARIANTS), "onnx:lite", "oracle"]
+    protocol, out = "synthetic:markov", folders.work / "portraits"
+    streamdeblur(
+        "evaluate", portraits, "--protocol", protocol, "--limit", PORTRAITS, "--runs", 0, "--methods", ",".join(methods),
+        "--out", out,
+    )  # fmt: skip
+    words = "Three blurry portraits, what each of the eight variants and lite make of them, and the sharp ones"
+    return write_sheet_of(Sheet("variants", words, columns=11, side=150), ResultFolder(out), protocol, page)
 
 
 def streamdeblur(*words: object) -> None:
