@@ -26,6 +26,7 @@ from hourglass_failures import FIRST_STEP, WHOLE, gains
 from hourglass_failures import table as table_of_gains
 from picture_rows import Sheet, write_sheet_of
 from result_plots import curve_table, identity_table
+from result_strata import strength_tables
 from result_tables import Summary, comparison_tables, one_table, short_name
 
 from streamdeblur.evaluation.results import ResultFolder
@@ -37,6 +38,8 @@ OURS = ("paper-small", "lite", "stream?past=0")
 ALL = ("blurred", *BLIND, *LEARNED, *OURS, "oracle")
 SOME = ("blurred", "xu", *LEARNED, *OURS, "oracle")
 """Where the slow methods would only repeat what the others tell of them."""
+STRENGTHS = 3
+"""Protocols of which the most and the least blurred faces are shown: PrAvg 21, VLA and synthetic blur."""
 
 
 @dataclass(frozen=True)
@@ -53,6 +56,11 @@ class Evaluated:
 def curves(found: Evaluated) -> list[str]:
     """Curves of the first methods of each protocol."""
     return [curve_table(found.results, found.name, found.protocols, found.page)] if found.page else []
+
+
+def curves_and_strengths(found: Evaluated) -> list[str]:
+    """What is gained on the faces that are blurred most and least, under the last protocols, and curves."""
+    return [*strength_tables(found.results, found.protocols[-STRENGTHS:]), *curves(found)]
 
 
 def identities(found: Evaluated) -> list[str]:
@@ -99,7 +107,7 @@ EVALUATIONS = (
         "clips", "clips",
         ("--protocol", "pravg:7,pravg:9,pravg:11,pravg:15,pravg:21,vla:sequential,synthetic:markov",
          "--limit", "216", "--runs", "0"),
-        ALL, comparison_tables, curves,
+        ALL, comparison_tables, curves_and_strengths,
     ),
     Evaluation("camera", "clips", ("--protocol", "vla+camera:sequential", "--limit", "216", "--runs", "0"), SOME, one_table),
     Evaluation("annotated", "landmarks", ("--protocol", "synthetic:markov", "--limit", "0"), ALL, one_table, curves),

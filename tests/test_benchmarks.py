@@ -303,6 +303,24 @@ def test_the_identities_of_all_methods_are_drawn_beside_those_of_the_blurred_fac
         assert [name for name in names if f">{name}<" in drawn] == ["blurred", *expected]
 
 
+def test_methods_are_compared_on_the_most_and_the_least_blurred_faces(tmp_path):
+    strata, folder = script("result_strata"), ResultFolder(tmp_path / "evaluation")
+    # nah gains on faces that are blurred much, and loses on the others
+    for case in range(8):
+        for method, gain in (("blurred", 0.0), ("onnx:nah", 1.0 if case < 4 else -2.0), ("xu", 0.5), ("oracle", 9.0)):
+            metrics = {"psnr": 20.0 + case + gain, "landmarks": 0.06 - 0.01 * gain}
+            folder.store(
+                FaceResult("pravg:21", f"c{case}", f"c{case}", "", "", method, "f", "e", metrics), np.zeros((8, 8, 3), np.uint8)
+            )
+    auc, psnr = strata.strength_tables(folder, ["pravg:21"])
+    assert "| method | pravg:21, most (2; 20.5 dB) | pravg:21, least (2; 26.5 dB) |" in psnr
+    assert "| `nah` | +1.00 ±0.00 | -2.00 ±0.00 |" in psnr
+    assert "| `nah` | +0.125 ±0.000 | -0.250 ±0.000 |" in auc
+    # in the paper nah is before the blurred faces, and these before xu
+    assert auc.splitlines()[-1].startswith("| tau | 0.33 (p 1.00) | -1.00 (p 0.33) |")
+    assert "oracle" not in auc
+
+
 def test_gains_of_a_network_are_told_by_those_of_its_first_step():
     failures = script("hourglass_failures")
     first = np.array([-3.0, 1.0, -1.0, 2.0, 0.0, 3.0, -2.0, 4.0])
