@@ -17,6 +17,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from page_pictures import picture_beside, shown
 from result_tables import short_name
 
 from streamdeblur.evaluation.cases import Image
@@ -28,8 +29,6 @@ COLUMNS = 6
 SIDE = 192
 """Side of a picture in pixels; with landmarks twice the side of a face."""
 QUALITY = 92
-FOLDER = "results"
-"""The folder of the pictures, beside the page."""
 
 Results = Mapping[str, Mapping[str, FaceResult]]
 """By case and method."""
@@ -52,11 +51,19 @@ class Sheet:
 
 def write_sheet_of(sheet: Sheet, folder: ResultFolder, protocol: str, page: Path) -> str:
     """Write a sheet beside a page; returns the Markdown that shows it."""
+    target = picture_beside(page, f"{sheet.name}.jpg")
+    names = cases_of(results_of(folder, protocol), 3, sheet.by)
+    write_cases(target, folder, protocol, names, side=sheet.side, columns=sheet.columns, landmarks=sheet.landmarks)
+    return shown(target, sheet.description)
+
+
+def write_cases(
+    path: Path, folder: ResultFolder, protocol: str, names: Sequence[str], *, side: int, columns: int, landmarks: bool
+) -> None:
+    """Write what each method made of some cases, one below the other."""
     results = results_of(folder, protocol)
-    rows = (pictures_of(folder, protocol, case, results, landmarks=sheet.landmarks) for case in cases_of(results, 3, sheet.by))
-    target = page.parent / FOLDER / f"{sheet.name}.jpg"
-    write_sheet(target, [sheet_of(row, sheet.side, sheet.columns) for row in rows])
-    return f"![{sheet.description}]({FOLDER}/{target.name})"
+    rows = (pictures_of(folder, protocol, name, results, landmarks=landmarks) for name in names)
+    write_sheet(path, [sheet_of(row, side, columns) for row in rows])
 
 
 def results_of(folder: ResultFolder, protocol: str) -> Results:
@@ -108,11 +115,16 @@ def sheet_of(pictures: Mapping[str, Image], side: int, columns: int) -> Image:
 
 
 def write_sheet(path: Path, sheets: Sequence[Image]) -> None:
-    """Write the cases below each other, with a white line between them."""
+    """Write the cases below each other, with a white line between them.
+
+    Raises:
+        SystemExit: The file cannot be written.
+    """
     line = np.full((6, sheets[0].shape[1], 3), 255, np.uint8)
     joined = np.vstack([part for sheet in sheets for part in (sheet, line)][:-1])
     quality = [cv2.IMWRITE_JPEG_QUALITY, QUALITY] if path.suffix in (".jpg", ".jpeg") else []
-    cv2.imwrite(str(path), joined[..., ::-1], quality)
+    if not cv2.imwrite(str(path), joined[..., ::-1], quality):
+        raise SystemExit(f"Cannot write {path}.")
 
 
 def main() -> None:
@@ -128,10 +140,9 @@ def main() -> None:
     parser.add_argument("--columns", type=int, default=COLUMNS)
     arguments = parser.parse_args()
     folder = ResultFolder(arguments.evaluation)
-    results = results_of(folder, arguments.protocol)
-    names = arguments.names or cases_of(results, arguments.cases, arguments.by)
-    rows = (pictures_of(folder, arguments.protocol, name, results, landmarks=arguments.landmarks) for name in names)
-    write_sheet(arguments.out, [sheet_of(row, arguments.side, arguments.columns) for row in rows])
+    names = arguments.names or cases_of(results_of(folder, arguments.protocol), arguments.cases, arguments.by)
+    layout = {"side": arguments.side, "columns": arguments.columns, "landmarks": arguments.landmarks}
+    write_cases(arguments.out, folder, arguments.protocol, names, **layout)
 
 
 if __name__ == "__main__":

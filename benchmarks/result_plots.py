@@ -6,11 +6,12 @@ from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from page_pictures import picture_beside, shown
 from result_tables import short_name
 
 from harness import markdown
 from streamdeblur.evaluation.metrics.landmarks import LIMIT, auc
-from streamdeblur.evaluation.report.plots import alone, cosine_densities, error_curves
+from streamdeblur.evaluation.report.plots import alone, begin_of_densities, cosine_densities, error_curves
 from streamdeblur.evaluation.results import FaceResult, ResultFolder, safe_file_name
 from streamdeblur.evaluation.summary import LOWER, UNRANKED
 
@@ -20,8 +21,6 @@ in Figs. 11 and 12, and 20 to 22 of the paper."""
 BESIDE = 4
 """Methods of one picture where all are drawn, in several pictures."""
 ALWAYS = (LOWER, "paper-small")
-FOLDER = "results"
-"""The folder of the pictures, beside the page."""
 
 
 def curve_table(results: ResultFolder, name: str, protocols: Sequence[str], page: Path) -> str:
@@ -36,7 +35,7 @@ def curve_table(results: ResultFolder, name: str, protocols: Sequence[str], page
         cells = [f"`{protocol}`"]
         if "landmarks" in values:
             errors = first_ones(values["landmarks"], lambda found: auc(found, LIMIT), FIRST)
-            errors |= {name: values["landmarks"][name] for name in UNRANKED if any(values["landmarks"].get(name, ()))}
+            errors |= {one: values["landmarks"][one] for one in UNRANKED if any(values["landmarks"].get(one, ()))}
             cells.append(_written(error_curves(errors, LIMIT), f"{name} {protocol} landmarks", page))
         cosines = first_ones(values["cosine"], lambda found: sum(found) / len(found), FIRST_IDENTITIES)
         cells.append(_written(cosine_densities(cosines), f"{name} {protocol} identities", page))
@@ -54,8 +53,7 @@ def identity_table(results: ResultFolder, name: str, protocol: str, page: Path) 
     methods = [method for method in values if method not in (LOWER, *UNRANKED)]
     parts = [methods[first : first + BESIDE] for first in range(0, len(methods), BESIDE)]
     drawn = [{method: values[method] for method in (LOWER, *part) if method in values} for part in parts]
-    # all with one axis, that of the method with the lowest cosines
-    lowest = min(min(found) for found in values.values())
+    lowest = min(begin_of_densities(part) for part in drawn)
     cells = [
         _written(cosine_densities(part, lowest), f"{name} {protocol} identities {number}", page)
         for number, part in enumerate(drawn, 1)
@@ -80,7 +78,6 @@ def first_ones(values: Mapping[str, list[float]], score: Callable[[list[float]],
 
 def _written(svg: str, name: str, page: Path) -> str:
     """Write a picture beside the page; returns the Markdown that shows it."""
-    target = page.parent / FOLDER / safe_file_name(name, ".svg")
-    target.parent.mkdir(exist_ok=True)
+    target = picture_beside(page, safe_file_name(name, ".svg"))
     target.write_text(alone(svg))
-    return f"![{name}]({FOLDER}/{target.name})"
+    return shown(target, name)

@@ -22,10 +22,9 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from hourglass_failures import FIRST_STEP, WHOLE, gains
-from hourglass_failures import table as table_of_gains
 from picture_rows import Sheet, write_sheet_of
 from result_plots import curve_table, identity_table
+from result_steps import FIRST_STEP, WHOLE, gains, steps_table
 from result_strata import strength_tables
 from result_tables import Summary, comparison_tables, one_table, short_name
 
@@ -38,13 +37,13 @@ OURS = ("paper-small", "lite", "stream?past=0")
 ALL = ("blurred", *BLIND, *LEARNED, *OURS, "oracle")
 SOME = ("blurred", "xu", *LEARNED, *OURS, "oracle")
 """Where the slow methods would only repeat what the others tell of them."""
-STRENGTHS = 3
-"""Protocols of which the most and the least blurred faces are shown: PrAvg 21, VLA and synthetic blur."""
+STRATIFIED = ("pravg:21", "vla:sequential", "synthetic:markov")
+"""Protocols of which the most and the least blurred faces are shown."""
 
 
 @dataclass(frozen=True)
-class Evaluated:
-    """What an evaluation has left, for what its report does not have."""
+class Finished:
+    """An evaluation that has been made, for what its report does not have."""
 
     name: str
     results: ResultFolder
@@ -53,29 +52,29 @@ class Evaluated:
     """The page beside which pictures are written; None where tables are only printed."""
 
 
-def curves(found: Evaluated) -> list[str]:
+def curves(found: Finished) -> list[str]:
     """Curves of the first methods of each protocol."""
     return [curve_table(found.results, found.name, found.protocols, found.page)] if found.page else []
 
 
-def curves_and_strengths(found: Evaluated) -> list[str]:
-    """What is gained on the faces that are blurred most and least, under the last protocols, and curves."""
-    return [*strength_tables(found.results, found.protocols[-STRENGTHS:]), *curves(found)]
+def curves_and_strengths(found: Finished) -> list[str]:
+    """What is gained on the faces that are blurred most and least, and curves."""
+    return [*strength_tables(found.results, STRATIFIED), *curves(found)]
 
 
-def identities(found: Evaluated) -> list[str]:
+def identities(found: Finished) -> list[str]:
     """The distributions of the cosines of all methods."""
     return [identity_table(found.results, found.name, found.protocols[0], found.page)] if found.page else []
 
 
-def pictures(found: Evaluated, sheets: Sequence[Sheet]) -> list[str]:
+def pictures(found: Finished, sheets: Sequence[Sheet]) -> list[str]:
     """Pictures of some faces as all methods restore them."""
     return [write_sheet_of(sheet, found.results, found.protocols[0], found.page) for sheet in sheets] if found.page else []
 
 
-def steps(found: Evaluated) -> list[str]:
+def steps(found: Finished) -> list[str]:
     """What the network of the paper gains on faces of which its first step gains more or less."""
-    return [table_of_gains(*gains(found.results, found.protocols[0]))]
+    return [steps_table(*gains(found.results, found.protocols[0]))]
 
 
 def no_tables(_: list[Summary]) -> list[str]:
@@ -93,7 +92,7 @@ class Evaluation:
     options: tuple[str, ...]
     methods: tuple[str, ...]
     tables: Callable[[list[Summary]], list[str]]
-    more: Callable[[Evaluated], list[str]] | None = None
+    extras: Callable[[Finished], list[str]] | None = None
     """Makes what the report does not have."""
 
     def command(self, folders: Mapping[str, str], work: Path) -> list[str]:
@@ -173,9 +172,9 @@ def evaluated(one: Evaluation, folders: Mapping[str, str], work: Path, more: Seq
     subprocess.run([sys.executable, "-m", "streamdeblur", *command, *more], check=True)
     report: dict[str, Any] = json.loads((work / one.name / "report.json").read_text())
     tables = one.tables([renamed(summary) for summary in report["protocols"]])
-    if one.more:
+    if one.extras:
         protocols = [summary["protocol"] for summary in report["protocols"]]
-        tables += one.more(Evaluated(one.name, ResultFolder(work / one.name), protocols, page))
+        tables += one.extras(Finished(one.name, ResultFolder(work / one.name), protocols, page))
     return "\n\n".join([*tables, f"```sh\nstreamdeblur {shown_command(command, folders, work)}\n```"])
 
 

@@ -119,16 +119,25 @@ def share(text: str) -> tuple[int, int]:
 
 
 def train(folders: Folders, variant: str, seed: int, images: int | None) -> None:
-    """Train one variant from one seed and export it, if that was not done."""
+    """Train one variant from one seed and export it, if that was not done.
+
+    Raises:
+        SystemExit: It was done with other settings.
+    """
     exported = folders.network(variant, seed)
-    if exported.exists():
-        return
     config, run = exported.with_suffix(".yaml"), exported.with_suffix("")
     named = variant if variant in VARIANTS else WHOLE
     changes = {"base": f"ablations/small/{named}", "seed": seed, **TERMS.get(variant, {})}
     if images:
         changes["cgan"] = {"images": images, **changes.get("cgan", {})}
-    config.write_text(json.dumps(changes) + "\n")
+    text = json.dumps(changes) + "\n"
+    if config.exists() and config.read_text() != text:
+        raise SystemExit(
+            f"{config} has other settings than this run. Remove it with its run and network, or name another folder."
+        )
+    if exported.exists():
+        return
+    config.write_text(text)
     pairs = folders.symmetric if variant == SYMMETRIC else folders.pairs
     options = ["--pairs", pairs, "--held-out-clips", folders.clips, "--out", run]
     if named.startswith(("hg-", WHOLE)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -30,6 +30,8 @@ EXTENTS = (4.0, 34.0)
 """Smallest and largest extent in px of synthetic blur, uniform; see `trajectories`."""
 CAMERA_EXTENTS = (4.0, 24.0)
 """Smallest and largest extent in px of the crop of the camera's path during an average, uniform."""
+SHARP_FACES = BlurScheme("vla", growth="sequential")
+"""The scheme whose sharp faces synthetic blur takes."""
 GOLDEN = (5**0.5 - 1) / 2
 
 
@@ -44,7 +46,7 @@ class CaseMaker:
     noise: float = 0.0
     """Standard deviation in code values of the noise of the blurry faces."""
     stride: int = 1
-    """Frames between the sharp faces of a clip at least, where they are chosen by windows of frames."""
+    """Fewest distinct frames from one face of a clip to the next."""
 
     def still(self, still: EvaluationStill) -> Iterator[Case]:
         """Make the one case of a picture; none where the scheme needs a clip.
@@ -59,28 +61,26 @@ class CaseMaker:
     def clip(self, clip: EvaluationClip) -> Iterator[Case]:
         """Make the cases of a clip: one for each frame, or for each one that is the middle of an average.
 
-        Synthetic blur takes the sharp frames of VLA (Sec. 5.2 of the paper), so that both blur the same faces.
-
-        They come in an order in which any number of first ones is evenly spread over the clip.
+        Synthetic blur takes the sharp frames of VLA (Sec. 5.4 of the paper), so that both blur the same faces. Cases come in an
+        order in which any number of first ones is evenly spread over the clip.
 
         Raises:
             InputError: The clip cannot be read.
         """
         frames = clip.open()
-        random = self.random(clip.name)
         if self.scheme.kind == "real-blur":
             found = self.blurry_frames(frames)
-            for number in spread(len(found), random):
-                yield self._filmed(clip, frames, found[number])
-            return
-        if self.scheme.averages:
-            for window in self._windows(frames, random):
+            for number in self._apart([one.number for one in found], clip):
+                yield self._filmed(clip, frames, next(one for one in found if one.number == number))
+        elif self.scheme.averages:
+            for window in self._windows(clip, frames, self.scheme):
                 yield self._average(clip, frames, window, view_of(frames, window.middle))
-            return
-        for number in self._numbers(clip, frames, random):
-            view = view_of(frames, number)
-            face = face_in(frames, number, view, view.pixels(frames.frames[number], self.response))
-            yield self._of_face(clip, case_name(clip, number), face, {"frame": number})
+        elif self.scheme.kind == "synthetic":
+            for window in self._windows(clip, frames, SHARP_FACES):
+                yield self._of_frame(clip, frames, window.middle)
+        else:
+            for number in self._apart(range(len(frames.frames)), clip):
+                yield self._of_frame(clip, frames, number)
 
     def sequence(self, clip: EvaluationClip, length: int) -> list[Case]:
         """Make the cases of `length` consecutive frames of a clip, in a window that does not move; none without such frames.
@@ -127,23 +127,30 @@ class CaseMaker:
             record=self.record(crop) | blurry.record,
         )  # fmt: skip
 
-    def _numbers(self, clip: EvaluationClip, frames: FrameSequence, random: np.random.Generator) -> Iterator[int]:
-        """The numbers of the frames that are blurred by themselves."""
-        if self.scheme.kind == "synthetic":
-            maker = replace(self, scheme=BlurScheme("vla", growth="sequential"))
-            yield from (window.middle for window in maker._windows(frames, maker.random(clip.name)))
-        else:
-            yield from spread(len(frames.frames), random)
-
-    def _windows(self, frames: FrameSequence, random: np.random.Generator) -> Iterator[Window]:
+    def _windows(self, clip: EvaluationClip, frames: FrameSequence, scheme: BlurScheme) -> Iterator[Window]:
+        """The windows that a scheme averages, spread over a clip and apart."""
         distinct = distinct_frames(observe(frames.frames, frames.boxes, frames.landmarks))
-        middles: set[int] = set()
-        for place in spread(len(distinct), random):
-            window = find_window(distinct, place, self.scheme, self.response)
-            # windows that grow sequentially from different frames may have the same middle, which names the case
-            if window is not None and all(abs(window.middle - other) >= self.stride for other in middles):
-                middles.add(window.middle)
+        places = {observation.number: place for place, observation in enumerate(distinct)}
+        taken: list[int] = []
+        for place in self._apart(range(len(distinct)), clip, scheme):
+            window = find_window(distinct, place, scheme, self.response)
+            # windows that grow sequentially from different frames may have the same middle, or near ones
+            if window is not None and all(abs(places[window.middle] - other) >= self.stride for other in taken):
+                taken.append(places[window.middle])
                 yield window
+
+    def _apart(self, numbers: Sequence[int], clip: EvaluationClip, scheme: BlurScheme | None = None) -> Iterator[int]:
+        """Every `stride`-th of some numbers, from a random one on, in an order in which any first ones are evenly spread."""
+        random = (self if scheme is None else replace(self, scheme=scheme)).random(clip.name)
+        first = int(random.integers(self.stride)) if self.stride > 1 else 0
+        chosen = numbers[first :: self.stride]
+        return (chosen[place] for place in spread(len(chosen), random))
+
+    def _of_frame(self, clip: EvaluationClip, frames: FrameSequence, number: int) -> Case:
+        """The case of a frame that is blurred by itself, or not at all."""
+        view = view_of(frames, number)
+        face = face_in(frames, number, view, view.pixels(frames.frames[number], self.response))
+        return self._of_face(clip, case_name(clip, number), face, {"frame": number})
 
     def _of_face(self, source: EvaluationStill | EvaluationClip, name: str, face: EvaluationFace, record: dict[str, Any]) -> Case:
         kernel = None

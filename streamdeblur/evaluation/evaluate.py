@@ -92,10 +92,12 @@ def _refuse(folder: Path) -> None:
 def _case_set(protocol: BlurProtocol, data: DataSet, options: EvaluationOptions) -> CaseSet:
     wanted = (data, options.limit or None, options.seed, options.response, options.noise, options.visible_blur)
     if protocol.frames:
+        if options.stride > 1:
+            raise OptionError(f"--stride is for protocols of single faces: leave it out, or {protocol}.")
         runs = list(protocol.runs(*wanted))
         cases = [run[-1] for run in runs]
         return CaseSet(str(protocol), cases, comparisons=comparisons_of(data, cases), runs=runs)
-    cases = list(protocol.cases(*wanted, options.stride))
+    cases = list(protocol.cases(*wanted, stride=options.stride))
     sequences = protocol.sequences(data, options.runs, SEQUENCE_LENGTH, options.seed, options.response, options.noise)
     return CaseSet(str(protocol), cases, sequences, comparisons=comparisons_of(data, cases))
 
@@ -156,13 +158,15 @@ class _EvaluationRun:
         protocol, cases = case_set.protocol, case_set.cases
         annotated = all(case.landmarks is not None for case in cases)
         found = ProtocolResults(protocol, annotated, case_set.comparisons)
+        if self._folder:
+            self._folder.keep_cases(protocol, {case.name: case.digest for case in cases})
         self._store_inputs(protocol, cases)
         for method in methods:
             try:
                 found.results[method.name] = self._evaluate_method(protocol, cases, method, self._evaluator)
                 if self._folder:
                     found.milliseconds[method.name] = self._folder.milliseconds(
-                        method.name, method.fingerprint, partial(_time, method, cases)
+                        protocol, method.name, method.fingerprint, partial(_time, method, cases)
                     )
                     found.flickers[method.name] = self._flickers(self._folder, protocol, case_set.runs, method)
                     found.stabilities[method.name] = self._stabilities(self._folder, protocol, case_set.sequences, method)

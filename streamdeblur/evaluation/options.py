@@ -45,8 +45,8 @@ class EvaluationOptions(UserSettings):
         default=1,
         ge=1,
         le=LARGEST_COUNT,
-        description="Frames between the sharp faces of a clip at least (pravg, vla and synthetic); PrAvg windows do not overlap "
-        "with a stride of their length.",
+        description="Fewest frames from one face of a clip to the next, those not counted that repeat the one before: with the "
+        "length of PrAvg, its windows do not overlap.",
     )
     landmark_detector: str = Field(
         default="dlib", description="Landmark detector: dlib, heatmap[:FILE], mesh[:FILE], insightface[:FILE] or none."

@@ -19,6 +19,7 @@ from streamdeblur.evaluation.cases import Case, Comparison, Run
 from streamdeblur.evaluation.metrics.fidelity import psnr
 from streamdeblur.evaluation.run_maker import RunMaker
 from streamdeblur.evaluation.sources.dataset import DataSet, EvaluationClip, EvaluationStill
+from streamdeblur.training.blur.averaging import SHORTEST
 from streamdeblur.training.blur.response import open_response
 from streamdeblur.training.blur.scheme import BlurScheme
 
@@ -48,9 +49,9 @@ class BlurProtocol:
     - ``vla``: as many frames as the paper's rules allow (variable length averaging, Sec. 3.4), a frame at either side of the
       sharp one at a time; ``vla:sequential``: one frame after the other, as the paper describes it;
     - ``pravg+camera:L``, ``vla+camera``: the same with the shake of a hand-held camera, over 4 to 24 px;
-    - ``synthetic``: one random kernel of 4 to 34 px, on pictures or on the sharp frames of ``vla:sequential``, of either family;
-      ``synthetic:markov``: of those of Kupyn et al. 2018, as in the paper's tests; ``synthetic:handshake``: in the manner of
-      Hradis et al. 2015;
+    - ``synthetic``: one random kernel of 4 to 34 px, on pictures or on the sharp frames of ``vla:sequential`` (in runs on any
+      frames), of either family; ``synthetic:markov``: of those of Kupyn et al. 2018, as in the paper's tests;
+      ``synthetic:handshake``: in the manner of Hradis et al. 2015;
     - ``real-blur``: the frames of clips that were blurred when they were filmed; the nearest sharp frame of the same track is the
       reference of the person (Sec. 5.6; `real_blur`);
     - ``as-is``: faces that are blurry already, with a sharp reference of the person or without;
@@ -105,7 +106,7 @@ class BlurProtocol:
             response: The camera response: identity, srgb, gamma:EXPONENT or fitted:FILE.json.
             noise: Standard deviation in code values of the noise of the blurry faces.
             visible: PSNR in dB above which a blurry face shows hardly any blur, and is left out; None keeps all.
-            stride: Frames between the sharp faces of a clip at least, where they are chosen by windows of frames.
+            stride: Fewest distinct frames from one face of a clip to the next.
 
         Raises:
             InputError: The data cannot serve this protocol, or (at the end) there was no case; the message says what it needs.
@@ -204,6 +205,8 @@ class BlurProtocol:
             return "it needs clips in which a face moves so fast that it is blurred, and is sharp at other times."
         if self.frames:
             return "it needs clips that are long enough for a run of exposures, without a cut."
+        if self.scheme.kind == "synthetic":
+            return f"it needs pictures that can be read, or clips with {SHORTEST} consecutive frames that differ, without a cut."
         if not self.scheme.averages:
             return "none of its faces can be read."
         length = self.scheme.length

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,7 @@ from streamdeblur.partial_file import write_file, writing
 
 LINES = "results.jsonl"
 TIMES = "times.json"
+CASES = "cases.json"
 PICTURES = "images"
 DECIMALS = 1
 """Decimals of the pixels of stored landmarks, which are only shown."""
@@ -58,7 +59,8 @@ def as_list(values: NDArray[np.float64] | None, decimals: int | None = None) -> 
 class ResultFolder:
     """The results in a folder: one line each in ``results.jsonl``, and ``images/PROTOCOL/CASE/METHOD.png``.
 
-    A line is written after its picture, so an evaluation that was stopped continues with what is missing.
+    ``cases.json`` says which cases the last evaluation had, ``times.json`` how long methods took. A line is written after its
+    picture, so an evaluation that was stopped continues with what is missing.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -91,9 +93,35 @@ class ResultFolder:
             except (ValueError, TypeError):
                 raise InputError(f"{lines}, line {number}, is damaged. Remove the line, or the folder to start again.") from None
 
+    def keep_cases(self, protocol: str, digests: Mapping[str, str]) -> None:
+        """Note the cases of an evaluation: the folder also has those of former ones, with other settings.
+
+        Args:
+            protocol: Name of the protocol.
+            digests: Of the blurry picture of each case, by its name.
+
+        Raises:
+            OutputError: They cannot be stored.
+        """
+        noted = self._noted() | {protocol: dict(digests)}
+        write_file(self.folder / CASES, json.dumps(noted, indent=1) + "\n")
+
+    def _noted(self) -> dict[str, dict[str, str]]:
+        """The digests of the cases of the last evaluation under each protocol, by their names."""
+        path = self.folder / CASES
+        try:
+            found: dict[str, dict[str, str]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+        except ValueError:
+            return {}
+        return found
+
     def of_protocol(self, protocol: str) -> list[FaceResult]:
-        """Return the stored results of a protocol, in the order in which they were first measured."""
-        return [result for result in self._stored.values() if result.protocol == protocol]
+        """Return the results of the last evaluation under a protocol, in the order in which they were first measured."""
+        digests = self._noted().get(protocol, {})
+        return [
+            result for result in self._stored.values()
+            if result.protocol == protocol and digests.get(result.case) == result.digest
+        ]  # fmt: skip
 
     def find(self, protocol: str, case: Case, method: str, fingerprint: str, evaluator: str) -> FaceResult | None:
         """Find the stored result of a case.
@@ -139,8 +167,8 @@ class ResultFolder:
             lines.write(json.dumps(asdict(result)) + "\n")
         self._stored[result.protocol, result.case, result.method] = result
 
-    def milliseconds(self, method: str, fingerprint: str, measure: Callable[[], float]) -> float:
-        """Return the time of a method for one face: as it was measured before, or else by `measure`.
+    def milliseconds(self, protocol: str, method: str, fingerprint: str, measure: Callable[[], float]) -> float:
+        """Return the time of a method for one face under a protocol: as it was measured before, or else by `measure`.
 
         Raises:
             OutputError: It cannot be stored.
@@ -150,7 +178,7 @@ class ResultFolder:
             times: dict[str, float] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         except ValueError:
             times = {}
-        key = f"{method} | {fingerprint}"
+        key = f"{protocol} | {method} | {fingerprint}"
         if key not in times or not fingerprint:
             times[key] = measure()
             write_file(path, json.dumps(times, indent=1) + "\n")

@@ -11,6 +11,7 @@ import pytest
 
 from streamdeblur.evaluation.metrics.landmark_detectors import open_landmark_detector
 from streamdeblur.evaluation.metrics.landmarks import landmark_error
+from streamdeblur.evaluation.results import ResultFolder
 from streamdeblur.evaluation.sources.pictures import read_picture
 from streamdeblur.folder_lock import folder_held
 from support.cli import run
@@ -81,6 +82,18 @@ def test_another_evaluation_into_the_same_folder_is_refused(faces_folder, tmp_pa
     assert done.exit_code == 2
     assert "Another evaluation writes to" in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_the_results_of_a_folder_are_those_of_the_last_evaluation(kept, faces_folder, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(kept[0], folder)
+    before = len(lines(folder))
+    # fewer faces, and blurred otherwise; the others stay in the folder
+    done = evaluate(faces_folder, *SYNTHETIC, "--methods", "blurred", "--limit", "3", "--seed", "7", "--out", folder)
+    assert done.exit_code == 0, done.stderr
+    assert len(lines(folder)) == before + 3
+    found = ResultFolder(folder).of_protocol("synthetic")
+    assert [(one.method, one.digest) for one in found] == [(line["method"], line["digest"]) for line in lines(folder)[before:]]
 
 
 def test_another_seed_blurs_otherwise(kept, faces_folder, tmp_path):
@@ -158,6 +171,12 @@ def test_wrong_settings_are_said(faces_folder, tmp_path, options, said):
     assert done.exit_code == 2
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_stride_is_refused_for_runs(faces_folder, tmp_path):
+    done = evaluate(faces_folder, "--protocol", "runs:synthetic", "--stride", "3", *WITHOUT_MODELS, "--out", tmp_path)
+    assert done.exit_code == 2
+    assert "--stride is for protocols of single faces: leave it out, or runs:synthetic." in done.stderr
 
 
 def test_wrong_data_are_said(tmp_path, faces_folder):

@@ -13,6 +13,8 @@ import pytest
 from streamdeblur.errors import InputError, OptionError
 from streamdeblur.evaluation.case_maker import spread
 from streamdeblur.evaluation.cases import Comparison
+from streamdeblur.evaluation.evaluate import evaluate
+from streamdeblur.evaluation.options import EvaluationOptions
 from streamdeblur.evaluation.protocols import BlurProtocol, comparisons_of
 from streamdeblur.evaluation.sources.dataset import DataSet, EvaluationClip, EvaluationFace, EvaluationStill
 from streamdeblur.training.blur.averaging import vla
@@ -121,17 +123,41 @@ def test_sequential_windows_are_cases_whose_middles_differ(clips, footage):
         assert (case.record["frame"], case.record["last"]) == (window.middle, window.frames[-1])
 
 
-@pytest.mark.parametrize("name", ["pravg:7", "vla:sequential", "synthetic"])
-def test_a_stride_keeps_the_sharp_faces_of_a_clip_apart(clips, name):
-    protocol = BlurProtocol.parse(name)
-    found = list(protocol.cases(clips, None, 0, stride=7))
+@pytest.mark.parametrize("name", ["pravg:7", "vla:sequential", "synthetic", "sharp"])
+def test_a_stride_keeps_the_faces_of_a_clip_apart(clips, name):
+    found = list(BlurProtocol.parse(name).cases(clips, None, 0, stride=7))
     assert {case.name for case in found} < {case.name for case in cases(name, clips)}
     for clip in ("slow", "fast"):
         middles = sorted(case.record["frame"] for case in found if case.group == clip)
         assert len(middles) >= 2
         assert min(np.diff(middles)) >= 7
-    windows = sorted((case.group, case.record["first"], case.record["last"]) for case in found if name == "pravg:7")
-    assert all(one[2] < other[1] for one, other in pairwise(windows) if one[0] == other[0])
+
+
+def test_the_stride_is_a_setting_of_an_evaluation(clips, tmp_path):
+    models = {"landmark_detector": "none", "second_detector": "none", "embedder": "none"}
+    options = EvaluationOptions(protocols=("sharp",), methods=("blurred",), limit=0, stride=4, runs=0, **models)
+    found = next(iter(evaluate(clips, options, tmp_path)))
+    expected = list(BlurProtocol.parse("sharp").cases(clips, None, 0, stride=4))
+    assert [one.case for one in found.results["blurred"]] == [case.name for case in expected]
+    assert len(expected) < len(cases("sharp", clips)) / 3
+
+
+def test_windows_of_pravg_with_a_stride_of_their_length_do_not_overlap_where_frames_are_repeated(footage):
+    once = footage["slow"]
+    twice = replace(once, frames=np.repeat(once.frames, 2, axis=0), boxes=np.repeat(once.boxes, 2, axis=0))
+    data = DataSet("films", "clips", clips=[EvaluationClip("twice", lambda: twice, "anna", "twice")])
+    found = list(BlurProtocol.parse("pravg:5").cases(data, None, 0, stride=5))
+    windows = sorted((case.record["first"], case.record["last"]) for case in found)
+    # as many as fit into 25 frames that differ, from a random one on
+    assert len(windows) in (4, 5)
+    assert all(one[1] < other[0] for one, other in pairwise(windows))
+
+
+def test_synthetic_blur_needs_clips_of_which_frames_can_be_averaged(photograph):
+    clip = moving(photograph, 1, frames=2)
+    data = DataSet("films", "clips", clips=[EvaluationClip("short", lambda: clip, "anna", "short")])
+    with pytest.raises(InputError, match="pictures that can be read, or clips with 3 consecutive frames"):
+        cases("synthetic", data)
 
 
 def test_synthetic_blur_takes_the_sharp_faces_of_vla(clips):

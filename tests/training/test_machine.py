@@ -10,11 +10,11 @@ import torch
 from streamdeblur.errors import OptionError
 from streamdeblur.training import hourglass
 from streamdeblur.training.checkpoint import read_checkpoint
-from streamdeblur.training.config import TrainingConfig
+from streamdeblur.training.config import HourglassSettings, TrainingConfig
 from streamdeblur.training.datasets.pair_maker import PairMaker
 from streamdeblur.training.datasets.sequence_maker import SequenceMaker
 from streamdeblur.training.hourglass import train_hourglass
-from streamdeblur.training.loop import LossReader
+from streamdeblur.training.loop import LossReader, launch_fabric
 from streamdeblur.training.machine import CARD_ERROR, Machine
 from streamdeblur.training.on_device.loader import DrawnBatchLoader
 from support.cli import run
@@ -33,6 +33,12 @@ def drawn_by_device(config, faces):
     """The data of a training, with what plans it."""
     data = data_for(config, "hourglass", faces)
     return replace(data, maker=data.training.__self__)
+
+
+@pytest.mark.parametrize(("precision", "rounded"), [("32-true", False), ("bf16-mixed", True)])
+def test_plain_float32_is_not_rounded_to_tf32_on_cards(precision, rounded):
+    launch_fabric(HourglassSettings(precision=precision), 0)
+    assert torch.backends.cudnn.allow_tf32 == rounded
 
 
 def test_a_run_goes_on_where_pairs_are_drawn_otherwise(tmp_path, faces):

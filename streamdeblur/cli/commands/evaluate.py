@@ -99,6 +99,7 @@ def _evaluate(data: Path, out: Path, options: EvaluationOptions, *, quiet: bool,
             if not quiet and not json:
                 typer.echo(terminal_text(summaries[-1], terminal_width(), tests=False))
     faces = f"at most {options.limit or 'all'} faces of each protocol"
+    faces += f", stride {options.stride}" if options.stride > 1 else ""
     noise = f", noise {options.noise:g}" if options.noise else ""
     noise += f", PSNR of the blurry faces at most {options.visible_blur:g} dB" if options.visible_blur else ""
     made = {"data": str(opened), "made with": f"seed {options.seed}, response {options.response}{noise}, {faces}"}

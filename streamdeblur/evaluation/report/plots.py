@@ -94,12 +94,21 @@ def cosine_densities(cosines: Mapping[str, Sequence[float]], lowest: float | Non
     Returns:
         SVG.
     """
-    spread = {name: np.asarray(cosines[name], np.float64) for name in _by_mean(cosines) if _spreads(cosines[name])}
-    if lowest is None:
-        lowest = min(float(values.min() - 3 * _bandwidth(values)) for values in spread.values())
+    spread = _with_spread(cosines)
+    lowest = begin_of_densities(cosines) if lowest is None else lowest
     across = np.linspace(lowest, 1.0, GRID)
     curves = {name: (across, density(values, across)) for name, values in spread.items()}
     return _curves(curves, "cosine to the sharp face", "density", (lowest, 1.0), "density")
+
+
+def begin_of_densities(cosines: Mapping[str, Sequence[float]]) -> float:
+    """Return where the densities of `cosine_densities` begin: the least cosine at which one is above zero."""
+    return min(float(values.min() - 3 * _bandwidth(values)) for values in _with_spread(cosines).values())
+
+
+def _with_spread(cosines: Mapping[str, Sequence[float]]) -> dict[str, NDArray[np.float64]]:
+    """Those methods of which a density can be drawn, the best mean first."""
+    return {name: np.asarray(cosines[name], np.float64) for name in _by_mean(cosines) if _spreads(cosines[name])}
 
 
 def density(values: NDArray[np.float64], across: NDArray[np.float64]) -> NDArray[np.float64]:

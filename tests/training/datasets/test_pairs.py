@@ -146,13 +146,23 @@ def test_the_command_takes_a_recipe(tmp_path, built):
 
 @pytest.mark.parametrize(
     ("config", "expected"),
-    [("ablations/small/final", (("identity",), 21)), ("paper", (("identity",), 255)), ("own", (("gamma:2.2",), 9))],
+    [
+        ("ablations/small/final", (("identity",), 21)),
+        ("paper", (("identity",), 255)),
+        ("step", (("gamma:2.2",), 9)),
+        ("compared", (("identity",), 7)),
+        ("recipe", (("srgb",), 5)),
+    ],
 )
-def test_pairs_are_those_of_step_2_of_a_configuration_with_its_bases(tmp_path, monkeypatch, config, expected):
-    # what the base says is changed by the configuration, and the step has the last word
-    (tmp_path / "own.yaml").write_text(
-        "base: paper\nrecipe: {rules: {longest: 5}}\ncgan: {recipe: {rules: {longest: 9}, responses: ['gamma:2.2']}}\n"
-    )
+def test_pairs_are_those_of_a_configuration_with_its_bases(tmp_path, monkeypatch, config, expected):
+    # what the base says is changed by the configuration, and the step that learns from the pairs has the last word
+    own = {
+        "step": "base: paper\nrecipe: {rules: {longest: 5}}\ncgan: {recipe: {rules: {longest: 9}, responses: ['gamma:2.2']}}\n",
+        "compared": "base: compared/nah\ncompared: {recipe: {rules: {longest: 7}, responses: [identity]}}\n",
+        "recipe": "rules: {longest: 5}\n",
+    }
+    for name, text in own.items():
+        (tmp_path / f"{name}.yaml").write_text(text)
     monkeypatch.chdir(tmp_path)
-    recipe = recipe_of(Path("own.yaml" if config == "own" else config))
+    recipe = recipe_of(Path(f"{config}.yaml" if config in own else config))
     assert (recipe.responses, recipe.rules.longest) == expected

@@ -25,7 +25,9 @@ __all__ = ["OPTIONAL_VALUES", "command"]
 Clips = Annotated[Path, typer.Argument(help="A data set of clips, made by 'dataset build'.")]
 RecipeFile = Annotated[
     Path | None,
-    typer.Option("--config", help="Configuration of a training, or a recipe: rules of VLA, camera response; with --draw all."),
+    typer.Option(
+        "--config", help="Configuration of a training, or a recipe: its rules of VLA and camera responses; with --draw all of it."
+    ),
 ]
 Count = Annotated[int | None, typer.Option("--draw", min=1, help="Sample this many pairs instead, as a training samples them.")]
 Stills = Annotated[Path | None, typer.Option(help="Stills for the synthetic blur of --draw.")]
@@ -63,7 +65,7 @@ def command(
 
 
 def recipe_of(config: Path | None) -> Recipe:
-    """Return the recipe of step 2 of a training's configuration, or of a file that is nothing but a recipe; the default for None.
+    """Return the recipe of a configuration: that of step 2, of a compared method, or of a file that is nothing but a recipe.
 
     Raises:
         OptionError: The file cannot be read, or a setting is not valid.
@@ -76,7 +78,7 @@ def recipe_of(config: Path | None) -> Recipe:
     content = read_training_config(config)
     if content.keys() & TrainingConfig.model_fields.keys():
         training = TrainingConfig.validated(content, config)
-        return training.recipe_of(training.cgan)
+        return training.recipe_of(training.compared or training.cgan)
     return Recipe.validated(content, config)
 
 

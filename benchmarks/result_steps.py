@@ -1,18 +1,9 @@
-"""What a network of two steps makes of faces of which its first step fails (Fig. 24 of the paper).
+"""A table of docs/results.md: what the network of the paper makes of faces of which its first step fails (Fig. 24 of the paper).
 
-python benchmarks/hourglass_failures.py DATA WORK --protocol synthetic:markov
-
-DATA is what `streamdeblur evaluate` takes; the network is `paper-small`. Faces are grouped by what the first step, the output
-`coarse` of the network, gains in PSNR over the blurry face; each row tells how much the whole network gains on those faces. WORK
-keeps the results.
+Faces are grouped by what the first step, the output `coarse` of `paper-small`, gains in PSNR over the blurry face.
 """
 
 from __future__ import annotations
-
-import argparse
-import subprocess
-import sys
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,27 +21,6 @@ GROUPS = 4
 """Groups of equally many faces."""
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("data", type=Path)
-    parser.add_argument("work", type=Path)
-    parser.add_argument("--protocol", default="synthetic:markov")
-    parser.add_argument("--limit", type=int, default=0, help="faces at most; 0: all")
-    arguments = parser.parse_args()
-    options = ["--protocol", arguments.protocol, "--limit", str(arguments.limit), "--runs", "0"]
-    command = [
-        "evaluate",
-        str(arguments.data),
-        *options,
-        "--methods",
-        f"blurred,{FIRST_STEP},{WHOLE}",
-        "--out",
-        str(arguments.work),
-    ]
-    subprocess.run([sys.executable, "-m", "streamdeblur", *command], check=True, stdout=sys.stderr)
-    print(table(*gains(ResultFolder(arguments.work), arguments.protocol)))
-
-
 def gains(results: ResultFolder, protocol: str) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """The gains in dB of the first step and of the whole network over the blurry face: float64 [N] each."""
     faces = [face for face in results_of(results, protocol).values() if FIRST_STEP in face and WHOLE in face]
@@ -58,7 +28,7 @@ def gains(results: ResultFolder, protocol: str) -> tuple[NDArray[np.float64], ND
     return others[0] - blurred, others[1] - blurred
 
 
-def table(first: NDArray[np.float64], whole: NDArray[np.float64]) -> str:
+def steps_table(first: NDArray[np.float64], whole: NDArray[np.float64]) -> str:
     """A row for each group of faces, from those of which the first step gains least, with 95 % intervals over faces.
 
     A sentence tells the means over all, and the rank correlation of both gains.
@@ -86,7 +56,3 @@ def shown(gains: NDArray[np.float64]) -> str:
 def worse(gains: NDArray[np.float64]) -> str:
     """The share of faces that are worse than the blurry ones."""
     return f"{100 * (gains < 0).mean():.0f} %"
-
-
-if __name__ == "__main__":
-    main()
