@@ -87,6 +87,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--images", type=int, help="images of each variant, if not as many as the configuration says")
     parser.add_argument("--share", type=share, help="K/N: train every Nth network from the Kth one on, and evaluate nothing")
+    parser.add_argument("--workers", default="1", help="processes that measure")
     parser.add_argument("--page", type=Path, help="the page to write the tables into")
     parser.add_argument("--portraits", type=Path, help="pictures of people who may be shown, for the page")
     arguments = parser.parse_args()
@@ -99,7 +100,7 @@ def main() -> None:
         train(folders, variant, seed, arguments.images)
     if arguments.share:
         return
-    text = "\n\n".join(tables(evaluate(folders, planned)))
+    text = "\n\n".join(tables(evaluate(folders, planned, arguments.workers)))
     print(text)
     if arguments.page:
         shown = [pictures(folders, first, arguments.portraits, arguments.page)] if arguments.portraits else []
@@ -148,13 +149,13 @@ def train(folders: Folders, variant: str, seed: int, images: int | None) -> None
     streamdeblur("export", run, exported, "--precision", "fp16-stored")
 
 
-def evaluate(folders: Folders, planned: Sequence[tuple[str, int]]) -> ResultFolder:
+def evaluate(folders: Folders, planned: Sequence[tuple[str, int]], workers: str) -> ResultFolder:
     """Evaluate all networks on the same faces."""
     methods = ["blurred", *(f"onnx:{folders.network(variant, seed)}" for variant, seed in planned), "oracle"]
     out = folders.work / "evaluation"
     streamdeblur(
         "evaluate", folders.clips, "--protocol", ",".join(PROTOCOLS), "--limit", FACES, "--stride", STRIDE, "--runs", 0,
-        "--methods", ",".join(methods), "--out", out,
+        "--workers", workers, "--methods", ",".join(methods), "--out", out,
     )  # fmt: skip
     return ResultFolder(out)
 
