@@ -52,18 +52,11 @@ class Sheet:
 def write_sheet_of(sheet: Sheet, folder: ResultFolder, protocol: str, page: Path) -> str:
     """Write a sheet beside a page; returns the Markdown that shows it."""
     target = picture_beside(page, f"{sheet.name}.jpg")
-    names = cases_of(results_of(folder, protocol), 3, sheet.by)
-    write_cases(target, folder, protocol, names, side=sheet.side, columns=sheet.columns, landmarks=sheet.landmarks)
-    return shown(target, sheet.description)
-
-
-def write_cases(
-    path: Path, folder: ResultFolder, protocol: str, names: Sequence[str], *, side: int, columns: int, landmarks: bool
-) -> None:
-    """Write what each method made of some cases, one below the other."""
     results = results_of(folder, protocol)
-    rows = (pictures_of(folder, protocol, name, results, landmarks=landmarks) for name in names)
-    write_sheet(path, [sheet_of(row, side, columns) for row in rows])
+    names = cases_of(results, 3, sheet.by)
+    rows = (pictures_of(folder, protocol, name, results, landmarks=sheet.landmarks) for name in names)
+    write_sheet(target, [sheet_of(row, sheet.side, sheet.columns) for row in rows])
+    return shown(target, sheet.description)
 
 
 def results_of(folder: ResultFolder, protocol: str) -> Results:
@@ -140,9 +133,10 @@ def main() -> None:
     parser.add_argument("--columns", type=int, default=COLUMNS)
     arguments = parser.parse_args()
     folder = ResultFolder(arguments.evaluation)
-    names = arguments.names or cases_of(results_of(folder, arguments.protocol), arguments.cases, arguments.by)
-    layout = {"side": arguments.side, "columns": arguments.columns, "landmarks": arguments.landmarks}
-    write_cases(arguments.out, folder, arguments.protocol, names, **layout)
+    results = results_of(folder, arguments.protocol)
+    names = arguments.names or cases_of(results, arguments.cases, arguments.by)
+    rows = (pictures_of(folder, arguments.protocol, name, results, landmarks=arguments.landmarks) for name in names)
+    write_sheet(arguments.out, [sheet_of(row, arguments.side, arguments.columns) for row in rows])
 
 
 if __name__ == "__main__":

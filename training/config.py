@@ -209,6 +209,10 @@ class TrainingConfig(Settings):
 def read_training_config(path: Path, *, levels: int = MOST_BASES) -> dict[str, Any]:
     """Return the content of a file, merged into the configurations that its key ``base`` names, each into those before it.
 
+    Args:
+        path: A YAML file, or the name of a shipped one.
+        levels: Files that may follow each other as bases.
+
     Raises:
         OptionError: A file cannot be read, or names a base that is none.
     """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -25,6 +25,8 @@ from streamdeblur.training.blur.trajectories import sample_kernel
 from streamdeblur.training.blur.view import View
 from streamdeblur.training.datasets.clip_windows import whole_square
 from streamdeblur.training.datasets.face_quality import sharpness
+
+ItemT = TypeVar("ItemT")
 
 EXTENTS = (4.0, 34.0)
 """Smallest and largest extent in px of synthetic blur, uniform; see `trajectories`."""
@@ -46,7 +48,7 @@ class CaseMaker:
     noise: float = 0.0
     """Standard deviation in code values of the noise of the blurry faces."""
     stride: int = 1
-    """Fewest distinct frames from one face of a clip to the next."""
+    """Fewest frames from one face of a clip to the next; of averages and synthetic blur, fewest distinct ones."""
 
     def still(self, still: EvaluationStill) -> Iterator[Case]:
         """Make the one case of a picture; none where the scheme needs a clip.
@@ -69,14 +71,13 @@ class CaseMaker:
         """
         frames = clip.open()
         if self.scheme.kind == "real-blur":
-            found = self.blurry_frames(frames)
-            for number in self._apart([one.number for one in found], clip):
-                yield self._filmed(clip, frames, next(one for one in found if one.number == number))
+            for blurry in self._apart(self.blurry_frames(frames), clip):
+                yield self._filmed(clip, frames, blurry)
         elif self.scheme.averages:
-            for window in self._windows(clip, frames, self.scheme):
+            for window in self._windows(clip, frames):
                 yield self._average(clip, frames, window, view_of(frames, window.middle))
         elif self.scheme.kind == "synthetic":
-            for window in self._windows(clip, frames, SHARP_FACES):
+            for window in replace(self, scheme=SHARP_FACES)._windows(clip, frames):
                 yield self._of_frame(clip, frames, window.middle)
         else:
             for number in self._apart(range(len(frames.frames)), clip):
@@ -127,23 +128,23 @@ class CaseMaker:
             record=self.record(crop) | blurry.record,
         )  # fmt: skip
 
-    def _windows(self, clip: EvaluationClip, frames: FrameSequence, scheme: BlurScheme) -> Iterator[Window]:
-        """The windows that a scheme averages, spread over a clip and apart."""
+    def _windows(self, clip: EvaluationClip, frames: FrameSequence) -> Iterator[Window]:
+        """The windows that the scheme averages, spread over a clip and apart."""
         distinct = distinct_frames(observe(frames.frames, frames.boxes, frames.landmarks))
         places = {observation.number: place for place, observation in enumerate(distinct)}
         taken: list[int] = []
-        for place in self._apart(range(len(distinct)), clip, scheme):
-            window = find_window(distinct, place, scheme, self.response)
+        for place in self._apart(range(len(distinct)), clip):
+            window = find_window(distinct, place, self.scheme, self.response)
             # windows that grow sequentially from different frames may have the same middle, or near ones
             if window is not None and all(abs(places[window.middle] - other) >= self.stride for other in taken):
                 taken.append(places[window.middle])
                 yield window
 
-    def _apart(self, numbers: Sequence[int], clip: EvaluationClip, scheme: BlurScheme | None = None) -> Iterator[int]:
-        """Every `stride`-th of some numbers, from a random one on, in an order in which any first ones are evenly spread."""
-        random = (self if scheme is None else replace(self, scheme=scheme)).random(clip.name)
+    def _apart(self, items: Sequence[ItemT], clip: EvaluationClip) -> Iterator[ItemT]:
+        """Every `stride`-th of some items in the order of a clip, in an order in which any first ones are evenly spread."""
+        random = self.random(clip.name)
         first = int(random.integers(self.stride)) if self.stride > 1 else 0
-        chosen = numbers[first :: self.stride]
+        chosen = items[first :: self.stride]
         return (chosen[place] for place in spread(len(chosen), random))
 
     def _of_frame(self, clip: EvaluationClip, frames: FrameSequence, number: int) -> Case:

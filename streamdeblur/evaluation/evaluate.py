@@ -92,8 +92,6 @@ def _refuse(folder: Path) -> None:
 def _case_set(protocol: BlurProtocol, data: DataSet, options: EvaluationOptions) -> CaseSet:
     wanted = (data, options.limit or None, options.seed, options.response, options.noise, options.visible_blur)
     if protocol.frames:
-        if options.stride > 1:
-            raise OptionError(f"--stride is for protocols of single faces: leave it out, or {protocol}.")
         runs = list(protocol.runs(*wanted))
         cases = [run[-1] for run in runs]
         return CaseSet(str(protocol), cases, comparisons=comparisons_of(data, cases), runs=runs)

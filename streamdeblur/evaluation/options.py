@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from streamdeblur.evaluation.protocols import SCHEMES, AcceptsProtocols, BlurProtocol
 from streamdeblur.setting_types import LARGEST_COUNT, LARGEST_SEED
@@ -45,8 +45,8 @@ class EvaluationOptions(UserSettings):
         default=1,
         ge=1,
         le=LARGEST_COUNT,
-        description="Fewest frames from one face of a clip to the next, those not counted that repeat the one before: with the "
-        "length of PrAvg, its windows do not overlap.",
+        description="Fewest frames from one face of a clip to the next; of averages and synthetic blur, fewest that differ: with "
+        "the length of PrAvg, its windows do not overlap.",
     )
     landmark_detector: str = Field(
         default="dlib", description="Landmark detector: dlib, heatmap[:FILE], mesh[:FILE], insightface[:FILE] or none."
@@ -73,3 +73,10 @@ class EvaluationOptions(UserSettings):
     @classmethod
     def _distinct_methods(cls, value: tuple[str, ...]) -> tuple[str, ...]:
         return tuple(dict.fromkeys(value))
+
+    @model_validator(mode="after")
+    def _refuse_stride_of_runs(self) -> Self:
+        for protocol in self.protocols:
+            if protocol.frames and self.stride > 1:
+                raise ValueError(f"--stride is for protocols of single faces: leave it out, or {protocol}")
+        return self

@@ -106,7 +106,7 @@ class BlurProtocol:
             response: The camera response: identity, srgb, gamma:EXPONENT or fitted:FILE.json.
             noise: Standard deviation in code values of the noise of the blurry faces.
             visible: PSNR in dB above which a blurry face shows hardly any blur, and is left out; None keeps all.
-            stride: Fewest distinct frames from one face of a clip to the next.
+            stride: Fewest frames from one face of a clip to the next; of averages and synthetic blur, fewest distinct ones.
 
         Raises:
             InputError: The data cannot serve this protocol, or (at the end) there was no case; the message says what it needs.

@@ -165,7 +165,16 @@ def test_the_kernel_of_known_edges_is_theirs_but_for_the_sum():
 
 @pytest.fixture(scope="module")
 def exemplars(faces):
-    """Four sharp faces and their landmarks."""
+    """Four sharp faces, and landmarks where they usually are in a window: contours need no more here."""
+    angles = np.linspace(0, np.pi, 17)
+    outline = np.stack([128 - 72 * np.cos(angles), 128 + 78 * np.sin(angles)], 1)
+    rest = np.random.default_rng(0).uniform(90, 160, (51, 2))
+    return [Exemplar(luma_of(picture), np.concatenate([outline, rest])) for picture in faces[:4]]
+
+
+@pytest.fixture(scope="module")
+def detected_exemplars(faces):
+    """The same faces with their own landmarks."""
     detector = open_landmark_detector("heatmap")
     return [Exemplar(luma_of(picture), np.asarray(detector(picture), np.float64)) for picture in faces[:4]]
 
@@ -192,13 +201,13 @@ def test_salient_edges_lie_on_the_contours_of_the_exemplar_moved_to_the_face(fac
 def test_kernels_are_found_with_other_peoples_faces(face, exemplars):
     blurry, sharp = (picture[32:224, 32:224] for picture in blurred_within(face, line(9)))
     kernel = ExemplarEdges(exemplars)(blurry, Estimation(side=15))
-    assert cosine(kernel, line(9)) > 0.65
+    assert cosine(kernel, line(9)) > 0.7
     assert psnr(sharp, deconvolve(blurry, kernel, FINAL_STEPS["tv"])) > psnr(sharp, blurry) + 1
 
 
 @pytest.mark.parametrize("name", [*KERNEL_PRIORS, "babacan", "zhang", "exemplars"])
-def test_the_kernel_of_a_shaking_hand_is_found_at_the_size_of_use(face, exemplars, name):
-    others = {"babacan": AnnealedNoise(), "zhang": CoupledPrior(), "exemplars": ExemplarEdges(exemplars)}
+def test_the_kernel_of_a_shaking_hand_is_found_at_the_size_of_use(face, detected_exemplars, name):
+    others = {"babacan": AnnealedNoise(), "zhang": CoupledPrior(), "exemplars": ExemplarEdges(detected_exemplars)}
     estimate = others.get(name) or partial(estimate_kernel, prior=KERNEL_PRIORS[name])
     shake = sample_kernel(np.random.default_rng(1), 18.0, size=41)
     blurry, sharp = blurred_within(face, shake)

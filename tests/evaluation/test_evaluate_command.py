@@ -174,9 +174,12 @@ def test_wrong_settings_are_said(faces_folder, tmp_path, options, said):
 
 
 def test_a_stride_is_refused_for_runs(faces_folder, tmp_path):
-    done = evaluate(faces_folder, "--protocol", "runs:synthetic", "--stride", "3", *WITHOUT_MODELS, "--out", tmp_path)
+    protocols = "synthetic,runs:synthetic"
+    done = evaluate(faces_folder, "--protocol", protocols, "--stride", "3", *WITHOUT_MODELS, "--out", tmp_path)
     assert done.exit_code == 2
     assert "--stride is for protocols of single faces: leave it out, or runs:synthetic." in done.stderr
+    # before any of them is evaluated
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_wrong_data_are_said(tmp_path, faces_folder):

@@ -148,6 +148,7 @@ def test_the_progress_of_an_upload_is_told_to_who_knows_its_name(port, few_pictu
         while not answer.done():
             status, _, content = request(port, "GET", f"/progress/{name}", origin=False)
             told += [json.loads(content)] if status == 200 else []
+            # the upload goes on while it is asked
             time.sleep(0.05)
     assert answer.result()[0] == 200
     shares = [progress["share"] for progress in told if progress["share"]]
