@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -24,6 +25,7 @@ from streamdeblur.training.networks.generator import TwoPathGenerator
 from streamdeblur.training.networks.hourglass import Hourglass
 from streamdeblur.training.networks.pathways import BothPathways, PathwayOutputs
 from streamdeblur.training.networks.two_step import TwoStepNetwork
+from streamdeblur.training.normalisation import renew_fused_normalisation
 from streamdeblur.training.objectives import discriminator_objective, generator_losses
 from streamdeblur.training.run import CHECKPOINT, TrainingRun
 from streamdeblur.training.teacher import Teacher, open_teacher
@@ -82,6 +84,9 @@ def train_cgan(
             parts["draft"] = pathways.draft
         loop = TrainingLoop(fabric, run, settings, parts, machine)
         for step, batch in loop.steps(data, lambda: network_for_prediction(pathways, ema)):
+            if step == 0:
+                images = batch.blurry, batch.sharp, batch.memory
+                renew_fused_normalisation(fabric, pathways.trained, ema, partial(pathways.forward, *images))
             loop.keep_statistics_if_due(pathways.trained, ema)
             outputs: PathwayOutputs = trainer.model(batch.blurry, batch.sharp, batch.memory)
             judged = {}

@@ -6,6 +6,7 @@ torchrun --nproc-per-node 4 -m streamdeblur train hourglass CONFIG --stills DIR 
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 from streamdeblur.training.config import TrainingConfig
@@ -14,6 +15,7 @@ from streamdeblur.training.loop import TrainingData, TrainingLoop, launch_fabric
 from streamdeblur.training.machine import Machine
 from streamdeblur.training.networks.hourglass import Hourglass
 from streamdeblur.training.networks.two_step import TwoStepNetwork
+from streamdeblur.training.normalisation import renew_fused_normalisation
 from streamdeblur.training.objectives import hourglass_loss
 from streamdeblur.training.run import TrainingRun
 from streamdeblur.training.trainer import Trainer
@@ -50,6 +52,8 @@ def train_hourglass(
     with TrainingRun(folder, "hourglass", config, writes=fabric.is_global_zero) as run:
         loop = TrainingLoop(fabric, run, settings, {"learner": trainer, "average": ema}, machine)  # names in the file
         for step, batch in loop.steps(data, lambda: TwoStepNetwork(ema.network, None)):
+            if step == 0:
+                renew_fused_normalisation(fabric, hourglass, ema, partial(hourglass.forward, batch.blurry))
             loop.keep_statistics_if_due(hourglass, ema)
             coarse, _ = trainer.model(batch.blurry)
             loss = hourglass_loss(settings, coarse, batch.sharp, batch.blurry)

@@ -14,6 +14,7 @@ from streamdeblur.engines.half import HALF_SUFFIX
 from streamdeblur.errors import InputError, NetworkError
 from streamdeblur.training.checkpoint import State, read_checkpoint
 from streamdeblur.training.networks.unet import for_larger_patches
+from streamdeblur.training.normalisation import identity_normalisation
 from streamdeblur.training.onnx_module import read_onnx
 from streamdeblur.training.run import CHECKPOINT
 
@@ -42,7 +43,8 @@ def load_weights(network: nn.Module, path: Path, part: str) -> None:
     weights = for_larger_patches(weights, own)
     for module_name, module in network.named_modules():
         if isinstance(module, nn.BatchNorm2d) and f"{module_name}.weight" not in weights:
-            weights |= _identity_normalisation(module_name, module)
+            # the export has fused the trained one into its convolution
+            weights |= {f"{module_name}.{key}": value for key, value in identity_normalisation(module).items()}
     weights |= {name: value for name, value in own.items() if name.endswith("num_batches_tracked") and name not in weights}
     missing = [name for name in own if name not in weights and not name.startswith(OPTIONAL)]
     differing = [name for name in own if name in weights and weights[name].shape != own[name].shape]
@@ -94,10 +96,3 @@ def read_exported_weights(path: Path, part: str) -> dict[str, Tensor]:
         for name, array in arrays.items()
         if name.startswith(prefix)
     }
-
-
-def _identity_normalisation(name: str, normalisation: nn.BatchNorm2d) -> dict[str, Tensor]:
-    """Weights of a batch normalisation that changes nothing: the export has fused the trained one into its convolution."""
-    ones, zeros = torch.ones(normalisation.num_features), torch.zeros(normalisation.num_features)
-    weights = {"weight": ones, "bias": zeros, "running_mean": zeros, "running_var": ones - normalisation.eps}
-    return {f"{name}.{key}": value for key, value in weights.items()}
