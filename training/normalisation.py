@@ -13,7 +13,7 @@ from streamdeblur.training.ema import EMA, Network
 
 def identity_normalisation(layer: nn.BatchNorm2d) -> dict[str, Tensor]:
     """Return weights and statistics with which a layer changes nothing at prediction, by the names of its tensors."""
-    ones, zeros = torch.ones_like(layer.running_mean), torch.zeros_like(layer.running_mean)
+    ones, zeros = torch.ones(layer.num_features), torch.zeros(layer.num_features)
     return {"weight": ones, "bias": zeros, "running_mean": zeros, "running_var": ones - layer.eps}
 
 
@@ -31,7 +31,11 @@ def renew_fused_normalisation(fabric: Fabric, network: nn.Module, ema: EMA[Netwo
         ema: Its average, whose layers are changed as well.
         run: Runs the network on a batch.
     """
-    layers = [pair for pair in zip(network.modules(), ema.network.modules(), strict=True) if _changes_nothing(pair[0])]
+    layers = [
+        (layer, average)
+        for layer, average in zip(network.modules(), ema.network.modules(), strict=True)
+        if isinstance(layer, nn.BatchNorm2d) and _changes_nothing(layer)
+    ]
     if not layers:
         return
     inputs: dict[nn.Module, Tensor] = {}
@@ -54,9 +58,7 @@ def renew_fused_normalisation(fabric: Fabric, network: nn.Module, ema: EMA[Netwo
             average.state_dict()[name].copy_(shared)
 
 
-def _changes_nothing(layer: nn.Module) -> bool:
+def _changes_nothing(layer: nn.BatchNorm2d) -> bool:
     """Whether a layer has the weights and statistics of `identity_normalisation`."""
-    if not isinstance(layer, nn.BatchNorm2d):
-        return False
     own = layer.state_dict()
-    return all(torch.equal(own[name], value) for name, value in identity_normalisation(layer).items())
+    return all(torch.equal(own[name].cpu(), value) for name, value in identity_normalisation(layer).items())
