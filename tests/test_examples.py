@@ -138,6 +138,7 @@ def test_the_service_restores_a_picture(few_pictures):
     assert refused == 400
 
 
+@pytest.mark.slow
 def test_workers_of_a_data_loader_restore_faces(face_picture, tmp_path, monkeypatch, capsys):
     need("dataloader.py")
     Image.fromarray(face_picture).save(tmp_path / "portrait.png")
@@ -149,6 +150,7 @@ def test_workers_of_a_data_loader_restore_faces(face_picture, tmp_path, monkeypa
     assert re.search(r"a batch of \d+ faces", capsys.readouterr().out)
 
 
+@pytest.mark.slow
 def test_the_notebook_runs(talk, tmp_path):
     nbformat, nbclient = pytest.importorskip("nbformat"), pytest.importorskip("nbclient")
     book = nbformat.read(EXAMPLES / "notebook.ipynb", as_version=4)
@@ -161,6 +163,7 @@ def test_the_notebook_runs(talk, tmp_path):
     assert frames_in(tmp_path / "talk.sharp.mp4") == 4
 
 
+@pytest.mark.slow
 def test_obs_gets_a_stream():
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as free:
         free.bind(("127.0.0.1", 0))

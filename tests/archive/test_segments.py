@@ -69,9 +69,9 @@ def packets(path):
     [
         ("inverting", 6, {}),
         ("remembering", 6, {}),
-        ("inverting", 6, {"side_by_side": True, "zoom": "faces"}),
+        pytest.param("inverting", 6, {"side_by_side": True, "zoom": "faces"}, marks=pytest.mark.slow),
         # the segments are shorter than the time over which their faces are followed
-        ("inverting", 10, {}),
+        pytest.param("inverting", 10, {}, marks=pytest.mark.slow),
         pytest.param("inverting", 15, {}, marks=pytest.mark.slow),
     ],
 )
@@ -104,7 +104,14 @@ def test_every_pixel_and_time_stamp_is_that_of_one_piece(
     assert whole.restored > 20
 
 
-@pytest.mark.parametrize(("suffix", "codec"), [(".mp4", "libx264"), (".mkv", "libx265"), (".webm", "libvpx-vp9")])
+ENCODERS = [
+    (".mp4", "libx264"),
+    pytest.param(".mkv", "libx265", marks=pytest.mark.slow),
+    pytest.param(".webm", "libvpx-vp9", marks=pytest.mark.slow),
+]
+
+
+@pytest.mark.parametrize(("suffix", "codec"), ENCODERS)
 def test_encoders_that_lose_detail_keep_all_time_stamps(tmp_path, few_pictures, inverting, suffix, codec):
     pictures = few_pictures * 2
     # irregular, with gaps

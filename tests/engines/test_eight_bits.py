@@ -48,7 +48,9 @@ def test_a_convolution_is_that_of_its_rounded_weights(tmp_path, crops, half):
 PREPARED = [name for name in network_names() if Network.read(network_path(name)).ranges]
 
 
-@pytest.mark.parametrize("name", PREPARED)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in ("best", "stream") else []) for name in PREPARED]
+)
 def test_the_shipped_networks_compute_nearly_the_same_in_both_runtimes(name, crops):
     network = Network.read(network_path(name))
     model = onnx.load_model_from_string(network.model_in_eight_bits(256))

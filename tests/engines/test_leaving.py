@@ -83,11 +83,7 @@ list(deblurrer.stream(ending()))
 }
 
 
-LEFT = [
-    pytest.param(engine, sizes, marks=[pytest.mark.slow] if sizes and engine != ENGINES[0] else [])
-    for engine in ENGINES
-    for sizes in (None, SIZES)
-]
+LEFT = [pytest.param(engine, sizes, marks=[pytest.mark.slow] if sizes else []) for engine in ENGINES for sizes in (None, SIZES)]
 """Engines, and the sizes of crops of the network besides 256 px."""
 
 

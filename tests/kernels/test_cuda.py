@@ -47,7 +47,7 @@ def find_ptxas():
     return shutil.which("ptxas")
 
 
-OFTEN = ("yuv420p", "nv12", "yuv422p10le", "rgb24", "bgra64le")
+OFTEN = ("yuv420p", "yuv422p10le", "rgb24")
 """Pixel formats for which each run of the tests tries all windows; of the others it tries some that overlap."""
 PLACES = [
     pytest.param(pixel_format, name, marks=[] if pixel_format in OFTEN or name == "overlapping" else [pytest.mark.slow])
