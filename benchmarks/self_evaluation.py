@@ -1,14 +1,14 @@
 """The self evaluation of the paper (Table 4) at a size for CPUs: train the eight variants, evaluate them, and print the tables.
 
-python benchmarks/self_evaluation.py WORK --hourglass RUN --pairs PAIRS --symmetric PAIRS --clips CLIPS --identity faces.onnx
+python benchmarks/self_evaluation.py WORK --pairs PAIRS --symmetric PAIRS --clips CLIPS --identity faces.onnx
 
 Besides the eight variants, the whole method is trained without each of its terms, and on pairs whose windows grow symmetrically.
 All see equal numbers of images. PAIRS are made by
 `streamdeblur dataset pairs TRAINING_CLIPS PAIRS --scheme vla:sequential --every 3 --config ablations/small/final` (symmetric ones
-by `--scheme vla`), the hourglass by `streamdeblur train hourglass paper_small`, and faces.onnx by
-`python -m streamdeblur.training.dlib_network faces.onnx`. CLIPS are of other people. WORK keeps runs, networks and results, so
-that what was stopped goes on. `--page docs/results.md` writes the tables into the page, with `--portraits` also three of these
-pictures beside it as each of the eight variants restores them.
+by `--scheme vla`), and faces.onnx by `python -m streamdeblur.training.dlib_network faces.onnx`. The hourglass is that of the
+shipped `paper-small`; `--hourglass RUN` takes another one of its size. CLIPS are of other people. WORK keeps runs, networks and
+results, so that what was stopped goes on. `--page docs/results.md` writes the tables into the page, with `--portraits` also three
+of these pictures beside it as each of the eight variants restores them.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ from harness import markdown
 from streamdeblur.evaluation.columns import COLUMNS
 from streamdeblur.evaluation.results import FaceResult, ResultFolder
 from streamdeblur.evaluation.statistics import gap_closed, mean_interval, paired_p_value
+from streamdeblur.weights import network_path
 
 VARIANTS = (
     "cgan-no-hg-only-2mf2", "cgan-no-hg", "hg-disc", "hg-disc-vgg", "hg-vanilla-cgan", "vanilla-cgan-vgg", "hg-vanilla-cgan-vgg",
@@ -82,8 +83,10 @@ class Folders:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("work", type=Path)
-    for name in ("hourglass", "pairs", "symmetric", "clips", "identity"):
+    for name in ("pairs", "symmetric", "clips", "identity"):
         parser.add_argument(f"--{name}", type=Path, required=True)
+    hourglass = network_path("paper-small")
+    parser.add_argument("--hourglass", type=Path, default=hourglass, help="a run of step 1, or a network with its hourglass")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--images", type=int, help="images of each variant, if not as many as the configuration says")
     parser.add_argument("--share", type=share, help="K/N: train every Nth network from the Kth one on, and evaluate nothing")
