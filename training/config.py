@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from functools import reduce
+from itertools import count
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -21,9 +23,8 @@ from streamdeblur.training.datasets.recipe import Recipe
 from streamdeblur.training.networks.compared.presets import ComparedPreset
 from streamdeblur.training.networks.presets import NetworkPreset
 
-MOST_BASES = 8
-"""Files that a configuration may build on, so that one that names itself ends."""
-
+MOST_FILES = 16
+"""Of a configuration and all that it builds on, so that one that names itself ends."""
 
 GOLDEN_RATIO = 0.6180339887498949
 """Multiples of it, modulo 1, are spread evenly, however many there are."""
@@ -206,25 +207,29 @@ class TrainingConfig(Settings):
         return step.recipe or self.recipe
 
 
-def read_training_config(path: Path, *, levels: int = MOST_BASES) -> dict[str, Any]:
+def read_training_config(path: Path) -> dict[str, Any]:
     """Return the content of a file, merged into the configurations that its key ``base`` names, each into those before it.
 
     Args:
         path: A YAML file, or the name of a shipped one.
-        levels: Files that may follow each other as bases.
 
     Raises:
-        OptionError: A file cannot be read, or names a base that is none.
+        OptionError: A file cannot be read, or names a base that is none; or there are more than `MOST_FILES`.
     """
+    return _with_bases(path, count(1))
+
+
+def _with_bases(path: Path, numbers: Iterator[int]) -> dict[str, Any]:
+    """Read a file and its bases, each of which takes a number."""
+    if next(numbers) > MOST_FILES:
+        raise OptionError(f"In {path}: base: more than {MOST_FILES} files build on each other.")
     content = read_config(path, TRAINING)
     base = content.pop("base", [])
     bases = base if isinstance(base, list) else [base]
     for name in bases:
         if not isinstance(name, str):
             raise OptionError(f"In {path}: base: must be the name of a configuration, or a list of names (got {shown(name)}).")
-        if not levels:
-            raise OptionError(f"In {path}: base: more than {MOST_BASES} files, each the base of the one before.")
-    return reduce(_merged, [*(read_training_config(Path(name), levels=levels - 1) for name in bases), content])
+    return reduce(_merged, [*(_with_bases(Path(name), numbers) for name in bases), content])
 
 
 def _merged(base: dict[str, Any], changes: dict[str, Any]) -> dict[str, Any]:
