@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
+import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 # several processes test at once, and threads of OpenMP and OpenBLAS would take the cores from one another while they wait
@@ -14,6 +17,10 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 # processes that the tests start import the package that the tests import, not one in their folder, and the modules of the tests
 os.environ["PYTHONSAFEPATH"] = "1"
 os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(Path(__file__).parent), os.environ.get("PYTHONPATH")]))
+# speeds that were measured here, and those that are measured beside other tests, say nothing of one another
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    os.environ["STREAMDEBLUR_CACHE"] = tempfile.mkdtemp(prefix="streamdeblur-tests-")
+    atexit.register(shutil.rmtree, os.environ["STREAMDEBLUR_CACHE"], ignore_errors=True)
 
 import cv2
 import numpy as np

@@ -52,6 +52,7 @@ def test_a_folder_that_the_first_one_removes_is_made_again(tmp_path):
             found.append(folder.is_dir())
             with pytest.raises(OutputError, match="busy"), folder_held(folder, refuse):
                 pass
+            found.append("busy")
 
     def refuse():
         raise OutputError("busy")
@@ -62,7 +63,7 @@ def test_a_folder_that_the_first_one_removes_is_made_again(tmp_path):
         wait_until(lambda: busy)
         folder.rmdir()
     thread.join(10)
-    assert found == [True]
+    assert found == [True, "busy"]
 
 
 def test_it_is_free_again_after_an_error_and_no_descriptor_stays_open(tmp_path):

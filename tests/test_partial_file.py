@@ -76,7 +76,7 @@ def test_error_leaves_what_stood_there(tmp_path, failure):
 def test_every_legal_name_is_written(tmp_path, name):
     try:
         (tmp_path / name).touch()
-    except OSError:
+    except (OSError, UnicodeError):
         pytest.skip("the file system does not take the name")
     write_file(tmp_path / name, "whole")
     assert names(tmp_path) == [name]
@@ -353,9 +353,8 @@ def test_failing_disk_is_named(tmp_path, monkeypatch):
 @POSIX
 @pytest.mark.parametrize("target", ["a" * 256, "a\0b", "a" * 300 + "/b"])
 def test_names_that_no_file_can_have_are_refused_in_words(tmp_path, target):
-    for check in (write_file, lambda path, _: check_target(path, path, overwrite=True)):
-        with contextlib.suppress(OutputError):
-            check(tmp_path / target, "")
-    with pytest.raises(OutputError):
+    with pytest.raises(OutputError, match=r"Cannot write|does not exist\. Create it first"):
         write_file(tmp_path / target, "")
+    with contextlib.suppress(OutputError):
+        check_target(tmp_path / target, tmp_path / target, overwrite=True)
     assert names(tmp_path) == []

@@ -8,7 +8,6 @@ import random
 import shutil
 import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
@@ -21,6 +20,7 @@ from streamdeblur.errors import EngineError, OutputError
 from streamdeblur.jobs.batch import Job
 from streamdeblur.options import ArchiveOptions
 from support.archives import QUICK, contents
+from support.servers import wait_until
 
 TASKS = ["a.mkv", "long.mkv#1", "long.mkv#2", "long.mkv#3", "long.mkv#join", "more/b.mkv"]
 
@@ -237,8 +237,7 @@ def test_processes_of_a_batch_that_was_killed_are_waited_for(tmp_path, caplog, s
     with working(folder, shard):
         beginning = threading.Thread(target=begin)
         beginning.start()
-        while "Waiting for processes of an earlier run to end" not in caplog.text:
-            time.sleep(0.01)
+        wait_until(lambda: "Waiting for processes of an earlier run to end" in caplog.text)
         events.append("ended")
     beginning.join()
     assert events == ["ended", "begun"]

@@ -14,6 +14,7 @@ from streamdeblur.archive.processes import Processes
 from streamdeblur.errors import EngineError
 from support.archives import QUICK, contents
 from support.cli import COMMAND, run_process
+from support.servers import wait_until
 
 resource = pytest.importorskip("resource", reason="limits of a process are those of POSIX")
 
@@ -92,9 +93,8 @@ def test_an_interrupt_leaves_nothing_half_written(tmp_path, batch, archive):
             super().__init__(assignment, 1)
 
         def reports(self, on_progress):
-            yield from super().reports(on_progress)
-            if list(tmp_path.rglob("*.partial-*")):
-                raise KeyboardInterrupt
+            wait_until(lambda: list(tmp_path.rglob("*.partial-*")))
+            raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         batch(tmp_path, [archive / "long.mkv"], pool=Interrupted, segment=0)

@@ -57,7 +57,7 @@ def test_what_arrives_while_others_are_restored(tmp_path, batch, archive):
 
     arriving = threading.Thread(target=arrive)
     arriving.start()
-    done = batch(tmp_path / "out", [folder], watch=True, settle=0.3, idle=1.0)
+    done = batch(tmp_path / "out", [folder], watch=True, settle=0.6, idle=2.0)
     arriving.join()
     assert (done.status, sorted(done.begun)) == (["done"] * 2, ["new.mkv", "old.mkv"])
 

@@ -259,6 +259,10 @@ def test_results_are_broken_between_words_on_a_terminal_alone(monkeypatch, termi
 
 
 def test_names_that_the_encoding_of_the_output_lacks_are_escaped(tmp_path, few_pictures, quick):
+    try:
+        (tmp_path / "видео.mp4").touch()
+    except (OSError, UnicodeError):
+        pytest.skip("the file system does not take the name")
     source = write_video(tmp_path / "видео.mp4", few_pictures)
     done = run_with_files("video", source, tmp_path / "лицо.mp4", *quick, encoding="cp1252")
     assert done.exit_code == 0, done.stderr

@@ -57,7 +57,7 @@ def test_tables_and_report(folder, tmp_path):
 
     pictures = sorted(path.name for path in out.rglob("*.png"))
     assert pictures == ["better.mp4.png"] * 4 + ["blurred.mp4.png"] * 4 + ["sharp.png"] * 4
-    page, text = (out / "report.html").read_text(), (out / "report.md").read_text()
+    page, text = ((out / f"report.{kind}").read_text("utf-8") for kind in ("html", "md"))
     # the best, the median and the worst face, in three videos
     assert page.count("data:image/jpeg") == 9
     assert f"{better['figures']['psnr']['value']:.2f}" in page

@@ -5,7 +5,6 @@ from __future__ import annotations
 import faulthandler
 import os
 import random
-import resource
 import sys
 import time
 
@@ -15,6 +14,7 @@ from streamdeblur.live.options import LiveOptions
 from streamdeblur.options import ArchiveOptions, ImageBatchOptions, PipeOptions
 from streamdeblur.training.config import TrainingConfig
 from support.cli import run
+from support.memory import peak_memory
 
 FILES = 100
 SECONDS = 10
@@ -81,7 +81,7 @@ def test_hostile_files_are_refused_or_used(tmp_path, monkeypatch):
     for command in COMMANDS:
         # imports what the command needs
         run(*arguments_of(command, path))
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    before = peak_memory()
     for number in range(FILES):
         content = hostile_file(chance, path)
         path.write_bytes(content)
@@ -97,7 +97,7 @@ def test_hostile_files_are_refused_or_used(tmp_path, monkeypatch):
             assert os.listdir(tmp_path) == ["c.yaml"], told
             refused.append("c.yaml" in done.stderr)
     faulthandler.cancel_dump_traceback_later()
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    grown = (peak_memory() - before) / 1e6
     print(f"{len(refused)} runs, {sum(refused)} refused for the file, longest {longest:.2f} s, {grown:.0f} MB more memory")
     assert longest < SECONDS
     assert grown < MEGABYTES

@@ -31,7 +31,6 @@ def test_any_command_tells_of_too_little_memory(tmp_path, monkeypatch, error):
         raise error
 
     monkeypatch.setattr("streamdeblur.diagnosis.diagnose", fail)
-    monkeypatch.setattr("streamdeblur.cli.commands.doctor.diagnose", fail, raising=False)
     done = run("doctor")
     assert done.exit_code == 2
     assert "There is too little memory" in done.stderr

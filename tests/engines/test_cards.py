@@ -11,7 +11,7 @@ from streamdeblur import FaceDeblurrer
 from streamdeblur.archive import processes
 from streamdeblur.archive.worker import Assignment
 from streamdeblur.archive.workers import default_workers, devices_of_workers
-from streamdeblur.engines import engine_choices, mismatches, open_engine
+from streamdeblur.engines import cards, engine_choices, mismatches, open_engine
 from streamdeblur.engines.cards import DriverError, find_cards
 from streamdeblur.engines.mismatches import mended
 from streamdeblur.engines.onnxruntime import _with_fallbacks
@@ -60,7 +60,12 @@ def test_without_nvml_less_is_known():
         assert find_cards()[0].free is not None
 
 
-def test_without_a_driver_it_says_what_to_install():
+@pytest.fixture
+def no_driver(monkeypatch):
+    monkeypatch.setattr(cards, "CUDA_LIBRARIES", ("libno-such-library.so",))
+
+
+def test_without_a_driver_it_says_what_to_install(no_driver):
     with pytest.raises(DriverError, match="no NVIDIA driver here") as caught:
         find_cards()
     assert "docker run --gpus all" in mended(caught.value)
@@ -221,7 +226,7 @@ def test_the_cpu_is_used_where_it_is_asked_for(network):
         assert deblurrer.engine.name == "openvino"
 
 
-def test_each_card_gets_a_worker_and_a_named_one_gets_all():
+def test_each_card_gets_a_worker_and_a_named_one_gets_all(no_driver):
     machine = Machine()
     machine.cards = 2
     with fake_gpu(machine), nvidia_driver(cards=2):

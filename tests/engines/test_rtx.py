@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import importlib.util
+
 import numpy as np
 import pytest
 
@@ -81,6 +83,7 @@ def test_its_engines_are_not_those_of_tensorrt(network):
         assert installed_library() is TENSORRT
 
 
+@pytest.mark.skipif(importlib.util.find_spec("tensorrt_rtx") is not None, reason="TensorRT for RTX is installed")
 def test_each_of_the_two_is_listed_with_what_it_needs():
     choices = {choice.name: choice for choice in engine_choices()}
     assert list(choices)[:2] == ["tensorrt", "rtx"]

@@ -439,10 +439,12 @@ def test_closing_while_the_engine_is_built_ends_the_build(network):
         engine = open_engine("auto", network)
         closing = threading.Thread(target=engine.close)
         closing.start()
+        assert engine._cancelled.wait(60)
         machine.hold_builds.set()
         closing.join(60)
         assert not closing.is_alive()
         assert machine.used == 0
+        assert engine.name != "tensorrt"
 
 
 def test_a_detector_that_cannot_be_opened_leaves_the_gpu_alone(network, tmp_path):

@@ -99,9 +99,9 @@ def test_pravg_is_the_mean_of_its_frames_and_the_middle_one_is_sharp(clips, foot
         assert case.kernel is case.reference is None
 
 
-def test_lengths_are_compared_around_the_same_middles(clips):
-    seven, eleven = (cases(name, clips, 2) for name in ("pravg:7", "pravg+camera:7"))
-    assert [case.name for case in seven] == [case.name for case in eleven]
+def test_averages_with_a_camera_have_the_middles_of_those_without(clips):
+    without, with_camera = ([case.name for case in cases(name, clips, 2)] for name in ("pravg:7", "pravg+camera:7"))
+    assert without == with_camera
 
 
 def test_vla_takes_the_windows_that_its_rules_allow(clips, footage):

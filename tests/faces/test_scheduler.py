@@ -5,8 +5,15 @@ from __future__ import annotations
 import time
 
 import numpy as np
+import pytest
 
 from streamdeblur.faces.scheduler import RESTORED_BONUS, FaceScheduler
+
+
+@pytest.fixture(autouse=True)
+def stopped_clock(monkeypatch):
+    """What else the machine does takes no time."""
+    monkeypatch.setattr(time, "monotonic", lambda: 1000.0)
 
 
 def in_seconds(seconds):

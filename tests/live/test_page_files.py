@@ -93,10 +93,19 @@ def png(picture):
     return encoded(picture, "PNG")
 
 
-async def numbers(opened):
-    """The numbers of both halves, when the page has drawn the frame that was asked for."""
-    await asyncio.sleep(0.7)
-    return await opened.run(NUMBERS)
+async def number(opened):
+    """The number of the frame that both halves show, when it no longer changes."""
+    before = None
+    async with asyncio.timeout(60):
+        while (shown := await opened.run(NUMBERS)) != before or shown[0] != shown[1]:
+            before = shown
+            await asyncio.sleep(0.3)
+    return shown[0]
+
+
+async def shows(opened, expected):
+    """Wait until both halves show the frame with a number."""
+    await opened.until(f"JSON.stringify({NUMBERS}) === '[{expected},{expected}]'")
 
 
 @pytest.mark.parametrize(
@@ -118,18 +127,16 @@ def test_clips_of_each_type_are_played_in_step_with_their_results(port, address,
             await asyncio.sleep(0.5)
             played = await opened.run(PLAYED)
             await opened.click("play")
-            stepped = [await numbers(opened)]
-            for step in ("forward", "forward", "back"):
+            first = await number(opened)
+            for step, after in (("forward", first + 1), ("forward", first + 2), ("back", first + 1)):
                 await opened.click(step)
-                stepped.append(await numbers(opened))
-            return words, played, stepped, await opened.run(DOWNLOADS), opened.errors
+                await shows(opened, after)
+            return words, played, await opened.run(DOWNLOADS), opened.errors
 
-    words, played, stepped, downloads, errors = asyncio.run(use_page())
+    words, played, downloads, errors = asyncio.run(use_page())
     assert words == ["24 of 24 faces restored."]
     assert [pair for pair in played if pair[0] != pair[1]] == []
     assert len({left for left, _ in played}) > 3
-    first = stepped[0][0]
-    assert stepped == [[n, n] for n in (first, first + 1, first + 2, first + 1)]
     assert (downloads, errors) == ([download], [])
 
 
@@ -148,14 +155,12 @@ def test_a_part_of_a_clip_is_restored_again_with_another_strength(port, address,
             await opened.until(DONE_AGAIN)
             await opened.until("document.getElementById('seek').max < 0.5")
             await opened.click("play")
-            shown = []
-            for seconds in (0, 9):
+            for seconds, expected in ((0, 8), (9, 17)):
                 await opened.fill("#seek", seconds)
-                shown.append(await numbers(opened))
-            return shown, opened.requests, opened.errors
+                await shows(opened, expected)
+            return opened.requests, opened.errors
 
-    shown, requests, errors = asyncio.run(use_page())
-    assert shown == [[8, 8], [17, 17]]
+    requests, errors = asyncio.run(use_page())
     assert f"{address}restore?strength=0&start=0.3&end=0.72" in requests
     assert errors == []
 

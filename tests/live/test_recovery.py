@@ -23,6 +23,7 @@ from streamdeblur.video.copying import copy_frame
 from support.fakes.live import FakeSink, FakeSource, LostEngine
 from support.live import run, yuv_frame
 from support.media.videos import read_frames
+from support.servers import wait_until
 
 
 @pytest.fixture
@@ -193,8 +194,7 @@ def test_a_recording_goes_on_when_its_folder_is_back(few_pictures, tmp_path, mes
     shutil.rmtree(folder)
     for number in range(5):
         put(number)
-    while worker._queue:
-        time.sleep(0.01)
+    wait_until(lambda: not worker._queue)
     assert messages("INFO") == []
     assert not any("Its content so far" in message for message in messages("WARNING"))
     folder.mkdir()

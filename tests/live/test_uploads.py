@@ -7,6 +7,7 @@ import io
 import json
 import os
 import re
+import select
 import signal
 import struct
 import subprocess
@@ -241,8 +242,9 @@ def test_slow_uploads_end_and_further_ones_are_asked_to_wait(inverting_options, 
         # neither does a client that sends a byte now and then hold its place
         monkeypatch.setattr(uploads, "LEAST_RATE", 10**9)
         dripping = clients.enter_context(connected(opened, half_upload(opened)))
-        for _ in range(4):
-            time.sleep(0.3)
+        for _ in range(100):
+            if select.select([dripping], [], [], 0.3)[0]:
+                break
             dripping.sendall(b"x")
         assert dripping.recv(2**16)[:12] == b"HTTP/1.1 408"
 
@@ -277,8 +279,9 @@ def test_a_file_that_ends_the_process_of_uploads_costs_nothing_else(inverting_op
         process = UploadProcess(inverting_options, tmp_path)
         job = asyncio.create_task(process.restore(source, UploadSettings()))
         # the output is written beside the upload
-        while len(list(tmp_path.iterdir())) < 3:
-            await asyncio.sleep(0.05)
+        async with asyncio.timeout(60):
+            while len(list(tmp_path.iterdir())) < 3:
+                await asyncio.sleep(0.05)
         os.kill(process.identifier, signal.SIGKILL)
         with pytest.raises(InputError, match="damaged, or needs too much memory"):
             await job

@@ -224,16 +224,37 @@ def test_transparent_colour_becomes_alpha(tmp_path, mode, transparent, channels)
 
 
 def test_cmyk_is_converted_by_its_profile_or_by_complement(tmp_path):
-    source = RANDOM.integers(0, 256, (32, 32, 4)).astype(np.uint8)
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    for icc_profile, words in ((b"", "without a colour profile"), (profile, "without"), (b"damaged" * 40, "without")):
+    """By complement also where the profile is that of another kind of picture, or damaged."""
+    source = np.repeat(np.repeat(RANDOM.integers(0, 256, (4, 4, 4)).astype(np.uint8), 8, 0), 8, 1)
+    srgb = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    for icc_profile in (black_ink_profile(), b"", srgb, b"damaged" * 40):
         Image.fromarray(source, "CMYK").save(tmp_path / "in.jpg", icc_profile=icc_profile, quality=95)
+        with Image.open(tmp_path / "in.jpg") as opened:
+            by_complement, black = np.asarray(opened.convert("RGB")), np.asarray(opened)[..., 3].astype(int)
         warnings: list[str] = []
         picture = read_picture(tmp_path / "in.jpg", warnings)
-        assert picture.pixels.shape == (32, 32, 3)
-        assert words in warnings[0]
+        if icc_profile == black_ink_profile():
+            assert "by its colour profile" in warnings[0]
+            assert np.ptp(picture.pixels.astype(int), axis=2).max() <= 2
+            assert np.corrcoef(picture.pixels[..., 0].ravel(), black.ravel())[0, 1] < -0.9
+        else:
+            assert "without a colour profile" in warnings[0]
+            assert np.array_equal(picture.pixels, by_complement)
         assert picture.metadata.icc_profile == b""
         assert b"ICC_PROFILE" not in encode_picture(picture, "JPEG", warnings)
+
+
+def black_ink_profile() -> bytes:
+    """A profile (ICC.1:2001) of a printer whose black ink alone is seen, as a table of two points for each ink (lut8Type)."""
+    ramp = bytes(range(256))
+    # lightness of the Lab of 8 bits, and no colour
+    corners = b"".join(bytes([0 if corner & 1 else 255, 128, 128]) for corner in range(16))
+    identity = struct.pack(">9i", *(65536 * (n % 4 == 0) for n in range(9)))
+    table = b"mft1" + bytes(4) + bytes([4, 3, 2, 0]) + identity + 4 * ramp + corners + 3 * ramp
+    offset = 128 + 4 + 12
+    head = struct.pack(">I4sI", offset + len(table), b"lcms", 0x02400000) + b"prtrCMYKLab " + bytes(12) + b"acsp" + bytes(28)
+    white = struct.pack(">3i", 63190, 65536, 54061)
+    return (head + white).ljust(128, b"\0") + struct.pack(">I4sII", 1, b"A2B0", offset, len(table)) + table
 
 
 def claiming(path: Path, width: int, height: int, depth: int = 8) -> Path:

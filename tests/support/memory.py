@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import re
 import resource
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 
@@ -15,3 +17,16 @@ def peak_memory() -> int:
     status = Path("/proc/self/status")
     found = re.search(r"VmHWM:\s*(\d+) kB", status.read_text()) if status.exists() else None
     return (int(found[1]) if found else resource.getrusage(resource.RUSAGE_SELF).ru_maxrss) * 1024
+
+
+@contextmanager
+def growth_below(most: int) -> Iterator[None]:
+    """Assert that the memory of this process rises by less than so many bytes in this context.
+
+    Linux forgets the former peak when it is told to; elsewhere only what rises beyond it is seen.
+    """
+    with suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+    before = peak_memory()
+    yield
+    assert peak_memory() - before < most

@@ -11,7 +11,7 @@ from streamdeblur.faces.gain import described
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.kernels.face_statistics import NAMES
 from streamdeblur.training.datasets.sequence_maker import SequenceMaker
-from streamdeblur.training.gain.fitting import estimates_of, fit
+from streamdeblur.training.gain.fitting import CLEAR, MISSED, NOTHING, WASTED, estimates_of, fit, thresholds
 from streamdeblur.training.gain.measurement import FaceMaker, Measurements, measure, open_networks
 from streamdeblur.training.gain.populations import POPULATIONS, SMALLEST_WINDOW, sample_side
 from streamdeblur.training.gain.report import shares, tables
@@ -45,9 +45,15 @@ def test_a_fit_is_repeated(measured):
     assert fit(measured, seed=0, steps=3) == fit(measured, seed=0, steps=3)
 
 
-def test_thresholds_keep_what_they_promise(fitted):
-    for network in fitted["networks"].values():
-        assert network["thresholds"]["normal"] <= network["thresholds"]["gentle"]
+@pytest.mark.parametrize("noise", [0.1, 0.6])
+def test_thresholds_keep_what_they_promise(noise):
+    random = np.random.default_rng(0)
+    gains = random.uniform(-0.5, 3.0, 4000)
+    estimates = gains + random.normal(0.0, noise, 4000)
+    found = thresholds(estimates, gains)
+    assert np.mean(estimates[gains < NOTHING] >= found["gentle"]) == pytest.approx(WASTED, abs=0.03)
+    assert np.mean(estimates[gains > CLEAR] < found["normal"]) <= MISSED + 0.005
+    assert found["normal"] <= found["gentle"]
 
 
 def test_shares_of_a_threshold():

@@ -38,9 +38,16 @@ def test_a_picture_has_its_colour_and_its_place(pixel_format):
 @pytest.mark.parametrize(("left", "top"), [(-10, -6), (90, 70), (-500, 10), (20, 500), (31, 17)])
 @pytest.mark.parametrize("pixel_format", ["yuv420p", "yuyv422", "gbrp10le"])
 def test_what_lies_beyond_the_border_is_left_out(pixel_format, left, top):
-    frame = random_frame(pixel_format, 95, 71)
+    frame, before = (random_frame(pixel_format, 95, 71) for _ in range(2))
     draw_picture(frame_planes(frame), np.full((13, 21, 3), ORANGE, np.uint8), left, top)
     draw_box(frame_planes(frame), (left, top, left + 21, top + 13), ORANGE)
+    for old, new in zip(plane_bytes(before), plane_bytes(frame), strict=True):
+        lines, columns = np.nonzero(old != new)
+        down, across = old.shape[0] / 71, old.shape[1] / 95
+        # the outline of the box is two pixels wide, and chroma has half of the samples
+        assert ((lines > (top - 4) * down) & (lines < (top + 17) * down)).all()
+        assert ((columns > (left - 4) * across) & (columns < (left + 25) * across)).all()
+        assert bool(lines.size) == (-13 < top < 71 and -21 < left < 95)
     write_lines(frame_planes(frame), ["a text that is too long for it"], left, top)
     if (left, top) == (-10, -6):
         assert np.abs(shown(frame, 0, 0, 10, 6) - ORANGE).max() < 40

@@ -21,7 +21,6 @@ Chunks: TypeAlias = list[tuple[bytes, bytes]]
 
 EXIF = b"Exif\0\0II*\0" + struct.pack("<IHHHIIHHIII", 8, 2, 0x0112, 3, 1, 6, 0x010F, 2, 4, 0x41424344, 0)
 XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><a tiff:Orientation="6"/></x:xmpmeta>'
-PNG_NAMES = (b"eXIf", b"iCCP", b"tEXt", b"iTXt", b"zTXt", b"pHYs", b"gAMA", b"cHRM", b"tRNS", b"acTL", b"cICP")
 JPEG_PREFIXES = (b"Exif\0\0II*\0", b"Exif\0\0MM\0*", b"MPF\0II*\0", b"ICC_PROFILE\0\1\1", b"ICC_PROFILE\0\7\3", b"")
 SIZES = (0, 1, 2, 255, 256, 16_384, 65_535, 65_536, 2**31 - 1, 2**31, 2**32 - 1)
 

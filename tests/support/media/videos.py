@@ -10,8 +10,6 @@ import numpy as np
 
 from streamdeblur.video.scheduling import scheduling_kept
 
-SUBTITLES = b"1\n00:00:00,100 --> 00:00:00,900\nHello\n\n2\n00:00:01,000 --> 00:00:01,500\nGood bye\n"
-
 
 @dataclass(frozen=True)
 class VideoSpec:

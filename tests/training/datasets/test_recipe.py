@@ -16,6 +16,7 @@ from streamdeblur.training.blur.exposures import blur_image
 from streamdeblur.training.blur.response import srgb
 from streamdeblur.training.blur.scheme import BlurScheme
 from streamdeblur.training.blur.sensor import Sensor
+from streamdeblur.training.blur.trajectories import sample_kernel
 from streamdeblur.training.datasets.pair_maker import PairMaker
 from streamdeblur.training.datasets.recipe import DEFAULT_MIX, Recipe
 from support.media.motion import MovingFace, panned, steady
@@ -280,13 +281,22 @@ def test_a_fraction_of_the_pairs_is_degraded_at_full_severity(stills):
     assert scaled[0] < scaled[1] < scaled[2] == 40
 
 
-def test_a_family_of_kernels_is_kept_to(stills):
-    kernels = {
-        family: [PairMaker(stills, [], recipe(mix=NOTHING | {f"synthetic{family}": 1})).pair(n).kernel for n in range(4)]
-        for family in ("", ":markov", ":handshake")
-    }
-    markov, handshake = kernels[":markov"], kernels[":handshake"]
-    assert not any(np.array_equal(a, b) for a, b in zip(markov, handshake, strict=True))
+def test_a_family_of_kernels_is_kept_to(stills, monkeypatch):
+    asked = []
+
+    def sampled(random, extent, family):
+        asked.append(family)
+        return sample_kernel(random, extent, family)
+
+    monkeypatch.setattr("streamdeblur.training.datasets.pair_maker.sample_kernel", sampled)
+    kernels = {}
+    for family in (None, "markov", "handshake"):
+        scheme = f"synthetic:{family}" if family else "synthetic"
+        maker = PairMaker(stills, [], recipe(mix=NOTHING | {scheme: 1}))
+        kernels[family] = [maker.pair(n).kernel for n in range(4)]
+        assert asked == [family] * 4
+        asked.clear()
+    assert not any(np.array_equal(a, b) for a, b in zip(kernels["markov"], kernels["handshake"], strict=True))
 
 
 def test_windows_grow_as_the_scheme_says_and_in_both_directions(photograph):
