@@ -53,6 +53,7 @@ TERMS: dict[str, dict[str, Any]] = {
 reconstruction term, which is all that trains it."""
 SYMMETRIC = "final-symmetric"
 """The whole method on windows that grow at both sides."""
+ALL = (*VARIANTS, *TERMS, SYMMETRIC)
 SEVERAL = ("final", "cgan-no-hg", "hg-vanilla-cgan", "hg-vanilla-cgan-vgg", *TERMS, SYMMETRIC)
 """The variants that decide: they differ by one part each, and are trained with every seed; the others with the first one."""
 PROTOCOLS = ("pravg:7", "vla:sequential", "vla", "synthetic:markov")
@@ -87,6 +88,7 @@ def main() -> None:
         parser.add_argument(f"--{name}", type=Path, required=True)
     hourglass = network_path("paper-small")
     parser.add_argument("--hourglass", type=Path, default=hourglass, help="a run of step 1, or a network with its hourglass")
+    parser.add_argument("--variants", nargs="+", choices=ALL, default=ALL, metavar="NAME", help="these alone")
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--images", type=int, help="images of each variant, if not as many as the configuration says")
     parser.add_argument("--share", type=share, help="K/N: train every Nth network from the Kth one on, and evaluate nothing")
@@ -97,7 +99,8 @@ def main() -> None:
     folders = Folders(**{field.name: getattr(arguments, field.name) for field in fields(Folders)})
     folders.work.mkdir(parents=True, exist_ok=True)
     first, *others = arguments.seeds
-    planned = [(one, first) for one in (*VARIANTS, *TERMS, SYMMETRIC)] + [(one, seed) for seed in others for one in SEVERAL]
+    planned = [(one, first) for one in ALL] + [(one, seed) for seed in others for one in SEVERAL]
+    planned = [one for one in planned if one[0] in arguments.variants]
     number, of = arguments.share or (1, 1)
     for variant, seed in planned[number - 1 :: of]:
         train(folders, variant, seed, arguments.images)
@@ -196,7 +199,7 @@ def table(protocol: str, results: Sequence[FaceResult]) -> str:
     published = paper_shares_of_variants() if protocol == PROTOCOLS[0] else {}
     head = ["variant", "seeds", *(COLUMNS[name].title for name in SHOWN), "gap closed % (AUC)", "paper %", "p (PSNR)", "p (AUC)"]
     rows = []
-    trained = [name for name in (*VARIANTS, *TERMS, SYMMETRIC) if name in found]
+    trained = [name for name in ALL if name in found]
     for variant in ("blurred", *trained, "oracle"):
         cells = [_cell(columns[name][variant], groups, COLUMNS[name].format_spec) for name in SHOWN]
         if variant in trained:
