@@ -118,8 +118,8 @@ def test_shipped_names_are_those_of_the_files_and_are_suggested():
 
 @pytest.mark.parametrize(
     ("base", "words"),
-    [("me.yaml", "more than 8 files"), ("{a: 1}", "must be the name"), ("7", "must be the name"), ("nope", "Known: lite"),
-     ("[lite, me.yaml]", "more than 8 files"), ("[lite, 7]", "got 7")],
+    [("me.yaml", "more than 16 files"), ("{a: 1}", "must be the name"), ("7", "must be the name"), ("nope", "Known: lite"),
+     ("[lite, me.yaml, me.yaml, me.yaml]", "more than 16 files"), ("[lite, 7]", "got 7")],
 )  # fmt: skip
 def test_a_base_that_cannot_be_used_is_refused(tmp_path, monkeypatch, base, words):
     monkeypatch.chdir(tmp_path)

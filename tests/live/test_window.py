@@ -7,7 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 
 import numpy as np
 import pytest
@@ -31,9 +31,14 @@ def screen(tmp_path):
     opened.close()
 
 
+def on(screen):
+    """The environment of a process whose windows are on a screen."""
+    return {**os.environ, "DISPLAY": screen.display, "WAYLAND_DISPLAY": ""}
+
+
 @pytest.fixture
 def environment(screen):
-    return {**os.environ, "DISPLAY": screen.display, "WAYLAND_DISPLAY": ""}
+    return on(screen)
 
 
 def window_with_frames(screen):
@@ -59,22 +64,40 @@ def write_frames(pipe):
             pipe.write(frame)
 
 
-def test_the_window_says_that_it_starts_and_then_shows_the_frames_alone(screen, environment, inverting_network, tmp_path):
-    arguments = ["--source", "-", "--size", f"{WIDTH}x{HEIGHT}", "--format", "rgb24", "--view", "split"]
-    network = ["--network", inverting_network, "--engine", "onnxruntime"]
-    with open(tmp_path / "said", "w+b") as said:
-        process = start("live", *arguments, *network, env=environment, stderr=said, stdin=subprocess.PIPE)
-        writer = threading.Thread(target=write_frames, args=[process.stdin], daemon=True)
+@contextmanager
+def shown(folder, *arguments):
+    """Start a live stream from stdin with a window that is dark but for a line of text; what it says is in `said`.
+
+    Without a window manager, Qt sometimes never paints a window, of whatever program: then it is started again.
+    """
+    for attempt in range(6):
+        (folder / str(attempt)).mkdir()
+        screen = Screen(folder / str(attempt), 1280, 800)
+        with (folder / "said").open("wb") as said:
+            process = start("live", "--source", "-", *arguments, env=on(screen), stderr=said, stdin=subprocess.PIPE)
         try:
-            # as long as no frame has come: a dark window with a line of text
-            wait_until(lambda: (screen.pixels()[:300, :500] == GRAY).mean() > 0.9)
-            assert (tmp_path / "said").read_text().splitlines() == ["Starting ... (the first start on a machine takes longer)"]
-            assert (screen.pixels()[100:400] > 200).any()
-            writer.start()
-            window = window_with_frames(screen)
+            try:
+                wait_until(lambda screen=screen: (screen.pixels()[:300, :500] == GRAY).mean() > 0.9, 20)
+            except AssertionError:
+                continue
+            yield screen, process
+            return
         finally:
             process.kill()
             process.wait()
+            screen.close()
+    pytest.fail(f"no window is shown: {(folder / 'said').read_text()}")
+
+
+def test_the_window_says_that_it_starts_and_then_shows_the_frames_alone(inverting_network, tmp_path):
+    arguments = ["--size", f"{WIDTH}x{HEIGHT}", "--format", "rgb24", "--view", "split"]
+    network = ["--network", inverting_network, "--engine", "onnxruntime"]
+    with shown(tmp_path, *arguments, *network) as (screen, process):
+        writer = threading.Thread(target=write_frames, args=[process.stdin], daemon=True)
+        assert (tmp_path / "said").read_text().splitlines() == ["Starting ... (the first start on a machine takes longer)"]
+        assert (screen.pixels()[100:400] > 200).any()
+        writer.start()
+        window = window_with_frames(screen)
     # neither a toolbar nor a margin: the picture fills its window, and nothing else is on the screen
     for edge in (window[-1], window[:, -1]):
         assert np.ptp(edge) > 20

@@ -57,12 +57,6 @@ def test_of_several_bases_each_changes_those_before_it(tmp_path):
     assert (mine.network.generator.widths, mine.cgan.batch, mine.cgan.images) == ((48, 80, 144), 2, lite.cgan.images)
 
 
-def test_a_configuration_that_builds_on_itself_is_refused_after_a_few_files(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    with pytest.raises(OptionError, match=r"base: more than 16 files build on each other\."):
-        load(Path(), "base: [lite, mine.yaml, mine.yaml, mine.yaml]\n")
-
-
 def test_the_small_variants_of_the_self_evaluation_differ_in_what_they_test_alone():
     names = [path.stem for path in (Path(__file__).parents[2] / "configs" / "ablations").glob("*.yaml")]
     small = {name: TrainingConfig.load(Path(f"ablations/small/{name}")) for name in names}
