@@ -54,6 +54,7 @@ reconstruction term, which is all that trains it."""
 SYMMETRIC = "final-symmetric"
 """The whole method on windows that grow at both sides."""
 ALL = (*VARIANTS, *TERMS, SYMMETRIC)
+"""The names of all networks, as they are trained and listed."""
 SEVERAL = ("final", "cgan-no-hg", "hg-vanilla-cgan", "hg-vanilla-cgan-vgg", *TERMS, SYMMETRIC)
 """The variants that decide: they differ by one part each, and are trained with every seed; the others with the first one."""
 PROTOCOLS = ("pravg:7", "vla:sequential", "vla", "synthetic:markov")

@@ -119,10 +119,21 @@ def test_shipped_names_are_those_of_the_files_and_are_suggested():
 @pytest.mark.parametrize(
     ("base", "words"),
     [("me.yaml", "more than 16 files"), ("{a: 1}", "must be the name"), ("7", "must be the name"), ("nope", "Known: lite"),
-     ("[lite, me.yaml, me.yaml, me.yaml]", "more than 16 files"), ("[lite, 7]", "got 7")],
+     ("[lite, me.yaml]", "more than 16 files"), ("[me.yaml, me.yaml, me.yaml]", "more than 16 files"), ("[lite, 7]", "got 7")],
 )  # fmt: skip
 def test_a_base_that_cannot_be_used_is_refused(tmp_path, monkeypatch, base, words):
     monkeypatch.chdir(tmp_path)
     Path("me.yaml").write_text(f"base: {base}\n")
     with pytest.raises(OptionError, match=words):
         TrainingConfig.load(Path("me.yaml"))
+
+
+def test_files_that_each_name_the_next_one_several_times_are_refused(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for number in range(4):
+        Path(f"{number}.yaml").write_text(f"base: [{number + 1}.yaml, {number + 1}.yaml, {number + 1}.yaml]\n")
+    Path("4.yaml").write_text("seed: 1\n")
+    assert TrainingConfig.load(Path("3.yaml")).seed == 1
+    assert TrainingConfig.load(Path("2.yaml")).seed == 1
+    with pytest.raises(OptionError, match="more than 16 files"):
+        TrainingConfig.load(Path("1.yaml"))

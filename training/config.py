@@ -24,7 +24,7 @@ from streamdeblur.training.networks.compared.presets import ComparedPreset
 from streamdeblur.training.networks.presets import NetworkPreset
 
 MOST_FILES = 16
-"""Of a configuration and all that it builds on, so that one that names itself ends."""
+"""Most files that one configuration is read from, so that one that names itself ends."""
 
 GOLDEN_RATIO = 0.6180339887498949
 """Multiples of it, modulo 1, are spread evenly, however many there are."""

@@ -19,6 +19,7 @@ from streamdeblur.cli.output import print_words
 from streamdeblur.errors import InputError
 from support.cli import COMMAND, run, run_process, run_with_files
 from support.media.videos import read_frames, write_video
+from support.names import need_name
 
 
 @pytest.fixture
@@ -259,10 +260,7 @@ def test_results_are_broken_between_words_on_a_terminal_alone(monkeypatch, termi
 
 
 def test_names_that_the_encoding_of_the_output_lacks_are_escaped(tmp_path, few_pictures, quick):
-    try:
-        (tmp_path / "видео.mp4").touch()
-    except (OSError, UnicodeError):
-        pytest.skip("the file system does not take the name")
+    need_name(tmp_path / "видео.mp4")
     source = write_video(tmp_path / "видео.mp4", few_pictures)
     done = run_with_files("video", source, tmp_path / "лицо.mp4", *quick, encoding="cp1252")
     assert done.exit_code == 0, done.stderr

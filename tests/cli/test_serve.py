@@ -6,6 +6,7 @@ import http.client
 import signal
 import socket
 import threading
+import time
 
 import pytest
 
@@ -83,8 +84,11 @@ def test_it_ends_at_once_in_the_midst_of_a_clip(name, tmp_path, few_pictures):
         client = threading.Thread(target=upload, args=(server.port, clip, answers), daemon=True)
         client.start()
         wait_until(lambda: restoring(folder))
+        began = time.monotonic()
         server.process.send_signal(getattr(signal, name))
         assert server.process.wait(20) == 0
+        # one second without other programs
+        assert time.monotonic() - began < 5
         client.join(20)
         # the clip was not restored to its end
         assert len(answers) == 1
@@ -103,11 +107,11 @@ def test_the_work_for_a_client_that_left_ends_and_so_does_that_of_a_server_that_
             client.sendall(head(server.port, b"POST", b"/restore", b"X-Name: clip.mp4", b"Content-Length: %d" % len(clip)))
             client.sendall(clip)
             wait_until(lambda: restoring(folder))
-        wait_until(lambda: not list(folder.glob("streamdeblur-*/*")), seconds=20)
+        wait_until(lambda: not list(folder.glob("streamdeblur-*/*")), seconds=2)
         threading.Thread(target=upload, args=(server.port, clip, []), daemon=True).start()
         wait_until(lambda: restoring(folder))
         server.process.kill()
-        wait_until(lambda: list(folder.iterdir()) == [], seconds=20)
+        wait_until(lambda: list(folder.iterdir()) == [], seconds=5)
 
 
 def upload(port, clip, answers):

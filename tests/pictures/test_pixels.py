@@ -233,6 +233,7 @@ def test_cmyk_is_converted_by_its_profile_or_by_complement(tmp_path):
             by_complement, black = np.asarray(opened.convert("RGB")), np.asarray(opened)[..., 3].astype(int)
         warnings: list[str] = []
         picture = read_picture(tmp_path / "in.jpg", warnings)
+        assert picture.pixels.shape == (32, 32, 3)
         if icc_profile == black_ink_profile():
             assert "by its colour profile" in warnings[0]
             assert np.ptp(picture.pixels.astype(int), axis=2).max() <= 2

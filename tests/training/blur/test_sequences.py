@@ -69,8 +69,10 @@ def test_exposures_are_consecutive_parts_of_one_path_that_do_not_overlap(rng):
     assert cut.shape[1] == whole.shape[1] // 2
     assert np.allclose(cut, begin * (np.ptp(cut) / np.ptp(begin)), atol=1e-3)
     steps = np.diff(whole, axis=1)
+    lengths = np.linalg.norm(steps, axis=2)
+    assert lengths.max() < 12 * lengths.mean()
     for before, after in itertools.pairwise(steps):
-        assert np.linalg.norm(after[0] - before[-1]) < 0.5 * np.linalg.norm(steps, axis=2).mean()
+        assert np.linalg.norm(after[0] - before[-1]) < 0.5 * lengths.mean()
 
 
 def test_a_kernel_is_the_mean_of_its_positions():

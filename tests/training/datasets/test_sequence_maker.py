@@ -92,11 +92,13 @@ def test_exposures_of_a_clip_do_not_overlap_and_precede_the_present(clips):
     maker = SequenceMaker([], clips[1:], recipe("pravg", **STEADY), memory=2)
     seen = 0
     for n in range(12):
+        sequence = maker.sequence(n)
+        assert sequence.record["stride"] >= sequence.record["length"] == 5
         windows = [exposure.window for exposure in maker.plan_sequence(n).content.exposures if exposure is not None]
         assert all(window.length == 5 for window in windows)
         for earlier, later in itertools.pairwise(windows):
             assert earlier.frames[-1] < later.frames[0]
-        seen += len(windows) == 3
+        seen += int(sequence.validity.sum()) == len(windows) == 3
     assert seen
 
 
