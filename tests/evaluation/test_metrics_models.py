@@ -11,9 +11,10 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from streamdeblur.engines.openvino import core
-from streamdeblur.errors import OptionError
+from streamdeblur.errors import InputError, OptionError
 from streamdeblur.evaluation.cases import Case
 from streamdeblur.evaluation.evaluator import Evaluator, EvaluatorSettings
+from streamdeblur.evaluation.metrics.dlib_models import recognition_weights
 from streamdeblur.evaluation.metrics.face_mesh import VERTICES_OF_68_POINTS, find_face_mesh
 from streamdeblur.evaluation.metrics.heatmap_landmarks import MIRRORED, mirrored_points, shipped_landmark_network
 from streamdeblur.evaluation.metrics.identity import cosine, open_embedder
@@ -120,6 +121,28 @@ def test_blur_moves_landmarks_and_changes_identity(dlib_models, windows):
     alike = [cosine(embed(image, localise(image)), embed(sharp, true)) for image in blurred]
     assert 0.0 < errors[0] < errors[1]
     assert 1.0 > alike[0] > alike[1]
+
+
+@pytest.mark.parametrize("angle", [-40, 0, 15])
+def test_the_embedding_is_the_one_that_dlib_computes(dlib_models, windows, angle):
+    import dlib
+
+    localise, embed = dlib_models
+    network = dlib.face_recognition_model_v1(str(recognition_weights()))
+    for face in windows:
+        turned, at = moved(face, angle)
+        points = at(localise(face))
+        parts = [dlib.point(x, y) for x, y in np.rint(points).astype(int).tolist()]
+        shape = dlib.full_object_detection(dlib.rectangle(50, 50, 206, 206), parts)
+        vector = np.array(network.compute_face_descriptor(turned, shape))
+        assert np.abs(embed(turned, points) - vector / np.linalg.norm(vector)).max() < 1e-5
+
+
+def test_damaged_weights_of_the_embedding_are_told(dlib_models, monkeypatch, tmp_path):
+    (tmp_path / "weights.dat").write_bytes(recognition_weights().read_bytes()[:100_000])
+    monkeypatch.setattr("face_recognition_models.face_recognition_model_location", lambda: str(tmp_path / "weights.dat"))
+    with pytest.raises(InputError, match=r"weights\.dat does not hold dlib's network"):
+        open_embedder("dlib")
 
 
 def test_the_embedding_tells_people_apart(dlib_models, windows):

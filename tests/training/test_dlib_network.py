@@ -12,8 +12,9 @@ import torch
 
 from streamdeblur.errors import InputError
 from streamdeblur.evaluation.metrics.dlib_models import recognition_weights
+from streamdeblur.evaluation.metrics.dlib_network import SIDE, read_weights
 from streamdeblur.training.cgan import train_cgan
-from streamdeblur.training.dlib_network import SIDE, convert, read_weights
+from streamdeblur.training.dlib_network import convert
 from streamdeblur.training.feature_extractor import open_extractor
 from support.models.trainings import TINY_PAPER, data_for, load
 

@@ -11,6 +11,7 @@ from streamdeblur.errors import OptionError
 from streamdeblur.evaluation.cases import Embedding, Image, Points
 from streamdeblur.faces.window import WINDOW_SCALE
 from streamdeblur.installation import install_command
+from streamdeblur.onnx_session import open_on_cpu
 
 
 class DlibLandmarkDetector:
@@ -33,7 +34,7 @@ class DlibLandmarkDetector:
 
 
 class DlibEmbedder:
-    """The embedding of dlib's face recognition."""
+    """The embedding of dlib's face recognition, computed by ONNX Runtime from dlib's weights."""
 
     name = "dlib, 128 numbers"
 
@@ -41,15 +42,21 @@ class DlibEmbedder:
         """
         Raises:
             OptionError: dlib or its models are not installed.
+            InputError: The installed weights are damaged.
         """
+        from streamdeblur.evaluation.metrics.dlib_network import load_network
+
         self._dlib, models = _packages()
-        self._embed = self._dlib.face_recognition_model_v1(models.face_recognition_model_location())
-        self.fingerprint = f"dlib embedding {self._dlib.__version__}"
+        weights = Path(models.face_recognition_model_location())
+        self._session = open_on_cpu(load_network(weights).SerializeToString(), threads=1)
+        self.fingerprint = f"dlib embedding {self._dlib.__version__} by ONNX"
 
     def __call__(self, crop: Image, landmarks: Points) -> Embedding:
         points = [self._dlib.point(x, y) for x, y in np.rint(landmarks).astype(int).tolist()]
         shape = self._dlib.full_object_detection(_face_box(self._dlib, crop), points)
-        vector = np.array(self._embed.compute_face_descriptor(np.ascontiguousarray(crop), shape), np.float64)
+        upright = self._dlib.get_face_chip(np.ascontiguousarray(crop), shape)
+        faces = (upright.astype(np.float32) / 127.5 - 1).transpose(2, 0, 1)[None]
+        vector = self._session.run(None, {"faces": faces})[0][0].astype(np.float64)
         return np.asarray(vector / np.linalg.norm(vector), np.float64)
 
 

@@ -62,7 +62,7 @@ def _similarity(
     """The mean of SSIM over all windows; variances are multiplied by `to_sample`."""
     first, second = image.astype(np.float64), sharp.astype(np.float64)
     mean, sharp_mean = means(first), means(second)
-    variances = to_sample * (means(first**2) - mean**2 + means(second**2) - sharp_mean**2)
+    variances = to_sample * (means(first**2 + second**2) - mean**2 - sharp_mean**2)
     covariance = to_sample * (means(first * second) - mean * sharp_mean)
     luminance, contrast = SSIM_CONSTANTS
     likeness = (2 * mean * sharp_mean + luminance) * (2 * covariance + contrast)
