@@ -1,10 +1,10 @@
 """The fastest heads of some clips, as they were filmed: a video for each method, and a contact sheet of all of them.
 
-python benchmarks/fast_heads.py CLIPS OUT --methods blurred,xu,onnx:lite     # needs pip install '.[eval]'
+python benchmarks/fast_heads.py CLIPS OUT --methods xu,onnx:lite     # needs pip install '.[eval]'
 
 No sharp version of these frames exists, so the pictures are for looking: at what motion has smeared, at ringing, and at what a
 network invents. In each video, the frame as it was filmed is on the left and what the method makes of it on the right, twice as
-large.
+large. Networks with a memory see the frames before, and with `?ahead=N` after.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ import numpy as np
 from result_tables import short_name
 from show import rows_of, write_video
 
-from streamdeblur.errors import InputError
+from streamdeblur.errors import InputError, StreamDeblurError
 from streamdeblur.evaluation.case_maker import CaseMaker, case_name, view_of
-from streamdeblur.evaluation.cases import Case, Image
+from streamdeblur.evaluation.cases import Case, Image, Method, Neighbours
 from streamdeblur.evaluation.methods import open_method
 from streamdeblur.evaluation.results import safe_file_name
 from streamdeblur.evaluation.sources import open_data
@@ -63,7 +63,14 @@ def fast_head(clip: EvaluationClip, maker: CaseMaker, length: int) -> FastHead:
     length = min(length, len(motions))
     begin = max(range(len(motions) - length + 1), key=lambda first: np.percentile(motions[first : first + length], 90))
     numbers = range(begin, begin + length)
-    cases = [Case(case_name(clip, number), maker.crop(frames, number), None, clip.group, clip.identity) for number in numbers]
+    crops = [maker.crop(frames, number) for number in numbers]
+    cases = [
+        Case(
+            case_name(clip, number), crops[place], None, clip.group, clip.identity,
+            neighbours=Neighbours(tuple(crops[:place]), tuple(crops[place + 1 :])),
+        )
+        for place, number in enumerate(numbers)
+    ]  # fmt: skip
     return FastHead(clip, cases, [motions[number] for number in numbers])
 
 
@@ -79,28 +86,39 @@ def fastest_heads(clips: Sequence[EvaluationClip], count: int, length: int) -> l
     return sorted(found, key=lambda head: -float(np.percentile(head.motions, 90)))[:count]
 
 
+def videos_of(method: Method, title: str, heads: Sequence[FastHead], out: Path) -> list[Image]:
+    """Write the videos of a method; returns its pictures of the fastest frames.
+
+    Raises:
+        MethodError: It cannot restore them.
+    """
+    fastest = []
+    for head in heads:
+        restored = method.restore(head.cases)
+        path = out / safe_file_name(f"{head.clip.name}_{title}", ".mp4")
+        write_video(path, rows_of({"as filmed": [case.blurry for case in head.cases], title: restored}))
+        fastest += [restored[number] for number in head.fastest]
+    return fastest
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="clips of people that the networks were not trained on")
     parser.add_argument("out", type=Path)
-    parser.add_argument("--methods", default="blurred,onnx:lite", help="as of `streamdeblur evaluate`")
+    parser.add_argument("--methods", default="xu,onnx:lite", help="as of `streamdeblur evaluate`")
     parser.add_argument("--heads", type=int, default=3)
     parser.add_argument("--frames", type=int, default=48, help="of each video")
     arguments = parser.parse_args()
     arguments.out.mkdir(parents=True, exist_ok=True)
     heads = fastest_heads(open_data(arguments.data).clips, arguments.heads, arguments.frames)
-    sheet: dict[str, list[Image]] = {}
+    sheet = {"as filmed": [head.cases[number].blurry for head in heads for number in head.fastest]}
     for name in arguments.methods.split(","):
-        method = open_method(name)
-        title = short_name(name)
-        for head in heads:
-            filmed = [case.blurry for case in head.cases]
-            restored = method.restore(head.cases)
-            path = arguments.out / safe_file_name(f"{head.clip.name}_{title}", ".mp4")
-            write_video(path, rows_of({"as filmed": filmed, title: restored}))
-            sheet.setdefault(title, []).extend(restored[number] for number in head.fastest)
-    rows = rows_of(sheet)
-    cv2.imwrite(str(arguments.out / "sheet.png"), np.vstack(rows)[..., ::-1])
+        try:
+            sheet[short_name(name)] = videos_of(open_method(name), short_name(name), heads, arguments.out)
+        except StreamDeblurError as error:
+            print(f"{name} is left out: {error}")
+    if not cv2.imwrite(str(arguments.out / "sheet.png"), np.vstack(rows_of(sheet))[..., ::-1]):
+        raise SystemExit(f"Cannot write {arguments.out / 'sheet.png'}.")
     for head in heads:
         print(f"{head.clip.name}: up to {max(head.motions):.1f} px a frame of a crop of 256 px")
 

@@ -82,7 +82,7 @@ def table(rows: Sequence[Row]) -> str:
 
 def markdown(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """A table in Markdown."""
-    return "\n".join([f"| {' | '.join(head)} |", "|" + " --- |" * len(head), *(f"| {' | '.join(row)} |" for row in rows)])
+    return "\n".join([f"| {' | '.join(head)} |", "|" + " -- |" * len(head), *(f"| {' | '.join(row)} |" for row in rows)])
 
 
 def shown(interval: Interval | None, form: str) -> str:

@@ -18,3 +18,10 @@ def picture_beside(page: Path, name: str) -> Path:
 def shown(picture: Path, description: str) -> str:
     """Return the Markdown that shows a picture beside a page."""
     return f"![{description}]({FOLDER}/{picture.name})"
+
+
+def remove_others(page: Path, name: str, text: str) -> None:
+    """Remove the curves of an evaluation that its part of the page no longer shows."""
+    for picture in (page.parent / FOLDER).glob(f"{name}-*.svg"):
+        if picture.name not in text:
+            picture.unlink()

@@ -4,7 +4,7 @@ python benchmarks/picture_rows.py EVALUATION OUT.jpg --protocol synthetic:markov
 python benchmarks/picture_rows.py EVALUATION OUT.jpg --protocol synthetic:markov --landmarks   # as Figs. 13 to 19 of the paper
 
 EVALUATION is the folder that `streamdeblur evaluate --out` has written. The cases are those with the best, the median and the
-worst gain of the method `--by`, or `--names`.
+worst gain of the method `--by` in PSNR, where no sharp face is known in the cosine to the reference, or `--names`.
 """
 
 from __future__ import annotations
@@ -53,9 +53,7 @@ def write_sheet_of(sheet: Sheet, folder: ResultFolder, protocol: str, page: Path
     """Write a sheet beside a page; returns the Markdown that shows it."""
     target = picture_beside(page, f"{sheet.name}.jpg")
     results = results_of(folder, protocol)
-    names = cases_of(results, 3, sheet.by)
-    rows = (pictures_of(folder, protocol, name, results, landmarks=sheet.landmarks) for name in names)
-    write_sheet(target, [sheet_of(row, sheet.side, sheet.columns) for row in rows])
+    write_sheet(target, sheet, folder, protocol, results, cases_of(results, 3, sheet.by))
     return shown(target, sheet.description)
 
 
@@ -68,15 +66,22 @@ def results_of(folder: ResultFolder, protocol: str) -> Results:
 
 
 def cases_of(results: Results, count: int, by: str) -> list[str]:
-    """The cases with the best, the median and the worst gain of a method; more of each for a larger count."""
+    """The cases with the best, the median and the worst gain of a method; more of each for a larger count.
+
+    Raises:
+        SystemExit: There are no faces that it restored.
+    """
     both = {case: (methods[by], methods["blurred"]) for case, methods in results.items() if by in methods}
-    gains = {case: restored.metrics["psnr"] - blurry.metrics["psnr"] for case, (restored, blurry) in both.items()}
+    if not both:
+        raise SystemExit(f"The evaluation has no faces that `{by}` restored.")
+    metric = "psnr" if all("psnr" in restored.metrics for restored, _ in both.values()) else "cosine"
+    gains = {case: restored.metrics[metric] - blurry.metrics[metric] for case, (restored, blurry) in both.items()}
     chosen = chosen_cases(gains, max(1, count // 3))
     return list(dict.fromkeys(case for kind in chosen.values() for case in kind))[:count]
 
 
 def pictures_of(folder: ResultFolder, protocol: str, case: str, results: Results, *, landmarks: bool) -> dict[str, Image]:
-    """The pictures of a case by their titles: blurry, each method, sharp."""
+    """The pictures of a case by their titles: blurry, each method, and what is known: the sharp face, or another picture."""
     found: dict[str, Image] = {}
     for name in ("blurred", *(one for one in results[case] if one not in ("blurred", "oracle")), "oracle"):
         picture = folder.read_picture(protocol, case, name) if name in results[case] else None
@@ -85,7 +90,8 @@ def pictures_of(folder: ResultFolder, protocol: str, case: str, results: Results
         if landmarks:
             picture = with_landmarks(picture, results[case][name].landmarks, results[case][name].true_landmarks)
         found[title_of(name)] = picture
-    return found
+    reference = folder.read_picture(protocol, case, "reference")
+    return found if reference is None else found | {"reference": reference}
 
 
 def title_of(method: str) -> str:
@@ -107,14 +113,16 @@ def sheet_of(pictures: Mapping[str, Image], side: int, columns: int) -> Image:
     return np.vstack([np.hstack(tiles[first : first + columns]) for first in range(0, len(tiles), columns)])
 
 
-def write_sheet(path: Path, sheets: Sequence[Image]) -> None:
+def write_sheet(path: Path, sheet: Sheet, folder: ResultFolder, protocol: str, results: Results, cases: Sequence[str]) -> None:
     """Write the cases below each other, with a white line between them.
 
     Raises:
         SystemExit: The file cannot be written.
     """
-    line = np.full((6, sheets[0].shape[1], 3), 255, np.uint8)
-    joined = np.vstack([part for sheet in sheets for part in (sheet, line)][:-1])
+    shown = (pictures_of(folder, protocol, case, results, landmarks=sheet.landmarks) for case in cases)
+    rows = [sheet_of(pictures, sheet.side, sheet.columns) for pictures in shown]
+    line = np.full((6, rows[0].shape[1], 3), 255, np.uint8)
+    joined = np.vstack([part for row in rows for part in (row, line)][:-1])
     quality = [cv2.IMWRITE_JPEG_QUALITY, QUALITY] if path.suffix in (".jpg", ".jpeg") else []
     if not cv2.imwrite(str(path), joined[..., ::-1], quality):
         raise SystemExit(f"Cannot write {path}.")
@@ -135,8 +143,8 @@ def main() -> None:
     folder = ResultFolder(arguments.evaluation)
     results = results_of(folder, arguments.protocol)
     names = arguments.names or cases_of(results, arguments.cases, arguments.by)
-    rows = (pictures_of(folder, arguments.protocol, name, results, landmarks=arguments.landmarks) for name in names)
-    write_sheet(arguments.out, [sheet_of(row, arguments.side, arguments.columns) for row in rows])
+    sheet = Sheet(arguments.out.stem, "", arguments.columns, arguments.side, arguments.landmarks, arguments.by)
+    write_sheet(arguments.out, sheet, folder, arguments.protocol, results, names)
 
 
 if __name__ == "__main__":

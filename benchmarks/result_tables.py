@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -60,9 +60,9 @@ def short_name(method: str) -> str:
 
 
 def comparison_tables(summaries: list[Summary]) -> list[str]:
-    """A table for each metric, with a column for each protocol: share of the gap, order in the paper, metrics, and time."""
+    """A table for each metric, with a column for each protocol: share of the gap, order in the paper, and metrics."""
     metrics = (metric_table(name, summaries) for name in TITLES)
-    return _filled([share_table(summaries), order_table(summaries), *metrics, time_table(summaries)])
+    return _filled([share_table(summaries), order_table(summaries), *metrics])
 
 
 def one_table(summaries: list[Summary]) -> list[str]:
@@ -168,9 +168,14 @@ def _both_orders(metric: str, summary: Summary) -> tuple[dict[str, float], dict[
 
 
 def rank_agreement(theirs: list[float], ours: list[float]) -> str:
-    """Kendall's tau of two lists of figures of the same methods, and its p value."""
+    """Kendall's tau of two lists of figures of the same methods, and its p value; nothing where all figures are equal."""
     found = kendalltau(theirs, ours)
-    return f"{found.statistic:.2f} (p {found.pvalue:.2f})"
+    return "" if math.isnan(found.statistic) else f"{found.statistic:.2f} (p {p_value(found.pvalue, 2)})"
+
+
+def p_value(value: float, decimals: int) -> str:
+    """A p value; one that would be shown as 0 as less than the smallest that is shown."""
+    return f"{value:.{decimals}f}" if round(value, decimals) else f"< {10**-decimals:.{decimals}f}"
 
 
 def _best(values: Mapping[str, float]) -> list[str]:
@@ -226,7 +231,8 @@ def stability_table(summaries: list[Summary]) -> str:
     def cell(number: int, method: str) -> str:
         return _shown(columns[number].get(method), ".0f", worse=False)
 
-    return _table("Change between frames, % of the sharp video's", summaries, cell)
+    counts = [f"{max((one['clips'] for one in summary['steadiness']), default=0)} clips" for summary in summaries]
+    return _table("Change between frames, % of the sharp video's", summaries, cell, counts)
 
 
 def _column(summary: Summary, figure: Callable[[Mapping[str, Any]], Any]) -> dict[str, Any]:
@@ -261,8 +267,12 @@ def _place(method: str, costs: Mapping[str, float]) -> int:
     return ranked.index(costs[method]) + 1 if method not in UNRANKED and len(ranked) > 1 else 0
 
 
-def _table(title: str, summaries: list[Summary], cell: Callable[[int, str], str]) -> str:
+def _table(
+    title: str, summaries: list[Summary], cell: Callable[[int, str], str], counts: Sequence[str | int] | None = None
+) -> str:
+    """A row for each method, a column for each protocol with what it counts: faces, if nothing else is said."""
     methods = list(dict.fromkeys(row["method"] for summary in summaries for row in summary["rows"]))
-    head = ["method", *(f"{summary['protocol']} ({summary['faces']})" for summary in summaries)]
+    of = counts or [summary["faces"] for summary in summaries]
+    head = ["method", *(f"{summary['protocol']} ({count})" for summary, count in zip(summaries, of, strict=True))]
     cells = {method: [cell(number, method) for number in range(len(summaries))] for method in methods}
     return f"{title}:\n\n" + markdown(head, [[f"`{method}`", *row] for method, row in cells.items() if any(row)])

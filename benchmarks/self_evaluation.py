@@ -7,14 +7,17 @@ All see equal numbers of images. PAIRS are made by
 `streamdeblur dataset pairs TRAINING_CLIPS PAIRS --scheme vla:sequential --every 3 --config ablations/small/final` (symmetric ones
 by `--scheme vla`), and faces.onnx by `python -m streamdeblur.training.dlib_network faces.onnx`. The hourglass is that of the
 shipped `paper-small`; `--hourglass RUN` takes another one of its size. CLIPS are of other people. WORK keeps runs, networks and
-results, so that what was stopped goes on. `--page docs/results.md` writes the tables into the page, with `--portraits` also three
-of these pictures beside it as each of the eight variants restores them.
+results, so that what was stopped goes on; `--trained` evaluates the networks that are there already. `--page docs/results.md`
+writes the tables into the page, with `--portraits` also three of these pictures beside it as each of the eight variants restores
+them.
 """
 
 from __future__ import annotations
 
 import argparse
+import hashlib
 import json
+import shlex
 import subprocess
 import sys
 from collections import defaultdict
@@ -26,13 +29,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from picture_rows import Sheet, write_sheet_of
-from result_tables import paper_rows, rank_agreement, short_name
+from result_tables import p_value, paper_rows, rank_agreement, short_name
 from results import replaced
 
 from harness import markdown
 from streamdeblur.evaluation.columns import COLUMNS
 from streamdeblur.evaluation.results import FaceResult, ResultFolder
 from streamdeblur.evaluation.statistics import gap_closed, mean_interval, paired_p_value
+from streamdeblur.partial_file import write_file
 from streamdeblur.weights import network_path
 
 VARIANTS = (
@@ -93,6 +97,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0])
     parser.add_argument("--images", type=int, help="images of each variant, if not as many as the configuration says")
     parser.add_argument("--share", type=share, help="K/N: train every Nth network from the Kth one on, and evaluate nothing")
+    parser.add_argument("--trained", action="store_true", help="train nothing, and evaluate the networks that are there")
     parser.add_argument("--workers", default="1", help="processes that measure")
     parser.add_argument("--page", type=Path, help="the page to write the tables into")
     parser.add_argument("--portraits", type=Path, help="pictures of people who may be shown, for the page")
@@ -102,16 +107,30 @@ def main() -> None:
     first, *others = arguments.seeds
     planned = [(one, first) for one in ALL] + [(one, seed) for seed in others for one in SEVERAL]
     planned = [one for one in planned if one[0] in arguments.variants]
+    if arguments.trained:
+        planned = [one for one in planned if folders.network(*one).exists()]
     number, of = arguments.share or (1, 1)
     for variant, seed in planned[number - 1 :: of]:
         train(folders, variant, seed, arguments.images)
     if arguments.share:
         return
-    text = "\n\n".join(tables(evaluate(folders, planned, arguments.workers)))
+    text = "\n\n".join([*tables(evaluate(folders, planned, arguments.workers)), shown_command(arguments)])
     print(text)
     if arguments.page:
-        shown = [pictures(folders, first, arguments.portraits, arguments.page)] if arguments.portraits else []
-        arguments.page.write_text(replaced(arguments.page.read_text(), "self-evaluation", "\n\n".join([*shown, text])))
+        chosen = [variant for variant, seed in planned if seed == first and variant in VARIANTS]
+        shown = [pictures(folders, chosen, first, arguments.portraits, arguments.page)] if arguments.portraits else []
+        write_file(arguments.page, replaced(arguments.page.read_text(), "self-evaluation", "\n\n".join([*shown, text])))
+
+
+def shown_command(arguments: argparse.Namespace) -> str:
+    """The command that repeats the tables, with the names of the options in place of files and folders."""
+    words = ["WORK", "--pairs", "PAIRS", "--symmetric", "SYMMETRIC", "--clips", "CLIPS", "--identity", "faces.onnx"]
+    words += ["--hourglass", "HOURGLASS"] if arguments.hourglass != network_path("paper-small") else []
+    words += ["--variants", *arguments.variants] if arguments.variants != ALL else []
+    words += ["--seeds", *map(str, arguments.seeds)] if len(arguments.seeds) > 1 else []
+    words += ["--images", str(arguments.images)] if arguments.images else []
+    words += ["--portraits", "PORTRAITS"] if arguments.portraits else []
+    return f"```sh\npython benchmarks/self_evaluation.py {shlex.join(words)}\n```"
 
 
 def share(text: str) -> tuple[int, int]:
@@ -138,22 +157,28 @@ def train(folders: Folders, variant: str, seed: int, images: int | None) -> None
     changes = {"base": f"ablations/small/{named}", "seed": seed, **TERMS.get(variant, {})}
     if images:
         changes["cgan"] = {"images": images, **changes.get("cgan", {})}
-    text = json.dumps(changes) + "\n"
+    pairs = folders.symmetric if variant == SYMMETRIC else folders.pairs
+    options = {"--pairs": pairs}
+    if named.startswith(("hg-", WHOLE)):
+        options["--init" if named.startswith("hg-disc") else "--hourglass"] = folders.hourglass
+    if variant.endswith("vgg"):
+        options["--identity"] = folders.identity
+    text = f"{json.dumps(changes)}\n# {', '.join(f'{option} {version_of(path)}' for option, path in options.items())}\n"
     if config.exists() and config.read_text() != text:
         raise SystemExit(
-            f"{config} has other settings than this run. Remove it with its run and network, or name another folder."
+            f"{config} has other settings or data than this run. Remove it with its run and network, or name another folder."
         )
     if exported.exists():
         return
     config.write_text(text)
-    pairs = folders.symmetric if variant == SYMMETRIC else folders.pairs
-    options = ["--pairs", pairs, "--held-out-clips", folders.clips, "--out", run]
-    if named.startswith(("hg-", WHOLE)):
-        options += ["--init" if named.startswith("hg-disc") else "--hourglass", folders.hourglass]
-    if variant.endswith("vgg"):
-        options += ["--identity", folders.identity]
-    streamdeblur("train", "cgan", config, *options)
+    words = [word for option in options.items() for word in option]
+    streamdeblur("train", "cgan", config, *words, "--held-out-clips", folders.clips, "--out", run)
     streamdeblur("export", run, exported, "--precision", "fp16-stored")
+
+
+def version_of(path: Path) -> str:
+    """The name of a folder, or that of a file and the first digits of its SHA-256."""
+    return f"{path.name} {hashlib.sha256(path.read_bytes()).hexdigest()[:12]}" if path.is_file() else path.name
 
 
 def evaluate(folders: Folders, planned: Sequence[tuple[str, int]], workers: str) -> ResultFolder:
@@ -167,19 +192,19 @@ def evaluate(folders: Folders, planned: Sequence[tuple[str, int]], workers: str)
     return ResultFolder(out)
 
 
-def pictures(folders: Folders, seed: int, portraits: Path, page: Path) -> str:
-    """Write three portraits as each of the eight variants restores them beside a page (Fig. 10 of the paper).
+def pictures(folders: Folders, variants: Sequence[str], seed: int, portraits: Path, page: Path) -> str:
+    """Write three portraits as each of the variants restores them beside a page (Fig. 10 of the paper).
 
     Returns the Markdown that shows them.
     """
-    methods = ["blurred", *(f"onnx:{folders.network(variant, seed)}" for variant in VARIANTS), "onnx:lite", "oracle"]
+    methods = ["blurred", *(f"onnx:{folders.network(variant, seed)}" for variant in variants), "onnx:lite", "oracle"]
     protocol, out = "synthetic:markov", folders.work / "portraits"
     streamdeblur(
         "evaluate", portraits, "--protocol", protocol, "--limit", PORTRAITS, "--runs", 0, "--methods", ",".join(methods),
         "--out", out,
     )  # fmt: skip
-    words = "Three blurry portraits, what each of the eight variants and lite make of them, and the sharp ones"
-    return write_sheet_of(Sheet("variants", words, columns=11, side=150), ResultFolder(out), protocol, page)
+    words = f"Three blurry portraits, what {len(variants)} variants and lite make of them, and the sharp ones"
+    return write_sheet_of(Sheet("variants", words, columns=len(methods), side=150), ResultFolder(out), protocol, page)
 
 
 def streamdeblur(*words: object) -> None:
@@ -207,8 +232,9 @@ def table(protocol: str, results: Sequence[FaceResult]) -> str:
             share = gap_closed(*(columns["auc"][one] for one in ("blurred", variant, "oracle")), groups)
             cells += [f"{100 * share.value:.0f} [{100 * share.low:.0f} to {100 * share.high:.0f}]"]
             cells += [published.get(variant, "")]
+            compared = WHOLE in found and variant != WHOLE
             cells += [
-                "" if variant == WHOLE else f"{paired_p_value(columns[name][variant], columns[name][WHOLE], groups):.3f}"
+                p_value(paired_p_value(columns[name][variant], columns[name][WHOLE], groups), 3) if compared else ""
                 for name in ("psnr", "auc")
             ]
         else:

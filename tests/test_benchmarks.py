@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import importlib.util
+import os
+import subprocess
 import sys
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import av
 import numpy as np
 import onnx
 import pytest
@@ -246,6 +249,19 @@ def test_the_order_of_methods_is_compared_with_the_paper_s(result_tables):
     assert result_tables.paper_shares()["pravg:7"] == pytest.approx(65.5, abs=0.1)
 
 
+def test_what_has_no_order_and_no_chance_is_not_shown_as_zero(result_tables):
+    assert result_tables.rank_agreement([1, 2, 3], [5, 5, 5]) == ""
+    assert result_tables.rank_agreement(list(range(9)), list(range(9))) == "1.00 (p < 0.01)"
+    assert result_tables.p_value(0.0004, 3) == "< 0.001"
+    assert result_tables.p_value(0.0314, 3) == "0.031"
+
+
+def test_steadiness_is_told_of_clips(result_tables):
+    summary = protocol_summary("pravg:11", {"lite": 0.5})
+    steadiness = [{"method": "lite", "clips": 8, "share": {"value": 90.0, "low": 80.0, "high": 100.0}}]
+    assert "| method | pravg:11 (8 clips) |" in result_tables.stability_table([summary | {"steadiness": steadiness}])
+
+
 def test_what_is_worse_than_the_blurry_faces_is_marked(result_tables):
     table = result_tables.metric_table("auc", [protocol_summary("pravg:7", {"blurred": 0.7, "nah": 0.8, "xu": 0.4})])
     assert "| `nah` | **0.800** ±0.010 |" in table
@@ -257,18 +273,93 @@ def filled(path, results):
     folder = ResultFolder(path)
     for result in results:
         folder.store(result, np.zeros((8, 8, 3), np.uint8))
-        folder.keep_cases(result.protocol, {one.case: one.digest for one in results if one.protocol == result.protocol})
+        same = [one for one in results if one.protocol == result.protocol]
+        digests = {one.case: one.digest for one in same}
+        folder.keep_evaluation(result.protocol, digests, list(dict.fromkeys(one.method for one in same)))
     return folder
 
 
-def test_tables_replace_those_between_their_comments():
-    results = script("results")
+@pytest.fixture(scope="module")
+def published():
+    return script("results")
+
+
+def test_tables_replace_those_between_their_comments(published):
     page = "# Results\n\n<!-- tables: a -->\n\nold\n\n<!-- end of a -->\n\nprose\n"
-    again = results.replaced(page, "a", "new")
+    again = published.replaced(page, "a", "new")
     assert again == page.replace("old", "new")
-    assert results.replaced(again, "a", "new") == again
+    assert published.replaced(again, "a", "new") == again
     with pytest.raises(SystemExit, match="no place"):
-        results.replaced(page, "b", "new")
+        published.replaced(page, "b", "new")
+
+
+def published_page(tmp_path, *names):
+    page = tmp_path / "page.md"
+    page.write_text("# Results\n" + "".join(f"\n<!-- tables: {name} -->\n\n<!-- end of {name} -->\n" for name in names))
+    return page
+
+
+def test_a_table_is_published_with_the_command_that_repeats_it(tmp_path, faces_folder, published):
+    page = published_page(tmp_path, "sharp")
+    others = [name for name in published.NAMES if name not in ("blurred", "oracle")]
+    options = ("--stills", faces_folder, "--only", "sharp", "--without", *others, "--page", page)
+    command = [sys.executable, BENCHMARKS / "results.py", tmp_path / "work", *options]
+    # a script finds those beside it
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONSAFEPATH"}
+    done = subprocess.run(list(map(str, command)), capture_output=True, text=True, env=environment, check=False)
+    assert done.returncode == 0, done.stderr
+    text = page.read_text()
+    assert "`sharp`, 5 faces of 5 clips or pictures:" in text
+    assert "| `blurred` | 100.00 |" in text
+    command = "streamdeblur evaluate STILLS --protocol sharp --limit 200 --methods blurred,oracle --out WORK/sharp"
+    assert f"```sh\n{command}\n```" in text
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--networks", "absent"], "Give the data of an evaluation: --clips, --stills"),
+        (["--stills", "S", "--only", "lfw"], "'lfw' needs --lfw"),
+        (["--stills", "S"], "'chakrabarti' needs chakrabarti.onnx in the folder of --networks, or --without chakrabarti"),
+        (["--landmarks", "L", "--only", "annotated"], "'exemplars' needs --exemplars, or --without exemplars"),
+        (["--landmarks", "L", "--only", "steps", "--limit", "2", "--page", "PAGE"], "leave out --page or --limit"),
+        (["--landmarks", "L", "--only", "steps", "--page", "PAGE"], "The page has no place for these tables"),
+    ],
+)
+def test_what_would_make_the_tables_incomplete_is_told_before_they_are_made(
+    tmp_path, published, monkeypatch, capsys, options, message
+):
+    page = published_page(tmp_path, "clips")
+    words = [str(page) if word == "PAGE" else word for word in options]
+    monkeypatch.setattr(sys, "argv", ["results.py", str(tmp_path / "work"), *words])
+    with pytest.raises(SystemExit) as stopped:
+        published.main()
+    assert message in " ".join(f"{stopped.value} {capsys.readouterr().err}".split())
+    assert not (tmp_path / "work").exists()
+
+
+def test_commands_name_options_in_place_of_folders(published, tmp_path):
+    (tmp_path / "nah.onnx").touch()
+    times = next(one for one in published.EVALUATIONS if one.name == "times")
+    assert times.missing({"clips": "C", "exemplars": "E", "networks": str(tmp_path)}, ["zhu"]) == ["chakrabarti", "kupyn"]
+    command = times.command({name: name.upper() for name in published.FOLDERS}, "WORK", ["kupyn", "stream"])
+    methods = command[command.index("--methods") + 1].split(",")
+    assert methods[:7] == ["blurred", "krishnan", "babacan", "zhang", "xu", "pan-l0", "exemplars:EXEMPLARS"]
+    assert methods[7:] == [
+        "dark-channel", "onnx:NETWORKS/chakrabarti.onnx", "onnx:NETWORKS/nah.onnx", "onnx:NETWORKS/zhu.onnx", "onnx:paper-small",
+        "onnx:lite", "oracle",
+    ]  # fmt: skip
+    assert command[:2] == ["evaluate", "CLIPS"]
+    assert command[-2:] == ["--out", "WORK/times"]
+
+
+def test_curves_that_a_page_no_longer_shows_are_removed(tmp_path):
+    pictures = script("page_pictures")
+    page = tmp_path / "page.md"
+    for name in ("real-one.svg", "real-two.svg", "clips-one.svg"):
+        pictures.picture_beside(page, name).touch()
+    pictures.remove_others(page, "real", "![one](results/real-one.svg)")
+    assert sorted(path.name for path in (tmp_path / "results").iterdir()) == ["clips-one.svg", "real-one.svg"]
 
 
 @pytest.mark.parametrize("sharp", [True, False])
@@ -374,10 +465,45 @@ def test_variants_are_compared_on_the_same_faces_over_their_seeds():
     # both orders have cgan-no-hg before final
     assert "The order of the 2 variants by AUC beside that of the paper under PrAvg 7: Kendall's tau 1.00" in table
     assert table.endswith("Two seeds of one variant differ by up to 1.00 dB in their mean PSNR.")
+    # without the whole method there is nothing to test against
+    others = [one for one in results if "final" not in one.method]
+    others += [replace(one, method="onnx:w/hg-disc-0.onnx") for one in others if one.method == "blurred"]
+    assert next(line for line in evaluation.table("pravg:7", others).splitlines() if "`cgan-no-hg`" in line).endswith("|  |  |")
     # Table 4 is of another protocol
     assert "| 38 [38 to 38] |  |" in evaluation.table("vla:sequential", results)
     # each of six clips has the same sign: 2 of 64 patterns of signs
     assert next(line for line in table.splitlines() if "`cgan-no-hg`" in line).endswith("| 0.031 | 0.031 |")
+
+
+def test_the_faces_that_are_shown_are_chosen_by_identity_where_no_sharp_one_is_known(tmp_path):
+    rows, results = script("picture_rows"), []
+    for case, gain in enumerate((0.1, -0.2, 0.0)):
+        for method, value in (("blurred", 0.5), ("onnx:lite", 0.5 + gain)):
+            results.append(FaceResult("real-blur", f"c{case}", "clip", "", "", method, "f", "e", {"cosine": value}))
+    folder = filled(tmp_path / "evaluation", results)
+    found = rows.results_of(folder, "real-blur")
+    assert rows.cases_of(found, 3, "onnx:lite") == ["c0", "c2", "c1"]
+    with pytest.raises(SystemExit, match="no faces that `xu` restored"):
+        rows.cases_of(found, 3, "xu")
+    folder.write_picture(folder.picture("real-blur", "c0", "reference"), np.full((8, 8, 3), 9, np.uint8))
+    shown = rows.pictures_of(folder, "real-blur", "c0", found, landmarks=False)
+    assert list(shown) == ["blurry", "lite", "reference"]
+
+
+def test_the_fastest_heads_are_filmed_for_each_method_that_can_restore_them(tmp_path, photograph):
+    heads = script("fast_heads")
+    crops = [np.ascontiguousarray(frame[:256, :256]) for frame in panned(photograph, steady(2, 8), (256, 256)).frames]
+    clip = heads.EvaluationClip("clip", open=lambda: None)
+    cases = [Case(f"c{number}", crop, None, "clip") for number, crop in enumerate(crops)]
+    head = heads.FastHead(clip, cases, [0.0, 5.0, 1.0, 2.0, 0.0, 3.0, 0.0, 4.0])
+    assert head.fastest == [1, 7]
+    shown = heads.videos_of(heads.open_method("unsharp"), "unsharp", [head], tmp_path)
+    assert len(shown) == 2
+    assert not np.array_equal(shown[0], crops[1])
+    with av.open(str(tmp_path / "clip_unsharp.mp4")) as container:
+        pictures = [frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)]
+    assert len(pictures) == 8
+    assert pictures[0].shape == (512, 1024, 3)
 
 
 def test_landmark_detectors_are_compared_with_annotated_points_and_with_themselves_under_blur(photograph):

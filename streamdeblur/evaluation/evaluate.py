@@ -156,8 +156,6 @@ class _EvaluationRun:
         protocol, cases = case_set.protocol, case_set.cases
         annotated = all(case.landmarks is not None for case in cases)
         found = ProtocolResults(protocol, annotated, case_set.comparisons)
-        if self._folder:
-            self._folder.keep_cases(protocol, {case.name: case.digest for case in cases})
         self._store_inputs(protocol, cases)
         for method in methods:
             try:
@@ -171,6 +169,8 @@ class _EvaluationRun:
             except MethodError as error:
                 logger.warning("%s is left out of %s: %s", method.name, protocol, error)
                 found.failed[method.name] = str(error)
+        if self._folder:
+            self._folder.keep_evaluation(protocol, {case.name: case.digest for case in cases}, list(found.results))
         return found
 
     def _store_inputs(self, protocol: str, cases: Sequence[Case]) -> None:

@@ -17,8 +17,8 @@ from streamdeblur.evaluation.metrics.landmarks import landmark_error
 
 NONE, AUTO = "none", "auto"
 
-GROUND_TRUTHS_KEPT = 1000
-"""Cases whose ground truth is remembered from one method to the next."""
+GROUND_TRUTHS_KEPT = 10_000
+"""Cases whose ground truth is remembered from one method to the next, in 3 KB each."""
 
 Metrics = dict[str, float]
 """One value of each metric; `columns.COLUMNS` lists them."""

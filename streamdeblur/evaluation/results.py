@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from streamdeblur.partial_file import write_file, writing
 
 LINES = "results.jsonl"
 TIMES = "times.json"
-CASES = "cases.json"
+EVALUATIONS = "evaluations.json"
 PICTURES = "images"
 DECIMALS = 1
 """Decimals of the pixels of stored landmarks, which are only shown."""
@@ -59,8 +59,8 @@ def as_list(values: NDArray[np.float64] | None, decimals: int | None = None) -> 
 class ResultFolder:
     """The results in a folder: one line each in ``results.jsonl``, and ``images/PROTOCOL/CASE/METHOD.png``.
 
-    ``cases.json`` says which cases the last evaluation had, ``times.json`` how long methods took. A line is written after its
-    picture, so an evaluation that was stopped continues with what is missing.
+    ``evaluations.json`` says which cases and methods the last evaluation had, ``times.json`` how long methods took. A line is
+    written after its picture, so an evaluation that was stopped continues with what is missing.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -93,35 +93,34 @@ class ResultFolder:
             except (ValueError, TypeError):
                 raise InputError(f"{lines}, line {number}, is damaged. Remove the line, or the folder to start again.") from None
 
-    def keep_cases(self, protocol: str, digests: Mapping[str, str]) -> None:
-        """Note the cases of an evaluation: the folder also has those of former ones, with other settings.
+    def keep_evaluation(self, protocol: str, digests: Mapping[str, str], methods: Sequence[str]) -> None:
+        """Note what an evaluation was of: the folder also has results of former ones, with other settings and methods.
 
         Args:
             protocol: Name of the protocol.
             digests: Of the blurry picture of each case, by its name.
+            methods: Names of the methods that have results.
 
         Raises:
-            OutputError: They cannot be stored.
+            OutputError: It cannot be stored.
         """
-        noted = self._noted() | {protocol: dict(digests)}
-        write_file(self.folder / CASES, json.dumps(noted, indent=1) + "\n")
+        noted = self._noted() | {protocol: {"cases": dict(digests), "methods": list(methods)}}
+        write_file(self.folder / EVALUATIONS, json.dumps(noted, indent=1) + "\n")
 
-    def _noted(self) -> dict[str, dict[str, str]]:
-        """The digests of the cases of the last evaluation under each protocol, by their names."""
-        path = self.folder / CASES
+    def _noted(self) -> dict[str, dict[str, Any]]:
+        """What the last evaluation under each protocol was of."""
+        path = self.folder / EVALUATIONS
         try:
-            found: dict[str, dict[str, str]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+            found: dict[str, dict[str, Any]] = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
         except ValueError:
             return {}
         return found
 
     def of_protocol(self, protocol: str) -> list[FaceResult]:
-        """Return the results of the last evaluation under a protocol, in the order in which they were first measured."""
-        digests = self._noted().get(protocol, {})
-        return [
-            result for result in self._stored.values()
-            if result.protocol == protocol and digests.get(result.case) == result.digest
-        ]  # fmt: skip
+        """Return the results of the last evaluation under a protocol, in the order of its methods and cases."""
+        noted = self._noted().get(protocol, {"cases": {}, "methods": []})
+        found = (self._stored.get((protocol, case, method)) for method in noted["methods"] for case in noted["cases"])
+        return [result for result in found if result is not None and result.digest == noted["cases"][result.case]]
 
     def find(self, protocol: str, case: Case, method: str, fingerprint: str, evaluator: str) -> FaceResult | None:
         """Find the stored result of a case.

@@ -96,6 +96,17 @@ def test_the_results_of_a_folder_are_those_of_the_last_evaluation(kept, faces_fo
     assert found == {(line["method"], line["case"], line["digest"]) for line in lines(folder)[before:]}
 
 
+def test_the_methods_of_a_folder_are_those_of_the_last_evaluation(kept, faces_folder, tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(kept[0], folder)
+    done = evaluate(faces_folder, *SYNTHETIC, "--methods", "unsharp,blurred", "--out", folder)
+    assert done.exit_code == 0, done.stderr
+    assert [one.method for one in ResultFolder(folder).of_protocol("synthetic")] == ["unsharp"] * 5 + ["blurred"] * 5
+    done = evaluate(faces_folder, *SYNTHETIC, "--methods", "blurred", "--out", folder)
+    assert done.exit_code == 0, done.stderr
+    assert [one.method for one in ResultFolder(folder).of_protocol("synthetic")] == ["blurred"] * 5
+
+
 def test_another_seed_blurs_otherwise(kept, faces_folder, tmp_path):
     done = evaluate(faces_folder, *SYNTHETIC, "--methods", "blurred", "--seed", "1", "--out", tmp_path, "--limit", "2")
     assert done.exit_code == 0
