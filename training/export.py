@@ -234,12 +234,17 @@ def _replace_inputs(model: onnx.ModelProto, replaced: Mapping[str, str]) -> None
 
 
 def _shared_weights(network: nn.Module, model: onnx.ModelProto) -> dict[str, str]:
-    """The exporter stores equal weights once: maps names of weights that are not in the graph to the names of equal ones."""
+    """The exporter stores equal weights once: maps names of weights that are not in the graph to the names of equal ones.
+
+    Those without an equal one, such as statistics that only a training needs, are left out.
+    """
     arrays = {tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer}
     shared = {}
     for name, weight in network.state_dict().items():
         if name not in arrays and weight.is_floating_point():
-            shared[name] = next(other for other, array in arrays.items() if np.array_equal(array, weight.numpy()))
+            equal = next((other for other, array in arrays.items() if np.array_equal(array, weight.numpy())), None)
+            if equal is not None:
+                shared[name] = equal
     return shared
 
 

@@ -47,7 +47,7 @@ def open_extractor(name: str, device: torch.device, *, middle: bool = False) -> 
             ``vgg16:FILE.safetensors``, torchvision's weights of VGG-16, which gets images normalised as for ImageNet.
         device: Where to run it.
         middle: Whether to end VGG-16 with conv3_3, and other networks with their last features of a quarter of the resolution,
-            which show where in the image something is.
+            which show where in the image something is. Such a network gets images as large as they are.
 
     Returns:
         The extractor, with frozen weights.
@@ -65,7 +65,7 @@ def open_extractor(name: str, device: torch.device, *, middle: bool = False) -> 
         side = embedding.input_side or ONNX_SIDE
         if middle:
             embedding.end_in_the_middle(side)
-        return _NormalisedInput(embedding, side, (0.5,) * 3, (0.5,) * 3).to(device)
+        return _NormalisedInput(embedding, None if middle else side, (0.5,) * 3, (0.5,) * 3).to(device)
     raise OptionError(
         f"This training compares features, and needs their network (got {name or 'none'!r}): give FILE.onnx or vgg16:FILE to "
         "--identity, or to --features for a compared method."

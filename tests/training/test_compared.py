@@ -22,7 +22,12 @@ from streamdeblur.training.datasets.pair_sources import open_unpaired
 from streamdeblur.training.datasets.recipe import Recipe
 from streamdeblur.training.export import export, open_trained
 from streamdeblur.training.loop import launch_fabric
-from streamdeblur.training.networks.compared.chakrabarti import ChakrabartiNetwork, WindowSpectra
+from streamdeblur.training.networks.compared.chakrabarti import (
+    SMALLEST_VARIANCE,
+    ChakrabartiNetwork,
+    Decorrelation,
+    WindowSpectra,
+)
 from streamdeblur.training.networks.compared.global_kernel import deconvolved, estimated_kernel
 from streamdeblur.training.networks.compared.kupyn import KupynNetwork
 from streamdeblur.training.networks.compared.nah import NahNetwork
@@ -230,6 +235,28 @@ def test_the_kernel_of_a_crop_is_found_from_its_sharp_image_and_inverted(faces):
     assert torch.allclose(deconvolved(flat, estimated_kernel(flat, flat)), flat, atol=1e-3)
 
 
+def test_coefficients_that_correlate_are_decorrelated_by_all_batches():
+    torch.manual_seed(0)
+    mixed = torch.tensor([[1.0, 0.0, 0.0], [0.9, 0.1, 0.0], [20.0, 0.0, 5.0]])
+    batches = [torch.einsum("ij,njhw->nihw", mixed, torch.randn(4, 3, 16, 16)) + torch.tensor([1.0, 2.0, 3.0])[:, None, None]
+               for _ in range(4)]  # fmt: skip
+    layer = Decorrelation(3).train()
+    for batch in batches:
+        layer(batch)
+    samples = torch.cat(batches).transpose(0, 1).flatten(1).double().numpy()
+    deviation = samples.std(1)
+    variances, directions = np.linalg.eigh(np.corrcoef(samples))
+    expected = (directions / np.sqrt(variances + SMALLEST_VARIANCE) @ directions.T / deviation) @ (
+        samples - samples.mean(1)[:, None]
+    )
+    found = layer.eval()(torch.cat(batches)).transpose(0, 1).flatten(1).numpy()
+    assert np.abs(found - expected).max() < 2e-3
+    assert np.abs(np.corrcoef(found) - np.eye(3)).max() < 0.1 < np.abs(np.corrcoef(samples) - np.eye(3)).max()
+    before = {name: value.clone() for name, value in layer.state_dict().items()}
+    layer(batches[0])
+    assert all(torch.equal(value, before[name]) for name, value in layer.state_dict().items())
+
+
 def test_a_perceptual_loss_reaches_the_generator(tmp_path, identity_network):
     settings = config_of(tmp_path, "kupyn").compared
     method = open_method(launch_fabric(settings, 0), settings, str(identity_network))
@@ -265,6 +292,8 @@ def test_images_that_are_not_paired_are_of_different_people(tmp_path):
     pairs = [source.pair(n, 0.0, 64, 64) for n in range(24)]
     assert {int(pair.blurry.mean().round()) for pair in pairs} == {40, 140}
     assert {int(pair.sharp.mean().round()) for pair in pairs} == {90, 190}
+    # and the same two do not meet each time
+    assert len({(int(pair.blurry.mean().round()), int(pair.sharp.mean().round())) for pair in pairs}) == 4
 
 
 def test_images_of_one_person_cannot_be_unpaired(tmp_path):

@@ -46,7 +46,10 @@ def test_features_of_the_middle_show_where_something_is(identity_network):
 def test_features_of_a_quarter_are_told_from_those_of_an_eighth_that_are_rounded_up(tmp_path):
     layers = [torch.nn.Conv2d(3, 4, 3, 2, 1), *(torch.nn.Conv2d(4, 4, 3, 2, 1) for _ in range(2))]
     torch.onnx.export(torch.nn.Sequential(*layers), (torch.rand(1, 3, 36, 36),), str(tmp_path / "a.onnx"), dynamo=False)
-    assert open_extractor(str(tmp_path / "a.onnx"), CPU, middle=True)(torch.rand(1, 3, 36, 36)).shape == (1, 4, 9, 9)
+    extractor = open_extractor(str(tmp_path / "a.onnx"), CPU, middle=True)
+    assert extractor(torch.rand(1, 3, 36, 36)).shape == (1, 4, 9, 9)
+    # no image is scaled, so that no detail is lost
+    assert extractor(torch.rand(1, 3, 72, 48)).shape == (1, 4, 18, 12)
 
 
 def test_a_network_without_features_of_a_quarter_of_the_resolution_is_refused_for_them(tmp_path):

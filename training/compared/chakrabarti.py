@@ -36,7 +36,8 @@ class ChakrabartiTraining:
         loss = F.mse_loss(corrections, self._patches(sharp - blurry, corrections))
         losses = {"patches": loss}
         check(losses)
-        self._learner.step(loss, number)
+        # the sum over a patch: the gradients of its mean would be as small as the term that Adam adds to their size
+        self._learner.step(RESTORED**2 * loss, number)
         return losses
 
     def _patches(self, planes: Tensor, like: Tensor) -> Tensor:

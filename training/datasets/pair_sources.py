@@ -188,7 +188,8 @@ def open_unpaired(stills: Sequence[Path], clips: Sequence[Path], recipe: Recipe,
 
     def every_second(begin: int) -> PairMaker:
         numbers = ([n for n, name in enumerate(names) if people[name] % 2 == begin] for names in (still_names, clip_names))
-        return PairMaker(Selection(all_stills, next(numbers)), Selection(all_clips, next(numbers)), recipe, seed)
+        # numbers of its own, or the same images would meet each time
+        return PairMaker(Selection(all_stills, next(numbers)), Selection(all_clips, next(numbers)), recipe, seed + begin)
 
     return UnpairedImages(every_second(0), every_second(1))
 

@@ -17,8 +17,7 @@ The original has 1,024 units in the first layers and 4,096 in the last ones (abo
 pixel. What the reduced version does in another way, beside fewer units and patches:
 
 - the network predicts ``G - 1``, so that it begins as the identity and only what is changed passes through the transforms;
-- the coefficients are scaled to unit variance by running statistics, where the original decorrelates each band with a covariance
-  that was measured before;
+- the covariance with which the coefficients of each band are decorrelated is measured during the training, not before;
 - the kernel is found with first derivatives only and one weight of its norm, in fewer steps; isolated taps are not removed;
 - the non-blind step has a total variation prior (as that of the blind methods of `streamdeblur.evaluation.deconvolution`), not
   EPLL (D. Zoran, Y. Weiss 2011), and runs on luma, whose change is added to each colour.
@@ -50,9 +49,10 @@ HIGHEST, BAND = 8, 4
 """Frequencies of the bands: those up to HIGHEST, and above BAND in all but the lowest one."""
 WINDOWS = (PATCH, 33, 17)
 """Sides of the windows whose coefficients the network gets."""
-MOMENTUM = 0.01
-"""Weight of a batch in the running statistics of the coefficients."""
 SMALLEST_DEVIATION = 1e-4
+"""Of a coefficient."""
+SMALLEST_VARIANCE = 1e-3
+"""Is added to the variance of each direction of correlated coefficients, whose mean is 1."""
 
 
 class ChakrabartiNetwork(nn.Module):
@@ -125,7 +125,7 @@ class Bands(nn.Module):
         self.windows = nn.ModuleList(WindowSpectra(side, HIGHEST, stride) for side in WINDOWS)
         low, high = _band(-1, BAND), _band(BAND, HIGHEST)
         self.sizes = (len(low), *(len(high) for _ in WINDOWS))
-        self.scalings = nn.ModuleList(Scaling(size) for size in self.sizes)
+        self.decorrelations = nn.ModuleList(Decorrelation(size) for size in self.sizes)
         self.low: Tensor
         self.high: Tensor
         self.register_buffer("low", torch.from_numpy(low), persistent=False)
@@ -138,35 +138,50 @@ class Bands(nn.Module):
             for side, window in zip(WINDOWS, self.windows, strict=True):
                 border, height, width = (PATCH - side) // 2, int(luma.shape[-2]), int(luma.shape[-1])
                 spectra.append(window(luma[..., border : height - border, border : width - border] - 0.5).flatten(1, 3))
-        chosen = [spectra[0][:, self.low], *(spectrum[:, self.high] for spectrum in spectra)]
-        return [scaling(band) for scaling, band in zip(self.scalings, chosen, strict=True)]
+            chosen = [spectra[0][:, self.low], *(spectrum[:, self.high] for spectrum in spectra)]
+            return [decorrelate(band) for decorrelate, band in zip(self.decorrelations, chosen, strict=True)]
 
 
-class Scaling(nn.Module):
-    """Scales each channel to the mean 0 and the variance 1, by running statistics."""
+class Decorrelation(nn.Module):
+    """Maps channels to as many of mean 0 and variance 1 that do not correlate, by the statistics of all training data.
+
+    Of the matrices that do so, the symmetric one is taken, which changes the scaled channels least: better statistics change it
+    only a little while the network trains.
+    """
 
     mean: Tensor
-    variance: Tensor
+    product: Tensor
+    matrix: Tensor
     num_batches_tracked: Tensor
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.register_buffer("mean", torch.zeros(channels))
-        self.register_buffer("variance", torch.ones(channels))
+        self.register_buffer("product", torch.eye(channels))
+        self.register_buffer("matrix", torch.eye(channels))
         self.register_buffer("num_batches_tracked", torch.tensor(0))
 
     def forward(self, values: Tensor) -> Tensor:
-        """Scale [N, channels, h, w]; in training with statistics to which these values have been added."""
+        """Map [N, channels, h, w]; in training with statistics to which these values have been added."""
         if self.training:
-            with torch.no_grad():
-                variance, mean = torch.var_mean(values.float(), (0, 2, 3), correction=0)
-                # the first batch counts in full
-                weight = torch.where(self.num_batches_tracked > 0, MOMENTUM, 1.0)
-                self.mean.lerp_(mean, weight)
-                self.variance.lerp_(variance, weight)
-                self.num_batches_tracked += 1
-        deviation = self.variance.sqrt().clamp_min(SMALLEST_DEVIATION)
-        return (values - self.mean[:, None, None]) / deviation[:, None, None]
+            self._track(values.detach())
+        return F.conv2d(values - self.mean[:, None, None], self.matrix[:, :, None, None])
+
+    @torch.no_grad()
+    def _track(self, values: Tensor) -> None:
+        """Add a batch to the means of values and products; the matrix follows after 1, 2, 4, 8 ... batches."""
+        samples = values.transpose(0, 1).flatten(1)
+        self.num_batches_tracked += 1
+        weight = 1 / self.num_batches_tracked
+        self.mean.lerp_(samples.mean(1), weight)
+        self.product.lerp_(samples @ samples.T / samples.shape[1], weight)
+        count = int(self.num_batches_tracked)
+        if count & (count - 1) == 0:
+            covariance = (self.product - torch.outer(self.mean, self.mean)).double()
+            deviation = covariance.diagonal().clamp_min(0).sqrt().clamp_min(SMALLEST_DEVIATION)
+            variances, directions = torch.linalg.eigh(covariance / torch.outer(deviation, deviation))
+            scales = (variances.clamp_min(0) + SMALLEST_VARIANCE).rsqrt()
+            self.matrix.copy_(directions * scales @ directions.T / deviation)
 
 
 class FilterPrediction(nn.Module):
