@@ -22,7 +22,7 @@ from harness import markdown
 from streamdeblur.engines import open_engine
 from streamdeblur.engines.engine import Engine
 from streamdeblur.evaluation.cases import Case, Image
-from streamdeblur.evaluation.metrics.fidelity import psnr, uniform_ssim
+from streamdeblur.evaluation.metrics.fidelity import psnr, ssim
 from streamdeblur.evaluation.protocols import BlurProtocol
 from streamdeblur.evaluation.sources import open_data
 from streamdeblur.faces.window import FaceWindow, RestoredCrop, crop, paste
@@ -74,7 +74,7 @@ def qualities(name: str, engine: Engine, protocol: str, cases: Sequence[Case], w
     for size in (0, *engine.crop_sizes):
         results = [restored(blurry, engine, size) if size else blurry for blurry, _ in pairs]
         both = [(middle(result), middle(sharp)) for result, (_, sharp) in zip(results, pairs, strict=True)]
-        means = (float(np.mean([measure(*pair) for pair in both])) for measure in (psnr, uniform_ssim))
+        means = (float(np.mean([measure(*pair) for pair in both])) for measure in (psnr, ssim))
         yield Quality(name, protocol, window, str(size or "none"), *means)
 
 

@@ -30,7 +30,7 @@ from harness import markdown, shown
 from streamdeblur import deblur_video
 from streamdeblur.errors import OptionError
 from streamdeblur.evaluation.cases import Case, Image
-from streamdeblur.evaluation.metrics.fidelity import psnr, uniform_ssim
+from streamdeblur.evaluation.metrics.fidelity import psnr, ssim
 from streamdeblur.evaluation.metrics.flicker import Flicker, FlickerMeter
 from streamdeblur.evaluation.metrics.landmark_detectors import LandmarkDetector, open_landmark_detector
 from streamdeblur.evaluation.statistics import Interval, mean_interval, ratio_interval
@@ -240,7 +240,7 @@ def measure(
             sharp, blurry, result = (window.crop(one) for one in planes)
             crops[index].append((sharp, blurry, result))
             treated = float((blurry != result).any(-1).mean()) > CHANGED
-            qualities = [(psnr(one, sharp), uniform_ssim(one, sharp)) for one in (blurry, result)]
+            qualities = [(psnr(one, sharp), ssim(one, sharp)) for one in (blurry, result)]
             group = f"{shot.clip} {index}"
             faces.append(FaceFigures(group, treated, *zip(*qualities, strict=True)))
     meter = FlickerMeter(detector)

@@ -34,7 +34,7 @@ def steps_table(first: NDArray[np.float64], whole: NDArray[np.float64]) -> str:
     A sentence tells the means over all, and the rank correlation of both gains.
     """
     rows = []
-    for group in np.array_split(np.argsort(first), GROUPS):
+    for group in np.array_split(np.argsort(first), min(GROUPS, len(first))):
         low, high = first[group].min(), first[group].max()
         rows.append([f"{low:+.1f} to {high:+.1f} dB", str(len(group)), shown(whole[group]), worse(whole[group])])
     found = spearmanr(first, whole)
