@@ -81,7 +81,7 @@ def cases_of(results: Results, count: int, by: str) -> list[str]:
 
 
 def pictures_of(folder: ResultFolder, protocol: str, case: str, results: Results, *, landmarks: bool) -> dict[str, Image]:
-    """The pictures of a case by their titles: blurry, each method, and what is known: the sharp face, or another picture."""
+    """The pictures of a case by their titles: blurry, each method, sharp; or a reference where no sharp face is known."""
     found: dict[str, Image] = {}
     for name in ("blurred", *(one for one in results[case] if one not in ("blurred", "oracle")), "oracle"):
         picture = folder.read_picture(protocol, case, name) if name in results[case] else None
@@ -91,7 +91,7 @@ def pictures_of(folder: ResultFolder, protocol: str, case: str, results: Results
             picture = with_landmarks(picture, results[case][name].landmarks, results[case][name].true_landmarks)
         found[title_of(name)] = picture
     reference = folder.read_picture(protocol, case, "reference")
-    return found if reference is None else found | {"reference": reference}
+    return found if reference is None or "sharp" in found else found | {"reference": reference}
 
 
 def title_of(method: str) -> str:

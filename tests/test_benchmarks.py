@@ -488,6 +488,10 @@ def test_the_faces_that_are_shown_are_chosen_by_identity_where_no_sharp_one_is_k
     folder.write_picture(folder.picture("real-blur", "c0", "reference"), np.full((8, 8, 3), 9, np.uint8))
     shown = rows.pictures_of(folder, "real-blur", "c0", found, landmarks=False)
     assert list(shown) == ["blurry", "lite", "reference"]
+    sharp = FaceResult("real-blur", "c0", "clip", "", "", "oracle", "f", "e", {"cosine": 1.0})
+    folder = filled(tmp_path / "evaluation", [*results, sharp])
+    shown = rows.pictures_of(folder, "real-blur", "c0", rows.results_of(folder, "real-blur"), landmarks=False)
+    assert list(shown) == ["blurry", "lite", "sharp"]
 
 
 def test_the_fastest_heads_are_filmed_for_each_method_that_can_restore_them(tmp_path, photograph):
