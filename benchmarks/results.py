@@ -47,7 +47,6 @@ SOME = ("blurred", "xu", *LEARNED, *OURS, "oracle")
 DATA = ("clips", "stills", "footage", "landmarks", "portraits", "lfw", "videos")
 FOLDERS = (*DATA, "networks", "exemplars")
 """The options that name folders."""
-NEEDS = {"exemplars": "--exemplars"}
 STRATIFIED = ("pravg:21", "vla:sequential", "synthetic:markov")
 """Protocols of which the most and the least blurred faces are shown."""
 
@@ -208,7 +207,8 @@ def problems(arguments: argparse.Namespace, planned: Sequence[Evaluation], folde
     if arguments.limit and arguments.page:
         yield "Tables of few faces are for a try: leave out --page or --limit."
     for name in dict.fromkeys(name for one in planned for name in one.missing(folders, arguments.without)):
-        yield f"'{name}' needs {NEEDS.get(name, f'{name}.onnx in the folder of --networks')}, or --without {name}."
+        needed = f"{name}.onnx in the folder of --networks" if name in LEARNED else f"--{name}"
+        yield f"'{name}' needs {needed}, or --without {name}."
     if arguments.page:
         for one in planned:
             replaced(arguments.page.read_text(), one.name, "")
@@ -249,9 +249,9 @@ def left_out(summaries: Sequence[Summary]) -> list[str]:
 def method_of(name: str, folders: Mapping[str, str]) -> str:
     """The name by which `evaluate` opens a method."""
     if name == "exemplars":
-        return f"exemplars:{folders.get('exemplars', '')}"
+        return f"exemplars:{folders['exemplars']}"
     if name in LEARNED:
-        return f"onnx:{folders.get('networks', '').rstrip('/')}/{name}.onnx"
+        return f"onnx:{Path(folders['networks']) / f'{name}.onnx'}"
     return f"onnx:{name}" if name in OURS else name
 
 

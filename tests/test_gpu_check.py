@@ -62,6 +62,7 @@ print("last words", flush=True)
 
 
 ENDS = {"": "ok", "sys.exit(3)": "failed (3)", "time.sleep(60)": "timed out", "import os; os.abort()": "failed (-6)"}
+"""What a part does last, and what is told of it: 60 s are longer than a part may take here, -6 is the signal of abort."""
 
 
 @pytest.mark.parametrize(("ends", "state"), ENDS.items())

@@ -46,9 +46,8 @@ class DlibEmbedder:
         """
         from streamdeblur.evaluation.metrics.dlib_network import load_network
 
-        self._dlib, models = _packages()
-        weights = Path(models.face_recognition_model_location())
-        self._session = open_on_cpu(load_network(weights).SerializeToString(), threads=1)
+        self._dlib, _ = _packages()
+        self._session = open_on_cpu(load_network(recognition_weights()).SerializeToString(), threads=1)
         self.fingerprint = f"dlib embedding {self._dlib.__version__} by ONNX"
 
     def __call__(self, crop: Image, landmarks: Points) -> Embedding:
