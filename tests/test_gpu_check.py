@@ -11,10 +11,9 @@ from pathlib import Path
 
 import pytest
 
+from support.benchmarks import BENCHMARKS
 from support.fakes.cuda_on_host import compiler
 from support.models.trainings import TINY_LITE, write_config
-
-BENCHMARKS = Path(__file__).parents[1] / "benchmarks"
 
 
 @pytest.fixture(scope="module")
