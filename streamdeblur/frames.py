@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from streamdeblur.faces.external import Detections
 from streamdeblur.video.copying import copy_frame
-from streamdeblur.video.planes import Planes, array_planes, frame_planes
+from streamdeblur.video.planes import Planes, array_planes, frame_planes, upright_planes
 
 if TYPE_CHECKING:
     import av
@@ -71,7 +71,7 @@ def planes_of(frame: Frame, *, bgr: bool = False) -> Planes:
         frame: A frame that `check_frame` accepts; an array is C-contiguous and writable.
         bgr: Arrays have OpenCV's order of channels.
     """
-    return array_planes(frame, bgr=bgr) if isinstance(frame, np.ndarray) else frame_planes(frame)
+    return array_planes(frame, bgr=bgr) if isinstance(frame, np.ndarray) else upright_planes(frame)
 
 
 def copied(frame: Frame) -> Frame:

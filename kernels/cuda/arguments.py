@@ -25,7 +25,7 @@ REGION = np.dtype([("begin_x", "i4"), ("begin_y", "i4"), ("width", "i4"), ("heig
 FRAME = np.dtype(
     [
         ("components", COMPONENT, 3), ("regions", REGION, 3), ("to_rgb", "f4", (3, 4)), ("from_rgb", "f4", (3, 3)),
-        ("feather", "f4"), ("maximum", "i4"), ("pasted", "i4"), ("faces", "i4"),
+        ("feather", "f4"), ("maximum", "i4"), ("pasted", "i4"), ("faces", "i4"), ("turn", "i4"),
     ],
     align=True,
 )  # fmt: skip
@@ -89,6 +89,7 @@ def _samples_of(size: NDArray[np.int64], faces: Structures, axis: str) -> NDArra
 def frame_arguments(
     memory: NDArray[np.int64], pitches: Sequence[int], begins: Sequence[int], lines: NDArray[np.int64], addresses: Sequence[int],
     to_rgb: NDArray[np.float32], from_rgb: NDArray[np.float32], maximum: int, pasted: int, feather: float, faces: Structures,
+    turn: int = 0,
 ) -> Structures:  # fmt: skip
     """Make the structure of a frame.
 
@@ -104,6 +105,7 @@ def frame_arguments(
         pasted: Number of components that are written: 1 for gray, else 3.
         feather: Width of the feather as a fraction of the window.
         faces: FACE [N].
+        turn: Quarter turns, counterclockwise, after which the frame is upright.
 
     Returns:
         FRAME [1].
@@ -120,6 +122,7 @@ def frame_arguments(
         regions[f"begin_{axis}"], regions[extent] = begin, np.maximum(end - begin, 0)
     values: dict[str, Any] = {
         "to_rgb": to_rgb, "from_rgb": from_rgb, "feather": feather, "maximum": maximum, "pasted": pasted, "faces": len(faces),
+        "turn": turn,
     }  # fmt: skip
     for name, value in values.items():
         frame[name][0] = value

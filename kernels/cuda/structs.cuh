@@ -47,6 +47,7 @@ struct Frame {
     int maximum;  // largest code value
     int pasted;   // components that are written: 1 for gray, else 3
     int faces;
+    int turn;  // quarter turns, counterclockwise, after which the frame is upright; crops are
 };
 
 // What is measured of a face on the way to its numbers: its samples, sums over columns of them, and blocks of 8 x 8 of them.

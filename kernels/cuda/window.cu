@@ -64,6 +64,15 @@ __device__ float sampled(const Component &component, const Grid &grid, int x, in
     return total;
 }
 
+// Where pixel (x, y) of a square of the frame lies in the upright crop.
+__device__ __forceinline__ int upright_pixel(int turn, int x, int y) {
+    int last = SIZE - 1;
+    if (turn == 1) return (last - x) * SIZE + y;
+    if (turn == 2) return (last - y) * SIZE + last - x;
+    if (turn == 3) return x * SIZE + last - y;
+    return y * SIZE + x;
+}
+
 template <typename Sample>
 __device__ void crop_faces(const Frame *frame, const Face *faces, uint16 *crops) {
     int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y, n = blockIdx.z;
@@ -74,22 +83,22 @@ __device__ void crop_faces(const Frame *frame, const Face *faces, uint16 *crops)
     for (int c = 0; c < 3; ++c) {
         const float *row = frame->to_rgb[c];
         float value = row[0] * samples[0] + row[1] * samples[1] + row[2] * samples[2] + row[3];
-        crops[((n * 3 + c) * SIZE + y) * SIZE + x] = to_half(code_value(value, 255.0f) / 255.0f);
+        crops[(n * 3 + c) * SIZE * SIZE + upright_pixel(frame->turn, x, y)] = to_half(code_value(value, 255.0f) / 255.0f);
     }
 }
 
 __device__ __forceinline__ bool is_number(float value) { return fabsf(value) <= 3.402823466e38f; }
 
-// residuals: from_rgb . (restored - crop) * strength, float32 [N, 3, SIZE, SIZE] in code values.
+// residuals: from_rgb . (restored - crop) * strength, float32 [N, 3, SIZE, SIZE] in code values, turned as the frame is.
 extern "C" __global__ void residual_faces(
     const Frame *frame, const Face *faces, const uint16 *crops, const uint16 *restored, float *residuals, int *finite) {
     int x = blockIdx.x * blockDim.x + threadIdx.x, y = blockIdx.y * blockDim.y + threadIdx.y, n = blockIdx.z;
-    int pixel = (n * 3 * SIZE + y) * SIZE + x;
+    int pixel = (n * 3 * SIZE + y) * SIZE + x, upright = n * 3 * SIZE * SIZE + upright_pixel(frame->turn, x, y);
     float changes[3];
     bool numbers = true;
 #pragma unroll
     for (int c = 0; c < 3; ++c) {
-        float after = from_half(restored[pixel + c * SIZE * SIZE]), before = from_half(crops[pixel + c * SIZE * SIZE]);
+        float after = from_half(restored[upright + c * SIZE * SIZE]), before = from_half(crops[upright + c * SIZE * SIZE]);
         numbers = numbers && is_number(after);
         changes[c] = (float)(code_value(after * 255.0f, 255.0f) - code_value(before * 255.0f, 255.0f));
     }

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 from streamdeblur.faces.decision import FaceDecision, Reason
 from streamdeblur.faces.tracked_face import Box
-from streamdeblur.video.drawing import RGB, draw_box, text_size, upright_box, write_lines
-from streamdeblur.video.planes import Planes
+from streamdeblur.video.drawing import RGB, draw_box, text_size, write_lines
+from streamdeblur.video.planes import Planes, upright_box
 
 COLOURS: dict[Reason, RGB] = {
     "gain": (20, 120, 50),

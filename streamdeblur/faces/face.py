@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeblur.video.turning import turned_box, turned_points
+
 LARGEST_POSITION = 1 << 20
 """Pixels; of a position that a network may return. No picture is so large."""
 
@@ -33,6 +35,11 @@ class Face:
         offset = np.array([left, top], np.float32)
         landmarks = None if self.landmarks is None else self.landmarks / np.float32(scale) + offset
         return Face(self.box / np.float32(scale) + np.tile(offset, 2), self.score, landmarks)
+
+    def turned(self, turn: int, width: float, height: float) -> Face:
+        """Return the face of a picture of this size once that is turned by quarter turns, counterclockwise."""
+        landmarks = None if self.landmarks is None else turned_points(self.landmarks, turn, width, height)
+        return Face(turned_box(self.box, turn, width, height), self.score, landmarks)
 
 
 def faces_from_boxes(boxes: Sequence[Face | Sequence[float] | NDArray[np.floating]] | NDArray[np.floating]) -> list[Face]:

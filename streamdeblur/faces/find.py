@@ -14,7 +14,7 @@ from streamdeblur.faces.detect import Detector
 from streamdeblur.faces.face import Face
 from streamdeblur.faces.search import FullSearch, Region, View
 from streamdeblur.faces.track import FaceTracker, Track
-from streamdeblur.faces.window import FaceWindow, crop_region
+from streamdeblur.faces.window import FaceWindow
 from streamdeblur.video.planes import Planes
 
 LOCAL_REACH = 2.5
@@ -209,9 +209,8 @@ class FaceFinder:
             pixels = STEADY_SIZE if track.flowing and track.steady else LOCAL_SIZE
             side = LOCAL_REACH * track.size * pixels / LOCAL_SIZE
             left, top = track.centre - side / 2
-            view = crop_region(planes, left, top, side, side, np.empty((pixels, pixels, 3), np.uint8))
-            faces = [face.moved(pixels / side, left, top) for face in self._detector.detect(view)]
-            self._tracker.correct(faces, [track], start=False)
+            view = View.read(planes, left, top, pixels / side, pixels, pixels)
+            self._tracker.correct(self._detect(view), [track], start=False)
             if track.undetected:
                 track.miss()
             if until is not None and time.monotonic() >= until:
@@ -219,8 +218,11 @@ class FaceFinder:
                 break
         return len(waiting) == len(tracks)
 
+    def _detect(self, view: View) -> list[Face]:
+        return [view.in_frame(face) for face in self._detector.detect(view.picture)]
+
     def _detect_everywhere(self, views: list[View]) -> list[Face]:
-        faces, *coarse = ([view.in_frame(face) for face in self._detector.detect(view.picture)] for view in views)
+        faces, *coarse = map(self._detect, views)
         # In the fine view a large face may be detected as several small ones: the coarse view is the better one for it.
         large = [face for found in coarse for face in found if face.size > views[0].longest / 6]
         return [face for face in [*large, *faces] if face.size >= 0.75 * self._min_face]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from streamdeblur.faces.face import Face
 from streamdeblur.faces.window import crop_region
 from streamdeblur.video.planes import Planes
+from streamdeblur.video.turning import turned_picture
 
 COARSE_SIDE = 320
 """Longer side of the second view of a whole search, for faces too large for a view that shows the smallest ones."""
@@ -30,13 +31,21 @@ MULTIPLE, LEAST_SCALE = 32, 0.94
 
 @dataclass(frozen=True, eq=False)
 class View:
-    """A region of a frame, reduced."""
+    """A region of a frame, reduced and upright."""
 
     picture: NDArray[np.uint8]
     """uint8 RGB [H, W, 3]."""
     scale: float
     left: float
     top: float
+    turn: int = 0
+    """Quarter turns, counterclockwise, by which it differs from the frame."""
+
+    @classmethod
+    def read(cls, planes: Planes, left: float, top: float, scale: float, width: int, height: int) -> View:
+        """Read the region at (`left`, `top`) that has `width` x `height` pixels where the frame is reduced by `scale`."""
+        picture = crop_region(planes, left, top, width / scale, height / scale, np.empty((height, width, 3), np.uint8))
+        return cls(turned_picture(picture, planes.turn), scale, left, top, planes.turn)
 
     @property
     def longest(self) -> float:
@@ -45,7 +54,8 @@ class View:
 
     def in_frame(self, face: Face) -> Face:
         """Return a face of this view in pixels of the frame."""
-        return face.moved(self.scale, self.left, self.top)
+        height, width = self.picture.shape[:2]
+        return face.turned(-self.turn, width, height).moved(self.scale, self.left, self.top)
 
 
 @dataclass(frozen=True)
@@ -61,10 +71,8 @@ class Region:
 
     def read(self, planes: Planes) -> View:
         """Read the region of a frame."""
-        width, height = math.ceil(self.width), math.ceil(self.height)
-        picture = np.empty((height, width, 3), np.uint8)
         left, top = self.left / self.scale, self.top / self.scale
-        return View(crop_region(planes, left, top, width / self.scale, height / self.scale, picture), self.scale, left, top)
+        return View.read(planes, left, top, self.scale, math.ceil(self.width), math.ceil(self.height))
 
 
 class FullSearch:

@@ -28,7 +28,7 @@ from streamdeblur.known_names import shown
 from streamdeblur.options import LARGEST_LOOK_AHEAD
 from streamdeblur.setting_types import Only
 from streamdeblur.statistics import RestorationStatistics
-from streamdeblur.video.planes import Planes
+from streamdeblur.video.planes import Planes, upright_box
 
 DETECTION_SHARE, JUDGING_SHARE = 0.1, 0.5
 """Shares of the time until a deadline after which no more faces are detected, and judged; the rest is for restoring them."""
@@ -231,11 +231,12 @@ class FaceSelector:
 
     def _only_chosen(self, planes: Planes, faces: list[_DetectedFace]) -> list[_DetectedFace]:
         """The faces that may be restored, each with the share of its restoration that is shown."""
-        size = planes.width, planes.height
+        size = (planes.height, planes.width) if planes.turn % 2 else (planes.width, planes.height)
         if self._chosen.names_tracks:
             for face in faces:
                 self.statistics.add_track(face.track_id)
-        presences = self._chosen.presences([TrackedFace(face.track_id, face.box, size) for face in faces])
+        tracked = [TrackedFace(face.track_id, upright_box(planes, face.box), size) for face in faces]
+        presences = self._chosen.presences(tracked)
         pairs = list(zip(faces, presences, strict=True))
         self.left += [face.left("not chosen") for face, presence in pairs if presence == 0.0]
         self.statistics.faces += len(self.left)

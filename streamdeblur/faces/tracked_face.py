@@ -15,9 +15,9 @@ class TrackedFace:
     track_id: int | None
     """Number of its track; None where a tracker of the caller's gives none."""
     box: Box
-    """x0, y0, x1, y1 in pixels."""
+    """x0, y0, x1, y1 in pixels of the upright picture, as players show it."""
     frame_size: tuple[int, int]
-    """Width and height of the frame in pixels."""
+    """Width and height of the upright picture in pixels."""
 
     @property
     def size(self) -> float:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from streamdeblur.kernels.window import crop_components, paste_component, residual_components
 from streamdeblur.video.planes import Planes
+from streamdeblur.video.turning import turned_picture
 
 CROP_SIZE = 256
 """Side of a crop in pixels that every network takes (paper, Sec. 3: all images are 256 x 256); some take smaller ones, too."""
@@ -97,9 +98,9 @@ def paste_grid(planes: Planes, window: FaceWindow) -> NDArray[np.float64]:
 
 
 def crop(planes: Planes, window: FaceWindow, size: int = CROP_SIZE) -> NDArray[np.uint8]:
-    """Read the crop of `window`, uint8 RGB [size, size, 3]."""
+    """Read the crop of `window`, upright: uint8 RGB [size, size, 3]."""
     out = np.empty((size, size, 3), np.uint8)
-    return crop_region(planes, window.left, window.top, window.side, window.side, out)
+    return turned_picture(crop_region(planes, window.left, window.top, window.side, window.side, out), planes.turn)
 
 
 @dataclass(frozen=True, eq=False)
@@ -108,7 +109,7 @@ class RestoredCrop:
 
     window: FaceWindow
     crop: NDArray[np.uint8]
-    """uint8 RGB [S, S, 3], as read from the frame."""
+    """uint8 RGB [S, S, 3], as `crop` read it from the frame."""
     restored: NDArray[np.uint8]
     """uint8 RGB [S, S, 3], as the network returned it."""
     strength: float = 1.0
@@ -131,6 +132,8 @@ def _paste_one(planes: Planes, restoration: RestoredCrop, others: Sequence[FaceW
     from_rgb = planes.colour.from_rgb * np.float32(restoration.strength)
     restored, cropped = np.ascontiguousarray(restoration.restored), np.ascontiguousarray(restoration.crop)
     residual_components(restored, cropped, from_rgb, residual)
+    if planes.turn:
+        residual = np.ascontiguousarray(np.rot90(residual, -planes.turn, (1, 2)))
     grid = _window_grid(planes, restoration.window) * size
     # By component: the kernel gets the same type of array for any number of windows, and is compiled once.
     windows = np.ascontiguousarray(np.array([_window_grid(planes, other) for other in others]).reshape(-1, 3, 4).swapaxes(0, 1))

@@ -12,8 +12,8 @@ from streamdeblur.faces.drawn import draw_faces
 from streamdeblur.faces.window import crop_region
 from streamdeblur.options import VideoOptions
 from streamdeblur.video.copying import copy_frame
-from streamdeblur.video.drawing import draw_picture, upright
-from streamdeblur.video.planes import frame_planes
+from streamdeblur.video.drawing import draw_picture
+from streamdeblur.video.planes import frame_planes, upright_planes
 from streamdeblur.video.side_by_side import side_by_side
 
 if TYPE_CHECKING:
@@ -49,7 +49,7 @@ class FrameView:
         """
         if self._show_faces and faces:
             after.make_writable()
-            draw_faces(upright(after), faces)
+            draw_faces(upright_planes(after), faces)
         if before is None:
             return after
         if self._zoom is not None:

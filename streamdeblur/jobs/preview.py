@@ -18,7 +18,7 @@ from streamdeblur.partial_file import write_file
 from streamdeblur.pictures.picture import Metadata, Picture
 from streamdeblur.pictures.writer import encode_picture, kind_of_target
 from streamdeblur.video.copying import copy_frame
-from streamdeblur.video.drawing import upright
+from streamdeblur.video.planes import upright_planes
 from streamdeblur.video.reader import Reader
 from streamdeblur.video.source import check_source
 
@@ -72,7 +72,8 @@ def preview_video(
         item = next((item for item in deblurrer.stream(_items(reader, at)) if item.restored), None)
         if item is None or item.payload is None or not isinstance(item.frame, av.VideoFrame):
             raise _beyond(source, at)
-        sheet = comparison_sheet(upright(item.payload), upright(item.frame), deblurrer.decisions, deblurrer.threshold)
+        before, after = upright_planes(item.payload), upright_planes(item.frame)
+        sheet = comparison_sheet(before, after, deblurrer.decisions, deblurrer.threshold)
         time = reader.seconds_of(item.frame)
     finally:
         reader.close()

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from streamdeblur.faces.decision import FaceDecision
 from streamdeblur.faces.drawn import FaceMark, draw_marks
 from streamdeblur.faces.window import crop_region
-from streamdeblur.video.drawing import DARK, draw_picture, text_picture, upright_box
-from streamdeblur.video.planes import Planes, array_planes
+from streamdeblur.video.drawing import DARK, draw_picture, text_picture
+from streamdeblur.video.planes import Planes, array_planes, upright_box
 from streamdeblur.video.side_by_side import mark_sides
 
 WIDTH, GAP = 1600, 16

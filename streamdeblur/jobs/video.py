@@ -28,8 +28,8 @@ from streamdeblur.statistics import RestorationStatistics
 from streamdeblur.video.channel import Channel, Stages
 from streamdeblur.video.copying import copy_frame
 from streamdeblur.video.cuts import Cuts, Segment, find_cuts
-from streamdeblur.video.drawing import upright
 from streamdeblur.video.parts import part_of
+from streamdeblur.video.planes import upright_planes
 from streamdeblur.video.reader import Item, Reader
 from streamdeblur.video.source import MAX_PIXELS, check_source
 from streamdeblur.video.stdin import STDIN, STDOUT, descriptor_of
@@ -282,7 +282,7 @@ def restore_frames(
             if not isinstance(item.frame, av.VideoFrame):
                 restored.send(_Restored(item))
                 continue
-            faces, planes = deblurrer.decisions, upright(item.frame)
+            faces, planes = deblurrer.decisions, upright_planes(item.frame)
             # counted anew in each segment, as where they are restored apart
             since_cut = 0 if item.segment == "begin" else since_cut
             # each face is measured once, whoever asks

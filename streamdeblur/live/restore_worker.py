@@ -10,7 +10,7 @@ from streamdeblur.live.latest_frame import LatestFrameSlot
 from streamdeblur.live.restorer import Restorer
 from streamdeblur.live.split_view import split_view
 from streamdeblur.video.copying import copy_frame
-from streamdeblur.video.drawing import upright
+from streamdeblur.video.planes import upright_planes
 
 POLL_SECONDS = 0.02
 JOIN_SECONDS = 5.0
@@ -100,5 +100,5 @@ class RestoreWorker:
         shown = split_view(original, frame) if original else frame
         if self._show_faces and self._restorer.decisions:
             shown.make_writable()
-            draw_faces(upright(shown), self._restorer.decisions)
+            draw_faces(upright_planes(shown), self._restorer.decisions)
         return CapturedFrame(shown, captured.captured_at)

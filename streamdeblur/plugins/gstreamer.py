@@ -75,6 +75,7 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
         super().__init__()
         self._deblurrer: FaceDeblurrer | None = None
         self._info: GstVideo.VideoInfo = None
+        self._turn = 0
         self._earliest_time = 0
         self._late_frames = 0
         self._posted_at = 0.0
@@ -119,12 +120,16 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
         return self._info is not None
 
     def do_sink_event(self, event: Gst.Event) -> bool:
-        """Forget the faces after a seek, and post the statistics at the end of the stream."""
+        """Note how the pictures are turned, forget the faces after a seek, and post the statistics at the end of the stream."""
         if event.type == Gst.EventType.FLUSH_STOP:
             self._earliest_time = 0
             self._forget_faces()
         elif event.type == Gst.EventType.EOS:
             self._post_statistics()
+        elif event.type == Gst.EventType.STREAM_START:
+            self._turn = 0
+        elif event.type == Gst.EventType.TAG:
+            self._turn = _turn_of(event.parse_tag(), self._turn)
         return bool(GstBase.BaseTransform.do_sink_event(self, event))
 
     def do_src_event(self, event: Gst.Event) -> bool:
@@ -172,7 +177,7 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
         return planes_of_memory(
             np.frombuffer(memory, np.uint8), layout, info.width, info.height, arrangement.offset, arrangement.stride,
             colorspace=GstVideo.VideoColorMatrix.to_iso(info.colorimetry.matrix),
-            full_range=info.colorimetry.range == FULL_RANGE,
+            full_range=info.colorimetry.range == FULL_RANGE, turn=self._turn,
         )  # fmt: skip
 
     def _is_late(self, buffer: Gst.Buffer) -> bool:
@@ -206,6 +211,16 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
         debug = "" if expected else "".join(traceback.format_exception(error))
         posted = GLib.Error.new_literal(Gst.library_error_quark(), text, Gst.LibraryError.FAILED)
         self.post_message(Gst.Message.new_error(self, posted, debug))
+
+
+def _turn_of(tags: Gst.TagList, otherwise: int) -> int:
+    """Quarter turns, counterclockwise, after which a picture is upright by its tags; `otherwise` if they do not say it.
+
+    The tag is "rotate-90" or, for a picture that is mirrored as well, "flip-rotate-90", in degrees clockwise.
+    """
+    known, orientation = tags.get_string(Gst.TAG_IMAGE_ORIENTATION)
+    degrees = orientation.rpartition("-")[2] if known else ""
+    return -(int(degrees) // 90) % 4 if degrees.isdigit() else otherwise
 
 
 GObject.type_register(FaceDeblur)

@@ -51,7 +51,7 @@ class PageReport:
             self._reasons[face.reason] += 1
             if face.track_id is not None:
                 track = self._tracks.setdefault(face.track_id, FaceTrack(face.track_id))
-                track.add(FaceRow.of(frame, time, face, blur_after(face)), planes, face)
+                track.add(FaceRow.of(frame, time, planes, face, blur_after(face)), planes, face)
         if len(self._tracks) > 2 * MOST_TRACKS:
             self._drop(time)
 

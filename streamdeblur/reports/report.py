@@ -15,7 +15,7 @@ from streamdeblur.faces.decision import FaceDecision
 from streamdeblur.files import check_target
 from streamdeblur.installation import install_command
 from streamdeblur.partial_file import PartialFile, writing
-from streamdeblur.video.planes import Planes
+from streamdeblur.video.planes import Planes, upright_box
 
 NEEDED = {".csv": "", ".parquet": "pyarrow", ".html": "jinja2"}
 """Package that each kind of report needs, by its suffix."""
@@ -48,7 +48,7 @@ class FaceRow:
     """Of the frame, in seconds from the first frame of the input."""
     track: int | None
     x: float
-    """Left edge of the face box, in pixels."""
+    """Left edge of the face box, in pixels of the upright picture, as players show it."""
     y: float
     """Its upper edge."""
     width: float
@@ -67,9 +67,9 @@ class FaceRow:
     """From the face's submission to the engine until it was pasted, others in flight included."""
 
     @classmethod
-    def of(cls, frame: int, time: float, face: FaceDecision, after: float) -> FaceRow:
+    def of(cls, frame: int, time: float, planes: Planes, face: FaceDecision, after: float) -> FaceRow:
         """Return the row of a face, with its blur in the output; the other arguments are those of `FaceReport.add`."""
-        x0, y0, x1, y1 = face.box
+        x0, y0, x1, y1 = upright_box(planes, face.box)
         # a face that was not judged is as it was
         before = after if face.blur is None else face.blur
         return cls(

@@ -36,7 +36,7 @@ class CsvReport:
     def add(
         self, frame: int, time: float, planes: Planes, faces: Sequence[FaceDecision], blur_after: Callable[[FaceDecision], float]
     ) -> None:
-        self._writer.writerows(asdict(FaceRow.of(frame, time, face, blur_after(face))) for face in faces)
+        self._writer.writerows(asdict(FaceRow.of(frame, time, planes, face, blur_after(face))) for face in faces)
 
 
 class ParquetReport:
@@ -64,7 +64,7 @@ class ParquetReport:
     def add(
         self, frame: int, time: float, planes: Planes, faces: Sequence[FaceDecision], blur_after: Callable[[FaceDecision], float]
     ) -> None:
-        self._rows += [asdict(FaceRow.of(frame, time, face, blur_after(face))) for face in faces]
+        self._rows += [asdict(FaceRow.of(frame, time, planes, face, blur_after(face))) for face in faces]
         if len(self._rows) >= ROWS_AT_ONCE:
             self._write()
 

@@ -6,8 +6,6 @@ from array import array
 from collections import Counter
 from dataclasses import dataclass, field
 
-import numpy as np
-
 from streamdeblur.faces.decision import FaceDecision, Reason
 from streamdeblur.faces.window import CROP_SIZE, crop
 from streamdeblur.pictures.data_url import data_url
@@ -28,8 +26,8 @@ class Moment:
     @classmethod
     def of(cls, row: FaceRow, planes: Planes, face: FaceDecision) -> Moment:
         """Return the moment of a face in the frame with these planes."""
-        after = data_url(np.rot90(crop(planes, face.window, CROP_SIZE), planes.turn))
-        return cls(row, after if face.crop is None else data_url(np.rot90(face.crop, planes.turn)), after)
+        after = data_url(crop(planes, face.window, CROP_SIZE))
+        return cls(row, after if face.crop is None else data_url(face.crop), after)
 
 
 @dataclass(eq=False)

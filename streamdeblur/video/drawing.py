@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from streamdeblur.video.planes import Planes, SampleArray, frame_planes
-
-if TYPE_CHECKING:
-    import av
+from streamdeblur.video.planes import Planes, SampleArray, upright_box
 
 RGB = tuple[int, int, int]
 WHITE, DARK = (255, 255, 255), (24, 24, 24)
@@ -47,21 +42,6 @@ def text_picture(text: str, size: int, colour: RGB = WHITE, background: RGB = DA
     drawn = np.asarray(picture)
     drawn.flags.writeable = False
     return drawn
-
-
-def upright(frame: av.VideoFrame) -> Planes:
-    """Return the planes of a frame, on which is drawn as on the picture that players show: phones record turned frames."""
-    return replace(frame_planes(frame), turn=round(frame.rotation / 90) % 4)
-
-
-def upright_box(planes: Planes, box: Sequence[float]) -> tuple[float, float, float, float]:
-    """Return where a box of the frame (x0, y0, x1, y1 in pixels) lies in the upright picture."""
-    x0, y0, x1, y1 = map(float, box)
-    width, height = planes.width, planes.height
-    for _ in range(planes.turn):
-        x0, y0, x1, y1 = y0, width - x1, y1, width - x0
-        width, height = height, width
-    return x0, y0, x1, y1
 
 
 def draw_picture(planes: Planes, picture: NDArray[np.uint8], left: int, top: int) -> None:

@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import struct
 from fractions import Fraction
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
-
     import av
-    from av.sidedata.sidedata import SideData
 
 # AVMasteringDisplayMetadata: 3 primaries (x, y), white point, luminance range as AVRational, then two flags.
 _MASTERING = struct.Struct("=" + "ii" * 10 + "ii")
@@ -19,8 +16,14 @@ DYNAMIC = ("DYNAMIC_HDR_PLUS", "DOVI_METADATA", "DOVI_RPU_BUFFER", "DYNAMIC_HDR_
 
 
 def _side_data(frame: av.VideoFrame) -> dict[str, bytes]:
-    # PyAV's type stubs declare one SideData here, but it is a container of them
-    container = cast("Iterable[SideData]", frame.side_data)
+    """The side data of a frame by the names of their kinds; none where PyAV does not know a kind that FFmpeg does."""
+    from av.sidedata.sidedata import SideDataContainer
+
+    try:
+        # not `frame.side_data`, which PyAV keeps: when the frame was made writable, it refers to memory that was freed
+        container = SideDataContainer(frame)  # type: ignore[call-arg]  # the stubs leave its constructor out
+    except ValueError:
+        return {}
     return {data.type.name: bytes(data) for data in container}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
@@ -21,6 +21,7 @@ from streamdeblur.video.colour import (
     yuv_matrices,
 )
 from streamdeblur.video.layouts import Component, Layout, layout_of
+from streamdeblur.video.turning import turn_of, turned_box
 
 if TYPE_CHECKING:
     import av
@@ -41,7 +42,8 @@ class Planes:
     centred_chroma: bool = False
     """Chroma lies between luma columns (JPEG), not on the even ones (MPEG-2 and later)."""
     turn: int = 0
-    """Quarter turns, counterclockwise, after which the frame is upright; only drawing takes note of them."""
+    """Quarter turns, counterclockwise, after which the frame is upright: so faces are detected and restored, and so pictures and
+    texts are drawn into it. All positions are those of the frame as it is."""
 
     def __repr__(self) -> str:
         return f"Planes({self.width}x{self.height}, {self.layout.family}, {self.layout.depth} bits)"
@@ -146,9 +148,21 @@ def frame_planes(frame: av.VideoFrame) -> Planes:
     )
 
 
+def upright_box(planes: Planes, box: Sequence[float]) -> tuple[float, float, float, float]:
+    """Return where a box of a frame (x0, y0, x1, y1 in pixels) lies in the upright picture."""
+    x0, y0, x1, y1 = turned_box(np.asarray(box, np.float64), planes.turn, planes.width, planes.height).tolist()
+    return x0, y0, x1, y1
+
+
+def upright_planes(frame: av.VideoFrame) -> Planes:
+    """Return the planes of a frame, see `frame_planes`, with the turn after which players show it."""
+    planes, turn = frame_planes(frame), turn_of(frame)
+    return replace(planes, turn=turn) if turn else planes
+
+
 def planes_of_memory(
     memory: NDArray[np.uint8], layout: Layout, width: int, height: int, offsets: Sequence[int], strides: Sequence[int],
-    *, colorspace: int, full_range: bool,
+    *, colorspace: int, full_range: bool, turn: int = 0,
 ) -> Planes:  # fmt: skip
     """Return the planes in one block of memory, as GStreamer has them.
 
@@ -161,12 +175,14 @@ def planes_of_memory(
         strides: Bytes per line of each plane.
         colorspace: H.273 MatrixCoefficients, 2 where they are unknown.
         full_range: Whether code values use their whole range.
+        turn: Quarter turns, counterclockwise, after which the frame is upright.
     """
     views = {}
     for component in layout.components:
         lines, offset, stride = -(-height // component.vertical), offsets[component.plane], strides[component.plane]
         views[component.plane] = memory[offset : offset + lines * stride].view(layout.dtype).reshape(lines, -1)
-    return planes_of_arrays(views, layout, width, height, colorspace=colorspace, full_range=full_range)
+    planes = planes_of_arrays(views, layout, width, height, colorspace=colorspace, full_range=full_range)
+    return replace(planes, turn=turn)
 
 
 def planes_of_arrays(

@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from streamdeblur.video.copying import beside
-from streamdeblur.video.drawing import DARK, WHITE, draw_picture, line_width, text_size, upright, upright_box, write_lines
-from streamdeblur.video.planes import Planes, frame_planes
+from streamdeblur.video.drawing import DARK, WHITE, draw_picture, line_width, text_size, write_lines
+from streamdeblur.video.planes import Planes, frame_planes, upright_box
+from streamdeblur.video.turning import turn_of
 
 if TYPE_CHECKING:
     import av
@@ -33,5 +34,5 @@ def mark_sides(planes: Planes, column: int) -> None:
 def side_by_side(before: av.VideoFrame, after: av.VideoFrame) -> av.VideoFrame:
     """Place two frames of the same size and pixel format beside each other, with a line between them and what each shows."""
     wide = beside(before, after)
-    mark_sides(replace(frame_planes(wide), turn=upright(after).turn), before.width)
+    mark_sides(replace(frame_planes(wide), turn=turn_of(after)), before.width)
     return wide

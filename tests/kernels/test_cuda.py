@@ -9,6 +9,7 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import av
@@ -85,6 +86,24 @@ def test_crops_and_pasted_frames_are_those_of_the_cpu(pixel_format, name):
         outside = np.sum([reference.mask(planes, c, window) for window in windows], axis=0) == 0
         columns = slice(offset, offset + (width - 1) * stride + 1, stride)
         assert np.array_equal(code_values(frame)[c][:height, columns][outside], old[:height, columns][outside])
+
+
+@needs_compiler
+@pytest.mark.parametrize("turn", [1, 2, 3])
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "yuyv422"])
+def test_crops_of_turned_frames_are_upright_and_pasted_as_those_of_the_cpu(pixel_format, turn):
+    windows, strengths = WINDOWS["overlapping"], STRENGTHS[: len(WINDOWS["overlapping"])]
+    frame, on_cpu = (random_frame(pixel_format, 320, 240) for _ in range(2))
+    planes = replace(frame_planes(on_cpu), turn=turn)
+    emulation = EmulatedFaces(frame, windows, strengths, turn)
+    codes = emulation.codes()
+    check_numbers(emulation, windows, codes)
+    assert np.abs(codes.astype(int) - np.stack([crop(planes, window) for window in windows])).max() <= 1
+    after, images = restored_from(codes)
+    emulation.paste(images, frame_planes(frame))
+    paste(planes, [RestoredCrop(*parts) for parts in zip(windows, codes, after, strengths, strict=True)])
+    for on_gpu, expected_codes in zip(code_values(frame), code_values(on_cpu), strict=True):
+        assert np.abs(on_gpu - expected_codes).max() <= 1
 
 
 def check_numbers(emulation, windows, codes):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -82,6 +84,18 @@ def test_samples_that_are_not_colour_are_left_alone(other):
     planes = frame_planes(frame)
     paste(planes, [restoration(planes, WINDOWS["enlarging"])])
     assert np.array_equal(before, alpha())
+
+
+@pytest.mark.parametrize("turn", [1, 2, 3])
+@pytest.mark.parametrize("pixel_format", ["yuv420p", "uyvy422", "p010le", "gbrp"])
+def test_crops_of_a_turned_frame_are_upright_and_pasted_where_they_were_read(pixel_format, turn):
+    window, turned, plain = FaceWindow(95.3, 71.9, 88.4), random_frame(pixel_format), random_frame(pixel_format)
+    upright, lying = crop(replace(frame_planes(turned), turn=turn), window), crop(frame_planes(plain), window)
+    assert np.array_equal(upright, np.rot90(lying, turn))
+    restored = np.random.default_rng(0).integers(0, 256, lying.shape, np.uint8)
+    paste(replace(frame_planes(turned), turn=turn), [RestoredCrop(window, upright, np.rot90(restored, turn))])
+    paste(frame_planes(plain), [RestoredCrop(window, lying, restored)])
+    assert all(np.array_equal(one, other) for one, other in zip(plane_bytes(turned), plane_bytes(plain), strict=True))
 
 
 def test_overlapping_windows_share_the_change_between_them():

@@ -168,6 +168,17 @@ def test_a_file_comes_out_with_a_sharper_face(gstreamer, folder, video):
     assert counts["restored"] >= 10
 
 
+def test_faces_of_turned_files_are_found(gstreamer, folder, few_pictures, invert):
+    """As phones record them: the file says how players turn its picture."""
+    element = f"facedeblur always=true engine={ENGINE} network={invert}"
+    for rotation in (90, 270):
+        pictures = [np.ascontiguousarray(np.rot90(picture, -rotation // 90)) for picture in few_pictures]
+        video = write_video(folder / f"turned-{rotation}.mp4", pictures, VideoSpec(rotation=rotation))
+        exit_code, output = gstreamer.launch(f"filesrc location={video} ! decodebin ! videoconvert ! {element} ! fakesink")
+        assert exit_code == 0, output
+        assert statistics(output)["restored"] == 12
+
+
 @pytest.mark.parametrize(
     ("setting", "message"),
     [

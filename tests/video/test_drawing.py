@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from streamdeblur.faces.window import crop_region
-from streamdeblur.video.drawing import DARK, draw_box, draw_picture, text_picture, upright_box, write_lines
-from streamdeblur.video.planes import frame_planes
+from streamdeblur.video.drawing import DARK, draw_box, draw_picture, text_picture, write_lines
+from streamdeblur.video.planes import frame_planes, upright_box
 from streamdeblur.video.side_by_side import side_by_side
 from support.media.frames import PIXEL_FORMATS, RARE_PIXEL_FORMATS, plane_bytes, random_frame
 

@@ -14,8 +14,9 @@ from streamdeblur.errors import InputError
 from streamdeblur.faces.detect import Detector
 from streamdeblur.training.datasets.face_detection import open_finder
 from streamdeblur.training.datasets.frame_changes import Change, ChangeMeter, PictureArea, cuts, luma_of, repeats
-from streamdeblur.video.planes import Planes, array_planes, frame_planes
+from streamdeblur.video.planes import Planes, array_planes, upright_planes
 from streamdeblur.video.reader import Reader
+from streamdeblur.video.turning import turned_picture
 
 if TYPE_CHECKING:
     import av
@@ -85,15 +86,14 @@ def upright(frame: av.VideoFrame, path: Path) -> Planes:
         raise InputError(f"{path.name} is interlaced: each frame shows two moments. Deinterlace it first (ffmpeg -vf bwdif).")
     if int(frame.color_trc) in HDR:
         raise InputError(f"{path.name} is HDR ({HDR[int(frame.color_trc)]}). Convert it to SDR first.")
-    planes = frame_planes(frame)
-    turns = round(frame.rotation / 90) % 4
-    if not turns:
+    planes = upright_planes(frame)
+    if not planes.turn:
         return planes
     from streamdeblur.faces.window import crop_region
 
     rgb = np.empty((planes.height, planes.width, 3), np.uint8)
     crop_region(planes, 0, 0, planes.width, planes.height, rgb)
-    return array_planes(np.ascontiguousarray(np.rot90(rgb, turns)))
+    return array_planes(turned_picture(rgb, planes.turn))
 
 
 def survey(path: Path, detector: Detector, min_face: float) -> Survey:

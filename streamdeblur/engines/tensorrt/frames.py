@@ -97,6 +97,7 @@ class FrameJob:
             np.array([self._lines[component.plane] for component in components]),
             [device + self._plane_at[component.plane] for component in components],
             colour.to_rgb, colour.from_rgb, layout.maximum, len(layout.components), FEATHER, self._faces,
+            turn=self._planes.turn,
         )  # fmt: skip
         self._part(block, self.frame_at, FRAME.itemsize)[:] = np.frombuffer(frame.tobytes(), np.uint8)
         return frame

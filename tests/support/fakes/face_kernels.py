@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
 from streamdeblur.engines.tensorrt.frames import FrameJob
@@ -18,8 +20,8 @@ def address(array):
 class EmulatedFaces:
     """The faces of a frame on an emulated device: cropped at once, and pasted when a test has restored them."""
 
-    def __init__(self, frame, windows, strengths):
-        planes = frame_planes(frame)
+    def __init__(self, frame, windows, strengths, turn=0):
+        planes = replace(frame_planes(frame), turn=turn)
         self.job = FrameJob(planes, windows, strengths)
         # what the job does not write is poison: only the lines under the windows are there
         self.block = np.full(self.job.size, 0xEE, np.uint8)
