@@ -43,13 +43,14 @@ class FrameChanges:
         self._previous: NDArray[np.int16] | None = None
         self._searched: NDArray[np.int16] | None = None
         self._moving = False
-        self._every = 1, 1
+        self._size = self._every = 1, 1
 
     def __call__(self, planes: Planes) -> bool:
         """Return whether this frame begins a new shot; False for the first frame."""
-        samples = self._samples(planes)
+        samples, size = self._samples(planes), (planes.width, planes.height)
         previous, self._previous = self._previous, samples
-        if previous is None or previous.shape != samples.shape:
+        same_size, self._size = size == self._size, size
+        if previous is None or not same_size:
             self._searched = None
             return previous is not None
         differences = np.abs(samples - previous)
@@ -147,8 +148,7 @@ class FaceFinder:
         all_viewed = self._follow(planes, until)
         newly_lost = all_viewed and any(track.missed == 1 and track.known for track in self._tracker.tracks)
         if self._since_full >= self._detect_every or (newly_lost and self._since_full > 1):
-            self._since_full = 0
-            self._waiting = deque(self._regions(planes, in_real_time=until is not None))
+            self._begin_search(planes, in_real_time=until is not None)
         put_off = until is not None and len(self._tracker.tracks) > 0
         while self._waiting and not self._deferred:
             self._deferred = [region.read(planes) for region in self._waiting.popleft()]
@@ -157,17 +157,22 @@ class FaceFinder:
         self._tracker.prune(planes.width, planes.height)
         return [track for track in self._tracker.tracks if track.size >= 0.9 * self._min_face]
 
-    def _regions(self, planes: Planes, *, in_real_time: bool) -> list[list[Region]]:
-        """What is searched for new faces, in this frame and those after it.
+    def _begin_search(self, planes: Planes, *, in_real_time: bool) -> None:
+        """Choose what is searched for new faces, in this frame and those after it.
 
-        It is everything, at once, unless time is short, all known faces are followed and nothing shows that others came in.
+        It is everything, at once, unless time is short, all known faces are followed and nothing shows that others came in. Then
+        it is the next view, in parts, when all parts of the last one have been looked at.
         """
         tracks = self._tracker.tracks
         lost = not tracks or any(track.missed and track.known for track in tracks)
         if not in_real_time or lost or self._changes.newcomers([track.window(1.0) for track in tracks]):
             self._changes.searched()
-            return [self._search.whole(planes.width, planes.height)]
-        return [[region] for region in self._search.turn(planes.width, planes.height)]
+            self._waiting = deque([self._search.whole(planes.width, planes.height)])
+        elif self._waiting:
+            return
+        else:
+            self._waiting = deque([region] for region in self._search.turn(planes.width, planes.height))
+        self._since_full = 0
 
     def catch_up(self) -> None:
         """Run the full-frame detection that was deferred; its faces are followed from the next frame on."""

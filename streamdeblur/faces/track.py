@@ -60,8 +60,10 @@ class Track:
     """Pixels per frame."""
     missed: int = 0
     """Looks since the last detection that did not find the face."""
+    unanswered: int = 0
+    """Frames since the first of them, that one included."""
     undetected: int = 0
-    """Frames since the last detection."""
+    """Frames since the last detection; not each of them had a look."""
     corrections: int = 0
     """Detections taken in: the first ones are averaged, so that a poor first box is soon forgotten."""
     flow: FaceFlow = field(default_factory=FaceFlow, repr=False)
@@ -96,6 +98,7 @@ class Track:
         self.centre = self.centre + self.velocity
         self.velocity = self.velocity * VELOCITY_DECAY
         self.undetected += 1
+        self.unanswered += self.missed > 0
 
     def follow(self, planes: Planes) -> None:
         """Move from the prediction to where the face of the last frame is found in this one."""
@@ -119,6 +122,7 @@ class Track:
 
     def miss(self) -> None:
         """Note a look that did not find the face: it is looked for in each frame from now on."""
+        self.unanswered = self.unanswered or 1
         self.missed += 1
         self.steady = False
 
@@ -135,7 +139,7 @@ class Track:
             self.velocity = self.velocity + VELOCITY_GAIN * (gain - STILL_GAIN) / (1 - STILL_GAIN) * innovation
         growth = float(np.log(face.size / self.size))
         self.size *= float(np.exp(max(average, _followed(abs(growth), SIZE_JITTER, SIZE_MOTION)) * growth))
-        self.missed = self.undetected = 0
+        self.missed = self.unanswered = self.undetected = 0
 
     def distance(self, face: Face) -> float:
         """How far a detection is from the prediction, in face sizes; infinite where it cannot be the same face."""
@@ -161,7 +165,7 @@ class FaceTracker:
     """
 
     def __init__(self, patience: int = 12) -> None:
-        """`patience`: frames without detection after which a track ends."""
+        """`patience`: frames after which a track ends that each look has missed since."""
         self.tracks: list[Track] = []
         self._patience = patience
         self.next_id = 1
@@ -178,11 +182,13 @@ class FaceTracker:
     def correct(self, faces: Sequence[Face], tracks: Sequence[Track], *, start: bool) -> None:
         """Give each of `tracks` the face that is nearest to its prediction; `start` tracks for faces that nobody took.
 
-        Pairs are made in order of distance, each face and track once.
+        Pairs are made in order of distance, each face and track once. A face that is nearer to another track, which was not missed
+        lately, is that one's.
         """
-        pairs = sorted(
-            ((track.distance(face), t, f) for t, track in enumerate(tracks) for f, face in enumerate(faces)),
-        )
+        others = [track for track in self.tracks if track.missed == 0 and not any(track is one for one in tracks)]
+        reach = [min((other.distance(face) for other in others), default=float("inf")) for face in faces]
+        distances = ((track.distance(face), t, f) for t, track in enumerate(tracks) for f, face in enumerate(faces))
+        pairs = sorted(pair for pair in distances if pair[0] <= reach[pair[2]])
         taken_tracks: set[int] = set()
         taken_faces: set[int] = set()
         for distance, t, f in pairs:
@@ -204,7 +210,7 @@ class FaceTracker:
         """End tracks that were lost, left the frame, or follow the same face as an older one."""
         kept: list[Track] = []
         for track in self.tracks:
-            followed = track.undetected <= self._patience and track.window(1.0).inside(width, height)
+            followed = track.unanswered <= self._patience and track.window(1.0).inside(width, height)
             if followed and all(intersection_over_union(track.box, other.box) < SAME_FACE for other in kept):
                 kept.append(track)
         self.tracks = kept

@@ -238,3 +238,70 @@ def test_what_is_caught_up_with_is_of_the_scene_before_a_cut(detector, portrait,
     finder.reset()
     finder.catch_up()
     assert finder.update(array_planes(np.full((720, 1280, 3), 90, np.uint8))) == []
+
+
+class BrightSquares:
+    """A detector of bright squares, which takes no time, so that many frames can be searched."""
+
+    smallest_face = 15.0
+
+    def detect(self, rgb):
+        _, _, found, _ = cv2.connectedComponentsWithStats((rgb[..., 0] > 150).astype(np.uint8))
+        return [Face(np.array([x, y, x + w, y + h], np.float32), 0.9) for x, y, w, h, _ in found[1:] if min(w, h) >= 10]
+
+
+def squares(width, height, *places, background=0):
+    """A frame with a bright square at each place, (x, y, size), before a background of up to 128."""
+    picture = np.zeros((height, width, 3), np.uint8) + background
+    for x, y, size in places:
+        picture[y - size // 2 : y + size // 2, x - size // 2 : x + size // 2] = 255
+    return array_planes(np.ascontiguousarray(picture, np.uint8))
+
+
+def test_a_face_that_is_missed_beside_another_does_not_take_its_track(detector, portrait):
+    both = np.full((400, 600, 3), 90, np.uint8)
+    for left in (150, 300):
+        both[100:300, left : left + 150] = portrait[100:300, 125:275]
+    one = both.copy()
+    one[:, :300] = 90
+    finder = FaceFinder(detector)
+    for n in range(16):
+        tracks = finder.update(array_planes(one if n in (8, 9) else both))
+        assert {track.track_id: track.centre[0] for track in tracks} == pytest.approx({1: 225, 2: 375}, abs=15) or n == 0
+    assert len(tracks) == 2
+
+
+def test_a_crowd_keeps_its_identities():
+    """Of faces that are looked at in turns, none is lost while it waits."""
+    finder = FaceFinder(BrightSquares())
+    crowd = squares(1280, 720, *((60 + 100 * (n % 12), 60 + 120 * (n // 12), 60) for n in range(60)))
+    found = {track.track_id for track in finder.update(crowd)}
+    assert len(found) == 60
+    for _ in range(30):
+        assert {track.track_id for track in finder.update(crowd)} == found
+
+
+def test_frames_of_another_size_begin_a_new_shot():
+    """Although they are alike once they are reduced."""
+    finder = FaceFinder(BrightSquares())
+    for _ in range(3):
+        before = finder.update(squares(1920, 1080, (800, 500, 200)))
+    (track,) = finder.update(squares(960, 540, (400, 250, 100)))
+    assert finder.cuts == 1
+    assert track.track_id != before[0].track_id
+    assert track.centre == pytest.approx([400, 250], abs=2)
+
+
+@pytest.mark.parametrize(("width", "height", "frames"), [(1280, 720, 50), (1920, 1080, 55), (3840, 2160, 80)])
+@pytest.mark.parametrize("place", [(0.1, 0.9), (0.95, 0.95)])
+def test_in_real_time_a_small_face_is_found_anywhere_in_the_stated_time(width, height, frames, place):
+    """While the camera moves, so that only the finest search shows that somebody came in."""
+    finder, noise = FaceFinder(BrightSquares()), np.random.default_rng(0).integers(0, 128, (64, 64, 1), np.uint8)
+    background = np.tile(noise.repeat(16, 0).repeat(16, 1), (height // 1024 + 2, width // 1024 + 2, 3))
+    newcomer = (int(place[0] * width), int(place[1] * height), 60)
+    for n in range(10 + frames):
+        faces = [(width // 2, height // 2, 200)] + [newcomer] * (n >= 10)
+        moving = background[7 * n % 1024 :][:height, 11 * n % 1024 :][:, :width]
+        tracks = finder.update(squares(width, height, *faces, background=moving), until=1e12)
+        finder.catch_up()
+    assert len(tracks) == 2
