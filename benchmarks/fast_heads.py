@@ -101,6 +101,11 @@ def videos_of(method: Method, title: str, heads: Sequence[FastHead], out: Path) 
     return fastest
 
 
+def title_of(name: str) -> str:
+    """The name of a method with its settings, by which two of one network are told apart."""
+    return f"{short_name(name)} {name.partition('?')[2]}".rstrip()
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="clips of people that the networks were not trained on")
@@ -114,7 +119,7 @@ def main() -> None:
     sheet = {"as filmed": [head.cases[number].blurry for head in heads for number in head.fastest]}
     for name in arguments.methods.split(","):
         try:
-            sheet[short_name(name)] = videos_of(open_method(name), short_name(name), heads, arguments.out)
+            sheet[title_of(name)] = videos_of(open_method(name), title_of(name), heads, arguments.out)
         except StreamDeblurError as error:
             print(f"{name} is left out: {error}")
     if not cv2.imwrite(str(arguments.out / "sheet.png"), np.vstack(rows_of(sheet))[..., ::-1]):

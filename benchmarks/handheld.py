@@ -3,16 +3,17 @@
 python benchmarks/handheld.py CLIP.mp4 ... --extent 30 14 --network lite "stream.onnx?look_ahead=1" --faces scrfd:FILE.onnx
 
 Each frame of a sharp clip is exposed while the camera shakes, in linear intensity, with the noise of a sensor, and the frames are
-compressed in H.264 at high quality. The camera's path goes on from frame to frame, and between two exposures the shutter is
-closed: the frame really moves, and the tracker has to follow. `streamdeblur.deblur_video` restores the film by each network; what
-follows "?" are settings of the job. Faces are found in the *sharp* film, by another detector than the product's. It needs the
-extra `eval`.
+compressed in H.264 at high quality. Each clip has its own path of the camera, which goes on from frame to frame, and between two
+exposures the shutter is closed: the frame really moves, and the tracker has to follow. `streamdeblur.deblur_video` restores the
+film by each network; what follows "?" are settings of the job. Faces are found in the *sharp* film, by another detector than the
+product's. Intervals are over clips. It needs the extra `eval`.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass
 from fractions import Fraction
@@ -102,7 +103,8 @@ def film(clip: Path, extent: float, frames: int, start: int, shutter: float, see
     with av.open(str(clip)) as container:
         fps = container.streams.video[0].average_rate or Fraction(25)
     pictures = [_rgb(planes) for planes, _ in islice(upright_frames(clip), start, start + frames)]
-    positions = hand_path(np.random.default_rng(seed), len(pictures), float(fps), extent, shutter)
+    key = zlib.crc32(clip.stem.encode())
+    positions = hand_path(np.random.default_rng([seed, key]), len(pictures), float(fps), extent, shutter)
     places = np.rint(positions.mean(1)).astype(int)
     with _Writer(sharp, fps, "ffv1", {}) as exact, _Writer(blurry, fps, "libx264", {"crf": QUANTISER, "preset": "fast"}) as lossy:
         for number, (picture, own, place) in enumerate(zip(pictures, positions, places.tolist(), strict=True)):
@@ -110,7 +112,7 @@ def film(clip: Path, extent: float, frames: int, start: int, shutter: float, see
             poses = np.zeros((len(own), 4), np.float32)
             poses[:, :2] = own - own.mean(0)
             path = CameraPath(poses, 1, width, height)
-            noise = Degradations(noise=NOISE, key=(seed * 100_003 + number) % (1 << 32))
+            noise = Degradations(noise=NOISE, key=(key + seed * 100_003 + number) % (1 << 32))
             view = View(*place, width, height)
             pair = expose([picture], None, srgb(), path, view=view, degradations=noise)
             exact.write(pair.sharp)
@@ -219,6 +221,7 @@ class FaceFigures:
     """One face of one frame."""
 
     group: str
+    """Its clip: only clips are independent of one another."""
     treated: bool
     psnr: tuple[float, float]
     """Of the blurry and of the restored face."""
@@ -241,12 +244,11 @@ def measure(
             crops[index].append((sharp, blurry, result))
             treated = float((blurry != result).any(-1).mean()) > CHANGED
             qualities = [(psnr(one, sharp), ssim(one, sharp)) for one in (blurry, result)]
-            group = f"{shot.clip} {index}"
-            faces.append(FaceFigures(group, treated, *zip(*qualities, strict=True)))
+            faces.append(FaceFigures(shot.clip, treated, *zip(*qualities, strict=True)))
     meter = FlickerMeter(detector)
     flickers = []
     for index, faces_of_run in enumerate(crops):
-        cases = [Case(f"{index}/{n}", blurry, sharp, f"{shot.clip} {index}") for n, (sharp, blurry, _) in enumerate(faces_of_run)]
+        cases = [Case(f"{index}/{n}", blurry, sharp, shot.clip) for n, (sharp, blurry, _) in enumerate(faces_of_run)]
         flickers.append(meter(cases, [result for _, _, result in faces_of_run]))
     return faces, flickers
 
@@ -328,7 +330,7 @@ def job_settings(network: str) -> dict[str, Any]:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("clips", nargs="+", type=Path, help="sharp clips, 720p, with faces")
+    parser.add_argument("clips", nargs="+", type=Path, help="sharp clips, 720p, of people whom no network was trained on")
     parser.add_argument("--extent", nargs="+", type=float, default=[30.0, 14.0], help="px of the largest exposure of a clip")
     parser.add_argument(
         "--network", nargs="+", default=[DEFAULT_NETWORK], help="a shipped one or FILE.onnx, with ?SETTING=VALUE&..."

@@ -114,6 +114,11 @@ class Evaluation:
         methods = ",".join(method_of(name, folders) for name in self.methods if name.partition("?")[0] not in without)
         return ["evaluate", folders[self.data], *self.options, "--methods", methods, "--out", f"{work}/{self.name}"]
 
+    @property
+    def shows_pictures(self) -> bool:
+        """Whether it makes sheets of pictures, for a page."""
+        return isinstance(self.extras, partial) and self.extras.func is pictures
+
     def missing(self, folders: Mapping[str, str], without: Sequence[str]) -> list[str]:
         """The methods whose files were not given."""
         folder = folders.get("networks")
@@ -206,6 +211,8 @@ def problems(arguments: argparse.Namespace, planned: Sequence[Evaluation], folde
         yield f"Give the data of an evaluation: {', '.join(f'--{one}' for one in DATA)}."
     if arguments.limit and arguments.page:
         yield "Tables of few faces are for a try: leave out --page or --limit."
+    if arguments.page and "lite" in arguments.without and any(one.shows_pictures for one in planned):
+        yield "The pictures of a page are chosen by the gain of 'lite': leave out --page or --without lite."
     for name in dict.fromkeys(name for one in planned for name in one.missing(folders, arguments.without)):
         needed = f"{name}.onnx in the folder of --networks" if name in LEARNED else f"--{name}"
         yield f"'{name}' needs {needed}, or --without {name}."

@@ -42,7 +42,8 @@ class Trial:
 
 
 TRIALS = (
-    Trial("light, noise 1.5", "stills", ("runs:synthetic", "runs:sharp"), {"response": "srgb", "noise": 1.5}),
+    Trial("light, noise 1.5", "stills", ("runs:synthetic",), {"response": "srgb", "noise": 1.5}),
+    Trial("as they are", "stills", ("runs:sharp",), {}),
     Trial("code values, noise 1.5", "stills", ("runs:synthetic",), {"response": "identity", "noise": 1.5}),
     Trial("light, noise 1.5", "clips", ("runs:vla", "runs:vla+camera", "runs:synthetic"), {"response": "srgb", "noise": 1.5}),
     Trial("code values, noise 1.5", "clips", ("runs:vla+camera", "runs:synthetic"), {"response": "identity", "noise": 1.5}),

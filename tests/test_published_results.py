@@ -115,6 +115,7 @@ def test_a_table_is_published_with_the_command_that_repeats_it(tmp_path, faces_f
         (["--stills", "S"], "'chakrabarti' needs chakrabarti.onnx in the folder of --networks, or --without chakrabarti"),
         (["--landmarks", "L", "--only", "annotated"], "'exemplars' needs --exemplars, or --without exemplars"),
         (["--landmarks", "L", "--only", "steps", "--limit", "2", "--page", "PAGE"], "leave out --page or --limit"),
+        (["--portraits", "P", "--only", "portraits", "--without", "lite", "--page", "PAGE"], "chosen by the gain of 'lite'"),
         (["--landmarks", "L", "--only", "steps", "--page", "PAGE"], "The page has no place for these tables"),
     ],
 )

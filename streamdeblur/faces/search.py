@@ -20,8 +20,8 @@ LARGEST_VIEW = 1280
 """Longer side of a view at most."""
 TURNS = (2, 1, 2, 1, 2, 1, 2, 1, 2, 0)
 """How often the view is halved in sequential partial searches. So, with a search in every 5 frames, faces of four times the
-smallest size are found within 5 frames, of twice that size within 10, and all others within about 50; where a view has more parts
-than frames lie between two searches (1080p, 4K), it takes as many frames as it has parts, and the whole 55 or 75."""
+smallest size are found within 5 frames, of twice that size within 10, and all others within about 50. A view of more parts than
+frames lie between two searches takes as many frames as it has parts: in 4K, all of them take 75."""
 SMALLEST_VIEW = 64
 """Longer side of a view at least."""
 TILE_WIDTH, TILE_HEIGHT, TILE_OVERLAP = 288, 192, 40

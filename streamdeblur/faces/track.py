@@ -182,8 +182,8 @@ class FaceTracker:
     def correct(self, faces: Sequence[Face], tracks: Sequence[Track], *, start: bool) -> None:
         """Give each of `tracks` the face that is nearest to its prediction; `start` tracks for faces that nobody took.
 
-        Pairs are made in order of distance, each face and track once. A face that is nearer to another track, which was not missed
-        lately, is that one's.
+        Pairs are made in order of distance, each face and track once. A face that is nearer to another track, which was not
+        missed lately, is that one's.
         """
         others = [track for track in self.tracks if track.missed == 0 and not any(track is one for one in tracks)]
         reach = [min((other.distance(face) for other in others), default=float("inf")) for face in faces]

@@ -44,21 +44,22 @@ class NormalisedSparsity:
     deconvolved in place of the picture; the second norm is that of the step before, as there.
     """
 
-    weight: float = 1.0
-    lowest: float = 0.02
+    weight: float = 2.0
+    lowest: float = 0.04
     steps: int = 2
     growth: float = 2.0
     strongest: float = 1e3
-    """The largest coupling, in units of the weight."""
+    """The largest coupling, in units of the first."""
 
     def edges(self, blurry: Planes, system: LeastSquares, weight: float) -> Planes:
         found = gradients(blurry)
         data = system.data(found)
         for _ in range(self.steps):
             norm = float(np.linalg.norm(found)) or 1.0
-            coupling = weight
-            while coupling < self.strongest * weight:
-                shrunk = np.sign(found) * np.maximum(np.abs(found) - weight / (norm * coupling), 0.0)
+            coupling = first = weight / 2
+            while coupling < self.strongest * first:
+                # the minimiser of weight |u|_1 / norm + coupling |u - found|^2
+                shrunk = np.sign(found) * np.maximum(np.abs(found) - weight / (2 * norm * coupling), 0.0)
                 found = system.solve(data, image=shrunk, m=coupling)
                 coupling *= self.growth
         return found
