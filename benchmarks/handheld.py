@@ -112,7 +112,7 @@ def film(clip: Path, extent: float, frames: int, start: int, shutter: float, see
             poses = np.zeros((len(own), 4), np.float32)
             poses[:, :2] = own - own.mean(0)
             path = CameraPath(poses, 1, width, height)
-            noise = Degradations(noise=NOISE, key=(key + seed * 100_003 + number) % (1 << 32))
+            noise = Degradations(noise=NOISE, key=key ^ seed).of_exposure(number)
             view = View(*place, width, height)
             pair = expose([picture], None, srgb(), path, view=view, degradations=noise)
             exact.write(pair.sharp)

@@ -120,6 +120,11 @@ class Sensor(Settings):
         return Degradations(**values, key=int(random.integers(1 << 32)), moved=(moved_x, moved_y))
 
 
+KEY_STEP = 0x9E3779B9
+"""Between the keys of two exposures. All noise is one row of 2^32 numbers, of which a picture takes those from its key on. The
+parts of exposures must not overlap, and multiples of this number (2^32 over the golden ratio) lie far from one another."""
+
+
 @dataclass(frozen=True)
 class Degradations:
     """What happens to one picture: the sampled values, None where something does not occur."""
@@ -152,7 +157,7 @@ class Degradations:
 
     def of_exposure(self, number: int) -> Degradations:
         """Return what happens to one exposure of several: the same, with its own noise."""
-        return replace(self, key=(self.key + number) % (1 << 32))
+        return replace(self, key=(self.key + KEY_STEP * number) % (1 << 32))
 
     def record(self) -> dict[str, float]:
         """Return the values of what occurs, by name."""

@@ -115,9 +115,21 @@ def test_the_present_shows_the_still_itself_in_the_middle_of_its_exposure(still,
     assert psnr(sequence.blurry[-1], still) > psnr(sequence.blurry[0], still) + 3
 
 
-def test_noise_is_drawn_anew_for_each_exposure_and_compression_runs_over_all(still, rng):
-    noisy = expose_still(still, CROP, VIEW, course(rng, 3, 1.0), IDENTITY, Degradations(noise=8.0, key=7))
-    assert not np.array_equal(noisy.blurry[0], noisy.blurry[1])
+@pytest.mark.parametrize("key", [7, (1 << 32) - 1])
+def test_noise_of_each_exposure_is_independent_of_the_others(rng, key):
+    """At each shift of it by some samples, and in means of pixels as well."""
+    gray = np.full((256, 256, 3), 128, np.uint8)
+    noisy = expose_still(gray, CROP, CROP, course(rng, 5, 1.0), IDENTITY, Degradations(noise=8.0, key=key))
+    rows = noisy.blurry.astype(float).reshape(len(noisy.blurry), -1)
+    rows -= rows.mean(1, keepdims=True)
+    means = [row.reshape(64, 4, 64, 12).mean((1, 3)).ravel() for row in rows]
+    for one, other in itertools.combinations(range(len(rows)), 2):
+        for shift in range(-12, 13):
+            assert abs(np.corrcoef(rows[one][20:-20], np.roll(rows[other], shift)[20:-20])[0, 1]) < 0.02
+        assert abs(np.corrcoef(means[one], means[other])[0, 1]) < 0.1
+
+
+def test_compression_runs_over_all_exposures(still, rng):
     coded = expose_still(still, CROP, VIEW, course(rng, 3, 1.0), IDENTITY, Degradations(h264=34.0))
     # a picture that does not change costs a P frame nothing: it repeats the one before
     assert psnr(coded.blurry[0], coded.blurry[2]) > psnr(coded.blurry[0], coded.sharp)
