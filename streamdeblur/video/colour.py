@@ -17,7 +17,7 @@ LUMA_COEFFICIENTS = {
     9: (0.2627, 0.0593),  # BT.2020
     10: (0.2627, 0.0593),  # BT.2020, constant luminance: treated as non-constant
 }
-BT709, BT601 = 1, 6
+RGB, BT709, BT601 = 0, 1, 6
 LIMITED_RANGE, FULL_RANGE = 1, 2
 """AVCOL_RANGE_MPEG (black and white at 16 and 235 of 8 bits) and AVCOL_RANGE_JPEG (the whole range)."""
 
@@ -37,10 +37,14 @@ class ColourMatrices:
     """float32 [3]: code values of black."""
 
 
+def assumed_matrix(height: int) -> int:
+    """Return the MatrixCoefficients (H.273) of untagged video of so many lines."""
+    return BT709 if height > HIGH_DEFINITION_LINES else BT601
+
+
 def luma_coefficients(colorspace: int, height: int) -> tuple[float, float]:
     """Return (Kr, Kb) of a frame tagged `colorspace` (H.273), or by its height if the tag names no such coefficients."""
-    assumed = BT709 if height > HIGH_DEFINITION_LINES else BT601
-    return LUMA_COEFFICIENTS.get(colorspace, LUMA_COEFFICIENTS[assumed])
+    return LUMA_COEFFICIENTS.get(colorspace, LUMA_COEFFICIENTS[assumed_matrix(height)])
 
 
 def yuv_matrices(kr: float, kb: float, *, full_range: bool, depth: int, shift: int = 0) -> ColourMatrices:

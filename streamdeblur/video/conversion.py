@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from streamdeblur.video.colour import BT601, FULL_RANGE, LIMITED_RANGE, LUMA_COEFFICIENTS, RGB, assumed_matrix
 from streamdeblur.video.copying import copy_tags, empty_like, line_bytes, plane_lines
 from streamdeblur.video.layouts import layout_of
 
 if TYPE_CHECKING:
     import av
+
+SWSCALE_BT601 = 5
+"""swscale's number of the matrix; the others have those of H.273."""
 
 
 def to_editable_format(frame: av.VideoFrame) -> av.VideoFrame:
@@ -21,6 +25,45 @@ def to_editable_format(frame: av.VideoFrame) -> av.VideoFrame:
         chosen = "rgba"
     converted = frame.reformat(format=chosen)
     copy_tags(frame, converted)
+    return converted
+
+
+def colour_tags(frame: av.VideoFrame, pixel_format: str) -> tuple[int, int]:
+    """Return how a frame is tagged in a pixel format: as it is itself, unless RGB becomes Y'CbCr, or Y'CbCr RGB.
+
+    Args:
+        frame: The frame, in its own pixel format.
+        pixel_format: FFmpeg's name of the pixel format.
+
+    Returns:
+        MatrixCoefficients of H.273, and AVColorRange.
+    """
+    import av
+
+    to_rgb = av.VideoFormat(pixel_format).is_rgb
+    if to_rgb == frame.format.is_rgb:
+        return int(frame.colorspace), int(frame.color_range)
+    if to_rgb:
+        return RGB, FULL_RANGE
+    # JPEG has one matrix
+    return (BT601, FULL_RANGE) if pixel_format.startswith("yuvj") else (assumed_matrix(frame.height), LIMITED_RANGE)
+
+
+def _converted(frame: av.VideoFrame, pixel_format: str) -> av.VideoFrame:
+    """A copy in another pixel format, tagged as `colour_tags` says."""
+    import av
+
+    matrix, code_range = colour_tags(frame, pixel_format)
+    if av.VideoFormat(pixel_format).is_rgb == frame.format.is_rgb:
+        converted = frame.reformat(format=pixel_format)
+    else:
+        # that of the one of the two which is not RGB
+        known = matrix if frame.format.is_rgb else int(frame.colorspace)
+        known = known if known in LUMA_COEFFICIENTS else assumed_matrix(frame.height)
+        known = SWSCALE_BT601 if known == BT601 else known
+        converted = frame.reformat(format=pixel_format, src_colorspace=known, dst_colorspace=known, dst_color_range=code_range)
+    copy_tags(frame, converted)
+    converted.colorspace, converted.color_range = matrix, code_range
     return converted
 
 
@@ -38,8 +81,7 @@ def fitted(frame: av.VideoFrame, width: int, height: int, pixel_format: str) -> 
     """
     source = frame
     if frame.format.name != pixel_format:
-        frame = frame.reformat(format=pixel_format, dst_colorspace=frame.colorspace, src_colorspace=frame.colorspace)
-        copy_tags(source, frame)
+        frame = _converted(frame, pixel_format)
     if (frame.width, frame.height) == (width, height):
         return frame
     if 0 <= width - frame.width <= 3 and 0 <= height - frame.height <= 3:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from streamdeblur.video.conversion import colour_tags
 from streamdeblur.video.encoders import add_parameters
 from streamdeblur.video.filters import filter_graph
 from streamdeblur.video.hdr import display_matrix, hdr_parameters
@@ -65,7 +66,7 @@ def describe(target: av.VideoStream, frame: av.VideoFrame, tags: StreamTags | No
     context = target.codec_context
     if tags is not None and tags.sample_aspect_ratio:
         context.sample_aspect_ratio = tags.sample_aspect_ratio
-    context.colorspace, context.color_range = frame.colorspace, frame.color_range
+    context.colorspace, context.color_range = colour_tags(frame, str(context.pix_fmt or frame.format.name))
     context.color_primaries, context.color_trc = frame.color_primaries, frame.color_trc
     add_parameters(context, hdr_parameters(frame, context.name))
     context.field_order = _field_order(frame, tags)
