@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from streamdeblur.video.colour import BT601, FULL_RANGE, LIMITED_RANGE, LUMA_COEFFICIENTS, RGB, assumed_matrix
-from streamdeblur.video.copying import copy_tags, empty_like, line_bytes, plane_lines
+from streamdeblur.video.copying import copy_frame, copy_tags, empty_like, line_bytes, plane_lines
 from streamdeblur.video.layouts import layout_of
 
 if TYPE_CHECKING:
@@ -16,9 +16,13 @@ SWSCALE_BT601 = 5
 
 
 def to_editable_format(frame: av.VideoFrame) -> av.VideoFrame:
-    """Return the frame itself, or if its pixel format cannot be edited in place, a copy in the one that loses least."""
+    """Return the frame itself, or if it cannot be edited in place, a copy.
+
+    That of a frame whose lines stand from bottom to top, as in uncompressed AVI files, has them in order; that of a frame in a
+    pixel format which cannot be edited is in the one that loses least.
+    """
     if layout_of(frame.format.name) is not None:
-        return frame
+        return copy_frame(frame) if any(plane.line_size < 0 for plane in frame.planes) else frame
     deep = any(component.bits > 8 for component in frame.format.components)
     chosen = ("gbrp16le" if deep else "rgb24") if frame.format.is_rgb else ("yuv444p16le" if deep else "yuv444p")
     if frame.format.has_palette:

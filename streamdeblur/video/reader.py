@@ -391,7 +391,7 @@ class Reader:
 
     def _editable(self, frame: av.VideoFrame) -> av.VideoFrame:
         converted = to_editable_format(frame)
-        if converted is not frame:
+        if converted.format.name != frame.format.name:
             self._warn_once(f"pixel format {frame.format.name} is converted to {converted.format.name}")
         return converted
 

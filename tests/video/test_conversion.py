@@ -6,10 +6,12 @@ import av
 import numpy as np
 import pytest
 
+from streamdeblur import deblur_video
 from streamdeblur.video.colour import BT601, BT709, FULL_RANGE, LIMITED_RANGE, RGB
 from streamdeblur.video.conversion import fitted
 from support.media.frames import random_frame
 from support.media.streams import transcode
+from support.media.videos import read_frames
 
 BLUE = (0, 0, 255)
 SWSCALE = {BT709: "itu709", BT601: "itu601", 2: "itu601"}
@@ -81,3 +83,21 @@ def test_formats_of_the_same_kind_keep_their_tags(pixel_format):
     frame = random_frame("yuv422p", colorspace=9)
     converted = fitted(frame, frame.width, frame.height, pixel_format)
     assert (converted.colorspace, converted.color_range) == (9, LIMITED_RANGE)
+
+
+def test_uncompressed_avi_is_read_from_bottom_to_top(tmp_path, face_picture, inverting):
+    """As Windows writes it."""
+    source = tmp_path / "in.avi"
+    picture = np.ascontiguousarray(face_picture[:240, :320])
+    with av.open(str(source), "w", options={"flipped_raw_rgb": "1"}) as container:
+        stream = container.add_stream("rawvideo", rate=25, width=320, height=240)
+        stream.pix_fmt = "bgr24"
+        frame = av.VideoFrame.from_ndarray(picture[::-1, :, ::-1], format="bgr24")
+        frame.pts = 0
+        container.mux(stream.encode(frame))
+    assert read_frames(source)[0].planes[0].line_size < 0
+    summary = deblur_video(source, tmp_path / "out.avi", deblurrer=inverting)
+    assert (summary.frames, summary.restored, summary.warnings) == (1, 1, [])
+    changed = (read_frames(tmp_path / "out.avi")[0].to_ndarray(format="rgb24") != picture).any(axis=-1)
+    assert 0.05 < changed.mean() < 0.9
+    assert not changed[0].any()
