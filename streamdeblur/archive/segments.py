@@ -163,7 +163,7 @@ class JoiningWriter(Writer):
         waiting = next(video, None)
         for other in self.reader.other_packets(sum(len(segment.content.packets) for segment in segments)):
             time_of_other = _time(other)
-            while waiting is not None and time_of_other is not None and (_time(waiting) or 0) <= time_of_other:
+            while waiting is not None and time_of_other is not None and (_time(waiting) or 0) <= time_of_other - self.offset:
                 self._mux(waiting)
                 waiting = next(video, None)
             self.copy(other)

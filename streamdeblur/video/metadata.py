@@ -7,6 +7,7 @@ import math
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
+from streamdeblur.video.clock import time_offset
 from streamdeblur.video.covers import is_cover
 from streamdeblur.video.log import words
 from streamdeblur.video.trial import add_video, placeholder
@@ -76,7 +77,7 @@ def describe_file(container: av.container.OutputContainer, reader: Reader, warni
         warnings.append(f"tags were left out, {container.format.name} files have no place for them: {named}")
     chapters = source.chapters()
     if chapters:
-        container.set_chapters(_shifted(chapters, reader.start_offset))
+        container.set_chapters(_within(chapters, time_offset(container, reader), reader.end))
 
 
 def _fitting_tags(
@@ -128,10 +129,15 @@ def _lost(container: av.container.OutputContainer, tags: dict[str, str]) -> dict
     return {k: v for k, v in tags.items() if k.lower() not in kept}
 
 
-def _shifted(chapters: list[av.container.core.Chapter], offset: Fraction) -> list[av.container.core.Chapter]:
-    shifted = []
+def _within(
+    chapters: list[av.container.core.Chapter], offset: Fraction, end: Fraction | float
+) -> list[av.container.core.Chapter]:
+    """The chapters of a part, from a time on until before another one, both in seconds of the source; the part begins at 0."""
+    within = []
     for chapter in chapters:
-        ticks = round(offset / chapter["time_base"]) if chapter["time_base"] else 0
-        if chapter["end"] > ticks:
-            shifted.append({**chapter, "start": max(0, chapter["start"] - ticks), "end": chapter["end"] - ticks})
-    return shifted  # type: ignore[return-value]  # dictionaries with the keys of a chapter
+        base = chapter["time_base"] or Fraction(1)
+        first, last = round(offset / base), end if end == float("inf") else round(end / base)
+        if chapter["start"] < last and chapter["end"] > first:
+            start, stop = max(chapter["start"], first), min(chapter["end"], last)
+            within.append({**chapter, "start": start - first, "end": int(stop) - first})
+    return within  # type: ignore[return-value]  # dictionaries with the keys of a chapter

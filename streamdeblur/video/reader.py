@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING, Union
 
 from streamdeblur.cores import DECODING_THREADS
 from streamdeblur.errors import InputError
+from streamdeblur.video.clock import is_cut_from_stream
 from streamdeblur.video.conversion import to_editable_format
+from streamdeblur.video.covers import is_cover
 from streamdeblur.video.cuts import Segment
 from streamdeblur.video.description import codec_tag
 from streamdeblur.video.length import VideoLength
@@ -127,7 +129,7 @@ class Reader:
 
     def _continuous_stamps(self) -> ContinuousStamps:
         dense = {stream.index for stream in self.container.streams if stream.type in ("audio", "video")}
-        return ContinuousStamps(dense, skips=self._broadcast())
+        return ContinuousStamps(dense, skips=is_cut_from_stream(self.container))
 
     def _decoding_stamps(self) -> DecodingStamps | None:
         """What makes stamps of presentation for files that have those of decoding alone; None for other files."""
@@ -140,6 +142,11 @@ class Reader:
     def begin(self) -> Fraction:
         """Time at which the video begins, in seconds, by what the file declares."""
         return self._length.begin
+
+    @property
+    def end(self) -> Fraction | float:
+        """Time in the file at which what is read ends, in seconds; infinite for all that is left."""
+        return self._end
 
     @property
     def total_frames(self) -> int | None:
@@ -158,7 +165,7 @@ class Reader:
     def _range(self, start: float | Fraction, duration: float | Fraction | None) -> tuple[Fraction, Fraction | float]:
         begin = self._length.begin + _exact(start)
         seconds = self._length.seconds
-        if seconds is not None and start >= seconds and not self._broadcast():
+        if seconds is not None and start >= seconds and not is_cut_from_stream(self.container):
             raise InputError(f"--start {float(start):g} lies beyond the end of {shown_input(self.source)} ({seconds:.2f} s).")
         if start:
             self._seek(begin)
@@ -174,20 +181,13 @@ class Reader:
         """Go to a key frame before a time; what cannot be sought is read from its beginning."""
         import av
 
-        if self._broadcast():
+        if is_cut_from_stream(self.container):
             # nothing tells where key frames are: what lies before is decoded, too; and joined parts go on after the last stamp
             begin -= PREROLL_SECONDS
             if not self._length.begin < begin < self._length.begin + Fraction(self._length.seconds or 0):
                 return
         with suppress(av.FFmpegError, OSError):
             self.container.seek(int(begin / (self.stream.time_base or 1)), stream=self.stream, backward=True)
-
-    def _broadcast(self) -> bool:
-        """Whether files of this kind are cut from streams, whose clock jumps and which have no index."""
-        from av.format import Flags
-
-        # PyAV's type stubs declare a plain Enum here
-        return bool(self.container.format.flags & Flags.ts_discont.value)  # type: ignore[operator]
 
     def _peek(self) -> dict[int, av.Packet[av.stream.Stream]]:
         """Read ahead until each audio stream and picture has shown a packet, as far as the limits allow."""
@@ -291,7 +291,7 @@ class Reader:
             self._length.note(packet)
             # The packets that flush the decoders at the end name their stream only as an object.
             if packet.stream.index != self.stream.index:
-                if packet.size and self._wanted(packet.pts if packet.pts is not None else packet.dts, packet.time_base):
+                if packet.size and self._belongs(packet):
                     yield self._cut(packet)
                 continue
             if ended:
@@ -312,6 +312,11 @@ class Reader:
                     ended = True
                 elif self._wanted(frame.pts, frame.time_base):
                     yield frame
+
+    def _belongs(self, packet: av.Packet[av.stream.Stream]) -> bool:
+        """Whether a packet of another stream lies in the range; a cover picture has no time, and belongs to each."""
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        return is_cover(packet.stream) or self._wanted(stamp, packet.time_base)
 
     def _cut(self, packet: av.Packet[av.stream.Stream]) -> av.Packet[av.stream.Stream]:
         """A packet of another stream; a long one (a subtitle) ends where the range does."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from streamdeblur.options import StreamOptions
 from streamdeblur.video.audio import AudioDecoder, ConvertedAudio, choose_encoding, named_layout
+from streamdeblur.video.clock import time_offset
 from streamdeblur.video.covers import attach_cover, is_cover
 from streamdeblur.video.log import words
 from streamdeblur.video.muxer import Muxer
@@ -185,6 +186,8 @@ class _Adding:
     ) -> None:
         self._container, self._muxer, self._source, self._reader, self._warnings = container, muxer, source, reader, warnings
         self._first = reader.first_packets.get(source.index)
+        # a cover picture has no time
+        self._offset = Fraction(0) if is_cover(source) else time_offset(container, reader)
 
     def add(self, options: StreamOptions) -> OtherStream | None:
         import av
@@ -251,8 +254,7 @@ class _Adding:
         return self._joined(add(self._container), CopiedPackets(), Rehearsal(self._container, add))
 
     def _joined(self, target: av.stream.Stream, maker: PacketMaker, rehearsal: Rehearsal | None = None) -> OtherStream:
-        offset = self._reader.start_offset
-        return OtherStream(self._muxer, self._source, target, maker, offset=offset, rehearsal=rehearsal)
+        return OtherStream(self._muxer, self._source, target, maker, offset=self._offset, rehearsal=rehearsal)
 
     def _first_packet(self, stream: av.stream.Stream) -> Iterable[Packet]:
         import av
@@ -265,7 +267,7 @@ class _Adding:
         else:
             return []
         packet.stream = stream
-        RisingStamps(stream).apply(packet, self._reader.start_offset)
+        RisingStamps(stream).apply(packet, self._offset)
         return [packet]
 
     def _is_copy(self, stream: av.stream.Stream) -> bool:

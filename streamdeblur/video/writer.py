@@ -14,6 +14,7 @@ from streamdeblur.cores import plan_threads
 from streamdeblur.errors import NoReaderError, OptionError, OutputError
 from streamdeblur.options import EncodingOptions, StreamOptions
 from streamdeblur.partial_file import NO_SPACE, Partial, PartialFile, cannot_write
+from streamdeblur.video.clock import time_offset
 from streamdeblur.video.conversion import fitted
 from streamdeblur.video.description import StreamTags, describe, interlacing_warning
 from streamdeblur.video.encoders import SUFFIXES, choose_encoder, choose_pixel_format, configure, set_threads
@@ -82,6 +83,8 @@ class Writer:
         try:
             self.container = av.open(str(self._muxed()), "w", format=kind, options=self._options())
             self._muxer = Muxer(self.container)
+            self.offset = time_offset(self.container, reader)
+            """Seconds that are subtracted from all time stamps of the source."""
         except BaseException as error:
             self.partial.discard()
             if isinstance(error, ValueError | av.FFmpegError):
@@ -201,9 +204,8 @@ class Writer:
         with self._explained(encoding=True):
             context = self.stream.codec_context
             frame = fitted(frame, context.width, context.height, str(context.pix_fmt))
-            offset = self.reader.start_offset
-            if offset and frame.pts is not None and frame.time_base:
-                frame.pts -= round(offset / frame.time_base)
+            if self.offset and frame.pts is not None and frame.time_base:
+                frame.pts -= round(self.offset / frame.time_base)
             self._let_rise(frame)
             # the source's picture type would force that of the encoder
             frame.pict_type = 0

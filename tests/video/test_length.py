@@ -10,7 +10,7 @@ import pytest
 
 from streamdeblur import deblur_video
 from streamdeblur.video.reader import Reader
-from support.media.videos import VideoSpec, write_video
+from support.media.videos import VideoSpec, copied, write_video
 
 B_FRAMES = {"preset": "ultrafast", "bf": "2"}
 
@@ -22,25 +22,6 @@ def read(path, **settings):
     frames = sum(isinstance(item, av.VideoFrame) for item in reader)
     reader.close()
     return frames, declared, reader.warnings
-
-
-def copied(source, target, *, first_packet=0, later=Fraction(0)):
-    """Copy the packets of a file from one of its video packets on, with later (or earlier) stamps."""
-    with av.open(str(source)) as container, av.open(str(target), "w") as output:
-        streams = {s.index: output.add_stream_from_template(s) for s in container.streams}
-        count = 0
-        for packet in container.demux():
-            if not packet.size:
-                continue
-            if packet.stream.type == "video":
-                count += 1
-                if count <= first_packet:
-                    continue
-            packet.pts += round(later / packet.time_base)
-            packet.dts += round(later / packet.time_base)
-            packet.stream = streams[packet.stream_index]
-            output.mux_one(packet)
-    return target
 
 
 @pytest.mark.parametrize("suffix", ["mkv", "mp4", "mov", "ts", "nut"])

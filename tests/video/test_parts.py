@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from itertools import pairwise
 
+import av
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from streamdeblur import deblur_video
 from streamdeblur.errors import InputError, OptionError
 from streamdeblur.options import VideoOptions
 from support.media.frames import plane_bytes
+from support.media.streams import transcode
 from support.media.videos import VideoSpec, read_frames, stamps, write_video
 
 FRAMES = 40
@@ -64,6 +67,28 @@ def test_a_part_by_times_keeps_an_uneven_rate_and_the_sound_in_step(tmp_path, pi
     assert float(after[0][0][0]) == pytest.approx(UNEVEN[numbers[0]] / 1000 - 0.5, abs=1e-3)
     sound = [float(time) for time, *_ in before[1] if 0.5 <= time < 1.2]
     assert [float(time) + 0.5 for time, *_ in after[1]] == pytest.approx(sound, abs=1e-3)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_chapters_are_those_of_the_part(tmp_path, pictures, suffix):
+    bounds = (0, 400, 700, 1000, 1600)
+    chapters = [
+        {"id": n, "start": start, "end": end, "time_base": Fraction(1, 1000), "metadata": {"title": f"{start}"}}
+        for n, (start, end) in enumerate(pairwise(bounds))
+    ]
+    source = write_video(tmp_path / f"in.{suffix}", pictures, VideoSpec("mpeg4", options={}, chapters=tuple(chapters)))
+    for part, expected in (
+        ({"start": 0.5, "duration": 0.4}, [(0, 0.2, "400"), (0.2, 0.4, "700")]),
+        ({"duration": 0.4}, [(0, 0.4, "0")]),
+        ({"start": 0.8}, [(0, 0.2, "700"), (0.2, 0.8, "1000")]),
+    ):
+        transcode(source, tmp_path / f"out.{suffix}", **part)
+        with av.open(str(tmp_path / f"out.{suffix}")) as container:
+            found = [
+                (c["start"] * c["time_base"], c["end"] * c["time_base"], c["metadata"]["title"]) for c in container.chapters()
+            ]
+            assert found == [(pytest.approx(start), pytest.approx(end), title) for start, end, title in expected]
+            assert container.duration / 1e6 == pytest.approx(expected[-1][1], abs=0.05)
 
 
 def test_one_way_to_say_which_part_is_enough(tmp_path, blurry_video):

@@ -92,17 +92,25 @@ def test_encoders_of_audio_are_tried_with_any_number_of_channels(encoder):
     assert "7.1" in taken or encoder in ("ac3", "mp2", "libmp3lame")
 
 
+def cover_of(path):
+    """The content of the cover picture of a file with a video."""
+    with av.open(str(path)) as container:
+        covers = [s for s in container.streams if s.disposition & av.stream.Disposition.attached_pic]
+        assert len(covers) == 1
+        assert len(container.streams.video) == 2
+        return bytes(next(p for p in container.demux(covers[0]) if p.size))
+
+
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
 def test_a_cover_picture_stays_one(tmp_path, suffix):
     picture = jpeg_picture()
     source = write_streams(tmp_path / f"in.{suffix}", Sound(), cover=picture)
     for target in ("mp4", "m4v", "mkv"):
         assert transcode(source, tmp_path / f"out.{target}") == []
-        with av.open(str(tmp_path / f"out.{target}")) as container:
-            covers = [s for s in container.streams if s.disposition & av.stream.Disposition.attached_pic]
-            assert len(covers) == 1
-            assert len(container.streams.video) == 2
-            assert bytes(next(p for p in container.demux(covers[0]) if p.size)) == picture
+        assert cover_of(tmp_path / f"out.{target}") == picture
+    for target in ("mp4", "mkv"):
+        transcode(source, tmp_path / f"part.{target}", start=0.2, duration=0.1)
+        assert cover_of(tmp_path / f"part.{target}") == picture
     for target in ("mov", "avi", "ts", "webm", "nut"):
         warnings = transcode(source, tmp_path / f"out.{target}")
         assert any(w.startswith("cover picture 2 (mjpeg) was left out") for w in warnings)

@@ -153,6 +153,25 @@ def payloads(path, kind):
         return [bytes(packet) for packet in container.demux(stream) if packet.size]
 
 
+def copied(source, target, *, first_packet=0, later=Fraction(0)):
+    """Copy the packets of a file from one of its video packets on, with later (or earlier) stamps."""
+    with av.open(str(source)) as container, av.open(str(target), "w") as output:
+        streams = {s.index: output.add_stream_from_template(s) for s in container.streams}
+        count = 0
+        for packet in container.demux():
+            if not packet.size:
+                continue
+            if packet.stream.type == "video":
+                count += 1
+                if count <= first_packet:
+                    continue
+            packet.pts += round(later / packet.time_base)
+            packet.dts += round(later / packet.time_base)
+            packet.stream = streams[packet.stream_index]
+            output.mux_one(packet)
+    return target
+
+
 def write_growing_video(path, *, small, large, codec="libvpx-vp9"):
     """A gray video with six frames of the size that it declares, and one that is larger: uint8 RGB squares of these sides."""
     with av.open(str(path), "w") as container:
