@@ -15,6 +15,10 @@ class InputError(StreamDeblurError):
     """An input cannot be read, or holds nothing to work on."""
 
 
+class BeyondEndError(InputError):
+    """A part of a video begins where the video has ended."""
+
+
 class OutputError(StreamDeblurError):
     """An output cannot be written; the temporary file has been removed."""
 

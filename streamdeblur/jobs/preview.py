@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 
 from streamdeblur.deblurrer import FaceDeblurrer
-from streamdeblur.errors import InputError
+from streamdeblur.errors import BeyondEndError, InputError
 from streamdeblur.files import check_target
 from streamdeblur.frames import StreamItem
 from streamdeblur.jobs.sheet import comparison_sheet
@@ -65,8 +65,11 @@ def preview_video(
     kind = kind_of_target(target)
     check_source(source, allow_network=allow_network)
     check_target(source, target, overwrite=overwrite)
-    at = _checked_time(source, at, allow_network=allow_network)
-    reader = Reader(source, start=max(0.0, at - LEAD_SECONDS), allow_network=allow_network)
+    at = _middle(source, allow_network=allow_network) if at is None else at
+    try:
+        reader = Reader(source, start=max(0.0, at - LEAD_SECONDS), allow_network=allow_network)
+    except BeyondEndError:
+        raise _beyond(source, at) from None
     try:
         deblurrer.reset()
         item = next((item for item in deblurrer.stream(_items(reader, at)) if item.restored), None)
@@ -81,17 +84,13 @@ def preview_video(
     return PreviewSummary.of(source, target, deblurrer, reader.warnings, time=round(time, 6))
 
 
-def _checked_time(source: str | Path, at: float | None, *, allow_network: bool) -> float:
-    """The time of the frame, which lies in the video by what that declares."""
+def _middle(source: str | Path, *, allow_network: bool) -> float:
+    """The time in the middle of a video by what that declares."""
     reader = Reader(source, allow_network=allow_network)
     seconds, frames = reader.total_seconds, reader.total_frames
     reader.close()
-    if at is None:
-        # a single frame stands at the beginning of its time
-        return 0.0 if frames == 1 else (seconds or 0.0) / 2
-    if seconds is not None and at >= seconds:
-        raise _beyond(source, at)
-    return at
+    # a single frame stands at the beginning of its time
+    return 0.0 if frames == 1 else (seconds or 0.0) / 2
 
 
 def _beyond(source: str | Path, at: float) -> InputError:

@@ -28,6 +28,18 @@ def is_cut_from_stream(container: av.container.InputContainer) -> bool:
     return bool(container.format.flags & Flags.ts_discont.value)  # type: ignore[operator]
 
 
+def tells_times(container: av.container.InputContainer, stream: av.VideoStream) -> bool:
+    """Return whether the time of a frame tells where it is in a file, and the length of the file when it ends.
+
+    A clock that jumps has a time more than once, and raw streams, such as H.264 without a container, have no times.
+    """
+    from av.format import Flags
+
+    # PyAV's type stubs declare a plain Enum here
+    raw = bool(container.format.flags & Flags.no_timestamps.value)  # type: ignore[operator]
+    return not raw and stream.start_time is not None and not is_cut_from_stream(container)
+
+
 def clock_begin(container: av.container.InputContainer) -> Fraction:
     """Return the time of the first frame or sample of all streams, in seconds; 0 where no stream tells it."""
     timed = [stream for stream in container.streams if stream.type in ("audio", "video") and not is_cover(stream)]

@@ -11,13 +11,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Union
 
 from streamdeblur.cores import DECODING_THREADS
-from streamdeblur.errors import InputError
-from streamdeblur.video.clock import is_cut_from_stream
+from streamdeblur.errors import BeyondEndError, InputError
+from streamdeblur.video.clock import is_cut_from_stream, tells_times
 from streamdeblur.video.conversion import to_editable_format
 from streamdeblur.video.covers import is_cover
 from streamdeblur.video.cuts import Segment
 from streamdeblur.video.description import codec_tag
 from streamdeblur.video.length import VideoLength
+from streamdeblur.video.preroll import Preroll
 from streamdeblur.video.source import MAX_PIXELS, main_video_stream, open_source, shown_input, video_streams
 from streamdeblur.video.stdin import STDIN, StdinFile
 from streamdeblur.video.tail import Tail
@@ -32,8 +33,6 @@ Item = Union["av.VideoFrame", "av.Packet[av.stream.Stream]"]
 
 MOST_ERRORS = 250
 """Number of consecutive undecodable packets after which reading ends."""
-PREROLL_SECONDS = 10
-"""How far before a time reading begins where key frames cannot be sought: longer than between two key frames of broadcasts."""
 REORDERING_SECONDS = 2
 """How far packets of other streams may lie behind the video in a file."""
 PEEKED_PACKETS, PEEKED_BYTES = 500, 32 << 20
@@ -68,6 +67,7 @@ class Reader:
             max_pixels: Frames with more pixels are skipped and counted.
 
         Raises:
+            BeyondEndError: The source has no frame from `start` on.
             InputError: The source cannot be read, has no video stream, or none of its frames can be decoded.
         """
         self.source = source
@@ -89,9 +89,10 @@ class Reader:
             self._rising = FrameStamps()
             self._decoding = self._decoding_stamps()
             self._begin, self._end = self._range(start, duration) if segment is None else self._range_of(segment)
-            self.start_offset = Fraction(self._begin) if start else Fraction(0)
-            """Seconds to subtract from all time stamps: 0 unless `start` was given."""
-            self._whole = not start and segment is None
+            self._begin_known = self.stream.start_time is not None or segment is not None
+            self._ended, self._errors = False, 0
+            self._preroll = Preroll(self._begin) if start and is_cut_from_stream(self.container) else None
+            self._later, self._whole = bool(start), not start and segment is None
             self._packet_source = self._continuous.apply(self._packets())
             self._packets_ahead: deque[av.Packet[av.stream.Stream]] = deque()
             self.first_packets = self._peek()
@@ -144,6 +145,11 @@ class Reader:
         return self._length.begin
 
     @property
+    def start_offset(self) -> Fraction:
+        """Seconds to subtract from all time stamps: 0 unless a start was given."""
+        return self._begin if self._later else Fraction(0)
+
+    @property
     def end(self) -> Fraction | float:
         """Time in the file at which what is read ends, in seconds; infinite for all that is left."""
         return self._end
@@ -164,10 +170,10 @@ class Reader:
 
     def _range(self, start: float | Fraction, duration: float | Fraction | None) -> tuple[Fraction, Fraction | float]:
         begin = self._length.begin + _exact(start)
-        seconds = self._length.seconds
-        if seconds is not None and start >= seconds and not is_cut_from_stream(self.container):
-            raise InputError(f"--start {float(start):g} lies beyond the end of {shown_input(self.source)} ({seconds:.2f} s).")
-        if start:
+        if start and tells_times(self.container, self.stream):
+            if (seconds := self._length.seconds) is not None and start >= seconds:
+                name = shown_input(self.source)
+                raise BeyondEndError(f"--start {float(start):g} lies beyond the end of {name} ({seconds:.2f} s).")
             self._seek(begin)
         return begin, float("inf") if duration is None else begin + _exact(duration)
 
@@ -181,11 +187,6 @@ class Reader:
         """Go to a key frame before a time; what cannot be sought is read from its beginning."""
         import av
 
-        if is_cut_from_stream(self.container):
-            # nothing tells where key frames are: what lies before is decoded, too; and joined parts go on after the last stamp
-            begin -= PREROLL_SECONDS
-            if not self._length.begin < begin < self._length.begin + Fraction(self._length.seconds or 0):
-                return
         with suppress(av.FFmpegError, OSError):
             self.container.seek(int(begin / (self.stream.time_base or 1)), stream=self.stream, backward=True)
 
@@ -217,8 +218,8 @@ class Reader:
             self._ahead.append(item)
             if isinstance(item, av.VideoFrame):
                 return item
-        if self.start_offset and not self.undecodable:
-            raise InputError(f"--start lies beyond the end of {shown_input(self.source)}.")
+        if self._later and not self.undecodable:
+            raise BeyondEndError(f"--start lies beyond the end of {shown_input(self.source)}.")
         large = f"They are damaged, or larger than the limit of {max_pixels // 1_000_000} megapixels." if self.undecodable else ""
         hint = self._stdin.hint if self._stdin else ""
         raise InputError(f"No frame of {shown_input(self.source)} can be decoded. {large}".rstrip() + hint)
@@ -272,21 +273,34 @@ class Reader:
             if not isinstance(item, av.VideoFrame):
                 yield item
                 continue
-            frames += 1
             stamp = self._rising.push(item.pts, self._step(item))
-            if held is not None:
-                held.pts = stamp
+            if held is not None and self._in_range(held, stamp):
+                frames += 1
                 yield self._editable(held)
             held = item
-        if held is not None:
-            held.pts = self._rising.finish()
+        if held is not None and self._in_range(held, self._rising.finish()):
+            frames += 1
             yield self._editable(held)
         self._report(frames)
 
+    def _in_range(self, frame: av.VideoFrame, stamp: int | None) -> bool:
+        """Give a frame its final stamp, and return whether it is to be read; the first one behind the range ends the decoding."""
+        frame.pts = stamp
+        time = (stamp or 0) * self._base(frame)
+        if not self._begin_known:
+            self._move_range(time - self._length.begin)
+        self._ended = self._ended or time >= self._end
+        return (self._whole or time >= self._begin) and time < self._end
+
+    def _move_range(self, seconds: Fraction) -> None:
+        """Let the range count from the first frame, where the file does not tell the time of that."""
+        self._begin_known = True
+        self._length.begin += seconds
+        self._begin += seconds
+        self._end += seconds
+
     def _demux(self) -> Iterator[Item]:
-        """Frames and other packets within the range, until all streams have passed its end."""
-        errors = 0
-        ended = False
+        """All frames, and other packets within the range, until all streams have passed its end."""
         for packet in self._all_packets():
             self._length.note(packet)
             # The packets that flush the decoders at the end name their stream only as an object.
@@ -294,24 +308,26 @@ class Reader:
                 if packet.size and self._belongs(packet):
                     yield self._cut(packet)
                 continue
-            if ended:
+            if self._ended:
                 if packet.pts is not None and packet.pts * packet.time_base > self._end + REORDERING_SECONDS:
                     return
                 continue
-            if self._decoding is not None and packet.size:
-                self._decoding.note(packet.dts)
-            frames, damaged = self._decode(packet)
-            errors = errors + 1 if damaged else 0
-            if errors >= MOST_ERRORS:
-                self.warnings.append(f"stopped reading after {errors} consecutive packets that could not be decoded")
+            for needed in [packet] if self._preroll is None else self._preroll.push(packet):
+                yield from self._frames_of(needed)
+            if self._errors >= MOST_ERRORS:
+                self.warnings.append(f"stopped reading after {self._errors} consecutive packets that could not be decoded")
                 return
-            for frame in frames:
-                frame.time_base = self._base(frame)
-                frame.pts = self._presented(frame)
-                if frame.pts is not None and frame.pts * frame.time_base >= self._end:
-                    ended = True
-                elif self._wanted(frame.pts, frame.time_base):
-                    yield frame
+
+    def _frames_of(self, packet: av.Packet[av.stream.Stream]) -> Iterator[av.VideoFrame]:
+        """The frames that come out of the decoder with a packet, with the stamps that they have by themselves."""
+        if self._decoding is not None and packet.size:
+            self._decoding.note(packet.dts)
+        frames, damaged = self._decode(packet)
+        self._errors = self._errors + 1 if damaged else 0
+        for frame in frames:
+            frame.time_base = self._base(frame)
+            frame.pts = self._presented(frame)
+            yield frame
 
     def _belongs(self, packet: av.Packet[av.stream.Stream]) -> bool:
         """Whether a packet of another stream lies in the range; a cover picture has no time, and belongs to each."""

@@ -54,6 +54,20 @@ def test_the_middle_of_a_single_frame_is_that_frame(tmp_path, few_pictures, inve
     assert preview_video(single, tmp_path / "out.png", inverting).time == 0
 
 
+@pytest.mark.parametrize("kind", ["raw", "joined"])
+def test_a_time_is_found_where_files_do_not_tell_their_length(tmp_path, few_pictures, inverting, kind):
+    options = {"preset": "ultrafast", "bf": "2"}
+    part = write_video(tmp_path / f"part.{'h264' if kind == 'raw' else 'ts'}", few_pictures, VideoSpec(options=options))
+    source = part
+    if kind == "joined":
+        source = tmp_path / "joined.ts"
+        source.write_bytes(3 * part.read_bytes())
+    at = 0.4 if kind == "raw" else 1.2
+    assert preview_video(source, tmp_path / "out.png", inverting, at).time == at
+    with pytest.raises(InputError, match="has no frame at 9 s"):
+        preview_video(source, tmp_path / "none.png", inverting, 9.0)
+
+
 def test_times_and_targets_that_do_not_exist_are_refused(tmp_path, source, inverting):
     with pytest.raises(InputError, match=r"talk.mkv has no frame at 9 s. Choose an earlier time: --at TIME."):
         preview_video(source, tmp_path / "out.png", inverting, 9.0)

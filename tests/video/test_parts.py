@@ -12,6 +12,8 @@ import pytest
 from streamdeblur import deblur_video
 from streamdeblur.errors import InputError, OptionError
 from streamdeblur.options import VideoOptions
+from streamdeblur.video.parts import part_of
+from streamdeblur.video.reader import Reader
 from support.media.frames import plane_bytes
 from support.media.streams import transcode
 from support.media.videos import VideoSpec, read_frames, stamps, write_video
@@ -67,6 +69,30 @@ def test_a_part_by_times_keeps_an_uneven_rate_and_the_sound_in_step(tmp_path, pi
     assert float(after[0][0][0]) == pytest.approx(UNEVEN[numbers[0]] / 1000 - 0.5, abs=1e-3)
     sound = [float(time) for time, *_ in before[1] if 0.5 <= time < 1.2]
     assert [float(time) + 0.5 for time, *_ in after[1]] == pytest.approx(sound, abs=1e-3)
+
+
+@pytest.mark.parametrize(("suffix", "codec"), [("h264", "libx264"), ("hevc", "libx265"), ("m2v", "mpeg2video")])
+def test_parts_of_raw_streams_count_from_the_first_frame(tmp_path, pictures, suffix, codec):
+    """They have no stamps, or those of a decoder, which begin with its delay."""
+    options = {"bf": "2", "preset": "ultrafast"} | ({"x265-params": "log-level=none"} if codec == "libx265" else {})
+    source = write_video(tmp_path / f"in.{suffix}", pictures, VideoSpec(codec, options=options))
+    whole = [plane_bytes(frame)[0] for frame in read_frames(source)]
+    assert len(whole) == FRAMES
+    for part, numbers in (
+        ({"duration": 0.4}, range(10)),
+        ({"start": 1.0, "duration": 0.2}, range(25, 30)),
+        ({"start": 1.48}, range(37, FRAMES)),
+        (part_of(source, VideoOptions(frames="0-4"))._asdict(), range(5)),
+        (part_of(source, VideoOptions(frames="13-20"))._asdict(), range(13, 21)),
+    ):
+        reader = Reader(source, **part)
+        found = [item for item in reader if isinstance(item, av.VideoFrame)]
+        reader.close()
+        assert len(found) == len(numbers), part
+        assert all(np.array_equal(plane_bytes(frame)[0], whole[n]) for frame, n in zip(found, numbers, strict=True))
+        assert [reader.seconds_of(frame) for frame in found] == pytest.approx([n / 25 for n in numbers])
+    with pytest.raises(InputError, match="--start lies beyond the end"):
+        Reader(source, start=FRAMES / 25)
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 
 import av
+import numpy as np
 import pytest
 
 from streamdeblur import deblur_video
@@ -214,6 +215,25 @@ def test_a_part_of_a_joined_file_may_lie_behind_the_first_part(tmp_path, few_pic
     reader.close()
     with pytest.raises(InputError, match="--start lies beyond the end"):
         Reader(tmp_path / "in.ts", start=1.5)
+
+
+def test_a_part_of_long_joined_files_is_the_one_at_its_time(tmp_path):
+    """Their clocks tell each time several times."""
+    recipe = VideoSpec(time_base=Fraction(1, 5), options={"preset": "ultrafast", "g": "5", "bf": "2"})
+    joined = b""
+    for part in range(3):
+        # 13 seconds, whose levels tell which part a frame is of, and which second
+        pictures = [np.full((32, 32, 3), 20 + 70 * part + 5 * (n // 5), np.uint8) for n in range(65)]
+        joined += write_video(tmp_path / "part.ts", pictures, recipe).read_bytes()
+    (tmp_path / "in.ts").write_bytes(joined)
+    for start in (11.4, 15.0, 37.2):
+        reader = Reader(tmp_path / "in.ts", start=start, duration=0.4)
+        frames = [item for item in reader if isinstance(item, av.VideoFrame)]
+        reader.close()
+        part, seconds = divmod(start, 13)
+        levels = [frame.to_ndarray(format="rgb24").mean() for frame in frames]
+        assert levels == pytest.approx([20 + 70 * part + 5 * int(seconds)] * 2, abs=2), start
+        assert [reader.seconds_of(frame) for frame in frames] == pytest.approx([start, start + 0.2])
 
 
 @pytest.mark.parametrize("codec", ["libx264", "mpeg4", "mpeg2video"])
