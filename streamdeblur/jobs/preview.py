@@ -20,7 +20,7 @@ from streamdeblur.pictures.writer import encode_picture, kind_of_target
 from streamdeblur.video.copying import copy_frame
 from streamdeblur.video.planes import upright_planes
 from streamdeblur.video.reader import Reader
-from streamdeblur.video.source import check_source
+from streamdeblur.video.source import can_be_read_once, check_source, shown_input
 
 LEAD_SECONDS = 0.5
 """Time before the frame in which its faces are followed, and from which they take neighbours."""
@@ -58,13 +58,15 @@ def preview_video(
         allow_network: Read URLs, and playlists that reach other files or hosts.
 
     Raises:
-        InputError: The source cannot be read, or ends before that time.
+        InputError: The source cannot be read, ends before that time, or can be read once only and no time is given.
         OutputError: The target cannot be written, or exists and `overwrite` is not set.
     """
     target = Path(target)
     kind = kind_of_target(target)
     check_source(source, allow_network=allow_network)
     check_target(source, target, overwrite=overwrite)
+    if at is None and can_be_read_once(source):
+        raise InputError(f"The middle of {shown_input(source)} is not known before it is read. Give a time: --at TIME.")
     at = _middle(source, allow_network=allow_network) if at is None else at
     try:
         reader = Reader(source, start=max(0.0, at - LEAD_SECONDS), allow_network=allow_network)

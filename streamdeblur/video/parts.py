@@ -12,7 +12,7 @@ from typing import NamedTuple
 from streamdeblur.errors import InputError
 from streamdeblur.options import RangeOptions
 from streamdeblur.video.cuts import frame_times
-from streamdeblur.video.stdin import STDIN
+from streamdeblur.video.source import can_be_read_once, shown_input
 
 
 class Part(NamedTuple):
@@ -40,8 +40,8 @@ def part_of(source: str | Path, options: RangeOptions, *, allow_network: bool = 
 
 
 def _of_frames(source: str | Path, first: int, last: int | None, *, allow_network: bool) -> Part:
-    if str(source) == STDIN:
-        raise InputError("Frames of stdin cannot be counted before they are read. Give times: -ss and -to.")
+    if can_be_read_once(source):
+        raise InputError(f"Frames of {shown_input(source)} cannot be counted before they are read. Give times: -ss and -to.")
     times = frame_times(source, allow_network=allow_network)
     if times is None:
         wanted = None if last is None else last + 2

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -121,8 +123,15 @@ def main_video_stream(container: av.container.InputContainer) -> av.VideoStream 
 
 def _may_reach_others(path: Path) -> bool:
     """Return whether a file that FFmpeg refused begins as playlists and descriptions of sessions do."""
+    if not path.is_file():
+        return False
     with path.open("rb") as file:
         return bool(_REACHING_TEXT.match(file.read(256)))
+
+
+def can_be_read_once(source: str | Path) -> bool:
+    """Return whether a source is stdin, a named pipe or another one that gives its bytes once."""
+    return str(source) == STDIN or (os.path.exists(source) and not os.path.isfile(source) and not os.path.isdir(source))
 
 
 def check_source(source: str | Path, *, allow_network: bool) -> None:
@@ -143,6 +152,11 @@ def check_source(source: str | Path, *, allow_network: bool) -> None:
             raise InputError(f"{path} is a folder. Give a video file, or a folder with --out DIR.")
         if path.is_file() and path.stat().st_size == 0:
             raise InputError(f"{path} is empty.")
+        if can_be_read_once(path):
+            # to open a named pipe and close it would end its writer
+            if not os.access(path, os.R_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return
         with path.open("rb"):
             return
     except FileNotFoundError:
