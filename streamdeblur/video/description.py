@@ -21,6 +21,11 @@ FIELD_ENCODERS = ("libx264", "mpeg2video", "mpeg4", "ffv1", "prores_ks")
 PROGRESSIVE, TOP_FIRST, BOTTOM_FIRST = 1, 4, 5
 """AVFieldOrder, for frames that hold both fields."""
 
+KEEP_ROTATION = ("mp4", "mov", "ipod", "matroska", "webm")
+"""FFmpeg's names of the containers that say how a video is to be turned."""
+UPRIGHT = (1 << 16, 0, 0, 1 << 16)
+"""The numbers of a display matrix that neither turn nor mirror nor stretch."""
+
 QUICKTIME = ("mp4", "mov", "ipod")
 FREE_TAGS = {"mpeg4": ("XVID", "xvid", "DIVX", "divx", "DX50", "FMP4"), "h264": ("H264", "h264", "X264", "x264")}
 """Four letters by which players of AVI files choose their decoder, and which say nothing of how packets are written."""
@@ -101,6 +106,22 @@ def interlacing_warning(encoder: str) -> str:
     return (
         f"the video is interlaced, and {encoder} does not mark its frames as such: players may show both fields at once; "
         "deinterlace it first, or use --codec libx264"
+    )
+
+
+def rotation_warning(kind: str, frame: av.VideoFrame) -> str:
+    """Return what to know of a video that is to be turned, in a kind of file that cannot say so; empty for all others.
+
+    Args:
+        kind: FFmpeg's name of the container.
+        frame: The first frame of the source.
+    """
+    matrix = display_matrix(frame)
+    if matrix is None or kind in KEEP_ROTATION or (matrix[0], matrix[1], matrix[3], matrix[4]) == UPRIGHT:
+        return ""
+    return (
+        f"the source is to be turned or mirrored when it is shown, which {kind} files cannot say: players will show it as it lies; "
+        "write .mp4, .mov or .mkv"
     )
 
 

@@ -16,7 +16,7 @@ from streamdeblur.options import EncodingOptions, StreamOptions
 from streamdeblur.partial_file import NO_SPACE, Partial, PartialFile, cannot_write
 from streamdeblur.video.clock import time_offset
 from streamdeblur.video.conversion import fitted
-from streamdeblur.video.description import StreamTags, describe, interlacing_warning
+from streamdeblur.video.description import StreamTags, describe, interlacing_warning, rotation_warning
 from streamdeblur.video.encoders import SUFFIXES, choose_encoder, choose_pixel_format, configure, set_threads
 from streamdeblur.video.hdr import dynamic_metadata
 from streamdeblur.video.metadata import describe_file, time_scales
@@ -146,6 +146,8 @@ class Writer:
         describe(stream, frame, StreamTags.of(source))
         if frame.interlaced_frame:
             self.warnings.append(interlacing_warning(codec.name))
+        if turned := rotation_warning(self.container.format.name, frame):
+            self.warnings.append(turned)
         if dynamic_metadata(frame):
             self.warnings.append(f"per-frame HDR metadata was not carried over: {', '.join(dynamic_metadata(frame))}")
         copy_description(source, stream)

@@ -49,6 +49,18 @@ def test_encoders_that_do_not_keep_fields_are_named(tmp_path, few_pictures, case
     assert any(f"{codec} does not mark its frames" in warning for warning in warnings) == (not kept)
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "m4v", "mov", "mkv", "webm", "avi", "ts", "mts", "m2ts", "nut"])
+@pytest.mark.parametrize("rotation", [0, 90, 180])
+def test_files_that_cannot_say_that_a_video_is_turned_are_named(tmp_path, few_pictures, suffix, rotation):
+    pictures = [picture[:64, :64] for picture in few_pictures[:6]]
+    source = write_video(tmp_path / "in.mp4", pictures, VideoSpec("mpeg4", options={}, rotation=rotation))
+    codec = None if suffix == "webm" else "libx264"
+    warnings = transcode(source, tmp_path / f"out.{suffix}", codec=codec)
+    lost = read_frames(tmp_path / f"out.{suffix}")[0].rotation != read_frames(source)[0].rotation
+    assert any("cannot say: players will show it as it lies" in warning for warning in warnings) == lost
+    assert lost == (rotation != 0 and suffix in ("avi", "ts", "mts", "m2ts", "nut"))
+
+
 @pytest.mark.parametrize("order", ["tff", "bff"])
 def test_copies_of_frames_keep_their_fields_and_pixels(order):
     frame = with_fields(random_frame("yuv420p", 97, 71), order)
