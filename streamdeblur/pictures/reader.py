@@ -105,14 +105,24 @@ def _read_png(source: Path, data: bytes, warnings: list[str], max_pixels: int) -
     if png.is_animated(chunks):
         raise _animated(source)
     opened = PngImageFile(io.BytesIO(alone))
-    is_deep = alone[24] == 16
+    depth, is_gray = alone[24], alone[25] == 0
+    is_deep = depth == 16
     limit = LARGEST_PIXELS_16_BITS if is_deep else LARGEST_PIXELS
     _check_size(source, opened.width, opened.height, min(limit, max_pixels))
     # Pillow reads colour of 16 bits as 8 bits; that it can proves that the file is whole, which OpenCV does not check.
     opened.load()
     orientation, metadata = png.read_metadata(chunks, warnings)
+    transparent = opened.info.get("transparency") if is_gray else None
     if is_deep:
-        return Picture(turned(_pixels_of_16_bits(alone), orientation), metadata)
+        pixels = _pixels_of_16_bits(alone)
+        if transparent is not None:
+            # OpenCV takes note of a transparent colour, and not of a transparent gray
+            alpha = (pixels != transparent).astype(np.uint16) * np.uint16(65_535)
+            pixels = np.concatenate([pixels, pixels, pixels, alpha], axis=2)
+        return Picture(turned(pixels, orientation), metadata)
+    if transparent is not None and depth in (2, 4):
+        # Pillow widens gray to 8 bits, and not the one that is transparent
+        opened.info["transparency"] = transparent * 255 // (2**depth - 1)
     return _converted(opened, orientation, metadata, warnings)
 
 

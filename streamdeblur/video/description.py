@@ -120,8 +120,8 @@ def rotation_warning(kind: str, frame: av.VideoFrame) -> str:
     if matrix is None or kind in KEEP_ROTATION or (matrix[0], matrix[1], matrix[3], matrix[4]) == UPRIGHT:
         return ""
     return (
-        f"the source is to be turned or mirrored when it is shown, which {kind} files cannot say: players will show it as it lies; "
-        "write .mp4, .mov or .mkv"
+        f"the source is to be turned or mirrored when it is shown, which {kind} files cannot say: "
+        "players will show it as it lies; write .mp4, .mov or .mkv"
     )
 
 

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image, ImageCms
 
 from streamdeblur.errors import InputError, OutputError
-from streamdeblur.pictures import reader, tiff
+from streamdeblur.pictures import png, reader, tiff
 from streamdeblur.pictures.orientation import turned
 from streamdeblur.pictures.picture import Metadata, Picture
 from streamdeblur.pictures.reader import read_picture
@@ -221,6 +221,30 @@ def test_transparent_colour_becomes_alpha(tmp_path, mode, transparent, channels)
     found, _ = read(tmp_path / "in.png")
     assert found.shape[2] == channels
     assert (found[:4, :, -1] == 0).all()
+
+
+@pytest.mark.parametrize("depth", [1, 2, 4, 8, 16])
+def test_a_transparent_gray_of_any_depth_becomes_alpha(tmp_path, depth):
+    most = 2**depth - 1
+    for transparent in (0, 1, most):
+        samples = np.array([[0, 1, most, most - 1] * 2] * 3)
+        bits = (samples[..., None] >> np.arange(depth)[::-1]) & 1
+        lines = np.packbits(bits.reshape(3, -1).astype(np.uint8), axis=1)
+        header = struct.pack(">IIBBBBB", 8, 3, depth, 0, 0, 0, 0)
+        pixels = zlib.compress(b"".join(b"\0" + line.tobytes() for line in lines))
+        chunks = [(b"IHDR", header), (b"tRNS", struct.pack(">H", transparent)), (b"IDAT", pixels), (b"IEND", b"")]
+        (tmp_path / "in.png").write_bytes(png.SIGNATURE + png.joined(b"", chunks))
+        found, _ = read(tmp_path / "in.png")
+        full = 65_535 if depth == 16 else 255
+        assert np.array_equal(found[..., -1], np.where(samples == transparent, 0, full)), transparent
+        assert np.array_equal(found[..., 0], samples * full // most)
+        assert found.shape[2] == (4 if depth == 16 else 2)
+
+
+def test_a_transparent_gray_is_not_lost_in_jpeg(tmp_path):
+    Image.fromarray(np.full((8, 8), 3, np.uint16)).save(tmp_path / "in.png", transparency=3)
+    with pytest.raises(OutputError, match="JPEG has no transparency"):
+        check_fits(read_picture(tmp_path / "in.png", []), tmp_path / "out.jpg")
 
 
 def test_cmyk_is_converted_by_its_profile_or_by_complement(tmp_path):
