@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 NEAR_SECONDS = 1
 """A clock that begins this close to 0 is kept where a container can hold it."""
+AUDIBLE_SECONDS = 0.1
+"""Sound that is early or late by less is not noticed beside a picture."""
 BEGIN_AT_ZERO = ("avi",)
 """FFmpeg's names of the containers that cannot say when they begin."""
 BEGIN_NEAR_ZERO = ("mp4", "mov")
@@ -22,10 +24,7 @@ BEGIN_NEAR_ZERO = ("mp4", "mov")
 
 def is_cut_from_stream(container: av.container.InputContainer) -> bool:
     """Return whether files of this kind are cut from streams, whose clock begins anywhere and jumps, and which have no index."""
-    from av.format import Flags
-
-    # PyAV's type stubs declare a plain Enum here
-    return bool(container.format.flags & Flags.ts_discont.value)  # type: ignore[operator]
+    return _has_flag(container, "ts_discont")
 
 
 def tells_times(container: av.container.InputContainer, stream: av.VideoStream) -> bool:
@@ -33,11 +32,15 @@ def tells_times(container: av.container.InputContainer, stream: av.VideoStream) 
 
     A clock that jumps has a time more than once, and raw streams, such as H.264 without a container, have no times.
     """
+    raw = _has_flag(container, "no_timestamps")
+    return not raw and stream.start_time is not None and not is_cut_from_stream(container)
+
+
+def _has_flag(container: av.container.InputContainer, name: str) -> bool:
     from av.format import Flags
 
     # PyAV's type stubs declare a plain Enum here
-    raw = bool(container.format.flags & Flags.no_timestamps.value)  # type: ignore[operator]
-    return not raw and stream.start_time is not None and not is_cut_from_stream(container)
+    return bool(container.format.flags & Flags[name].value)  # type: ignore[operator]
 
 
 def clock_begin(container: av.container.InputContainer) -> Fraction:
@@ -59,3 +62,17 @@ def time_offset(container: av.container.OutputContainer, reader: Reader) -> Frac
     kind, begin = container.format.name, max(Fraction(0), clock_begin(reader.container))
     far = is_cut_from_stream(reader.container) or begin >= NEAR_SECONDS
     return begin if kind in BEGIN_AT_ZERO or (kind in BEGIN_NEAR_ZERO and far) else Fraction(0)
+
+
+def lost_seconds(container: av.container.OutputContainer, source: av.stream.Stream, offset: Fraction) -> float:
+    """Return how much too early the sound of a source begins in a file that cannot say when it does; 0 where nobody hears it.
+
+    Args:
+        container: The file.
+        source: The audio stream.
+        offset: Seconds that are subtracted from all times.
+    """
+    if container.format.name not in BEGIN_AT_ZERO or source.type != "audio" or source.start_time is None or not source.time_base:
+        return 0.0
+    late = float(source.start_time * source.time_base - offset)
+    return late if late > AUDIBLE_SECONDS else 0.0

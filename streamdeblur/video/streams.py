@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Protocol
 
 from streamdeblur.options import StreamOptions
 from streamdeblur.video.audio import AudioDecoder, ConvertedAudio, choose_encoding, named_layout
-from streamdeblur.video.clock import time_offset
+from streamdeblur.video.clock import lost_seconds, time_offset
 from streamdeblur.video.covers import attach_cover, is_cover
 from streamdeblur.video.log import words
 from streamdeblur.video.muxer import Muxer
@@ -254,6 +254,9 @@ class _Adding:
         return self._joined(add(self._container), CopiedPackets(), Rehearsal(self._container, add))
 
     def _joined(self, target: av.stream.Stream, maker: PacketMaker, rehearsal: Rehearsal | None = None) -> OtherStream:
+        if early := lost_seconds(self._container, self._source, self._offset):
+            reason = f"{self._container.format.name} files cannot say that it is late"
+            self._warnings.append(f"{label(self._source)} begins {early:.1f} s too early: {reason}")
         return OtherStream(self._muxer, self._source, target, maker, offset=self._offset, rehearsal=rehearsal)
 
     def _first_packet(self, stream: av.stream.Stream) -> Iterable[Packet]:

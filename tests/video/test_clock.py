@@ -52,20 +52,36 @@ def test_a_clock_is_kept_where_files_have_one(tmp_path, target):
     assert all(after[index] == pytest.approx(both, abs=1e-3) for index, both in before.items())
 
 
-@pytest.mark.parametrize("target", ["mp4", "mov", "avi"])
-def test_a_video_that_begins_after_its_sound_stays_as_late(tmp_path, target):
-    source = write_streams(tmp_path / "in.mkv", Sound("libmp3lame"), codec="mpeg2video", frames=50)
-    late = tmp_path / "late.ts"
+def with_late_stream(folder, kind, begin):
+    """A transport stream whose stream of one kind begins a second after the other."""
+    source, late = folder / "in.mkv", folder / "late.ts"
+    write_streams(source, Sound("libmp3lame"), codec="mpeg2video", frames=50)
     with av.open(str(source)) as container, av.open(str(late), "w") as output:
         streams = {stream.index: output.add_stream_from_template(stream) for stream in container.streams}
         for packet in container.demux():
             if packet.size:
-                ticks = round((60_000 + (packet.stream.type == "video")) / packet.time_base)
+                ticks = round((begin + (packet.stream.type == kind)) / packet.time_base)
                 packet.pts, packet.dts, packet.stream = packet.pts + ticks, packet.dts + ticks, streams[packet.stream_index]
                 output.mux_one(packet)
-    transcode(late, tmp_path / f"out.{target}", codec="mpeg4")
+    return late
+
+
+@pytest.mark.parametrize("target", ["mp4", "mov", "avi"])
+def test_a_video_that_begins_after_its_sound_stays_as_late(tmp_path, target):
+    late = with_late_stream(tmp_path, "video", DAY_TIMES[1])
+    assert transcode(late, tmp_path / f"out.{target}", codec="mpeg4") == []
     before, after = times(late), times(tmp_path / f"out.{target}")
     assert after[0][1] - after[1][1] == pytest.approx(before[0][1] - before[1][1], abs=0.03)
+
+
+@pytest.mark.parametrize("part", [{}, {"start": 0.2}, {"start": 1.2}])
+def test_sound_that_avi_files_begin_too_early_is_named(tmp_path, part):
+    late = with_late_stream(tmp_path, "audio", DAY_TIMES[0])
+    warnings = transcode(late, tmp_path / "out.avi", codec="mpeg4", **part)
+    early = 1 - part.get("start", 0)
+    named = [f"audio stream 1 (mp3) begins {early:.1f} s too early: avi files cannot say that it is late"]
+    assert warnings == (named if early > 0 else [])
+    assert transcode(late, tmp_path / "out.mp4", codec="mpeg4", **part) == []
 
 
 def test_segments_are_joined_with_the_times_of_one_piece(tmp_path, few_pictures, inverting):
