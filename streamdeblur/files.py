@@ -42,6 +42,14 @@ def check_target(source: str | Path, target: Path, *, overwrite: bool) -> None:
     refuse_existing(target, overwrite=overwrite)
 
 
+def is_same(path: str | Path, other: str | Path) -> bool:
+    """Return whether two paths lead to the same file or folder, however they are spelled; False where one leads nowhere."""
+    try:
+        return os.path.samefile(path, other)
+    except (OSError, ValueError):
+        return False
+
+
 def refuse_inputs(target: Path, *sources: str | Path) -> None:
     """Refuse to replace an input, whatever name or link it is given by.
 
@@ -50,7 +58,7 @@ def refuse_inputs(target: Path, *sources: str | Path) -> None:
     """
     # FFmpeg takes file:talk.mp4 for talk.mp4
     files = [source if os.path.exists(source) else str(source).removeprefix("file:") for source in sources]
-    if os.path.exists(target) and any(os.path.exists(file) and os.path.samefile(file, target) for file in files):
+    if any(is_same(file, target) for file in files):
         raise OutputError(f"{target} is the input itself. Choose another name for the output.")
 
 
@@ -61,7 +69,7 @@ def refuse_inside(folder: Path, inputs: Path) -> None:
         OutputError: The folder is that of the inputs, or in it.
     """
     real = Path(os.path.realpath(folder))
-    if os.path.exists(inputs) and any(os.path.exists(part) and os.path.samefile(part, inputs) for part in (real, *real.parents)):
+    if any(is_same(part, inputs) for part in (real, *real.parents)):
         raise OutputError(f"{folder} is in {inputs}, the input itself. Choose another folder for the output.")
 
 

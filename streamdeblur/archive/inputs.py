@@ -7,9 +7,11 @@ import glob
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from itertools import takewhile
 from pathlib import Path
 
 from streamdeblur.errors import InputError
+from streamdeblur.files import is_same
 from streamdeblur.jobs import batch
 from streamdeblur.video.stdin import STDIN
 
@@ -17,44 +19,59 @@ LIST = "@"
 """What stands before the name of a list."""
 
 
-def find_inputs(inputs: Sequence[str]) -> list[Path]:
+def find_inputs(inputs: Sequence[str], out: Path | None = None) -> list[Path]:
     """Return the files and folders that inputs name, each once.
 
     Args:
         inputs: Files, folders, patterns such as ``clips/**/*.mp4``, ``@FILE`` for a file with one input a line, or ``-`` for
             such a list on stdin. Where there are zero bytes in a list, they end its inputs, and no line breaks.
+        out: The output folder. What patterns find in it are results of an earlier run, and left out.
 
     Raises:
         InputError: A list cannot be read, or a pattern fits nothing.
     """
-    return list(dict.fromkeys(path for text in inputs for path in _named(text)))
+    return list(dict.fromkeys(path for text in inputs for path in _named(text, out)))
 
 
-def _named(text: str) -> Iterator[Path]:
+def _named(text: str, out: Path | None) -> Iterator[Path]:
     if text == STDIN:
-        yield from _of_list(sys.stdin.buffer.read(), "stdin")
+        yield from _of_list(sys.stdin.buffer.read(), "stdin", out)
     elif text.startswith(LIST) and not os.path.lexists(text):
         try:
             content = Path(text[1:]).read_bytes()
         except (OSError, ValueError) as error:
             raise InputError(f"Cannot read the list {text[1:]}: {getattr(error, 'strerror', None) or error}.") from None
-        yield from _of_list(content, text[1:])
+        yield from _of_list(content, text[1:], out)
     elif glob.has_magic(text) and not os.path.lexists(text):
-        found = sorted(glob.glob(text, recursive=True))
+        found = _fitting(text, out)
         if not found:
             raise InputError(f"Nothing fits the pattern {text}.")
-        yield from map(Path, found)
+        yield from found
     else:
         yield Path(text)
 
 
-def _of_list(content: bytes, name: str) -> Iterator[Path]:
+def _fitting(pattern: str, out: Path | None) -> list[Path]:
+    """What fits a pattern, but for what is in the output folder, where that is one of the folders that the pattern finds."""
+    found = map(Path, sorted(glob.glob(pattern, recursive=True)))
+    if out is None:
+        return list(found)
+    root = Path(*takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
+
+    def is_result(path: Path) -> bool:
+        below = path.relative_to(root).parts
+        return any(is_same(root.joinpath(*below[:depth]), out) for depth in range(1, len(below) + 1))
+
+    return [path for path in found if not is_result(path)]
+
+
+def _of_list(content: bytes, name: str, out: Path | None) -> Iterator[Path]:
     named = [os.fsdecode(line) for line in _lines(content)]
     if not named:
         raise InputError(f"The list {name} names no files.")
     for line in named:
         # a list does not name further lists
-        yield from [Path(line)] if line == STDIN or line.startswith(LIST) else _named(line)
+        yield from [Path(line)] if line == STDIN or line.startswith(LIST) else _named(line, out)
 
 
 def _lines(content: bytes) -> Iterator[bytes]:

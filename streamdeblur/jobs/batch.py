@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Generic, Literal, TypeVar
 
 from streamdeblur.errors import InputError, OutputError, StreamDeblurError
-from streamdeblur.files import fitting_name, make_folder, refuse_pipes
+from streamdeblur.files import fitting_name, is_same, make_folder, refuse_pipes
 
 logger = logging.getLogger(__name__)
 
@@ -74,11 +74,10 @@ def plan(
     jobs = []
     for source in inputs:
         if os.path.isdir(source):
-            if os.path.isdir(folder) and folder.samefile(source):
+            if is_same(folder, source):
                 raise OutputError(f"{folder} is the input folder itself. Name another folder for the results.")
-            found = _found(source, suffixes, leave_out or logger.warning)
-            # results of an earlier run, where the output folder lies in the input folder, are not inputs
-            jobs += [Job(p, folder / _kept(p, source, root)) for p in found if not p.is_relative_to(folder)]
+            found = _found(source, suffixes, folder, leave_out or logger.warning)
+            jobs += [Job(path, folder / _kept(path, source, root)) for path in found]
         else:
             jobs.append(Job(source, folder / _kept(source, source.parent, root)))
     if not jobs:
@@ -90,13 +89,19 @@ def plan(
     return jobs
 
 
-def _found(folder: Path, suffixes: set[str], leave_out: Callable[[str], object]) -> list[Path]:
-    """The files with these suffixes in a folder and its subfolders."""
+def _found(folder: Path, suffixes: set[str], out: Path, leave_out: Callable[[str], object]) -> list[Path]:
+    """The files with these suffixes in a folder and its subfolders.
+
+    Results of an earlier run, where the output folder lies in this one, are not among them, however the two folders are spelled.
+    """
 
     def unreadable(error: OSError) -> None:
         leave_out(f"The files of {error.filename} are left out: {error.strerror}.")
 
-    paths = [Path(parent, name) for parent, _, names in os.walk(folder, onerror=unreadable) for name in names]
+    paths = []
+    for parent, folders, names in os.walk(folder, onerror=unreadable):
+        folders[:] = [name for name in folders if not is_same(Path(parent, name), out)]
+        paths += [Path(parent, name) for name in names]
     return sorted(path for path in paths if path.suffix.lower() in suffixes and path.name[0] != "." and _may_be_file(path))
 
 

@@ -46,6 +46,17 @@ def test_patterns_lists_and_stdin(folder, monkeypatch):
     assert find_inputs([str(folder / "odd[1].mp4")]) == [folder / "odd[1].mp4"]
 
 
+def test_patterns_do_not_find_the_results_of_an_earlier_run(folder, monkeypatch):
+    """Where the output folder is among what they find; inputs may lie in it."""
+    (folder / "sharp").mkdir()
+    (folder / "sharp" / "a.mp4").touch()
+    monkeypatch.chdir(folder)
+    assert find_inputs(["**/*.mp4"], folder / "sharp") == [Path("a.mp4"), Path("deep/c.mp4"), Path("deep/deeper/a.mp4")]
+    assert find_inputs(["*"], folder / "sharp") == [Path(name) for name in ("a.mp4", "b.mkv", "deep", "notes.txt")]
+    for out in (folder, folder / "deep", Path("deep")):
+        assert find_inputs(["deep/*.mp4"], out) == [Path("deep/c.mp4")]
+
+
 def test_lists_hold_any_name(folder):
     """Of bytes that are no UTF-8, spaces at the ends, and characters that end lines elsewhere; with zeros, line breaks, too."""
     names = [b" a .mp4", b"b\x0b\xe2\x80\xa8\xc2\x85c.mp4", "d\u00fc\u2192.mp4".encode()]

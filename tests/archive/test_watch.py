@@ -6,6 +6,7 @@ import os
 import shutil
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -38,6 +39,18 @@ def test_files_are_taken_when_they_do_not_change_any_more(tmp_path, monkeypatch)
     now += 45
     assert watch.new() == []
     assert watch.is_over
+
+
+def test_outputs_in_a_watched_folder_do_not_arrive_in_it(tmp_path, monkeypatch):
+    """The folder is named by a relative path, and that of the outputs by an absolute one."""
+    monkeypatch.chdir(tmp_path)
+    watch = Watch([Path()], tmp_path / "sharp", keep_tree=False, settle=0.0, idle=None)
+    (tmp_path / "a.mp4").write_bytes(b"recording")
+    for expected in (["a.mp4"], [], []):
+        jobs = watch.new()
+        assert [job.source.as_posix() for job in jobs] == expected
+        for job in jobs:
+            job.target.write_bytes(b"restored")
 
 
 def test_what_arrives_while_others_are_restored(tmp_path, batch, archive):

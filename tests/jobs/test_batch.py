@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from streamdeblur.errors import InputError, OutputError
@@ -71,3 +73,30 @@ def test_files_that_would_get_one_name_keep_their_own_suffixes_in_it(tmp_path):
 def test_names_that_cannot_be_told_apart_are_refused(tmp_path):
     with pytest.raises(OutputError, match=r"would both be written to .*a\.wmv\.mp4"):
         planned(tmp_path, "a.wmv", "a.flv", "a.wmv.mp4")
+
+
+@pytest.mark.parametrize(
+    ("inputs", "out"),
+    [
+        (".", "{in}/sharp"), ("{in}", "sharp"), ("deep/..", "sharp"), ("{link}", "sharp"), (".", "{link}/sharp"),
+        ("{in}", "./deep/../sharp"), (".", "sharp"),
+    ],
+)  # fmt: skip
+def test_results_in_a_folder_of_inputs_are_no_inputs_however_the_folders_are_spelled(tmp_path, monkeypatch, inputs, out):
+    folder = tmp_path / "in"
+    for name in ("a.mp4", "deep/b.mp4", "sharp/a.mp4", "sharp/deep/b.mp4"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    (tmp_path / "link").symlink_to(folder)
+    monkeypatch.chdir(folder)
+    inputs, out = (text.format_map({"in": folder, "link": tmp_path / "link"}) for text in (inputs, out))
+    jobs = batch.plan([Path(inputs)], Path(out), batch.VIDEO_SUFFIXES)
+    assert [job.source.relative_to(inputs).as_posix() for job in jobs] == ["a.mp4", "deep/b.mp4"]
+
+
+def test_a_folder_of_inputs_may_lie_in_the_output_folder(tmp_path, monkeypatch):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.mp4").touch()
+    monkeypatch.chdir(tmp_path)
+    for out in (Path(), tmp_path):
+        assert batch.plan([Path("in")], out, batch.VIDEO_SUFFIXES) == [batch.Job(Path("in", "a.mp4"), out / "a.mp4")]

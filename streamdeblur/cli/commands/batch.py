@@ -63,7 +63,7 @@ def run_archive(inputs: list[str], out: Path, options: ArchiveOptions, *, quiet:
         return _pool(assignment, options)
 
     with BatchProgress(quiet=quiet) as progress:
-        return restore_archive(find_inputs(inputs), out, options, open_pool, progress.plan)
+        return restore_archive(find_inputs(inputs, out), out, options, open_pool, progress.plan)
 
 
 def _pool(assignment: Assignment, options: ArchiveOptions) -> Pool:

@@ -47,7 +47,7 @@ def command(
         if "detect_every" in options.restoration.model_fields_set:
             logger.warning("detect_every has no effect: faces are looked for in each picture.")
         if out is not None:
-            jobs = batch.plan(find_inputs(paths), out, set(SUFFIXES))
+            jobs = batch.plan(find_inputs(paths, out), out, set(SUFFIXES))
         elif len(paths) == 2:
             jobs = [batch.Job(Path(paths[0]), Path(paths[1]))]
         else:

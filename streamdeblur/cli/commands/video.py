@@ -50,7 +50,7 @@ def command(
         for warning in unused_overwrite(options):
             logger.warning("%s.", warning)
         if out is not None:
-            _many(find_inputs(paths), out, options, quiet=quiet, json=json)
+            _many(find_inputs(paths, out), out, options, quiet=quiet, json=json)
         elif len(paths) == 2:
             _one(paths[0], paths[1], options, quiet=quiet, json=json, err=err)
         else:
