@@ -91,6 +91,7 @@ def restore_archive(
                 manifest,
                 _opened(opened, open_pool, Assignment(Path(os.path.abspath(out)), folder, work, header.network, shard)),
                 planned.shown(files, undone),
+                overwrite=options.overwrite,
                 limits=Limits(options.attempts, options.max_failures),
                 shard=shard,
             )

@@ -16,7 +16,8 @@ from streamdeblur.archive.pool import Pool
 from streamdeblur.archive.shards import Shard
 from streamdeblur.archive.tasks import Report, Task, TaskProgress
 from streamdeblur.archive.worker import remove_segments
-from streamdeblur.errors import EngineError
+from streamdeblur.errors import EngineError, OutputError
+from streamdeblur.files import check_target
 from streamdeblur.jobs.batch import Job, Outcome
 from streamdeblur.jobs.video import VideoSummary
 
@@ -74,6 +75,7 @@ class BatchRun:
         pool: Pool,
         display: Display,
         *,
+        overwrite: bool,
         limits: Limits | None = None,
         shard: Shard | None = None,
     ) -> None:
@@ -84,11 +86,12 @@ class BatchRun:
             manifest: Keeps what became of each task.
             pool: Does the tasks.
             display: Shows how far the work is.
+            overwrite: Replace outputs that are there; otherwise their files fail before anything is done of them.
             limits: When a task or the batch is given up.
             shard: The tasks to do; others do the rest.
         """
         self._manifest, self._pool, self._display = manifest, pool, display
-        self._limits, self._shard = limits or Limits(), shard
+        self._overwrite, self._limits, self._shard = overwrite, limits or Limits(), shard
         self._tasks = {task.name: task for file in files for task in file.tasks}
         self._works = {file.output: _Work(file) for file in files}
         self._waiting = deque[Task]()
@@ -179,14 +182,22 @@ class BatchRun:
         *parts, last = work.file.tasks
         undone = [task for task in parts if not work.file.done(task, self._manifest)]
         work.left = {task.name for task in undone}
-        if parts and not undone:
-            work.joined = True
-            self._waiting.append(last)
-            return
-        # a video in one piece has nothing to wait for
-        work.joined = not parts
-        mine = [task for task in (undone or [last]) if self._shard is None or self._shard.has(task.place)]
-        self._waiting.extend(mine)
+        # a video in one piece has nothing to wait for, and segments that are all done are joined by any shard
+        work.joined = not undone
+        all_shards = bool(parts) and not undone
+        mine = [task for task in (undone or [last]) if all_shards or self._shard is None or self._shard.has(task.place)]
+        if mine and not self._is_refused(work):
+            self._waiting.extend(mine)
+
+    def _is_refused(self, work: _Work) -> bool:
+        """Whether the output of a file must not be written: then the file has failed, and nothing is restored in vain."""
+        try:
+            check_target(work.file.job.source, work.file.job.target, overwrite=self._overwrite)
+        except OutputError as error:
+            self._manifest.put(replace(self._record_of(work.file.last), state="failed", error=str(error)))
+            self._fail(work, str(error))
+            return True
+        return False
 
     def _give(self, task: Task) -> None:
         if self._works[task.output].given_up:
@@ -275,10 +286,13 @@ class BatchRun:
                 # a worker that was taken for lost may still be at it
                 time.sleep(IDLE_SECONDS)
             return
-        work = self._works[task.output]
+        self._fail(self._works[task.output], report.error)
+
+    def _fail(self, work: _Work, error: str) -> None:
+        """Give up a file, and say so once."""
         if not work.given_up:
             work.given_up = True
-            self.outcomes.append(Outcome(work.file.job, "failed", error=report.error))
+            self.outcomes.append(Outcome(work.file.job, "failed", error=error))
             self._display.failed(self._failures)
 
 

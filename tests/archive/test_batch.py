@@ -12,11 +12,13 @@ from pathlib import Path
 
 import pytest
 
+from streamdeblur.archive.archive import forget
 from streamdeblur.archive.manifest import FOLDER, Header, Manifest, locked, working
 from streamdeblur.archive.plan import plan_files
 from streamdeblur.archive.pool import OwnProcess
 from streamdeblur.archive.shards import Shard
 from streamdeblur.errors import EngineError, OutputError
+from streamdeblur.files import REPLACING
 from streamdeblur.jobs.batch import Job
 from streamdeblur.options import ArchiveOptions
 from support.archives import QUICK, contents
@@ -211,6 +213,23 @@ def test_outputs_of_others_are_kept_or_replaced_as_is_said(tmp_path, batch, arch
         batch(tmp_path, [archive / "a.mkv"], pool=dying(0), overwrite=True)
     assert batch(tmp_path, [archive / "a.mkv"], overwrite=True).status == ["done"]
     assert batch(tmp_path, [archive / "a.mkv"], overwrite=True).status == ["skipped"]
+
+
+def test_an_output_that_exists_is_refused_before_anything_of_its_file_is_restored(tmp_path, batch, archive):
+    """Its plan was forgotten, as `video` does; other files are restored unless none may fail."""
+    source = shutil.copy2(archive / "long.mkv", tmp_path / "x.mkv")
+    out = tmp_path / "out"
+    assert batch(out, [source]).status == ["done"]
+    forget(out / FOLDER)
+    before = (out / "x.mkv").read_bytes()
+    refused = batch(out, [source, archive / "a.mkv"])
+    assert (refused.status, refused.begun) == (["done", "failed"], ["a.mkv"])
+    assert [file.error for file in refused.files if file.error] == [f"{out / 'x.mkv'} exists. {REPLACING}."]
+    assert {record["name"]: record["state"] for record in lines(out)[1]}["x.mkv#join"] == "failed"
+    assert not (out / FOLDER / "segments").exists()
+    assert batch(out, [source], max_failures=0).stopped
+    assert (out / "x.mkv").read_bytes() == before
+    assert batch(out, [source], overwrite=True).status == ["done"]
 
 
 def test_another_batch_in_the_folder_is_refused(tmp_path, batch):
