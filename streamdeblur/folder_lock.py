@@ -13,7 +13,7 @@ from streamdeblur.partial_file import is_open_at, lock
 
 @contextmanager
 def folder_held(folder: Path, on_busy: Callable[[], object]) -> Iterator[None]:
-    """Hold a folder, which is made if it does not exist; other processes that ask for it wait.
+    """Hold a folder, which is made if it does not exist; other processes that ask for it wait, by whatever name or link.
 
     The lock is one of the system's on the folder itself, which ends with its process, however that ends. Where the system or the
     file system has none (Windows), nothing is held.
@@ -25,7 +25,7 @@ def folder_held(folder: Path, on_busy: Callable[[], object]) -> Iterator[None]:
     Raises:
         OutputError: The folder cannot be made.
     """
-    descriptor = _held(folder, on_busy)
+    descriptor = _held(Path(os.path.realpath(folder)), on_busy)
     try:
         yield
     finally:
@@ -38,7 +38,10 @@ def _held(folder: Path, on_busy: Callable[[], object]) -> int | None:
         make_folder(folder)
         descriptor = open_folder(folder)
         if descriptor is None:
-            return None
+            if os.path.isdir(folder):
+                return None
+            # the process that held it has removed it before it was opened
+            continue
         try:
             if lock(descriptor, wait=False) is False:
                 on_busy()
@@ -54,7 +57,7 @@ def _held(folder: Path, on_busy: Callable[[], object]) -> int | None:
 
 
 def open_folder(folder: Path) -> int | None:
-    """Return a descriptor of a folder, to lock it; None where the system has none (Windows), or the folder is not there."""
+    """Return a descriptor of a folder, to lock it; None where the system has none (Windows), or no folder is there but a link."""
     with suppress(OSError):
         return os.open(folder, os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | getattr(os, "O_NOFOLLOW", 0))
     return None

@@ -18,6 +18,10 @@ def not_busy():
     raise AssertionError("nobody holds it")
 
 
+def refuse():
+    raise OutputError("busy")
+
+
 def test_the_second_one_waits_for_the_first(tmp_path):
     order = []
 
@@ -35,13 +39,24 @@ def test_the_second_one_waits_for_the_first(tmp_path):
 
 
 def test_a_folder_that_is_busy_may_be_refused(tmp_path):
-    def refuse():
-        raise OutputError("busy")
-
     with folder_held(tmp_path, not_busy), pytest.raises(OutputError, match="busy"), folder_held(tmp_path, refuse):
         pass
     with folder_held(tmp_path, not_busy):
         pass
+
+
+@pytest.mark.parametrize("exists", [True, False])
+def test_a_link_to_a_folder_is_that_folder(tmp_path, exists):
+    (tmp_path / "link").symlink_to(tmp_path / "folder")
+    if exists:
+        (tmp_path / "folder").mkdir()
+    for first, second in (("link", "link"), ("link", "folder"), ("folder", "link")):
+        with (
+            folder_held(tmp_path / first, not_busy),
+            pytest.raises(OutputError, match="busy"),
+            folder_held(tmp_path / second, refuse),
+        ):
+            pass
 
 
 def test_a_folder_that_the_first_one_removes_is_made_again(tmp_path):
@@ -54,9 +69,6 @@ def test_a_folder_that_the_first_one_removes_is_made_again(tmp_path):
                 pass
             found.append("busy")
 
-    def refuse():
-        raise OutputError("busy")
-
     with folder_held(folder, not_busy):
         thread = threading.Thread(target=second)
         thread.start()
@@ -64,6 +76,18 @@ def test_a_folder_that_the_first_one_removes_is_made_again(tmp_path):
         folder.rmdir()
     thread.join(10)
     assert found == [True, "busy"]
+
+
+def test_a_folder_that_is_removed_before_it_is_opened_is_made_again(tmp_path, monkeypatch):
+    def made(folder):
+        folder.mkdir()
+        monkeypatch.undo()
+        folder.rmdir()
+
+    monkeypatch.setattr("streamdeblur.folder_lock.make_folder", made)
+    folder = tmp_path / "a"
+    with folder_held(folder, not_busy), pytest.raises(OutputError, match="busy"), folder_held(folder, refuse):
+        pass
 
 
 def test_it_is_free_again_after_an_error_and_no_descriptor_stays_open(tmp_path):
