@@ -44,15 +44,20 @@ class Watch:
         if now - self._looked < min(POLL_SECONDS, self._settle):
             return []
         self._looked = now
-        try:
-            jobs = self._find()
-        except InputError:
-            # there are none yet
-            return []
+        jobs = self._jobs()
+        there = {job.source for job in jobs}
+        self._seen = {path: seen for path, seen in self._seen.items() if path in there}
         ready = [job for job in jobs if self._is_settled(job.source, now)]
-        if ready or self._is_growing():
+        if ready or self._is_growing(now):
             self._last = now
         return ready
+
+    def _jobs(self) -> list[batch.Job]:
+        try:
+            return self._find()
+        except InputError:
+            # there are none yet, or any more
+            return []
 
     def later(self, job: batch.Job) -> None:
         """Return a file again at the next look: an earlier version of it is still being restored."""
@@ -69,8 +74,12 @@ class Watch:
         """Whether nothing has come for long enough."""
         return self._idle is not None and time.monotonic() - self._last >= self._idle
 
-    def _is_growing(self) -> bool:
-        return any(self._taken.get(path) != version for path, (version, _) in self._seen.items())
+    def _is_growing(self, now: float) -> bool:
+        """Whether a file is being written; one that stays empty is not."""
+        return any(
+            self._taken.get(path) != version and (version[0] or now - since < self._settle)
+            for path, (version, since) in self._seen.items()
+        )
 
     def _is_settled(self, source: Path, now: float) -> bool:
         """Whether a file has not changed for long enough, and was not taken as it is."""

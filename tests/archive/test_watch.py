@@ -41,6 +41,29 @@ def test_files_are_taken_when_they_do_not_change_any_more(tmp_path, monkeypatch)
     assert watch.is_over
 
 
+@pytest.mark.parametrize("fate", ["is removed", "gets another name", "stays empty"])
+def test_a_file_that_does_not_settle_holds_up_no_end(tmp_path, monkeypatch, fate):
+    now = 1000.0
+    monkeypatch.setattr("streamdeblur.archive.watch.time.monotonic", lambda: now)
+    folder, file = tmp_path / "in", tmp_path / "in" / "a.mp4"
+    folder.mkdir()
+    watch = Watch([folder], tmp_path / "out", keep_tree=False, settle=10.0, idle=65.0)
+    (folder / "complete.mp4").write_bytes(b"begin and end")
+    os.utime(folder / "complete.mp4", (0, 0))
+    file.write_bytes(b"" if fate == "stays empty" else b"begin")
+    assert [job.source.name for job in watch.new()] == ["complete.mp4"]
+    now += 5
+    if fate == "is removed":
+        file.unlink()
+    elif fate == "gets another name":
+        file.rename(folder / "a.mp4.part")
+    for _ in range(6):
+        assert not watch.is_over
+        now += 11
+        assert watch.new() == []
+    assert watch.is_over
+
+
 def test_outputs_in_a_watched_folder_do_not_arrive_in_it(tmp_path, monkeypatch):
     """The folder is named by a relative path, and that of the outputs by an absolute one."""
     monkeypatch.chdir(tmp_path)
