@@ -47,7 +47,7 @@ class Card:
     free: int | None = None
     """Bytes that are free; None where NVML is missing."""
     processes: tuple[int, ...] = ()
-    """Ids of the processes that compute on it."""
+    """Ids of the processes that compute on it, as far as the driver tells."""
     exclusive: bool = False
     """Whether it takes one process at a time."""
 
@@ -178,6 +178,12 @@ class _Nvml:
             return self.driver, None, ()
         memory = _Memory()
         free = None if self._library.nvmlDeviceGetMemoryInfo(device, ctypes.byref(memory)) else int(memory.free)
+        return self.driver, free, self._processes(device)
+
+    def _processes(self, device: ctypes.c_void_p) -> tuple[int, ...]:
+        """The processes that compute on a card; none where the driver is older than 510, which fills another structure."""
+        running = getattr(self._library, "nvmlDeviceGetComputeRunningProcesses_v3", None)
         count, found = ctypes.c_uint(MOST_PROCESSES), (_Process * MOST_PROCESSES)()
-        failed = self._library.nvmlDeviceGetComputeRunningProcesses_v3(device, ctypes.byref(count), found)
-        return self.driver, free, () if failed else tuple(int(one.pid) for one in found[: count.value])
+        if running is None or running(device, ctypes.byref(count), found):
+            return ()
+        return tuple(int(one.pid) for one in found[: count.value])

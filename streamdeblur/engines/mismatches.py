@@ -33,11 +33,13 @@ LIBRARY = re.compile(r"(?:lib)?(\w+?)(?:\.so(?:\.(\d+))?|64_(\d+)\.dll|_(\d+)\.d
 PACKAGES = {
     "nvinfer": "tensorrt-cu{major}-libs", "nvonnxparser": "tensorrt-cu{major}-libs",
     "tensorrt_rtx": "tensorrt-rtx-cu{major}-libs", "tensorrt_onnxparser_rtx": "tensorrt-rtx-cu{major}-libs",
-    "cudart": "nvidia-cuda-runtime-cu{major}", "cublas": "nvidia-cublas-cu{major}", "cublasLt": "nvidia-cublas-cu{major}",
-    "cudnn": "nvidia-cudnn-cu{major}", "cufft": "nvidia-cufft-cu{major}", "curand": "nvidia-curand-cu{major}",
-    "nvrtc": "nvidia-cuda-nvrtc-cu{major}",
+    "cudart": "nvidia-cuda-runtime{suffix}", "cublas": "nvidia-cublas{suffix}", "cublasLt": "nvidia-cublas{suffix}",
+    "cudnn": "nvidia-cudnn-cu{major}", "cufft": "nvidia-cufft{suffix}", "curand": "nvidia-curand{suffix}",
+    "nvrtc": "nvidia-cuda-nvrtc{suffix}",
 }  # fmt: skip
-"""The package that brings each library; those of CUDA 13 have no suffix."""
+"""The package that brings each library; CUDA's own have no suffix from CUDA 13 on, cuDNN and TensorRT have one."""
+NUMBERED_AS_CUDA = ("cudart", "cublas", "cublasLt", "nvrtc")
+"""Libraries whose number is that of their CUDA; others have numbers of their own, as cuFFT has 12 in CUDA 13."""
 CUDA_12, CUDA_13 = "525", "580"
 """Oldest drivers of these versions."""
 
@@ -118,10 +120,8 @@ def _missing_library(missing: re.Match[str]) -> str | None:
         return None
     _, cuda = driver_version()
     own = next((int(group) for group in missing.groups()[1:4] if group), 0)
-    # the number of CUDA's own libraries is that of CUDA; TensorRT and cuDNN have numbers of their own
-    major = own if own in (12, 13) and not name.startswith(("nv", "tensorrt", "cudnn")) else cuda[0] if cuda else 12
-    named = package.format(major=major)
-    return f"Install it: pip install {named.removesuffix('-cu13') if named.startswith('nvidia') else named}"
+    major = own if own in (12, 13) and name in NUMBERED_AS_CUDA else cuda[0] if cuda else 12
+    return f"Install it: pip install {package.format(major=major, suffix='' if major >= 13 else f'-cu{major}')}"
 
 
 def _memory(card: Card | None) -> str:

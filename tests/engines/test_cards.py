@@ -60,6 +60,14 @@ def test_without_nvml_less_is_known():
         assert find_cards()[0].free is not None
 
 
+def test_a_driver_that_cannot_list_processes_tells_the_rest():
+    """The call is of drivers from 510 on."""
+    with nvidia_driver(old=True, pid=4711):
+        (card,) = find_cards()
+        assert (card.driver, card.free, card.processes) == ("470.57.02", 6 << 30, ())
+        assert "6144 of 8192 MiB are free: close what else" in mended("CUDA out of memory. Tried ...")
+
+
 @pytest.fixture
 def no_driver(monkeypatch):
     monkeypatch.setattr(cards, "CUDA_LIBRARIES", ("libno-such-library.so",))
@@ -130,6 +138,20 @@ LIBRARIES = {
 def test_a_library_that_is_missing_has_a_package(words, line):
     with nvidia_driver(cuda=12040):
         assert mended(words).endswith(line) or f"{line} " in mended(words)
+
+
+LIBRARIES_OF_CUDA_13 = {
+    "libcudnn.so.9": "nvidia-cudnn-cu13", "libcublasLt.so.13": "nvidia-cublas", "libcudart.so.13": "nvidia-cuda-runtime",
+    "libcurand.so.10": "nvidia-curand", "libcufft.so.12": "nvidia-cufft", "libnvinfer.so.10": "tensorrt-cu13-libs",
+    "libnvrtc.so.13": "nvidia-cuda-nvrtc", "libnvrtc.so.12": "nvidia-cuda-nvrtc-cu12",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("library", "package"), LIBRARIES_OF_CUDA_13.items())
+def test_packages_for_cuda_13_are_those_that_exist(library, package):
+    """There is a nvidia-cudnn on PyPI, which holds nothing."""
+    with nvidia_driver(cuda=13000):
+        assert mended(f"{library}: cannot open shared object file").endswith(f"pip install {package}")
 
 
 def test_packages_of_a_later_cuda_than_the_drivers_are_exchanged(tmp_path, monkeypatch):

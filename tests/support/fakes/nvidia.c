@@ -1,6 +1,7 @@
 // The CUDA driver and NVML of a machine that environment variables describe, for what asks them through ctypes.
 // FAKE_CARDS: number of cards; FAKE_CUDA: version that the driver supports (12040); FAKE_INIT: code of cuInit;
 // FAKE_EXCLUSIVE: cards take one process; FAKE_PID: process that computes on each; FAKE_FREE: free bytes.
+// Compiled with OLD, it is a driver that lacks what came with 510.
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -45,7 +46,13 @@ typedef struct { unsigned long long total, free, used; } Memory;
 typedef struct { unsigned pid; unsigned long long memory; unsigned gpu_instance, compute_instance; } Process;
 
 int nvmlInit_v2(void) { return setting("FAKE_NVML", 0); }
-int nvmlSystemGetDriverVersion(char *text, unsigned size) { return snprintf(text, size, "550.54.14"), 0; }
+#ifdef OLD
+#define VERSION "470.57.02"
+#else
+#define VERSION "550.54.14"
+#endif
+
+int nvmlSystemGetDriverVersion(char *text, unsigned size) { return snprintf(text, size, VERSION), 0; }
 
 int nvmlDeviceGetHandleByPciBusId_v2(const char *bus, void **device) {
     *device = (void *)(size_t)(bus[6] - '0' + 1);
@@ -59,9 +66,11 @@ int nvmlDeviceGetMemoryInfo(void *device, Memory *memory) {
     return 0;
 }
 
+#ifndef OLD
 int nvmlDeviceGetComputeRunningProcesses_v3(void *device, unsigned *count, Process *found) {
     long pid = setting("FAKE_PID", 0);
     *count = pid ? 1 : 0;
     if (pid) found[0] = (Process){(unsigned)pid, 1 << 30, 0xFFFFFFFF, 0xFFFFFFFF};
     return 0;
 }
+#endif

@@ -22,25 +22,28 @@ def c_compiler():
     return shutil.which("cc") or shutil.which("gcc")
 
 
-@lru_cache(maxsize=1)
-def _library():
+@lru_cache(maxsize=2)
+def _library(*, old):
     digest = hashlib.sha256(SOURCE.read_bytes()).hexdigest()[:16]
     folder = Path(tempfile.gettempdir()) / f"streamdeblur-emulation-{os.getuid()}"
     folder.mkdir(mode=0o700, exist_ok=True)
-    library = folder / f"nvidia-{digest}.so"
+    library = folder / f"nvidia-{'old-' if old else ''}{digest}.so"
     if not library.exists():
         with tempfile.TemporaryDirectory(dir=folder) as made:
             partial = Path(made) / "out"
-            command = [c_compiler(), "-shared", "-fPIC", "-O1", "-w", str(SOURCE), "-o", str(partial)]
+            defined = ["-DOLD"] if old else []
+            command = [c_compiler(), "-shared", "-fPIC", "-O1", "-w", *defined, str(SOURCE), "-o", str(partial)]
             subprocess.run(command, check=True, capture_output=True)
             partial.replace(library)
     return str(library)
 
 
 @contextmanager
-def nvidia_driver(*, nvml=True, **settings):
-    """Within it, the driver is the fake; the settings are those of nvidia.c in lower case: cards, cuda, init, free ..."""
+def nvidia_driver(*, nvml=True, old=False, **settings):
+    """Within it, the driver is the fake, an old one if that is asked for; the settings are those of nvidia.c in lower case:
+    cards, cuda, init, free ..."""
     values = {f"FAKE_{name.upper()}": str(int(value)) for name, value in settings.items()}
-    libraries = {"CUDA_LIBRARIES": (_library(),), "NVML_LIBRARIES": (_library(),) if nvml else ()}
+    library = _library(old=old)
+    libraries = {"CUDA_LIBRARIES": (library,), "NVML_LIBRARIES": (library,) if nvml else ()}
     with mock.patch.dict(os.environ, values), mock.patch.multiple(cards, **libraries):
         yield
