@@ -21,7 +21,7 @@ from streamdeblur.caches import cache_folder, read_cached, write_cached
 from streamdeblur.cores import usable_cores
 from streamdeblur.diagnosis import cpu_name, package_version
 from streamdeblur.engines import Engine, engine_choices, open_engine
-from streamdeblur.engines.registry import EIGHT_BITS, where_none_runs
+from streamdeblur.engines.registry import EIGHT_BITS, OTHER_GPU_ENGINES, where_none_runs
 from streamdeblur.engines.tensorrt.library import LIBRARIES
 from streamdeblur.errors import EngineError, OutputError
 from streamdeblur.faces.detect import check_detector
@@ -42,7 +42,10 @@ FASTER = 0.9
 MUCH_FASTER = 0.7
 """The same for eight bits, which cost a little quality."""
 MEASURED = ("openvino", EIGHT_BITS, "onnxruntime")
-"""Engines whose speed is measured before a network or one of them is chosen, those that are expected to be faster first."""
+"""Engines of the CPU, whose speed is measured before a network or one of them is chosen, those that are expected to be faster
+first. GPUs other than NVIDIA's are measured before a network is chosen."""
+PACKAGES = ("openvino", "onnxruntime", "onnxruntime-gpu", "onnxruntime-directml", "tensorrt", "tensorrt-rtx")
+"""Those that the speed depends on."""
 FEWEST_RUNS, MOST_RUNS = 2, 10
 RUN_SECONDS = 0.05
 """A network is run on a size of crops for this long, or as often as the limits above say."""
@@ -105,7 +108,7 @@ def real_time_options(options: RestorationOptions) -> RestorationOptions:
 
 
 def known_choice(*, real_time: bool) -> str | None:
-    """Return the name of the network that 'auto' takes with any engine; None before the first measurement, and on a GPU."""
+    """Return the network that 'auto' takes with any engine; None before the first measurement, and on NVIDIA cards."""
     known = known_speeds()
     for name in _available(known):
         if not _complete(known, name):
@@ -118,7 +121,7 @@ def known_choice(*, real_time: bool) -> str | None:
 def _fast_enough(seconds: Mapping[tuple[str, int], float], *, real_time: bool) -> str:
     """The best network that is fast enough, else the fastest one."""
     names, limit = automatic_names(), (LIVE_SHARE if real_time else FILE_SHARE) / RATE
-    # a GPU is not measured: each of the networks takes a millisecond or so there
+    # an NVIDIA card is not measured: each of the networks takes a millisecond or so there
     fitting = [name for name in names if seconds.get((name, CROP_SIZE), 0.0) <= limit]
     return fitting[0] if fitting else min(names, key=lambda name: seconds[name, CROP_SIZE])
 
@@ -126,7 +129,7 @@ def _fast_enough(seconds: Mapping[tuple[str, int], float], *, real_time: bool) -
 def seconds_of_networks(engine: str, device: str = AUTO) -> dict[tuple[str, int], float]:
     """Return the seconds that each shipped network takes for a face, by its name, best first, and the side of the crop.
 
-    It is {} on a GPU.
+    It is {} on NVIDIA cards.
 
     What is not known yet is measured, which takes a few tenths of a second, and the time to open the networks.
 
@@ -138,21 +141,35 @@ def seconds_of_networks(engine: str, device: str = AUTO) -> dict[tuple[str, int]
         EngineError: The engine is unknown, or none can run the networks.
     """
     known = known_speeds()
-    candidates = _available(known, device) if engine == AUTO else [engine]
-    if candidates and candidates[0] not in MEASURED:
+    available = _available(known, device)
+    candidates = available if engine == AUTO else [engine]
+    gpus = [name for name in candidates if name in OTHER_GPU_ENGINES and name in available]
+    if candidates and candidates[0] not in (*gpus, *MEASURED):
         return {}
-    if len(candidates) > 1:
+    found, known = _first_measured(gpus, known, alone=engine != AUTO)
+    if found:
+        return found
+    on_cpu = [name for name in candidates if name in MEASURED]
+    if len(on_cpu) > 1:
         # which of the two is faster is not known before
-        known = _measured_once([name for name in MEASURED[:2] if name in candidates], known)
-        candidates = _available(known, device)
-    for name in candidates:
-        if name not in MEASURED:
-            continue
-        known = _measured_once([name], known)
-        if found := _seconds_on(name, known, alone=engine != AUTO):
-            return found
+        known = _measured_once([name for name in MEASURED[:2] if name in on_cpu], known)
+        on_cpu = as_measured(on_cpu, known)
+    found, _ = _first_measured(on_cpu, known, alone=engine != AUTO)
+    if found:
+        return found
     reasons = "; ".join(f"{choice.name}: {choice.reason}" for choice in engine_choices(device) if not choice.available)
     raise EngineError(f"No engine can run the networks {where_none_runs(device)} (engine {engine}). {reasons}")
+
+
+def _first_measured(
+    engines: Sequence[str], known: list[Speed], *, alone: bool
+) -> tuple[dict[tuple[str, int], float], list[Speed]]:
+    """The seconds of the first of these engines that runs all networks, {} for none; and what is known afterwards."""
+    for name in engines:
+        known = _measured_once([name], known)
+        if found := _seconds_on(name, known, alone=alone):
+            return found, known
+    return {}, known
 
 
 def _measured_once(engines: Sequence[str], known: list[Speed]) -> list[Speed]:
@@ -305,7 +322,7 @@ def _machine() -> Mapping[str, object]:
         "cpu": cpu_name(),
         "cores": usable_cores(),
         "streamdeblur": streamdeblur.__version__,
-        "engines": {name: package_version(name) for name in ("openvino", "onnxruntime", "tensorrt", "tensorrt-rtx")},
+        "engines": {name: package_version(name) for name in PACKAGES},
         # with it users restrict the instructions that OpenVINO may use
         "isa": os.environ.get("ONEDNN_MAX_CPU_ISA", ""),
         "networks": {name: _digest(network_path(name)) for name in network_names()},

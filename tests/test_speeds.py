@@ -8,11 +8,13 @@ import re
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import onnxruntime
 import pytest
 
 from streamdeblur import FaceDeblurrer, speeds, weights
 from streamdeblur.caches import read_cached, write_cached
-from streamdeblur.engines import engine_choices
+from streamdeblur.engines import cards, engine_choices
+from streamdeblur.engines import onnxruntime as graphs
 from streamdeblur.errors import NetworkError
 from streamdeblur.models import networks_at_hand
 from streamdeblur.options import RestorationOptions
@@ -116,6 +118,45 @@ def test_another_engine_is_measured_where_the_first_cannot_run_the_networks(ship
     columns = ("engine", "network", "crop_size", "ms")
     write_cached(speeds._cache_path(), json.dumps([dict(zip(columns, row, strict=True)) for row in rows]).encode())
     assert chosen("auto", "auto", real_time=True).stem == "quick"
+
+
+def test_networks_are_measured_where_the_card_that_onnx_runtime_was_built_for_is_not_there(shipped, monkeypatch):
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider", "CPUExecutionProvider"])
+    monkeypatch.setattr(cards, "CUDA_LIBRARIES", ("libno-such-library.so",))
+    remember(best=90, quick=8)
+    assert chosen("auto", "auto", real_time=True).stem == "quick"
+    assert known_choice(real_time=True) == "quick"
+
+
+@pytest.fixture
+def other_gpu(monkeypatch):
+    """The engine onnxruntime:coreml, which computes on the CPU here."""
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CPUExecutionProvider"])
+    for table in (graphs.PROVIDERS, graphs.GPU_PROVIDERS):
+        monkeypatch.setitem(table, "coreml", "CPUExecutionProvider")
+    return "onnxruntime:coreml"
+
+
+@pytest.mark.filterwarnings("ignore:Duplicate provider")
+@pytest.mark.parametrize("engine", ["auto", "onnxruntime:coreml"])
+def test_networks_are_measured_on_gpus_other_than_nvidias(shipped, other_gpu, engine):
+    assert chosen("auto", engine, real_time=True).stem in ("best", "quick")
+    assert {one.engine for one in known_speeds()} == {other_gpu}
+    assert known_choice(real_time=True) is not None
+
+
+def test_a_gpu_that_cannot_run_the_networks_leaves_the_choice_to_the_cpu(shipped, other_gpu):
+    remember(best=20, quick=10)
+    rows = [vars(one) | ({"ms": None} if one.engine == other_gpu else {}) for one in known_speeds()]
+    write_cached(speeds._cache_path(), json.dumps(rows).encode())
+    assert chosen("auto", "auto", real_time=True).stem == "quick"
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime:coreml", "no-such-engine"])
+def test_an_engine_that_is_not_there_is_not_measured(shipped, engine):
+    """What is wrong is told when it is opened."""
+    assert speeds.seconds_of_networks(engine) == {}
+    assert known_speeds() == []
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from importlib.util import find_spec
 
 from streamdeblur.cores import GraphThreads, plan_threads
-from streamdeblur.engines.cards import OLDEST
+from streamdeblur.engines.cards import OLDEST, DriverError, find_cards, no_such_card
 from streamdeblur.engines.engine import Engine, GraphEngine, image_shape
 from streamdeblur.engines.fallback import FallbackEngine
 from streamdeblur.engines.graph import Graph, GraphSpec, ReopenedGraph
@@ -46,6 +46,8 @@ GPU_NAMES = {
 
 NVIDIA_ENGINES = (*LIBRARIES, "onnxruntime:cuda", "onnxruntime:tensorrt")
 """Engines that run on an NVIDIA card, which a device names by its number."""
+OTHER_GPU_ENGINES = tuple(name for name in GPU_NAMES if name not in NVIDIA_ENGINES)
+"""Engines on other GPUs, whose speed is not known before it is measured."""
 AUTO_DEVICE = "auto"
 
 CPU_ENGINES = ("openvino", "onnxruntime")
@@ -67,7 +69,7 @@ def engine_choices(device: str = AUTO_DEVICE) -> list[EngineChoice]:
     """
     card = card_number(device)
     with one_at_a_time():
-        gpu = [*(_tensorrt(library, card) for library in LIBRARIES.values()), *_onnxruntime_gpu()]
+        gpu = [*(_tensorrt(library, card) for library in LIBRARIES.values()), *_onnxruntime_gpu(card)]
         found = [*gpu, _openvino(), _eight_bits(), _onnxruntime_cpu()]
     return found if device == AUTO_DEVICE else [_on_device(choice, device) for choice in found]
 
@@ -131,16 +133,29 @@ def _eight_bits() -> EngineChoice:
     return EngineChoice(EIGHT_BITS, True, "convolutions in eight bits; used where it is measured to be much faster")
 
 
-def _onnxruntime_gpu() -> list[EngineChoice]:
+def _onnxruntime_gpu(card: int) -> list[EngineChoice]:
     if find_spec("onnxruntime") is None:
         return []
     from streamdeblur.engines.onnxruntime import GPU_PROVIDERS, installed_providers
 
+    names = [name for name in installed_providers() if name in GPU_PROVIDERS]
+    # that a provider was compiled in says nothing of the machine
+    lacks = _lacking_card(card) if any(f"onnxruntime:{name}" in NVIDIA_ENGINES for name in names) else ""
     return [
-        EngineChoice(f"onnxruntime:{name}", True, f"the installed ONNX Runtime has the {name} provider")
-        for name in installed_providers()
-        if name in GPU_PROVIDERS
+        EngineChoice(f"onnxruntime:{name}", False, lacks)
+        if lacks and f"onnxruntime:{name}" in NVIDIA_ENGINES
+        else EngineChoice(f"onnxruntime:{name}", True, f"the installed ONNX Runtime has the {name} provider")
+        for name in names
     ]
+
+
+def _lacking_card(card: int) -> str:
+    """Why the driver has no card of this number; '' where it has one."""
+    try:
+        count = len(find_cards())
+    except DriverError as error:
+        return mended(error).removesuffix(".")
+    return "" if card < count else no_such_card(card, count).removesuffix(".")
 
 
 def _onnxruntime_cpu() -> EngineChoice:

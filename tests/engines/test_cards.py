@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from importlib.metadata import PathDistribution
 
+import onnxruntime
 import pytest
 
 from streamdeblur import FaceDeblurrer
@@ -228,6 +229,32 @@ def test_onnx_runtime_gets_the_card():
     assert ("CUDAExecutionProvider", {"device_id": "1", "cudnn_conv_algo_search": "HEURISTIC"}) in _with_fallbacks("cuda", 1)
     assert _with_fallbacks("tensorrt", 2)[0][1]["device_id"] == "2"
     assert _with_fallbacks("cpu", 0) == [("CPUExecutionProvider", {})]
+
+
+@pytest.fixture
+def onnxruntime_gpu(monkeypatch):
+    """The package onnxruntime-gpu, which names its providers wherever it is installed."""
+    providers = ["TensorrtExecutionProvider", "CUDAExecutionProvider", "CPUExecutionProvider"]
+    monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: providers)
+
+
+def test_onnx_runtime_uses_a_card_only_where_the_driver_has_it(onnxruntime_gpu, no_driver, network):
+    def choices(device="auto"):
+        found = {choice.name: choice for choice in engine_choices(device)}
+        return [found["onnxruntime:cuda"], found["onnxruntime:tensorrt"]]
+
+    with nvidia_driver(cards=1):
+        assert all(choice.available for choice in choices())
+        assert {choice.reason for choice in choices("1")} == {cards.no_such_card(1, 1).removesuffix(".")}
+    for choice in choices():
+        assert not choice.available
+        assert "no NVIDIA driver here" in choice.reason
+    with nvidia_driver(init=803):
+        assert not any(choice.available for choice in choices())
+        assert all("restart the machine" in choice.reason for choice in choices())
+    with pytest.raises(EngineError, match=r"can run invert.onnx here. onnxruntime:cuda: There is no NVIDIA driver here"):
+        open_engine("onnxruntime:cuda", network)
+    assert default_workers(RestorationOptions(engine="auto", network="lite"), 64) > 1
 
 
 def test_a_device_is_auto_the_cpu_or_a_number():
