@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,7 +116,7 @@ class FaceFinder:
         self._since_full = self._detect_every
         self._waiting: deque[list[Region]] = deque()
         self._frame, self._first_id = 0, self._tracker.next_id
-        self._deferred: list[View] = []
+        self._deferred: list[tuple[Region, View]] = []
         self.cuts = 0
 
     def warm_up(self, width: int, height: int) -> None:
@@ -151,9 +151,12 @@ class FaceFinder:
             self._begin_search(planes, in_real_time=until is not None)
         put_off = until is not None and len(self._tracker.tracks) > 0
         while self._waiting and not self._deferred:
-            self._deferred = [region.read(planes) for region in self._waiting.popleft()]
-            if not put_off:
-                self.catch_up()
+            # large faces first: a part of one may look like a small one. Views are read one at a time, which bounds the memory
+            seen = ((region, region.read(planes)) for region in reversed(self._waiting.popleft()))
+            if put_off:
+                self._deferred = list(seen)
+            else:
+                self._take_in(seen)
         self._tracker.prune(planes.width, planes.height)
         return [track for track in self._tracker.tracks if track.size >= 0.9 * self._min_face]
 
@@ -167,7 +170,7 @@ class FaceFinder:
         lost = not tracks or any(track.missed and track.known for track in tracks)
         if not in_real_time or lost or self._changes.newcomers([track.window(1.0) for track in tracks]):
             self._changes.searched()
-            self._waiting = deque([self._search.whole(planes.width, planes.height)])
+            self._waiting = deque([self._search.whole(planes.width, planes.height, tiled=not in_real_time)])
         elif self._waiting:
             return
         else:
@@ -176,10 +179,15 @@ class FaceFinder:
 
     def catch_up(self) -> None:
         """Run the full-frame detection that was deferred; its faces are followed from the next frame on."""
-        views, self._deferred = self._deferred, []
-        if views:
-            lost = [track for track in self._tracker.tracks if track.missed]
-            self._tracker.correct(self._detect_everywhere(views), lost, start=True)
+        seen, self._deferred = self._deferred, []
+        if seen:
+            self._take_in(seen)
+
+    def _take_in(self, seen: Iterable[tuple[Region, View]]) -> None:
+        """Detect in views of regions; follow the faces that are new, and those that were lost."""
+        found = [face for region, view in seen for face in self._detect(view) if region.takes(face)]
+        lost = [track for track in self._tracker.tracks if track.missed]
+        self._tracker.correct([face for face in found if face.size >= 0.75 * self._min_face], lost, start=True)
 
     def _follow(self, planes: Planes, until: float | None) -> bool:
         """Correct the tracks by local detection, and where time is short by their flow; return whether all had their view.
@@ -225,9 +233,3 @@ class FaceFinder:
 
     def _detect(self, view: View) -> list[Face]:
         return [view.in_frame(face) for face in self._detector.detect(view.picture)]
-
-    def _detect_everywhere(self, views: list[View]) -> list[Face]:
-        faces, *coarse = map(self._detect, views)
-        # In the fine view a large face may be detected as several small ones: the coarse view is the better one for it.
-        large = [face for found in coarse for face in found if face.size > views[0].longest / 6]
-        return [face for face in [*large, *faces] if face.size >= 0.75 * self._min_face]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,9 +15,13 @@ from streamdeblur.video.planes import Planes
 from streamdeblur.video.turning import turned_picture
 
 COARSE_SIDE = 320
-"""Longer side of the second view of a whole search, for faces too large for a view that shows the smallest ones."""
+"""Longer side of the last view of a whole search, for faces too large for a view that shows the smallest ones."""
 LARGEST_VIEW = 1280
 """Longer side of a view at most."""
+VIEW_OVERLAP = 96
+"""What tiles of this size share. Faces that are larger in them are taken from the next coarser view."""
+OVERLAP_SLACK = 4
+"""Pixels by which detections of one face differ between neighbouring tiles, at most."""
 TURNS = (2, 1, 2, 1, 2, 1, 2, 1, 2, 0)
 """How often the view is halved in sequential partial searches. So, with a search in every 5 frames, faces of four times the
 smallest size are found within 5 frames, of twice that size within 10, and all others within about 50. A view of more parts than
@@ -48,11 +52,6 @@ class View:
         picture = crop_region(planes, left, top, width / scale, height / scale, np.empty((height, width, 3), np.uint8))
         return cls(turned_picture(picture, planes.turn), scale, left, top, planes.turn)
 
-    @property
-    def longest(self) -> float:
-        """Longer side of the region in pixels of the frame."""
-        return float(max(self.picture.shape[:2]) / self.scale)
-
     def in_frame(self, face: Face) -> Face:
         """Return a face of this view in pixels of the frame."""
         height, width = self.picture.shape[:2]
@@ -69,6 +68,17 @@ class Region:
     top: float
     width: float
     height: float
+    sizes: tuple[float, float] = (0.0, math.inf)
+    """Sizes of the faces that are taken from it, in pixels of the frame; others are seen better in another region."""
+    middles: tuple[float, float, float, float] = (-math.inf, -math.inf, math.inf, math.inf)
+    """Where their middles lie, x0, y0, x1, y1 in pixels of the view; others may be cut off, and are whole in a neighbour."""
+
+    def takes(self, face: Face) -> bool:
+        """Return whether a face that was detected in it, in pixels of the frame, is taken from it."""
+        least, most = self.sizes
+        x0, y0, x1, y1 = self.middles
+        x, y = (face.box[:2] + face.box[2:]) / 2 * self.scale
+        return bool(least < face.size <= most and x0 <= x < x1 and y0 <= y < y1)
 
     def read(self, planes: Planes) -> View:
         """Read the region of a frame."""
@@ -88,13 +98,33 @@ class FullSearch:
         self._smallest_face, self._min_face = smallest_face, min_face
         self._turn = 0
 
-    def whole(self, width: int, height: int) -> list[Region]:
-        """Return a view that shows the smallest faces, and where it is large, a coarse one for the largest faces."""
+    def whole(self, width: int, height: int, *, tiled: bool = False) -> list[Region]:
+        """Return the views of a whole frame, the finest one first; faces in several of them are taken from the last of these.
+
+        The first one shows the smallest faces, and the last one, where the first is large, the largest faces.
+
+        Args:
+            width: Of the frame in pixels.
+            height: Of the frame in pixels.
+            tiled: Read views larger than `LARGEST_VIEW` in tiles, and in halves of their scale until one fits; otherwise the
+                first view is `LARGEST_VIEW` at most, and shows no smaller faces, however long that would take.
+        """
         self._turn = 0
-        longest = max(width, height)
-        fine = self._finest(longest)
-        scales = [fine, COARSE_SIDE / longest] if fine * longest > 2 * COARSE_SIDE else [fine]
-        return [_all_of(scale, width, height) for scale in scales]
+        longest, least = max(width, height), 0.0
+        scale = self._wanted if tiled else self._finest(longest)
+        regions: list[Region] = []
+        while scale * longest > LARGEST_VIEW:
+            most = VIEW_OVERLAP / scale
+            view = replace(_all_of(scale, width, height), sizes=(least, most))
+            tiles = _tiles(view, LARGEST_VIEW, LARGEST_VIEW, VIEW_OVERLAP)
+            regions += [replace(tile, middles=_middles(tile, view)) for tile in tiles]
+            # sizes overlap, too: the same face has not the same size in two views
+            scale, least = scale / 2, 0.75 * most
+        regions.append(replace(_all_of(scale, width, height), sizes=(least, math.inf)))
+        if scale * longest > 2 * COARSE_SIDE:
+            # in a fine view a large face may be detected as several small ones
+            regions.append(replace(_all_of(COARSE_SIDE / longest, width, height), sizes=(longest / 6, math.inf)))
+        return regions
 
     def turn(self, width: int, height: int) -> list[Region]:
         """Return what is searched next while all known faces are followed; a fine view in parts, of which none takes long."""
@@ -103,7 +133,7 @@ class FullSearch:
         scale = self._finest(longest)
         while halvings and scale * longest >= 2 * SMALLEST_VIEW:
             scale, halvings = scale / 2, halvings - 1
-        return list(_tiles(_all_of(_fitted(scale, width, height), width, height)))
+        return list(_tiles(_all_of(_fitted(scale, width, height), width, height), TILE_WIDTH, TILE_HEIGHT, TILE_OVERLAP))
 
     def shapes(self, width: int, height: int) -> set[tuple[int, int]]:
         """Return the lines and columns of all views of frames of a size, in real time."""
@@ -111,8 +141,13 @@ class FullSearch:
         regions = turns.whole(width, height) + [region for _ in TURNS for region in turns.turn(width, height)]
         return {(math.ceil(region.height), math.ceil(region.width)) for region in regions}
 
+    @property
+    def _wanted(self) -> float:
+        """The scale at which the smallest faces are detected."""
+        return min(1.0, self._smallest_face / self._min_face)
+
     def _finest(self, longest: int) -> float:
-        return min(1.0, self._smallest_face / self._min_face, LARGEST_VIEW / longest)
+        return min(self._wanted, LARGEST_VIEW / longest)
 
 
 def _all_of(scale: float, width: int, height: int) -> Region:
@@ -128,15 +163,28 @@ def _fitted(scale: float, width: int, height: int) -> float:
     )
 
 
-def _tiles(view: Region) -> Iterator[Region]:
-    """Parts of equal size that overlap."""
-    columns, rows = _parts(view.width, TILE_WIDTH), _parts(view.height, TILE_HEIGHT)
-    width = (view.width + (columns - 1) * TILE_OVERLAP) / columns
-    height = (view.height + (rows - 1) * TILE_OVERLAP) / rows
+def _tiles(view: Region, widest: int, highest: int, overlap: int) -> Iterator[Region]:
+    """Parts of a view, of equal size, at most `widest` x `highest` pixels, of which neighbours share `overlap` pixels."""
+    columns, rows = _parts(view.width, widest, overlap), _parts(view.height, highest, overlap)
+    width = (view.width + (columns - 1) * overlap) / columns
+    height = (view.height + (rows - 1) * overlap) / rows
     for row in range(rows):
         for column in range(columns):
-            yield Region(view.scale, column * (width - TILE_OVERLAP), row * (height - TILE_OVERLAP), width, height)
+            left, top = column * (width - overlap), row * (height - overlap)
+            yield replace(view, left=left, top=top, width=width, height=height)
 
 
-def _parts(side: float, largest: int) -> int:
-    return max(1, math.ceil((side - TILE_OVERLAP) / (largest - TILE_OVERLAP)))
+def _middles(tile: Region, view: Region) -> tuple[float, float, float, float]:
+    """Where the middles lie of the faces of a tile: half way into what it shares with its neighbours."""
+    inner = VIEW_OVERLAP / 2 - OVERLAP_SLACK
+    right, bottom = tile.left + tile.width, tile.top + tile.height
+    return (
+        tile.left + inner if tile.left > 0 else -math.inf,
+        tile.top + inner if tile.top > 0 else -math.inf,
+        right - inner if right < view.width - 1 else math.inf,
+        bottom - inner if bottom < view.height - 1 else math.inf,
+    )
+
+
+def _parts(side: float, largest: int, overlap: int) -> int:
+    return max(1, math.ceil((side - overlap) / (largest - overlap)))
