@@ -95,6 +95,9 @@ class _Actor:
         if prepare is not None:
             prepare(*arguments)
 
+    def started(self) -> None:
+        """Answer as soon as the cluster has had room for this actor."""
+
     def call(self, function: Callable[..., Any], arguments: tuple[Any, ...], named: dict[str, Any]) -> Any:
         return function(*arguments, **named)
 
@@ -123,7 +126,10 @@ class RayExecutor(Executor):
         """
         self._count, self._prepare, self._arguments = count, prepare, arguments
         self._calls: queue.SimpleQueue[_Call] = queue.SimpleQueue()
-        self._free = [self._new_actor() for _ in range(count)]
+        self._free: list[Any] = []
+        self._starting: dict[Any, Any] = {}
+        for _ in range(count):
+            self._start()
         self._running: dict[Any, tuple[Any, _Call]] = {}
         self._ending = threading.Event()
         self._cancelled = False
@@ -143,12 +149,14 @@ class RayExecutor(Executor):
         if wait:
             self._thread.join()
 
-    def _new_actor(self) -> Any:
+    def _start(self) -> None:
+        """Start an actor, which is free when it has answered: until then the cluster may have no room for it."""
         import ray
 
         options = {"num_cpus": 1, "scheduling_strategy": "SPREAD", "max_restarts": 0}
         arguments = (os.getcwd(), usable_cores(), self._prepare, self._arguments)
-        return ray.remote(_Actor).options(**options).remote(*arguments)
+        actor = ray.remote(_Actor).options(**options).remote(*arguments)
+        self._starting[actor.started.remote()] = actor
 
     def _run(self) -> None:
         """Give calls to free actors and take their results, until there are no more."""
@@ -156,19 +164,23 @@ class RayExecutor(Executor):
 
         while True:
             self._begin()
-            if self._running:
-                ready, _ = ray.wait(list(self._running), num_returns=1, timeout=WAIT_SECONDS)
+            if self._running or (self._starting and not self._calls.empty()):
+                ready, _ = ray.wait([*self._running, *self._starting], num_returns=1, timeout=WAIT_SECONDS)
                 for reference in ready:
-                    self._finish(reference)
+                    if reference in self._starting:
+                        # one that was lost meanwhile is told by its first call
+                        self._free.append(self._starting.pop(reference))
+                    else:
+                        self._finish(reference)
             elif self._ending.is_set() and self._calls.empty():
                 break
             else:
                 self._ending.wait(WAIT_SECONDS)
-        for actor in self._free:
+        for actor in [*self._free, *self._starting.values()]:
             ray.kill(actor)
 
     def _begin(self) -> None:
-        while self._free:
+        while self._free or self._cancelled:
             try:
                 call = self._calls.get_nowait()
             except queue.Empty:
@@ -189,10 +201,11 @@ class RayExecutor(Executor):
         except RayTaskError as error:
             call.future.set_exception(error.cause if isinstance(error.cause, Exception) else error)
         except RayError as error:
-            actor = self._new_actor()
+            self._start()
             call.losses += 1
             if call.losses < MOST_LOSSES:
                 self._calls.put(call)
             else:
                 call.future.set_exception(BrokenProcessPool(str(error)))
+            return
         self._free.append(actor)

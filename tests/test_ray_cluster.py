@@ -39,6 +39,24 @@ def test_calls_run_on_the_cluster(tmp_path):
 
 
 @pytest.mark.slow
+def test_actors_that_the_cluster_has_no_room_for_get_no_call():
+    """Nor does the end of the pool wait for them."""
+    from streamdeblur.ray_cluster import pools_on_cluster
+
+    with pools_on_cluster("local") as cores:
+        with open_pool(cores + 2) as pool:
+            calls = [pool.submit(pow, number, 2) for number in range(20)]
+            assert [call.result(timeout=60) for call in calls] == [number**2 for number in range(20)]
+            with pytest.raises(BrokenProcessPool):
+                pool.submit(os._exit, 1).result(timeout=60)
+            assert pool.submit(pow, 2, 3).result(timeout=60) == 8
+        pool = open_pool(cores)
+        call = pool.submit(pow, 2, 3)
+        pool.shutdown(cancel_futures=True)
+        assert call.cancelled() or call.result() == 8
+
+
+@pytest.mark.slow
 def test_commands_give_the_same_on_a_cluster(tmp_path, few_pictures):
     (tmp_path / "in").mkdir()
     for name in ("a.mp4", "b.mp4"):

@@ -21,7 +21,7 @@ class Pool(Protocol):
 
     @property
     def free(self) -> int:
-        """Number of workers without a task."""
+        """Number of workers that have been started and have no task."""
 
     @property
     def size(self) -> int:
@@ -33,7 +33,7 @@ class Pool(Protocol):
     def reports(self, on_progress: Callable[[TaskProgress], object]) -> Iterator[Report]:
         """Wait for moments, and yield the reports of tasks that have ended; each task that was given has one.
 
-        A worker that was lost is replaced; the report of its task says so.
+        It waits for workers that are being started, too. A worker that was lost is replaced; the report of its task says so.
         """
 
     def retire(self, worker: str) -> None:

@@ -61,7 +61,7 @@ class _RayWorker(PoolWorker):
 
     actor: Any
     asked: Any
-    """The reference to where it is, until it has been answered."""
+    """The reference to where it is, until it has been answered: so long the cluster may have no room for it."""
     node: str = ""
     process: int = 0
     reference: Any = None
@@ -69,6 +69,11 @@ class _RayWorker(PoolWorker):
     @property
     def name(self) -> str:
         return f"actor {self.number}"
+
+    @property
+    def free(self) -> bool:
+        """Whether it has been started, and has no task."""
+        return self.asked is None and self.task is None and not self.retired
 
 
 class RayWorkers:
@@ -114,6 +119,9 @@ class RayWorkers:
         self._workers: list[_RayWorker] = []
         self._where: dict[str, str] = {}
         self._grow()
+        if count is not None and (room := self._room()) < count:
+            wanted = "GPUs: 1" if self._gpus else f"cores: {self._cores}"
+            logger.warning("The cluster has room for %d of %d workers (%s each); the others wait for more.", room, count, wanted)
 
     def _new_progress(self) -> Any:
         return self._ray.remote(_Progress).options(num_cpus=0).remote()
@@ -141,7 +149,7 @@ class RayWorkers:
 
     @property
     def free(self) -> int:
-        return sum(one.task is None for one in self._usable)
+        return sum(one.free for one in self._usable)
 
     @property
     def size(self) -> int:
@@ -157,24 +165,25 @@ class RayWorkers:
         return [one.process for one in self._usable if one.process]
 
     def give(self, task: Task) -> None:
-        free = [one for one in self._usable if one.task is None]
+        free = [one for one in self._usable if one.free]
         near = [one for one in free if one.node and one.node == self._where.get(task.file)]
-        # an actor that still waits for its node comes last
-        worker = min(near or free, key=lambda one: not one.node)
+        worker = (near or free)[0]
         worker.task, worker.reference = task, worker.actor.run.remote(task, self._progress)
 
     def reports(self, on_progress: Callable[[TaskProgress], object]) -> Iterator[Report]:
         if time.monotonic() - self._grown >= GROW_SECONDS:
             self._grow()
-        self._locate()
         running = {one.reference: one for one in self._workers if one.reference is not None}
-        if not running:
+        starting = [one.asked for one in self._workers if one.asked is not None]
+        if not running and not starting:
             return
-        ready, _ = self._ray.wait(list(running), num_returns=1, timeout=WAIT_SECONDS)
+        ready, _ = self._ray.wait([*running, *starting], num_returns=1, timeout=WAIT_SECONDS)
+        self._locate()
         for progress in self._taken():
             on_progress(progress)
         for reference in ready:
-            yield self._ended(running[reference])
+            if reference in running:
+                yield self._ended(running[reference])
 
     def _locate(self) -> None:
         """Note on which nodes actors have been started."""

@@ -137,13 +137,14 @@ class BatchRun:
         while (more := self._arrived(arrivals)) or self._running or (self._waiting and not self.stopped):
             while self._waiting and self._pool.free and not self.stopped:
                 self._give(self._waiting.popleft())
-            if self._running:
-                for report in self._pool.reports(self._display.progress):
-                    self._take(report)
-            elif self._waiting and not self._pool.size:
+            if self._waiting and not self._running and not self._pool.size:
                 why = f"No worker can do the work. {self._why_retired}".rstrip()
                 raise EngineError(f"{why} What is complete is kept, and the same command goes on.")
-            elif more and not self._waiting:
+            if self._running or self._waiting:
+                # where no task is running, workers are being started
+                for report in self._pool.reports(self._display.progress):
+                    self._take(report)
+            elif more:
                 time.sleep(IDLE_SECONDS)
 
     def _arrived(self, arrivals: Callable[[], Sequence[File] | None]) -> bool:

@@ -321,6 +321,21 @@ def test_segments_that_do_not_make_a_whole_are_done_in_one_piece(tmp_path, batch
     assert not (tmp_path / ".streamdeblur" / "segments").exists()
 
 
+def test_a_batch_waits_for_workers_that_are_being_started(tmp_path, batch, archive):
+    class Starting(OwnProcess):
+        looks = 0
+
+        @property
+        def free(self):
+            return super().free if self.looks == 3 else 0
+
+        def reports(self, on_progress):
+            self.looks = min(self.looks + 1, 3)
+            yield from super().reports(on_progress)
+
+    assert batch(tmp_path, [archive / "a.mkv"], pool=Starting).status == ["done"]
+
+
 def test_segments_that_were_begun_before_one_piece_change_nothing(tmp_path, batch, archive):
     """Reports of two segments arrive after that of the first one, which says that the file cannot be joined."""
     from streamdeblur.archive.tasks import Report

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from streamdeblur.cores import usable_cores
 from support.archives import CUT, QUICK, contents
 from support.cli import COMMAND
 from support.media.videos import VideoSpec, write_video
@@ -52,6 +53,19 @@ def test_a_batch_on_a_local_cluster(tmp_path, archive, quick_network):
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert contents(tmp_path / "out") == contents(tmp_path / "whole")
+
+
+@pytest.mark.slow
+def test_workers_that_the_cluster_has_no_room_for_get_no_task(tmp_path, archive, quick_network):
+    """Each wants all cores of this machine; the later ones wait, and the first one does everything."""
+    cores = str(usable_cores())
+    done = subprocess.run(
+        [*command(archive, tmp_path / "out", quick_network), "--cores", cores, "--workers", "3", "--ray"],
+        capture_output=True, text=True, check=False, timeout=200,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert f"room for 1 of 3 workers (cores: {cores} each)" in " ".join(done.stderr.split())
+    assert len(contents(tmp_path / "out")) == 3
 
 
 @pytest.mark.slow
