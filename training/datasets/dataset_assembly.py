@@ -193,9 +193,9 @@ def _clear(out: Path) -> None:
 
 
 def _give_up(out: Path) -> None:
-    """Remove what was begun."""
+    """Remove what was begun; a link stays, and so does the folder that it leads to."""
     shutil.rmtree(out / PARTS, ignore_errors=True)
-    if not any(out.iterdir()):
+    if not out.is_symlink() and not any(out.iterdir()):
         out.rmdir()
 
 

@@ -130,6 +130,16 @@ def test_nothing_of_use_is_an_error_that_says_why(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
+def test_nothing_of_use_for_a_linked_folder_is_said_as_for_any_other(tmp_path):
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "a.jpg").write_text("no picture")
+    (tmp_path / "disk").mkdir()
+    (tmp_path / "out").symlink_to(tmp_path / "disk")
+    with pytest.raises(InputError, match="1 of 1 files could not be used"):
+        build_stills(tmp_path / "in", tmp_path / "out")
+    assert list((tmp_path / "disk").iterdir()) == []
+
+
 def test_who_is_held_out_depends_on_the_name_alone():
     names = [f"person {n}" for n in range(2000)]
     assert sum(split_of(name, 0.1) == "test" for name in names) == pytest.approx(200, abs=40)
