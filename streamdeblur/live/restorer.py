@@ -151,13 +151,14 @@ class Restorer:
             arrived_at: Time at which the frame arrived; by default now.
         """
         deblurrer, self.decisions = self._deblurrer, []
+        # before anything else: a new engine is warmed up for it
+        self._size = frame.width, frame.height
         if deblurrer is None:
             self._reopen()
             return
         if self.paused:
             self._was_paused = True
             return
-        self._size = frame.width, frame.height
         with self._replaced_on_failure(deblurrer):
             if self._was_paused:
                 # what was seen before says nothing about where the faces are now, nor about how they look
@@ -239,9 +240,10 @@ class Restorer:
     def _open(self) -> None:
         try:
             deblurrer = _opened(self._opener, self._options)
-            deblurrer.warm_up(*self._size)
-            if self._pace is not None and self.adaptation is None:
-                self._begin_to_adapt(deblurrer, self._pace)
+            with _closed_on_failure(deblurrer):
+                deblurrer.warm_up(*self._size)
+                if self._pace is not None and self.adaptation is None:
+                    self._begin_to_adapt(deblurrer, self._pace)
             self._deblurrer = deblurrer
             if self._closed:
                 self.close()
@@ -279,13 +281,20 @@ class Restorer:
 def _opened(opener: DeblurrerOpener, options: RestorationOptions) -> FaceDeblurrer:
     """A deblurrer that has opened what any face may need, so that none of them is late."""
     deblurrer = opener(options)
-    try:
+    with _closed_on_failure(deblurrer):
         deblurrer.engine.warm_up()
+    return deblurrer
+
+
+@contextmanager
+def _closed_on_failure(deblurrer: FaceDeblurrer) -> Iterator[None]:
+    """Close a deblurrer that is being prepared if that fails."""
+    try:
+        yield
     except BaseException:
-        # the engine may hold a GPU: it is freed whatever ends the opening, interrupts included
+        # the engine may hold a GPU: it is freed whatever ends the preparation, interrupts included
         _close_quietly(deblurrer)
         raise
-    return deblurrer
 
 
 def _close_quietly(deblurrer: FaceDeblurrer) -> None:

@@ -14,6 +14,7 @@ import pytest
 from streamdeblur import FaceDeblurrer
 from streamdeblur.errors import EngineError, InputError, OutputError
 from streamdeblur.faces.find import LOCAL_SIZE
+from streamdeblur.live.adaptation import Pace
 from streamdeblur.live.options import LiveOptions
 from streamdeblur.live.restorer import Restorer
 from streamdeblur.live.sink_worker import OutputFrame, SinkWorker
@@ -162,6 +163,43 @@ def test_an_engine_that_opens_after_the_end_is_closed(inverting_options, few_pic
     restorer.close()
     proceed.set()
     until(lambda: len(closed) == 2)
+
+
+def test_an_engine_that_fails_before_the_first_frame_is_replaced(inverting_options, few_pictures, monkeypatch):
+    def fail(engine):
+        raise EngineError("The device is lost.")
+
+    restorer = Restorer(inverting_options)
+    with monkeypatch.context() as failing:
+        failing.setattr("streamdeblur.live.restorer.seconds_by_size", fail)
+        restorer.keep_up(Pace(0.04))
+    restorer._backoff = NoBackoff()
+    until(lambda: restorer.edit(yuv_frame(few_pictures[0]), None) or restorer.statistics.restored > 0)
+    assert restorer.adaptation is not None
+    restorer.close()
+
+
+def test_an_engine_that_cannot_be_warmed_up_is_closed(inverting_options, few_pictures):
+    opened, closed = [], []
+
+    def fail(*_, **__):
+        raise EngineError("The device is lost.")
+
+    def opener(chosen):
+        deblurrer = FaceDeblurrer(chosen)
+        opened.append(deblurrer)
+        deblurrer.close = lambda: closed.append(deblurrer)
+        if len(opened) < 3:
+            deblurrer.edit = deblurrer.warm_up = fail
+        return deblurrer
+
+    restorer = Restorer(inverting_options, opener)
+    restorer._backoff = NoBackoff()
+    until(lambda: restorer.edit(yuv_frame(few_pictures[0]), None) or restorer.statistics.restored > 0)
+    # each by the thread that had it
+    wait_until(lambda: len(closed) == 2)
+    assert set(closed) == set(opened[:2])
+    restorer.close()
 
 
 def test_a_recording_into_a_missing_folder_is_refused_immediately(options, clip, tmp_path, messages):
