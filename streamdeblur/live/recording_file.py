@@ -126,12 +126,12 @@ class RecordingFile:
 
     def _replace(self) -> None:
         """Give the file its name in place of the former one; OSError if that fails."""
-        partial, self._partial = self._partial, None
-        assert partial is not None
+        assert self._partial is not None
         try:
-            partial.complete()
+            self._partial.complete()
         except OutputError as error:
-            raise OSError(errno.EIO, str(error)) from None
+            raise (error.__cause__ if isinstance(error.__cause__, OSError) else OSError(errno.EIO, str(error))) from None
+        self._partial = None
         if not self._file.closed:
             lock(self._file.fileno(), wait=False)
 

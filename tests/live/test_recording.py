@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import math
 import random
 from fractions import Fraction
 from pathlib import Path
@@ -103,6 +104,24 @@ def test_a_file_is_replaced_soon(file, monkeypatch):
     sink.close()
     assert len(read_frames(file)) == 2 * RATE
     assert len(list(file.parent.iterdir())) == 1
+
+
+@pytest.mark.parametrize("moment", ["while it is written", "at its end"])
+def test_a_recording_that_cannot_replace_the_former_file_says_that_nothing_was_recorded(file, monkeypatch, moment):
+    former = opened(file)
+    former.write(noise(0))
+    former.close()
+    content = file.read_bytes()
+    monkeypatch.setattr("streamdeblur.live.recording_file.REPLACED_AFTER_SECONDS", math.inf if moment == "at its end" else 0)
+    sink = opened(file, overwrite=True)
+    (unfinished,) = set(file.parent.iterdir()) - {file}
+    unfinished.rename(file.with_name("elsewhere.mkv"))
+    failures = [attempt(lambda number=number: sink.write(noise(number))) for number in range(3)]
+    failures.append(attempt(sink.close))
+    first = next(filter(None, failures))
+    action = "finish" if moment == "at its end" else "write"
+    assert str(first) == f"Cannot {action} {file}: No such file or directory. Nothing was recorded."
+    assert file.read_bytes() == content
 
 
 @pytest.mark.parametrize("replaces", [False, True])
