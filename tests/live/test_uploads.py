@@ -15,7 +15,7 @@ import sys
 import time
 import zlib
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import av
 import numpy as np
@@ -290,6 +290,52 @@ def test_a_file_that_ends_the_process_of_uploads_costs_nothing_else(inverting_op
         return result.message
 
     assert asyncio.run(kill()) == "2 of 2 faces restored."
+
+
+def test_a_process_of_uploads_that_ended_while_it_was_idle_is_not_blamed_on_the_file(inverting_options, few_pictures, tmp_path):
+    async def restored(process, name):
+        (tmp_path / name).mkdir()
+        source = write_video(tmp_path / name / "upload.mp4", few_pictures[:2])
+        return (await process.restore(source, UploadSettings())).message
+
+    async def kill():
+        process = UploadProcess(inverting_options, tmp_path)
+        idle = await process.start()
+        idle.kill()
+        await idle.wait()
+        assert process.identifier is None
+        messages = [await restored(process, "first")]
+        # now, nobody has noticed its end when the next file comes
+        os.kill(process.identifier, signal.SIGKILL)
+        messages.append(await restored(process, "second"))
+        await process.close()
+        return messages
+
+    assert asyncio.run(kill()) == ["2 of 2 faces restored."] * 2
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes with names are of Unix")
+def test_a_file_that_ends_the_process_of_uploads_is_named_although_another_one_arrives(inverting_options, tmp_path):
+    source = tmp_path / "upload.mp4"
+    os.mkfifo(source)
+
+    async def kill():
+        process = UploadProcess(inverting_options, tmp_path)
+        job, writing = asyncio.create_task(process.restore(source, UploadSettings())), None
+        while writing is None:
+            await asyncio.sleep(0.02)
+            with suppress(OSError):
+                # possible once it is read, which takes without end
+                writing = os.open(source, os.O_WRONLY | os.O_NONBLOCK)
+        first = await process.start()
+        first.kill()
+        await asyncio.gather(first.wait(), process.start())
+        with pytest.raises(InputError, match="damaged, or needs too much memory"):
+            await job
+        await process.close()
+        os.close(writing)
+
+    asyncio.run(kill())
 
 
 @pytest.mark.parametrize("fault", ["network", "process"])

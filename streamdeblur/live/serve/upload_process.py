@@ -39,16 +39,20 @@ class UploadProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._ready = False
         """Whether the engine of the process is open: what ends it before is not the fault of a file."""
+        self._stopped = False
         self._free, self._starting = asyncio.Lock(), asyncio.Lock()
 
     @property
     def identifier(self) -> int | None:
         """Number of the process; None where it does not run."""
-        return self._process.pid if self._process is not None else None
+        return self._process.pid if self._process is not None and self._process.returncode is None else None
 
     async def start(self) -> asyncio.subprocess.Process:
         """Start the process unless it runs, for example while an upload arrives; returns it."""
         async with self._starting:
+            if self._process is not None and self._process.returncode is not None:
+                # it has ended by itself, or the system has ended it for lack of memory
+                self.kill()
             if self._process is None:
                 # -P: no module of the current folder is imported in place of one that is installed
                 self._process = await asyncio.create_subprocess_exec(
@@ -75,12 +79,10 @@ class UploadProcess:
             StreamDeblurError: The result cannot be written.
         """
         async with self._free:
+            on_progress(UploadProgress(0.0))
             try:
-                process = await self.start()
-                on_progress(UploadProgress(0.0))
                 async with asyncio.timeout(MAX_WORKING_SECONDS):
-                    await self._wait_until_ready(process)
-                    await self._send(process, {"source": str(source), "settings": settings.model_dump(mode="json")})
+                    process = await self._hand_over({"source": str(source), "settings": settings.model_dump(mode="json")})
                     answer = await self._answer(process, on_progress)
             except TimeoutError:
                 self.kill()
@@ -109,9 +111,22 @@ class UploadProcess:
 
     async def close(self) -> None:
         """End the process, and wait until it has ended."""
+        self._stopped = True
         process = self.kill()
         if process is not None:
             await process.wait()
+
+    async def _hand_over(self, job: dict[str, Any]) -> asyncio.subprocess.Process:
+        """Let the process take a job; returns the process. One that ended before it took the job is started again, once."""
+        for _ in range(2):
+            process = await self.start()
+            await self._wait_until_ready(process)
+            await self._send(process, job)
+            if await self._read(process) is not None:
+                return process
+            status = await process.wait()
+            logger.warning("The process that restores uploads ended with status %d while it waited for a file.", status)
+        raise CannotRestoreError(f"The process that restores uploads ended with status {status} before it took the file.")
 
     async def _answer(
         self, process: asyncio.subprocess.Process, on_progress: Callable[[UploadProgress], object]
@@ -142,7 +157,7 @@ class UploadProcess:
         assert process.stdout is not None
         line = await process.stdout.readline()
         if not line:
-            if self._process is not process:
+            if self._stopped:
                 raise InputError("The server was stopped.")
             return None
         answer: dict[str, Any] = json.loads(line)

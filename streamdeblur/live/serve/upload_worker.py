@@ -63,7 +63,10 @@ def main() -> None:
     tell({"ready": True})
     with deblurrer:
         while True:
-            tell(_answer(jobs.get(), deblurrer, _Reports(tell)))
+            job = jobs.get()
+            # what ends the process from here on may be the file
+            tell({"taken": True})
+            tell(_answer(job, deblurrer, _Reports(tell)))
 
 
 def _read_jobs(jobs: queue.SimpleQueue[dict[str, Any]], folder: Path) -> None:
