@@ -1,4 +1,4 @@
-"""Capture: reads a source in its own thread and opens it again after a failure."""
+"""Capture: reads a source in its own thread and opens it again after a failure, unless it is a recording."""
 
 from __future__ import annotations
 
@@ -52,8 +52,8 @@ class Capture:
         """Open the source and read its first frame.
 
         Args:
-            opener: Opens the source, now and after each failure.
-            on_warning: Called with a message for the user when the source is lost.
+            opener: Opens the source, now and after each failure; one that ends by itself is not opened again.
+            on_warning: Called with a message for the user when the source is lost, or parts of it cannot be decoded.
 
         Raises:
             InputError: The source cannot be opened or delivers no frame.
@@ -65,7 +65,7 @@ class Capture:
         self.interval = FrameInterval(1 / float(self.rate), recorded=self._source.finite)
         self.problem: str | None = None
         self.frames = LatestFrameSlot[CapturedFrame](blocking=not self.realtime)
-        self._running = True
+        self._running, self._damage_is_told = True, False
         self._iterator = self._source.frames()
         self.first = self._read_first()
         self._thread = threading.Thread(target=self._run, name="capture", daemon=True)
@@ -110,15 +110,21 @@ class Capture:
         while self._running:
             try:
                 for frame in self._iterator:
+                    self._tell_of_damage()
                     if not self._running or not self._put(to_editable_format(frame)):
                         break
                     backoff.succeeded()
                     self.problem = None
+                self._tell_of_damage()
                 if self._source.finite:
                     break
             except Exception as error:
                 # Guards the thread against devices, drivers and decoders, whose bindings raise errors of any type. Whatever it
                 # is, the source is opened again; an error that escaped would leave a stream that waits for frames for ever.
+                if self._source.finite:
+                    # opened again, it would begin anew
+                    self._warn(str(error))
+                    break
                 self._report(error, backoff.failed())
             self._source.close()
             self._reopen(backoff)
@@ -129,6 +135,12 @@ class Capture:
         now = time.monotonic()
         self.interval.add(now)
         return self.frames.put(CapturedFrame(frame, now))
+
+    def _tell_of_damage(self) -> None:
+        """Warn, once, of parts that the source has left out."""
+        if self._source.damaged and not self._damage_is_told:
+            self._damage_is_told = True
+            self._warn(f"{self.name} is damaged: what cannot be decoded is left out.")
 
     def _report(self, error: Exception, pause: float) -> None:
         if self.problem is None:

@@ -24,7 +24,7 @@ class PatternSource:
 
     name = "test pattern"
     realtime = True
-    finite = False
+    finite = damaged = False
     tags: StreamTags | None = None
 
     def __init__(self, options: LiveOptions) -> None:

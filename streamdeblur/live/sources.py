@@ -27,7 +27,7 @@ TIMEOUT_SECONDS = 5.0
 DEFAULT_RATE = Fraction(30)
 """Frames per second of a source that does not state its rate."""
 MOST_DAMAGED = 100
-"""Number of successive packets that cannot be decoded after which a stream is considered lost."""
+"""Number of successive packets that cannot be decoded after which a stream without an end is considered lost."""
 RECEIVE_ELSEWHERE = (
     "Receive it with a program that supports it:\n"
     "  ffmpeg -i '{}' -f rawvideo -pix_fmt yuv420p - | streamdeblur live --source - --size 1280x720"
@@ -47,6 +47,10 @@ class LiveSource(Protocol):
     """Whether the source ends by itself; otherwise its end is a failure, and it is opened again."""
     tags: StreamTags | None
     """What the source says about its video, and the frames do not."""
+
+    @property
+    def damaged(self) -> bool:
+        """Whether parts of a source that ends by itself were left out, because they cannot be decoded."""
 
     def frames(self) -> Iterator[av.VideoFrame]:
         """Yield the frames as they arrive.
@@ -108,8 +112,9 @@ class ContainerSource:
             container.close()
             raise InputError(f"{name} has no video stream.")
         self.name, self.realtime, self.finite = name, realtime, finite
+        self.damaged = False
         self._container = container
-        self._damaged = 0
+        self._undecodable = 0
         self._stream = container.streams.video[0]
         # Frame threading would hold back as many frames as there are threads.
         self._stream.thread_type, self._stream.codec_context.thread_count = "SLICE", threads
@@ -138,10 +143,14 @@ class ContainerSource:
         for packet in self._container.demux(self._stream):
             try:
                 yield from packet.decode()
-                self._damaged = 0
+                self._undecodable = 0
             except av.InvalidDataError:
-                self._damaged += 1
-                if self._damaged == MOST_DAMAGED:
+                if self.finite:
+                    # what follows a hole is there already, and its end comes
+                    self.damaged = True
+                    continue
+                self._undecodable += 1
+                if self._undecodable == MOST_DAMAGED:
                     raise InputError(f"{self.name}: {MOST_DAMAGED} successive packets cannot be decoded.") from None
 
     def close(self) -> None:
@@ -160,14 +169,22 @@ class FileSource:
         self._opened = self._open()
         self.name, self.rate, self.realtime, self.tags = file.name, self._opened.rate, realtime, self._opened.tags
 
+    @property
+    def damaged(self) -> bool:
+        """Whether parts of the file were left out, because they cannot be decoded."""
+        return self._opened.damaged
+
     def _open(self) -> ContainerSource:
         return ContainerSource(self._file.name, open_source(self._file), self._threads, finite=True)
 
     def frames(self) -> Iterator[av.VideoFrame]:
         """Yield the frames of the file, each at its time if it is played in real time."""
         while True:
-            yield from in_real_time(self._opened.frames()) if self.realtime else self._opened.frames()
-            if not self._loop:
+            number = 0
+            for frame in in_real_time(self._opened.frames()) if self.realtime else self._opened.frames():
+                number += 1
+                yield frame
+            if not self._loop or not number:
                 return
             self._opened.close()
             self._opened = self._open()
@@ -198,6 +215,7 @@ class RawSource:
     name = "raw frames on stdin"
     realtime = True
     finite = True
+    damaged = False
     tags: StreamTags | None = None
 
     def __init__(self, options: LiveOptions) -> None:

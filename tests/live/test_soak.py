@@ -36,6 +36,7 @@ class UnreliableCamera:
     """A camera that is lost at random moments, cannot be opened immediately, and comes back in another size."""
 
     name, realtime, finite, rate, tags = "unreliable camera", True, False, Fraction(FPS), None
+    damaged = False
 
     def __init__(self, pictures, chance):
         if chance.random() < 0.4:
