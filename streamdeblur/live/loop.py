@@ -10,6 +10,7 @@ import logging
 import time
 from collections.abc import Callable
 from contextlib import ExitStack
+from dataclasses import replace
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
@@ -31,6 +32,7 @@ from streamdeblur.live.unrestored import MOST_SHARE, UnrestoredFaces, restored_s
 from streamdeblur.live.unused import may_be_requested, unused_settings
 from streamdeblur.live.view import Preview, overlay_lines
 from streamdeblur.live.warning_log import WarningLog
+from streamdeblur.video.copying import reference_to
 from streamdeblur.video.source import shown_source
 from streamdeblur.video.stdin import STDOUT
 from streamdeblur.weights import AUTO, automatic_names
@@ -264,7 +266,8 @@ class LiveLoop:
     def _output(self, output: OutputFrame) -> None:
         for worker in self.sink_workers:
             if worker.continuous or not output.is_status:
-                worker.put(output)
+                # each thread has a frame of its own
+                worker.put(replace(output, frame=reference_to(output.frame)))
         if self.preview:
             self.preview.show(output.frame, self._overlay() if self.options.overlay else [])
             if not self.sink_workers:

@@ -87,6 +87,15 @@ class _References(threading.local):
 _references = _References()
 
 
+def reference_to(frame: av.VideoFrame) -> av.VideoFrame:
+    """Return another frame with the samples and all properties of a frame, for another thread.
+
+    PyAV keeps what converts a frame with it, and changes its tags meanwhile: two threads that convert one frame at the same time
+    wait for ever, or convert it wrongly.
+    """
+    return _references.to(frame)
+
+
 def copy_frame(frame: av.VideoFrame) -> av.VideoFrame:
     """Copy a frame with its pixels, time stamps, tags, flags of fields and side data."""
     copied = _references.to(frame)

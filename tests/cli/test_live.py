@@ -16,7 +16,7 @@ import pytest
 from streamdeblur.cli.process import NO_READER
 from support.cli import COMMAND, pipe_without_reader, run_with_files, start
 from support.disks import namespace_command
-from support.media.videos import read_frames, write_video
+from support.media.videos import VideoSpec, read_frames, write_video
 from support.models.networks import write_network
 
 FRAME_BYTES = 320 * 240 * 3 // 2
@@ -55,6 +55,17 @@ def started():
             if stream is not None:
                 with contextlib.suppress(BrokenPipeError):
                     stream.close()
+
+
+def test_outputs_that_all_convert_the_frames_do_not_wait_for_each_other(started, few_pictures, inverting, tmp_path):
+    # as many webcams deliver them, and hardly an encoder takes them
+    spec = VideoSpec(codec="rawvideo", pixel_format="yuyv422", options={})
+    clip = write_video(tmp_path / "clip.nut", few_pictures * 6, spec)
+    recordings = [tmp_path / f"{number}.mkv" for number in range(3)]
+    process = started("--source", clip, "--headless", *(word for file in recordings for word in ("--to", file)), *inverting)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 0, said
+    assert [len(read_frames(file)) for file in recordings] == [72] * 3
 
 
 def test_the_summary_is_the_last_line_of_stdout(clip, inverting, tmp_path):
