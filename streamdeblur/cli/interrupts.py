@@ -10,6 +10,7 @@ import os
 import signal
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
@@ -22,6 +23,8 @@ INTERRUPTED = 130
 """Exit code, as shells count it: 128 and the number of SIGINT."""
 PATIENCE = 3
 """The interrupt of this number ends the program at once."""
+BURST_SECONDS = 1.0
+"""Time in which signals other than Ctrl-C count as one: who closes a terminal or ends a service sends several together."""
 IMPORT_SECONDS = 0.05
 """Interval at which an interrupt that arrives during an import is repeated."""
 ENDING = [
@@ -52,7 +55,7 @@ def _end_at_once(*_: object) -> None:
 class Interrupts:
     """Turns the first signal that ends a program into a KeyboardInterrupt in the main thread, as a context manager.
 
-    What is cleaned up after it is not interrupted again; the third Ctrl-C ends the program at once.
+    What is cleaned up after it is not interrupted again; the third signal ends the program at once.
 
     Attributes:
         count: Number of signals so far.
@@ -60,6 +63,7 @@ class Interrupts:
 
     def __init__(self) -> None:
         self.count = 0
+        self._first_at = 0.0
         self._terminals: list[int] = []
 
     def __enter__(self) -> Self:
@@ -82,15 +86,17 @@ class Interrupts:
             return
         self.count += 1
         if self.count == 1:
+            self._first_at = time.monotonic()
             raise KeyboardInterrupt
-        if number == signal.SIGINT:
-            self._answer_again()
+        if number == signal.SIGINT or time.monotonic() - self._first_at > BURST_SECONDS:
+            self._answer_again(number)
 
-    def _answer_again(self) -> None:
+    def _answer_again(self, number: int) -> None:
         if self.count >= PATIENCE:
             os._exit(INTERRUPTED)
-        with suppress(OSError):
-            os.write(2, b"Finishing what was begun. Press Ctrl-C once more to end at once.\n")
+        if number == signal.SIGINT:
+            with suppress(OSError):
+                os.write(2, b"Finishing what was begun. Press Ctrl-C once more to end at once.\n")
 
     def _raise_again(self, lost: UnraisableHookArgs) -> None:
         """Repeat an interrupt that arrived where exceptions are lost, such as in a destructor."""

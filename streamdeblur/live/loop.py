@@ -103,7 +103,11 @@ class LiveLoop:
         # Frames and latencies are counted at the first sink.
         self.sink_workers = [
             SinkWorker(
-                shown_source(name), opener, None if number else self._count_written, self._warn_of_sink, blocking=not realtime
+                "stdout" if name == STDOUT else shown_source(name),
+                opener,
+                None if number else self._count_written,
+                self._warn_of_sink,
+                blocking=not realtime,
             )
             for number, (name, opener) in enumerate(openers.items())
         ]
@@ -216,6 +220,9 @@ class LiveLoop:
 
     def _close(self) -> None:
         """Close everything, even if closing a part of it fails: first the sinks in order, last the engine, which may hang."""
+        for worker in self.sink_workers:
+            # so that none waits for another one
+            worker.end()
         with ExitStack() as closing:
             closing.callback(self.restorer.close)
             if self.preview:
@@ -233,6 +240,8 @@ class LiveLoop:
             elif time.monotonic() > next_status and not self.restore_worker.frames.ended:
                 self._show_status()
                 next_status = time.monotonic() + STATUS_SECONDS
+            for worker in self.sink_workers:
+                worker.watch()
             if on_tick:
                 on_tick(self)
             if self._nobody_watches():

@@ -31,6 +31,7 @@ class NetworkStream:
     continuous = True
     capacity = 1
     reopenable = True
+    patience: float | None = TIMEOUT_SECONDS
 
     def __init__(
         self, url: str, container_format: str, frame: av.VideoFrame, rate: Fraction, tags: StreamTags | None, threads: int
@@ -60,6 +61,9 @@ class NetworkStream:
             self._video.encode(frame)
         except (av.FFmpegError, OSError) as error:
             raise OutputError(f"{self._shown} was lost: {error.strerror or error}.") from None
+
+    def abort(self) -> None:
+        """Do nothing."""
 
     def close(self) -> None:
         """End the stream."""

@@ -40,6 +40,7 @@ class Recording:
     continuous = False
     capacity = 60
     reopenable = True
+    patience: float | None = None
 
     def __init__(
         self,
@@ -73,6 +74,9 @@ class Recording:
             self._video.encode(frame)
         except (av.FFmpegError, OSError) as error:
             raise OutputError(self._lost("write", error)) from None
+
+    def abort(self) -> None:
+        """Do nothing: it may take its time."""
 
     def close(self) -> None:
         """Complete the file; OutputError if that fails. A recording without frames is removed."""

@@ -22,6 +22,13 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+WATCH_SECONDS = 0.1
+"""Interval at which a sink that is waited for is watched."""
+CLOSING_SECONDS = 10.0
+"""Time without progress after which a sink is left as it is at the end of a stream."""
+COMPLETION_SECONDS = 120.0
+"""The same for a sink that may take as long as it needs: a disk writes gigabytes through, or wakes up."""
+
 
 @dataclass(frozen=True, eq=False)
 class OutputFrame:
@@ -40,7 +47,7 @@ class SinkWorker:
     Attributes:
         name: Name of the sink, see `LiveOptions.to`.
         dropped: Number of frames that were not written.
-        lost: Whether the sink failed and cannot be opened again.
+        lost: Whether the sink failed, or takes nothing any more, and cannot be opened again.
         without_reader: Whether it is lost because the program that read it has ended.
         problem: Message of the failure while the sink is lost or waits to be opened again, or if it could not be completed;
             otherwise None.
@@ -74,10 +81,12 @@ class SinkWorker:
         self._opener, self._on_written, self._warn, self._blocking = opener, on_written, on_warning, blocking
         self._sink: Sink | None = None
         self._queue: deque[OutputFrame] = deque()
-        self._closed = False
+        self._closed = self._abandoned = False
         self._changed = threading.Condition()
         self._backoff = Backoff()
         self._stable_at: float | None = None
+        self._writes_since: float | None = None
+        self._progress_at = 0.0
         self._thread = threading.Thread(target=self._run, name=f"sink {name}", daemon=True)
 
     def __repr__(self) -> str:
@@ -103,26 +112,59 @@ class SinkWorker:
         """Add a frame to the queue; if it is full, the oldest frame is dropped."""
         with self._changed:
             if self._blocking:
-                self._changed.wait_for(lambda: len(self._queue) < self._capacity)
-            elif len(self._queue) >= self._capacity:
+                while not self.lost and not self._changed.wait_for(lambda: len(self._queue) < self._capacity, WATCH_SECONDS):
+                    self.watch()
+            if len(self._queue) >= self._capacity:
                 self._count_dropped(self._queue.popleft())
             self._queue.append(output)
             self._changed.notify_all()
 
-    def close(self) -> None:
-        """Write the queue and close the sink; `problem` tells whether that failed."""
+    def watch(self) -> None:
+        """Give up a write that takes longer than the sink's `patience`; to be called now and then."""
+        with self._changed:
+            sink, since = self._sink, self._writes_since
+            if sink is None or since is None or sink.patience is None or time.monotonic() - since < sink.patience:
+                return
+            # once for each write
+            self._writes_since = None
+            if not sink.reopenable:
+                self._abandon(f"{self.name} has taken nothing for {sink.patience:g} s.")
+        sink.abort()
+
+    def end(self) -> None:
+        """Let the thread write the queue, close the sink and end; `close` waits for that."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
+
+    def close(self) -> None:
+        """Write the queue and close the sink; `problem` tells whether that failed, or made no progress for too long."""
+        self.end()
         if self._thread.ident is None:
             self._close_sink()
             return
         try:
-            self._thread.join()
+            self._wait()
         except BaseException:
             # An interrupt while waiting: the output is completed all the same.
-            self._thread.join()
+            self._wait()
             raise
+
+    def _wait(self) -> None:
+        """Wait for the end of the thread, unless the sink is given up meanwhile."""
+        sink, began = self._sink, time.monotonic()
+        limit = COMPLETION_SECONDS if sink is not None and sink.patience is None else CLOSING_SECONDS
+        while self._thread.is_alive() and not self._abandoned:
+            self._thread.join(WATCH_SECONDS)
+            self.watch()
+            if time.monotonic() - max(began, self._progress_at) > limit:
+                self._abandon(f"{self.name} could not be completed: nothing was written for {limit:g} s.")
+
+    def _abandon(self, problem: str) -> None:
+        """Go on without the sink, whose thread may wait for ever."""
+        self.lost = self._abandoned = True
+        self.problem = problem
+        self._warn(problem)
 
     def _run(self) -> None:
         while (output := self._next()) is not None:
@@ -141,10 +183,11 @@ class SinkWorker:
             return output
 
     def _write(self, output: OutputFrame) -> None:
-        sink = self._sink or self._reopened()
+        sink = None if self._abandoned else self._sink or self._reopened()
         if sink is None:
             self._count_dropped(output)
             return
+        self._writes_since = time.monotonic()
         try:
             sink.write(output.frame)
         except Exception as error:
@@ -152,6 +195,11 @@ class SinkWorker:
             # would fill the queue for ever. The other sinks continue, and this one is opened again.
             self._count_dropped(output)
             self._discard(sink, error)
+            return
+        finally:
+            self._writes_since = None
+        self._progress_at = time.monotonic()
+        if self._abandoned:
             return
         self._works()
         if self._on_written:
@@ -181,6 +229,9 @@ class SinkWorker:
 
     def _discard(self, sink: Sink, error: Exception) -> None:
         self._sink = None
+        if self._abandoned:
+            # told already
+            return
         self.lost = not sink.reopenable
         self.without_reader = isinstance(error, NoReaderError)
         self.problem = str(error)

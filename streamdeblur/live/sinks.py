@@ -19,7 +19,7 @@ from streamdeblur.live.recording import Recording
 from streamdeblur.live.recording_file import RecordingFiles
 from streamdeblur.live.virtual_camera import VirtualCamera
 from streamdeblur.video.encoders import SUFFIXES
-from streamdeblur.video.raw import FRAMES_OUT, discard_stdout, write_raw
+from streamdeblur.video.raw import FRAMES_OUT, Unbuffered, discard_stdout, write_raw
 from streamdeblur.video.source import is_url, shown_source
 from streamdeblur.video.stdin import STDOUT, redirected
 
@@ -28,6 +28,8 @@ if TYPE_CHECKING:
 
     from streamdeblur.video.description import StreamTags
 
+STALLED_SECONDS = 5.0
+"""Time after which a network or a pipe that takes nothing more is given up."""
 SINKS = (PREVIEW, "camera[:DEVICE]", "null", STDOUT, *SUFFIXES, "a URL")
 
 
@@ -40,6 +42,8 @@ class Sink(Protocol):
     """Number of frames that may wait for it; if there are more, the oldest is dropped."""
     reopenable: bool
     """Whether it can be opened again after a failure."""
+    patience: float | None
+    """Seconds after which a write that has not ended is given up; None where it may take its time, as on a disk that wakes up."""
 
     def write(self, frame: av.VideoFrame) -> None:
         """Write a frame, whose time stamp is that of its capture; the frame must not be changed.
@@ -47,6 +51,9 @@ class Sink(Protocol):
         Raises:
             OutputError: The output is lost.
         """
+
+    def abort(self) -> None:
+        """Let a write that another thread waits for fail, where that is possible."""
 
     def close(self) -> None:
         """Complete the output.
@@ -123,8 +130,12 @@ class NullSink:
     continuous = False
     capacity = 1
     reopenable = False
+    patience: float | None = None
 
     def write(self, frame: av.VideoFrame) -> None:
+        """Do nothing."""
+
+    def abort(self) -> None:
         """Do nothing."""
 
     def close(self) -> None:
@@ -137,21 +148,25 @@ class StdoutSink:
     continuous = False
     capacity = 1
     reopenable = False
+    patience: float | None = STALLED_SECONDS
 
     def __init__(self, frame: av.VideoFrame) -> None:
         self._size, self._format = (frame.width, frame.height), frame.format.name
+        self._stdout = Unbuffered(sys.stdout.fileno())
 
     def write(self, frame: av.VideoFrame) -> None:
         """Write a frame; NoReaderError if the reader has closed the pipe, OutputError if it cannot be written."""
         try:
-            write_raw(sys.stdout.buffer, frame.reformat(*self._size, self._format))
-            sys.stdout.buffer.flush()
+            write_raw(self._stdout, frame.reformat(*self._size, self._format))
         except BrokenPipeError:
             discard_stdout()
             raise NoReaderError("The reader of the raw frames has closed the pipe.") from None
         except OSError as error:
             discard_stdout()
             raise OutputError(f"Cannot write the raw frames to stdout: {error.strerror}.") from None
+
+    def abort(self) -> None:
+        """Do nothing: a write to a pipe ends when it is read, or closed at its other end."""
 
     def close(self) -> None:
         """Leave stdout open."""

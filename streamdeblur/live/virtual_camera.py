@@ -29,6 +29,7 @@ class VirtualCamera:
     continuous = True
     capacity = 1
     reopenable = True
+    patience: float | None = None
 
     def __init__(self, frame: av.VideoFrame, rate: Fraction, device: str | None) -> None:
         """Open the camera for frames of this size; `device`: its name, None for the first one.
@@ -57,6 +58,9 @@ class VirtualCamera:
             self._camera.send(planar.to_ndarray())
         except (RuntimeError, OSError) as error:
             raise OutputError(f"The virtual camera was lost: {error}.") from None
+
+    def abort(self) -> None:
+        """Do nothing: it may take its time."""
 
     def close(self) -> None:
         """Free the camera."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -105,7 +105,27 @@ def open_stdin() -> BinaryIO:
     return open(redirected(sys.stdin, advice), "rb", buffering=0, closefd=False)
 
 
-def write_raw(stream: BinaryIO, frame: av.VideoFrame) -> None:
+class Writable(Protocol):
+    """What takes the bytes of frames, each piece as a whole."""
+
+    def write(self, data: memoryview, /) -> object:
+        """Write a piece."""
+
+
+class Unbuffered:
+    """A descriptor that is written without Python's buffer, whose lock a write that never ends would hold for ever."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._descriptor = descriptor
+
+    def write(self, data: memoryview, /) -> None:
+        """Write a piece; OSError if that fails."""
+        rest = data.cast("B")
+        while rest:
+            rest = rest[os.write(self._descriptor, rest) :]
+
+
+def write_raw(stream: Writable, frame: av.VideoFrame) -> None:
     """Write a frame."""
     for index, plane in enumerate(frame.planes):
         lines = plane_lines(plane)[: plane.height, : line_bytes(frame, index)]

@@ -90,6 +90,31 @@ def test_the_first_signal_interrupts_and_the_second_does_not(name):
     assert signal.getsignal(number) is before
 
 
+REPEATED = """
+import signal, sys
+from streamdeblur.cli import interrupts
+name, interrupts.BURST_SECONDS = sys.argv[1], float(sys.argv[2])
+with interrupts.Interrupts():
+    for _ in range(3):
+        try:
+            signal.raise_signal(getattr(signal, name))
+        except KeyboardInterrupt:
+            print("interrupted", flush=True)
+    print("finished", flush=True)
+"""
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+@pytest.mark.parametrize("apart", [True, False])
+def test_the_third_signal_ends_the_program_at_once_unless_it_comes_together_with_the_first(name, apart):
+    """Who closes a terminal or ends a service sends several; nobody presses Ctrl-C three times in vain."""
+    command = [sys.executable, "-c", REPEATED, name, "0" if apart else "60"]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    ends = apart or name == "SIGINT"
+    assert done.returncode == (INTERRUPTED if ends else 0)
+    assert done.stdout.split() == ["interrupted"] + ["finished"] * (not ends)
+
+
 def test_what_is_ignored_stays_ignored():
     """As by nohup, under which a program outlives its terminal."""
     before = signal.signal(signal.SIGHUP, signal.SIG_IGN)

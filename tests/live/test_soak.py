@@ -81,7 +81,7 @@ class LostFaces:
 class TimingSink:
     """A sink that records when frames arrive."""
 
-    continuous, capacity, reopenable = True, 1, True
+    continuous, capacity, reopenable, patience = True, 1, True, None
 
     def __init__(self):
         self.longest_still, self._before, self.stamps = 0.0, time.monotonic(), []

@@ -42,7 +42,7 @@ class FakeSource:
 class FakeSink:
     """A sink that keeps its frames, and is lost after `lifetime` of them."""
 
-    continuous, capacity, reopenable = True, 1, True
+    continuous, capacity, reopenable, patience = True, 1, True, None
 
     def __init__(self, frames, lifetime=None):
         self._frames, self._lifetime = frames, lifetime
