@@ -1,11 +1,11 @@
-"""The split view: the left half of a frame as it was, and the right half restored."""
+"""The split view: the left half of a frame as it was, and the right half restored; of a turned one, as it is stored."""
 
 from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
 from streamdeblur.video.copying import copy_frame, line_bytes, plane_lines
-from streamdeblur.video.planes import frame_planes
+from streamdeblur.video.planes import upright_planes
 from streamdeblur.video.side_by_side import mark_sides
 
 if TYPE_CHECKING:
@@ -22,5 +22,5 @@ def split_view(before: av.VideoFrame, after: av.VideoFrame) -> av.VideoFrame:
     for index, target in enumerate(both.planes):
         middle = line_bytes(both, index, columns)
         plane_lines(target)[: target.height, :middle] = plane_lines(before.planes[index])[: target.height, :middle]
-    mark_sides(frame_planes(both), columns)
+    mark_sides(upright_planes(both), columns)
     return both

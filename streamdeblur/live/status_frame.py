@@ -8,6 +8,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from streamdeblur.video.copying import copy_frame
+from streamdeblur.video.drawing import draw_picture
+from streamdeblur.video.planes import upright_box, upright_planes
+
 if TYPE_CHECKING:
     import av
 
@@ -16,11 +20,12 @@ WHITE = (235, 235, 235)
 
 
 def status_frame(text: str, like: av.VideoFrame) -> av.VideoFrame:
-    """Draw a dark frame with one line of text, of the size and pixel format of `like`."""
-    import av
-
-    picture = status_picture(text, like.width, like.height)
-    return av.VideoFrame.from_ndarray(picture, format="rgb24").reformat(format=like.format.name)
+    """Draw a dark frame with one line of text, of the size, pixel format and rotation of `like`, which can be edited in place."""
+    frame = copy_frame(like)
+    planes = upright_planes(frame)
+    _, _, width, height = map(round, upright_box(planes, (0, 0, planes.width, planes.height)))
+    draw_picture(planes, status_picture(text, width, height), 0, 0)
+    return frame
 
 
 def status_picture(text: str, width: int, height: int) -> NDArray[np.uint8]:

@@ -10,9 +10,12 @@ from threading import Thread
 from typing import TYPE_CHECKING, TypeVar
 
 import cv2
+import numpy as np
+from numpy.typing import NDArray
 
 from streamdeblur.errors import OutputError
 from streamdeblur.live.status_frame import status_picture
+from streamdeblur.video.turning import turn_of, turned_picture
 
 if TYPE_CHECKING:
     import av
@@ -87,9 +90,9 @@ class Preview:
         """Show a frame, with the lines of the overlay, unless the window was closed."""
         if not self.open:
             return
-        picture = frame.to_ndarray(format="bgr24")
+        picture = shown_picture(frame)
         if not self._sized:
-            cv2.resizeWindow(TITLE, frame.width, frame.height)
+            cv2.resizeWindow(TITLE, picture.shape[1], picture.shape[0])
             self._sized = True
         if overlay:
             write_lines(picture, overlay)
@@ -107,6 +110,12 @@ class Preview:
         """Close the window."""
         if self.open:
             cv2.destroyWindow(TITLE)
+
+
+def shown_picture(frame: av.VideoFrame) -> NDArray[np.uint8]:
+    """Return the picture of a frame as players show it, upright, as uint8 BGR [H, W, 3]."""
+    picture: NDArray[np.uint8] = turned_picture(frame.to_ndarray(format="bgr24"), turn_of(frame))
+    return picture
 
 
 def overlay_lines(source: str, summary: LiveSummary, unrestored: float | None, gains: Sequence[float] = ()) -> list[str]:

@@ -6,8 +6,12 @@ import platform
 from fractions import Fraction
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from streamdeblur.errors import OutputError
 from streamdeblur.installation import install_command
+from streamdeblur.video.copying import plane_lines
+from streamdeblur.video.turning import turn_of, turned_picture
 
 if TYPE_CHECKING:
     import av
@@ -41,7 +45,8 @@ class VirtualCamera:
             import pyvirtualcam
         except ImportError:
             raise OutputError(f"A virtual camera needs pyvirtualcam. Install it with: {install_command('live')}") from None
-        self._size = frame.width - frame.width % 2, frame.height - frame.height % 2
+        width, height = _sides(frame.width, frame.height, turn_of(frame))
+        self._size = width - width % 2, height - height % 2
         try:
             self._camera: Any = pyvirtualcam.Camera(*self._size, float(rate), fmt=pyvirtualcam.PixelFormat.I420, device=device)
         except RuntimeError as error:
@@ -51,11 +56,13 @@ class VirtualCamera:
             ) from None
 
     def write(self, frame: av.VideoFrame) -> None:
-        """Show a frame; OutputError if the camera is lost."""
-        width, height = self._size
+        """Show a frame upright, as players do; OutputError if the camera is lost."""
+        turn = turn_of(frame)
+        width, height = _sides(*self._size, turn)
         planar = frame.reformat(width=width, height=height, format="yuv420p")
+        planes = [turned_picture(plane_lines(plane)[: plane.height, : plane.width], turn) for plane in planar.planes]
         try:
-            self._camera.send(planar.to_ndarray())
+            self._camera.send(np.concatenate([plane.ravel() for plane in planes]).reshape(-1, self._size[0]))
         except (RuntimeError, OSError) as error:
             raise OutputError(f"The virtual camera was lost: {error}.") from None
 
@@ -65,3 +72,8 @@ class VirtualCamera:
     def close(self) -> None:
         """Free the camera."""
         self._camera.close()
+
+
+def _sides(width: int, height: int, turn: int) -> tuple[int, int]:
+    """Width and height of a picture once it is turned by quarter turns."""
+    return (height, width) if turn % 2 else (width, height)

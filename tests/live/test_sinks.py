@@ -14,7 +14,7 @@ from streamdeblur.live.options import LiveOptions
 from streamdeblur.live.sinks import sink_opener
 from streamdeblur.live.sources import open_live_source
 from support.fakes.live import FakeSource
-from support.live import run, yuv_frame
+from support.live import run, turned_frame, yuv_frame
 
 
 @pytest.fixture
@@ -103,6 +103,17 @@ def test_a_virtual_camera_of_an_odd_frame_and_one_in_use(driver, frame):
     assert (camera.size, [len(sent) for sent in camera.frames]) == ((318, 238), [318 * 238 * 3 // 2] * 2)
     with pytest.raises(OutputError, match=r"no virtual camera busy(.|\n)*in use"):
         sink_opener("camera:busy", LiveOptions())(frame, Fraction(25), None)
+
+
+@pytest.mark.parametrize("rotation", [90, 180, -90])
+def test_a_virtual_camera_shows_a_turned_frame_upright(driver, tmp_path, few_pictures, rotation):
+    turned, upright = turned_frame(tmp_path, few_pictures[0], rotation)
+    sink = sink_opener("camera", LiveOptions())(turned, Fraction(25), None)
+    sink.write(turned)
+    (camera,) = driver.made
+    assert camera.size == (upright.shape[1], upright.shape[0])
+    sent = av.VideoFrame.from_ndarray(camera.frames[0].reshape(-1, camera.size[0]), format="yuv420p")
+    assert np.abs(sent.to_ndarray(format="gray").astype(int) - upright).mean() < 3
 
 
 def test_a_protocol_that_ffmpeg_does_not_support_is_named(frame):
