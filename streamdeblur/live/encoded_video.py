@@ -22,10 +22,6 @@ class EncodedVideo:
         self._muxer, self._stream = muxer, stream
         self.frames = 0
 
-    def start(self) -> None:
-        """Write the header of the container."""
-        self._muxer.start()
-
     def encode(self, frame: av.VideoFrame) -> None:
         """Encode a frame with its own time stamp; FFmpegError or OSError if it cannot be written."""
         if not self.frames:

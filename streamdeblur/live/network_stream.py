@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import suppress
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
 from streamdeblur.errors import OutputError
-from streamdeblur.live.encoded_video import EncodedVideo, even_size
+from streamdeblur.live.encoded_video import even_size
+from streamdeblur.live.sender import Sender
 from streamdeblur.live.timing import TICKS
+from streamdeblur.video.conversion import fitted
 from streamdeblur.video.description import StreamTags, describe
 from streamdeblur.video.encoders import set_threads
-from streamdeblur.video.muxer import Muxer
-from streamdeblur.video.source import shown_source, without_protocol
 
 if TYPE_CHECKING:
     import av
@@ -23,6 +24,7 @@ STREAM_ENCODER = {"preset": "ultrafast", "tune": "zerolatency"}
 STREAM_BITRATE = 6_000_000
 KEYFRAME_SECONDS = 2
 TIMEOUT_SECONDS = 5.0
+"""Time in which a host has to answer, to take a frame, and to take the end of the stream."""
 
 
 class NetworkStream:
@@ -39,40 +41,38 @@ class NetworkStream:
         """Connect, for frames like this one, with an encoder of this many threads.
 
         Raises:
-            OutputError: The URL cannot be opened.
+            OutputError: The URL cannot be opened, or does not answer.
         """
         import av
 
-        self._shown = shown_source(url)
-        try:
-            container = av.open(url, "w", format=container_format, timeout=TIMEOUT_SECONDS)
-            self._video = EncodedVideo(Muxer(container), _sent_stream(container, frame, rate, tags, threads))
-            self._video.start()
-        except (av.FFmpegError, OSError) as error:
-            if isinstance(error, av.ProtocolNotFoundError):
-                raise OutputError(without_protocol(url)) from None
-            raise OutputError(f"Cannot send to {self._shown}: {error.strerror or error}.") from None
+        # never written: it tells the encoder what its packets are for
+        unused = av.open(os.devnull, "w", format=container_format)
+        self._stream = _sent_stream(unused, frame, rate, tags, threads)
+        context = self._stream.codec_context
+        context.open()
+        self._sender = Sender(url, container_format, context, rate, TIMEOUT_SECONDS)
 
     def write(self, frame: av.VideoFrame) -> None:
         """Send a frame; OutputError if the connection is lost."""
-        import av
+        context = self._stream.codec_context
+        self._send(self._stream.encode(fitted(frame, context.width, context.height, str(context.pix_fmt))))
 
-        try:
-            self._video.encode(frame)
-        except (av.FFmpegError, OSError) as error:
-            raise OutputError(f"{self._shown} was lost: {error.strerror or error}.") from None
+    def _send(self, packets: list[av.Packet[av.VideoStream]]) -> None:
+        for packet in packets:
+            self._sender.send(packet)
 
     def abort(self) -> None:
-        """Do nothing."""
+        """Let a write that another thread waits for fail."""
+        self._sender.give_up()
 
     def close(self) -> None:
         """End the stream."""
         import av
 
-        # After the connection was lost, the end of the stream cannot be sent.
-        with suppress(av.FFmpegError, OSError):
-            self._video.finish()
-        self._video.abandon()
+        # after the connection was lost, the end of the stream cannot be sent
+        with suppress(OutputError, av.FFmpegError):
+            self._send(self._stream.encode(None))
+        self._sender.close()
 
 
 def _sent_stream(

@@ -37,7 +37,7 @@ def test_a_pipe_that_nobody_reads_is_given_up_and_the_other_outputs_go_on(
 ):
     recording, loops = tmp_path / "out.mkv", []
     monkeypatch.setattr(StdoutSink, "patience", 0.3)
-    source = FakeSource(few_pictures, finite=True, interval=0.01, until=lambda: loops and loops[0].sink_workers[0].lost)
+    source = FakeSource(few_pictures, finite=True, interval=0.01, until=lambda: bool(loops) and loops[0].sink_workers[0].lost)
     source.realtime = realtime
     options = LiveOptions(restoration=inverting_options, source="x", to=("-", str(recording)), budget=1000)
     problem = "stdout has taken nothing for 0.3 s."
@@ -49,7 +49,7 @@ def test_a_pipe_that_nobody_reads_is_given_up_and_the_other_outputs_go_on(
         loops[0].sink_workers[0]._thread.join()
     assert loops[0].summary().warnings.count(problem) == 1
     frames = len(read_frames(recording))
-    assert frames > 0
+    assert frames > 12
     assert realtime or frames == source.count
 
 
