@@ -14,6 +14,7 @@ from streamdeblur.live.timing import TICKS
 from streamdeblur.video.conversion import fitted
 from streamdeblur.video.description import StreamTags, describe
 from streamdeblur.video.encoders import set_threads
+from streamdeblur.video.source import shown_source
 
 if TYPE_CHECKING:
     import av
@@ -45,17 +46,27 @@ class NetworkStream:
         """
         import av
 
-        # never written: it tells the encoder what its packets are for
-        unused = av.open(os.devnull, "w", format=container_format)
-        self._stream = _sent_stream(unused, frame, rate, tags, threads)
-        context = self._stream.codec_context
-        context.open()
-        self._sender = Sender(url, container_format, context, rate, TIMEOUT_SECONDS)
+        self._shown = shown_source(url)
+        try:
+            # never written: it tells the encoder what its packets are for
+            unused = av.open(os.devnull, "w", format=container_format)
+            self._stream = _sent_stream(unused, frame, rate, tags, threads)
+            context = self._stream.codec_context
+            context.open()
+            self._sender = Sender(url, container_format, context, rate, TIMEOUT_SECONDS)
+        except (av.FFmpegError, OSError) as error:
+            raise OutputError(f"Cannot send to {self._shown}: {error.strerror or error}.") from None
 
     def write(self, frame: av.VideoFrame) -> None:
         """Send a frame; OutputError if the connection is lost."""
+        import av
+
         context = self._stream.codec_context
-        self._send(self._stream.encode(fitted(frame, context.width, context.height, str(context.pix_fmt))))
+        try:
+            packets = self._stream.encode(fitted(frame, context.width, context.height, str(context.pix_fmt)))
+        except (av.FFmpegError, OSError) as error:
+            raise OutputError(f"Cannot encode for {self._shown}: {error.strerror or error}.") from None
+        self._send(packets)
 
     def _send(self, packets: list[av.Packet[av.VideoStream]]) -> None:
         for packet in packets:

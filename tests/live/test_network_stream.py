@@ -100,6 +100,15 @@ def test_a_host_that_refuses_the_connection_is_told_at_once():
         opened(f"tcp://127.0.0.1:{free_port()}")
 
 
+def test_a_process_that_cannot_be_started_is_told(monkeypatch):
+    monkeypatch.setattr(sys, "executable", "/nowhere/python")
+    with pytest.raises(OutputError, match=r"Cannot send to tcp://127.0.0.1:9: No such file or directory\."):
+        opened("tcp://127.0.0.1:9")
+    monkeypatch.setattr(sys, "executable", "true")
+    with pytest.raises(OutputError, match="Python cannot start another process"):
+        opened("tcp://127.0.0.1:9")
+
+
 SILENT = """
 import sys, threading
 from fractions import Fraction
