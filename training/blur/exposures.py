@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -21,6 +20,7 @@ from streamdeblur.training.blur.scheme import BlurScheme
 from streamdeblur.training.blur.sensor import CLEAN, HIGHLIGHT, Degradations, degrade, with_defocus
 from streamdeblur.training.blur.stop_rules import StopRules
 from streamdeblur.training.blur.view import Image, Intensity, View
+from streamdeblur.training.bounded_map import bounded_map
 
 Kernel = NDArray[np.float32]
 
@@ -159,11 +159,10 @@ def average_clips(
         workers: Number of threads.
 
     Yields:
-        The windows and pairs of each clip, in the order of the clips.
+        The windows and pairs of each clip, in the order of the clips; few clips are held at a time.
     """
 
     def work(clip: FrameSequence) -> list[tuple[Window, Pair]]:
         return list(average_clip(clip, scheme, response, rules=rules, every=every))
 
-    with ThreadPoolExecutor(workers) as pool:
-        yield from pool.map(work, clips)
+    return bounded_map(work, clips, workers)

@@ -10,7 +10,6 @@ import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ from streamdeblur.cores import usable_cores
 from streamdeblur.errors import InputError, OutputError
 from streamdeblur.files import fitting_name
 from streamdeblur.partial_folder import PartialFolder
+from streamdeblur.training.bounded_map import bounded_map
 from streamdeblur.training.datasets.shards import Sample
 
 logger = logging.getLogger(__name__)
@@ -191,9 +191,8 @@ def _decode(target: Path, samples: Callable[[], Iterator[Sample]], kind: SampleK
         except InputError as error:
             bad[sample.key] = str(error)
 
-    with ThreadPoolExecutor(usable_cores()) as pool:
-        for _ in pool.map(work, samples()):
-            pass
+    for _ in bounded_map(work, samples(), usable_cores()):
+        pass
     pixels.flush()
     _warn(bad, kind)
     return [entry for entry in entries.values() if entry.key not in bad]

@@ -5,13 +5,16 @@ from __future__ import annotations
 import logging
 import pickle
 import tarfile
+import time
 
 import cv2
 import numpy as np
 import pytest
 
+from streamdeblur.cores import usable_cores
 from streamdeblur.errors import InputError, OutputError
 from streamdeblur.training.datasets.pictures import decode_picture, jpeg_bytes, png_bytes
+from streamdeblur.training.datasets.pixel_cache import SampleKind, open_pixel_cache
 from streamdeblur.training.datasets.random_access import open_clips, open_pairs, open_stills
 from streamdeblur.training.datasets.shards import Sample, json_bytes, read_sample, read_samples, write_shards
 
@@ -151,6 +154,25 @@ def test_entries_that_cannot_be_used_are_left_out_and_told(tmp_path, picture, ca
         stills = open_stills(tmp_path)
     assert stills.keys == ["good"]
     assert all(name in caplog.text for name in ("3 stills", "broken", "without", "unknown"))
+
+
+def test_samples_are_read_no_faster_than_they_are_decoded(tmp_path):
+    """All pictures of a large folder at once would not fit into memory."""
+    read, ahead = [], []
+
+    def samples():
+        read.clear()
+        for sample in numbered(20 * usable_cores(), size=1):
+            read.append(sample)
+            yield sample
+
+    def decode(sample, out):
+        time.sleep(0.002)
+        ahead.append(len(read) - sample.record["n"])
+
+    kind = SampleKind("numbers", lambda sample, record: (1,), decode)
+    assert len(open_pixel_cache("many", "0" * 24, tmp_path, samples, kind).entries) == 20 * usable_cores()
+    assert max(ahead) <= 4 * usable_cores()
 
 
 def test_a_folder_of_pictures_with_a_table_beside_it(tmp_path, picture):
