@@ -10,6 +10,7 @@ import signal
 import wave
 import weakref
 from contextlib import contextmanager
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -73,6 +74,29 @@ def test_vla_finds_the_face_and_says_which_rule_stopped_it(tmp_path, source):
         assert pair["first"] + pair["last"] == 2 * pair["frame"]
         assert pair["stopped_by"] in ("overlap", "quality", "oscillation", "cut", "still", "longest", "end")
         assert not np.array_equal(blurry, sharp)
+
+
+def test_a_video_that_is_stored_turned_is_blurred_as_players_show_it(tmp_path, pictures):
+    recipe = VideoSpec(codec="ffv1", pixel_format="bgr0", options={})
+    upright = write_video(tmp_path / "upright.mkv", pictures[:9], recipe)
+    stored = [np.ascontiguousarray(np.rot90(picture, -1)) for picture in pictures[:9]]
+    turned = write_video(tmp_path / "turned.mkv", stored, replace(recipe, rotation=90))
+    expected = blur_video(upright, tmp_path / "expected", BlurOptions(every=4), video=False)
+    assert blur_video(turned, tmp_path / "pairs", BlurOptions(every=4), video=False).stopped_by == expected.stopped_by
+    for (_, *pair), (_, *same) in zip(pairs_of(tmp_path / "pairs"), pairs_of(tmp_path / "expected"), strict=True):
+        assert np.array_equal(pair, same)
+
+
+def test_a_blurred_video_keeps_its_rotation(tmp_path, pictures):
+    stored = [np.ascontiguousarray(np.rot90(picture, -1)) for picture in pictures[:5]]
+    recipe = VideoSpec(codec="ffv1", pixel_format="bgr0", options={}, rotation=90)
+    turned = write_video(tmp_path / "turned.mkv", stored, recipe)
+    options = BlurOptions(scheme="pravg:3", response="identity", codec="ffv1")
+    blur_video(turned, tmp_path / "blurry.mkv", options, video=True)
+    for name, expected in (("blurry.mkv", np.rint(np.mean(stored[1:4], axis=0))), ("blurry.sharp.mkv", stored[2])):
+        middle = read_frames(tmp_path / name)[1]
+        assert middle.rotation == 90
+        assert np.array_equal(middle.to_ndarray(format="rgb24"), expected)
 
 
 def test_sequential_windows_show_each_frame_once_and_in_order(tmp_path, source):

@@ -26,6 +26,7 @@ from streamdeblur.training.blur.streaming import Frame
 from streamdeblur.video.colour import FULL_RANGE, LIMITED_RANGE, luma_coefficients
 from streamdeblur.video.copying import copy_tags
 from streamdeblur.video.reader import Reader
+from streamdeblur.video.turning import turn_of, turned_picture
 from streamdeblur.video.writer import Writer
 
 if TYPE_CHECKING:
@@ -213,13 +214,14 @@ class PairVideo:
 
 
 def _like(decoded: av.VideoFrame, pixels: NDArray[np.uint8]) -> av.VideoFrame:
-    """Convert RGB pixels to a frame with the pixel format, colours and time of a decoded one."""
+    """Convert upright RGB pixels to a frame with the pixel format, colours, turn and time of a decoded one."""
     import av
 
     spaces = {0.2126: "itu709", 0.2627: "bt2020", 0.212: "smpte240m", 0.30: "fcc"}
     red, _ = luma_coefficients(int(decoded.colorspace), decoded.height)
     full = decoded.color_range == FULL_RANGE or decoded.format.name.startswith("yuvj")
-    frame = av.VideoFrame.from_ndarray(pixels, format="rgb24").reformat(
+    stored = turned_picture(pixels, -turn_of(decoded))
+    frame = av.VideoFrame.from_ndarray(stored, format="rgb24").reformat(
         format=decoded.format.name,
         dst_colorspace=spaces.get(red, "itu601"),
         dst_color_range=FULL_RANGE if full else LIMITED_RANGE,

@@ -29,7 +29,7 @@ class Frame:
 
     observation: Observation
     pixels: NDArray[np.uint8]
-    """uint8 RGB [H, W, 3]."""
+    """uint8 RGB [H, W, 3], upright."""
     decoded: av.VideoFrame
 
     @property

@@ -22,8 +22,9 @@ from streamdeblur.training.blur.options import BlurOptions
 from streamdeblur.training.blur.pair_files import PairSink, open_sink
 from streamdeblur.training.blur.streaming import Frame, StreamExposer
 from streamdeblur.video.parts import part_of
-from streamdeblur.video.planes import frame_planes
+from streamdeblur.video.planes import upright_box, upright_planes
 from streamdeblur.video.reader import Reader
+from streamdeblur.video.turning import turned_picture
 
 SMALLEST_SIDE = 32
 """Shortest side in pixels of frames that are blurred."""
@@ -55,7 +56,8 @@ def blur_video(
 ) -> BlurSummary:
     """Blur a video into pairs of blurry and sharp frames.
 
-    `target` appears when it is complete. Warnings are logged, and returned in the summary.
+    Of a video that is stored turned, pictures are upright and videos keep its rotation. `target` appears when it is complete.
+    Warnings are logged, and returned in the summary.
 
     Args:
         source: The video.
@@ -121,12 +123,14 @@ class _Frames:
             yield frame
 
     def _observed(self, decoded: av.VideoFrame) -> Frame:
-        planes = frame_planes(decoded)
-        pixels = np.empty((decoded.height, decoded.width, 3), np.uint8)
-        crop_region(planes, 0, 0, decoded.width, decoded.height, pixels)
+        planes = upright_planes(decoded)
+        stored = np.empty((decoded.height, decoded.width, 3), np.uint8)
+        crop_region(planes, 0, 0, decoded.width, decoded.height, stored)
+        pixels = turned_picture(stored, planes.turn)
         boxes = {}
         if self._finder is not None:
-            boxes = {track.track_id: track.box for track in self._finder.update(planes)}
+            # the parts of a face lie in its box as they do where it is upright
+            boxes = {track.track_id: np.array(upright_box(planes, track.box)) for track in self._finder.update(planes)}
         return Frame(self._observer(pixels, boxes), pixels, decoded)
 
 
