@@ -96,6 +96,7 @@ class Observer:
     def __init__(self) -> None:
         self._flow = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_ULTRAFAST)
         self._previous: NDArray[np.uint8] | None = None
+        self._size = 0, 0
         self._count = 0
 
     def __call__(
@@ -104,7 +105,7 @@ class Observer:
         boxes: Mapping[int, NDArray[np.floating]] | None = None,
         landmarks: Mapping[int, NDArray[np.floating]] | None = None,
     ) -> Observation:
-        """Observe the next frame.
+        """Observe the next frame; one of another size than the one before begins a new shot.
 
         Args:
             frame: uint8 RGB [H, W, 3].
@@ -115,12 +116,13 @@ class Observer:
         pixel = max(1.0, max(height, width) / LUMA_SIDE)
         luma = _small_luma(frame, pixel)
         previous, self._previous = self._previous, luma
+        same_size, self._size = self._size == (height, width), (height, width)
         number, self._count = self._count, self._count + 1
         boxes, landmarks = boxes or {}, landmarks or {}
         faces = {name: face_parts(box, landmarks.get(name)) for name, box in boxes.items()}
         motion = np.zeros((*_grid(luma), 2), np.float32)
         cut = repeated = False
-        if previous is not None and previous.shape != luma.shape:
+        if previous is not None and not same_size:
             cut = True
         elif previous is not None:
             change = float(cv2.absdiff(previous, luma).mean())

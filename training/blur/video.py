@@ -6,6 +6,7 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import av
@@ -22,9 +23,9 @@ from streamdeblur.training.blur.options import BlurOptions
 from streamdeblur.training.blur.pair_files import PairSink, open_sink
 from streamdeblur.training.blur.streaming import Frame, StreamExposer
 from streamdeblur.video.parts import part_of
-from streamdeblur.video.planes import upright_box, upright_planes
+from streamdeblur.video.planes import upright_planes
 from streamdeblur.video.reader import Reader
-from streamdeblur.video.turning import turned_picture
+from streamdeblur.video.turning import turned_box, turned_picture
 
 SMALLEST_SIDE = 32
 """Shortest side in pixels of frames that are blurred."""
@@ -130,7 +131,8 @@ class _Frames:
         boxes = {}
         if self._finder is not None:
             # the parts of a face lie in its box as they do where it is upright
-            boxes = {track.track_id: np.array(upright_box(planes, track.box)) for track in self._finder.update(planes)}
+            turned = partial(turned_box, turn=planes.turn, width=planes.width, height=planes.height)
+            boxes = {track.track_id: turned(track.box) for track in self._finder.update(planes)}
         return Frame(self._observer(pixels, boxes), pixels, decoded)
 
 

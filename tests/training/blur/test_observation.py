@@ -41,6 +41,9 @@ def test_noise_of_compression_is_no_motion(photograph):
 def test_a_change_of_size_is_a_cut(photograph):
     sizes = [panned(photograph, [(0, 0)], size).frames[0] for size in ((128, 128), (128, 96))]
     assert observe(sizes)[1].cut
+    # the same picture at another size has the same luma
+    enlarged = sizes[0].repeat(2, axis=0).repeat(2, axis=1)
+    assert [o.cut for o in observe([enlarged, sizes[0], sizes[0]])] == [False, True, False]
 
 
 def test_parts_come_from_landmarks_or_the_box():
