@@ -15,7 +15,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, BinaryIO, Self
 
 from streamdeblur.errors import InputError, OutputError
 from streamdeblur.files import make_folder
@@ -180,7 +180,7 @@ def read_sample(shard: Path, key: str) -> Sample:
 
 def _members(shard: Path, suffixes: Sequence[str]) -> Iterator[tuple[str, bytes]]:
     try:
-        with tarfile.open(shard, "r:") as tar:
+        with shard.open("rb") as file, tarfile.open(fileobj=file, mode="r:") as tar:
             for entry in tar:
                 if not entry.isreg() or "." not in entry.name or entry.name.startswith(("__", ".")):
                     continue
@@ -191,12 +191,25 @@ def _members(shard: Path, suffixes: Sequence[str]) -> Iterator[tuple[str, bytes]
                 if len(data) < entry.size:
                     raise tarfile.ReadError("unexpected end of data")
                 yield entry.name, data
+            # tarfile takes a damaged header for the end
+            file.seek(tar.offset)
+            if not _is_end(file):
+                raise tarfile.ReadError("no end of the archive where one was expected")
     except tarfile.ReadError as error:
         if shard.stat().st_size and not tarfile.is_tarfile(shard):
             raise InputError(f"{shard} is not a tar file.") from None
         logger.warning("%s is cut off or damaged (%s): what follows is left out", shard, error)
     except OSError as error:
         raise InputError(f"Cannot read {shard}: {error.strerror or error}.") from None
+
+
+def _is_end(file: BinaryIO) -> bool:
+    """Whether what follows in a tar file ends it: two blocks of zeros, and nothing else behind them."""
+    block = file.read(2 * tarfile.BLOCKSIZE)
+    ends = len(block) == 2 * tarfile.BLOCKSIZE
+    while ends and block:
+        ends, block = not any(block), file.read(1 << 20)
+    return ends
 
 
 def find_shards(path: Path) -> list[Path]:

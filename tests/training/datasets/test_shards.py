@@ -156,6 +156,27 @@ def test_entries_that_cannot_be_used_are_left_out_and_told(tmp_path, picture, ca
     assert all(name in caplog.text for name in ("3 stills", "broken", "without", "unknown"))
 
 
+@pytest.mark.parametrize("damage", [b"\xff" * 8, b"\0" * 512])
+def test_a_damaged_header_in_the_middle_is_told(tmp_path, caplog, damage):
+    (shard,) = write_shards(tmp_path, "things", numbered(5))
+    with caplog.at_level(logging.WARNING, "streamdeblur"):
+        assert len(list(read_samples(shard))) == 5
+        assert not caplog.text
+        with shard.open("r+b") as file:
+            file.seek(2 * 2560)
+            file.write(damage)
+        assert [sample.key for sample in read_samples(shard)] == ["s000", "s001"]
+    assert f"{shard} is cut off or damaged" in caplog.text
+
+
+def test_a_shard_that_is_cut_off_between_two_samples_is_told(tmp_path, caplog):
+    (shard,) = write_shards(tmp_path, "things", numbered(5))
+    shard.write_bytes(shard.read_bytes()[: 3 * 2560])
+    with caplog.at_level(logging.WARNING, "streamdeblur"):
+        assert len(list(read_samples(shard, "bin"))) == 3
+    assert "cut off" in caplog.text
+
+
 def test_samples_are_read_no_faster_than_they_are_decoded(tmp_path):
     """All pictures of a large folder at once would not fit into memory."""
     read, ahead = [], []
