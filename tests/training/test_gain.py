@@ -7,12 +7,14 @@ import json
 import numpy as np
 import pytest
 
+from streamdeblur.deblurrer import FaceDeblurrer
 from streamdeblur.faces.gain import described
 from streamdeblur.faces.window import CROP_SIZE
 from streamdeblur.kernels.face_statistics import NAMES
+from streamdeblur.training.datasets.pictures import jpeg_bytes
 from streamdeblur.training.datasets.sequence_maker import SequenceMaker
 from streamdeblur.training.gain.fitting import CLEAR, MISSED, NOTHING, WASTED, estimates_of, fit, thresholds
-from streamdeblur.training.gain.measurement import FaceMaker, Measurements, measure, open_networks
+from streamdeblur.training.gain.measurement import FaceMaker, Measurements, measure, open_networks, read_or_measure
 from streamdeblur.training.gain.populations import POPULATIONS, SMALLEST_WINDOW, sample_side
 from streamdeblur.training.gain.report import shares, tables
 from support.media.motion import panned, steady
@@ -80,9 +82,7 @@ def test_what_is_measured_is_what_the_product_does(photograph, tmp_path):
     clip = panned(photograph, steady(1, 20), (300, 300))
     maker = FaceMaker([SequenceMaker([still], [clip], one.recipe, 0, memory=2) for one in POPULATIONS], seed=0)
     networks = open_networks([str(write_network(tmp_path / f"{kind}.onnx", kind)) for kind in ("slots", "invert")])
-    found = measure(networks, maker, 3)
-    found.save(tmp_path / "found.npz")
-    loaded = Measurements.load(tmp_path / "found.npz")
+    loaded = measure(networks, maker, 3)
     assert loaded.gains.shape == (2, 3)
     # the network that inverts is the one without a memory
     assert (loaded.gains[0] < -3).all()
@@ -92,4 +92,30 @@ def test_what_is_measured_is_what_the_product_does(photograph, tmp_path):
         assert np.array_equal(loaded.values[0, 0], described(exposures.blurry[-1], side))
     assert np.array_equal(measure(networks[:1], maker, 1).values[0, 0], loaded.values[0, 0])
     for network in networks:
+        network.close()
+
+
+def test_measurements_are_kept_for_the_same_networks_faces_and_numbers_alone(tmp_path, photograph):
+    faces, file = tmp_path / "faces", tmp_path / "found.npz"
+    faces.mkdir()
+    face = np.ascontiguousarray(photograph[284:540, 668:924])
+    (faces / "a.jpg").write_bytes(jpeg_bytes(face))
+    networks = open_networks([str(write_network(tmp_path / f"{kind}.onnx", kind)) for kind in ("slots", "invert")])
+    others = [FaceDeblurrer(network=write_network(tmp_path / "identity.onnx", "identity")), networks[1]]
+
+    def written_again(networks=networks, seed=0, count=1):
+        before = file.stat().st_ino if file.exists() else None
+        found = read_or_measure(file, networks, FaceMaker.open([faces], [], seed, memory=2), count)
+        assert found.gains.shape == (2, count)
+        return file.stat().st_ino != before
+
+    assert written_again()
+    assert not written_again()
+    assert written_again(networks=others)
+    assert written_again(seed=1)
+    assert written_again(seed=1, count=2)
+    assert not written_again(seed=1, count=2)
+    (faces / "a.jpg").write_bytes(jpeg_bytes(face[::-1]))
+    assert written_again(seed=1, count=2)
+    for network in (*networks, others[0]):
         network.close()

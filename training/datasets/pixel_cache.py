@@ -59,14 +59,18 @@ class CacheEntry:
 class PixelCache:
     """The decoded samples of one shard. Cheap to send to another process, which maps the same file."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, digest: str) -> None:
         """Map the file.
+
+        Args:
+            folder: Folder of the decoded samples.
+            digest: Digest of the shard that they were decoded from.
 
         Raises:
             FileNotFoundError: There is none.
             ValueError: The folder does not hold what `open_pixel_cache` writes.
         """
-        self._folder = folder
+        self._folder, self.digest = folder, digest
         try:
             listed = json.loads((folder / "index.json").read_text(encoding="utf-8"))
             self.entries = [CacheEntry(e["key"], int(e["offset"]), tuple(e["shape"]), dict(e["record"])) for e in listed]
@@ -77,8 +81,8 @@ class PixelCache:
         if self._pixels.dtype != np.uint8 or len(ends) < len(self.entries) or max(ends, default=0) > self._pixels.size:
             raise ValueError(f"{folder} is damaged: its pixels are not those of its index")
 
-    def __reduce__(self) -> tuple[type[PixelCache], tuple[Path]]:
-        return PixelCache, (self._folder,)
+    def __reduce__(self) -> tuple[type[PixelCache], tuple[Path, str]]:
+        return PixelCache, (self._folder, self.digest)
 
     def pixels(self, entry: CacheEntry) -> NDArray[np.uint8]:
         """Return a read-only view, uint8 of the entry's shape."""
@@ -107,7 +111,7 @@ def open_pixel_cache(
     folders += [cache] if cache else []
     for folder in folders:
         try:
-            return PixelCache(folder / title)
+            return PixelCache(folder / title, digest)
         except OSError:
             continue
         except ValueError:
@@ -115,7 +119,8 @@ def open_pixel_cache(
     for folder in folders:
         if _writable(folder):
             _remove_older(folder, name, kind)
-            return _make(folder, title, samples, kind)
+            _make(folder, title, samples, kind)
+            return PixelCache(folder / title, digest)
     raise OutputError("There is no folder for decoded frames. Set STREAMDEBLUR_CACHE to a folder that can be written.")
 
 
@@ -148,7 +153,7 @@ def _remove_older(folder: Path, name: str, kind: SampleKind) -> None:
             shutil.rmtree(older, ignore_errors=True)
 
 
-def _make(folder: Path, title: str, samples: Callable[[], Iterator[Sample]], kind: SampleKind) -> PixelCache:
+def _make(folder: Path, title: str, samples: Callable[[], Iterator[Sample]], kind: SampleKind) -> None:
     target = folder / title
     try:
         # what another process made meanwhile is not replaced: its files are the same
@@ -160,7 +165,6 @@ def _make(folder: Path, title: str, samples: Callable[[], Iterator[Sample]], kin
         if not (target / "index.json").is_file():
             reason = getattr(error, "strerror", None) or error
             raise OutputError(f"Cannot keep decoded frames in {folder}: {reason} Free some space.") from error
-    return PixelCache(target)
 
 
 def _decode(target: Path, samples: Callable[[], Iterator[Sample]], kind: SampleKind) -> list[CacheEntry]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
@@ -66,6 +67,11 @@ class Store(Sequence[Item], Generic[Item]):
     def identities(self) -> list[str]:
         """Identity of each entry; '' where it is not known."""
         return [str(record.get("identity") or "") for record in self.records]
+
+    @property
+    def digest(self) -> str:
+        """Tells what it holds: a digest of the content of its files, in their order, wherever they lie."""
+        return hashlib.sha256("".join(shard.digest for shard in self._shards).encode()).hexdigest()
 
 
 class Stills(Store[NDArray[np.uint8]]):

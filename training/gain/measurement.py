@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
@@ -16,8 +18,10 @@ from streamdeblur.errors import OptionError
 from streamdeblur.faces.gain import FACE_BEGIN, FACE_END, described
 from streamdeblur.faces.window import FaceWindow, RestoredCrop, crop, paste
 from streamdeblur.partial_file import PartialFile
+from streamdeblur.training.blur.averaging import FrameSequence
 from streamdeblur.training.blur.sequences import ExposureSequence
-from streamdeblur.training.datasets.pair_sources import open_sequence_maker
+from streamdeblur.training.datasets.pair_sources import Concatenation
+from streamdeblur.training.datasets.random_access import open_clips, open_stills
 from streamdeblur.training.datasets.sequence_maker import SequenceMaker
 from streamdeblur.training.gain.populations import POPULATIONS, sample_population, sample_side
 from streamdeblur.video.planes import array_planes
@@ -47,33 +51,50 @@ class Measurements:
     numbers: NDArray[np.int64]
     """Number of each face among those of its seed."""
 
-    def save(self, path: Path) -> None:
-        """Write a file of NumPy's."""
+    def save(self, path: Path, source: str) -> None:
+        """Write a file of NumPy's. `source` tells what was measured on what. Raises OutputError."""
         with PartialFile(path) as partial, partial.open("wb") as file:
-            np.savez(file, **vars(self))
+            np.savez(file, **vars(self), source=np.array(source))
 
     @classmethod
-    def load(cls, path: Path) -> Self:
-        """Read a file that `save` wrote."""
+    def load(cls, path: Path, source: str) -> Self | None:
+        """Read a file that `save` wrote; None where there is none of this source."""
+        if not path.exists():
+            return None
         with np.load(path, allow_pickle=False) as stored:
+            if "source" not in stored or str(stored["source"]) != source:
+                return None
             return cls(**{one.name: stored[one.name] for one in fields(cls)})
 
 
 class FaceMaker:
     """Makes face number n of the populations: the same for the same data and seed."""
 
-    def __init__(self, makers: Sequence[SequenceMaker], seed: int) -> None:
-        """`makers`: one for each of the `POPULATIONS`."""
-        self._makers, self._seed = makers, seed
+    def __init__(self, makers: Sequence[SequenceMaker], seed: int, digest: str = "") -> None:
+        """
+        Args:
+            makers: One for each of the `POPULATIONS`.
+            seed: Of all random numbers.
+            digest: Tells which faces they are made of, and how.
+        """
+        self._makers, self._seed, self.digest = makers, seed, digest
 
     @classmethod
     def open(cls, stills: Sequence[Path], clips: Sequence[Path], seed: int, memory: int) -> Self:
-        """Open data sets; see `open_sequence_maker`.
+        """Open data sets of stills and of clips, for sequences with this number of earlier exposures.
 
         Raises:
             InputError: A data set cannot be opened, or holds nothing.
         """
-        return cls([open_sequence_maker(stills, clips, one.recipe, seed, memory) for one in POPULATIONS], seed)
+        still_stores, clip_stores = [open_stills(path) for path in stills], [open_clips(path) for path in clips]
+        faces = Concatenation[Image](still_stores), Concatenation[FrameSequence](clip_stores)
+        made_of = [one.digest for one in still_stores] + [one.digest for one in clip_stores]
+        made_how = [(one.share, one.recipe.model_dump(mode="json")) for one in POPULATIONS]
+        return cls(
+            [SequenceMaker(*faces, one.recipe, seed, memory=memory) for one in POPULATIONS],
+            seed,
+            hashlib.sha256(json.dumps([made_of, made_how, seed, memory]).encode()).hexdigest(),
+        )
 
     def face(self, number: int) -> tuple[int, int, ExposureSequence]:
         """Return the number of the population, the side of the window in pixels, and the exposures."""
@@ -93,6 +114,31 @@ def open_networks(networks: Sequence[str]) -> list[FaceDeblurrer]:
     if sorted(bool(one.network.memory) for one in opened) != [False, True]:
         raise OptionError("The gain is estimated for two networks: one without a memory, and one with.")
     return sorted(opened, key=lambda one: one.network.memory)
+
+
+def read_or_measure(file: Path, networks: Sequence[FaceDeblurrer], maker: FaceMaker, count: int) -> Measurements:
+    """Read what the same networks gained on the same faces before; otherwise measure and keep it.
+
+    Args:
+        file: Where it is kept.
+        networks: As `open_networks` returns them.
+        maker: Makes the faces.
+        count: Number of faces.
+
+    Raises:
+        EngineError: The engine failed.
+        OutputError: The file cannot be written.
+    """
+    digests = [hashlib.sha256(one.network.model).hexdigest() for one in networks]
+    source = json.dumps({"networks": digests, "faces": maker.digest, "count": count})
+    kept = Measurements.load(file, source)
+    if kept is not None:
+        return kept
+    if file.exists():
+        logger.info("%s was measured with other networks, data, numbers or seeds, and is measured anew.", file)
+    measured = measure(networks, maker, count)
+    measured.save(file, source)
+    return measured
 
 
 def measure(networks: Sequence[FaceDeblurrer], maker: FaceMaker, count: int) -> Measurements:

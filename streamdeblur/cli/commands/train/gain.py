@@ -39,23 +39,20 @@ def command(
     with handle_errors():
         with needs_extra("train", "Fitting"):
             from streamdeblur.training.gain.fitting import fit
-            from streamdeblur.training.gain.measurement import FaceMaker, Measurements, measure, open_networks
+            from streamdeblur.training.gain.measurement import FaceMaker, open_networks, read_or_measure
             from streamdeblur.training.gain.report import tables
         from streamdeblur.faces.gain import FITTED
+        from streamdeblur.files import make_folder
         from streamdeblur.partial_file import write_file
 
-        def faces_of(name: str, stills: list[Path], clips: list[Path], count: int) -> Measurements:
-            file = out / f"{name}.npz"
-            if not file.exists():
-                networks = open_networks(network)
-                maker = FaceMaker.open(stills, clips, seed, networks[-1].network.memory)
-                measured = measure(networks, maker, count)
-                out.mkdir(parents=True, exist_ok=True)
-                measured.save(file)
-            return Measurements.load(file)
-
-        fitted = fit(faces_of("fitted_to", stills, clips, faces), seed)
+        # what cannot be opened is said before anything is measured
+        networks = open_networks(network)
+        memory = networks[-1].network.memory
+        known = FaceMaker.open(stills, clips, seed, memory)
+        others = FaceMaker.open([held_out_stills], [held_out_clips], seed, memory)
+        make_folder(out)
+        fitted = fit(read_or_measure(out / "fitted_to.npz", networks, known, faces), seed)
         write_file(out / FITTED, json.dumps(fitted) + "\n")
-        for line in tables(fitted, faces_of("held_out", [held_out_stills], [held_out_clips], held_out_faces)):
+        for line in tables(fitted, read_or_measure(out / "held_out.npz", networks, others, held_out_faces)):
             typer.echo(line)
         logger.info("%s is what streamdeblur/weights/%s of a release is made of.", out / FITTED, FITTED)
