@@ -33,7 +33,9 @@ Decay = Annotated[float, Field(ge=0, lt=1)]
 LossWeight = Annotated[float, Field(ge=0, le=1e9)]
 CropSide = Annotated[int, Field(ge=64, le=256, multiple_of=16)]
 Share = Annotated[float, Field(gt=0, le=1e9)]
-Precision = Literal["32-true", "bf16-mixed", "16-mixed"]
+Precision = Literal["32-true", "bf16-mixed"]
+"""Not 16-mixed: its scale of the losses would change between two optimisers of a step, before gradients are clipped, and with
+each resumption."""
 
 
 class OptimiserSettings(Settings):

@@ -50,6 +50,11 @@ def test_crops_of_impossible_sizes_are_refused(tmp_path, sides):
         load(tmp_path, f"base: lite\ncgan: {{face_crops: {sides}}}\n")
 
 
+def test_a_precision_that_scales_losses_is_refused_with_those_that_there_are(tmp_path):
+    with pytest.raises(OptionError, match=r"precision: must be one of 32-true, bf16-mixed"):
+        load(tmp_path, "base: lite\ncgan:\n  precision: 16-mixed\n")
+
+
 def test_of_several_bases_each_changes_those_before_it(tmp_path):
     (tmp_path / "wide.yaml").write_text("network: {generator: {widths: [48, 80, 144]}}\ncgan: {batch: 4}\n")
     mine = load(tmp_path, f"base: [lite, {tmp_path / 'wide.yaml'}]\ncgan: {{batch: 2}}\n")
