@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -107,16 +108,17 @@ def _range(extremes: Sequence[tuple[float, float]]) -> tuple[float, float]:
 
 
 def loss_of(model: onnx.ModelProto, ranges: Ranges, examples: Sequence[Example], reference: Sequence[float]) -> float:
-    """Return the mean loss of PSNR in dB in eight bits, against the PSNR of each example without."""
-    return float(np.mean(np.subtract(reference, psnr_of(in_eight_bits(model, ranges), examples))))
+    """Return the mean loss of PSNR in dB in eight bits, against the PSNR of each example without; infinite where one is NaN."""
+    loss = float(np.mean(np.subtract(reference, psnr_of(in_eight_bits(model, ranges), examples))))
+    return math.inf if math.isnan(loss) else loss
 
 
 def psnr_of(model: onnx.ModelProto, examples: Sequence[Example]) -> list[float]:
-    """Return the PSNR in dB of what a network restores of each example."""
+    """Return the PSNR in dB of what a network restores of each example; NaN where that is not finite."""
     session = open_on_cpu(model.SerializeToString())
     restored = (session.run(["restored"], example.inputs)[0].clip(0.0, 1.0) for example in examples)
     errors = (np.square(image - example.sharp).mean() for image, example in zip(restored, examples, strict=True))
-    return [float(-10.0 * np.log10(max(1e-8, error))) for error in errors]
+    return [float(-10.0 * np.log10(np.maximum(1e-8, error))) for error in errors]
 
 
 def without_sensitive(model: onnx.ModelProto, ranges: Ranges, examples: Sequence[Example]) -> Ranges:

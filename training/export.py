@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import logging
+import math
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -74,7 +75,7 @@ def export(
 
     Raises:
         InputError: `run` is not the folder of a run, or the card cannot be read.
-        NetworkError: ONNX Runtime's output differs from torch's; nothing was written.
+        NetworkError: ONNX Runtime's output differs from torch's, or one of them is not finite; nothing was written.
         OutputError: `out` cannot be written, or is a file of the run or the card.
     """
     refuse_inputs(out, run / CHECKPOINT, run / CONFIG, *([card] if card else []))
@@ -96,7 +97,9 @@ def export(
         content = model.SerializeToString()
         if precision == "fp16":
             content = compute_in_half(content)
-        difference = max(_difference(network, content), *(_difference(network, content, size) for size in sizes), 0.0)
+        difference = max(_difference(network, content, size) for size in (CROP_SIZE, *sizes))
+        if math.isinf(difference):
+            raise NetworkError(f"The network, or its export in {precision}, returns what is not finite; nothing was written.")
         if not difference <= TOLERANCE[precision]:
             raise NetworkError(f"The exported network differs from the trained one by {difference:.2g}; nothing was written.")
         with writing(out):
@@ -266,17 +269,21 @@ def store_at_half_precision(model: onnx.ModelProto) -> None:
     model.graph.node.extend([*casts, *rest])
 
 
-def _difference(network: Exportable, content: bytes, size: int = CROP_SIZE) -> float:
-    """The largest difference between the outputs of ONNX Runtime and of torch for crops of a size, in batches of one and two."""
+def _difference(network: Exportable, content: bytes, size: int) -> float:
+    """The largest difference between the outputs of ONNX Runtime and of torch for crops of a size, in batches of one and two.
+
+    Infinite where one of them is not finite.
+    """
     logging.getLogger("onnxruntime").setLevel(logging.ERROR)
     if size != CROP_SIZE:
         content = for_crops_of(onnx.load_model_from_string(content), size).SerializeToString()
     session = open_on_cpu(content)
     random = torch.Generator().manual_seed(0)
-    largest = 0.0
+    differences = []
     for count in (1, 2):
         inputs = _example(network, count, size, random)
         images = session.run(None, {name: tensor.numpy() for name, tensor in inputs.items()})
-        for image, expected in zip(images, network(*inputs.values()), strict=True):
-            largest = max(largest, float(np.abs(image - expected.numpy()).max()))
-    return largest
+        differences += [np.abs(a - b.numpy()).max() for a, b in zip(images, network(*inputs.values()), strict=True)]
+    # max() of Python would pass over NaN
+    largest = float(np.max(differences))
+    return largest if math.isfinite(largest) else math.inf

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from functools import lru_cache
 
 import numpy as np
@@ -12,11 +13,13 @@ import pytest
 import torch
 
 from streamdeblur import FaceDeblurrer
-from streamdeblur.errors import OutputError
+from streamdeblur.errors import NetworkError, OutputError
 from streamdeblur.network import Network
 from streamdeblur.training.cgan import train_cgan
+from streamdeblur.training.checkpoint import read_checkpoint, write_checkpoint
 from streamdeblur.training.export import export, open_trained
-from streamdeblur.training.weights import read_exported_weights
+from streamdeblur.training.run import CHECKPOINT
+from streamdeblur.training.weights import averaged_weights, read_exported_weights
 from support.models.trainings import TINY_LITE, TINY_PAPER, data_for, load, train_both_steps
 
 
@@ -48,6 +51,17 @@ def test_the_graph_computes_what_torch_does(run, exports, precision, tolerance):
     assert [output.name for output in session.get_outputs()] == ["restored", "coarse"]
     for image, expected in zip(session.run(None, {"blurry": blurry}), network(torch.from_numpy(blurry)), strict=True):
         assert np.abs(image - expected.numpy()).max() < tolerance
+
+
+def test_a_network_that_returns_nan_is_not_exported(run, tmp_path):
+    state = read_checkpoint(run / CHECKPOINT)
+    for weights in averaged_weights(state).values():
+        weights[...] = torch.nan
+    damaged = shutil.copytree(run, tmp_path / "run")
+    write_checkpoint(damaged / CHECKPOINT, state)
+    with pytest.raises(NetworkError, match="not finite; nothing was written"):
+        export(damaged, tmp_path / "nan.onnx")
+    assert not (tmp_path / "nan.onnx").exists()
 
 
 def test_the_graph_has_no_parts_that_only_training_uses(exports):
