@@ -234,12 +234,14 @@ class PartialFile(Temporary):
 
 
 def write_file(target: str | Path, content: bytes | str) -> None:
-    """Write a whole file, text as UTF-8; what stood there before is replaced only when the new content is on the disk.
+    """Write a whole file; what stood there before is replaced only when the new content is on the disk.
+
+    Text is written as UTF-8; bytes of file names in it that are none become escapes.
 
     Raises:
         OutputError: The file cannot be written; what stood there before is intact.
     """
-    data = content.encode() if isinstance(content, str) else content
+    data = content.encode("utf-8", "backslashreplace") if isinstance(content, str) else content
     with PartialFile(target) as path, writing(target):
         path.write_bytes(data)
 

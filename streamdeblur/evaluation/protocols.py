@@ -282,7 +282,7 @@ def _compared_groups(comparisons: Sequence[Comparison]) -> list[str]:
 
 def _random_key(seed: int) -> Callable[[str], bytes]:
     """A random sort key for every name, independent of all other names."""
-    return lambda name: hashlib.sha256(f"{seed}\0{name}".encode()).digest()
+    return lambda name: hashlib.sha256(f"{seed}\0{name}".encode("utf-8", "surrogatepass")).digest()
 
 
 def comparisons_of(data: DataSet, cases: Sequence[Case]) -> list[Comparison]:

@@ -41,7 +41,7 @@ class PageReport:
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         if kind is None:
-            self._path.write_text(self._page(), encoding="utf-8")
+            self._path.write_text(self._page(), encoding="utf-8", errors="backslashreplace")
 
     def add(
         self, frame: int, time: float, planes: Planes, faces: Sequence[FaceDecision], blur_after: Callable[[FaceDecision], float]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 from pathlib import Path
 
 import cv2
@@ -11,13 +12,18 @@ import pytest
 
 from streamdeblur.errors import InputError
 from streamdeblur.evaluation.cases import Comparison
+from streamdeblur.evaluation.methods.per_face import files_digest
+from streamdeblur.evaluation.protocols import BlurProtocol
 from streamdeblur.evaluation.sources import open_data
 from streamdeblur.evaluation.sources.pictures import read_face, read_picture
+from streamdeblur.partial_file import write_file
 from streamdeblur.training.datasets.face_detection import redetect, shared_detector
 from streamdeblur.training.datasets.options import StillsOptions
+from streamdeblur.training.datasets.pictures import png_bytes
 from streamdeblur.training.datasets.stills import build_stills
 from support.media.datasets import PLACES
 from support.metrics import psnr
+from support.names import need_name
 
 SHARED = Path(__file__).parents[3] / "shared" / "data"
 FACE = 256 / 1.7
@@ -87,6 +93,19 @@ def test_a_sharp_reference_is_no_test_picture(tmp_path, faces):
     other, walk = open_data(tmp_path).stills
     assert np.array_equal(walk.reference.open().crop, faces[1])
     assert other.reference is None
+
+
+def test_a_person_whose_folder_has_a_name_that_is_no_utf8_is_evaluated(tmp_path, faces):
+    need_name(tmp_path / os.fsdecode(b"a\xff"))
+    path = tmp_path / "in" / os.fsdecode(b"a\xff") / os.fsdecode(b"\xe9.png")
+    path.parent.mkdir(parents=True)
+    path.write_bytes(png_bytes(faces[0]))
+    (case,) = BlurProtocol.parse("synthetic").cases(open_data(tmp_path / "in"), 1, 0)
+    assert case.identity == "a\udcff"
+    # a report with such a name, and a method that reads a folder of such files
+    write_file(tmp_path / "report.md", f"| {case.identity} |")
+    assert (tmp_path / "report.md").read_text(encoding="utf-8") == r"| a\udcff |"
+    assert files_digest([path]) != files_digest([path.rename(tmp_path / "b.png")])
 
 
 def test_of_a_photograph_the_largest_face_is_taken(tmp_path, photograph):

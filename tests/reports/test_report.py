@@ -111,12 +111,13 @@ def test_a_page_about_many_people_shows_those_who_are_seen_longest(tmp_path, fac
     def seen(track):
         return FaceDecision(track, (150, 100, 250, 200), window, "not chosen")
 
-    with PageReport(path, "<crowd>.mp4") as report:
+    # the name ends in a byte that is no UTF-8
+    with PageReport(path, "<crowd>.mp4\udcff") as report:
         for frame in range(3 * MOST_TRACKS):
             report.add(frame, float(frame), planes, [seen(1), seen(frame + 2)], lambda face: 0.5)
         assert len(report._tracks) <= 2 * MOST_TRACKS
-    text = path.read_text()
-    assert "Faces of &lt;crowd&gt;.mp4" in text
+    text = path.read_text(encoding="utf-8")
+    assert r"Faces of &lt;crowd&gt;.mp4\udcff" in text
     assert text.count("<h2>Track ") == MOST_TRACKS
     assert f"{3 * MOST_TRACKS + 1 - MOST_TRACKS} shorter tracks are not shown." in text
     assert text.index("Track 1<") < text.index("Track 2<")

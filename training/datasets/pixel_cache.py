@@ -133,7 +133,7 @@ def digest_of(files: Sequence[Path], *, root: Path | None = None) -> str:
                 content = hashlib.file_digest(stream, "sha256").digest()
         except OSError as error:
             raise InputError(f"Cannot read {file}: {error.strerror}.") from None
-        digest.update(content + (f"{file.relative_to(root)}\0".encode() if root else b""))
+        digest.update(content + (f"{file.relative_to(root)}\0".encode("utf-8", "surrogatepass") if root else b""))
     return digest.hexdigest()
 
 

@@ -63,8 +63,10 @@ class Sample:
 
 
 def json_bytes(record: Mapping[str, Any]) -> bytes:
-    """Encode a record as JSON, the same bytes for the same content."""
-    return (json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n").encode()
+    """Encode a record as JSON in UTF-8, the same bytes for the same content."""
+    text = json.dumps(record, sort_keys=True, separators=(",", ":"), ensure_ascii=False) + "\n"
+    # what stands for the bytes of a file name that is not UTF-8 becomes an escape of JSON
+    return text.encode("utf-8", "backslashreplace")
 
 
 class TarFile:

@@ -14,7 +14,7 @@ SPLITS: tuple[Split, ...] = ("train", "test")
 
 def split_of(name: str, held_out: float) -> Split:
     """Return the split of a person: `test` for a fraction `held_out` of all names, by a hash, so that it never changes."""
-    place = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8]) / 2**64
+    place = int.from_bytes(hashlib.sha256(name.encode("utf-8", "surrogatepass")).digest()[:8]) / 2**64
     return "test" if place < held_out else "train"
 
 

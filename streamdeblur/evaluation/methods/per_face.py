@@ -65,7 +65,8 @@ def files_digest(files: Iterable[Path]) -> str:
     digest = hashlib.sha256()
     for file in files:
         try:
-            digest.update(f"{file.name} {hashlib.sha256(file.read_bytes()).hexdigest()}\n".encode())
+            content = hashlib.sha256(file.read_bytes()).hexdigest()
+            digest.update(f"{file.name} {content}\n".encode("utf-8", "surrogatepass"))
         except OSError as error:
             raise MethodError(f"Cannot read {file}: {error.strerror}.") from None
     return digest.hexdigest()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 
@@ -15,12 +16,14 @@ from streamdeblur.folder_lock import folder_held
 from streamdeblur.training.datasets.duplicates import DISTANCE, DuplicateFinder, perceptual_hash
 from streamdeblur.training.datasets.identities import Identities
 from streamdeblur.training.datasets.options import StillsOptions
+from streamdeblur.training.datasets.pictures import png_bytes
 from streamdeblur.training.datasets.random_access import open_stills
 from streamdeblur.training.datasets.splits import split_of
 from streamdeblur.training.datasets.stills import build_stills
 from support.cli import start
 from support.media.datasets import PLACES
 from support.metrics import psnr
+from support.names import need_name
 
 
 def around(photograph, name, size=320):
@@ -105,6 +108,24 @@ def test_crops_are_taken_as_they_are(tmp_path, photograph):
     assert stills.identities == ["one", "one", "cleo", "dora"]
     assert [source["file"] for source in summary["sources"] if source["problem"]] == ["small.png"]
     assert psnr(stills[0], around(photograph, "anna", 256)) > 45
+
+
+def test_a_name_that_is_no_utf8_is_a_name_like_others(tmp_path, photograph):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    names = [os.fsdecode(name) for name in (b"a\xff.png", "\u00e9.png".encode())]
+    for name, person in zip(names, PLACES, strict=False):
+        need_name(folder / name)
+        (folder / name).write_bytes(png_bytes(around(photograph, person, 256)))
+    summary = build_stills(folder, tmp_path / "out", StillsOptions(cropped=True, held_out=0))
+    assert [source["file"] for source in summary["sources"]] == names
+    written = (tmp_path / "out" / "dataset.json").read_text(encoding="utf-8")
+    assert '"file":"a\\udcff.png"' in written
+    assert '"file":"\u00e9.png"' in written
+    assert build_stills(folder, tmp_path / "out", StillsOptions(cropped=True, held_out=0)) == summary
+    assert open_stills(tmp_path / "out").identities == [name.removesuffix(".png") for name in names]
+    assert len(open_stills(folder)) == 2
+    assert split_of(names[0], held_out=1.0) == "test"
 
 
 def test_no_person_is_on_both_sides(tmp_path, photograph):
