@@ -7,7 +7,7 @@ import hashlib
 import io
 from abc import abstractmethod
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Generic, Self, TypeVar, overload
@@ -143,19 +143,20 @@ def open_stills(path: str | Path) -> Stills:
     """Open the stills that ``streamdeblur dataset stills`` wrote, or a folder of square face crops (JPEG, PNG, WebP, BMP).
 
     A CSV beside such a folder, under its name (``faces/`` and ``faces.csv``), may give identity and sharpness: columns
-    file, identity, sharpness. Pictures of another size than 256 x 256 are cut to their central square and resized.
+    file, identity, sharpness. Pictures of another size than 256 x 256 are cut to their central square and resized. Hidden files
+    are left out.
 
     Raises:
-        InputError: There is nothing to open, or no entry can be used.
+        InputError: There is nothing to open, no entry can be used, or the CSV cannot be read.
         OutputError: There is no folder for the decoded pictures.
     """
     folder = Path(path)
     kind = SampleKind("stills", lambda sample, record: (CROP_SIZE, CROP_SIZE, 3), _decode_still)
-    pictures = sorted(p for p in folder.iterdir() if p.suffix.lower() in PICTURES) if folder.is_dir() else []
+    pictures = _pictures_in(folder) if folder.is_dir() else []
     if pictures:
         digest = digest_of([*pictures, *_table(folder)], root=folder.parent)
-        samples = partial(_pictures, folder, pictures)
-        return _checked(Stills([open_pixel_cache(folder.name, digest, None, samples, kind)]), folder, "stills")
+        samples, of_folder = partial(_samples_of, folder, pictures), replace(kind, name="pictures")
+        return _checked(Stills([open_pixel_cache(folder.name, digest, None, samples, of_folder)]), folder, "stills")
     return _checked(Stills(_open(folder, kind)), folder, "stills")
 
 
@@ -236,17 +237,39 @@ def _table(folder: Path) -> list[Path]:
     return [table] if table.is_file() else []
 
 
-def _pictures(folder: Path, pictures: Sequence[Path]) -> Iterator[Sample]:
-    """Read a folder of pictures as samples."""
-    known: dict[str, dict[str, str]] = {}
-    for table in _table(folder):
-        with table.open(newline="", encoding="utf-8") as lines:
-            known = {row.get("file", ""): row for row in csv.DictReader(lines)}
-    for picture in pictures:
-        row = known.get(picture.name, {})
-        record: dict[str, Any] = {"source": picture.name, "identity": row.get("identity", "")}
-        if row.get("sharpness"):
-            record["sharpness"] = float(row["sharpness"])
-        # two pictures may differ in their suffix alone
-        key = picture.name.replace(".", "_")
+def _pictures_in(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.iterdir() if file.suffix.lower() in PICTURES and not file.name.startswith("."))
+
+
+def _samples_of(folder: Path, pictures: Sequence[Path]) -> Iterator[Sample]:
+    """Read a folder of pictures as samples. Raises InputError where the table beside it cannot be read."""
+    about = {file: row for table in _table(folder) for file, row in _read_table(table).items()}
+    for number, picture in enumerate(pictures):
+        record = {"source": picture.name, "identity": "", **about.get(picture.name, {})}
+        # a number tells names that differ in their dots alone
+        key = f"{number:06d}_{picture.name.replace('.', '_')}"
         yield Sample(key, {picture.suffix[1:].lower(): picture.read_bytes(), "json": json_bytes(record)})
+
+
+def _read_table(table: Path) -> dict[str, dict[str, Any]]:
+    """Read what a table tells of pictures, by their names: identity, and sharpness where it is given."""
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as lines:
+            reader = csv.DictReader(lines)
+            if "file" not in (reader.fieldnames or ()):
+                raise InputError(f"{table} lacks the column file: it needs file, and identity or sharpness.")
+            return {row["file"]: _described(row, table) for row in reader}
+    except OSError as error:
+        raise InputError(f"Cannot read {table}: {error.strerror}.") from None
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"{table} is not a CSV file: {error}.") from None
+
+
+def _described(row: dict[str, str], table: Path) -> dict[str, Any]:
+    record: dict[str, Any] = {"identity": (row.get("identity") or "").strip()}
+    if row.get("sharpness"):
+        try:
+            record["sharpness"] = float(row["sharpness"])
+        except ValueError:
+            raise InputError(f"{table}: the sharpness of {row['file']} is no number (got '{row['sharpness']}').") from None
+    return record

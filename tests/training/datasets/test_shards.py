@@ -211,6 +211,37 @@ def test_a_folder_of_pictures_with_a_table_beside_it(tmp_path, picture):
     assert sorted(path.name for path in folder.iterdir()) == ["a.png", "b.png"]
 
 
+def test_pictures_of_a_folder_are_told_apart_and_hidden_files_left_out(tmp_path, picture):
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    names = ["__a.png", "a.b.png", "a_b.png"]
+    for n, name in enumerate(names):
+        (folder / name).write_bytes(png_bytes(picture + np.uint8(n)))
+    (folder / "._a.b.png").write_bytes(b"what macOS keeps beside files on other disks")
+    # as spreadsheets write it, with a byte order mark
+    (tmp_path / "faces.csv").write_text("file,identity\na.b.png,anna\na_b.png,bert\n", encoding="utf-8-sig")
+    stills = open_stills(folder)
+    assert [record["source"] for record in stills.records] == names
+    assert stills.identities == ["", "anna", "bert"]
+    assert [int(still[0, 0, 0]) - int(picture[0, 0, 0]) for still in stills] == [0, 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("table", "words"),
+    [
+        (b"name,identity\na.png,anna\n", "lacks the column file"),
+        (b"file,sharpness\na.png,high\n", "the sharpness of a.png is no number"),
+        (b"file,identity\na.png,Ren\xe9\n", "is not a CSV file"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_said_to_be(tmp_path, picture, table, words):
+    (tmp_path / "faces").mkdir()
+    (tmp_path / "faces" / "a.png").write_bytes(png_bytes(picture))
+    (tmp_path / "faces.csv").write_bytes(table)
+    with pytest.raises(InputError, match=rf"faces\.csv.*{words}"):
+        open_stills(tmp_path / "faces")
+
+
 @pytest.mark.parametrize("opened", [open_stills, open_clips, open_pairs])
 def test_nothing_to_open_is_said_with_what_to_do(tmp_path, opened):
     with pytest.raises(InputError, match="streamdeblur dataset"):
