@@ -214,6 +214,23 @@ def test_pairs_as_a_table(tmp_path, faces):
     assert {still.name for still in data.stills} == {"Bo_0001", "Bo_0003", "Ann_Lee_0001"}
 
 
+def test_pictures_of_a_table_are_found_by_their_paths(tmp_path, faces, caplog):
+    """Each person has a picture of the same name."""
+    for person, face in zip(("ann", "bo"), faces, strict=False):
+        write(tmp_path / person / "1.png", face)
+        write(tmp_path / person / f"{person} 2.png", face)
+    (tmp_path / "pairs.csv").write_text(
+        "fold,a,b,same\n1,ann/1.png,bo/1.png,0\n2,ann 2.png,data/bo/bo 2.png,0\n3,1.png,ann/3.png,1\n"
+    )
+    with caplog.at_level(logging.WARNING):
+        data = open_data(tmp_path)
+    assert data.comparisons == [Comparison(1, "ann/1", "bo/1", False), Comparison(2, "ann-2", "data/bo/bo-2", False)]
+    ann, bo = (still.open().crop for still in data.stills[:2])
+    assert psnr(ann, data.stills[2].open().crop) > 60
+    assert psnr(ann, bo) < 30
+    assert "1.png: several pictures of this name (ann/1.png, bo/1.png); ann/3.png: no picture of this name" in caplog.text
+
+
 @pytest.mark.parametrize("text", ["", "one two\n", "1\t2\nBo\t1\t3\n", "1\t1\nBo\t1\n", "1\t1\nBo\t1\t3\nBo\tx\tAnn_Lee\t1\n"])
 def test_a_damaged_list_of_pairs_is_refused(tmp_path, faces, text):
     write_people(tmp_path, faces, flat=True)
