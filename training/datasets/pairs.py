@@ -23,7 +23,7 @@ from streamdeblur.training.datasets.dataset_assembly import BuildArguments, make
 from streamdeblur.training.datasets.part_tasks import PartTask
 from streamdeblur.training.datasets.pictures import png_bytes
 from streamdeblur.training.datasets.random_access import Clips, StoredClip, open_clips
-from streamdeblur.training.datasets.recipe import Recipe
+from streamdeblur.training.datasets.recipe import Recipe, fitted_responses
 from streamdeblur.training.datasets.shards import Sample, json_bytes
 from streamdeblur.training.datasets.source_files import SourceFile, sources_sample
 from streamdeblur.training.datasets.splits import SPLITS, Split, split_folders
@@ -71,14 +71,15 @@ def build_pairs(
     options = options or PairOptions()
     for response in options.recipe.responses:
         open_response(response)
+    fitted = fitted_responses(options.recipe)
     tasks = []
     for split, folder in split_folders(clips).items():
-        store = _clips(folder)
+        store = open_clips(folder)
         for number, (key, record) in enumerate(zip(store.keys, store.records, strict=True)):
-            depends_on = {"clip": record, "split": split, "options": options.model_dump(mode="json")}
+            depends_on = {"clip": record, "split": split, "options": options.model_dump(mode="json"), **fitted}
             part = hashlib.sha256(json_bytes(depends_on)).hexdigest()[:32]
             name = f"{split}/{key}"
-            work = partial(pairs_of_clip, folder, number, key, name, options)
+            work = partial(pairs_of_clip, folder, store.digest, number, key, name, options)
             tasks.append(PartTask(part, name, work, partial(_failed, name)))
     return make_data_set(out, "pairs", tasks, split=_split_of_name, settings={}, **build)
 
@@ -92,14 +93,14 @@ def _failed(name: str, problem: str) -> list[Sample]:
 
 
 @lru_cache(maxsize=2)
-def _clips(folder: Path) -> Clips:
-    """Open the clips once per process."""
+def _clips(folder: Path, digest: str) -> Clips:
+    """Open the clips once per process and `digest`, which tells data sets of the same name apart."""
     return open_clips(folder)
 
 
-def pairs_of_clip(folder: Path, number: int, key: str, name: str, options: PairOptions) -> Iterator[Sample]:
-    """Make the part of one clip: its pairs by each scheme, forward and then in reverse."""
-    clip = _clips(folder)[number]
+def pairs_of_clip(folder: Path, digest: str, number: int, key: str, name: str, options: PairOptions) -> Iterator[Sample]:
+    """Make the part of one clip of the data set with this digest: its pairs by each scheme, forward and then in reverse."""
+    clip = _clips(folder, digest)[number]
     source = SourceFile(name, sha256=name, person=clip.identity)
     # the clips take the recipe's camera responses in turn
     name_of_response = options.recipe.responses[number % len(options.recipe.responses)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, field_validator
@@ -11,6 +12,7 @@ from streamdeblur.training.blur.scheme import LONGEST, SPELLINGS, Accepts, BlurS
 from streamdeblur.training.blur.sensor import Sensor
 from streamdeblur.training.blur.stop_rules import StopRules
 from streamdeblur.training.blur.trajectories import SIZE
+from streamdeblur.training.datasets.pixel_cache import digest_of
 
 Spread = Literal["log-uniform", "uniform"]
 
@@ -105,3 +107,12 @@ class Recipe(Settings):
         if not all(map(is_odd_length, value)):
             raise ValueError("lengths are odd numbers of frames, 3 or more")
         return value
+
+
+def fitted_responses(recipe: Recipe) -> dict[str, str]:
+    """Return the digests of the files of fitted responses, by their names: what pairs depend on besides the settings.
+
+    Raises:
+        InputError: One cannot be read.
+    """
+    return {name: digest_of([Path(name.partition(":")[2])]) for name in recipe.responses if name.startswith("fitted:")}

@@ -16,7 +16,7 @@ from streamdeblur.training.datasets.pair_maker import PairMaker
 from streamdeblur.training.datasets.pairs import pair_sample
 from streamdeblur.training.datasets.part_tasks import PartTask
 from streamdeblur.training.datasets.random_access import open_clips, open_stills
-from streamdeblur.training.datasets.recipe import Recipe
+from streamdeblur.training.datasets.recipe import Recipe, fitted_responses
 from streamdeblur.training.datasets.shards import Sample, json_bytes
 from streamdeblur.training.datasets.source_files import SourceFile, sources_sample
 from streamdeblur.training.datasets.splits import Split
@@ -58,13 +58,14 @@ def build_sampled_pairs(
     if stills is None and clips is None:
         raise InputError("Pairs are made of stills or clips: give one of them.")
     recipe = recipe or Recipe()
-    contents = [open_stills(stills).keys if stills else [], open_clips(clips).keys if clips else []]
+    contents = (open_stills(stills).digest if stills else "", open_clips(clips).digest if clips else "")
+    content = json_bytes({"data": contents, "responses": fitted_responses(recipe)}).decode()
     tasks = []
     for begin in range(0, count, CHUNK):
         numbers = range(begin, min(begin + CHUNK, count))
-        depends_on = [contents, recipe.model_dump(mode="json"), seed, begin, numbers.stop]
+        depends_on = [content, recipe.model_dump(mode="json"), seed, begin, numbers.stop]
         part = hashlib.sha256(json_bytes({"pairs": depends_on})).hexdigest()[:32]
-        work = partial(sample_pairs, stills, clips, recipe, seed, numbers)
+        work = partial(sample_pairs, stills, clips, recipe, seed, content, numbers)
         tasks.append(PartTask(part, f"{numbers.stop} of {count} pairs", work, partial(_failed, numbers)))
     return make_data_set(out, "pairs", tasks, split=lambda source: split, settings={"split": split}, **build)
 
@@ -75,15 +76,17 @@ def _failed(numbers: Sequence[int], problem: str) -> list[Sample]:
 
 
 @lru_cache(maxsize=1)
-def _maker(stills: Path | None, clips: Path | None, recipe: str, seed: int) -> PairMaker:
-    """Open the pair maker once per process."""
+def _maker(stills: Path | None, clips: Path | None, recipe: str, seed: int, content: str) -> PairMaker:
+    """Open the pair maker once per process and `content`, which tells files of the same names apart."""
     opened_clips: Sequence[FrameSequence] = open_clips(clips) if clips else []
     return PairMaker(open_stills(stills) if stills else [], opened_clips, Recipe.model_validate_json(recipe), seed)
 
 
-def sample_pairs(stills: Path | None, clips: Path | None, recipe: Recipe, seed: int, numbers: Sequence[int]) -> Iterator[Sample]:
-    """Make the part of the pairs of these numbers."""
-    maker = _maker(stills, clips, recipe.model_dump_json(), seed)
+def sample_pairs(
+    stills: Path | None, clips: Path | None, recipe: Recipe, seed: int, content: str, numbers: Sequence[int]
+) -> Iterator[Sample]:
+    """Make the part of the pairs of these numbers; `content` tells files of the same names apart."""
+    maker = _maker(stills, clips, recipe.model_dump_json(), seed, content)
     name = f"pairs {numbers[0]} to {numbers[-1]}"
     source = SourceFile(name, sha256=name)
     for number in numbers:

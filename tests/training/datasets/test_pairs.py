@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 
 from streamdeblur.cli.commands.dataset.pairs import recipe_of
-from streamdeblur.errors import InputError
+from streamdeblur.errors import InputError, OutputError
+from streamdeblur.training.blur.response import gamma, srgb
 from streamdeblur.training.blur.reverse import SAME_BLUR_DB
 from streamdeblur.training.datasets.pair_maker import PairMaker
 from streamdeblur.training.datasets.pairs import PairOptions, build_pairs
+from streamdeblur.training.datasets.pictures import png_bytes
 from streamdeblur.training.datasets.random_access import open_clips, open_pairs
 from streamdeblur.training.datasets.recipe import Recipe
 from streamdeblur.training.datasets.sampled_pairs import build_sampled_pairs
@@ -125,6 +127,40 @@ def test_sampled_pairs_are_those_of_a_training(tmp_path, built):
         assert record["scheme"] == expected.record["scheme"]
     with pytest.raises(InputError, match="stills or clips"):
         build_sampled_pairs(None, None, tmp_path / "none", 3)
+
+
+def test_pairs_of_other_files_are_not_taken_for_those_that_are_there(tmp_path, photograph):
+    """The names of the pictures, of their folder, and of the response stay the same."""
+    folder = tmp_path / "faces"
+    folder.mkdir()
+    srgb().save(tmp_path / "camera.json")
+    recipe = Recipe(responses=(f"fitted:{tmp_path / 'camera.json'}",))
+
+    def draw(**build):
+        return build_sampled_pairs(folder, None, tmp_path / "out", 1, recipe, **build)
+
+    (folder / "a.png").write_bytes(png_bytes(photograph[280:536, 668:924]))
+    assert draw() == draw()
+    before = (tmp_path / "out" / "train" / "pairs-00000.tar").read_bytes()
+    (folder / "a.png").write_bytes(png_bytes(photograph[280:536, 924:668:-1]))
+    with pytest.raises(OutputError, match="holds a data set of other files or settings"):
+        draw()
+    draw(overwrite=True)
+    assert (tmp_path / "out" / "train" / "pairs-00000.tar").read_bytes() != before
+    gamma(1.8).save(tmp_path / "camera.json")
+    with pytest.raises(OutputError, match="holds a data set of other files or settings"):
+        draw()
+
+
+def test_pairs_by_another_response_of_the_same_name_are_not_taken_for_those_that_are_there(tmp_path, built):
+    recipe = Recipe(responses=(f"fitted:{tmp_path / 'camera.json'}",))
+    options = PairOptions(schemes=("pravg:3",), every=7, reverse=False, recipe=recipe)
+    srgb().save(tmp_path / "camera.json")
+    made = build_pairs(built[0], tmp_path / "out", options)
+    assert build_pairs(built[0], tmp_path / "out", options) == made
+    gamma(1.8).save(tmp_path / "camera.json")
+    with pytest.raises(OutputError, match="holds a data set of other files or settings"):
+        build_pairs(built[0], tmp_path / "out", options)
 
 
 def test_the_command_takes_a_recipe(tmp_path, built):
