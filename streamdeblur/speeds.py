@@ -312,7 +312,8 @@ def _complete(speeds: Sequence[Speed], engine: str) -> bool:
 
 
 def _cache_path() -> Path | None:
-    """The file for this CPU, its usable cores, and the versions of everything that the speed depends on."""
+    """The file for this CPU, its usable cores, and the versions of everything that the speed depends on. Nothing tells the GPUs
+    of DirectML and CoreML; whoever changes one measures again."""
     folder = cache_folder("speeds")
     return folder / f"{hashlib.sha256(json.dumps(_machine()).encode()).hexdigest()[:32]}.json" if folder else None
 

@@ -7,6 +7,7 @@ import glob
 import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
+from functools import cache
 from itertools import takewhile
 from pathlib import Path
 
@@ -58,9 +59,9 @@ def _fitting(pattern: str, out: Path | None) -> list[Path]:
         return list(found)
     root = Path(*takewhile(lambda part: not glob.has_magic(part), Path(pattern).parts))
 
+    @cache
     def is_result(path: Path) -> bool:
-        below = path.relative_to(root).parts
-        return any(is_same(root.joinpath(*below[:depth]), out) for depth in range(1, len(below) + 1))
+        return path != root and (is_result(path.parent) or (path.is_dir() and is_same(path, out)))
 
     return [path for path in found if not is_result(path)]
 

@@ -62,7 +62,7 @@ class Interrupts:
     """
 
     def __init__(self) -> None:
-        self.count = 0
+        self.count = self._repeated = 0
         self._first_at = 0.0
         self._terminals: list[int] = []
 
@@ -89,10 +89,11 @@ class Interrupts:
             self._first_at = time.monotonic()
             raise KeyboardInterrupt
         if number == signal.SIGINT or time.monotonic() - self._first_at > BURST_SECONDS:
+            self._repeated += 1
             self._answer_again(number)
 
     def _answer_again(self, number: int) -> None:
-        if self.count >= PATIENCE:
+        if 1 + self._repeated >= PATIENCE:
             os._exit(INTERRUPTED)
         if number == signal.SIGINT:
             with suppress(OSError):
@@ -101,7 +102,7 @@ class Interrupts:
     def _raise_again(self, lost: UnraisableHookArgs) -> None:
         """Repeat an interrupt that arrived where exceptions are lost, such as in a destructor."""
         if issubclass(lost.exc_type, KeyboardInterrupt):
-            self.count = 0
+            self.count = self._repeated = 0
             _repeat(signal.SIGINT, IMPORT_SECONDS)
         else:
             self._unraisable(lost)

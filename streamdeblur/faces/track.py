@@ -185,14 +185,19 @@ class FaceTracker:
         Pairs are made in order of distance, each face and track once. A face that is nearer to another track, which was not
         missed lately, is that one's.
         """
-        others = [track for track in self.tracks if track.missed == 0 and not any(track is one for one in tracks)]
-        reach = [min((other.distance(face) for other in others), default=float("inf")) for face in faces]
-        distances = ((track.distance(face), t, f) for t, track in enumerate(tracks) for f, face in enumerate(faces))
-        pairs = sorted(pair for pair in distances if pair[0] <= reach[pair[2]])
+        pairs = sorted(
+            (distance, t, f)
+            for t, track in enumerate(tracks)
+            for f, face in enumerate(faces)
+            if (distance := track.distance(face)) < float("inf")
+        )
+        if pairs:
+            nearest = self._nearest_others(faces, tracks)
+            pairs = [pair for pair in pairs if pair[0] <= nearest[pair[2]]]
         taken_tracks: set[int] = set()
         taken_faces: set[int] = set()
-        for distance, t, f in pairs:
-            if distance < float("inf") and t not in taken_tracks and f not in taken_faces:
+        for _, t, f in pairs:
+            if t not in taken_tracks and f not in taken_faces:
                 tracks[t].correct(faces[f])
                 taken_tracks.add(t)
                 taken_faces.add(f)
@@ -201,6 +206,18 @@ class FaceTracker:
                 if f not in taken_faces and not self._known(face):
                     self.tracks.append(Track.start(self.next_id, face))
                     self.next_id += 1
+
+    def _nearest_others(self, faces: Sequence[Face], tracks: Sequence[Track]) -> NDArray[np.float64]:
+        """The distance of each face from the nearest track that is not among `tracks` and was not missed lately, [N]."""
+        own = {track.track_id for track in tracks}
+        others = [track for track in self.tracks if track.missed == 0 and track.track_id not in own]
+        if not others:
+            return np.full(len(faces), np.inf)
+        centres, sizes = np.array([other.centre for other in others]), np.array([other.size for other in others])
+        apart = np.linalg.norm(np.array([_centre(face) for face in faces])[:, None] - centres, axis=-1) / sizes
+        ratios = np.array([[face.size] for face in faces]) / sizes
+        alike = (apart < REACH) & (ratios > 1 / SIZE_RATIO) & (ratios < SIZE_RATIO)
+        return np.asarray(np.where(alike, apart, np.inf).min(axis=1))
 
     def _known(self, face: Face) -> bool:
         """Whether a track of this frame follows the face already, or one that this is a part of."""

@@ -121,7 +121,7 @@ class Capture:
             except Exception as error:
                 # Guards the thread against devices, drivers and decoders, whose bindings raise errors of any type. Whatever it
                 # is, the source is opened again; an error that escaped would leave a stream that waits for frames for ever.
-                if self._source.finite:
+                if self._source.finite and not self._source.repeated:
                     # opened again, it would begin anew
                     self._warn(str(error))
                     break

@@ -108,6 +108,7 @@ class LiveLoop:
                 None if number else self._count_written,
                 self._warn_of_sink,
                 blocking=not realtime,
+                alone=len(openers) == 1,
             )
             for number, (name, opener) in enumerate(openers.items())
         ]

@@ -24,7 +24,7 @@ class PatternSource:
 
     name = "test pattern"
     realtime = True
-    finite = damaged = False
+    finite = damaged = repeated = False
     tags: StreamTags | None = None
 
     def __init__(self, options: LiveOptions) -> None:

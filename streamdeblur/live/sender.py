@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     import av
 
 MODULE = "streamdeblur.live.sender_process"
+LONGEST_SECONDS = 15
+"""Time after which the process ends where the network takes nothing, even if nobody is left who would end it."""
 START_SECONDS = 60.0
 """Time for Python to start, on a machine that has much else to do."""
 ALONE: dict[str, Any] = (
@@ -67,6 +69,7 @@ class Sender:
                     "height": context.height,
                     "bit_rate": context.bit_rate,
                     "rate": str(rate),
+                    "longest": LONGEST_SECONDS,
                     "extradata": base64.b64encode(context.extradata or b"").decode(),
                 }
             )

@@ -18,14 +18,16 @@ if TYPE_CHECKING:
 
 PACKET = struct.Struct("<qq?I")
 """What stands before each packet: its time stamps of presentation and of decoding, whether it is a key frame, its bytes."""
-LONGEST_SECONDS = 15
-"""Time after which this process ends where the network takes nothing, even if nobody is left who would end it."""
 
 
 def main() -> None:
     """Send a stream until stdin ends."""
     import av
 
+    # they may go to all processes of a service; this one ends with its stdin
+    for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_IGN)
     answers = os.fdopen(os.dup(1), "w", encoding="utf-8")
 
     def tell(**answer: object) -> None:
@@ -35,10 +37,11 @@ def main() -> None:
     tell(started=True)
     try:
         settings: dict[str, Any] = json.loads(sys.stdin.buffer.readline())
-        _limit(LONGEST_SECONDS)
+        longest = settings["longest"]
+        _limit(longest)
         container, stream = _connected(settings)
         tell(connected=True)
-        _send_packets(sys.stdin.buffer, container, stream)
+        _send_packets(sys.stdin.buffer, container, stream, longest)
         container.close()
     except Exception as error:
         # Nothing is hidden here: whatever ends this process is told by the one that started it.
@@ -68,20 +71,22 @@ def _connected(settings: dict[str, Any]) -> tuple[av.container.OutputContainer, 
     return container, stream
 
 
-def _send_packets(source: BinaryIO, container: av.container.OutputContainer, stream: av.VideoStream) -> None:
+def _send_packets(
+    source: BinaryIO, container: av.container.OutputContainer, stream: av.VideoStream, longest: int
+) -> None:
     import av
 
     while True:
         _limit(0)
         head = source.read(PACKET.size)
         if len(head) < PACKET.size:
-            _limit(LONGEST_SECONDS)
+            _limit(longest)
             return
         presented, decoded, is_key, size = PACKET.unpack(head)
         packet = av.Packet(source.read(size))
         packet.pts, packet.dts, packet.time_base = presented, decoded, Fraction(1, TICKS)
         packet.is_keyframe, packet.stream = is_key, stream
-        _limit(LONGEST_SECONDS)
+        _limit(longest)
         container.mux_one(packet)
 
 

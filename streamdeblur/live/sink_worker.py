@@ -62,6 +62,7 @@ class SinkWorker:
         on_warning: Callable[[str], object] = logger.warning,
         *,
         blocking: bool = False,
+        alone: bool = False,
     ) -> None:
         """Prepare the thread.
 
@@ -71,6 +72,7 @@ class SinkWorker:
             on_written: Called in the worker's thread after each frame.
             on_warning: Called with a message for the user when the sink is lost or cannot be completed.
             blocking: Make `put` wait for room in the queue, so that no frame is dropped.
+            alone: No other sink waits for this one.
         """
         self.name = name
         self.dropped = 0
@@ -78,7 +80,8 @@ class SinkWorker:
         self.without_reader = False
         self.problem: str | None = None
         self.continuous = False
-        self._opener, self._on_written, self._warn, self._blocking = opener, on_written, on_warning, blocking
+        self._opener, self._on_written, self._warn = opener, on_written, on_warning
+        self._blocking, self._alone = blocking, alone
         self._sink: Sink | None = None
         self._queue: deque[OutputFrame] = deque()
         self._closed = self._abandoned = False
@@ -86,7 +89,7 @@ class SinkWorker:
         self._backoff = Backoff()
         self._stable_at: float | None = None
         self._writes_since: float | None = None
-        self._progress_at = 0.0
+        self._progress_at, self._limit = 0.0, CLOSING_SECONDS
         self._thread = threading.Thread(target=self._run, name=f"sink {name}", daemon=True)
 
     def __repr__(self) -> str:
@@ -106,6 +109,7 @@ class SinkWorker:
         self._video = frame, rate, tags
         self._sink = self._opener(*self._video)
         self.continuous, self._capacity = self._sink.continuous, self._sink.capacity
+        self._limit = COMPLETION_SECONDS if self._sink.patience is None else CLOSING_SECONDS
         self._thread.start()
 
     def put(self, output: OutputFrame) -> None:
@@ -120,15 +124,20 @@ class SinkWorker:
             self._changed.notify_all()
 
     def watch(self) -> None:
-        """Give up a write that takes longer than the sink's `patience`; to be called now and then."""
+        """Give up a write that takes longer than the sink's `patience`; to be called now and then.
+
+        A sink that cannot be opened again is waited for as long as nobody is held up: while others drop or wait for no frames.
+        """
         with self._changed:
             sink, since = self._sink, self._writes_since
             if sink is None or since is None or sink.patience is None or time.monotonic() - since < sink.patience:
                 return
+            if not sink.reopenable and not self._closed and (self._alone or not self._blocking):
+                return
             # once for each write
             self._writes_since = None
             if not sink.reopenable:
-                self._abandon(f"{self.name} has taken nothing for {sink.patience:g} s.")
+                self._abandon(f"{self.name} has taken no frame for {sink.patience:g} s.")
         sink.abort()
 
     def end(self) -> None:
@@ -152,13 +161,12 @@ class SinkWorker:
 
     def _wait(self) -> None:
         """Wait for the end of the thread, unless the sink is given up meanwhile."""
-        sink, began = self._sink, time.monotonic()
-        limit = COMPLETION_SECONDS if sink is not None and sink.patience is None else CLOSING_SECONDS
+        began = time.monotonic()
         while self._thread.is_alive() and not self._abandoned:
             self._thread.join(WATCH_SECONDS)
             self.watch()
-            if time.monotonic() - max(began, self._progress_at) > limit:
-                self._abandon(f"{self.name} could not be completed: nothing was written for {limit:g} s.")
+            if time.monotonic() - max(began, self._progress_at) > self._limit:
+                self._abandon(f"{self.name} could not be completed: nothing was written for {self._limit:g} s.")
 
     def _abandon(self, problem: str) -> None:
         """Go on without the sink, whose thread may wait for ever."""

@@ -45,6 +45,8 @@ class LiveSource(Protocol):
     """Whether frames arrive at their own times, so that those not taken in time are stale."""
     finite: bool
     """Whether the source ends by itself; otherwise its end is a failure, and it is opened again."""
+    repeated: bool
+    """Whether one that ends by itself begins anew at its end; so it does where it was lost."""
     tags: StreamTags | None
     """What the source says about its video, and the frames do not."""
 
@@ -112,7 +114,7 @@ class ContainerSource:
             container.close()
             raise InputError(f"{name} has no video stream.")
         self.name, self.realtime, self.finite = name, realtime, finite
-        self.damaged = False
+        self.damaged = self.repeated = False
         self._container = container
         self._undecodable = 0
         self._stream = container.streams.video[0]
@@ -165,7 +167,7 @@ class FileSource:
 
     def __init__(self, file: Path, threads: int, *, realtime: bool, loop: bool) -> None:
         """Open the file, decoded by this many threads; InputError if it cannot be opened or has no video stream."""
-        self._file, self._threads, self._loop = file, threads, loop
+        self._file, self._threads, self.repeated = file, threads, loop
         self._opened = self._open()
         self.name, self.rate, self.realtime, self.tags = file.name, self._opened.rate, realtime, self._opened.tags
 
@@ -184,7 +186,7 @@ class FileSource:
             for frame in in_real_time(self._opened.frames()) if self.realtime else self._opened.frames():
                 number += 1
                 yield frame
-            if not self._loop or not number:
+            if not self.repeated or not number:
                 return
             self._opened.close()
             self._opened = self._open()
@@ -215,7 +217,7 @@ class RawSource:
     name = "raw frames on stdin"
     realtime = True
     finite = True
-    damaged = False
+    damaged = repeated = False
     tags: StreamTags | None = None
 
     def __init__(self, options: LiveOptions) -> None:

@@ -216,11 +216,15 @@ class FaceDeblur(GstBase.BaseTransform):  # type: ignore[misc]
 def _turn_of(tags: Gst.TagList, otherwise: int) -> int:
     """Quarter turns, counterclockwise, after which a picture is upright by its tags; `otherwise` if they do not say it.
 
-    The tag is "rotate-90" or, for a picture that is mirrored as well, "flip-rotate-90", in degrees clockwise.
+    The tag is "rotate-90", in degrees clockwise; "flip-rotate-90" for a picture that is mirrored first, from left to right.
     """
     known, orientation = tags.get_string(Gst.TAG_IMAGE_ORIENTATION)
-    degrees = orientation.rpartition("-")[2] if known else ""
-    return -(int(degrees) // 90) % 4 if degrees.isdigit() else otherwise
+    kind, _, degrees = orientation.rpartition("-") if known else ("", "", "")
+    if not degrees.isdigit():
+        return otherwise
+    quarters = int(degrees) // 90
+    # a turn behind a mirror is the opposite turn before it
+    return (quarters if kind.startswith("flip") else -quarters) % 4
 
 
 GObject.type_register(FaceDeblur)

@@ -22,9 +22,18 @@ BEGIN_NEAR_ZERO = ("mp4", "mov")
 """Those that can say it only by a pause, which players show as such and count as a part of the video."""
 
 
+SOUGHT = {"hls", "ogg"}
+"""FFmpeg's names of those that can be sought all the same, by a list of segments or by the stamps of their pages."""
+
+
 def is_cut_from_stream(container: av.container.InputContainer) -> bool:
     """Return whether files of this kind are cut from streams, whose clock begins anywhere and jumps, and which have no index."""
     return _has_flag(container, "ts_discont")
+
+
+def can_be_sought(container: av.container.InputContainer, stream: av.VideoStream) -> bool:
+    """Return whether a time can be gone to; around it, a file that is cut from a stream is to be decoded from well before it."""
+    return tells_times(container, stream) or not SOUGHT.isdisjoint(container.format.name.split(","))
 
 
 def tells_times(container: av.container.InputContainer, stream: av.VideoStream) -> bool:

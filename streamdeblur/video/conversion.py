@@ -83,7 +83,6 @@ def fitted(frame: av.VideoFrame, width: int, height: int, pixel_format: str) -> 
     Returns:
         The frame itself where nothing differs; else a copy, padded where up to 3 columns or lines are missing, resized otherwise.
     """
-    source = frame
     if frame.format.name != pixel_format:
         frame = _converted(frame, pixel_format)
     if (frame.width, frame.height) == (width, height):
@@ -91,7 +90,7 @@ def fitted(frame: av.VideoFrame, width: int, height: int, pixel_format: str) -> 
     if 0 <= width - frame.width <= 3 and 0 <= height - frame.height <= 3:
         return padded(frame, width, height)
     resized = frame.reformat(width=width, height=height)
-    copy_tags(source, resized)
+    copy_tags(frame, resized)
     return resized
 
 

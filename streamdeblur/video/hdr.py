@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import cmath
+import math
 import struct
 from fractions import Fraction
 from typing import TYPE_CHECKING
@@ -15,16 +17,22 @@ _LIGHT_LEVEL = struct.Struct("=II")
 DYNAMIC = ("DYNAMIC_HDR_PLUS", "DOVI_METADATA", "DOVI_RPU_BUFFER", "DYNAMIC_HDR_VIVID")
 
 
-def _side_data(frame: av.VideoFrame) -> dict[str, bytes]:
-    """The side data of a frame by the names of their kinds; none where PyAV does not know a kind that FFmpeg does."""
+def _side_data(frame: av.VideoFrame) -> dict[str, bytes] | None:
+    """The side data of a frame by the names of their kinds; None where PyAV does not know one that FFmpeg does (JPEG with EXIF,
+    spatial video), and so can read none of them."""
     from av.sidedata.sidedata import SideDataContainer
 
     try:
         # not `frame.side_data`, which PyAV keeps: when the frame was made writable, it refers to memory that was freed
         container = SideDataContainer(frame)  # type: ignore[call-arg]  # the stubs leave its constructor out
     except ValueError:
-        return {}
+        return None
     return {data.type.name: bytes(data) for data in container}
+
+
+def has_unreadable_metadata(frame: av.VideoFrame) -> bool:
+    """Return whether nothing is known of the HDR metadata of a frame, because one kind of its side data cannot be read."""
+    return _side_data(frame) is None
 
 
 def hdr_parameters(frame: av.VideoFrame, encoder: str) -> list[str]:
@@ -37,7 +45,7 @@ def hdr_parameters(frame: av.VideoFrame, encoder: str) -> list[str]:
     Returns:
         "name=value" for each kind of metadata that the frame has.
     """
-    data = _side_data(frame)
+    data = _side_data(frame) or {}
     parameters = []
     content = data.get("MASTERING_DISPLAY_METADATA", b"")
     if len(content) >= _MASTERING.size:
@@ -68,10 +76,23 @@ def _mastering(ratios: list[Fraction], encoder: str) -> str:
 
 def dynamic_metadata(frame: av.VideoFrame) -> list[str]:
     """Return the names of the frame's dynamic HDR metadata, which no encoder here can carry over."""
-    return [name for name in _side_data(frame) if name in DYNAMIC]
+    return [name for name in _side_data(frame) or () if name in DYNAMIC]
 
 
 def display_matrix(frame: av.VideoFrame) -> list[int] | None:
-    """Return the 3 x 3 display matrix (rotation, flips) of a frame as nine fixed-point numbers; None if it has none."""
-    content = _side_data(frame).get("DISPLAYMATRIX", b"")
+    """Return the 3 x 3 display matrix (rotation, flips) of a frame as nine fixed-point numbers; None if it has none.
+
+    Of a frame whose side data cannot be read, its rotation alone is known.
+    """
+    data = _side_data(frame)
+    if data is None:
+        return _rotation_matrix(frame.rotation) if frame.rotation else None
+    content = data.get("DISPLAYMATRIX", b"")
     return list(struct.unpack_from("=9i", content)) if len(content) >= 36 else None
+
+
+def _rotation_matrix(degrees: float) -> list[int]:
+    """The display matrix of a rotation, counterclockwise."""
+    turned = cmath.rect(1 << 16, math.radians(degrees))
+    across, down = round(turned.real), round(turned.imag)
+    return [across, -down, 0, down, across, 0, 0, 0, 1 << 30]

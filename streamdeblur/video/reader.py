@@ -12,13 +12,13 @@ from typing import TYPE_CHECKING, Union
 
 from streamdeblur.cores import DECODING_THREADS
 from streamdeblur.errors import BeyondEndError, InputError
-from streamdeblur.video.clock import is_cut_from_stream, tells_times
+from streamdeblur.video.clock import can_be_sought, is_cut_from_stream, tells_times
 from streamdeblur.video.conversion import to_editable_format
 from streamdeblur.video.covers import is_cover
 from streamdeblur.video.cuts import Segment
 from streamdeblur.video.description import codec_tag
 from streamdeblur.video.length import VideoLength
-from streamdeblur.video.preroll import Preroll
+from streamdeblur.video.preroll import PREROLL_SECONDS, Preroll
 from streamdeblur.video.source import MAX_PIXELS, main_video_stream, open_source, shown_input, video_streams
 from streamdeblur.video.stdin import STDIN, StdinFile
 from streamdeblur.video.tail import Tail
@@ -175,6 +175,8 @@ class Reader:
                 name = shown_input(self.source)
                 raise BeyondEndError(f"--start {float(start):g} lies beyond the end of {name} ({seconds:.2f} s).")
             self._seek(begin)
+        elif start > PREROLL_SECONDS and can_be_sought(self.container, self.stream):
+            self._seek(begin - PREROLL_SECONDS)
         return begin, float("inf") if duration is None else begin + _exact(duration)
 
     def _range_of(self, segment: Segment) -> tuple[Fraction, Fraction | float]:

@@ -21,7 +21,7 @@ def turn_of(frame: av.VideoFrame) -> int:
     """
     matrix = display_matrix(frame)
     if matrix is None:
-        return round(frame.rotation / 90) % 4
+        return 0
     # how far a step to the right, and one down, in the frame leads down in the picture that players show
     right, down = matrix[1], matrix[4]
     return round(-math.degrees(math.atan2(right, down)) / 90) % 4

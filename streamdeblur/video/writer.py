@@ -18,7 +18,7 @@ from streamdeblur.video.clock import time_offset
 from streamdeblur.video.conversion import fitted
 from streamdeblur.video.description import StreamTags, describe, interlacing_warning, rotation_warning
 from streamdeblur.video.encoders import SUFFIXES, choose_encoder, choose_pixel_format, configure, set_threads
-from streamdeblur.video.hdr import dynamic_metadata
+from streamdeblur.video.hdr import dynamic_metadata, has_unreadable_metadata
 from streamdeblur.video.metadata import describe_file, time_scales
 from streamdeblur.video.muxer import Muxer
 from streamdeblur.video.reader import Reader
@@ -148,6 +148,8 @@ class Writer:
             self.warnings.append(interlacing_warning(codec.name))
         if turned := rotation_warning(self.container.format.name, frame):
             self.warnings.append(turned)
+        if has_unreadable_metadata(frame):
+            self.warnings.append("the metadata of the frames cannot be read: HDR metadata, if there is any, was not carried over")
         if dynamic_metadata(frame):
             self.warnings.append(f"per-frame HDR metadata was not carried over: {', '.join(dynamic_metadata(frame))}")
         copy_description(source, stream)

@@ -100,6 +100,8 @@ with interrupts.Interrupts():
             signal.raise_signal(getattr(signal, name))
         except KeyboardInterrupt:
             print("interrupted", flush=True)
+    for last in sys.argv[3:]:
+        signal.raise_signal(getattr(signal, last))
     print("finished", flush=True)
 """
 
@@ -113,6 +115,13 @@ def test_the_third_signal_ends_the_program_at_once_unless_it_comes_together_with
     ends = apart or name == "SIGINT"
     assert done.returncode == (INTERRUPTED if ends else 0)
     assert done.stdout.split() == ["interrupted"] + ["finished"] * (not ends)
+
+
+@pytest.mark.parametrize(("last", "ends"), [(["SIGINT"], False), (["SIGINT", "SIGINT"], True)])
+def test_signals_that_come_together_count_as_one(last, ends):
+    command = [sys.executable, "-c", REPEATED, "SIGTERM", "60", *last]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == (INTERRUPTED if ends else 0)
 
 
 def test_what_is_ignored_stays_ignored():

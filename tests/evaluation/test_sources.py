@@ -219,12 +219,16 @@ def test_pictures_of_a_table_are_found_by_their_paths(tmp_path, faces, caplog):
     for person, face in zip(("ann", "bo"), faces, strict=False):
         write(tmp_path / person / "1.png", face)
         write(tmp_path / person / f"{person} 2.png", face)
+    write(tmp_path / "4.png", faces[0])
+    write(tmp_path / "bo" / "4.png", faces[1])
     (tmp_path / "pairs.csv").write_text(
-        "fold,a,b,same\n1,ann/1.png,bo/1.png,0\n2,ann 2.png,data/bo/bo 2.png,0\n3,1.png,ann/3.png,1\n"
+        "fold,a,b,same\n1,ann/1.png,bo/1.png,0\n2,ann 2.png,data/bo/bo 2.png,0\n3,1.png,ann/3.png,1\n3,bo/4,bo/1,1\n"
     )
     with caplog.at_level(logging.WARNING):
         data = open_data(tmp_path)
-    assert data.comparisons == [Comparison(1, "ann/1", "bo/1", False), Comparison(2, "ann-2", "data/bo/bo-2", False)]
+    assert data.comparisons == [
+        Comparison(1, "ann/1", "bo/1", False), Comparison(2, "ann-2", "data/bo/bo-2", False), Comparison(3, "bo/4", "bo/1", True),
+    ]  # fmt: skip
     ann, bo = (still.open().crop for still in data.stills[:2])
     assert psnr(ann, data.stills[2].open().crop) > 60
     assert psnr(ann, bo) < 30

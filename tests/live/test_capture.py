@@ -13,6 +13,7 @@ from streamdeblur.live.capture import Capture
 from streamdeblur.live.options import LiveOptions
 from streamdeblur.live.sources import MOST_DAMAGED, open_live_source
 from support.media.videos import VideoSpec, write_video
+from support.servers import wait_until
 
 FRAMES = 2 * MOST_DAMAGED
 
@@ -73,6 +74,22 @@ def test_a_damaged_file_in_a_loop_is_told_once_and_repeated(clip):
     capture = Capture(lambda: opened, warnings.append)
     capture.start()
     for _ in range(3 * (FRAMES - 10)):
+        assert capture.frames.take(10.0) is not None
+    capture.stop()
+    assert len(warnings) == 1
+
+
+def test_a_file_in_a_loop_that_is_gone_for_a_moment_is_opened_again(clip):
+    """As where a program replaces it."""
+    warnings = []
+    capture = Capture(lambda: open_live_source(LiveOptions(source=str(clip), loop=True)), warnings.append)
+    away = clip.rename(clip.with_suffix(".away"))
+    capture.start()
+    for _ in range(FRAMES):
+        assert capture.frames.take(10.0) is not None
+    wait_until(lambda: warnings)
+    away.rename(clip)
+    for _ in range(2 * FRAMES):
         assert capture.frames.take(10.0) is not None
     capture.stop()
     assert len(warnings) == 1

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import subprocess
 import sys
 import threading
+import time
 from contextlib import suppress
 from fractions import Fraction
 
@@ -176,8 +178,32 @@ def test_a_host_that_takes_nothing_more_is_given_up_and_the_other_outputs_go_on(
 
 
 def test_a_sender_does_not_outlive_its_program(silent):
-    """Not even where it is killed while the network takes nothing: stdin ends, or the time is up."""
     sink = opened(f"tcp://127.0.0.1:{silent}")
     sink._sender._process.stdin.close()
     sink._sender._process.wait(20)
+    assert sink._sender._process.returncode == 0
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no alarm")
+def test_a_sender_whose_program_was_killed_while_the_network_took_nothing_ends_in_time(silent, monkeypatch):
+    monkeypatch.setattr("streamdeblur.live.sender.LONGEST_SECONDS", 1)
+    sink = opened(f"tcp://127.0.0.1:{silent}")
+
+    def write():
+        with suppress(OutputError):
+            write_many(sink)
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    assert sink._sender._process.wait(30) == -signal.SIGALRM
+    writer.join()
+
+
+def test_a_signal_to_all_processes_of_a_service_does_not_end_the_sender(silent):
+    """It sends the end of the stream when its program says so."""
+    sink = opened(f"tcp://127.0.0.1:{silent}")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        sink._sender._process.send_signal(number)
+    time.sleep(0.2)
+    sink.close()
     assert sink._sender._process.returncode == 0

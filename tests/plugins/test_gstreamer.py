@@ -180,6 +180,18 @@ def test_faces_of_turned_files_are_found(gstreamer, folder, few_pictures, invert
 
 
 @pytest.mark.parametrize(
+    ("orientation", "stored"),
+    [("flip-rotate-90", lambda p: p[::-1, ::-1].swapaxes(0, 1)), ("flip-rotate-270", lambda p: p.swapaxes(0, 1))],
+)
+def test_faces_of_turned_and_mirrored_streams_are_found(gstreamer, folder, few_pictures, invert, orientation, stored):
+    video = write_video(folder / f"{orientation}.mp4", [np.ascontiguousarray(stored(p)) for p in few_pictures], VideoSpec())
+    tagged = f"filesrc location={video} ! decodebin ! videoconvert ! taginject tags=image-orientation={orientation}"
+    exit_code, output = gstreamer.launch(f"{tagged} ! facedeblur always=true engine={ENGINE} network={invert} ! fakesink")
+    assert exit_code == 0, output
+    assert statistics(output)["restored"] == 12
+
+
+@pytest.mark.parametrize(
     ("setting", "message"),
     [
         ("engine=warp", "Unknown engine 'warp'"),

@@ -5,10 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fractions import Fraction
 
+import av
+import numpy as np
 import pytest
 
 from streamdeblur.video import preroll
 from streamdeblur.video.preroll import Preroll
+from streamdeblur.video.reader import Reader
 
 
 @dataclass
@@ -43,3 +46,20 @@ def test_no_more_is_held_back_than_the_limit(monkeypatch):
     held = Preroll(Fraction(90))
     counts = [len(held.push(Packet(n, is_keyframe=n == 0))) for n in range(30)]
     assert counts == [0] * 20 + [21] + [1] * 9
+
+
+def test_a_list_of_segments_is_sought(tmp_path):
+    """Of a long film in segments, those before a part need not be read."""
+    pictures = [np.full((48, 64, 3), 5 * (n // 25), np.uint8) for n in range(40 * 25)]
+    with av.open(str(tmp_path / "film.m3u8"), "w", format="hls", options={"hls_time": "2", "hls_list_size": "0"}) as container:
+        stream = container.add_stream("libx264", rate=25, options={"g": "25", "preset": "ultrafast", "crf": "10"})
+        stream.width, stream.height, stream.pix_fmt = 64, 48, "yuv420p"
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture)))
+        container.mux(stream.encode(None))
+    for number in range(2, 8):
+        (tmp_path / f"film{number}.ts").unlink()
+    reader = Reader(tmp_path / "film.m3u8", start=30, duration=0.2, allow_network=True)
+    frames = [item for item in reader if isinstance(item, av.VideoFrame)]
+    reader.close()
+    assert [round(frame.to_ndarray(format="gray").mean() / 5) for frame in frames] == [30] * 5

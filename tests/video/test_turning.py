@@ -7,7 +7,9 @@ from dataclasses import replace
 import av
 import numpy as np
 import pytest
+from PIL import Image
 
+from streamdeblur.video.hdr import display_matrix, has_unreadable_metadata
 from streamdeblur.video.planes import array_planes, upright_box, upright_planes
 from streamdeblur.video.turning import turn_of, turned_box, turned_picture
 from support.media.videos import read_frames
@@ -53,3 +55,23 @@ def test_boxes_turn_with_their_pictures(turn):
     assert turned_box(box, turn, 50, 30).tolist() == expected
     assert turned_box(turned_box(box, turn, 50, 30), -turn, turned.shape[1], turned.shape[0]).tolist() == box.tolist()
     assert upright_box(replace(array_planes(picture), turn=turn), box.tolist()) == tuple(expected)
+
+
+@pytest.mark.parametrize(("orientation", "turn"), [(1, 0), (6, 3), (3, 2), (8, 1)])
+def test_a_frame_whose_side_data_cannot_be_read_is_turned_all_the_same(tmp_path, orientation, turn):
+    """PyAV does not know the EXIF data that a JPEG has beside its rotation."""
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.new("RGB", (64, 32)).save(tmp_path / "photograph.jpg", exif=exif)
+    frame = read_frames(tmp_path / "photograph.jpg")[0]
+    assert has_unreadable_metadata(frame)
+    assert turn_of(frame) == turn
+    matrix = display_matrix(frame)
+    if turn:
+        with av.open(str(tmp_path / "turned.mkv"), "w") as container:
+            stream = container.add_stream("libx264", rate=25)
+            stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
+            stream.set_display_matrix(matrix)
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 64, 3), np.uint8))))
+            container.mux(stream.encode(None))
+        assert read_frames(tmp_path / "turned.mkv")[0].rotation == frame.rotation

@@ -80,16 +80,21 @@ class PicturesByName:
             return exact
         parts = PurePath(_without_suffix(name)).parts
         found = [file for file in self._by_stem[parts[-1] if parts else ""] if self._ends_alike(file, parts)]
-        if len(found) == 1:
-            return found[0]
+        whole = [file for file in found if self._parts(file) == parts]
+        if len(whole or found) == 1:
+            return (whole or found)[0]
         if not found:
             raise InputError("no picture of this name")
         raise InputError(f"several pictures of this name ({', '.join(str(file.relative_to(self._root)) for file in found)})")
 
     def _ends_alike(self, file: Path, parts: tuple[str, ...]) -> bool:
-        own = file.relative_to(self._root).with_suffix("").parts
+        own = self._parts(file)
         common = min(len(own), len(parts))
         return own[-common:] == parts[-common:]
+
+    def _parts(self, file: Path) -> tuple[str, ...]:
+        """Its path in the folder, without suffix."""
+        return file.relative_to(self._root).with_suffix("").parts
 
 
 def _without_suffix(name: str) -> str:

@@ -17,7 +17,7 @@ class FakeSource:
     """
 
     name, realtime, tags = "fake source", True, None
-    damaged = False
+    damaged = repeated = False
     rate = Fraction(25)
 
     def __init__(self, pictures, *, finite, interval=0.04, until=lambda: True):
