@@ -71,9 +71,7 @@ def _connected(settings: dict[str, Any]) -> tuple[av.container.OutputContainer, 
     return container, stream
 
 
-def _send_packets(
-    source: BinaryIO, container: av.container.OutputContainer, stream: av.VideoStream, longest: int
-) -> None:
+def _send_packets(source: BinaryIO, container: av.container.OutputContainer, stream: av.VideoStream, longest: int) -> None:
     import av
 
     while True:
