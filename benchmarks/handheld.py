@@ -36,7 +36,7 @@ from streamdeblur.evaluation.metrics.flicker import Flicker, FlickerMeter
 from streamdeblur.evaluation.metrics.landmark_detectors import LandmarkDetector, open_landmark_detector
 from streamdeblur.evaluation.statistics import Interval, mean_interval, ratio_interval
 from streamdeblur.faces.detect import open_detector
-from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE, crop_region
+from streamdeblur.faces.window import CROP_SIZE, WINDOW_SCALE, crop_region, whole_picture
 from streamdeblur.training.blur.camera import CameraPath
 from streamdeblur.training.blur.exposures import expose
 from streamdeblur.training.blur.response import srgb
@@ -102,7 +102,7 @@ def film(clip: Path, extent: float, frames: int, start: int, shutter: float, see
         return Film(clip.stem, extent, sharp, blurry, **json.loads(note.read_text()))
     with av.open(str(clip)) as container:
         fps = container.streams.video[0].average_rate or Fraction(25)
-    pictures = [_rgb(planes) for planes, _ in islice(upright_frames(clip), start, start + frames)]
+    pictures = [whole_picture(planes) for planes, _ in islice(upright_frames(clip), start, start + frames)]
     key = zlib.crc32(clip.stem.encode())
     positions = hand_path(np.random.default_rng([seed, key]), len(pictures), float(fps), extent, shutter)
     places = np.rint(positions.mean(1)).astype(int)
@@ -150,11 +150,6 @@ class _Writer:
         self._container.close()
 
 
-def _rgb(planes: Planes) -> Image:
-    out = np.empty((planes.height, planes.width, 3), np.uint8)
-    return crop_region(planes, 0, 0, planes.width, planes.height, out)
-
-
 def face_finder(name: str) -> Callable[[Image], Boxes]:
     """Open what finds faces in the sharp film: ``dlib`` (its histograms of gradients), or a detector of streamdeblur."""
     if name != "dlib":
@@ -192,7 +187,7 @@ def find_tracks(sharp: Path, find: Callable[[Image], Boxes]) -> list[list[Window
     open_runs: list[tuple[NDArray[np.float64], list[Window]]] = []
     done: list[list[Window]] = []
     for number, (planes, _) in enumerate(upright_frames(sharp)):
-        boxes = [box for box in find(_rgb(planes)) if _is_whole(box, planes)]
+        boxes = [box for box in find(whole_picture(planes)) if _is_whole(box, planes)]
         going_on = []
         for box in boxes:
             size = float((box[2:] - box[:2]).max())

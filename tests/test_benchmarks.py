@@ -17,6 +17,7 @@ from streamdeblur.cores import file_plan
 from streamdeblur.evaluation.cases import Case, Neighbours
 from streamdeblur.evaluation.metrics.landmark_detectors import open_landmark_detector
 from streamdeblur.evaluation.sources.dataset import EvaluationFace
+from streamdeblur.faces.window import whole_picture
 from support.benchmarks import script
 from support.media.motion import panned, steady
 from support.media.videos import VideoSpec, write_video
@@ -59,7 +60,7 @@ def shot(handheld, tmp_path_factory, photograph):
 
 
 def frames_of(handheld, path):
-    return [handheld._rgb(planes) for planes, _ in handheld.upright_frames(path)]
+    return [whole_picture(planes) for planes, _ in handheld.upright_frames(path)]
 
 
 def test_the_sharp_film_is_the_source_moved_by_whole_pixels(handheld, shot):

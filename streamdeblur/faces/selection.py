@@ -29,6 +29,7 @@ from streamdeblur.options import LARGEST_LOOK_AHEAD
 from streamdeblur.setting_types import Only
 from streamdeblur.statistics import RestorationStatistics
 from streamdeblur.video.planes import Planes, upright_box
+from streamdeblur.video.turning import turned_size
 
 DETECTION_SHARE, JUDGING_SHARE = 0.1, 0.5
 """Shares of the time until a deadline after which no more faces are detected, and judged; the rest is for restoring them."""
@@ -231,7 +232,7 @@ class FaceSelector:
 
     def _only_chosen(self, planes: Planes, faces: list[_DetectedFace]) -> list[_DetectedFace]:
         """The faces that may be restored, each with the share of its restoration that is shown."""
-        size = (planes.height, planes.width) if planes.turn % 2 else (planes.width, planes.height)
+        size = turned_size(planes.width, planes.height, planes.turn)
         if self._chosen.names_tracks:
             for face in faces:
                 self.statistics.add_track(face.track_id)

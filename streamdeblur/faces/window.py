@@ -79,6 +79,12 @@ def crop_region(
     return out
 
 
+def whole_picture(planes: Planes) -> NDArray[np.uint8]:
+    """Read a whole frame, upright: uint8 RGB [H, W, 3]."""
+    out = np.empty((planes.height, planes.width, 3), np.uint8)
+    return turned_picture(crop_region(planes, 0, 0, planes.width, planes.height, out), planes.turn)
+
+
 def _sampling_grid(planes: Planes, left: float, top: float, across: float, down: float) -> NDArray[np.float64]:
     grid = planes.component_grid(left, top)
     grid[:, 1] *= across

@@ -14,6 +14,7 @@ from streamdeblur.faces.window import crop_region
 from streamdeblur.video.drawing import DARK, draw_picture, text_picture
 from streamdeblur.video.planes import Planes, array_planes, upright_box
 from streamdeblur.video.side_by_side import mark_sides
+from streamdeblur.video.turning import turned_picture
 
 WIDTH, GAP = 1600, 16
 """Of a sheet, and between two faces, in pixels."""
@@ -88,7 +89,7 @@ def _cell(before: Planes, after: Planes, number: int, face: FaceDecision, thresh
 def _picture(planes: Planes, left: float, top: float, width: float, height: float, size: int | None = None) -> NDArray[np.uint8]:
     """A region of a frame, upright, as a square of `size` pixels; by default as large as it is."""
     out = np.empty((size or round(height), size or round(width), 3), np.uint8)
-    return np.rot90(crop_region(planes, left, top, width, height, out), planes.turn)
+    return turned_picture(crop_region(planes, left, top, width, height, out), planes.turn)
 
 
 def _texts(number: int, before: Planes, after: Planes, face: FaceDecision, threshold: float) -> list[str]:

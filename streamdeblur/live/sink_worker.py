@@ -126,7 +126,8 @@ class SinkWorker:
     def watch(self) -> None:
         """Give up a write that takes longer than the sink's `patience`; to be called now and then.
 
-        A sink that cannot be opened again is waited for as long as nobody is held up: while others drop or wait for no frames.
+        A sink that cannot be opened again is waited for as long as it holds nobody up: in real time its own frames are dropped,
+        and the only sink of a file has no other beside it. At the end of the stream it is given up.
         """
         with self._changed:
             sink, since = self._sink, self._writes_since

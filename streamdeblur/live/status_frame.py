@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 
 from streamdeblur.video.copying import copy_frame
 from streamdeblur.video.drawing import draw_picture
-from streamdeblur.video.planes import upright_box, upright_planes
+from streamdeblur.video.planes import upright_planes
+from streamdeblur.video.turning import turned_size
 
 if TYPE_CHECKING:
     import av
@@ -23,8 +24,7 @@ def status_frame(text: str, like: av.VideoFrame) -> av.VideoFrame:
     """Draw a dark frame with one line of text, of the size, pixel format and rotation of `like`, which can be edited in place."""
     frame = copy_frame(like)
     planes = upright_planes(frame)
-    _, _, width, height = map(round, upright_box(planes, (0, 0, planes.width, planes.height)))
-    draw_picture(planes, status_picture(text, width, height), 0, 0)
+    draw_picture(planes, status_picture(text, *turned_size(planes.width, planes.height, planes.turn)), 0, 0)
     return frame
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from streamdeblur.errors import OutputError
 from streamdeblur.installation import install_command
 from streamdeblur.video.copying import plane_lines
-from streamdeblur.video.turning import turn_of, turned_picture
+from streamdeblur.video.turning import turn_of, turned_picture, turned_size
 
 if TYPE_CHECKING:
     import av
@@ -45,7 +45,7 @@ class VirtualCamera:
             import pyvirtualcam
         except ImportError:
             raise OutputError(f"A virtual camera needs pyvirtualcam. Install it with: {install_command('live')}") from None
-        width, height = _sides(frame.width, frame.height, turn_of(frame))
+        width, height = turned_size(frame.width, frame.height, turn_of(frame))
         self._size = width - width % 2, height - height % 2
         try:
             self._camera: Any = pyvirtualcam.Camera(*self._size, float(rate), fmt=pyvirtualcam.PixelFormat.I420, device=device)
@@ -58,7 +58,7 @@ class VirtualCamera:
     def write(self, frame: av.VideoFrame) -> None:
         """Show a frame upright, as players do; OutputError if the camera is lost."""
         turn = turn_of(frame)
-        width, height = _sides(*self._size, turn)
+        width, height = turned_size(*self._size, turn)
         planar = frame.reformat(width=width, height=height, format="yuv420p")
         planes = [turned_picture(plane_lines(plane)[: plane.height, : plane.width], turn) for plane in planar.planes]
         try:
@@ -72,8 +72,3 @@ class VirtualCamera:
     def close(self) -> None:
         """Free the camera."""
         self._camera.close()
-
-
-def _sides(width: int, height: int, turn: int) -> tuple[int, int]:
-    """Width and height of a picture once it is turned by quarter turns."""
-    return (height, width) if turn % 2 else (width, height)

@@ -20,10 +20,8 @@ BEGIN_AT_ZERO = ("avi",)
 """FFmpeg's names of the containers that cannot say when they begin."""
 BEGIN_NEAR_ZERO = ("mp4", "mov")
 """Those that can say it only by a pause, which players show as such and count as a part of the video."""
-
-
 SOUGHT = {"hls", "ogg"}
-"""FFmpeg's names of those that can be sought all the same, by a list of segments or by the stamps of their pages."""
+"""Those cut from streams that can be sought all the same, by a list of segments or by the stamps of their pages."""
 
 
 def is_cut_from_stream(container: av.container.InputContainer) -> bool:

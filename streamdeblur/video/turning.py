@@ -32,6 +32,11 @@ def turned_picture(picture: NDArray[Any], turn: int) -> NDArray[Any]:
     return np.ascontiguousarray(np.rot90(picture, turn)) if turn % 4 else picture
 
 
+def turned_size(width: int, height: int, turn: int) -> tuple[int, int]:
+    """Return width and height of a picture of this size once it is turned by quarter turns."""
+    return (height, width) if turn % 2 else (width, height)
+
+
 def turned_points(points: NDArray[Any], turn: int, width: float, height: float) -> NDArray[Any]:
     """Return where points of a picture lie once it is turned.
 

@@ -204,6 +204,7 @@ def test_a_signal_to_all_processes_of_a_service_does_not_end_the_sender(silent):
     sink = opened(f"tcp://127.0.0.1:{silent}")
     for number in (signal.SIGINT, signal.SIGTERM):
         sink._sender._process.send_signal(number)
+    # in which a signal that is not ignored would end it
     time.sleep(0.2)
     sink.close()
     assert sink._sender._process.returncode == 0

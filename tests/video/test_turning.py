@@ -28,16 +28,21 @@ MATRICES = {
 """(a, b, c, d) of the point (a x + c y, b x + d y) where players show the point (x, y), and the turn after which up is up."""
 
 
+def shown_by(path, matrix):
+    """The frame of a video, 64 x 32, that players show by a display matrix."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=25)
+        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
+        stream.set_display_matrix(matrix)
+        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 64, 3), np.uint8))))
+        container.mux(stream.encode(None))
+    return read_frames(path)[0]
+
+
 @pytest.mark.parametrize("name", MATRICES)
 def test_the_upper_side_of_the_shown_picture_is_the_upper_side_after_the_turn(tmp_path, name):
     (a, b, c, d), turn = MATRICES[name]
-    with av.open(str(tmp_path / "turned.mkv"), "w") as container:
-        stream = container.add_stream("libx264", rate=25)
-        stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
-        stream.set_display_matrix([a * ONE, b * ONE, 0, c * ONE, d * ONE, 0, 0, 0, WHOLE])
-        container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 64, 3), np.uint8))))
-        container.mux(stream.encode(None))
-    frame = read_frames(tmp_path / "turned.mkv")[0]
+    frame = shown_by(tmp_path / "turned.mkv", [a * ONE, b * ONE, 0, c * ONE, d * ONE, 0, 0, 0, WHOLE])
     assert turn_of(frame) == upright_planes(frame).turn == turn
 
 
@@ -68,10 +73,4 @@ def test_a_frame_whose_side_data_cannot_be_read_is_turned_all_the_same(tmp_path,
     assert turn_of(frame) == turn
     matrix = display_matrix(frame)
     if turn:
-        with av.open(str(tmp_path / "turned.mkv"), "w") as container:
-            stream = container.add_stream("libx264", rate=25)
-            stream.width, stream.height, stream.pix_fmt = 64, 32, "yuv420p"
-            stream.set_display_matrix(matrix)
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 64, 3), np.uint8))))
-            container.mux(stream.encode(None))
-        assert read_frames(tmp_path / "turned.mkv")[0].rotation == frame.rotation
+        assert shown_by(tmp_path / "turned.mkv", matrix).rotation == frame.rotation

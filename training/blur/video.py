@@ -15,7 +15,7 @@ import numpy as np
 from streamdeblur.errors import InputError
 from streamdeblur.faces.detect import open_detector
 from streamdeblur.faces.find import FaceFinder
-from streamdeblur.faces.window import crop_region
+from streamdeblur.faces.window import whole_picture
 from streamdeblur.jobs.summary import log_warnings
 from streamdeblur.training.blur.averaging import SHORTEST
 from streamdeblur.training.blur.observation import Observer
@@ -25,7 +25,7 @@ from streamdeblur.training.blur.streaming import Frame, StreamExposer
 from streamdeblur.video.parts import part_of
 from streamdeblur.video.planes import upright_planes
 from streamdeblur.video.reader import Reader
-from streamdeblur.video.turning import turned_box, turned_picture
+from streamdeblur.video.turning import turned_box
 
 SMALLEST_SIDE = 32
 """Shortest side in pixels of frames that are blurred."""
@@ -125,9 +125,7 @@ class _Frames:
 
     def _observed(self, decoded: av.VideoFrame) -> Frame:
         planes = upright_planes(decoded)
-        stored = np.empty((decoded.height, decoded.width, 3), np.uint8)
-        crop_region(planes, 0, 0, decoded.width, decoded.height, stored)
-        pixels = turned_picture(stored, planes.turn)
+        pixels = whole_picture(planes)
         boxes = {}
         if self._finder is not None:
             # the parts of a face lie in its box as they do where it is upright

@@ -16,7 +16,6 @@ from streamdeblur.training.datasets.face_detection import open_finder
 from streamdeblur.training.datasets.frame_changes import Change, ChangeMeter, PictureArea, cuts, luma_of, repeats
 from streamdeblur.video.planes import Planes, array_planes, upright_planes
 from streamdeblur.video.reader import Reader
-from streamdeblur.video.turning import turned_picture
 
 if TYPE_CHECKING:
     import av
@@ -89,11 +88,9 @@ def upright(frame: av.VideoFrame, path: Path) -> Planes:
     planes = upright_planes(frame)
     if not planes.turn:
         return planes
-    from streamdeblur.faces.window import crop_region
+    from streamdeblur.faces.window import whole_picture
 
-    rgb = np.empty((planes.height, planes.width, 3), np.uint8)
-    crop_region(planes, 0, 0, planes.width, planes.height, rgb)
-    return array_planes(turned_picture(rgb, planes.turn))
+    return array_planes(whole_picture(planes))
 
 
 def survey(path: Path, detector: Detector, min_face: float) -> Survey:

@@ -18,7 +18,7 @@ from streamdeblur.evaluation.metrics.fidelity import psnr
 from streamdeblur.evaluation.metrics.flicker import Flicker, FlickerMeter
 from streamdeblur.evaluation.metrics.temporal import TemporalStability, temporal_stability
 from streamdeblur.evaluation.results import FaceResult, ResultFolder
-from streamdeblur.faces.window import CROP_SIZE, crop_region
+from streamdeblur.faces.window import CROP_SIZE, crop_region, whole_picture
 from streamdeblur.video.planes import Planes
 
 SHARP = "sharp"
@@ -132,8 +132,8 @@ class _ComparisonRun:
             return
         frame_metrics: dict[str, Metrics] = {name: {} for name in self.names}
         if self._reference:
-            whole = _whole_frame(frames.sharp)
-            frame_metrics = {name: {"frame": psnr(_whole_frame(planes), whole)} for name, planes in self._named(frames)}
+            whole = whole_picture(frames.sharp)
+            frame_metrics = {name: {"frame": psnr(whole_picture(planes), whole)} for name, planes in self._named(frames)}
         for detection in detections:
             shown, group = _crop(frames.sharp, detection), f"second {int(detection.seconds)}"
             if self._reference:
@@ -200,8 +200,3 @@ class _CropSequence:
 def _crop(planes: Planes, window: DetectedFace) -> Image:
     out = np.empty((CROP_SIZE, CROP_SIZE, 3), np.uint8)
     return crop_region(planes, window.left, window.top, window.side, window.side, out)
-
-
-def _whole_frame(planes: Planes) -> Image:
-    out = np.empty((planes.height, planes.width, 3), np.uint8)
-    return crop_region(planes, 0, 0, planes.width, planes.height, out)
